@@ -1,0 +1,61 @@
+# Every target works on a machine with Python >= 3.11 and make: what it needs it sets up first.
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test up down build lint typecheck check asl fix clean
+
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready-$(shell cat requirements/*.txt pyproject.toml | cksum | cut -d' ' -f1)
+
+help: ## Show this list
+	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(READY) ## Make .venv with everything that is needed, and nothing else
+
+$(READY):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "S3 Ferry needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) -V)"; exit 1; }
+	@echo "Setting up .venv (once, about a minute)"
+	@rm -rf .venv .venv-tools
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements/venv.txt
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-build-isolation --no-deps -e .
+	@$(PYTHON) -m venv .venv-tools
+	@.venv-tools/bin/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements/tools.txt
+	@ln -sf ../../.venv-tools/bin/aws .venv/bin/aws
+	@touch $@
+
+demo: $(READY) ## Move a real file through a cloud of its own: make demo [FILE=path] [KEY=key]
+	@$(BIN)/ferry demo $(if $(FILE),"$(FILE)") $(if $(KEY),--key "$(KEY)")
+
+test: $(READY) ## Run every test, with coverage
+	@$(BIN)/python -m pytest -n 2 --cov --cov-report=term
+
+up: $(READY) ## Start the embedded cloud in the background: make up [PORT=n] [RULES=path]
+	@$(BIN)/ferry up $(if $(PORT),--port "$(PORT)") $(if $(RULES),--rules "$(RULES)")
+
+down: $(READY) ## Stop the embedded cloud
+	@$(BIN)/ferry down
+
+build: $(READY) ## Build dist/<function>.zip, the same bytes each time
+	@$(BIN)/python -m infra.build
+
+asl: $(READY) ## Render the state machine to statemachine/migrate.asl.json
+	@$(BIN)/python -m statemachine.render
+
+lint: $(READY) ## Check style, change nothing
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+typecheck: $(READY) ## Check types, strictly
+	@$(BIN)/mypy
+
+check: lint typecheck ## Check style, types and the state machine, change nothing
+	@$(BIN)/python -m statemachine.check
+
+fix: $(READY) ## Format, and mend what can be mended by itself
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+clean: ## Remove everything that was built or installed here
+	@test ! -x $(BIN)/ferry || $(BIN)/ferry down
+	@rm -rf .venv .venv-tools dist .ferry .coverage .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info build
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,12 @@
+"""How often each loop of the workflow may turn, per redrive.
+
+Step Functions ends an execution at 25,000 history events, so every loop has a bound;
+`statemachine/check.py` computes the worst case from these numbers and holds it under 10,000.
+"""
+
+COPY_CALLS = 20
+FRESH_COPIES_AFTER_MISMATCH = 2
+FRESH_COPIES_AFTER_CHANGE = 5
+CRAWL_ATTEMPTS = 3
+CRAWL_POLLS = 90
+QUERY_POLLS = 90
