@@ -1,0 +1,210 @@
+"""The workflow `migrate`: copy a file, prove the copy, make it queryable, check that it is.
+
+No state catches an error and none is a Fail state: the step that gives up stays the step that failed, so a
+redrive runs just that step again (AWS Step Functions Developer Guide, "Restarting state machine executions
+with redrive"). Steps that only look report what they see and a Choice decides; only steps that act raise.
+Every Task may run twice: the functions are written for it, and the retries below rely on it.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel
+
+from functions.common.models import Catalogue, Copy, Validation, Verification
+from statemachine.sdk import Chain, Choice, ChoiceRule, Graph, Pass, Retry, Succeed, Task, Wait
+
+FUNCTIONS_FILE = Path(__file__).parents[1] / "infra" / "functions.yaml"
+
+MACHINE_TIMEOUT_SECONDS = 24 * 60 * 60
+TASK_TIMEOUT_MARGIN_SECONDS = 30
+"""A Task waits so much longer than its function may run: else a retry would run beside the first."""
+
+THROTTLES_AND_SERVICE_ERRORS = [
+    "Throttled",
+    "Lambda.TooManyRequestsException",
+    "Lambda.ServiceException",
+    "Lambda.AWSLambdaException",
+    "Lambda.SdkClientException",
+    "Lambda.ClientExecutionTimeoutException",
+]
+CRASHES_AND_TIMEOUTS = ["Lambda.Unknown", "Sandbox.Timedout", "Runtime.ExitError", "States.Timeout"]
+
+
+def read_functions() -> dict[str, dict[str, Any]]:
+    """Every Lambda's declaration, by its key in functions.yaml."""
+    declared: dict[str, dict[str, Any]] = yaml.safe_load(FUNCTIONS_FILE.read_text(encoding="utf-8"))
+    return declared
+
+
+def _retries() -> list[Retry]:
+    """Retry by error class; what is not named here is permanent and never retried."""
+    return [
+        Retry(
+            error_equals=THROTTLES_AND_SERVICE_ERRORS,
+            interval_seconds=1,
+            backoff_rate=2,
+            max_attempts=6,
+            max_delay_seconds=60,
+            jitter_strategy="FULL",
+        ),
+        Retry(
+            error_equals=CRASHES_AND_TIMEOUTS,
+            interval_seconds=2,
+            backoff_rate=2,
+            max_attempts=2,
+            jitter_strategy="FULL",
+        ),
+    ]
+
+
+def _task(state: str, function: str, result: type[BaseModel], result_path: str, comment: str) -> Task:
+    """One call of a function, with the whole document; its result becomes one key of the document."""
+    return Task(
+        state,
+        comment=comment,
+        resource="arn:aws:states:::lambda:invoke",
+        parameters={
+            "FunctionName": f"${{{function}}}",
+            "Payload": {"execution.$": "$$.Execution", "document.$": "$"},
+        },
+        # Field by field, so that a Choice can rely on each: a path that is missing cannot be caught.
+        result_selector={f"{field}.$": f"$.Payload.{field}" for field in result.model_fields},
+        result_path=result_path,
+        timeout_seconds=read_functions()[function]["timeout_seconds"] + TASK_TIMEOUT_MARGIN_SECONDS,
+        retry=_retries(),
+    )
+
+
+def migrate() -> Graph:
+    """The whole state machine."""
+    copy_object = _task(
+        "CopyObject",
+        "copy_object",
+        Copy,
+        "$.copy",
+        "Copies the object to the target bucket with its metadata, headers and tags. An older upload never "
+        "replaces a newer one. Called again until the copy is done.",
+    )
+    copy_finished = Choice(
+        "CopyFinished?", comment="Is the object at the target, or was it replaced by a newer upload?"
+    )
+    wait_for_copy = Wait(
+        "WaitForCopy",
+        seconds_path="$.copy.wait_seconds",
+        comment="A pause before CopyObject is called again.",
+    )
+    superseded = Succeed(
+        "Superseded",
+        comment="A newer upload replaced this one before it was copied; it has its own execution.",
+    )
+    verify_checksum = _task(
+        "VerifyChecksum",
+        "verify_checksum",
+        Verification,
+        "$.verification",
+        "Proves that the target holds the source's bytes, and says by which grade. "
+        "Discards a copy that differs.",
+    )
+    checksum_verified = Choice(
+        "ChecksumVerified?",
+        comment="Is the copy proved? If it differed or was replaced, it is copied afresh.",
+    )
+    is_catalogued = Choice(
+        "IsCatalogued?",
+        comment="Is it a file of rows, in a folder that makes a table? All others are done here.",
+    )
+    not_catalogued = Pass(
+        "NotCatalogued",
+        parameters={"status": "not_catalogued", "reason.$": "$.verification.not_catalogued_reason"},
+        result_path="$.catalogue",
+        comment="Says why the file makes no table.",
+    )
+    start_crawler = _task(
+        "StartCrawler",
+        "start_crawler",
+        Catalogue,
+        "$.catalogue",
+        "Sees to a crawl that covers this file: one that began after the copy, or else a new one. "
+        "One crawl serves all files that wait for it.",
+    )
+    catalogue_covers = Choice(
+        "CatalogueCovers?", comment="Has a crawl since the copy been completed already?"
+    )
+    wait_for_crawler = Wait(
+        "WaitForCrawler", seconds_path="$.catalogue.wait_seconds", comment="A pause while the crawler works."
+    )
+    poll_crawler = _task(
+        "PollCrawler",
+        "poll_crawler",
+        Catalogue,
+        "$.catalogue",
+        "Looks once how the crawl is getting on.",
+    )
+    crawler_finished = Choice(
+        "CrawlerFinished?",
+        comment="Has the crawl ended? After one that failed, StartCrawler decides what to do.",
+    )
+    run_validation_query = _task(
+        "RunValidationQuery",
+        "run_validation_query",
+        Validation,
+        "$.validation",
+        "Queries the file's rows with Athena and runs every check on them. "
+        "Called again until all have answered.",
+    )
+    validation_finished = Choice("ValidationFinished?", comment="Have all the queries answered?")
+    wait_for_query = Wait(
+        "WaitForQuery", seconds_path="$.validation.wait_seconds", comment="A pause while Athena works."
+    )
+    succeeded = Succeed("Succeeded", comment="The file is at the target, and proved.")
+
+    Chain([copy_object, copy_finished])
+    copy_finished.add_choice(
+        ChoiceRule.StringEquals(variable="$.copy.status", value="in_progress"), wait_for_copy
+    )
+    copy_finished.add_choice(
+        ChoiceRule.StringEquals(variable="$.copy.status", value="superseded"), superseded
+    )
+    copy_finished.default_choice(verify_checksum)
+    wait_for_copy.next(copy_object)
+
+    Chain([verify_checksum, checksum_verified])
+    checksum_verified.add_choice(
+        ChoiceRule.StringEquals(variable="$.verification.status", value="verified"), is_catalogued
+    )
+    checksum_verified.default_choice(wait_for_copy)
+
+    is_catalogued.add_choice(
+        ChoiceRule.BooleanEquals(variable="$.verification.catalogued", value=True), start_crawler
+    )
+    is_catalogued.default_choice(not_catalogued)
+    not_catalogued.next(succeeded)
+
+    Chain([start_crawler, catalogue_covers])
+    catalogue_covers.add_choice(
+        ChoiceRule.StringEquals(variable="$.catalogue.status", value="covered"), run_validation_query
+    )
+    catalogue_covers.default_choice(wait_for_crawler)
+    Chain([wait_for_crawler, poll_crawler, crawler_finished])
+    crawler_finished.add_choice(
+        ChoiceRule.StringEquals(variable="$.catalogue.status", value="running"), wait_for_crawler
+    )
+    crawler_finished.add_choice(
+        ChoiceRule.StringEquals(variable="$.catalogue.status", value="succeeded"), run_validation_query
+    )
+    crawler_finished.default_choice(start_crawler)
+
+    Chain([run_validation_query, validation_finished])
+    validation_finished.add_choice(
+        ChoiceRule.StringEquals(variable="$.validation.status", value="passed"), succeeded
+    )
+    validation_finished.default_choice(wait_for_query)
+    wait_for_query.next(run_validation_query)
+
+    return Graph(
+        copy_object,
+        comment="Moves one file to another bucket, proves it, makes it queryable and checks its rows.",
+        timeout_seconds=MACHINE_TIMEOUT_SECONDS,
+    )
