@@ -1,0 +1,255 @@
+"""Checks migrate.asl.json before anything is deployed: `python -m statemachine.check`.
+
+Step Functions itself accepts most of what is refused here, and the emulators accept nearly everything. Every
+finding is one line; all are reported, and there being any makes the command fail.
+"""
+
+import json
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from functions.common import bounds
+from functions.common.models import ExecutionInput
+from statemachine.definition import read_functions
+from statemachine.graph import Fields, StateGraph, reads
+from statemachine.render import ASL_FILE, render
+
+Functions = Mapping[str, Mapping[str, Any]]
+Findings = Iterator[str]
+
+STARTED_BY_THE_QUEUE = "starter"
+PLACEHOLDER = re.compile(r"\$\{([^}]*)\}")
+TOO_BROAD = {"States.ALL", "States.TaskFailed"}
+NOT_FOLLOWED = ("InputPath", "OutputPath", "Assign", "QueryLanguage")
+MOST_BYTES = 1024 * 1024
+"""AWS Step Functions Developer Guide, "Service quotas": the largest definition."""
+
+MOST_EVENTS = 10_000
+"""Of the 25,000 of one execution, redrives included."""
+
+EVENTS_OF_AN_EXECUTION = 2
+EVENTS_OF_A_STATE = 2
+EVENTS_OF_A_TASK = 5
+EVENTS_OF_A_RETRY = 3
+RETRIES_BY_DEFAULT = 3
+
+# A copy is made once, and afresh after each mismatch and each change of the target.
+COPIES = 1 + bounds.FRESH_COPIES_AFTER_MISMATCH + bounds.FRESH_COPIES_AFTER_CHANGE
+
+MOST_VISITS = {
+    # One more than allowed: the call that finds the bound exceeded raises.
+    "CopyObject": bounds.COPY_CALLS + 1,
+    "VerifyChecksum": COPIES,
+    # It is called again only after a look at the crawler.
+    "StartCrawler": bounds.CRAWL_POLLS + 1,
+    "PollCrawler": bounds.CRAWL_POLLS,
+    "RunValidationQuery": bounds.QUERY_POLLS + 1,
+}
+"""How often each Task may be visited, per redrive: the functions count by the same bounds, and raise then."""
+
+
+def check_states_are_connected(graph: StateGraph, _functions: Functions) -> Findings:
+    """Every state exists, can be reached, and leads to an end."""
+    if graph.start not in graph.states:
+        yield f"StartAt names the state {graph.start}, which is missing"
+    for edge in graph.edges:
+        if edge.target not in graph.states:
+            yield f"{edge.source} leads to the state {edge.target}, which is missing"
+    reached = graph.reachable(graph.start)
+    ends = {name for name in graph.states if graph.states[name]["Type"] in {"Succeed", "Fail"}}
+    ends |= {name for name in graph.states if graph.states[name].get("End")}
+    for name in graph.states:
+        if name not in reached:
+            yield f"{name} is never reached"
+        if not ends & graph.reachable(name):
+            yield f"{name} leads to no end"
+
+
+def check_choices_have_a_default(graph: StateGraph, _functions: Functions) -> Findings:
+    """A value that no rule expects would fail the execution in a Choice, where no redrive can heal it."""
+    for name in graph.of_type("Choice"):
+        if "Default" not in graph.states[name]:
+            yield f"{name} has no Default"
+
+
+def check_timeouts(graph: StateGraph, functions: Functions) -> Findings:
+    """Every Task outlasts its function: else a retry would run beside the first call."""
+    for name in graph.of_type("Task"):
+        timeout = graph.states[name].get("TimeoutSeconds")
+        if timeout is None:
+            yield f"{name} has no TimeoutSeconds"
+            continue
+        for function in _placeholders(graph.states[name]):
+            least = functions.get(function, {}).get("timeout_seconds")
+            if least is not None and timeout <= least:
+                yield f"{name} has TimeoutSeconds {timeout}, not above the {least} of its function {function}"
+
+
+def check_no_catch_leads_to_a_fail(graph: StateGraph, _functions: Functions) -> Findings:
+    """A redrive would enter the Fail state again, and not the step that failed."""
+    for edge in graph.edges:
+        if edge.kind == "catch":
+            for name in sorted(graph.reachable(edge.target)):
+                if graph.states[name]["Type"] == "Fail":
+                    yield f"{edge.source} has a Catch that leads to the Fail state {name}"
+
+
+def check_errors_are_named(graph: StateGraph, _functions: Functions) -> Findings:
+    """A retrier for everything retries what can never work."""
+    for name, state in graph.states.items():
+        for field in ("Retry", "Catch"):
+            for handler in state.get(field, []):
+                for error in sorted(TOO_BROAD & set(handler["ErrorEquals"])):
+                    yield f"{name} has a {field} for {error}: name the errors"
+
+
+def check_loops_wait(graph: StateGraph, _functions: Functions) -> Findings:
+    """A loop without a pause burns through the history in a minute."""
+    for loop in graph.without("Wait").loops():
+        yield f"the loop {' → '.join(loop)} has no Wait"
+
+
+def check_reads_are_written(graph: StateGraph, _functions: Functions) -> Findings:
+    """What a state reads must be written on every way to it: a missing path cannot be caught."""
+    for name, state in graph.states.items():
+        for field in NOT_FOLLOWED:
+            if field in state:
+                yield f"{name} uses {field}, which these checks do not follow"
+        if state["Type"] in {"Map", "Parallel"}:
+            yield f"{name} is a {state['Type']} state, which these checks do not follow"
+    for name, written in graph.written(_input_fields()).items():
+        for path in reads(graph.states.get(name, {})):
+            if path not in written:
+                yield f"{name} reads {path}, which is not written on every way to it"
+
+
+def check_placeholders(graph: StateGraph, functions: Functions) -> Findings:
+    """Every placeholder is a function, and every function but the starter has a Task."""
+    named: set[str] = set()
+    for name, state in graph.states.items():
+        used = _placeholders(state)
+        named |= used
+        for placeholder in sorted(used - set(functions)):
+            yield f"{name} has the placeholder ${{{placeholder}}}, and functions.yaml has no such function"
+        if state["Type"] == "Task" and not used:
+            yield f"{name} calls no function of functions.yaml"
+    for function in sorted(set(functions) - named - {STARTED_BY_THE_QUEUE}):
+        yield f"functions.yaml has {function}, and no state calls it"
+
+
+def check_history_fits(graph: StateGraph, _functions: Functions) -> Findings:
+    """The longest way through all loops leaves room for redrives."""
+    tasks = graph.of_type("Task")
+    unbounded = [name for name in tasks if name not in MOST_VISITS]
+    for name in unbounded:
+        yield f"{name} has no bound in MOST_VISITS of statemachine/check.py"
+    for name in sorted(set(MOST_VISITS) - set(tasks)):
+        yield f"MOST_VISITS of statemachine/check.py has {name}, which is no Task"
+    endless = graph.without("Task").loops()
+    for loop in endless:
+        yield f"the loop {' → '.join(loop)} has no Task that could bound it"
+    if not unbounded and not endless:
+        events = most_events(graph)
+        if events >= MOST_EVENTS:
+            yield f"an execution may have {events} history events: {MOST_EVENTS} are the most"
+
+
+def most_events(graph: StateGraph) -> int:
+    """The history events of an execution in which every loop turns and every Task is retried at its most."""
+    return EVENTS_OF_AN_EXECUTION + sum(
+        _most_visits(graph, name) * _events_of_a_visit(state) for name, state in graph.states.items()
+    )
+
+
+def _most_visits(graph: StateGraph, name: str) -> int:
+    """A Task's own bound, an end once; any other state as often as its neighbours on one side together."""
+    if graph.states[name]["Type"] == "Task":
+        return MOST_VISITS[name]
+    if graph.states[name]["Type"] in {"Succeed", "Fail"}:
+        return 1
+    before = {edge.source for edge in graph.entering(name)}
+    entered = sum(_most_visits(graph, source) for source in before) + (name == graph.start)
+    after = {edge.target for edge in graph.leaving(name)}
+    if after and after <= set(MOST_VISITS):
+        return min(entered, sum(MOST_VISITS[target] for target in after))
+    return entered
+
+
+def _events_of_a_visit(state: Mapping[str, Any]) -> int:
+    if state["Type"] != "Task":
+        return EVENTS_OF_A_STATE
+    retries = sum(retry.get("MaxAttempts", RETRIES_BY_DEFAULT) for retry in state.get("Retry", []))
+    return EVENTS_OF_A_TASK + EVENTS_OF_A_RETRY * int(retries)
+
+
+def check_comments(graph: StateGraph, _functions: Functions) -> Findings:
+    """Each state says in the console what it is for."""
+    for name, state in graph.states.items():
+        if not state.get("Comment", "").strip():
+            yield f"{name} has no Comment"
+
+
+CHECKS: tuple[Callable[[StateGraph, Functions], Findings], ...] = (
+    check_states_are_connected,
+    check_choices_have_a_default,
+    check_timeouts,
+    check_no_catch_leads_to_a_fail,
+    check_errors_are_named,
+    check_loops_wait,
+    check_reads_are_written,
+    check_placeholders,
+    check_history_fits,
+    check_comments,
+)
+
+
+def findings(definition: Mapping[str, Any], functions: Functions) -> list[str]:
+    """Everything that is wrong with a definition; nothing when it may be deployed."""
+    graph = StateGraph.of(definition)
+    found = [] if "TimeoutSeconds" in definition else ["the state machine has no TimeoutSeconds"]
+    for check in CHECKS:
+        found += check(graph, functions)
+    return found
+
+
+def findings_in_file(text: str) -> list[str]:
+    """What is wrong with the committed text: its size, its age, and all that it defines."""
+    found = findings(json.loads(text), read_functions())
+    size_bytes = len(text.encode())
+    if size_bytes >= MOST_BYTES:
+        found.append(f"the definition has {size_bytes} bytes: less than {MOST_BYTES} are allowed")
+    if text != render():
+        found.append(f"{ASL_FILE.name} is not what the definition renders to: run `make asl`")
+    return found
+
+
+def main() -> int:
+    """Print every finding; 1 when there is any."""
+    text = ASL_FILE.read_text(encoding="utf-8")
+    found = findings_in_file(text)
+    for finding in found:
+        sys.stderr.write(f"{ASL_FILE.name}: {finding}\n")
+    if not found:
+        events = most_events(StateGraph.of(json.loads(text)))
+        sys.stdout.write(f"{ASL_FILE.name} is sound; an execution has at most {events} history events\n")
+    return 1 if found else 0
+
+
+def _placeholders(state: Mapping[str, Any]) -> set[str]:
+    return set(PLACEHOLDER.findall(json.dumps(state)))
+
+
+def _input_fields() -> Fields:
+    """The paths that the starter always gives an execution."""
+    paths = set()
+    for key, field in ExecutionInput.model_fields.items():
+        paths.add(f"$.{key}")
+        model = field.annotation
+        paths |= {f"$.{key}.{name}" for name in getattr(model, "model_fields", {})}
+    return frozenset(paths)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

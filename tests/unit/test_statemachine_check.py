@@ -1,0 +1,315 @@
+"""Each static check finds what it is for, and the committed workflow has none of it."""
+
+import copy
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from functions.common import bounds
+from statemachine import check
+from statemachine.definition import read_functions
+from statemachine.graph import StateGraph
+from statemachine.render import ASL_FILE
+
+Definition = dict[str, Any]
+Break = Callable[[Definition], object]
+
+THROTTLED = {"ErrorEquals": ["Throttled"], "Next": "Succeeded", "ResultPath": "$.error"}
+
+
+@pytest.fixture
+def definition() -> Definition:
+    parsed: Definition = json.loads(ASL_FILE.read_text())
+    return parsed
+
+
+def found(definition: Definition, change: Break) -> list[str]:
+    """What the checks find once the sound definition is changed."""
+    broken = copy.deepcopy(definition)
+    change(broken["States"])
+    return check.findings(broken, read_functions())
+
+
+def test_the_committed_workflow_is_sound() -> None:
+    assert check.findings_in_file(ASL_FILE.read_text()) == []
+
+
+def test_a_state_that_is_missing_is_named(definition: Definition) -> None:
+    assert "CrawlerFinished? leads to the state StartCrawler, which is missing" in found(
+        definition, lambda states: states.pop("StartCrawler")
+    )
+
+
+def test_a_missing_start_is_named(definition: Definition) -> None:
+    definition["StartAt"] = "Begin"
+    assert "StartAt names the state Begin, which is missing" in check.findings(definition, read_functions())
+
+
+def test_a_state_that_is_never_reached_is_named(definition: Definition) -> None:
+    assert found(definition, lambda states: states.update(Lost={"Type": "Succeed", "Comment": "Lost."})) == [
+        "Lost is never reached"
+    ]
+
+
+def test_a_state_that_leads_to_no_end_is_named(definition: Definition) -> None:
+    assert "NotCatalogued leads to no end" in found(
+        definition, lambda states: states["NotCatalogued"].pop("Next")
+    )
+
+
+def test_a_choice_without_a_default_is_named(definition: Definition) -> None:
+    assert "CopyFinished? has no Default" in found(
+        definition, lambda states: states["CopyFinished?"].pop("Default")
+    )
+
+
+def test_a_task_without_a_timeout_is_named(definition: Definition) -> None:
+    assert found(definition, lambda states: states["CopyObject"].pop("TimeoutSeconds")) == [
+        "CopyObject has no TimeoutSeconds"
+    ]
+
+
+def test_a_task_that_does_not_outlast_its_function_is_named(definition: Definition) -> None:
+    assert found(definition, lambda states: states["PollCrawler"].update(TimeoutSeconds=30)) == [
+        "PollCrawler has TimeoutSeconds 30, not above the 30 of its function poll_crawler"
+    ]
+
+
+def test_a_machine_without_a_timeout_is_named(definition: Definition) -> None:
+    del definition["TimeoutSeconds"]
+    assert check.findings(definition, read_functions()) == ["the state machine has no TimeoutSeconds"]
+
+
+def test_a_catch_that_leads_to_a_fail_through_other_states_is_named(definition: Definition) -> None:
+    def change(states: Definition) -> None:
+        states["CopyObject"]["Catch"] = [{**THROTTLED, "Next": "Note"}]
+        states["Note"] = {"Type": "Pass", "Comment": "Notes it.", "Next": "Failed"}
+        states["Failed"] = {"Type": "Fail", "Comment": "Gives up."}
+
+    assert found(definition, change) == ["CopyObject has a Catch that leads to the Fail state Failed"]
+
+
+def test_a_catch_that_leads_to_no_fail_is_allowed(definition: Definition) -> None:
+    assert found(definition, lambda states: states["CopyObject"].update(Catch=[THROTTLED])) == []
+
+
+@pytest.mark.parametrize("error", ["States.ALL", "States.TaskFailed"])
+@pytest.mark.parametrize("field", ["Retry", "Catch"])
+def test_a_handler_for_every_error_is_named(definition: Definition, field: str, error: str) -> None:
+    handler = {**THROTTLED, "ErrorEquals": [error]}
+    assert f"VerifyChecksum has a {field} for {error}: name the errors" in found(
+        definition, lambda states: states["VerifyChecksum"].update({field: [handler]})
+    )
+
+
+def test_a_loop_without_a_wait_is_named(definition: Definition) -> None:
+    assert found(
+        definition, lambda states: states["ValidationFinished?"].update(Default="RunValidationQuery")
+    ) == [
+        "WaitForQuery is never reached",
+        "the loop RunValidationQuery → ValidationFinished? has no Wait",
+    ]
+
+
+def test_a_state_that_leads_to_itself_is_a_loop_without_a_wait(definition: Definition) -> None:
+    assert "the loop PollCrawler has no Wait" in found(
+        definition, lambda states: states["PollCrawler"].update(Next="PollCrawler")
+    )
+
+
+def test_a_choice_on_a_field_that_no_state_writes_is_named(definition: Definition) -> None:
+    assert found(definition, lambda states: states["CopyObject"]["ResultSelector"].pop("status.$")) == [
+        "CopyFinished? reads $.copy.status, which is not written on every way to it"
+    ]
+
+
+def test_a_choice_on_a_field_that_one_of_two_ways_does_not_write_is_named(definition: Definition) -> None:
+    """The Wait is entered before any copy here, and after one."""
+
+    def change(states: Definition) -> None:
+        states["Begin"] = {"Type": "Pass", "Comment": "Begins.", "Next": "WaitForCopy"}
+
+    broken = copy.deepcopy(definition)
+    change(broken["States"])
+    broken["StartAt"] = "Begin"
+    assert check.findings(broken, read_functions()) == [
+        "WaitForCopy reads $.copy.wait_seconds, which is not written on every way to it"
+    ]
+
+
+def test_a_result_without_a_path_of_its_own_erases_the_document(definition: Definition) -> None:
+    assert "WaitForCopy reads $.copy.wait_seconds, which is not written on every way to it" in found(
+        definition, lambda states: states["VerifyChecksum"].pop("ResultPath")
+    )
+
+
+def test_a_result_that_is_dropped_writes_nothing(definition: Definition) -> None:
+    assert "IsCatalogued? reads $.verification.catalogued, which is not written on every way to it" in found(
+        definition, lambda states: states["VerifyChecksum"].update(ResultPath=None)
+    )
+
+
+def test_a_catch_without_a_path_of_its_own_erases_the_document(definition: Definition) -> None:
+    def change(states: Definition) -> None:
+        states["VerifyChecksum"]["Catch"] = [{"ErrorEquals": ["ChecksumMismatch"], "Next": "WaitForCopy"}]
+
+    assert found(definition, change) == [
+        "WaitForCopy reads $.copy.wait_seconds, which is not written on every way to it"
+    ]
+
+
+def test_a_pass_with_a_fixed_result_writes_its_fields(definition: Definition) -> None:
+    def change(states: Definition) -> None:
+        note = states["NotCatalogued"]
+        del note["Parameters"]
+        note |= {"Result": {"wait_seconds": 1}, "ResultPath": "$.note", "Next": "WaitForNote"}
+        states["WaitForNote"] = {
+            "Type": "Wait",
+            "Comment": "Waits.",
+            "SecondsPath": "$.note.wait_seconds",
+            "Next": "Succeeded",
+        }
+
+    assert found(definition, change) == []
+
+
+def test_a_parameter_that_no_state_writes_is_named(definition: Definition) -> None:
+    assert found(
+        definition,
+        lambda states: states["NotCatalogued"]["Parameters"].update(
+            {"deeper": [{"why.$": "$.verification.why"}]}
+        ),
+    ) == ["NotCatalogued reads $.verification.why, which is not written on every way to it"]
+
+
+def test_every_part_of_a_compound_rule_is_looked_at(definition: Definition) -> None:
+    rule = {
+        "And": [
+            {"Variable": "$.absent", "IsPresent": True},
+            {"Or": [{"Variable": "$.source.key", "StringEquals": "a"}]},
+            {"Not": {"Variable": "$.one", "StringEqualsPath": "$.two"}},
+        ],
+        "Next": "Succeeded",
+    }
+    assert found(definition, lambda states: states["IsCatalogued?"]["Choices"].append(rule)) == [
+        "IsCatalogued? reads $.one, which is not written on every way to it",
+        "IsCatalogued? reads $.two, which is not written on every way to it",
+    ]
+
+
+@pytest.mark.parametrize("field", ["InputPath", "OutputPath"])
+def test_a_field_that_hides_part_of_the_document_is_refused(definition: Definition, field: str) -> None:
+    assert f"CopyObject uses {field}, which these checks do not follow" in found(
+        definition, lambda states: states["CopyObject"].update({field: "$.source"})
+    )
+
+
+def test_a_state_with_states_inside_is_refused(definition: Definition) -> None:
+    assert "NotCatalogued is a Map state, which these checks do not follow" in found(
+        definition, lambda states: states["NotCatalogued"].update(Type="Map")
+    )
+
+
+def test_a_placeholder_without_a_function_is_named(definition: Definition) -> None:
+    assert found(
+        definition,
+        lambda states: states["PollCrawler"]["Parameters"].update(FunctionName="${look_at_crawler}"),
+    ) == [
+        "PollCrawler has the placeholder ${look_at_crawler}, and functions.yaml has no such function",
+        "functions.yaml has poll_crawler, and no state calls it",
+    ]
+
+
+def test_a_task_without_a_placeholder_is_named(definition: Definition) -> None:
+    assert "PollCrawler calls no function of functions.yaml" in found(
+        definition, lambda states: states["PollCrawler"]["Parameters"].update(FunctionName="poll-crawler")
+    )
+
+
+def test_a_task_without_a_bound_is_named(definition: Definition, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(check.MOST_VISITS, "PollCrawler")
+    monkeypatch.setitem(check.MOST_VISITS, "LookAtCrawler", 1)
+    assert check.findings(definition, read_functions()) == [
+        "PollCrawler has no bound in MOST_VISITS of statemachine/check.py",
+        "MOST_VISITS of statemachine/check.py has LookAtCrawler, which is no Task",
+    ]
+
+
+def test_a_loop_without_a_task_has_no_bound(definition: Definition) -> None:
+    assert "the loop CatalogueCovers? → WaitForCrawler has no Task that could bound it" in found(
+        definition, lambda states: states["WaitForCrawler"].update(Next="CatalogueCovers?")
+    )
+
+
+def test_a_history_that_may_grow_too_long_is_refused(definition: Definition) -> None:
+    assert any(
+        finding.startswith("an execution may have ")
+        and finding.endswith(" history events: 10000 are the most")
+        for finding in found(
+            definition, lambda states: states["PollCrawler"]["Retry"][0].update(MaxAttempts=99)
+        )
+    )
+
+
+def test_history_events_are_counted_as_step_functions_does() -> None:
+    """A loop of a Wait, a Task with one retry and three by default, and a Choice; then an end; two more."""
+    task = {
+        "Type": "Task",
+        "Retry": [{"ErrorEquals": ["Throttled"], "MaxAttempts": 1}, {"ErrorEquals": ["Lambda.Unknown"]}],
+        "Next": "Choice",
+    }
+    wait = {"Type": "Wait", "Seconds": 1, "Next": "VerifyChecksum"}
+    choice = {"Type": "Choice", "Choices": [{"Next": "Wait"}], "Default": "Succeeded"}
+    states = {"Wait": wait, "VerifyChecksum": task, "Choice": choice, "Succeeded": {"Type": "Succeed"}}
+    graph = StateGraph.of({"StartAt": "Wait", "States": states})
+    copies = 1 + bounds.FRESH_COPIES_AFTER_MISMATCH + bounds.FRESH_COPIES_AFTER_CHANGE
+    assert check.most_events(graph) == 2 + copies * (2 + 5 + 4 * 3 + 2) + 2
+
+
+def test_a_state_without_a_comment_is_named(definition: Definition) -> None:
+    assert found(definition, lambda states: states["Succeeded"].update(Comment=" ")) == [
+        "Succeeded has no Comment"
+    ]
+
+
+def test_every_finding_is_reported_at_once(definition: Definition) -> None:
+    def change(states: Definition) -> None:
+        del states["CopyObject"]["TimeoutSeconds"]
+        del states["Succeeded"]["Comment"]
+
+    assert found(definition, change) == ["CopyObject has no TimeoutSeconds", "Succeeded has no Comment"]
+
+
+def test_a_definition_that_is_too_large_is_refused(definition: Definition) -> None:
+    definition["Comment"] = "é" * (check.MOST_BYTES // 2)
+    text = json.dumps(definition, ensure_ascii=False)
+    assert f"the definition has {len(text.encode())} bytes: less than 1048576 are allowed" in (
+        check.findings_in_file(text)
+    )
+
+
+def test_a_file_that_is_not_what_the_definition_renders_to_is_refused() -> None:
+    assert check.findings_in_file(ASL_FILE.read_text().replace("A pause while Athena works.", "A nap.")) == [
+        "migrate.asl.json is not what the definition renders to: run `make asl`"
+    ]
+
+
+def test_the_command_prints_each_finding_and_fails(
+    tmp_path: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken = tmp_path / "migrate.asl.json"
+    broken.write_text(ASL_FILE.read_text().replace('"TimeoutSeconds": 60', '"TimeoutSeconds": 20'))
+    monkeypatch.setattr(check, "ASL_FILE", broken)
+    assert check.main() == 1
+    assert [line.removeprefix("migrate.asl.json: ") for line in capsys.readouterr().err.splitlines()] == [
+        "StartCrawler has TimeoutSeconds 20, not above the 30 of its function start_crawler",
+        "PollCrawler has TimeoutSeconds 20, not above the 30 of its function poll_crawler",
+        "migrate.asl.json is not what the definition renders to: run `make asl`",
+    ]
+
+
+def test_the_command_says_how_long_a_history_may_get(capsys: pytest.CaptureFixture[str]) -> None:
+    assert check.main() == 0
+    assert "is sound; an execution has at most " in capsys.readouterr().out
