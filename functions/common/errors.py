@@ -5,6 +5,7 @@
     ├── SettingInvalid            a function's environment is wrong; raised at start
     ├── AccessDenied              a permission is missing
     ├── BucketMissing             a bucket does not exist, or not in this region
+    ├── RequestRefused            AWS refused a request for another reason
     ├── SourceMissing             the source object is gone
     ├── ObjectTooLarge            more than one CopyObject can copy
     ├── CopyTimedOut              the copy was called again too often
@@ -38,6 +39,10 @@ class AccessDenied(FerryError):
 
 class BucketMissing(FerryError):
     """A bucket does not exist, or is not in the region it is looked for."""
+
+
+class RequestRefused(FerryError):
+    """AWS refused a request for a reason that is none of the others."""
 
 
 class SourceMissing(FerryError):

@@ -49,14 +49,19 @@ class ExecutionInput(Model):
     rule: Rule = Rule()
 
 
-class CopiedObject(Model):
-    """One object as HEAD tells it: which one exactly, and what S3 stores to prove its bytes by."""
+class ObjectVersion(Model):
+    """Which object exactly: on a versioned bucket its version, else its ETag."""
 
     bucket: str
     region: str
     key: str
     version_id: str | None
     etag: str
+
+
+class StoredObject(ObjectVersion):
+    """An object, and what S3 stores to prove its bytes by."""
+
     size_bytes: NonNegativeInt
     checksum_algorithm: str | None = None
     checksum_value: str | None = None
@@ -68,8 +73,8 @@ class Copy(Model):
     """The result of CopyObject. `source` is what was copied: a newer upload than the event's, if one came."""
 
     status: Literal["copied", "unchanged", "in_progress", "superseded"]
-    source: CopiedObject | None = None
-    target: CopiedObject | None = None
+    source: StoredObject | None = None
+    target: ObjectVersion | None = None
     copied_at: Utc | None = None
     calls: NonNegativeInt = 0
     redrive_count: NonNegativeInt = 0
@@ -79,7 +84,7 @@ class Copy(Model):
 class Verification(Model):
     """The result of VerifyChecksum. Anything but `verified` leads back to CopyObject."""
 
-    status: Literal["verified", "mismatched", "target_changed"]
+    status: Literal["verified", "mismatched", "target_changed", "source_changed"]
     grade: Grade | None = None
     detail: str = ""
     catalogued: bool = False

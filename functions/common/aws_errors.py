@@ -1,0 +1,95 @@
+"""What AWS answers when it refuses, told in the operator's words and under the workflow's error names.
+
+The codes are those of "Error responses" in the Amazon S3 API reference and of "Common errors" in the Glue,
+Athena and Step Functions API references.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from botocore.exceptions import (
+    ClientError,
+    ConnectionClosedError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    ReadTimeoutError,
+    ResponseStreamingError,
+)
+
+from functions.common.errors import AccessDenied, BucketMissing, RequestRefused, Throttled
+
+TRY_AGAIN = frozenset(
+    {
+        "SlowDown",
+        "Throttling",
+        "ThrottlingException",
+        "ThrottledException",
+        "RequestLimitExceeded",
+        "RequestThrottled",
+        "TooManyRequestsException",
+        "BandwidthLimitExceeded",
+        "RequestTimeout",
+        "RequestTimeoutException",
+        "ServiceUnavailable",
+        "ServiceUnavailableException",
+        "InternalError",
+        "InternalFailure",
+        "InternalServerException",
+        "InternalServiceException",
+        "OperationTimeoutException",
+        "429",
+        "500",
+        "502",
+        "503",
+        "504",
+    }
+)
+DENIED = frozenset(
+    {
+        "AccessDenied",
+        "AccessDeniedException",
+        "AllAccessDisabled",
+        "AccountProblem",
+        "UnauthorizedOperation",
+        "KMS.AccessDeniedException",
+        "403",
+        "Forbidden",
+    }
+)
+CONNECTION_LOST = (
+    ConnectTimeoutError,
+    ConnectionClosedError,
+    EndpointConnectionError,
+    ReadTimeoutError,
+    ResponseStreamingError,
+)
+
+
+def code_of(error: ClientError) -> str:
+    """The error's code; of a HEAD, which has no body, its HTTP status."""
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+@contextmanager
+def aws_errors(doing: str) -> Iterator[None]:
+    """Raise what goes wrong with AWS inside as an error of ours; `doing` says what was tried on what.
+
+    Raises Throttled, AccessDenied, BucketMissing, RequestRefused.
+    """
+    try:
+        yield
+    except ClientError as error:
+        code, said = code_of(error), error.response.get("Error", {}).get("Message", "")
+        if code in TRY_AGAIN:
+            raise Throttled(f"AWS was too busy while {doing}: {code}. It is tried again.") from error
+        if code in DENIED:
+            raise AccessDenied(
+                f"Denied while {doing}: {said or code}. Give the function's role the permission for "
+                f"{error.operation_name} in infra/functions.yaml (and the bucket's or key's policy), "
+                "deploy and replay."
+            ) from error
+        if code == "NoSuchBucket":
+            raise BucketMissing(f"The bucket does not exist while {doing}. Check the settings.") from error
+        raise RequestRefused(f"AWS refused while {doing}: {code}: {said}") from error
+    except CONNECTION_LOST as error:
+        raise Throttled(f"No answer from AWS while {doing}: {error}. It is tried again.") from error

@@ -1,0 +1,144 @@
+"""One S3 object as HEAD tells it: which one exactly, what proves its bytes, what travels with them.
+
+Reading twice is harmless. Raises AccessDenied, BucketMissing, Throttled, RequestRefused.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from functions.common import clients
+from functions.common.aws_errors import aws_errors, code_of
+from functions.common.errors import BucketMissing
+from functions.common.models import ObjectVersion, StoredObject
+
+CARRIED_HEADERS = (
+    "CacheControl",
+    "ContentDisposition",
+    "ContentEncoding",
+    "ContentLanguage",
+    "ContentType",
+    "ExpiresString",
+    "Metadata",
+)
+"""What CopyObject carries over besides the bytes and the tags ("Copying objects", Amazon S3 User Guide)."""
+
+GONE = frozenset({"404", "NoSuchKey", "NoSuchVersion", "NotFound"})
+MD5_ENCRYPTIONS = frozenset({None, "AES256"})
+
+
+@dataclass(frozen=True)
+class Head:
+    """What HEAD answered, and when."""
+
+    object: StoredObject
+    carried: dict[str, Any]
+    metadata: dict[str, str]
+    tag_count: int
+    last_modified: datetime
+    answered_at: datetime
+
+
+def location(bucket: str, key: str) -> str:
+    """An object's address, for messages and for Athena's "$path"."""
+    return f"s3://{bucket}/{key}"
+
+
+def version_argument(version_id: str | None) -> dict[str, Any]:
+    """The VersionId argument, where there is a version."""
+    return {"VersionId": version_id} if version_id else {}
+
+
+def answered_at(response: Any) -> datetime:
+    """S3's own clock at this answer (the Date header, to the second)."""
+    return parsedate_to_datetime(response["ResponseMetadata"]["HTTPHeaders"]["date"]).astimezone(UTC)
+
+
+def head(bucket: str, region: str, key: str) -> Head | None:
+    """Look at the current object under a key; None when there is none."""
+    client = clients.s3(region)
+    doing = f"looking at {location(bucket, key)}"
+    with aws_errors(doing):
+        try:
+            response = client.head_object(Bucket=bucket, Key=key, ChecksumMode="ENABLED")
+        except ClientError as error:
+            if code_of(error) not in GONE:
+                raise
+            # HEAD answers a bare 404 for a missing bucket too: tell the two apart.
+            _require_bucket(bucket, region)
+            return None
+    return _read(bucket, region, key, response)
+
+
+def _require_bucket(bucket: str, region: str) -> None:
+    try:
+        clients.s3(region).head_bucket(Bucket=bucket)
+    except ClientError as error:
+        if code_of(error) in GONE | {"NoSuchBucket"}:
+            raise BucketMissing(f"There is no bucket {bucket} in {region}. Check the settings, then replay.") from error
+        raise
+
+
+def _read(bucket: str, region: str, key: str, response: Any) -> Head:
+    etag = response["ETag"].strip('"')
+    encryption = response.get("ServerSideEncryption")
+    algorithm, value = _stored_checksum(response)
+    version_id = response.get("VersionId")
+    return Head(
+        object=StoredObject(
+            bucket=bucket,
+            region=region,
+            key=key,
+            version_id=None if version_id == "null" else version_id,
+            etag=etag,
+            size_bytes=response["ContentLength"],
+            checksum_algorithm=algorithm,
+            checksum_value=value,
+            checksum_type=_checksum_type(response, value),
+            # "Checking object integrity", Amazon S3 User Guide: an ETag is the MD5 of the bytes only of an
+            # object sent in one part and encrypted with SSE-S3 or not at all.
+            etag_is_md5="-" not in etag and encryption in MD5_ENCRYPTIONS and not response.get("SSECustomerAlgorithm"),
+        ),
+        carried={name: response.get(name) for name in CARRIED_HEADERS},
+        metadata=response.get("Metadata", {}),
+        tag_count=response.get("TagCount", 0),
+        last_modified=response["LastModified"].astimezone(UTC),
+        answered_at=answered_at(response),
+    )
+
+
+def _stored_checksum(response: Any) -> tuple[str | None, str | None]:
+    """The stored checksum; a full-object one before a composite one, where there are several."""
+    stored = {
+        name.removeprefix("Checksum"): value
+        for name, value in response.items()
+        if name.startswith("Checksum") and name != "ChecksumType"
+    }
+    for algorithm, value in sorted(stored.items(), key=lambda item: "-" in item[1]):
+        return algorithm, value
+    return None, None
+
+
+def _checksum_type(response: Any, value: str | None) -> str | None:
+    """FULL_OBJECT or COMPOSITE; a composite value ends in the number of its parts."""
+    if value is None:
+        return None
+    composite = "-" in value or response.get("ChecksumType") == "COMPOSITE"
+    return "COMPOSITE" if composite else "FULL_OBJECT"
+
+
+def tags(obj: ObjectVersion) -> dict[str, str]:
+    """The tags of exactly this object."""
+    with aws_errors(f"reading the tags of {location(obj.bucket, obj.key)}"):
+        answer = clients.s3(obj.region).get_object_tagging(
+            Bucket=obj.bucket, Key=obj.key, **version_argument(obj.version_id)
+        )
+    return {tag["Key"]: tag["Value"] for tag in answer["TagSet"]}
+
+
+def same_version(one: ObjectVersion, other: ObjectVersion) -> bool:
+    """Whether two are the same object of a bucket."""
+    return (one.version_id, one.etag) == (other.version_id, other.etag)
