@@ -1,0 +1,1 @@
+"""The infrastructure, for both targets."""

@@ -1,0 +1,28 @@
+"""What can go wrong with the infrastructure, said in one line for the operator.
+
+InfraError
+├── DeclarationInvalid   infra/functions.yaml, the workflow or a module of a function is not right
+├── OutputsMissing       there is no outputs.json, or it is not one: no cloud runs there
+├── CloudFailed          the embedded cloud did not start
+└── CloudRunsOtherwise   one runs already, with other settings
+"""
+
+
+class InfraError(Exception):
+    """The root of these errors; the message is all that the operator needs."""
+
+
+class DeclarationInvalid(InfraError):
+    """A file of this checkout that describes the infrastructure is wrong."""
+
+
+class OutputsMissing(InfraError):
+    """There is no readable outputs.json."""
+
+
+class CloudFailed(InfraError):
+    """The embedded cloud did not start, or could not be set up or stopped."""
+
+
+class CloudRunsOtherwise(InfraError):
+    """An embedded cloud runs already, and not with the settings that are asked for."""

@@ -1,0 +1,376 @@
+"""Set up the embedded cloud: what Terraform makes on AWS, made with the same names through the same APIs.
+
+Everything is made afresh in an empty cloud, and nothing is started: no execution, no crawl, no query, no
+table. Raises DeclarationInvalid before the first call when the declaration of the functions or the workflow
+is wrong, and botocore's errors when the cloud refuses something. It is not run twice on one cloud:
+infra.local.cloud starts a new one instead.
+
+Queue settings after "Using Lambda with Amazon SQS" (visibility six times the timeout, five receives), the
+topic's policy after "Granting permissions to publish event notification messages to a destination" (S3),
+the queue's after "Subscribing an Amazon SQS queue to an Amazon SNS topic".
+"""
+
+import io
+import json
+import os
+import shlex
+import sys
+import sysconfig
+import zipfile
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import botocore.session
+from botocore.config import Config
+
+from infra import functions
+from infra.build import CHECKOUT, entry, package
+from infra.errors import DeclarationInvalid
+from infra.functions import PLACEHOLDER, Function
+from infra.outputs import Outputs
+
+if TYPE_CHECKING:
+    from mypy_boto3_iam import IAMClient
+
+NAME = "ferry"
+SOURCE_REGION = "us-west-2"
+TARGET_REGION = "us-east-1"
+ACCOUNT = "000000000000"
+"""MiniStack's only account."""
+
+ACCESS_KEY_ID = "test"
+SECRET_ACCESS_KEY = "test"  # noqa: S105 - MiniStack's root user; there is nothing behind it but this machine
+"""The operator's key."""
+
+WORKFLOW = CHECKOUT / "statemachine" / "migrate.asl.json"
+STARTER = "starter"
+RECEIVES = 5
+STARTERS_AT_ONCE = 2
+
+CRAWLER_CONFIGURATION = {
+    "Version": 1.0,
+    "CrawlerOutput": {"Partitions": {"AddOrUpdateBehavior": "InheritFromTable"}},
+    # Level 1 is the bucket, so level 2 is the first folder in it.
+    "Grouping": {"TableGroupingPolicy": "CombineCompatibleSchemas", "TableLevelConfiguration": 2},
+}
+DELIMITERS = {"comma": ",", "tab": "\t"}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that a deployment needs, read and checked before anything is started."""
+
+    functions: dict[str, Function]
+    packages: dict[str, bytes]
+    workflow: str
+
+
+def plan() -> Plan:
+    """Read what is to be deployed; raise DeclarationInvalid for what cannot be."""
+    declared = functions.load()
+    if not WORKFLOW.is_file():
+        raise DeclarationInvalid(f"{WORKFLOW} does not exist: render it with `make asl`")
+    workflow = WORKFLOW.read_text(encoding="utf-8")
+    for unknown in sorted(set(PLACEHOLDER.findall(workflow)) - set(declared)):
+        raise DeclarationInvalid(f"{WORKFLOW}: ${{{unknown}}} is no function of {functions.DECLARATION}")
+    return Plan(declared, {key: _with_bootstrap(package(key)) for key in declared}, workflow)
+
+
+def outputs_of(endpoint_url: str) -> Outputs:
+    """Name everything that a deployment at this endpoint has."""
+    return Outputs(
+        name=NAME,
+        source_region=SOURCE_REGION,
+        target_region=TARGET_REGION,
+        endpoint_url=endpoint_url,
+        source_bucket=f"{NAME}-source-{SOURCE_REGION}",
+        target_bucket=f"{NAME}-target-{TARGET_REGION}",
+        uploads_topic_arn=f"arn:aws:sns:{SOURCE_REGION}:{ACCOUNT}:{NAME}-uploads",
+        queue_url=f"{endpoint_url}/{ACCOUNT}/{NAME}-uploads",
+        dead_letter_queue_url=f"{endpoint_url}/{ACCOUNT}/{NAME}-uploads-dead-letters",
+        state_machine_arn=f"arn:aws:states:{TARGET_REGION}:{ACCOUNT}:stateMachine:{NAME}-migrate",
+        crawler_name=NAME,
+        glue_database=NAME,
+        athena_workgroup=NAME,
+        athena_results=f"{NAME}-athena-results-{TARGET_REGION}",
+    )
+
+
+def deploy(plan: Plan, outputs: Outputs) -> None:
+    """Make everything that `outputs` names, and have it ready to use."""
+    clients = Clients(outputs)
+    roles = {key: _function_role(clients.iam, outputs, key, each) for key, each in plan.functions.items()}
+    with ThreadPoolExecutor() as pool:
+        # A function is usable only some time after its creation, so these come first.
+        arns = dict(
+            zip(
+                plan.functions,
+                pool.map(
+                    lambda key: _create_function(
+                        clients, outputs, key, plan.functions[key], plan.packages[key], roles[key]
+                    ),
+                    plan.functions,
+                ),
+                strict=True,
+            )
+        )
+    _create_buckets(clients, outputs)
+    _create_catalogue(clients, outputs)
+    _create_workflow(clients, outputs, plan.workflow, arns)
+    _create_queues(clients, outputs, plan.functions[STARTER])
+    waiter = clients.lambda_.get_waiter("function_active_v2")
+    for arn in arns.values():
+        waiter.wait(FunctionName=arn, WaiterConfig={"Delay": 0, "MaxAttempts": 10_000})
+    _consume_uploads(clients, outputs, arns[STARTER])
+
+
+class Clients:
+    """The clients of one deployment, apart from whatever the operator's own configuration says."""
+
+    def __init__(self, outputs: Outputs) -> None:
+        session = boto3.Session(
+            aws_access_key_id=ACCESS_KEY_ID,
+            aws_secret_access_key=SECRET_ACCESS_KEY,
+            region_name=outputs.target_region,
+            botocore_session=botocore.session.Session(session_vars=_NO_CONFIGURATION),
+        )
+        # The cloud is on this machine: no proxy is on the way, and no retry mends what it refuses.
+        common: dict[str, Any] = {
+            "endpoint_url": outputs.endpoint_url,
+            "config": Config(proxies={}, retries={"total_max_attempts": 1}),
+        }
+        self.iam = session.client("iam", **common)
+        self.lambda_ = session.client("lambda", **common)
+        self.s3 = session.client("s3", **common)
+        self.source_s3 = session.client("s3", region_name=outputs.source_region, **common)
+        self.sns = session.client("sns", region_name=outputs.source_region, **common)
+        self.sqs = session.client("sqs", **common)
+        self.stepfunctions = session.client("stepfunctions", **common)
+        self.glue = session.client("glue", **common)
+        self.athena = session.client("athena", **common)
+
+
+_NO_CONFIGURATION: dict[str, tuple[Any, Any, Any, Any]] = {
+    "profile": (None, None, None, None),
+    "config_file": (None, None, os.devnull, None),
+    "credentials_file": (None, None, os.devnull, None),
+}
+
+
+def _with_bootstrap(content: bytes) -> bytes:
+    """Add to a function's zip what Lambda's own Python runtime is on AWS.
+
+    Python runs with -S and site-packages by its path: processing .pth files would make this checkout
+    importable, and a module that is missing in the zip would be found here, but not on AWS.
+    """
+    packages = shlex.quote(sysconfig.get_path("purelib"))
+    command = f'exec {shlex.quote(sys.executable)} -S -m awslambdaric "$_HANDLER"'
+    buffer = io.BytesIO(content)
+    with zipfile.ZipFile(buffer, "a") as target:
+        target.writestr(entry("bootstrap", executable=True), f"#!/bin/sh\nexport PYTHONPATH={packages}\n{command}\n")
+    return buffer.getvalue()
+
+
+def _policy(*statements: Mapping[str, Any]) -> str:
+    allowed = [{"Effect": "Allow", **statement} for statement in statements]
+    return json.dumps({"Version": "2012-10-17", "Statement": allowed})
+
+
+def _create_role(iam: "IAMClient", name: str, service: str, statements: Iterable[Mapping[str, Any]]) -> str:
+    trust = _policy({"Principal": {"Service": service}, "Action": "sts:AssumeRole"})
+    role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust)
+    iam.put_role_policy(RoleName=name, PolicyName=name, PolicyDocument=_policy(*statements))
+    return role["Role"]["Arn"]
+
+
+def _function_name(outputs: Outputs, key: str) -> str:
+    return f"{outputs.name}-{key.replace('_', '-')}"
+
+
+def _function_role(iam: "IAMClient", outputs: Outputs, key: str, function: Function) -> str:
+    name = _function_name(outputs, key)
+    log_group = f"arn:aws:logs:{outputs.target_region}:*:log-group:/aws/lambda/{name}"
+    filled = functions.fill(function, outputs.placeholders())
+    statements = [{"Sid": s.sid, "Action": s.actions, "Resource": s.resources} for s in filled.statements]
+    log = {
+        "Sid": "WriteLog",
+        "Action": ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"],
+        "Resource": [log_group, f"{log_group}:*"],
+    }
+    return _create_role(iam, name, "lambda.amazonaws.com", [*statements, log])
+
+
+def _create_function(
+    clients: Clients, outputs: Outputs, key: str, function: Function, content: bytes, role: str
+) -> str:
+    filled = functions.fill(function, outputs.placeholders())
+    created = clients.lambda_.create_function(
+        FunctionName=_function_name(outputs, key),
+        Runtime="provided.al2023",
+        Handler=filled.handler,
+        Role=role,
+        Code={"ZipFile": content},
+        MemorySize=filled.memory_mb,
+        Timeout=filled.timeout_seconds,
+        Environment={"Variables": filled.environment},
+    )
+    return created["FunctionArn"]
+
+
+def _create_buckets(clients: Clients, outputs: Outputs) -> None:
+    clients.source_s3.create_bucket(
+        Bucket=outputs.source_bucket,
+        CreateBucketConfiguration={"LocationConstraint": outputs.source_region},  # type: ignore[typeddict-item]
+    )
+    clients.s3.create_bucket(Bucket=outputs.target_bucket)
+    clients.s3.put_bucket_versioning(Bucket=outputs.target_bucket, VersioningConfiguration={"Status": "Enabled"})
+    clients.s3.create_bucket(Bucket=outputs.athena_results)
+
+
+def _create_queues(clients: Clients, outputs: Outputs, starter: Function) -> None:
+    """Make the way of an event: bucket, topic, queue, and the queue for what cannot be handled."""
+    queue_arn = f"arn:aws:sqs:{outputs.target_region}:{ACCOUNT}:{outputs.name}-uploads"
+    dead_letters_arn = f"{queue_arn}-dead-letters"
+    topic_arn, bucket_arn = outputs.uploads_topic_arn, f"arn:aws:s3:::{outputs.source_bucket}"
+    clients.sqs.create_queue(
+        QueueName=f"{outputs.name}-uploads-dead-letters",
+        Attributes={
+            "MessageRetentionPeriod": str(14 * 24 * 3600),
+            "RedriveAllowPolicy": json.dumps({"redrivePermission": "byQueue", "sourceQueueArns": [queue_arn]}),
+        },
+    )
+    from_topic = {
+        "Sid": "FromTopic",
+        "Principal": {"Service": "sns.amazonaws.com"},
+        "Action": "sqs:SendMessage",
+        "Resource": queue_arn,
+        "Condition": {"ArnEquals": {"aws:SourceArn": topic_arn}},
+    }
+    clients.sqs.create_queue(
+        QueueName=f"{outputs.name}-uploads",
+        Attributes={
+            "VisibilityTimeout": str(6 * starter.timeout_seconds),
+            "MessageRetentionPeriod": str(14 * 24 * 3600),
+            "RedrivePolicy": json.dumps({"deadLetterTargetArn": dead_letters_arn, "maxReceiveCount": RECEIVES}),
+            "Policy": _policy(from_topic),
+        },
+    )
+    from_bucket = {
+        "Sid": "FromBucket",
+        "Principal": {"Service": "s3.amazonaws.com"},
+        "Action": "sns:Publish",
+        "Resource": topic_arn,
+        "Condition": {
+            "ArnEquals": {"aws:SourceArn": bucket_arn},
+            "StringEquals": {"aws:SourceAccount": ACCOUNT},
+        },
+    }
+    clients.sns.create_topic(Name=f"{outputs.name}-uploads", Attributes={"Policy": _policy(from_bucket)})
+    clients.sns.subscribe(TopicArn=topic_arn, Protocol="sqs", Endpoint=queue_arn)
+    clients.source_s3.put_bucket_notification_configuration(
+        Bucket=outputs.source_bucket,
+        NotificationConfiguration={
+            "TopicConfigurations": [{"Id": "uploads", "TopicArn": topic_arn, "Events": ["s3:ObjectCreated:*"]}]
+        },
+    )
+
+
+def _consume_uploads(clients: Clients, outputs: Outputs, starter_arn: str) -> None:
+    clients.lambda_.create_event_source_mapping(
+        EventSourceArn=f"arn:aws:sqs:{outputs.target_region}:{ACCOUNT}:{outputs.name}-uploads",
+        FunctionName=starter_arn,
+        BatchSize=10,
+        ScalingConfig={"MaximumConcurrency": STARTERS_AT_ONCE},
+        FunctionResponseTypes=["ReportBatchItemFailures"],
+    )
+
+
+def _create_workflow(clients: Clients, outputs: Outputs, workflow: str, arns: Mapping[str, str]) -> None:
+    steps = sorted(arns[key] for key in set(PLACEHOLDER.findall(workflow)))
+    invoke = {
+        "Sid": "InvokeSteps",
+        "Action": ["lambda:InvokeFunction"],
+        "Resource": [*steps, *(f"{arn}:*" for arn in steps)],
+    }
+    name = outputs.state_machine_arn.rpartition(":")[2]
+    role = _create_role(clients.iam, name, "states.amazonaws.com", [invoke])
+    clients.stepfunctions.create_state_machine(
+        name=name,
+        type="STANDARD",
+        roleArn=role,
+        definition=PLACEHOLDER.sub(lambda match: arns[match[1]], workflow),
+    )
+
+
+def _create_catalogue(clients: Clients, outputs: Outputs) -> None:
+    """Make the database, the crawler with a classifier for each delimiter, and the workgroup."""
+    glue_arn = f"arn:aws:glue:{outputs.target_region}:*"
+    database, target = outputs.glue_database, f"arn:aws:s3:::{outputs.target_bucket}"
+    log_groups = f"arn:aws:logs:{outputs.target_region}:*:log-group:/aws-glue/crawlers"
+    statements = [
+        {"Sid": "ReadData", "Action": ["s3:GetObject"], "Resource": [f"{target}/*"]},
+        {"Sid": "ListData", "Action": ["s3:ListBucket", "s3:GetBucketLocation"], "Resource": [target]},
+        {
+            "Sid": "WriteCatalogue",
+            "Action": [f"glue:{action}" for action in _CRAWLER_ACTIONS],
+            "Resource": [
+                f"{glue_arn}:catalog",
+                f"{glue_arn}:database/{database}",
+                f"{glue_arn}:table/{database}/*",
+            ],
+        },
+        {
+            "Sid": "WriteLog",
+            "Action": ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"],
+            "Resource": [log_groups, f"{log_groups}:*"],
+        },
+    ]
+    role = _create_role(clients.iam, f"{outputs.name}-crawler", "glue.amazonaws.com", statements)
+    clients.glue.create_database(DatabaseInput={"Name": database})
+    classifiers = {f"{outputs.name}-{name}": delimiter for name, delimiter in DELIMITERS.items()}
+    for name, delimiter in classifiers.items():
+        clients.glue.create_classifier(
+            CsvClassifier={
+                "Name": name,
+                "Delimiter": delimiter,
+                "QuoteSymbol": '"',
+                "ContainsHeader": "PRESENT",
+                "Serde": "OpenCSVSerDe",
+            }
+        )
+    clients.glue.create_crawler(
+        Name=outputs.crawler_name,
+        Role=role,
+        DatabaseName=database,
+        Targets={"S3Targets": [{"Path": f"s3://{outputs.target_bucket}/"}]},
+        Classifiers=list(classifiers),
+        SchemaChangePolicy={"UpdateBehavior": "UPDATE_IN_DATABASE", "DeleteBehavior": "LOG"},
+        RecrawlPolicy={"RecrawlBehavior": "CRAWL_EVERYTHING"},
+        Configuration=json.dumps(CRAWLER_CONFIGURATION),
+    )
+    clients.athena.create_work_group(
+        Name=outputs.athena_workgroup,
+        Configuration={
+            "ResultConfiguration": {"OutputLocation": f"s3://{outputs.athena_results}/"},
+            "EnforceWorkGroupConfiguration": True,
+        },
+    )
+
+
+_CRAWLER_ACTIONS = (
+    "GetDatabase",
+    "GetTable",
+    "GetTables",
+    "CreateTable",
+    "UpdateTable",
+    "GetPartition",
+    "GetPartitions",
+    "BatchGetPartition",
+    "CreatePartition",
+    "BatchCreatePartition",
+    "UpdatePartition",
+    "BatchUpdatePartition",
+)

@@ -1,0 +1,81 @@
+"""outputs.json: what a deployment is called and where it is, the same keys for both targets.
+
+The embedded cloud writes it, and `terraform output -json` gives the same keys, each wrapped in
+`{"value": …}`; both forms are read. Raises OutputsMissing when the file is absent or not an outputs.json,
+naming the key. Saving replaces the file as a whole, so saving twice is harmless and a reader never sees half.
+"""
+
+import json
+import os
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from infra.errors import OutputsMissing
+
+
+class Outputs(BaseModel):
+    """The names, addresses and regions of one deployment."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    source_region: str
+    target_region: str
+    endpoint_url: str | None
+    """None on AWS, where the SDK knows the address."""
+    source_bucket: str
+    target_bucket: str
+    uploads_topic_arn: str
+    queue_url: str
+    dead_letter_queue_url: str
+    state_machine_arn: str
+    crawler_name: str
+    glue_database: str
+    athena_workgroup: str
+    athena_results: str
+    """The bucket of Athena's results."""
+
+    def placeholders(self) -> dict[str, str]:
+        """What `${key}` stands for in functions.yaml; a key without a value stands for nothing."""
+        return {key: value or "" for key, value in self.model_dump().items()}
+
+
+def load(path: Path) -> Outputs:
+    """Read an outputs.json."""
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise OutputsMissing(f"No cloud here: {path} does not exist. Start one with `make up`.") from None
+    except (OSError, ValueError) as error:
+        raise OutputsMissing(f"{path} cannot be read as JSON: {error}") from None
+    if isinstance(document, dict):
+        document = {key: _unwrap(value) for key, value in document.items()}
+    try:
+        return Outputs.model_validate(document)
+    except ValidationError as error:
+        raise OutputsMissing(f"{path} is no outputs.json: {describe(error)}") from None
+
+
+def save(outputs: Outputs, path: Path) -> None:
+    """Write an outputs.json."""
+    write_whole(path, outputs.model_dump_json(indent=2) + "\n")
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a file so that nobody ever reads half of it."""
+    new = path.with_name(f"{path.name}.new")
+    new.write_text(text, encoding="utf-8")
+    os.replace(new, path)  # noqa: PTH105 - the one that says it replaces
+
+
+def describe(error: ValidationError) -> str:
+    """All that pydantic found wrong, in one line, each with the path to its key."""
+    return "; ".join(
+        f"{'.'.join(str(part) for part in problem['loc']) or 'the file'}: {problem['msg']}"
+        for problem in error.errors(include_url=False)
+    )
+
+
+def _unwrap(value: object) -> object:
+    return value["value"] if isinstance(value, dict) and "value" in value else value
