@@ -27,8 +27,8 @@ from functions.common.aws_errors import aws_errors, code_of
 from functions.common.bounds import COPY_CALLS
 from functions.common.errors import CopyTimedOut, ObjectTooLarge, SourceMissing
 from functions.common.models import Copy, Model, ObjectVersion, Source, StepEvent
-from functions.common.objects import GONE, Head, head, location, tags, version_argument
-from functions.common.proof import ObjectChanged, prove
+from functions.common.objects import OTHERS_WROTE, Head, ObjectChanged, head, location, tags, version_argument
+from functions.common.proof import prove
 from functions.common.settings import read_settings
 from functions.common.step import count, step
 
@@ -37,10 +37,6 @@ LARGEST_COPY_BYTES = 5 * 1024**3
 
 MARGIN_MS = 15_000
 """What is kept of the function's time to answer in."""
-
-OTHERS_WROTE = GONE | {"412", "PreconditionFailed", "409", "ConditionalRequestConflict"}
-"""Refused conditions: the target or the source is no longer what it was when we looked (IfMatch on a target
-that was deleted is a 404)."""
 
 
 class Settings(Model):

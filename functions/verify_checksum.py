@@ -21,14 +21,12 @@ from functions.common.aws_errors import aws_errors, code_of
 from functions.common.bounds import FRESH_COPIES_AFTER_CHANGE, FRESH_COPIES_AFTER_MISMATCH
 from functions.common.errors import ChecksumMismatchPersists, TargetKeepsChanging
 from functions.common.models import Copy, Document, ObjectVersion, StepEvent, StoredObject, Verification
-from functions.common.objects import GONE, head, location, same_version
-from functions.common.proof import ObjectChanged, Proof, prove
+from functions.common.objects import OTHERS_WROTE, ObjectChanged, head, location, same_version
+from functions.common.proof import Proof, prove
 from functions.common.step import count, step
 from functions.common.tabular import not_catalogued_reason
 
 ChangeStatus = Literal["target_changed", "source_changed"]
-
-REPLACED_ALREADY = GONE | {"412", "PreconditionFailed", "409", "ConditionalRequestConflict"}
 
 
 @step
@@ -105,5 +103,5 @@ def _discard(target: ObjectVersion) -> None:
         try:
             clients.s3(target.region).delete_object(Bucket=target.bucket, Key=target.key, **which)
         except ClientError as error:
-            if code_of(error) not in REPLACED_ALREADY:
+            if code_of(error) not in OTHERS_WROTE:
                 raise

@@ -108,13 +108,18 @@ class Catalogue(Model):
 
 
 class Validation(Model):
-    """The result of RunValidationQuery."""
+    """The result of RunValidationQuery. `superseded`: a newer upload replaced the target meanwhile.
 
-    status: Literal["pending", "passed"]
+    `file_records` is what the file holds (null: not counted), `expected_rows` what its `row-count` metadata
+    says, `rows` what Athena found. `queries` are the ids of the running queries, by check.
+    """
+
+    status: Literal["pending", "passed", "superseded"]
     database: str | None = None
     table: str | None = None
     columns: dict[str, str] = {}
     rows: NonNegativeInt | None = None
+    file_records: NonNegativeInt | None = None
     expected_rows: NonNegativeInt | None = None
     checks: list[str] = []
     queries: dict[str, str] = {}

@@ -3,16 +3,19 @@
 Reading twice is harmless. Raises AccessDenied, BucketMissing, Throttled, RequestRefused.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
 from botocore.exceptions import ClientError
+from botocore.response import StreamingBody
 
 from functions.common import clients
 from functions.common.aws_errors import aws_errors, code_of
-from functions.common.errors import BucketMissing
+from functions.common.errors import BucketMissing, FerryError
 from functions.common.models import ObjectVersion, StoredObject
 
 CARRIED_HEADERS = (
@@ -28,6 +31,17 @@ CARRIED_HEADERS = (
 
 GONE = frozenset({"404", "NoSuchKey", "NoSuchVersion", "NotFound"})
 MD5_ENCRYPTIONS = frozenset({None, "AES256"})
+OTHERS_WROTE = GONE | {"412", "PreconditionFailed", "409", "ConditionalRequestConflict"}
+"""A refused condition: the object is no longer what it was when we looked. (IfMatch on one that was deleted
+is a 404.)"""
+
+
+class ObjectChanged(FerryError):
+    """The object is no longer the one that is asked for. Never leaves a function."""
+
+    def __init__(self, which: ObjectVersion) -> None:
+        super().__init__(f"{location(which.bucket, which.key)} was replaced or deleted while it was read.")
+        self.which = which
 
 
 @dataclass(frozen=True)
@@ -142,3 +156,23 @@ def tags(obj: ObjectVersion) -> dict[str, str]:
 def same_version(one: ObjectVersion, other: ObjectVersion) -> bool:
     """Whether two are the same object of a bucket."""
     return (one.version_id, one.etag) == (other.version_id, other.etag)
+
+
+@contextmanager
+def opened(obj: ObjectVersion, byte_range: str = "") -> Iterator[StreamingBody]:
+    """The bytes of exactly this object, pinned by its version and its ETag; all, or a range (`bytes=0-3`).
+
+    Raises ObjectChanged when it is not there any more, besides what the module raises.
+    """
+    arguments: dict[str, Any] = {"Range": byte_range} if byte_range else {}
+    with aws_errors(f"reading {location(obj.bucket, obj.key)}"):
+        try:
+            response = clients.s3(obj.region).get_object(
+                Bucket=obj.bucket, Key=obj.key, IfMatch=obj.etag, **version_argument(obj.version_id), **arguments
+            )
+        except ClientError as error:
+            if code_of(error) in OTHERS_WROTE:
+                raise ObjectChanged(obj) from error
+            raise
+        with response["Body"] as body:
+            yield body

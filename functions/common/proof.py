@@ -4,34 +4,22 @@ From the cheapest to the dearest: what S3 stores (`checksum`, `md5`), the target
 what is stored with the source (`readback`), both read (`bytes`). Equal sizes prove nothing, different ones
 disprove. Reading goes in pieces: memory stays the same for every size. Proving twice is harmless.
 
-Raises NotVerifiable, SourceMissing, ObjectChanged (an object was replaced while it was read), AccessDenied,
+Raises NotVerifiable, ObjectChanged (an object was replaced while it was read), AccessDenied,
 Throttled.
 """
 
 import base64
 import hashlib
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from botocore.exceptions import ClientError, IncompleteReadError
-
-from functions.common import clients
-from functions.common.aws_errors import aws_errors, code_of
-from functions.common.errors import FerryError, NotVerifiable, Throttled
+from functions.common.errors import NotVerifiable
 from functions.common.models import GRADES, Grade, StoredObject
-from functions.common.objects import GONE, location, version_argument
+from functions.common.objects import opened
 
 PIECE_BYTES = 4 * 1024 * 1024
-
-
-class ObjectChanged(FerryError):
-    """The object is no longer the one that is asked for."""
-
-    def __init__(self, which: StoredObject) -> None:
-        super().__init__(f"{location(which.bucket, which.key)} was replaced or deleted while it was read.")
-        self.which = which
 
 
 @dataclass(frozen=True)
@@ -130,23 +118,7 @@ def _text(value: bytes | str | None) -> str:
 
 def _digest(obj: StoredObject, algorithm: str) -> bytes:
     hasher = HASHERS[algorithm]()
-    for piece in _pieces(obj):
-        hasher.update(piece)
+    with opened(obj) as body:
+        for piece in body.iter_chunks(PIECE_BYTES):
+            hasher.update(piece)
     return hasher.digest()
-
-
-def _pieces(obj: StoredObject) -> Iterator[bytes]:
-    """The bytes of exactly this object, pinned by its version and its ETag."""
-    doing = f"reading {location(obj.bucket, obj.key)}"
-    with aws_errors(doing):
-        try:
-            response = clients.s3(obj.region).get_object(
-                Bucket=obj.bucket, Key=obj.key, IfMatch=obj.etag, **version_argument(obj.version_id)
-            )
-            yield from response["Body"].iter_chunks(PIECE_BYTES)
-        except ClientError as error:
-            if code_of(error) in GONE | {"412", "PreconditionFailed"}:
-                raise ObjectChanged(obj) from error
-            raise
-        except IncompleteReadError as error:
-            raise Throttled(f"The connection broke while {doing}: {error}. It is tried again.") from error

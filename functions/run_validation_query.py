@@ -1,0 +1,184 @@
+"""RunValidationQuery: are the object's own rows there, all of them, and do they pass the checks?
+
+Called again until done: the first call reads the file, compares it with its table and starts the queries; the
+later ones look at the queries. The table is found in the catalogue. Asked are: (a) the object's rows, more than
+none and as many as the file has records; (b) as many as its user metadata `row-count` says, where it does;
+(c) every check in `functions/checks`, which must return no row; (d) a delimited file's header, which must be the
+table's columns.
+
+Running it twice is harmless: it only reads, and the same query is started once. A redrive asks everything anew.
+
+Raises ValidationFailed with every reason, QueryFailed, AccessDenied, Throttled, SettingInvalid.
+"""
+
+from collections.abc import Callable
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from pydantic import Field
+
+from functions.common.bounds import QUERY_POLLS
+from functions.common.errors import QueryFailed, ValidationFailed
+from functions.common.models import Document, Model, ObjectVersion, StepEvent, Validation
+from functions.common.objects import Head, ObjectChanged, head, location, same_version
+from functions.common.settings import read_settings
+from functions.common.step import count, step
+from functions.common.tabular import file_format
+from functions.validation.file_contents import read_file
+from functions.validation.queries import (
+    ROWS,
+    SHOWN_ROWS,
+    Outcome,
+    query_outcome,
+    query_rows,
+    start_query,
+    validation_queries,
+)
+from functions.validation.table import find_table, header_difference
+
+MARGIN_MS = 60_000
+"""What is kept of the function's time to find the table and start the queries in."""
+
+ROW_COUNT = "row-count"
+FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 2, 30
+OF_THE_DATA = ("HIVE_", "GENERIC_USER_ERROR")
+"""How the reason of a query begins that failed for what is in the files."""
+
+
+class Settings(Model):
+    """Where the catalogue is, and in which workgroup it is asked."""
+
+    target_region: str = Field(min_length=1)
+    glue_database: str = Field(min_length=1)
+    athena_workgroup: str = Field(min_length=1)
+
+
+@step
+def handler(event: StepEvent, context: LambdaContext) -> Validation:
+    """Begin the validation, or look how far it is."""
+    settings, document = read_settings(Settings), event.document
+    known = document.validation
+    target = _copied_target(document)
+    now = head(target.bucket, target.region, target.key)
+    if now is None or not same_version(now.object, target):
+        return _replaced(document, target)
+    if known is None or known.redrive_count != event.execution.redrive_count:
+        return begin(event, now, settings, lambda: context.get_remaining_time_in_millis() > MARGIN_MS)
+    return look(known, location(target.bucket, target.key), settings)
+
+
+def begin(event: StepEvent, now: Head, settings: Settings, time_is_left: Callable[[], bool]) -> Validation:
+    """Read the file, find its table, compare the two and start the queries."""
+    target, uri = now.object, location(now.object.bucket, now.object.key)
+    layout = file_format(target.key)
+    if layout is None:
+        raise ValueError(f"RunValidationQuery was called for {uri}, which is no table.")
+    try:
+        contents = read_file(target, layout, time_is_left)
+    except ObjectChanged:
+        return _replaced(event.document, target)
+    table = find_table(target, settings.glue_database)
+    expected_rows = _expected_rows(now, uri)
+    difference = header_difference(contents.header, table) if contents.header else ""
+    if difference:
+        raise ValidationFailed(
+            f"{uri} does not fit the table {table.database}.{table.name}: {difference}. Files in one folder "
+            "are one table: mend the header, or upload the file into a folder of its own."
+        )
+    queries = validation_queries(table, uri)
+    region, workgroup = settings.target_region, settings.athena_workgroup
+    return Validation(
+        status="pending",
+        database=table.database,
+        table=table.name,
+        columns=table.columns,
+        file_records=contents.records,
+        expected_rows=expected_rows,
+        checks=list(queries),
+        queries={name: start_query(name, sql, event.execution, workgroup, region) for name, sql in queries.items()},
+        redrive_count=event.execution.redrive_count,
+        wait_seconds=FIRST_WAIT_SECONDS,
+    )
+
+
+def _expected_rows(now: Head, uri: str) -> int | None:
+    said = now.metadata.get(ROW_COUNT)
+    if said is None:
+        return None
+    if not said.isascii() or not said.isdigit():
+        raise ValidationFailed(f"{uri} has the user metadata {ROW_COUNT}: {said!r}, which is no whole number.")
+    return int(said)
+
+
+def look(known: Validation, uri: str, settings: Settings) -> Validation:
+    """Judge the queries when all have ended."""
+    region = settings.target_region
+    outcomes = {check: query_outcome(check, query, region) for check, query in known.queries.items()}
+    for check, outcome in outcomes.items():
+        _require_success(check, outcome, uri)
+    if not all(outcome.ended for outcome in outcomes.values()):
+        return _still_pending(known, uri)
+    answers = {check: query_rows(check, query, region) for check, query in known.queries.items()}
+    rows = int(answers[ROWS][0][0] or 0)
+    problems = _row_problems(rows, known) + _check_problems(answers)
+    if problems:
+        raise ValidationFailed(
+            f"{uri} is copied and proved, but in the table {known.database}.{known.table} {'; '.join(problems)}. "
+            "Mend the file and upload it again, or mend the check or the table and replay."
+        )
+    count("ValidatedObjects")
+    count("ValidatedRows", rows)
+    return known.model_copy(update={"status": "passed", "rows": rows})
+
+
+def _require_success(check: str, outcome: Outcome, uri: str) -> None:
+    if not outcome.ended or outcome.succeeded:
+        return
+    if check == ROWS and outcome.reason.startswith(OF_THE_DATA):
+        raise ValidationFailed(f"{uri} is copied and proved, but Athena cannot read it: {outcome.reason}")
+    raise QueryFailed(f"The query {check} on {uri} failed: {outcome.reason}. Mend the cause, then replay.")
+
+
+def _still_pending(known: Validation, uri: str) -> Validation:
+    polls = known.polls + 1
+    if polls >= QUERY_POLLS:
+        raise QueryFailed(f"The queries on {uri} did not end in {polls} looks: {known.queries}. Replay later.")
+    wait_seconds = min(FIRST_WAIT_SECONDS + polls, LONGEST_WAIT_SECONDS)
+    return known.model_copy(update={"polls": polls, "wait_seconds": wait_seconds})
+
+
+def _row_problems(rows: int, known: Validation) -> list[str]:
+    if rows == 0:
+        return ["none of its rows can be queried"]
+    problems = []
+    if known.file_records not in (None, rows):
+        problems.append(f"{rows} rows can be queried of the file's {known.file_records} records")
+    if known.expected_rows not in (None, rows):
+        problems.append(f"{rows} rows can be queried, and its metadata {ROW_COUNT} says {known.expected_rows}")
+    return problems
+
+
+def _check_problems(answers: dict[str, list[list[str | None]]]) -> list[str]:
+    problems = []
+    for check, offending in answers.items():
+        if check != ROWS and offending:
+            some = "at least " if len(offending) == SHOWN_ROWS else ""
+            problems.append(f"the check {check} found {some}{len(offending)} offending rows, the first: {offending[0]}")
+    return problems
+
+
+def _copied_target(document: Document) -> ObjectVersion:
+    if document.copy_ is None or document.copy_.target is None:
+        raise ValueError("RunValidationQuery was called without a finished copy in the document.")
+    return document.copy_.target
+
+
+def _replaced(document: Document, target: ObjectVersion) -> Validation:
+    """The target is another one now: a newer upload's, which has its own execution, or somebody else's."""
+    copied = document.copy_.source if document.copy_ else None
+    now = head(document.source.bucket, document.source.region, document.source.key)
+    if now is not None and copied is not None and same_version(now.object, copied):
+        raise ValidationFailed(
+            f"{location(target.bucket, target.key)} was overwritten or deleted after its proof, and not by a newer "
+            "upload. Find out by whom, then replay with --restart: it is copied again."
+        )
+    return Validation(status="superseded")

@@ -1,0 +1,183 @@
+"""Starter: turns each upload that S3 tells of into one execution of the state machine `migrate`.
+
+An execution's name is a hash of what was uploaded, so a message that comes twice starts nothing: while the
+execution runs StartExecution answers with the same one, afterwards with ExecutionAlreadyExists.
+
+A message that can never work goes to the dead-letter queue at once, with the reason as an attribute, and is
+acknowledged; its good records are started all the same. What may pass by itself is a partial batch failure:
+SQS delivers that message again. `s3:TestEvent` is acknowledged.
+
+Sources: "Event message structure" (Amazon S3 User Guide), StartExecution (Step Functions API reference),
+"Reporting batch item failures" (AWS Lambda Developer Guide).
+
+Raises SettingInvalid; all else is answered message by message.
+"""
+
+import hashlib
+import json
+from typing import Any, Literal
+from urllib.parse import unquote_plus
+
+from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
+from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
+from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from botocore.exceptions import ClientError
+from pydantic import Field, ValidationError
+
+from functions.common import clients
+from functions.common.aws_errors import aws_errors, code_of
+from functions.common.models import ExecutionInput, Grade, Model, Rule, Source
+from functions.common.settings import read_settings
+from functions.common.step import count, logger, send_metrics
+
+NEW_BYTES = frozenset(f"ObjectCreated:{how}" for how in ("Put", "Post", "Copy", "CompleteMultipartUpload"))
+"""The event types that mean new bytes."""
+
+NAME_LENGTH = 40
+"""Of an execution's name, in hexadecimal digits: 160 bits, and room for `-replay-N` below the 80 allowed."""
+
+
+class Settings(Model):
+    """Where executions are started, and where messages go that can never work."""
+
+    state_machine_arn: str = Field(pattern=r"^arn:[^:]+:states:[^:]+:\d*:stateMachine:.+$")
+    dead_letter_queue_url: str = Field(pattern=r"^https?://")
+    minimum_grade: Grade | Literal["any"] = "any"
+
+    @property
+    def region(self) -> str:
+        """The region of the state machine and of the queues."""
+        return self.state_machine_arn.split(":")[3]
+
+
+class BadMessage(Exception):
+    """A message, or a record of one, that can never work."""
+
+
+def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailureResponse:
+    """Start an execution for each upload in a batch of SQS messages."""
+    settings = read_settings(Settings)
+    try:
+        return process_partial_response(
+            event=event,
+            record_handler=lambda record: start_executions(record, settings),
+            processor=BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False),
+            context=context,
+        )
+    finally:
+        send_metrics()
+
+
+def start_executions(record: SQSRecord, settings: Settings) -> None:
+    """Start what one message tells of; set it aside when it, or a record of it, can never work."""
+    reasons = []
+    try:
+        uploads = _s3_records(record.body)
+    except BadMessage as bad:
+        uploads, reasons = [], [str(bad)]
+    for number, upload in enumerate(uploads, start=1):
+        try:
+            source = read_upload(upload)
+            if source:
+                _start(source, settings)
+        except BadMessage as bad:
+            reasons.append(f"record {number} of {len(uploads)}: {bad}")
+    if reasons:
+        _set_aside(record, "; ".join(reasons), settings)
+
+
+def _s3_records(body: str) -> list[Any]:
+    """The S3 records in a message: an SNS notification around an S3 event, or the event alone."""
+    message = _json_object(body, "the message")
+    if isinstance(message.get("Message"), str):
+        message = _json_object(message["Message"], "the notification in the message")
+    if message.get("Event") == "s3:TestEvent":
+        logger.info("S3 tested the notification")
+        return []
+    records = message.get("Records")
+    if not isinstance(records, list):
+        raise BadMessage("it is no S3 event: it has no Records")
+    return records
+
+
+def _json_object(text: str, what: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise BadMessage(f"{what} is no JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise BadMessage(f"{what} is no JSON object")
+    return value
+
+
+def read_upload(record: Any) -> Source | None:
+    """The upload that one S3 record tells of; None when it tells of no new bytes.
+
+    The key arrives URL-encoded, a space as `+`. Raises BadMessage.
+    """
+    try:
+        name = str(record["eventName"]).removeprefix("s3:")
+        if str(record["eventSource"]) != "aws:s3":
+            raise BadMessage(f"it comes from {record['eventSource']}, not from S3")
+        if name not in NEW_BYTES:
+            logger.info("Nothing to copy", event_name=name)
+            return None
+        obj = record["s3"]["object"]
+        version_id = obj.get("versionId")
+        return Source(
+            bucket=record["s3"]["bucket"]["name"],
+            region=record["awsRegion"],
+            key=unquote_plus(obj["key"], errors="strict"),
+            version_id=None if version_id == "null" else version_id,
+            etag=obj["eTag"].strip('"'),
+            sequencer=obj["sequencer"],
+            size_bytes=obj["size"],
+        )
+    except ValidationError as error:
+        fields = ", ".join(str(problem["loc"][0]) for problem in error.errors())
+        raise BadMessage(f"it is no S3 event: wrong {fields}") from error
+    except KeyError as error:
+        raise BadMessage(f"it is no S3 event: it has no {error}") from error
+    except (TypeError, AttributeError, UnicodeDecodeError) as error:
+        raise BadMessage(f"it is no S3 event: {error}") from error
+
+
+def execution_name(source: Source) -> str:
+    """The name of an upload's execution: the same for each delivery, another for each upload."""
+    identity = [source.bucket, source.key, source.version_id, source.etag, source.sequencer]
+    return hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:NAME_LENGTH]
+
+
+def _start(source: Source, settings: Settings) -> None:
+    name = execution_name(source)
+    document = ExecutionInput(source=source, rule=Rule(minimum_grade=settings.minimum_grade))
+    with aws_errors(f"starting the execution {name} for s3://{source.bucket}/{source.key}"):
+        try:
+            clients.step_functions(settings.region).start_execution(
+                stateMachineArn=settings.state_machine_arn, name=name, input=document.model_dump_json()
+            )
+        except ClientError as error:
+            if code_of(error) != "ExecutionAlreadyExists":
+                raise
+            logger.info("Seen before", execution=name, bucket=source.bucket, key=source.key)
+            count("DuplicateEvents")
+            return
+    logger.info("Started", execution=name, bucket=source.bucket, key=source.key)
+    count("ExecutionsStarted")
+
+
+def _set_aside(record: SQSRecord, reason: str, settings: Settings) -> None:
+    logger.warning("Set aside in the dead-letter queue", message_id=record.message_id, reason=reason)
+    count("BadMessages")
+    with aws_errors("sending a bad message to the dead-letter queue"):
+        clients.sqs(settings.region).send_message(
+            QueueUrl=settings.dead_letter_queue_url,
+            MessageBody=record.body,
+            MessageAttributes={"reason": {"DataType": "String", "StringValue": _printable(reason)[:1000]}},
+        )
+
+
+def _printable(text: str) -> str:
+    """SQS refuses most control characters, and the reason may quote what was sent."""
+    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)

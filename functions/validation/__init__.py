@@ -1,0 +1,1 @@
+"""What RunValidationQuery validates: the file itself, its table, and the queries on it."""

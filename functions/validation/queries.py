@@ -1,0 +1,84 @@
+"""The queries of a validation: their SQL, their start, and what they answered.
+
+A query's token is a hash of execution, redrive, check and SQL, so that a second start of the same query is the
+same query, and a redrive asks anew. Sources: StartQueryExecution (ClientRequestToken), GetQueryResults (Athena
+API reference); "$path": "Getting the file locations for source data" (Amazon Athena User Guide). Reuse of
+results stays off, its default: it would overlook changed data.
+
+Raises AccessDenied, Throttled, RequestRefused.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from functions.common import clients
+from functions.common.aws_errors import aws_errors
+from functions.common.models import ExecutionContext
+from functions.validation.table import Table
+
+CHECKS = Path(__file__).parent.parent / "checks"
+ROWS = "rows"
+SHOWN_ROWS = 5
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How far a query is: `ended` well or not; `reason` says why not."""
+
+    ended: bool
+    succeeded: bool
+    reason: str
+
+
+def validation_queries(table: Table, uri: str, checks: Path = CHECKS) -> dict[str, str]:
+    """The SQL of each check by its name: the object's rows, then every file of `checks`."""
+    path = _literal(uri)
+    conditions = [f'"$path" = {path}']
+    # The partition's predicates keep Athena from listing every other partition.
+    conditions += [f"{_identifier(key)} = {_literal(value)}" for key, value in table.partition.items()]
+    database, name = _identifier(table.database), _identifier(table.name)
+    queries = {ROWS: f"SELECT count(*) FROM {database}.{name} WHERE {' AND '.join(conditions)}"}  # noqa: S608
+    for file in sorted(checks.glob("*.sql")):
+        sql = file.read_text(encoding="utf-8").strip().rstrip(";")
+        for placeholder, value in (("{database}", database), ("{table}", name), ("{path}", path)):
+            sql = sql.replace(placeholder, value)
+        queries[file.stem] = sql
+    return queries
+
+
+def _identifier(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def start_query(check: str, sql: str, execution: ExecutionContext, workgroup: str, region: str) -> str:
+    """Start a query, or find it started; its id."""
+    token = hashlib.sha256("\n".join([execution.id, str(execution.redrive_count), check, sql]).encode())
+    with aws_errors(f"starting the query {check} in the workgroup {workgroup}"):
+        answer = clients.athena(region).start_query_execution(
+            QueryString=sql, ClientRequestToken=token.hexdigest(), WorkGroup=workgroup
+        )
+    return answer["QueryExecutionId"]
+
+
+def query_outcome(check: str, query_id: str, region: str) -> Outcome:
+    """Look at a query once."""
+    with aws_errors(f"looking at the query {check} ({query_id})"):
+        status = clients.athena(region).get_query_execution(QueryExecutionId=query_id)["QueryExecution"]["Status"]
+    state = status["State"]
+    return Outcome(
+        ended=state in {"SUCCEEDED", "FAILED", "CANCELLED"},
+        succeeded=state == "SUCCEEDED",
+        reason=status.get("StateChangeReason") or f"the query was {state.lower()}",
+    )
+
+
+def query_rows(check: str, query_id: str, region: str) -> list[list[str | None]]:
+    """The first rows of a query's answer, without the header that Athena puts first."""
+    with aws_errors(f"reading the results of the query {check} ({query_id})"):
+        answer = clients.athena(region).get_query_results(QueryExecutionId=query_id, MaxResults=SHOWN_ROWS + 1)
+    return [[field.get("VarCharValue") for field in row["Data"]] for row in answer["ResultSet"]["Rows"][1:]]
