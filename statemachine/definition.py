@@ -104,8 +104,7 @@ def migrate() -> Graph:
         "verify_checksum",
         Verification,
         "$.verification",
-        "Proves that the target holds the source's bytes, and says by which grade. "
-        "Discards a copy that differs.",
+        "Proves that the target holds the source's bytes, and says by which grade. Discards a copy that differs.",
     )
     checksum_verified = Choice(
         "ChecksumVerified?",
@@ -129,9 +128,7 @@ def migrate() -> Graph:
         "Sees to a crawl that covers this file: one that began after the copy, or else a new one. "
         "One crawl serves all files that wait for it.",
     )
-    catalogue_covers = Choice(
-        "CatalogueCovers?", comment="Has a crawl since the copy been completed already?"
-    )
+    catalogue_covers = Choice("CatalogueCovers?", comment="Has a crawl since the copy been completed already?")
     wait_for_crawler = Wait(
         "WaitForCrawler", seconds_path="$.catalogue.wait_seconds", comment="A pause while the crawler works."
     )
@@ -151,22 +148,19 @@ def migrate() -> Graph:
         "run_validation_query",
         Validation,
         "$.validation",
-        "Queries the file's rows with Athena and runs every check on them. "
-        "Called again until all have answered.",
+        "Queries the file's rows with Athena and runs every check on them. Called again until all have answered.",
     )
-    validation_finished = Choice("ValidationFinished?", comment="Have all the queries answered?")
+    validation_finished = Choice(
+        "ValidationFinished?", comment="Have all the queries answered, or was the file replaced meanwhile?"
+    )
     wait_for_query = Wait(
         "WaitForQuery", seconds_path="$.validation.wait_seconds", comment="A pause while Athena works."
     )
     succeeded = Succeed("Succeeded", comment="The file is at the target, and proved.")
 
     Chain([copy_object, copy_finished])
-    copy_finished.add_choice(
-        ChoiceRule.StringEquals(variable="$.copy.status", value="in_progress"), wait_for_copy
-    )
-    copy_finished.add_choice(
-        ChoiceRule.StringEquals(variable="$.copy.status", value="superseded"), superseded
-    )
+    copy_finished.add_choice(ChoiceRule.StringEquals(variable="$.copy.status", value="in_progress"), wait_for_copy)
+    copy_finished.add_choice(ChoiceRule.StringEquals(variable="$.copy.status", value="superseded"), superseded)
     copy_finished.default_choice(verify_checksum)
     wait_for_copy.next(copy_object)
 
@@ -176,9 +170,7 @@ def migrate() -> Graph:
     )
     checksum_verified.default_choice(wait_for_copy)
 
-    is_catalogued.add_choice(
-        ChoiceRule.BooleanEquals(variable="$.verification.catalogued", value=True), start_crawler
-    )
+    is_catalogued.add_choice(ChoiceRule.BooleanEquals(variable="$.verification.catalogued", value=True), start_crawler)
     is_catalogued.default_choice(not_catalogued)
     not_catalogued.next(succeeded)
 
@@ -197,8 +189,9 @@ def migrate() -> Graph:
     crawler_finished.default_choice(start_crawler)
 
     Chain([run_validation_query, validation_finished])
+    validation_finished.add_choice(ChoiceRule.StringEquals(variable="$.validation.status", value="passed"), succeeded)
     validation_finished.add_choice(
-        ChoiceRule.StringEquals(variable="$.validation.status", value="passed"), succeeded
+        ChoiceRule.StringEquals(variable="$.validation.status", value="superseded"), superseded
     )
     validation_finished.default_choice(wait_for_query)
     wait_for_query.next(run_validation_query)

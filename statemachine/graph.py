@@ -78,9 +78,7 @@ class StateGraph:
         groups: list[list[str]] = []
         for name in self.states:
             if name in reached[name] and not any(name in group for group in groups):
-                groups.append(
-                    [other for other in self.states if other in reached[name] and name in reached[other]]
-                )
+                groups.append([other for other in self.states if other in reached[name] and name in reached[other]])
         return groups
 
     def written(self, given: Fields) -> dict[str, Fields]:
@@ -131,11 +129,7 @@ def _put(before: Fields, path: str | None, result: object) -> Fields:
     """A result put at a path replaces what was there; with no path it is dropped."""
     if path is None:
         return before
-    kept = (
-        frozenset()
-        if path == "$"
-        else frozenset(p for p in before if p != path and not p.startswith(f"{path}."))
-    )
+    kept = frozenset() if path == "$" else frozenset(p for p in before if p != path and not p.startswith(f"{path}."))
     names = result.keys() if isinstance(result, dict) else ()
     return kept | {path} | {f"{path}.{name.removesuffix('.$')}" for name in names}
 

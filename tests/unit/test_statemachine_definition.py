@@ -35,9 +35,7 @@ def test_the_file_is_written_as_it_is_committed(
 
 @pytest.mark.parametrize(("state", "model"), RESULTS.items())
 def test_a_task_writes_every_field_of_its_functions_result(state: str, model: type[BaseModel]) -> None:
-    assert STATES[state]["ResultSelector"] == {
-        f"{name}.$": f"$.Payload.{name}" for name in model.model_fields
-    }
+    assert STATES[state]["ResultSelector"] == {f"{name}.$": f"$.Payload.{name}" for name in model.model_fields}
 
 
 def test_every_task_has_a_result_that_the_document_knows() -> None:
@@ -63,7 +61,7 @@ def test_choices_compare_only_with_what_the_functions_say() -> None:
         for rule in state.get("Choices", [])
         if "StringEquals" in rule
     ]
-    assert len(compared) == 7
+    assert len(compared) == 8
     assert [pair for pair in compared if pair[1] not in said[pair[0]]] == []
 
 
