@@ -1,0 +1,190 @@
+"""`ferry`: the commands, their arguments and exit codes; what they do is in the modules named like them.
+
+Whatever goes wrong is one line on standard error: exit 2 when the command was called wrongly, 1 for all
+else. Ctrl-C ends a command with 130.
+"""
+
+import io
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ferry import screen
+from ferry.deployment import OUTPUTS, home, opened
+from ferry.problems import Problem, UsageProblem
+from infra.errors import InfraError
+
+app = typer.Typer(
+    name="ferry",
+    help="Moves files between S3 buckets, proves that every byte arrived, replays what failed.",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+OutputsOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--outputs",
+        envvar="FERRY_OUTPUTS",
+        show_default=".ferry/outputs.json of this checkout",
+        help="Which deployment: its outputs.json.",
+    ),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
+
+
+@app.command()
+def up(
+    port: Annotated[int | None, typer.Option(min=1, max=65535, help="Its port on 127.0.0.1.")] = None,
+    rules: Annotated[Path | None, typer.Option(help="A file of rules.")] = None,
+    outputs: OutputsOption = None,
+) -> None:
+    """Start the embedded cloud in the background."""
+    from infra.local import cloud
+
+    folder = _folder(outputs)
+    console = screen.console()
+    with console.status("Starting the embedded cloud"):
+        result = cloud.up(folder, port, rules)
+    if result.ran_already:
+        console.print(screen.line(f"The embedded cloud runs already at {result.endpoint_url}"))
+        return
+    env = folder / "env"
+    shown = env.relative_to(Path.cwd()) if env.is_relative_to(Path.cwd()) else env
+    console.print(screen.line(("✓ ", "green"), f"The embedded cloud runs at {result.endpoint_url}"))
+    console.print(
+        screen.line("Next:  ", ("ferry upload FILE", "cyan"), "   or, for any S3 client,   ", (f". {shown}", "cyan"))
+    )
+
+
+@app.command()
+def down(outputs: OutputsOption = None) -> None:
+    """Stop the embedded cloud."""
+    from infra.local import cloud
+
+    ran = cloud.down(_folder(outputs))
+    screen.console().print("The embedded cloud is stopped." if ran else "No embedded cloud runs.")
+
+
+@app.command()
+def demo(
+    file: Annotated[Path | None, typer.Argument(show_default="the airports of the world, a CSV")] = None,
+    key: Annotated[str | None, typer.Option(show_default="<stem>/<name>", help="The key to upload it to.")] = None,
+) -> None:
+    """Move a real file through an embedded cloud of its own, and show how it went."""
+    from ferry import demo as subject
+
+    subject.demo(file, key)
+
+
+@app.command()
+def upload(
+    file: Annotated[Path, typer.Argument()],
+    key: Annotated[str | None, typer.Argument(show_default="<stem>/<name>")] = None,
+    outputs: OutputsOption = None,
+) -> None:
+    """Upload a file to the source bucket."""
+    from ferry import upload as subject
+
+    subject.check_file(file)
+    subject.check_key(subject.default_key(file) if key is None else key)
+    with opened(outputs) as deployment:
+        subject.upload(deployment, file, key)
+
+
+@app.command("list")
+def list_(
+    failed: Annotated[bool, typer.Option("--failed", help="Only those that failed.")] = False,
+    json: JsonOption = False,
+    limit: Annotated[int, typer.Option(min=0, help="At most so many; 0 for all.")] = 1000,
+    outputs: OutputsOption = None,
+) -> None:
+    """List the executions, newest first."""
+    from ferry import listing
+
+    with opened(outputs) as deployment:
+        listing.show_list(deployment, failed=failed, limit=limit, as_json=json)
+
+
+@app.command()
+def show(
+    execution: Annotated[str, typer.Argument(help="The name or ARN of an execution.")],
+    json: JsonOption = False,
+    outputs: OutputsOption = None,
+) -> None:
+    """Show an execution as a graph, live while it runs."""
+    from ferry import show as subject
+
+    with opened(outputs) as deployment:
+        subject.show(deployment, execution, as_json=json)
+
+
+@app.command()
+def replay(
+    executions: Annotated[
+        list[str] | None, typer.Argument(metavar="[EXECUTION]...", help="Names or ARNs of executions.")
+    ] = None,
+    failed: Annotated[bool, typer.Option("--failed", help="All that failed, and the dead letters.")] = False,
+    restart: Annotated[
+        bool, typer.Option("--restart", help="Start anew instead of redriving, e.g. with a new workflow.")
+    ] = False,
+    outputs: OutputsOption = None,
+) -> None:
+    """Let what failed go on, without copying again what already arrived."""
+    from ferry import replay as subject
+
+    names = executions or []
+    subject.check_request(names, failed=failed)
+    with opened(outputs) as deployment:
+        subject.replay(deployment, names, failed=failed, restart=restart)
+
+
+def main() -> None:
+    """Run a command and exit with its code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A terminal that cannot show a key must not end the command.
+            stream.reconfigure(errors="backslashreplace")
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run a command; its exit code."""
+    try:
+        code = app(arguments, prog_name="ferry", standalone_mode=False)
+        sys.stdout.flush()
+    except typer.TyperException as error:
+        said = error.format_message()
+        return _fail(f"{said if said[-1] in '.?' else said + '.'} See `ferry --help`.", error.exit_code)
+    except Problem as error:
+        return _fail(str(error), error.exit_code)
+    except InfraError as error:
+        return _fail(str(error), 1)
+    except BrokenPipeError:
+        # The reader has seen enough. Nothing more can be written, not even at the exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
+    except OSError as error:
+        return _fail(str(error), 1)
+    return code if isinstance(code, int) else 0
+
+
+def _fail(message: str, code: int) -> int:
+    screen.console(stderr=True).print(screen.line(("ferry: ", "red"), message), soft_wrap=True)
+    return code
+
+
+def _folder(outputs: Path | None) -> Path:
+    """The folder of an embedded cloud, from its outputs file."""
+    if outputs is None:
+        return home()
+    if outputs.name != OUTPUTS:
+        raise UsageProblem(f"--outputs {outputs}: an embedded cloud's file is always called {OUTPUTS}.")
+    return outputs.absolute().parent

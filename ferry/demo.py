@@ -1,0 +1,192 @@
+"""`ferry demo`: moves one real file through an embedded cloud of its own, and shows how it went.
+
+The cloud has its own port and folder and is stopped in any case, so nothing that runs is touched and nothing
+stays. Raises Problem when the file did not arrive, proved, byte for byte.
+"""
+
+import hashlib
+import importlib.resources
+import os
+import shutil
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from ferry import graph, screen
+from ferry.deployment import Deployment, explained, home
+from ferry.executions import Execution
+from ferry.problems import Problem
+from ferry.show import follow
+from ferry.upload import check_file, check_key, default_key, find_execution, send
+from functions.common.models import ObjectVersion, Validation
+from infra.errors import CloudFailed
+from infra.local import cloud
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.type_defs import GetObjectRequestTypeDef
+
+SAMPLE = "airports.csv"
+START_SECONDS = 60.0
+QUERY_SECONDS = 60.0
+POLL_SECONDS = 0.1
+ROWS = 3
+PIECE_BYTES = 1 << 20
+UNFINISHED = ("QUEUED", "RUNNING")
+
+
+def demo(file: Path | None, key: str | None) -> None:
+    """Upload a file to a cloud of its own, follow it, and show what became of it."""
+    console = screen.console()
+    with _sample() if file is None else nullcontext(file) as path:
+        key = default_key(path) if key is None else key
+        check_file(path)
+        check_key(key)
+        with _own_cloud(console) as deployment, explained(deployment.outputs):
+            _run(deployment, path, key, console)
+
+
+def _run(deployment: Deployment, file: Path, key: str, console: Console) -> None:
+    sent = send(deployment, file, key, console)
+    console.print(screen.line(("✓ ", "green"), f"Uploaded {file.name} to s3://{sent.bucket}/{sent.key}"))
+    console.print()
+    found = find_execution(deployment, sent, START_SECONDS)
+    if found is None:
+        raise Problem(f"No execution began within {START_SECONDS:.0f} s of the upload.")
+    execution = follow(deployment, found.arn, console)
+    console.print()
+    document = execution.document
+    target = document.copy_.target if document and document.copy_ else None
+    if execution.summary.status != "SUCCEEDED" or document is None or target is None:
+        error, cause = graph.failure(execution)
+        raise Problem(f"{error or execution.summary.status}: {cause}")
+    _print_facts(deployment, execution, target, file, console)
+    if document.validation:
+        _print_rows(deployment, document.validation, target, console)
+
+
+def _print_facts(
+    deployment: Deployment, execution: Execution, target: ObjectVersion, file: Path, console: Console
+) -> None:
+    document = execution.document
+    facts = graph.facts()
+    version = f"  version {target.version_id}" if target.version_id else ""
+    facts.add_row("Now at", screen.line(f"s3://{target.bucket}/{target.key}", (version, "dim")))
+    grade = document.verification.grade if document and document.verification else None
+    if grade is None:
+        raise Problem("The execution succeeded without a proof.")
+    facts.add_row("Proof", screen.line((grade, "bold"), f": {graph.GRADES_IN_WORDS[grade]}"))
+    facts.add_row("Looked again", screen.line(_compare(deployment, target, file)))
+    if document and document.verification and document.verification.not_catalogued_reason:
+        facts.add_row("No table", screen.line(document.verification.not_catalogued_reason))
+    if document and document.validation:
+        validation = document.validation
+        facts.add_row("Table", screen.line((f"{validation.database}.{validation.table}", "bold")))
+        facts.add_row("Columns", screen.line(", ".join(validation.columns)))
+        facts.add_row("Checked", screen.line(graph.checked(validation)))
+    console.print(facts)
+
+
+def _compare(deployment: Deployment, target: ObjectVersion, file: Path) -> str:
+    """Read the target and compare it with the file, trusting nobody's word."""
+    where: GetObjectRequestTypeDef = {"Bucket": target.bucket, "Key": target.key}
+    if target.version_id:
+        where["VersionId"] = target.version_id
+    body = deployment.target_s3.get_object(**where)["Body"]
+    arrived = hashlib.sha256()
+    for piece in body.iter_chunks(PIECE_BYTES):
+        arrived.update(piece)
+    with file.open("rb") as original:
+        sent = hashlib.file_digest(original, "sha256")
+    if arrived.digest() != sent.digest():
+        raise Problem(f"s3://{target.bucket}/{target.key} is not what {file} is.")
+    return f"the demo read it and the file itself: all {file.stat().st_size:,} bytes are the same"
+
+
+def _print_rows(deployment: Deployment, validation: Validation, target: ObjectVersion, console: Console) -> None:
+    names, rows = _query(deployment, validation, target)
+    if not rows:
+        raise Problem(f"Athena found no rows of s3://{target.bucket}/{target.key}.")
+    console.print()
+    console.print(Text(f"{len(rows)} of its rows, from Athena", "dim"))
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for name in names:
+        table.add_column(screen.visible(name), overflow="ellipsis", no_wrap=True)
+    for row in rows:
+        table.add_row(*(screen.line(value) if value is not None else Text("NULL", "dim") for value in row))
+    console.print(table)
+
+
+def _query(
+    deployment: Deployment, validation: Validation, target: ObjectVersion
+) -> tuple[list[str], list[list[str | None]]]:
+    """The names of the columns, and some rows of this very object."""
+    athena = deployment.athena
+    path = f"s3://{target.bucket}/{target.key}".replace("'", "''")
+    # A table's name has nothing but [a-z0-9_].
+    table = f'"{validation.database}"."{validation.table}"'
+    started = athena.start_query_execution(
+        QueryString=f"SELECT * FROM {table} WHERE \"$path\" = '{path}' LIMIT {ROWS}",  # noqa: S608 - quoted above
+        WorkGroup=deployment.outputs.athena_workgroup,
+    )["QueryExecutionId"]
+    deadline = time.monotonic() + QUERY_SECONDS
+    while True:
+        status = athena.get_query_execution(QueryExecutionId=started)["QueryExecution"]["Status"]
+        if status["State"] not in UNFINISHED:
+            break
+        if time.monotonic() > deadline:
+            raise Problem(f"Athena's query {started} did not end within {QUERY_SECONDS:.0f} s.")
+        time.sleep(POLL_SECONDS)
+    if status["State"] != "SUCCEEDED":
+        raise Problem(f"Athena's query {status['State']}: {status.get('StateChangeReason', 'no reason given')}")
+    header, *rows = (
+        [value.get("VarCharValue") for value in row["Data"]]
+        for row in athena.get_query_results(QueryExecutionId=started)["ResultSet"]["Rows"]
+    )
+    return [name or "" for name in header], rows
+
+
+@contextmanager
+def _sample() -> Iterator[Path]:
+    """The airports of the package airportsdata: real data, quoted, with commas inside the quotes."""
+    with importlib.resources.as_file(importlib.resources.files("airportsdata") / SAMPLE) as path:
+        yield path
+
+
+@contextmanager
+def _own_cloud(console: Console) -> Iterator[Deployment]:
+    """An embedded cloud of this process's own, of which nothing stays."""
+    folder = home() / f"demo-{os.getpid()}"
+    previous = {number: signal.signal(number, _end) for number in (signal.SIGTERM, signal.SIGHUP)}
+    started = time.monotonic()
+    try:
+        with ExitStack() as stack:
+            with console.status("Starting a cloud of its own"):
+                up = stack.enter_context(cloud.running(folder))
+            took = screen.duration(time.monotonic() - started)
+            console.print(
+                screen.line(("✓ ", "green"), f"Started a cloud of its own at {up.endpoint_url}  ", (took, "dim"))
+            )
+            yield Deployment(up.outputs, folder / "env")
+    except CloudFailed:
+        # Its log is in the folder.
+        raise
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    else:
+        shutil.rmtree(folder, ignore_errors=True)
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+def _end(number: int, *_: object) -> NoReturn:
+    """Leave by way of every `finally`, so that the cloud is stopped."""
+    raise SystemExit(128 + number)

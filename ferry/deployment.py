@@ -1,0 +1,201 @@
+"""Which deployment a command talks to, and how.
+
+The outputs file says where it is. With an `endpoint_url` it is the embedded cloud (or another emulator), whose
+credentials are in the file `env` beside it, so that a command works in any shell; without one it is AWS, with the
+credentials that boto3 finds. Raises InfraError when there is no such file.
+"""
+
+import os
+import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import botocore.session
+from boto3.exceptions import Boto3Error
+from botocore import exceptions
+from botocore.config import Config
+
+from ferry.problems import Problem
+from infra.outputs import Outputs, load
+
+if TYPE_CHECKING:
+    from mypy_boto3_athena import AthenaClient
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_stepfunctions import SFNClient
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+FOLDER = ".ferry"
+OUTPUTS = "outputs.json"
+CONNECT_SECONDS = 5
+ATTEMPTS = 5
+
+CREDENTIALS_MISSING = (
+    exceptions.NoCredentialsError,
+    exceptions.PartialCredentialsError,
+    exceptions.CredentialRetrievalError,
+    exceptions.ProfileNotFound,
+    exceptions.SSOError,
+    exceptions.TokenRetrievalError,
+    exceptions.RefreshWithMFAUnsupportedError,
+)
+CREDENTIALS_REFUSED = {
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "InvalidAccessKeyId",
+    "InvalidClientTokenId",
+    "InvalidToken",
+    "RequestExpired",
+    "SignatureDoesNotMatch",
+    "TokenRefreshRequired",
+    "UnrecognizedClientException",
+}
+
+
+def home() -> Path:
+    """The folder of this checkout's own embedded cloud."""
+    return CHECKOUT / FOLDER
+
+
+def default_outputs() -> Path:
+    """The nearest `.ferry/outputs.json` from here upwards, else this checkout's own."""
+    try:
+        here = Path.cwd()
+    except FileNotFoundError:
+        return home() / OUTPUTS
+    for folder in (here, *here.parents):
+        path = folder / FOLDER / OUTPUTS
+        if path.is_file():
+            return path
+    return home() / OUTPUTS
+
+
+class Deployment:
+    """One deployment, and clients for its services in the right regions."""
+
+    def __init__(self, outputs: Outputs, environment: Path | None = None) -> None:
+        self.outputs = outputs
+        self._session = _session(outputs, environment)
+        self._client = cache(self._make_client)
+
+    @property
+    def on_aws(self) -> bool:
+        """Whether it is AWS itself."""
+        return self.outputs.endpoint_url is None
+
+    @property
+    def step_functions(self) -> "SFNClient":
+        """Step Functions in the target region."""
+        client: SFNClient = self._client("stepfunctions", self.outputs.target_region)
+        return client
+
+    @property
+    def source_s3(self) -> "S3Client":
+        """S3 in the source region."""
+        client: S3Client = self._client("s3", self.outputs.source_region)
+        return client
+
+    @property
+    def target_s3(self) -> "S3Client":
+        """S3 in the target region."""
+        client: S3Client = self._client("s3", self.outputs.target_region)
+        return client
+
+    @property
+    def sqs(self) -> "SQSClient":
+        """SQS in the target region, where the queues are."""
+        client: SQSClient = self._client("sqs", self.outputs.target_region)
+        return client
+
+    @property
+    def athena(self) -> "AthenaClient":
+        """Athena in the target region."""
+        client: AthenaClient = self._client("athena", self.outputs.target_region)
+        return client
+
+    def _make_client(self, service: str, region: str) -> Any:
+        settings: dict[str, Any] = {
+            "connect_timeout": CONNECT_SECONDS,
+            "retries": {"mode": "standard", "total_max_attempts": ATTEMPTS},
+            "max_pool_connections": 16,
+        }
+        if not self.on_aws:
+            # An emulator's address has no names for buckets before it, and no proxy leads to it.
+            settings |= {"s3": {"addressing_style": "path"}, "proxies": {}}
+            settings["retries"] = {"mode": "standard", "total_max_attempts": 2}
+        client: Any = self._session.client(
+            service,  # type: ignore[call-overload]  # the service is not a literal here
+            region_name=region,
+            endpoint_url=self.outputs.endpoint_url,
+            config=Config(**settings),
+        )
+        return client
+
+
+@contextmanager
+def opened(path: Path | None) -> Iterator[Deployment]:
+    """The deployment of an outputs file; a call to it that fails becomes a Problem, one line long."""
+    path = path or default_outputs()
+    with explained(load(path)) as outputs:
+        yield Deployment(outputs, path.with_name("env"))
+
+
+@contextmanager
+def explained(outputs: Outputs) -> Iterator[Outputs]:
+    """Turn what goes wrong in calls to a deployment into a Problem."""
+    try:
+        yield outputs
+    except (exceptions.BotoCoreError, exceptions.ClientError, Boto3Error) as error:
+        raise Problem(explain(error, outputs.endpoint_url or "AWS")) from error
+
+
+def _session(outputs: Outputs, environment: Path | None) -> boto3.Session:
+    if outputs.endpoint_url is None:
+        return boto3.Session()
+    # A profile or a configuration that is meant for AWS has no say in an embedded cloud.
+    core = botocore.session.Session(
+        session_vars={
+            "profile": (None, None, None, None),
+            "config_file": (None, None, os.devnull, None),
+            "credentials_file": (None, None, os.devnull, None),
+        }
+    )
+    values = read_environment(environment) if environment else {}
+    return boto3.Session(
+        aws_access_key_id=values.get("AWS_ACCESS_KEY_ID"),
+        aws_secret_access_key=values.get("AWS_SECRET_ACCESS_KEY"),
+        botocore_session=core,
+    )
+
+
+def read_environment(path: Path) -> dict[str, str]:
+    """The variables that an env file exports; none where there is no such file."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return {}
+    words = (word for row in text.splitlines() for word in shlex.split(row, comments=True))
+    return dict(word.split("=", 1) for word in words if "=" in word)
+
+
+def explain(error: exceptions.BotoCoreError | exceptions.ClientError | Boto3Error, deployment: str) -> str:
+    """What went wrong in a call, in one line. `deployment` is the address it went to, or AWS."""
+    cause = error.__cause__ or error.__context__
+    if isinstance(error, Boto3Error) and isinstance(cause, exceptions.ClientError):
+        return explain(cause, deployment)
+    if isinstance(error, CREDENTIALS_MISSING):
+        return f"No AWS credentials to be had: {error}. Sign in (e.g. `aws sso login`) or set AWS_PROFILE."
+    if isinstance(error, exceptions.HTTPClientError | exceptions.ConnectionError):
+        hint = "" if deployment == "AWS" else " Start the embedded cloud with `make up`."
+        return f"No cloud answers at {deployment}.{hint}" if hint else f"AWS does not answer: {error}"
+    if isinstance(error, exceptions.ClientError):
+        told = error.response["Error"]
+        code, message = told.get("Code", "Unknown"), told.get("Message", "")
+        if code in CREDENTIALS_REFUSED:
+            return f"{deployment} refused the credentials: {message or code}. Sign in again."
+        return f"{error.operation_name} at {deployment} failed: {code}: {message}"
+    return str(error)

@@ -1,0 +1,273 @@
+"""`ferry replay`: lets what failed go on.
+
+Redrives where Step Functions can: only the step that failed runs again. Else, or with `--restart`, starts a new
+execution `<old>-replay-N` with the same input; what already arrived is found `unchanged` there and is not copied again.
+
+Twice replays nothing twice: a failure whose input has a later execution that runs or succeeded is left
+alone, and N is the same for two that replay at once, so Step Functions takes only one. Raises Problem, before
+anything is done, when one of the named executions does not exist or has not failed.
+
+Redrive and its conditions: Step Functions Developer Guide, "Restarting state machine executions with
+redrive"; dead letters: SQS Developer Guide, "Configuring a dead-letter queue redrive".
+"""
+
+import hashlib
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import ClientError
+
+from ferry import executions, screen
+from ferry.deployment import Deployment
+from ferry.executions import Summary
+from ferry.problems import Problem, UsageProblem
+from ferry.show import resolve
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs.type_defs import MessageTypeDef
+    from mypy_boto3_stepfunctions import SFNClient
+
+NAME_LENGTH = 80
+REPLAY = re.compile(r"^(?P<base>.+?)-replay-(?P<number>[1-9][0-9]*)$")
+STARTERS_NAME = re.compile(r"^[0-9a-f]{40}$")
+"""The starter names executions by a hash of their input: another hash, another input."""
+
+NO_SUCH_CALL = {"InvalidAction", "UnknownOperationException", "UnknownOperation", "NotImplemented"}
+NOT_REDRIVABLE = NO_SUCH_CALL | {"ExecutionNotRedrivable"}
+REASON = "reason"
+PEEKS = 5
+SET_ASIDE_SECONDS = 300
+"""So long are the dead letters that were read hidden from others, while they are moved."""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A failed execution and its input."""
+
+    summary: Summary
+    input: str
+
+    @property
+    def same(self) -> str:
+        """Equal for equal inputs."""
+        return executions.canonical(self.input)
+
+
+def check_request(names: Sequence[str], *, failed: bool) -> None:
+    """Raise UsageProblem unless it is either some executions or all."""
+    if failed == bool(names):
+        raise UsageProblem("Name the executions to replay, or give --failed for all that failed.")
+
+
+def replay(deployment: Deployment, names: Sequence[str], *, failed: bool, restart: bool) -> None:
+    """Replay the named executions, or all that failed and the dead letters."""
+    console = screen.console()
+    client, machine = deployment.step_functions, deployment.outputs.state_machine_arn
+    everything = executions.list_summaries(client, machine)
+    if names:
+        failures = _named(deployment, names)
+    else:
+        summaries = [summary for summary in everything if summary.failed]
+        inputs = executions.read_inputs(client, summaries)
+        failures = [Failure(summary, inputs[summary.arn]) for summary in summaries]
+    successors = find_successors(client, failures, everything)
+    taken = {summary.name for summary in everything}
+    replayed: dict[str, str] = {}
+    for failure in sorted(failures, key=lambda item: item.summary.attempt_began, reverse=True):
+        name, later = failure.summary.name, successors.get(failure.summary.arn)
+        if failure.same in replayed:
+            said = f"{name}: left alone, {replayed[failure.same]} has the same input."
+        elif later:
+            said = f"{name}: left alone, {later.name} has the same input and is {later.status}."
+        else:
+            said, started = replay_one(deployment, failure, taken, restart=restart)
+            taken.add(started)
+            replayed[failure.same] = name
+            console.print(screen.line(said))
+            continue
+        # Among all failures those that were replayed before are no news.
+        if names:
+            console.print(screen.line(said))
+    returned = return_dead_letters(deployment) if failed else []
+    for said in returned:
+        console.print(screen.line(said))
+    if not replayed and not returned:
+        console.print("Nothing to replay.")
+
+
+def _named(deployment: Deployment, names: Sequence[str]) -> list[Failure]:
+    """The failures of these names, each once; a Problem if one of them is none."""
+    failures: dict[str, Failure] = {}
+    for name in names:
+        arn = resolve(deployment, name)
+        summary, told = executions.describe(deployment.step_functions, deployment.outputs.state_machine_arn, arn)
+        if not summary.failed:
+            raise Problem(f"{summary.name} is {summary.status}: only what failed can be replayed. Nothing was done.")
+        failures[arn] = Failure(summary, told)
+    return list(failures.values())
+
+
+def find_successors(
+    client: "SFNClient", failures: Sequence[Failure], everything: Iterable[Summary]
+) -> dict[str, Summary]:
+    """For each failure's ARN the later execution of the same input that runs or succeeded, if there is one."""
+    if not failures:
+        return {}
+    oldest = min(failure.summary.attempt_began for failure in failures)
+    bases = {base_name(failure.summary.name) for failure in failures}
+    by_starter = all(STARTERS_NAME.match(base) for base in bases)
+
+    def may_succeed(summary: Summary) -> bool:
+        if summary.failed or summary.attempt_began <= oldest:
+            return False
+        # There may be a hundred thousand others: their names tell it without a call for each.
+        base = base_name(summary.name)
+        return base in bases or not (by_starter and STARTERS_NAME.match(base))
+
+    candidates = [summary for summary in everything if may_succeed(summary)]
+    inputs = executions.read_inputs(client, candidates)
+    found: dict[str, Summary] = {}
+    for failure in failures:
+        for summary in candidates:
+            later = summary.attempt_began > failure.summary.attempt_began
+            if later and executions.canonical(inputs[summary.arn]) == failure.same:
+                found[failure.summary.arn] = summary
+                break
+    return found
+
+
+def replay_one(deployment: Deployment, failure: Failure, taken: Iterable[str], *, restart: bool) -> tuple[str, str]:
+    """Replay a failure; say what was done, and the name of the execution that runs now."""
+    client, old = deployment.step_functions, failure.summary
+    why = "as asked for by --restart"
+    if not restart:
+        try:
+            client.redrive_execution(executionArn=old.arn, clientToken=_token(old))
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in NOT_REDRIVABLE:
+                raise
+            why = _why_not(error)
+        else:
+            return f"{old.name}: redriven; the step that failed runs again.", old.name
+    name = next_name(old.name, taken)
+    try:
+        client.start_execution(stateMachineArn=deployment.outputs.state_machine_arn, name=name, input=failure.input)
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "ExecutionAlreadyExists":
+            raise
+        return f"{old.name}: somebody else has just started {name}.", name
+    return f"{old.name}: started anew as {name}, {why}.", name
+
+
+def base_name(name: str) -> str:
+    """The name of an execution without the `-replay-N` that a replay added."""
+    replayed = REPLAY.match(name)
+    return replayed["base"] if replayed else name
+
+
+def next_name(name: str, taken: Iterable[str]) -> str:
+    """`<base>-replay-N` with an N above all there are, in at most 80 characters."""
+    base = base_name(name)
+    highest: dict[str, int] = {}
+    for other in taken:
+        replayed = REPLAY.match(other)
+        if replayed:
+            highest[replayed["base"]] = max(highest.get(replayed["base"], 0), int(replayed["number"]))
+    number = 1
+    while True:
+        suffix = f"-replay-{number}"
+        cut = base[: NAME_LENGTH - len(suffix)]
+        if highest.get(cut, 0) < number:
+            return cut + suffix
+        number = highest[cut] + 1
+
+
+def return_dead_letters(deployment: Deployment) -> list[str]:
+    """Put all dead letters back into the queue, and say so; nothing is said where there are none."""
+    letters = _peek(deployment)
+    if not letters:
+        return []
+    sqs, outputs = deployment.sqs, deployment.outputs
+    told = sqs.get_queue_attributes(
+        QueueUrl=outputs.dead_letter_queue_url, AttributeNames=["QueueArn", "ApproximateNumberOfMessages"]
+    )["Attributes"]
+    try:
+        sqs.start_message_move_task(SourceArn=told["QueueArn"])
+        number = max(int(told["ApproximateNumberOfMessages"]), len(letters))
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in NO_SUCH_CALL:
+            raise
+        letters = _move_each(deployment)
+        number = len(letters)
+    said = [f"{_letters(number)} put back into the queue."]
+    reasons = Counter(reason for message in letters if (reason := _reason(message)))
+    if reasons:
+        said.append(f"{_letters(reasons.total())} will most likely come back, for nothing can be made of them:")
+        said += [f"  {times} with: {reason}" for reason, times in reasons.most_common()]
+    return said
+
+
+def _peek(deployment: Deployment) -> list["MessageTypeDef"]:
+    """Some dead letters, left where they are."""
+    letters: dict[str, MessageTypeDef] = {}
+    for _ in range(PEEKS):
+        seen = len(letters)
+        letters |= {message["MessageId"]: message for message in _receive(deployment, 0)}
+        if len(letters) == seen:
+            break
+    return list(letters.values())
+
+
+def _move_each(deployment: Deployment) -> list["MessageTypeDef"]:
+    """Move the dead letters one by one: all are read first, since a bad one is back before the last was read."""
+    sqs, outputs = deployment.sqs, deployment.outputs
+    letters: dict[str, MessageTypeDef] = {}
+    while messages := _receive(deployment, SET_ASIDE_SECONDS):
+        letters |= {message["MessageId"]: message for message in messages}
+    for message in letters.values():
+        # Sent first: what comes twice starts nothing twice, but what is deleted first may be lost.
+        sqs.send_message(
+            QueueUrl=outputs.queue_url,
+            MessageBody=message["Body"],
+            MessageAttributes={
+                name: value for name, value in message.get("MessageAttributes", {}).items() if name != REASON
+            },
+        )
+        sqs.delete_message(QueueUrl=outputs.dead_letter_queue_url, ReceiptHandle=message["ReceiptHandle"])
+    return list(letters.values())
+
+
+def _receive(deployment: Deployment, visibility_seconds: int) -> list["MessageTypeDef"]:
+    return deployment.sqs.receive_message(
+        QueueUrl=deployment.outputs.dead_letter_queue_url,
+        MaxNumberOfMessages=10,
+        MessageAttributeNames=["All"],
+        VisibilityTimeout=visibility_seconds,
+        # A short poll on AWS asks only some of its servers.
+        WaitTimeSeconds=1 if deployment.on_aws else 0,
+    ).get("Messages", [])
+
+
+def _reason(message: "MessageTypeDef") -> str | None:
+    """Why the starter set this message aside; None for what only failed too often."""
+    attribute = message.get("MessageAttributes", {}).get(REASON)
+    return attribute.get("StringValue") if attribute else None
+
+
+def _letters(number: int) -> str:
+    return f"{number} dead letter{'' if number == 1 else 's'}"
+
+
+def _token(failed: Summary) -> str:
+    """The same for a repeated call, another once the execution has been redriven."""
+    return hashlib.sha256(f"{failed.arn} {failed.attempt_began.isoformat()}".encode()).hexdigest()
+
+
+def _why_not(error: ClientError) -> str:
+    told = error.response["Error"]
+    if told["Code"] in NO_SUCH_CALL:
+        return "since this Step Functions cannot redrive"
+    return f"since it cannot be redriven ({told.get('Message', told['Code']).rstrip('.')})"

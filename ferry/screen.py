@@ -1,0 +1,73 @@
+"""The one console that everything a person sees goes through, and its way of showing text.
+
+Keys come from anybody, so no text is ever read as markup, and whatever a terminal would act on
+(escape sequences, newlines, direction marks) is shown as an escape instead.
+"""
+
+import sys
+
+from rich.console import Console
+from rich.text import Text
+
+PIPE_WIDTH = 1000
+"""Wide enough that nothing is cut or wrapped where no person looks at columns."""
+
+
+def console(*, stderr: bool = False) -> Console:
+    """A console on the present standard output or error."""
+    stream = sys.stderr if stderr else sys.stdout
+    return Console(
+        stderr=stderr,
+        width=None if stream.isatty() else PIPE_WIDTH,
+        highlight=False,
+        markup=False,
+        emoji=False,
+    )
+
+
+def visible(text: str) -> str:
+    """The text with everything unprintable as an escape, e.g. a newline as `\\n`."""
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode("ascii")
+        for character in text
+    )
+
+
+def line(*parts: str | tuple[str, str]) -> Text:
+    """One line of text from plain and (text, style) parts, made visible."""
+    return Text.assemble(
+        *(visible(part) if isinstance(part, str) else (visible(part[0]), part[1]) for part in parts),
+        no_wrap=False,
+    )
+
+
+def size(size_bytes: int) -> str:
+    """A number of bytes as people say it: 4.1 MB."""
+    if size_bytes < 1000:
+        return f"{size_bytes} B"
+    amount, units = size_bytes / 1000, ["kB", "MB", "GB", "TB"]
+    while amount >= 999.95 and len(units) > 1:
+        amount /= 1000
+        units.pop(0)
+    return f"{amount:.1f} {units[0]}"
+
+
+def duration(seconds: float) -> str:
+    """A time span as people say it: 0.4 s, 2 min 5 s, 3 h 10 min, 2 d."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    whole = int(seconds)
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    if whole < 24 * 3600:
+        return f"{whole // 3600} h {whole % 3600 // 60} min"
+    return f"{whole // (24 * 3600)} d"
+
+
+def age(seconds: float) -> str:
+    """How long ago, in one unit: 12 s, 5 min, 3 h, 2 d."""
+    whole = max(0, int(seconds))
+    for length, unit in ((24 * 3600, "d"), (3600, "h"), (60, "min")):
+        if whole >= length:
+            return f"{whole // length} {unit}"
+    return f"{whole} s"
