@@ -1,0 +1,172 @@
+"""A cloud for the session, and for each test the state machine with the real handlers."""
+
+import logging
+import os
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from functions.common import clients
+from functions.common.models import ExecutionInput, Source
+from infra import functions
+from infra.local import cloud, deploy
+from infra.outputs import Outputs
+from tests.workflow.interference import Interference
+from tests.workflow.machine import Clock, Lambdas, Machine, install
+
+if TYPE_CHECKING:
+    from mypy_boto3_glue import GlueClient
+    from mypy_boto3_iam import IAMClient
+    from mypy_boto3_s3 import S3Client
+
+MOTO = {
+    "core": {"mock_credentials": False, "reset_boto3_session": False},
+    "lambda": {"use_docker": False},
+    "stepfunctions": {"execute_state_machine": True},
+}
+
+
+@dataclass(frozen=True)
+class World:
+    """All that a test needs: the state machine, the buckets, and the means to get in the way."""
+
+    machine: Machine
+    clock: Clock
+    lambdas: Lambdas
+    interference: Interference
+    outputs: Outputs
+    folder: str
+    """A folder in the buckets, and so a table, that no other test uses."""
+
+    source: "S3Client"
+    target: "S3Client"
+    glue: "GlueClient"
+    iam: "IAMClient"
+
+    def upload(self, name: str, body: bytes, **arguments: Any) -> ExecutionInput:
+        """Upload an object under the test's folder, and say what the starter would."""
+        key = f"{self.folder}/{name}"
+        put = self.source.put_object(Bucket=self.outputs.source_bucket, Key=key, Body=body, **arguments)
+        return ExecutionInput(
+            source=Source(
+                bucket=self.outputs.source_bucket,
+                region=self.outputs.source_region,
+                key=key,
+                version_id=put.get("VersionId"),
+                etag=put["ETag"].strip('"'),
+                sequencer=uuid.uuid4().hex[:16],
+                size_bytes=len(body),
+            )
+        )
+
+    def meddle(self, name: str, body: bytes) -> str:
+        """Write the target as somebody else would; gives the version."""
+        put = self.target.put_object(Bucket=self.outputs.target_bucket, Key=f"{self.folder}/{name}", Body=body)
+        return put["VersionId"]
+
+    def arrived(self, name: str) -> bytes:
+        """The bytes at the target."""
+        answer = self.target.get_object(Bucket=self.outputs.target_bucket, Key=f"{self.folder}/{name}")
+        return answer["Body"].read()
+
+    def versions(self, name: str) -> int:
+        """How many versions of the object there are at the target."""
+        answer = self.target.list_object_versions(Bucket=self.outputs.target_bucket, Prefix=f"{self.folder}/{name}")
+        return len(answer.get("Versions", []))
+
+    def calls(self, function: str, execution: str | None = None) -> int:
+        """How often a function was invoked."""
+        return sum(call.function == function and execution in (None, call.execution) for call in self.lambdas.calls)
+
+
+@pytest.fixture(scope="session")
+def cloud_outputs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Outputs]:
+    """An embedded cloud in which an upload starts nothing by itself."""
+    with cloud.running(tmp_path_factory.mktemp("cloud")) as up:
+        source = _client("s3", up.outputs.source_region, up.outputs)
+        source.put_bucket_notification_configuration(Bucket=up.outputs.source_bucket, NotificationConfiguration={})
+        yield up.outputs
+
+
+@dataclass(frozen=True)
+class Clients:
+    """The tests' own clients, which no interference sees."""
+
+    source: "S3Client"
+    target: "S3Client"
+    glue: "GlueClient"
+    iam: "IAMClient"
+
+
+@pytest.fixture(scope="session")
+def clients_of_tests(cloud_outputs: Outputs) -> Clients:
+    """Made once: reading the services' models takes a second."""
+    source_region, target_region = cloud_outputs.source_region, cloud_outputs.target_region
+    return Clients(
+        source=_client("s3", source_region, cloud_outputs),
+        target=_client("s3", target_region, cloud_outputs),
+        glue=_client("glue", target_region, cloud_outputs),
+        iam=_client("iam", target_region, cloud_outputs),
+    )
+
+
+@pytest.fixture(scope="session")
+def interference_of_session() -> tuple[boto3.Session, Interference]:
+    """The session of the handlers' clients, with somebody in the way. Made once, for the same reason."""
+    session = boto3.Session(aws_access_key_id=deploy.ACCESS_KEY_ID, aws_secret_access_key=deploy.SECRET_ACCESS_KEY)
+    interference = Interference()
+    interference.install(session)
+    return session, interference
+
+
+@pytest.fixture
+def world(
+    cloud_outputs: Outputs,
+    clients_of_tests: Clients,
+    interference_of_session: tuple[boto3.Session, Interference],
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[World]:
+    """The state machine, with S3, Glue and Athena going to the embedded cloud."""
+    outputs = cloud_outputs
+    session, interference = interference_of_session
+    interference.forget()
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    for service in ("S3", "GLUE", "ATHENA"):
+        monkeypatch.setenv(f"AWS_ENDPOINT_URL_{service}", str(outputs.endpoint_url))
+    for declared in functions.load().values():
+        for name, value in functions.fill(declared, outputs.placeholders()).environment.items():
+            monkeypatch.setenv(name, value)
+    # It logs its whole program with every error.
+    monkeypatch.setattr(logging.getLogger("moto"), "level", logging.CRITICAL)
+    lambdas = Lambdas()
+    clock = Clock()
+    install(monkeypatch, lambdas, clock)
+    with mock_aws(config=MOTO):
+        monkeypatch.setattr(boto3, "DEFAULT_SESSION", session)
+        clients._client.cache_clear()
+        yield World(
+            machine=Machine(lambdas),
+            clock=clock,
+            lambdas=lambdas,
+            interference=interference,
+            outputs=outputs,
+            folder=f"t{uuid.uuid4().hex[:12]}",
+            **vars(clients_of_tests),
+        )
+    clients._client.cache_clear()
+
+
+def _client(service: str, region: str, outputs: Outputs) -> Any:
+    """A client of the test's own, which no interference sees."""
+    session = boto3.Session(
+        aws_access_key_id=deploy.ACCESS_KEY_ID,
+        aws_secret_access_key=deploy.SECRET_ACCESS_KEY,
+        region_name=region,
+    )
+    return session.client(service, endpoint_url=outputs.endpoint_url)  # type: ignore[call-overload]

@@ -1,0 +1,283 @@
+"""Runs the committed states language in moto's interpreter, with the real handlers in this process.
+
+Only two things stand in for AWS: `Lambdas` in the place of the Lambda service, and the interpreter's clock, by
+which a second is short. The definition is the committed file; its placeholders are filled in and nothing else.
+"""
+
+import json
+import logging
+import re
+import threading
+import time
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib import import_module
+from typing import Any
+
+import boto3
+import pytest
+from moto.awslambda_simple.models import LambdaSimpleBackend
+from moto.core.exceptions import JsonRESTError
+from moto.stepfunctions.parser.asl.component.common.retry import retrier_decl
+from moto.stepfunctions.parser.asl.component.state.wait.wait_function.wait_function import WaitFunction
+
+from functions.common.models import ExecutionInput
+from statemachine.check import PLACEHOLDER
+from statemachine.render import ASL_FILE
+
+Document = dict[str, Any]
+
+logger = logging.getLogger(__name__)
+
+REGION = "us-east-1"
+ACCOUNT = "123456789012"
+ROLE_ARN = f"arn:aws:iam::{ACCOUNT}:role/ferry-migrate"
+LONGEST_RUN_SECONDS = 60
+PLENTY_MS = 600_000
+ENTERED = re.compile(r"^\w+StateEntered$")
+EXITED = re.compile(r"^\w+StateExited$")
+
+
+@dataclass
+class Clock:
+    """By which the interpreter waits: how long a second lasts, and every pause before a retry, in seconds."""
+
+    second: float = 0.01
+    pauses: list[float] = field(default_factory=list)
+
+    def sleep(self, seconds: float) -> None:
+        """Pause before a retry; this is all that a retrier uses of the module `time`."""
+        self.pauses.append(seconds)
+        time.sleep(seconds * self.second)
+
+
+@dataclass(frozen=True)
+class Call:
+    """One invocation of a function."""
+
+    function: str
+    event: Document
+    answer: Document | None
+    error: str | None
+
+    @property
+    def execution(self) -> str:
+        """The name of the execution that called."""
+        return str(self.event["execution"]["Name"])
+
+
+@dataclass(frozen=True)
+class LambdaContext:
+    """What the handlers use of Lambda's context."""
+
+    function_name: str
+    remaining_ms: int
+    aws_request_id: str = "test"
+    memory_limit_in_mb: int = 512
+
+    @property
+    def invoked_function_arn(self) -> str:
+        """The function's ARN."""
+        return function_arn(self.function_name)
+
+    def get_remaining_time_in_millis(self) -> int:
+        """The time that is left, always the same."""
+        return self.remaining_ms
+
+
+def function_arn(key: str) -> str:
+    """What stands for `${key}`."""
+    return f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:ferry-{key.replace('_', '-')}"
+
+
+@dataclass
+class Lambdas:
+    """Stands where the Lambda service stands: calls the real handlers and answers as Lambda does.
+
+    One invocation at a time, as in a function's process; executions run concurrently all the same.
+    """
+
+    calls: list[Call] = field(default_factory=list)
+    failures: dict[str, deque[str]] = field(default_factory=lambda: defaultdict(deque))
+    executions: dict[str, Document] = field(default_factory=dict)
+    """What `$$.Execution` says beside what moto says, by moto's execution name."""
+
+    lost_answers: dict[str, deque[str]] = field(default_factory=lambda: defaultdict(deque))
+    before: dict[str, Callable[[], object]] = field(default_factory=dict)
+    """What happens just before a function is invoked."""
+
+    remaining_ms: dict[str, deque[int]] = field(default_factory=lambda: defaultdict(deque))
+    """How much time the next invocations of a function have; after these, plenty."""
+
+    _one_at_a_time: threading.Lock = field(default_factory=threading.Lock)
+
+    def fail(self, function: str, errors: Iterable[str]) -> None:
+        """Have the next invocations end in these errors, before the handler sees them."""
+        self.failures[function].extend(errors)
+
+    def lose_answers(self, function: str, errors: Iterable[str]) -> None:
+        """Have the next invocations do their work and then end in these errors."""
+        self.lost_answers[function].extend(errors)
+
+    def invoke(self, arn: str, body: bytes | str, response_headers: dict[str, str]) -> bytes:
+        """Invoke the function of this ARN."""
+        key = arn.rpartition(":ferry-")[2].replace("-", "_")
+        event = json.loads(body)
+        event["execution"] |= self.executions.get(event["execution"]["Name"], {})
+        if key in self.before:
+            self.before[key]()
+        with self._one_at_a_time:
+            answer, error = self._call(key, event)
+            self.calls.append(Call(key, event, None if error else answer, error))
+        if error and error.startswith("Lambda."):
+            raise JsonRESTError(error.removeprefix("Lambda."), "the service failed")
+        if error:
+            response_headers["x-amz-function-error"] = "Unhandled"
+        return json.dumps(answer).encode()
+
+    def _call(self, key: str, event: Document) -> tuple[Document, str | None]:
+        if self.failures[key]:
+            error = self.failures[key].popleft()
+            return _failure(error), error
+        handler = import_module(f"functions.{key}").handler
+        remaining_ms = self.remaining_ms[key].popleft() if self.remaining_ms[key] else PLENTY_MS
+        try:
+            answer: Document = handler(event, LambdaContext(key, remaining_ms))
+        except Exception as raised:
+            # As Lambda does: whatever a handler raises becomes the answer.
+            logger.info("%s raised", key, exc_info=True)
+            return _failure(type(raised).__name__, str(raised)), type(raised).__name__
+        if self.lost_answers[key]:
+            error = self.lost_answers[key].popleft()
+            return _failure(error), error
+        return answer, None
+
+
+def _failure(error: str, message: str = "as the test wants it") -> Document:
+    return {"errorType": error, "errorMessage": message}
+
+
+@dataclass(frozen=True)
+class Execution:
+    """An execution that ended, and its history."""
+
+    name: str
+    status: str
+    error: str
+    cause: str
+    document: Document
+    """Its output; of one that failed, the input of the state that failed."""
+
+    history: list[Document]
+
+    @property
+    def visited(self) -> list[str]:
+        """Every state that was entered, in order."""
+        return [event["stateEnteredEventDetails"]["name"] for event in self.history if ENTERED.match(event["type"])]
+
+    @property
+    def failed_state(self) -> str:
+        """The state that was entered and never left."""
+        left = [event["stateExitedEventDetails"]["name"] for event in self.history if EXITED.match(event["type"])]
+        assert left == self.visited[:-1], "exactly the last state was not left"
+        return self.visited[-1]
+
+    @property
+    def message(self) -> str:
+        """What the failed function said."""
+        return str(json.loads(self.cause)["errorMessage"])
+
+
+class Machine:
+    """The state machine `migrate`."""
+
+    def __init__(self, lambdas: Lambdas) -> None:
+        self.lambdas = lambdas
+        self._client = boto3.client("stepfunctions", region_name=REGION)
+        self.timeout_seconds: dict[str, int] = {}
+        """Of Tasks whose time is to run out in a test; else it is the definition's."""
+        self._machines: dict[str, str] = {}
+        self._contexts: dict[str, Document] = {}
+
+    def start(self, given: ExecutionInput, name: str) -> str:
+        """Start an execution."""
+        return self._start(given.model_dump(mode="json"), name)
+
+    def run(self, given: ExecutionInput, name: str) -> Execution:
+        """Run an execution to its end."""
+        return self.wait(self.start(given, name))
+
+    def redrive(self, failed: Execution) -> Execution:
+        """Run the failed state again, alone, from its recorded input, and go on from there.
+
+        That is all that RedriveExecution does (AWS Step Functions Developer Guide, "Restarting state machine
+        executions with redrive"): the same input, and $$.Execution with RedriveCount and RedriveTime.
+        """
+        assert failed.status == "FAILED", f"{failed.name} is {failed.status}, and only a failure is redriven"
+        context = next(call for call in self.lambdas.calls if call.execution == failed.name).event["execution"]
+        count = self._contexts.get(failed.name, {}).get("RedriveCount", 0) + 1
+        again = {
+            **{key: context[key] for key in ("Id", "Name", "StartTime", "Input")},
+            "RedriveCount": count,
+            "RedriveTime": datetime.now(UTC).isoformat(),
+        }
+        self._contexts[failed.name] = again
+        name = f"{failed.name}-redrive-{count}"
+        self.lambdas.executions[name] = again
+        ended = self.wait(self._start(failed.document, name, failed.failed_state))
+        return Execution(failed.name, ended.status, ended.error, ended.cause, ended.document, ended.history)
+
+    def wait(self, arn: str) -> Execution:
+        """Wait for an execution's end."""
+        deadline = time.monotonic() + LONGEST_RUN_SECONDS
+        while (told := self._client.describe_execution(executionArn=arn))["status"] == "RUNNING":
+            assert time.monotonic() < deadline, f"{arn} is still running: {self._history(arn)[-3:]}"
+            time.sleep(0.01)
+        history = self._history(arn)
+        entered = [event["stateEnteredEventDetails"]["input"] for event in history if ENTERED.match(event["type"])]
+        return Execution(
+            name=told["name"],
+            status=told["status"],
+            error=told.get("error", ""),
+            cause=told.get("cause", ""),
+            document=json.loads(told.get("output") or entered[-1]),
+            history=history,
+        )
+
+    def _history(self, arn: str) -> list[Document]:
+        pages = self._client.get_paginator("get_execution_history").paginate(executionArn=arn)
+        return [dict(event) for page in pages for event in page["events"]]
+
+    def _start(self, document: Document, name: str, start_at: str | None = None) -> str:
+        started = self._client.start_execution(
+            stateMachineArn=self._machine(start_at), name=name, input=json.dumps(document)
+        )
+        return started["executionArn"]
+
+    def _machine(self, start_at: str | None) -> str:
+        name = f"ferry-migrate-from-{start_at}" if start_at else "ferry-migrate"
+        if name not in self._machines:
+            text = PLACEHOLDER.sub(lambda match: function_arn(match[1]), ASL_FILE.read_text(encoding="utf-8"))
+            definition = json.loads(text)
+            definition["StartAt"] = start_at or definition["StartAt"]
+            for state, seconds in self.timeout_seconds.items():
+                definition["States"][state]["TimeoutSeconds"] = seconds
+            created = self._client.create_state_machine(name=name, definition=json.dumps(definition), roleArn=ROLE_ARN)
+            self._machines[name] = created["stateMachineArn"]
+        return self._machines[name]
+
+
+def install(monkeypatch: pytest.MonkeyPatch, lambdas: Lambdas, clock: Clock) -> None:
+    """Put `lambdas` and `clock` into moto."""
+
+    def invoke(_backend: object, name: str, _qualifier: object, body: Any, _headers: object, answer: Any) -> bytes:
+        return lambdas.invoke(name, body, answer)
+
+    def wait(_state: object, env: Any, wait_seconds: float) -> None:
+        env.program_state_event.wait(wait_seconds * clock.second)
+
+    monkeypatch.setattr(LambdaSimpleBackend, "invoke", invoke)
+    monkeypatch.setattr(WaitFunction, "_wait_interval", wait)
+    monkeypatch.setattr(retrier_decl, "time", clock)

@@ -1,0 +1,230 @@
+"""The crawl and the validation in the whole workflow."""
+
+import json
+from typing import Any
+
+import pytest
+
+from functions.common.bounds import CRAWL_ATTEMPTS, CRAWL_POLLS, QUERY_POLLS
+from tests.workflow.conftest import World
+from tests.workflow.interference import once
+
+CSV = b"id,name\n1,one\n2,two\n"
+TO_THE_CATALOGUE = ["CopyObject", "CopyFinished?", "VerifyChecksum", "ChecksumVerified?", "IsCatalogued?"]
+CRAWL = ["StartCrawler", "CatalogueCovers?", "WaitForCrawler", "PollCrawler", "CrawlerFinished?"]
+VALIDATE = ["RunValidationQuery", "ValidationFinished?", "WaitForQuery"]
+
+
+def first_visits(visited: list[str]) -> list[str]:
+    """Every state once: how often a loop turns depends on the crawler and on Athena."""
+    return list(dict.fromkeys(visited))
+
+
+def break_crawler(world: World) -> Any:
+    """Take the crawler's permissions away; gives what brings them back."""
+    role = f"{world.outputs.name}-crawler"
+    policies = {
+        name: world.iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
+        for name in world.iam.list_role_policies(RoleName=role)["PolicyNames"]
+    }
+    for name in policies:
+        world.iam.delete_role_policy(RoleName=role, PolicyName=name)
+
+    def mend() -> None:
+        for name, document in policies.items():
+            world.iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=json.dumps(document))
+
+    return mend
+
+
+def test_a_table_is_crawled_and_queried(world: World) -> None:
+    ended = world.machine.run(world.upload("a.csv", CSV), "table")
+    assert ended.status == "SUCCEEDED", ended.cause
+    assert first_visits(ended.visited) == [*TO_THE_CATALOGUE, *CRAWL, *VALIDATE, "Succeeded"]
+    assert ended.document["catalogue"]["status"] == "succeeded"
+    validation = ended.document["validation"]
+    assert (validation["table"], list(validation["columns"]), validation["rows"]) == (
+        world.folder,
+        ["id", "name"],
+        2,
+    )
+
+
+def test_a_file_that_an_earlier_crawl_covers_waits_for_none(world: World) -> None:
+    """The crawl for the second file began long after the first file's copy."""
+    first = world.upload("a.csv", CSV)
+    world.machine.run(first, "first")
+    world.machine.run(world.upload("b.csv", CSV), "second")
+    ended = world.machine.run(first, "first-again")
+    assert ended.status == "SUCCEEDED", ended.cause
+    assert first_visits(ended.visited) == [*TO_THE_CATALOGUE, *CRAWL[:2], *VALIDATE, "Succeeded"]
+    assert ended.document["catalogue"]["status"] == "covered"
+
+
+def test_many_files_at_once_share_a_few_crawls(world: World) -> None:
+    uploads = [world.upload(f"{number}.csv", CSV) for number in range(12)]
+    running = [world.machine.start(upload, f"file-{number}") for number, upload in enumerate(uploads)]
+    ended = [world.machine.wait(arn) for arn in running]
+    assert [each.status for each in ended] == ["SUCCEEDED"] * 12
+    assert len(world.interference.answered("glue.StartCrawler")) <= 3
+
+
+def test_a_crawl_that_failed_is_tried_again(world: World) -> None:
+    mend = break_crawler(world)
+    attempts: list[None] = []
+
+    def mend_before_the_second_attempt() -> None:
+        attempts.append(None)
+        if len(attempts) == 2:
+            mend()
+
+    world.lambdas.before["start_crawler"] = mend_before_the_second_attempt
+    try:
+        ended = world.machine.run(world.upload("a.csv", CSV), "second-attempt")
+    finally:
+        mend()
+    assert ended.status == "SUCCEEDED", ended.cause
+    assert ended.visited.count("StartCrawler") == 2
+    assert ended.visited[ended.visited.index("StartCrawler", 6) - 1] == "CrawlerFinished?"
+
+
+def test_redrive_after_the_crawler_failed_crawls_again_and_copies_nothing(world: World) -> None:
+    mend = break_crawler(world)
+    try:
+        failed = world.machine.run(world.upload("a.csv", CSV), "broken-crawler")
+    finally:
+        mend()
+    assert (failed.failed_state, failed.error) == ("StartCrawler", "CrawlerFailed")
+    assert failed.visited.count("StartCrawler") == CRAWL_ATTEMPTS + 1
+    ended = world.machine.redrive(failed)
+    assert ended.status == "SUCCEEDED", ended.cause
+    assert first_visits(ended.visited) == [*CRAWL, *VALIDATE, "Succeeded"]
+    assert len(world.interference.called("s3.CopyObject")) == 1
+
+
+def test_redrive_after_a_crawl_that_never_ended_looks_anew(world: World) -> None:
+    world.clock.second = 0
+
+    def never_ends(_given: Any, answer: Any) -> None:
+        for crawl in answer["Crawls"]:
+            crawl["State"] = "RUNNING"
+
+    world.interference.after["glue.ListCrawls"] = never_ends
+    failed = world.machine.run(world.upload("a.csv", CSV), "endless-crawl")
+    assert (failed.failed_state, failed.error) == ("StartCrawler", "CrawlTimedOut")
+    assert failed.visited.count("PollCrawler") == CRAWL_POLLS
+    world.interference.stop()
+    world.clock.second = 0.01
+    ended = world.machine.redrive(failed)
+    assert ended.status == "SUCCEEDED", ended.cause
+    assert len(world.interference.called("s3.CopyObject")) == 1
+
+
+def test_redrive_after_a_failed_validation_neither_copies_nor_crawls_again(world: World) -> None:
+    """The table's columns are not the file's, until somebody mends the table."""
+    database = world.outputs.glue_database
+
+    def rename_column(old: str, new: str) -> None:
+        table: Any = world.glue.get_table(DatabaseName=database, Name=world.folder)["Table"]
+        for column in table["StorageDescriptor"]["Columns"]:
+            column["Name"] = new if column["Name"] == old else column["Name"]
+        taken = ("Name", "StorageDescriptor", "PartitionKeys", "TableType", "Parameters")
+        world.glue.update_table(DatabaseName=database, TableInput={key: table[key] for key in taken if key in table})
+
+    world.lambdas.before["run_validation_query"] = once(lambda: rename_column("name", "title"))
+    failed = world.machine.run(world.upload("a.csv", CSV), "renamed")
+    assert (failed.failed_state, failed.error) == ("RunValidationQuery", "ValidationFailed")
+    assert "title" in failed.message
+    assert world.calls("run_validation_query") == 1
+    rename_column("title", "name")
+    ended = world.machine.redrive(failed)
+    assert ended.status == "SUCCEEDED", ended.cause
+    assert first_visits(ended.visited) == [*VALIDATE, "Succeeded"]
+    assert len(world.interference.called("s3.CopyObject")) == 1
+
+
+def test_redrive_after_a_failed_query_asks_anew(world: World) -> None:
+    def fail(_given: Any, answer: Any) -> None:
+        answer["QueryExecution"]["Status"] |= {"State": "FAILED", "StateChangeReason": "as the test wants it"}
+
+    world.interference.after["athena.GetQueryExecution"] = fail
+    failed = world.machine.run(world.upload("a.csv", CSV), "failed-query")
+    assert (failed.failed_state, failed.error) == ("RunValidationQuery", "QueryFailed")
+    assert "as the test wants it" in failed.message
+    world.interference.stop()
+    ended = world.machine.redrive(failed)
+    assert ended.status == "SUCCEEDED", ended.cause
+    tokens = {given["ClientRequestToken"] for given in world.interference.called("athena.StartQueryExecution")}
+    assert len(tokens) == 2 * len(ended.document["validation"]["checks"])
+
+
+def test_redrive_after_a_query_that_never_ended_asks_anew(world: World) -> None:
+    def never_ends(_given: Any, answer: Any) -> None:
+        answer["QueryExecution"]["Status"]["State"] = "RUNNING"
+
+    world.clock.second = 0.001
+    world.interference.after["athena.GetQueryExecution"] = never_ends
+    failed = world.machine.run(world.upload("a.csv", CSV), "endless-query")
+    assert (failed.failed_state, failed.error) == ("RunValidationQuery", "QueryFailed")
+    assert failed.visited.count("RunValidationQuery") == QUERY_POLLS + 1
+    world.interference.stop()
+    assert world.machine.redrive(failed).status == "SUCCEEDED"
+
+
+def test_a_file_without_rows_fails_with_the_reason_and_leaves_the_others_alone(world: World) -> None:
+    bad = world.machine.start(world.upload("empty.csv", b"id,name\n"), "bad")
+    good = world.machine.start(world.upload("good.csv", CSV), "good")
+    failed, ended = world.machine.wait(bad), world.machine.wait(good)
+    assert (failed.failed_state, failed.error) == ("RunValidationQuery", "ValidationFailed")
+    assert "no rows" in failed.message
+    assert ended.status == "SUCCEEDED", ended.cause
+
+
+def test_a_file_that_a_newer_upload_replaces_before_its_rows_are_counted_ends_superseded(world: World) -> None:
+    newer: list[Any] = []
+
+    def replace() -> None:
+        newer.append(world.upload("a.csv", CSV + b"3,three\n"))
+        copied = {"Bucket": newer[0].source.bucket, "Key": newer[0].source.key}
+        world.target.copy_object(Bucket=world.outputs.target_bucket, Key=copied["Key"], CopySource=copied)  # type: ignore[arg-type]
+
+    world.lambdas.before["run_validation_query"] = once(replace)
+    ended = world.machine.run(world.upload("a.csv", CSV), "older")
+    assert ended.status == "SUCCEEDED", ended.cause
+    assert first_visits(ended.visited) == [*TO_THE_CATALOGUE, *CRAWL, *VALIDATE[:2], "Superseded"]
+    newest = world.machine.run(newer[0], "newer")
+    assert newest.status == "SUCCEEDED", newest.cause
+    assert newest.document["validation"]["rows"] == 3
+
+
+@pytest.mark.parametrize("error", ["Lambda.Unknown", "Throttled"])
+def test_every_step_whose_answer_was_lost_runs_again_without_harm(world: World, error: str) -> None:
+    for function in ("copy_object", "verify_checksum", "start_crawler", "poll_crawler", "run_validation_query"):
+        world.lambdas.lose_answers(function, [error])
+    ended = world.machine.run(world.upload("a.csv", CSV), "lost-answers")
+    assert ended.status == "SUCCEEDED", ended.cause
+    assert world.versions("a.csv") == 1
+    assert len(world.interference.answered("glue.StartCrawler")) == 1
+    queries = world.interference.answered("athena.StartQueryExecution")
+    assert len(queries) == 2 * len(ended.document["validation"]["checks"])
+    assert {answer["QueryExecutionId"] for answer in queries} == set(ended.document["validation"]["queries"].values())
+
+
+@pytest.mark.parametrize(
+    ("function", "state"),
+    [
+        ("start_crawler", "StartCrawler"),
+        ("poll_crawler", "PollCrawler"),
+        ("run_validation_query", "RunValidationQuery"),
+    ],
+)
+def test_redrive_of_a_step_that_crashed_runs_that_step_again_and_goes_on(
+    world: World, function: str, state: str
+) -> None:
+    world.lambdas.fail(function, ["Sandbox.Timedout"] * 3)
+    failed = world.machine.run(world.upload("a.csv", CSV), "crashed")
+    assert (failed.failed_state, failed.error) == (state, "Sandbox.Timedout")
+    ended = world.machine.redrive(failed)
+    assert ended.status == "SUCCEEDED", ended.cause
+    assert ended.visited[0] == state
+    assert len(world.interference.called("s3.CopyObject")) == 1
