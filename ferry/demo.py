@@ -90,7 +90,7 @@ def _print_facts(
         facts.add_row("Table", screen.line((f"{validation.database}.{validation.table}", "bold")))
         facts.add_row("Columns", screen.line(", ".join(validation.columns)))
         facts.add_row("Checked", screen.line(graph.checked(validation)))
-    console.print(facts)
+    screen.put(console, facts)
 
 
 def _compare(deployment: Deployment, target: ObjectVersion, file: Path) -> str:
@@ -120,7 +120,7 @@ def _print_rows(deployment: Deployment, validation: Validation, target: ObjectVe
         table.add_column(screen.visible(name), overflow="ellipsis", no_wrap=True)
     for row in rows:
         table.add_row(*(screen.line(value) if value is not None else Text("NULL", "dim") for value in row))
-    console.print(table)
+    screen.put(console, table)
 
 
 def _query(

@@ -159,8 +159,9 @@ def _notes(run: StateRun, document: Document | None) -> Text:
     if run.retries:
         notes.append((_count(run.retries, "retry", "retries"), "yellow"))
     if run.error:
-        told = f"{run.error}: {run.cause}" if run.cause else run.error
-        notes.append((told, STATUS_STYLES["RUNNING"] if run.status == "RUNNING" else "red"))
+        # A failure's message is in the outcome, where it has room.
+        again = run.status == "RUNNING"
+        notes.append((f"after {run.error}" if again else run.error, "yellow" if again else "red"))
     elif run.status == "SUCCEEDED":
         notes += _result(run.name, document)
     return line(*_joined(notes))
@@ -173,8 +174,6 @@ def _result(state: str, document: Document | None) -> Iterable[str]:
         yield document.copy_.status.replace("_", " ")
     elif state == "VerifyChecksum" and document.verification:
         yield document.verification.grade or document.verification.status.replace("_", " ")
-    elif state == "NotCatalogued" and document.verification:
-        yield document.verification.not_catalogued_reason or ""
     elif state == "RunValidationQuery" and document.validation and document.validation.rows is not None:
         yield f"{document.validation.rows:,} rows"
 

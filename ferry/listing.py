@@ -18,6 +18,9 @@ SHORT = 12
 """So many characters of a name tell executions apart; a command takes the beginning of a name as well."""
 
 
+KEY_WIDTH = 60
+
+
 def show_list(deployment: Deployment, *, failed: bool, limit: int, as_json: bool) -> None:
     """Print the newest executions, or the newest of those that failed."""
     client, machine = deployment.step_functions, deployment.outputs.state_machine_arn
@@ -28,7 +31,8 @@ def show_list(deployment: Deployment, *, failed: bool, limit: int, as_json: bool
     if as_json:
         write_json([as_document(item) for item in glances])
     elif glances:
-        screen.console().print(table(glances, datetime.now(UTC)))
+        console = screen.console()
+        screen.put(console, table(glances, datetime.now(UTC), short=console.is_terminal))
     else:
         screen.console().print("No execution has failed." if failed else "No executions yet.")
     if more:
@@ -53,8 +57,8 @@ def write_json(document: Any) -> None:
     sys.stdout.write(json.dumps(document, indent=2) + "\n")
 
 
-def table(glances: Sequence[Glance], now: datetime) -> Table:
-    """The executions as a person reads them."""
+def table(glances: Sequence[Glance], now: datetime, *, short: bool) -> Table:
+    """The executions as a person reads them, with long texts shortened or not."""
     rows = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     rows.add_column("KEY", overflow="fold", min_width=12)
     rows.add_column("SIZE", justify="right", no_wrap=True)
@@ -65,14 +69,15 @@ def table(glances: Sequence[Glance], now: datetime) -> Table:
     rows.add_column("EXECUTION", no_wrap=True)
     for item in glances:
         summary, source = item.summary, item.source
+        key = screen.visible(source.key) if source else "?"
         rows.add_row(
-            screen.line(source.key if source else "?"),
+            Text(screen.shorten(key, KEY_WIDTH) if short else key),
             Text(screen.size(source.size_bytes) if source else ""),
             Text(summary.status, STATUS_STYLES.get(summary.status, "")),
             screen.line(item.state or ""),
             Text(item.grade or "", "" if item.grade else "dim"),
             Text(screen.age((now - summary.started).total_seconds())),
-            Text(shorten(summary.name) if screen.console().is_terminal else summary.name, "dim"),
+            Text(shorten(summary.name) if short else summary.name, "dim"),
         )
     return rows
 

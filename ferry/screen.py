@@ -6,10 +6,10 @@ Keys come from anybody, so no text is ever read as markup, and whatever a termin
 
 import sys
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.text import Text
 
-PIPE_WIDTH = 1000
+PIPE_WIDTH = 20_000
 """Wide enough that nothing is cut or wrapped where no person looks at columns."""
 
 
@@ -23,6 +23,23 @@ def console(*, stderr: bool = False) -> Console:
         markup=False,
         emoji=False,
     )
+
+
+def put(console: Console, picture: RenderableType) -> None:
+    """Print something that is laid out; where no terminal is, without the spaces that fill its lines up."""
+    if console.is_terminal:
+        console.print(picture)
+        return
+    with console.capture() as capture:
+        console.print(picture)
+    console.print(Text("\n".join(row.rstrip() for row in capture.get().splitlines())), soft_wrap=True)
+
+
+def shorten(text: str, width: int) -> str:
+    """The text with its middle left out where it is longer than the width."""
+    if len(text) <= width:
+        return text
+    return f"{text[: width // 2]}…{text[len(text) - (width - width // 2 - 1) :]}"
 
 
 def visible(text: str) -> str:

@@ -30,7 +30,7 @@ def show(deployment: Deployment, name: str, *, as_json: bool) -> None:
     console = screen.console()
     execution = follow(deployment, arn, console)
     console.print(Text())
-    console.print(graph.outcome(execution, execution_link(arn) if deployment.on_aws else None))
+    screen.put(console, graph.outcome(execution, execution_link(arn) if deployment.on_aws else None))
 
 
 def resolve(deployment: Deployment, name: str) -> str:
@@ -72,7 +72,7 @@ def follow(deployment: Deployment, arn: str, console: Console) -> Execution:
     while execution.running:
         time.sleep(poll_seconds)
         execution = executions.read_execution(client, machine, arn)
-    console.print(graph.draw(execution, definition, elapsed(execution)))
+    screen.put(console, graph.draw(execution, definition, elapsed(execution)))
     return execution
 
 

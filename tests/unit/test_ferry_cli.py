@@ -1,0 +1,281 @@
+"""The command line's manners: one clear line and the right exit code for whatever is wrong, JSON and nothing else."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from boto3.exceptions import S3UploadFailedError
+from botocore import exceptions
+
+from ferry import cli, deployment, listing, show
+from ferry.deployment import Deployment, default_outputs, explain, read_environment
+from ferry.executions import Glance, Summary, parse_document
+from ferry.problems import Problem
+from infra import outputs as outputs_file
+from tests.unit.ferry_fakes import HASH, FakeDeployment, FakeStepFunctions, document, event, outputs, refusal
+
+VERIFIED: Any = {"verification": {"status": "verified", "grade": "md5"}}
+
+
+@pytest.fixture
+def states() -> FakeStepFunctions:
+    fake = FakeStepFunctions()
+    one = fake.add(HASH, "FAILED")
+    one.events += [
+        event(0, "TaskStateEntered", name="StartCrawler", input=document(**VERIFIED)),
+        event(0, "TaskScheduled"),
+        event(2, "TaskFailed", error="CrawlerFailed", cause='{"errorMessage": "no role"}'),
+        event(2, "ExecutionFailed", error="CrawlerFailed", cause='{"errorMessage": "no role"}'),
+    ]
+    fake.add(f"{HASH}-replay-1", "RUNNING")
+    return fake
+
+
+@pytest.fixture
+def cloud(states: FakeStepFunctions) -> FakeDeployment:
+    return FakeDeployment({"stepfunctions": states}, endpoint_url="http://127.0.0.1:1")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["lst"],
+        ["list", "surplus"],
+        ["list", "--limit", "-1"],
+        ["show"],
+        ["show", ""],
+        ["show", "--bogus", "x"],
+        ["upload"],
+        ["upload", "/absent/file"],
+        ["upload", "/"],
+        ["upload", __file__, ""],
+        ["upload", __file__, "k" * 1025],
+        ["replay"],
+        ["replay", "--failed", "x"],
+        ["demo", "/absent/file"],
+        ["demo", __file__, "--key", ""],
+        ["up", "--port", "x"],
+        ["up", "--port", "70000"],
+        ["up", "--outputs", "/tmp/other.json"],
+    ],
+    ids=" ".join,
+)
+def test_wrong_usage_gets_one_line_and_exit_2(
+    arguments: list[str], capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "outputs.json"
+    outputs_file.save(outputs(endpoint_url="http://127.0.0.1:1"), path)
+    monkeypatch.setenv("FERRY_OUTPUTS", str(path))
+    assert cli.run(arguments) == 2
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert told.err.startswith("ferry: ")
+    assert told.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "arguments", [["list"], ["show", "x"], ["replay", "--failed"], ["upload", __file__]], ids=" ".join
+)
+def test_no_cloud_is_one_line_and_exit_1(
+    arguments: list[str], capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FERRY_OUTPUTS", str(tmp_path / "outputs.json"))
+    assert cli.run(arguments) == 1
+    absent = capsys.readouterr()
+    with socket.socket() as closed:
+        # Bound, but nobody listens: the connection is refused.
+        closed.bind(("127.0.0.1", 0))
+        address = f"http://127.0.0.1:{closed.getsockname()[1]}"
+        outputs_file.save(outputs(endpoint_url=address), tmp_path / "outputs.json")
+        (tmp_path / "env").write_text("export AWS_ACCESS_KEY_ID=a\nexport AWS_SECRET_ACCESS_KEY='b c'\n")
+        assert cli.run(arguments) == 1
+    refused = capsys.readouterr()
+    assert "make up" in absent.err
+    assert f"No cloud answers at {address}" in refused.err
+    assert (absent.out, refused.out) == ("", "")
+    assert (absent.err.count("\n"), refused.err.count("\n")) == (1, 1)
+
+
+def test_the_embedded_cloud_needs_no_env_and_heeds_no_profile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_PROFILE", "of-another-day")
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    env = tmp_path / "env"
+    env.write_text("# for sh\nexport AWS_ACCESS_KEY_ID=one AWS_SECRET_ACCESS_KEY='two three'\nPATH=/x:\"$PATH\"\n")
+    client = Deployment(outputs(endpoint_url="http://127.0.0.1:1"), env).step_functions
+    assert client.meta.endpoint_url == "http://127.0.0.1:1"
+    credentials = client._request_signer._credentials  # type: ignore[attr-defined]
+    assert (credentials.access_key, credentials.secret_key) == ("one", "two three")
+    assert client.meta.config.proxies == {}  # type: ignore[attr-defined]
+
+
+def test_each_service_is_called_in_its_region() -> None:
+    opened = Deployment(outputs(endpoint_url="http://127.0.0.1:1"))
+    regions = [opened.source_s3, opened.target_s3, opened.sqs, opened.athena, opened.step_functions]
+    assert [client.meta.region_name for client in regions] == ["us-west-2", *["us-east-1"] * 4]
+    assert opened.sqs is opened.sqs
+
+
+def test_an_absent_env_file_says_nothing(tmp_path: Path) -> None:
+    assert read_environment(tmp_path / "env") == {}
+
+
+def test_the_outputs_are_found_from_any_folder_of_the_checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    deep = tmp_path / "a" / "b"
+    deep.mkdir(parents=True)
+    monkeypatch.chdir(deep)
+    assert default_outputs() == deployment.CHECKOUT / ".ferry" / "outputs.json"
+    (tmp_path / ".ferry").mkdir()
+    (tmp_path / ".ferry" / "outputs.json").touch()
+    assert default_outputs() == tmp_path / ".ferry" / "outputs.json"
+    deep.rmdir()
+    assert default_outputs() == deployment.CHECKOUT / ".ferry" / "outputs.json"
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (exceptions.NoCredentialsError(), "No AWS credentials"),
+        (exceptions.ProfileNotFound(profile="x"), "No AWS credentials"),
+        (exceptions.UnauthorizedSSOTokenError(), "No AWS credentials"),
+        (refusal("ExpiredTokenException", message="expired"), "refused the credentials: expired"),
+        (refusal("AccessDeniedException", "ListExecutions", "not you"), "ListExecutions at AWS failed: AccessDenied"),
+        (exceptions.ConnectTimeoutError(endpoint_url="https://x"), "AWS does not answer"),
+        (exceptions.ParamValidationError(report="bad"), "bad"),
+        (S3UploadFailedError("Failed to upload"), "Failed to upload"),
+    ],
+)
+def test_what_goes_wrong_in_a_call_is_told_in_one_line(error: Any, told: str) -> None:
+    assert told in explain(error, "AWS")
+
+
+def test_a_failed_upload_is_told_by_its_cause() -> None:
+    error = S3UploadFailedError("Failed to upload: An error occurred")
+    error.__cause__ = refusal("NoSuchBucket", "PutObject", "there is none")
+    assert explain(error, "AWS") == "PutObject at AWS failed: NoSuchBucket: there is none"
+
+
+def test_list_as_json_is_exactly_what_it_says(cloud: FakeDeployment, capsys: pytest.CaptureFixture[str]) -> None:
+    listing.show_list(cloud, failed=False, limit=0, as_json=True)
+    items = json.loads(capsys.readouterr().out)
+    assert [item["execution"] for item in items] == [f"{HASH}-replay-1", HASH]
+    assert items[1] == {
+        "execution": HASH,
+        "key": "airports/airports.csv",
+        "size_bytes": 4_100_000,
+        "status": "FAILED",
+        "state": "StartCrawler",
+        "grade": "md5",
+        "started": "2026-11-01T12:00:00.000+00:00",
+    }
+
+
+def test_list_of_failures_and_of_nothing(
+    cloud: FakeDeployment, states: FakeStepFunctions, capsys: pytest.CaptureFixture[str]
+) -> None:
+    listing.show_list(cloud, failed=True, limit=0, as_json=True)
+    assert [item["execution"] for item in json.loads(capsys.readouterr().out)] == [HASH]
+    states.executions.clear()
+    listing.show_list(cloud, failed=True, limit=0, as_json=True)
+    assert json.loads(capsys.readouterr().out) == []
+    listing.show_list(cloud, failed=False, limit=0, as_json=False)
+    assert capsys.readouterr().out == "No executions yet.\n"
+
+
+def test_a_limited_list_says_that_there_is_more(cloud: FakeDeployment, capsys: pytest.CaptureFixture[str]) -> None:
+    listing.show_list(cloud, failed=False, limit=1, as_json=False)
+    told = capsys.readouterr()
+    assert [row.split()[0] for row in told.out.splitlines()] == ["KEY", "airports/airports.csv"]
+    assert told.out.splitlines()[1].endswith(f"{HASH}-replay-1")
+    assert "newest 1" in told.err
+
+
+def test_a_list_on_a_terminal_keeps_long_keys_short() -> None:
+    item = Glance(
+        Summary("arn", f"{HASH}-replay-2", "RUNNING", datetime.now(UTC)),
+        None,
+        parse_document(document("k" * 1024)),
+    )
+    table = listing.table([item], datetime.now(UTC), short=True)
+    cells = ["".join(str(cell) for cell in column.cells) for column in table.columns]
+    assert cells[0] == "k" * 30 + "…" + "k" * 29
+    assert cells[-1] == f"{HASH[:12]}-replay-2"
+
+
+def test_show_as_json_has_the_states(cloud: FakeDeployment, capsys: pytest.CaptureFixture[str]) -> None:
+    show.show(cloud, HASH, as_json=True)
+    told = json.loads(capsys.readouterr().out)
+    assert set(told) == {"execution", "key", "size_bytes", "status", "state", "grade", "started", "states"}
+    assert told["states"] == [
+        {
+            "name": "StartCrawler",
+            "status": "FAILED",
+            "seconds": 2.0,
+            "retries": 0,
+            "error": "CrawlerFailed",
+            "cause": "no role",
+        }
+    ]
+
+
+def test_show_draws_a_finished_execution_once(cloud: FakeDeployment, capsys: pytest.CaptureFixture[str]) -> None:
+    show.show(cloud, HASH, as_json=False)
+    out = capsys.readouterr().out
+    assert out.count("airports/airports.csv") == 1
+    assert "Failed  CrawlerFailed: no role" in out
+
+
+@pytest.mark.parametrize("name", [HASH, HASH[:12], f"{HASH[:12]}-replay-1", f"{HASH}-rep"])
+def test_a_name_may_be_shortened_as_the_list_does_it(cloud: FakeDeployment, name: str) -> None:
+    assert show.resolve(cloud, name).rpartition(":")[2] == (f"{HASH}-replay-1" if "-" in name else HASH)
+
+
+def test_an_arn_is_taken_as_well(cloud: FakeDeployment, states: FakeStepFunctions) -> None:
+    (arn, *_) = states.executions
+    assert show.resolve(cloud, arn) == arn
+    with pytest.raises(Problem, match="no execution"):
+        show.resolve(cloud, f"{arn}x")
+
+
+@pytest.mark.parametrize(("name", "told"), [("absent", "no execution absent"), (HASH[:3], "names of 2")])
+def test_a_name_that_says_too_little_is_a_problem(cloud: FakeDeployment, name: str, told: str) -> None:
+    with pytest.raises(Problem, match=told):
+        show.resolve(cloud, name)
+
+
+def test_the_exit_after_ctrl_c(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def interrupted(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(listing, "show_list", interrupted)
+    monkeypatch.setattr(cli, "opened", lambda _: FakeOpened())
+    assert cli.run(["list"]) == 130
+    assert capsys.readouterr().err == ""
+
+
+class FakeOpened:
+    def __enter__(self) -> None: ...
+    def __exit__(self, *_: object) -> None: ...
+
+
+def test_a_reader_that_goes_away_is_no_error() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    ended = subprocess.run(
+        [sys.executable, "-c", "from ferry.cli import main; main()", "--help"],
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        check=False,
+    )
+    os.close(writing)
+    assert ended.stderr == b""
+    assert ended.returncode in (1, 128 + signal.SIGPIPE)

@@ -1,0 +1,250 @@
+"""Replay: what failed goes on, once, and nothing else does."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from ferry.problems import Problem, UsageProblem
+from ferry.replay import base_name, check_request, next_name, replay, return_dead_letters
+from tests.unit.ferry_fakes import HASH, FakeDeployment, FakeStepFunctions, document, refusal
+
+OTHER_HASH = "f" * 40
+
+
+@pytest.fixture
+def sqs() -> Iterator[Any]:
+    with mock_aws():
+        client = boto3.client("sqs", "us-east-1", aws_access_key_id="test", aws_secret_access_key="test")
+        # What the embedded cloud answers, and moto cannot.
+        client.meta.events.register("before-call.sqs.StartMessageMoveTask", refuse_move)
+        yield client
+
+
+def refuse_move(**_: Any) -> None:
+    raise refusal("InvalidAction", "StartMessageMoveTask")
+
+
+@pytest.fixture
+def states() -> FakeStepFunctions:
+    return FakeStepFunctions()
+
+
+@pytest.fixture
+def cloud(states: FakeStepFunctions, sqs: Any) -> FakeDeployment:
+    return FakeDeployment(
+        {"stepfunctions": states, "sqs": sqs},
+        endpoint_url="http://127.0.0.1:1",
+        queue_url=sqs.create_queue(QueueName="ferry-uploads")["QueueUrl"],
+        dead_letter_queue_url=sqs.create_queue(QueueName="ferry-uploads-dead-letters")["QueueUrl"],
+    )
+
+
+def replay_failed(cloud: FakeDeployment, *, restart: bool = False) -> None:
+    replay(cloud, [], failed=True, restart=restart)
+
+
+def test_a_failure_is_started_anew_once(
+    cloud: FakeDeployment, states: FakeStepFunctions, capsys: pytest.CaptureFixture[str]
+) -> None:
+    states.add(HASH, "FAILED")
+    replay_failed(cloud)
+    assert states.names == [HASH, f"{HASH}-replay-1"]
+    assert "cannot redrive" in capsys.readouterr().out
+    replay_failed(cloud)
+    assert states.names == [HASH, f"{HASH}-replay-1"]
+    assert capsys.readouterr().out == "Nothing to replay.\n"
+
+
+def test_a_replay_that_failed_is_replayed_under_the_next_number(
+    cloud: FakeDeployment, states: FakeStepFunctions
+) -> None:
+    states.add(HASH, "FAILED")
+    states.add(f"{HASH}-replay-1", "TIMED_OUT")
+    replay_failed(cloud)
+    assert states.names[2:] == [f"{HASH}-replay-2"]
+
+
+def test_a_failure_before_a_success_is_left_alone_and_one_after_it_is_not(
+    cloud: FakeDeployment, states: FakeStepFunctions
+) -> None:
+    states.add(HASH, "FAILED", minutes=1)
+    states.add(f"{HASH}-replay-1", "SUCCEEDED", minutes=2)
+    states.add(OTHER_HASH, "SUCCEEDED", document("b"), minutes=1)
+    states.add(f"{OTHER_HASH}-replay-1", "ABORTED", document("b"), minutes=2)
+    replay_failed(cloud)
+    assert states.names[4:] == [f"{OTHER_HASH}-replay-2"]
+
+
+def test_a_later_success_under_any_name_counts_by_its_input(cloud: FakeDeployment, states: FakeStepFunctions) -> None:
+    states.add(HASH, "FAILED")
+    states.add("started-in-the-console", "SUCCEEDED", document().replace(": ", ":"))
+    replay_failed(cloud)
+    assert len(states.names) == 2
+
+
+def test_inputs_of_other_uploads_are_not_read(cloud: FakeDeployment, states: FakeStepFunctions) -> None:
+    states.add(HASH, "FAILED")
+    for number in range(20):
+        states.add(f"{number:040x}", "SUCCEEDED", document(str(number)))
+    replay_failed(cloud)
+    assert set(states.described) == {HASH}
+
+
+def test_it_is_redriven_where_the_service_can(
+    cloud: FakeDeployment, states: FakeStepFunctions, capsys: pytest.CaptureFixture[str]
+) -> None:
+    states.redrives = True
+    states.add(HASH, "FAILED")
+    replay_failed(cloud)
+    assert (states.redriven, states.names) == ([HASH], [HASH])
+    assert 1 <= len(states.tokens[0]) <= 64
+    assert "redriven" in capsys.readouterr().out
+    replay_failed(cloud)
+    assert states.redriven == [HASH]
+
+
+def test_restart_starts_anew_even_where_redrive_is_possible(cloud: FakeDeployment, states: FakeStepFunctions) -> None:
+    states.redrives = True
+    states.add(HASH, "FAILED")
+    replay_failed(cloud, restart=True)
+    assert (states.redriven, states.names) == ([], [HASH, f"{HASH}-replay-1"])
+
+
+def test_what_is_too_old_for_a_redrive_is_started_anew(
+    cloud: FakeDeployment, states: FakeStepFunctions, capsys: pytest.CaptureFixture[str]
+) -> None:
+    states.refuses_redrive_with = refusal("ExecutionNotRedrivable", "RedriveExecution", "older than 14 days.")
+    states.add(HASH, "FAILED")
+    replay(cloud, [HASH], failed=False, restart=False)
+    assert states.names == [HASH, f"{HASH}-replay-1"]
+    assert "older than 14 days" in capsys.readouterr().out
+
+
+def test_a_redrive_that_is_denied_starts_nothing(cloud: FakeDeployment, states: FakeStepFunctions) -> None:
+    states.refuses_redrive_with = refusal("AccessDeniedException", "RedriveExecution")
+    states.add(HASH, "FAILED")
+    with pytest.raises(type(states.refuses_redrive_with)):
+        replay_failed(cloud)
+    assert states.names == [HASH]
+
+
+def test_two_named_executions_of_one_input_are_replayed_once(
+    cloud: FakeDeployment, states: FakeStepFunctions, capsys: pytest.CaptureFixture[str]
+) -> None:
+    states.add(HASH, "FAILED")
+    states.add(f"{HASH}-replay-1", "FAILED")
+    replay(cloud, [HASH, f"{HASH}-replay-1", HASH], failed=False, restart=False)
+    assert states.names[2:] == [f"{HASH}-replay-2"]
+    assert "left alone" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("status", ["RUNNING", "SUCCEEDED"])
+def test_naming_one_that_did_not_fail_does_nothing_at_all(
+    cloud: FakeDeployment, states: FakeStepFunctions, status: str
+) -> None:
+    states.add(HASH, "FAILED")
+    states.add("other", status, document("b"))
+    with pytest.raises(Problem, match=f"other is {status}"):
+        replay(cloud, [HASH, "other"], failed=False, restart=False)
+    assert states.names == [HASH, "other"]
+
+
+def test_naming_one_that_was_replayed_says_so(
+    cloud: FakeDeployment, states: FakeStepFunctions, capsys: pytest.CaptureFixture[str]
+) -> None:
+    states.add(HASH, "FAILED")
+    replay(cloud, [HASH], failed=False, restart=True)
+    replay(cloud, [HASH], failed=False, restart=True)
+    assert len(states.names) == 2
+    assert f"{HASH}-replay-1 has the same input and is RUNNING" in capsys.readouterr().out
+
+
+def test_when_two_replay_at_once_one_execution_starts(
+    cloud: FakeDeployment, states: FakeStepFunctions, capsys: pytest.CaptureFixture[str]
+) -> None:
+    states.add(HASH, "FAILED")
+    states.start_execution = refuse_start  # type: ignore[method-assign]
+    replay_failed(cloud)
+    assert "somebody else has just started" in capsys.readouterr().out
+
+
+def refuse_start(**_: Any) -> dict[str, Any]:
+    raise refusal("ExecutionAlreadyExists")
+
+
+@pytest.mark.parametrize(("names", "failed"), [([], False), (["a"], True)])
+def test_it_is_either_some_or_all(names: list[str], failed: bool) -> None:
+    with pytest.raises(UsageProblem):
+        check_request(names, failed=failed)
+
+
+@pytest.mark.parametrize(
+    ("name", "taken", "new"),
+    [
+        ("x", [], "x-replay-1"),
+        ("x-replay-1", ["x-replay-1"], "x-replay-2"),
+        ("x", ["x-replay-9", "x-replay-10", "xy-replay-20"], "x-replay-11"),
+        ("a-replay-1-replay-2", [], "a-replay-1-replay-1"),
+        ("y" * 80, [], "y" * 71 + "-replay-1"),
+        ("y" * 80, ["y" * 71 + "-replay-9"], "y" * 70 + "-replay-10"),
+        ("y" * 80, ["y" * 71 + "-replay-9", "y" * 70 + "-replay-12"], "y" * 70 + "-replay-13"),
+    ],
+)
+def test_names_of_replays(name: str, taken: list[str], new: str) -> None:
+    assert next_name(name, taken) == new
+    assert len(new) <= 80
+
+
+def test_only_a_replays_own_ending_is_taken_off() -> None:
+    assert [base_name(name) for name in ("x-replay-3", "x-replay-", "x-replay-0", "-replay-1")] == [
+        "x", "x-replay-", "x-replay-0", "-replay-1",
+    ]  # fmt: skip
+
+
+def put(sqs: Any, url: str, body: str, **attributes: str) -> None:
+    sqs.send_message(
+        QueueUrl=url,
+        MessageBody=body,
+        MessageAttributes={name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()},
+    )
+
+
+def test_dead_letters_go_back_whole_but_for_the_reason(cloud: FakeDeployment, sqs: Any) -> None:
+    put(sqs, cloud.outputs.dead_letter_queue_url, "one", reason="it is no S3 event", trace="7")
+    for number in range(24):
+        put(sqs, cloud.outputs.dead_letter_queue_url, f"{number}")
+    said = return_dead_letters(cloud)
+    assert said[0] == "25 dead letters put back into the queue."
+    assert said[1].startswith("1 dead letter will most likely come back")
+    assert said[2] == "  1 with: it is no S3 event"
+    back: dict[str, Any] = {}
+    while messages := sqs.receive_message(
+        QueueUrl=cloud.outputs.queue_url, MaxNumberOfMessages=10, MessageAttributeNames=["All"]
+    ).get("Messages"):
+        back |= {message["Body"]: message.get("MessageAttributes", {}) for message in messages}
+    assert len(back) == 25
+    assert back["one"] == {"trace": {"DataType": "String", "StringValue": "7"}}
+    assert return_dead_letters(cloud) == []
+
+
+def test_a_bad_letter_that_comes_back_at_once_is_moved_only_once(cloud: FakeDeployment, sqs: Any) -> None:
+    url = cloud.outputs.dead_letter_queue_url
+    put(sqs, url, "bad", reason="it is no S3 event")
+
+    def set_aside_again(**_: Any) -> None:
+        put(sqs, url, "bad", reason="it is no S3 event")
+
+    sqs.meta.events.register("after-call.sqs.DeleteMessage", set_aside_again)
+    assert return_dead_letters(cloud)[0] == "1 dead letter put back into the queue."
+
+
+def test_on_aws_the_queue_moves_its_letters_itself(cloud: FakeDeployment, sqs: Any) -> None:
+    moved: list[Any] = []
+    sqs.meta.events.unregister("before-call.sqs.StartMessageMoveTask", refuse_move)
+    sqs.start_message_move_task = lambda **arguments: moved.append(arguments)
+    put(sqs, cloud.outputs.dead_letter_queue_url, "one", reason="it is no S3 event")
+    assert return_dead_letters(cloud)[0] == "1 dead letter put back into the queue."
+    assert moved == [{"SourceArn": "arn:aws:sqs:us-east-1:123456789012:ferry-uploads-dead-letters"}]

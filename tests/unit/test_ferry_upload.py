@@ -1,0 +1,104 @@
+"""An upload arrives under exactly the key that was asked for, or is refused before anything is sent."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from ferry import screen
+from ferry.problems import UsageProblem
+from ferry.upload import check_file, check_key, default_key, find_execution, send, upload
+from tests.unit.ferry_fakes import HASH, FakeDeployment, FakeStepFunctions, document, event, source
+
+BUCKET = "ferry-source-us-west-2"
+
+
+@pytest.fixture
+def s3() -> Iterator[Any]:
+    with mock_aws():
+        client = boto3.client("s3", "us-west-2", aws_access_key_id="test", aws_secret_access_key="test")
+        client.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": "us-west-2"})
+        yield client
+
+
+@pytest.fixture
+def states() -> FakeStepFunctions:
+    return FakeStepFunctions()
+
+
+@pytest.fixture
+def cloud(s3: Any, states: FakeStepFunctions) -> FakeDeployment:
+    return FakeDeployment({"s3": s3, "stepfunctions": states}, endpoint_url="http://127.0.0.1:1")
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "airports.csv.gz"
+    path.write_bytes(b"icao\nEDDF\n")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [
+        ("airports.csv", "airports/airports.csv"),
+        ("airports.csv.gz", "airports/airports.csv.gz"),
+        ("README", "README/README"),
+        (".hidden.csv", ".hidden/.hidden.csv"),
+        ("a b.tar.gz", "a b/a b.tar.gz"),
+    ],
+)
+def test_the_default_folder_is_the_name_without_its_suffixes(name: str, key: str) -> None:
+    assert default_key(Path("/somewhere") / name) == key
+
+
+@pytest.mark.parametrize("key", ["a b+c%20", "/lead", "a//b", "nl\nx", "é🚢/é", "${x}", "k" * 1024])
+def test_the_key_is_taken_as_it_is(cloud: FakeDeployment, s3: Any, file: Path, key: str) -> None:
+    sent = send(cloud, file, key, screen.console())
+    assert (sent.key, sent.size_bytes) == (key, 10)
+    assert s3.get_object(Bucket=BUCKET, Key=key)["Body"].read() == file.read_bytes()
+    assert [item["Key"] for item in s3.list_objects_v2(Bucket=BUCKET)["Contents"]] == [key]
+
+
+@pytest.mark.parametrize("key", ["", "k" * 1025, "é" * 513, "bad\udcff"])
+def test_what_is_no_key_is_refused(key: str) -> None:
+    with pytest.raises(UsageProblem, match="KEY"):
+        check_key(key)
+
+
+def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageProblem, match="There is no file"):
+        check_file(tmp_path / "absent")
+    with pytest.raises(UsageProblem, match="is a folder"):
+        check_file(tmp_path)
+    with pytest.raises(UsageProblem, match="cannot be read"):
+        check_file(tmp_path / ("x" * 300))
+
+
+def test_it_is_said_how_to_follow_the_upload(
+    cloud: FakeDeployment, s3: Any, states: FakeStepFunctions, file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    s3.put_object(Bucket=BUCKET, Key="k", Body=file.read_bytes())
+    etag = s3.head_object(Bucket=BUCKET, Key="k")["ETag"].strip('"')
+    now = datetime.now(UTC)
+    other = states.add("other", "RUNNING")
+    other.started = now
+    mine = states.add(HASH, "RUNNING")
+    mine.started = now
+    mine.events = [event(0, "ExecutionStarted", input=document(source=source("k", etag=etag)))]
+    before = states.add("before", "SUCCEEDED")
+    before.started = now - timedelta(minutes=1)
+    before.events = mine.events
+    upload(cloud, file, "k")
+    out = capsys.readouterr().out
+    assert f"to s3://{BUCKET}/k" in out
+    assert f"ferry show {HASH}" in out
+
+
+def test_an_execution_that_does_not_come_is_not_awaited_for_ever(cloud: FakeDeployment, file: Path) -> None:
+    sent = send(cloud, file, "k", screen.console())
+    assert find_execution(cloud, sent, seconds=0) is None
