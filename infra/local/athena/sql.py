@@ -1,0 +1,286 @@
+"""From Athena's SQL to DuckDB's.
+
+sqlglot translates the dialect; this module adds what a translation does not know: which tables are read and with which
+`"$path"` and partition predicates, the names `_col0`… of unnamed columns, execution parameters, and what Athena
+refuses though DuckDB would not (other functions, text compared with a number). Raises InvalidRequest for what Athena
+refuses at once (a syntax error) and QueryFailure for what fails the query.
+"""
+
+import logging
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import OptimizeError, ParseError, TokenError
+from sqlglot.optimizer.annotate_types import annotate_types
+from sqlglot.optimizer.qualify import qualify
+from sqlglot.optimizer.scope import Scope, traverse_scope
+from sqlglot.schema import MappingSchema
+
+from infra.local.athena.errors import InvalidRequest, QueryFailure
+from infra.local.athena.functions import NAMES
+
+PATH = "$path"
+_UNNAMED = "__unnamed_column_"
+_REFUSED_AFTER_LIMIT = ("where", "group", "having", "order", "distinct", "joins", "qualify", "windows", "laterals")
+# sqlglot warns of each statement that it does not know; such a statement is refused with a reason of its own.
+logging.getLogger("sqlglot").setLevel(logging.ERROR)
+
+
+@dataclass(frozen=True)
+class Scan:
+    """One place in a query that reads a table."""
+
+    relation: str
+    database: str
+    table: str
+    needs_path: bool
+    wanted: dict[str, frozenset[str]]
+    """Column (lower case, `$path` among them) → the only values it may have, from comparisons with literals."""
+    enough_rows: int | None
+    """How many rows the query can use at most, if that needs no look at the rows."""
+
+
+@dataclass(frozen=True)
+class Statement:
+    """A parsed query with its parameters filled in."""
+
+    tree: exp.Query
+    sql: str
+
+    @classmethod
+    def parse(cls, sql: str, parameters: list[str]) -> "Statement":
+        """Parse as StartQueryExecution does; InvalidRequest for malformed SQL."""
+        try:
+            trees = [tree for tree in sqlglot.parse(sql, dialect="athena") if tree is not None]
+        except (ParseError, TokenError) as error:
+            raise InvalidRequest(_syntax_error(error), "MALFORMED_QUERY") from error
+        if len(trees) != 1:
+            raise InvalidRequest("Only one sql statement is allowed. Got: " + sql, "MALFORMED_QUERY")
+        tree = trees[0]
+        placeholders = sorted(tree.find_all(exp.Placeholder), key=lambda each: each.meta.get("start", 0))
+        if len(placeholders) != len(parameters):
+            raise InvalidRequest(
+                f"Incorrect number of parameters: expected {len(placeholders)} but found {len(parameters)}"
+            )
+        for placeholder, value in zip(_in_order(tree), parameters, strict=True):
+            placeholder.replace(_literal(value))
+        if not isinstance(tree, exp.Query):
+            word = sql.split(maxsplit=1)[0].upper()
+            raise InvalidRequest(
+                f"NOT_SUPPORTED: the embedded Athena runs queries (SELECT, WITH, VALUES) only, not {word} statements",
+                "MALFORMED_QUERY",
+            )
+        return cls(tree, sql)
+
+    def check_functions(self) -> None:
+        """Fail for a function that Athena does not have."""
+        for node in self.tree.find_all(exp.Func):
+            if "start" not in node.meta:
+                continue
+            name = self.sql[node.meta["start"] : node.meta["end"] + 1]
+            if re.fullmatch(r"\w+", name) and name.lower() not in NAMES:
+                where = f"line {node.meta['line']}:{node.meta['col'] - len(name) + 1}"
+                raise QueryFailure(f"FUNCTION_NOT_FOUND: {where}: Function '{name.lower()}' not registered")
+
+    def scans(self, default_database: str) -> tuple[exp.Query, list[Scan]]:
+        """A tree that reads from relations of our own naming, and what each relation stands for."""
+        tree = self.tree.copy()
+        _name_unnamed(tree)
+        uses_path = any(column.name.lower() == PATH for column in tree.find_all(exp.Column))
+        enough = _enough_rows(tree)
+        found: list[Scan] = []
+        for scope in traverse_scope(tree):
+            tables = {name: source for name, source in scope.sources.items() if isinstance(source, exp.Table)}
+            with_path = []
+            for alias, table in tables.items():
+                if isinstance(table.this, exp.Func) or not table.name:
+                    raise QueryFailure("NOT_SUPPORTED: the embedded Athena has no table functions")
+                needs_path = uses_path and _mentions_path(scope, alias, alone=len(scope.sources) == 1)
+                relation = f"scan_{len(found)}"
+                database = table.db.lower() or default_database
+                if table.catalog and table.catalog.lower() != "awsdatacatalog":
+                    raise QueryFailure(f"CATALOG_NOT_FOUND: Catalog '{table.catalog}' does not exist")
+                found.append(
+                    Scan(
+                        relation=relation,
+                        database=database,
+                        table=table.name.lower(),
+                        needs_path=needs_path,
+                        wanted=_wanted(scope, alias, alone=len(scope.sources) == 1),
+                        enough_rows=enough,
+                    )
+                )
+                if needs_path:
+                    with_path.append(alias)
+                _rename(table, alias, relation)
+            for column in scope.columns:
+                if column.args.get("db") is not None:
+                    column.set("db", None)
+                    column.set("catalog", None)
+            if with_path and isinstance(scope.expression, exp.Select):
+                _hide_path(scope.expression, with_path)
+        return tree, found
+
+
+def _in_order(tree: exp.Expr) -> list[exp.Expr]:
+    return [node for node in tree.walk(bfs=False) if isinstance(node, exp.Placeholder)]
+
+
+def _literal(value: str) -> exp.Expr:
+    try:
+        parsed = sqlglot.parse_one(value, dialect="athena")
+    except (ParseError, TokenError) as error:
+        raise InvalidRequest(f"The execution parameter {value} is no SQL literal; text needs single quotes") from error
+    if isinstance(parsed, exp.Query) or parsed.find(exp.Column):
+        raise InvalidRequest(f"The execution parameter {value} is no SQL literal; text needs single quotes")
+    return parsed
+
+
+def _syntax_error(error: Exception) -> str:
+    details = error.errors[0] if isinstance(error, ParseError) and error.errors else {}
+    where = f"line {details.get('line', 1)}:{details.get('col', 1)}"
+    return f"{where}: mismatched input '{details.get('highlight', '')}': {details.get('description', error)}"
+
+
+def _name_unnamed(tree: exp.Expr) -> None:
+    """Give every unnamed expression a name that can be told from all others; `column_names` makes `_col0` of it."""
+    count = 0
+    for select in tree.find_all(exp.Select):
+        for projection in list(select.expressions):
+            if isinstance(projection, exp.Alias | exp.Star | exp.Column | exp.Aliases):
+                continue
+            alias = exp.alias_(projection.copy(), f"{_UNNAMED}{count}", quoted=True)
+            projection.replace(alias)
+            count += 1
+
+
+def column_names(names: list[str]) -> list[str]:
+    """The columns' names as Athena has them, by their place in the result."""
+    return [f"_col{place}" if name.startswith(_UNNAMED) else name for place, name in enumerate(names)]
+
+
+def _enough_rows(tree: exp.Query) -> int | None:
+    """The LIMIT of `SELECT … FROM one_table LIMIT n`, where any n rows will do."""
+    if not isinstance(tree, exp.Select) or any(tree.args.get(name) for name in _REFUSED_AFTER_LIMIT):
+        return None
+    limit = tree.args.get("limit")
+    if not isinstance(limit, exp.Limit) or not isinstance(limit.expression, exp.Literal) or tree.args.get("offset"):
+        return None
+    if tree.find(exp.AggFunc, exp.Window, exp.Subquery, exp.CTE):
+        return None
+    return int(limit.expression.this)
+
+
+def _mentions_path(scope: Scope, alias: str, alone: bool) -> bool:
+    # Columns of inner scopes may refer to this one, so the whole expression is looked through.
+    for column in scope.expression.find_all(exp.Column):
+        if column.name.lower() == PATH and (column.table == alias or not column.table):
+            return True
+    return alone and any(column.name.lower() == PATH for column in scope.columns)
+
+
+def _conjuncts(node: exp.Expr | None) -> list[exp.Expr]:
+    if isinstance(node, exp.Paren):
+        return _conjuncts(node.this)
+    if isinstance(node, exp.And):
+        return _conjuncts(node.left) + _conjuncts(node.right)
+    return [node] if node is not None else []
+
+
+def _wanted(scope: Scope, alias: str, alone: bool) -> dict[str, frozenset[str]]:
+    """Which values the query allows: only comparisons that every row of the result must meet."""
+    found: dict[str, frozenset[str]] = {}
+    if not isinstance(scope.expression, exp.Select):
+        return found
+    where = scope.expression.args.get("where")
+    for each in _conjuncts(where.this if where else None):
+        if isinstance(each, exp.EQ):
+            sides = [each.left, each.right]
+            column = next((side for side in sides if isinstance(side, exp.Column)), None)
+            values = [side for side in sides if side is not column]
+        elif isinstance(each, exp.In) and isinstance(each.this, exp.Column) and not each.args.get("query"):
+            column, values = each.this, each.expressions
+        else:
+            continue
+        if column is None or not (column.table == alias or (alone and not column.table)):
+            continue
+        if not values or not all(isinstance(value, exp.Literal) and value.is_string for value in values):
+            continue
+        allowed = frozenset(str(value.this) for value in values)
+        name = column.name.lower()
+        found[name] = found[name] & allowed if name in found else allowed
+    return found
+
+
+def _rename(table: exp.Table, alias: str, relation: str) -> None:
+    own_alias = table.args.get("alias")
+    table.set("this", exp.to_identifier(relation, quoted=True))
+    table.set("db", None)
+    table.set("catalog", None)
+    if own_alias is None:
+        table.set("alias", exp.TableAlias(this=exp.to_identifier(alias, quoted=True)))
+
+
+def _hide_path(select: exp.Select, aliases: list[str]) -> None:
+    """`*` does not show the hidden column, naming it does."""
+    hidden = [exp.to_identifier(PATH, quoted=True)]
+    for projection in select.expressions:
+        if isinstance(projection, exp.Star):
+            projection.set("except_", hidden)
+        elif (
+            isinstance(projection, exp.Column) and isinstance(projection.this, exp.Star) and projection.table in aliases
+        ):
+            projection.this.set("except_", hidden)
+
+
+def check_types(tree: exp.Query, columns: dict[str, object]) -> None:
+    """Fail where Athena finds no operator for a text and a number, which DuckDB would quietly cast."""
+    schema = MappingSchema(columns, dialect="duckdb")
+    try:
+        typed = annotate_types(
+            qualify(tree.copy(), schema=schema, dialect="duckdb", validate_qualify_columns=False), schema=schema
+        )
+    except OptimizeError:
+        return  # DuckDB will name the trouble better.
+    for node in typed.find_all(exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.Add, exp.Sub, exp.Mul, exp.Div):
+        left, right = _kind(node.left), _kind(node.right)
+        if {left, right} == {"varchar", "number"}:
+            sign = _SIGNS[type(node)]
+            raise QueryFailure(
+                f"TYPE_MISMATCH: Cannot apply operator: {_type_name(node.left)} {sign} {_type_name(node.right)}"
+            )
+    for aggregate in typed.find_all(exp.Sum, exp.Avg):
+        if _kind(aggregate.this) == "varchar":
+            name = type(aggregate).__name__.lower()
+            raise QueryFailure(f"FUNCTION_NOT_FOUND: Unexpected parameters (varchar) for function {name}")
+
+
+_SIGNS: dict[Any, str] = {
+    exp.EQ: "=",
+    exp.NEQ: "<>",
+    exp.GT: ">",
+    exp.GTE: ">=",
+    exp.LT: "<",
+    exp.LTE: "<=",
+    exp.Add: "+",
+    exp.Sub: "-",
+    exp.Mul: "*",
+    exp.Div: "/",
+}
+
+
+def _kind(node: exp.Expr) -> str | None:
+    kind = node.type
+    if kind is None:
+        return None
+    if kind.is_type(*exp.DataType.TEXT_TYPES):
+        return "varchar"
+    return "number" if kind.is_type(*exp.DataType.NUMERIC_TYPES) else None
+
+
+def _type_name(node: exp.Expr) -> str:
+    name = node.type.sql(dialect="athena").lower() if node.type is not None else "unknown"
+    return "varchar" if name == "text" else name

@@ -1,0 +1,207 @@
+"""Glue's column types: reading them, putting two together, and what they are in DuckDB.
+
+Raises UnknownType for text that is no type of the catalogue.
+"""
+
+import re
+from dataclasses import dataclass
+
+_DUCKDB = {
+    "boolean": "BOOLEAN",
+    "tinyint": "TINYINT",
+    "smallint": "SMALLINT",
+    "int": "INTEGER",
+    "integer": "INTEGER",
+    "bigint": "BIGINT",
+    "float": "FLOAT",
+    "double": "DOUBLE",
+    "date": "DATE",
+    "timestamp": "TIMESTAMP",
+    "string": "VARCHAR",
+    "varchar": "VARCHAR",
+    "char": "VARCHAR",
+    "binary": "BLOB",
+}
+_FROM_DUCKDB = {
+    "BOOLEAN": "boolean",
+    "TINYINT": "tinyint",
+    "SMALLINT": "smallint",
+    "INTEGER": "int",
+    "BIGINT": "bigint",
+    "UTINYINT": "smallint",
+    "USMALLINT": "int",
+    "UINTEGER": "bigint",
+    "FLOAT": "float",
+    "DOUBLE": "double",
+    "DATE": "date",
+    "VARCHAR": "string",
+    "BLOB": "binary",
+}
+_NUMBERS = ("tinyint", "smallint", "int", "bigint", "float", "double")
+_TOKEN = re.compile(r"\s*([<>(),:]|\"(?:[^\"]|\"\")*\"|[^<>(),:\s]+)")
+
+
+class UnknownType(ValueError):
+    """A text is no type of the Glue catalogue."""
+
+
+@dataclass(frozen=True)
+class GlueType:
+    """One type: a name, a size such as `(10,2)`, what it holds, and the names of a struct's fields."""
+
+    name: str
+    size: tuple[int, ...] = ()
+    of: tuple["GlueType", ...] = ()
+    fields: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        if self.name == "struct":
+            return f"struct<{','.join(f'{n}:{t}' for n, t in zip(self.fields, self.of, strict=True))}>"
+        if self.of:
+            return f"{self.name}<{','.join(map(str, self.of))}>"
+        return self.name + (f"({','.join(map(str, self.size))})" if self.size else "")
+
+    @property
+    def duckdb(self) -> str:
+        """The same type in DuckDB's SQL."""
+        if self.name == "struct":
+            inner = (
+                f'"{n.replace(chr(34), chr(34) * 2)}" {t.duckdb}' for n, t in zip(self.fields, self.of, strict=True)
+            )
+            return f"STRUCT({', '.join(inner)})"
+        if self.name == "array":
+            return f"{self.of[0].duckdb}[]"
+        if self.name == "map":
+            return f"MAP({self.of[0].duckdb}, {self.of[1].duckdb})"
+        if self.name == "decimal":
+            precision, scale = (*self.size, 0)[:2] if self.size else (10, 0)
+            return f"DECIMAL({precision},{scale})"
+        return _DUCKDB[self.name]
+
+
+STRING = GlueType("string")
+
+
+def parse(text: str) -> GlueType:
+    """A type as the catalogue writes it: `bigint`, `decimal(10,2)`, `array<struct<a:int>>`."""
+    tokens = _TOKEN.findall(text.strip())
+    found, end = _parse(tokens, 0, text)
+    if end != len(tokens):
+        raise UnknownType(f"{text!r} is no type of the Glue catalogue")
+    return found
+
+
+def _parse(tokens: list[str], at: int, text: str) -> tuple[GlueType, int]:
+    def expect(token: str) -> None:
+        nonlocal at
+        if at >= len(tokens) or tokens[at] != token:
+            raise UnknownType(f"{text!r} is no type of the Glue catalogue")
+        at += 1
+
+    if at >= len(tokens):
+        raise UnknownType(f"{text!r} is no type of the Glue catalogue")
+    name = tokens[at].lower()
+    at += 1
+    if name in {"array", "map"}:
+        expect("<")
+        first, at = _parse(tokens, at, text)
+        inner = [first]
+        if name == "map":
+            expect(",")
+            second, at = _parse(tokens, at, text)
+            inner.append(second)
+        expect(">")
+        return GlueType(name, of=tuple(inner)), at
+    if name == "struct":
+        expect("<")
+        fields, types = [], []
+        while True:
+            fields.append(tokens[at].strip('"'))
+            at += 1
+            expect(":")
+            found, at = _parse(tokens, at, text)
+            types.append(found)
+            if at < len(tokens) and tokens[at] == ",":
+                at += 1
+                continue
+            expect(">")
+            return GlueType(name, of=tuple(types), fields=tuple(fields)), at
+    size: list[int] = []
+    if at < len(tokens) and tokens[at] == "(":
+        at += 1
+        while at < len(tokens) and tokens[at] != ")":
+            if tokens[at] != ",":
+                size.append(int(tokens[at]))
+            at += 1
+        expect(")")
+    if name not in _DUCKDB and name != "decimal":
+        raise UnknownType(f"{text!r} is no type of the Glue catalogue")
+    return GlueType("int" if name == "integer" else name, size=tuple(size)), at
+
+
+def of_duckdb(text: str) -> GlueType:
+    """The catalogue's type for a type of DuckDB; what the catalogue has no word for is a string."""
+    text = text.strip()
+    if text.endswith("[]"):
+        return GlueType("array", of=(of_duckdb(text[:-2]),))
+    if text.startswith("DECIMAL("):
+        precision, scale = text[8:-1].split(",")
+        return GlueType("decimal", size=(int(precision), int(scale)))
+    if text.startswith("TIMESTAMP"):
+        return GlueType("timestamp")
+    if text.startswith(("STRUCT(", "MAP(")):
+        parts = _split(text[text.index("(") + 1 : -1])
+        if text.startswith("MAP"):
+            return GlueType("map", of=(of_duckdb(parts[0]), of_duckdb(parts[1])))
+        pairs = [_field(part) for part in parts]
+        return GlueType("struct", of=tuple(of_duckdb(t) for _, t in pairs), fields=tuple(n.lower() for n, _ in pairs))
+    if text in {"HUGEINT", "UBIGINT"}:
+        return GlueType("decimal", size=(38, 0))
+    return GlueType(_FROM_DUCKDB.get(text, "string"))
+
+
+def _split(text: str) -> list[str]:
+    parts, depth, quoted, start = [], 0, False, 0
+    for i, char in enumerate(text):
+        if char == '"':
+            quoted = not quoted
+        elif not quoted and char in "(":
+            depth += 1
+        elif not quoted and char in ")":
+            depth -= 1
+        elif char == "," and depth == 0 and not quoted:
+            parts.append(text[start:i].strip())
+            start = i + 1
+    return [*parts, text[start:].strip()]
+
+
+def _field(part: str) -> tuple[str, str]:
+    if part.startswith('"'):
+        end = re.match(r'"((?:[^"]|"")*)"\s+', part)
+        if end is None:
+            raise UnknownType(part)
+        return end[1].replace('""', '"'), part[end.end() :]
+    name, _, rest = part.partition(" ")
+    return name, rest
+
+
+def merge(a: GlueType, b: GlueType) -> GlueType:
+    """The narrowest type that holds both: a wider number, a struct with the fields of both, else a string."""
+    if a == b:
+        return a
+    if a.name in _NUMBERS and b.name in _NUMBERS:
+        wider = max(a, b, key=lambda each: _NUMBERS.index(each.name))
+        # A float does not hold every int, a double is what Glue takes for the mixture.
+        return GlueType("double") if wider.name == "float" else wider
+    if a.name == b.name == "decimal":
+        scale = max(a.size[1], b.size[1])
+        whole = max(a.size[0] - a.size[1], b.size[0] - b.size[1])
+        return GlueType("decimal", size=(min(38, whole + scale), scale))
+    if a.name == b.name and a.name in {"array", "map"}:
+        return GlueType(a.name, of=tuple(merge(x, y) for x, y in zip(a.of, b.of, strict=True)))
+    if a.name == b.name == "struct":
+        types = dict(zip(a.fields, a.of, strict=True))
+        for field, found in zip(b.fields, b.of, strict=True):
+            types[field] = merge(types[field], found) if field in types else found
+        return GlueType("struct", of=tuple(types.values()), fields=tuple(types))
+    return STRING
