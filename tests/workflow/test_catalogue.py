@@ -129,7 +129,8 @@ def test_redrive_after_a_failed_validation_neither_copies_nor_crawls_again(world
         for column in table["StorageDescriptor"]["Columns"]:
             column["Name"] = new if column["Name"] == old else column["Name"]
         taken = ("Name", "StorageDescriptor", "PartitionKeys", "TableType", "Parameters")
-        world.glue.update_table(DatabaseName=database, TableInput={key: table[key] for key in taken if key in table})
+        changed: Any = {key: table[key] for key in taken if key in table}
+        world.glue.update_table(DatabaseName=database, TableInput=changed)
 
     world.lambdas.before["run_validation_query"] = once(lambda: rename_column("name", "title"))
     failed = world.machine.run(world.upload("a.csv", CSV), "renamed")

@@ -1,0 +1,37 @@
+"""The embedded cloud runs the committed workflow, each placeholder filled with the function of its name."""
+
+from typing import TYPE_CHECKING
+
+import boto3
+
+from infra.local import deploy
+from infra.outputs import Outputs
+from statemachine.check import PLACEHOLDER
+from statemachine.definition import read_functions
+from statemachine.render import ASL_FILE
+
+if TYPE_CHECKING:
+    from mypy_boto3_lambda import LambdaClient
+    from mypy_boto3_stepfunctions import SFNClient
+
+
+def session() -> boto3.Session:
+    return boto3.Session(
+        aws_access_key_id=deploy.ACCESS_KEY_ID,
+        aws_secret_access_key=deploy.SECRET_ACCESS_KEY,
+        region_name=deploy.TARGET_REGION,
+    )
+
+
+def test_every_function_is_deployed_under_its_name(cloud_outputs: Outputs) -> None:
+    client: LambdaClient = session().client("lambda", endpoint_url=cloud_outputs.endpoint_url)
+    deployed = {function["FunctionName"] for function in client.list_functions()["Functions"]}
+    assert deployed == {f"ferry-{key.replace('_', '-')}" for key in read_functions()}
+
+
+def test_the_workflow_that_is_deployed_is_the_committed_one(cloud_outputs: Outputs) -> None:
+    client: SFNClient = session().client("stepfunctions", endpoint_url=cloud_outputs.endpoint_url)
+    arn = f"arn:aws:lambda:{deploy.TARGET_REGION}:{deploy.ACCOUNT}:function:ferry-"
+    expected = PLACEHOLDER.sub(lambda match: arn + match[1].replace("_", "-"), ASL_FILE.read_text())
+    deployed = client.describe_state_machine(stateMachineArn=cloud_outputs.state_machine_arn)
+    assert deployed["definition"] == expected
