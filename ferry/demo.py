@@ -37,6 +37,7 @@ START_SECONDS = 60.0
 QUERY_SECONDS = 60.0
 POLL_SECONDS = 0.1
 ROWS = 3
+CELL_WIDTH = 26
 PIECE_BYTES = 1 << 20
 UNFINISHED = ("QUEUED", "RUNNING")
 
@@ -88,7 +89,6 @@ def _print_facts(
     if document and document.validation:
         validation = document.validation
         facts.add_row("Table", screen.line((f"{validation.database}.{validation.table}", "bold")))
-        facts.add_row("Columns", screen.line(", ".join(validation.columns)))
         facts.add_row("Checked", screen.line(graph.checked(validation)))
     screen.put(console, facts)
 
@@ -110,16 +110,23 @@ def _compare(deployment: Deployment, target: ObjectVersion, file: Path) -> str:
 
 
 def _print_rows(deployment: Deployment, validation: Validation, target: ObjectVersion, console: Console) -> None:
+    """The table's columns with some rows beside them: upright they fit on any terminal."""
     names, rows = _query(deployment, validation, target)
     if not rows:
         raise Problem(f"Athena found no rows of s3://{target.bucket}/{target.key}.")
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    table.add_column("COLUMN", no_wrap=True, max_width=CELL_WIDTH)
+    table.add_column("TYPE", no_wrap=True, max_width=CELL_WIDTH, style="dim")
+    for number in range(1, len(rows) + 1):
+        table.add_column(f"ROW {number}, FROM ATHENA", no_wrap=True, max_width=CELL_WIDTH)
+    for column, name in enumerate(names):
+        values = (row[column] for row in rows)
+        table.add_row(
+            screen.line((name, "bold")),
+            screen.line(validation.columns.get(name, "partition")),
+            *(screen.line(value) if value is not None else Text("NULL", "dim") for value in values),
+        )
     console.print()
-    console.print(Text(f"{len(rows)} of its rows, from Athena", "dim"))
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for name in names:
-        table.add_column(screen.visible(name), overflow="ellipsis", no_wrap=True)
-    for row in rows:
-        table.add_row(*(screen.line(value) if value is not None else Text("NULL", "dim") for value in row))
     screen.put(console, table)
 
 
