@@ -23,6 +23,7 @@ from botocore.exceptions import ClientError
 from ferry import executions, screen
 from ferry.deployment import Deployment
 from ferry.executions import Summary
+from ferry.listing import shorten
 from ferry.problems import Problem, UsageProblem
 from ferry.show import resolve
 
@@ -55,6 +56,12 @@ class Failure:
         """Equal for equal inputs."""
         return executions.canonical(self.input)
 
+    @property
+    def key(self) -> str:
+        """The key it is about, if its input says so."""
+        document = executions.parse_document(self.input)
+        return document.source.key if document else ""
+
 
 def check_request(names: Sequence[str], *, failed: bool) -> None:
     """Raise UsageProblem unless it is either some executions or all."""
@@ -75,25 +82,33 @@ def replay(deployment: Deployment, names: Sequence[str], *, failed: bool, restar
         failures = [Failure(summary, inputs[summary.arn]) for summary in summaries]
     successors = find_successors(client, failures, everything)
     taken = {summary.name for summary in everything}
+    shown = shorten if console.is_terminal else str
     replayed: dict[str, str] = {}
+    reasons: dict[str, None] = {}
     for failure in sorted(failures, key=lambda item: item.summary.attempt_began, reverse=True):
-        name, later = failure.summary.name, successors.get(failure.summary.arn)
+        later = successors.get(failure.summary.arn)
+        said = screen.line((shown(failure.summary.name), "bold"), f"  {failure.key}  ")
         if failure.same in replayed:
-            said = f"{name}: left alone, {replayed[failure.same]} has the same input."
+            said.append(f"left alone: {shown(replayed[failure.same])} has the same input")
         elif later:
-            said = f"{name}: left alone, {later.name} has the same input and is {later.status}."
+            said.append(f"left alone: {shown(later.name)} has the same input and is {later.status}")
         else:
-            said, started = replay_one(deployment, failure, taken, restart=restart)
-            taken.add(started)
-            replayed[failure.same] = name
-            console.print(screen.line(said))
-            continue
+            replayed[failure.same] = failure.summary.name
+            done = replay_one(deployment, failure, taken, restart=restart)
+            taken.add(done.name)
+            if done.why_anew:
+                reasons[done.why_anew] = None
+            said.append(
+                f"started anew as {shown(done.name)}" if done.why_anew else "redriven: its failed step runs again"
+            )
         # Among all failures those that were replayed before are no news.
-        if names:
-            console.print(screen.line(said))
+        if names or replayed.get(failure.same) == failure.summary.name:
+            console.print(said, soft_wrap=True)
+    for reason in reasons:
+        console.print(screen.line(f"Started anew {reason}. What already arrived is not copied again."))
     returned = return_dead_letters(deployment) if failed else []
-    for said in returned:
-        console.print(screen.line(said))
+    for sentence in returned:
+        console.print(screen.line(sentence))
     if not replayed and not returned:
         console.print("Nothing to replay.")
 
@@ -139,10 +154,18 @@ def find_successors(
     return found
 
 
-def replay_one(deployment: Deployment, failure: Failure, taken: Iterable[str], *, restart: bool) -> tuple[str, str]:
-    """Replay a failure; say what was done, and the name of the execution that runs now."""
+@dataclass(frozen=True)
+class Replayed:
+    """The execution that runs now, and, if it is a new one, why."""
+
+    name: str
+    why_anew: str | None = None
+
+
+def replay_one(deployment: Deployment, failure: Failure, taken: Iterable[str], *, restart: bool) -> Replayed:
+    """Redrive a failure, or start it anew."""
     client, old = deployment.step_functions, failure.summary
-    why = "as asked for by --restart"
+    why = "as --restart asks"
     if not restart:
         try:
             client.redrive_execution(executionArn=old.arn, clientToken=_token(old))
@@ -151,15 +174,15 @@ def replay_one(deployment: Deployment, failure: Failure, taken: Iterable[str], *
                 raise
             why = _why_not(error)
         else:
-            return f"{old.name}: redriven; the step that failed runs again.", old.name
+            return Replayed(old.name)
     name = next_name(old.name, taken)
     try:
         client.start_execution(stateMachineArn=deployment.outputs.state_machine_arn, name=name, input=failure.input)
     except ClientError as error:
+        # Somebody else replays it at this very moment.
         if error.response["Error"]["Code"] != "ExecutionAlreadyExists":
             raise
-        return f"{old.name}: somebody else has just started {name}.", name
-    return f"{old.name}: started anew as {name}, {why}.", name
+    return Replayed(name, why)
 
 
 def base_name(name: str) -> str:
@@ -205,7 +228,7 @@ def return_dead_letters(deployment: Deployment) -> list[str]:
     said = [f"{_letters(number)} put back into the queue."]
     reasons = Counter(reason for message in letters if (reason := _reason(message)))
     if reasons:
-        said.append(f"{_letters(reasons.total())} will most likely come back, for nothing can be made of them:")
+        said.append(f"{reasons.total()} of them will most likely come back, for nothing can be made of them:")
         said += [f"  {times} with: {reason}" for reason, times in reasons.most_common()]
     return said
 
