@@ -147,6 +147,17 @@ def test_redrive_after_a_target_that_kept_changing_copies_again(world: World) ->
     assert world.arrived(NAME) == BYTES
 
 
+def test_an_upload_before_the_proof_by_reading_supersedes_the_older_one(world: World) -> None:
+    older = world.upload(NAME, FALSE_BYTES)
+    strict = older.model_copy(update={"rule": older.rule.model_copy(update={"minimum_grade": "bytes"})})
+    newer: list[Any] = []
+    world.lambdas.before["verify_checksum"] = once(lambda: newer.append(world.upload(NAME, BYTES)))
+    ended = world.machine.run(strict, "older")
+    assert (ended.status, ended.visited) == ("SUCCEEDED", [*COPY_AFRESH, *STRAIGHT[:2], "Superseded"])
+    assert world.machine.run(newer[0], "newer").visited == STRAIGHT
+    assert world.arrived(NAME) == BYTES
+
+
 def test_an_upload_during_the_copy_is_copied_by_it_and_its_own_execution_finds_it_there(world: World) -> None:
     older = world.upload(NAME, FALSE_BYTES)
     newer: list[Any] = []
