@@ -18,6 +18,8 @@ def console(*, stderr: bool = False) -> Console:
     stream = sys.stderr if stderr else sys.stdout
     return Console(
         stderr=stderr,
+        # Asked here and not guessed from FORCE_COLOR: a log must stay free of what is repainted.
+        force_terminal=stream.isatty(),
         width=None if stream.isatty() else PIPE_WIDTH,
         highlight=False,
         markup=False,
@@ -54,7 +56,6 @@ def line(*parts: str | tuple[str, str]) -> Text:
     """One line of text from plain and (text, style) parts, made visible."""
     return Text.assemble(
         *(visible(part) if isinstance(part, str) else (visible(part[0]), part[1]) for part in parts),
-        no_wrap=False,
     )
 
 

@@ -68,6 +68,9 @@ def check_file(file: Path) -> None:
     try:
         if file.is_dir():
             raise UsageProblem(f"{file} is a folder; name one file.")
+        # A pipe has no size, and opening it would wait for a writer.
+        if file.exists() and not file.is_file():
+            raise UsageProblem(f"{file} is no regular file.")
         with file.open("rb"):
             pass
     except FileNotFoundError:

@@ -1,5 +1,6 @@
 """An upload arrives under exactly the key that was asked for, or is refused before anything is sent."""
 
+import os
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -77,6 +78,9 @@ def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
         check_file(tmp_path)
     with pytest.raises(UsageProblem, match="cannot be read"):
         check_file(tmp_path / ("x" * 300))
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(UsageProblem, match="no regular file"):
+        check_file(tmp_path / "pipe")
 
 
 def test_it_is_said_how_to_follow_the_upload(
