@@ -1,10 +1,10 @@
 """Build dist/<function>.zip: the code that both targets run.
 
 A zip holds this project's own code only, and of that only what the function may use: its module,
-`functions/common` and, for the validation, the checks. Third-party packages come from the runtime (layers
-on AWS, .venv here). Same sources, same bytes: fixed times and modes, sorted names, and stored, not
-deflated, since zlib's output differs between versions. So building twice changes nothing. Raises
-DeclarationInvalid for a function without a module.
+`functions/common` and, for the validation, its own package and the checks. Third-party packages come from
+the runtime (layers on AWS, .venv here). Same sources, same bytes: fixed times and modes, sorted names, and
+stored, not deflated, since zlib's output differs between versions. So building twice changes nothing.
+Raises DeclarationInvalid for a function without a module.
 """
 
 import io
@@ -17,8 +17,8 @@ from infra.errors import DeclarationInvalid, InfraError
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 DISTRIBUTION = CHECKOUT / "dist"
-CHECKS = "run_validation_query"
-"""The one function that reads functions/checks."""
+OWN_FOLDERS = {"run_validation_query": ("validation", "checks")}
+"""The folders that only one function uses; every function has `common`."""
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 """The earliest time that a zip can hold."""
@@ -30,9 +30,9 @@ def package(key: str, checkout: Path = CHECKOUT) -> bytes:
     module = code / f"{key}.py"
     if not module.is_file():
         raise DeclarationInvalid(f"{functions.DECLARATION}: {key}: its module {module} does not exist")
-    files = [code / "__init__.py", module, *(code / "common").rglob("*.py")]
-    if key == CHECKS:
-        files += (code / "checks").glob("*.sql")
+    files = [code / "__init__.py", module]
+    for folder in ("common", *OWN_FOLDERS.get(key, ())):
+        files += (file for file in (code / folder).rglob("*") if file.suffix in (".py", ".sql"))
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as target:
         for file in sorted(files):

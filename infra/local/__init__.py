@@ -1,0 +1,1 @@
+"""The embedded cloud: AWS on one machine, for trying, testing and developing."""

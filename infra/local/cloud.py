@@ -180,9 +180,15 @@ def _spawn(folder: Path, outputs: Outputs, listener: socket.socket, leash: bool)
             start_new_session=True,
             pass_fds=[listener.fileno()],
         )
-    # Holds the leash, and takes note of the end, should this process live so long.
-    threading.Thread(target=server.wait, daemon=True).start()
+    threading.Thread(target=_hold, args=[server], daemon=True).start()
     return server
+
+
+def _hold(server: subprocess.Popen[bytes]) -> None:
+    """Hold the leash, and take note of the server's end, should this process live so long."""
+    server.wait()
+    if server.stdin:
+        server.stdin.close()
 
 
 def _await_answer(outputs: Outputs, folder: Path) -> None:

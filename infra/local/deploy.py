@@ -76,7 +76,7 @@ def plan() -> Plan:
     workflow = WORKFLOW.read_text(encoding="utf-8")
     for unknown in sorted(set(PLACEHOLDER.findall(workflow)) - set(declared)):
         raise DeclarationInvalid(f"{WORKFLOW}: ${{{unknown}}} is no function of {functions.DECLARATION}")
-    return Plan(declared, {key: _with_bootstrap(package(key)) for key in declared}, workflow)
+    return Plan(declared, {key: with_bootstrap(package(key)) for key in declared}, workflow)
 
 
 def outputs_of(endpoint_url: str) -> Outputs:
@@ -160,7 +160,7 @@ _NO_CONFIGURATION: dict[str, tuple[Any, Any, Any, Any]] = {
 }
 
 
-def _with_bootstrap(content: bytes) -> bytes:
+def with_bootstrap(content: bytes) -> bytes:
     """Add to a function's zip what Lambda's own Python runtime is on AWS.
 
     Python runs with -S and site-packages by its path: processing .pth files would make this checkout

@@ -1,0 +1,98 @@
+"""The embedded cloud's process: MiniStack, with this project's crawler, Athena and invocation gate.
+
+It is started by infra.local.cloud with the number of a listening socket on 127.0.0.1, so that no other
+process can take the port in between, and with a bare environment, which the functions inherit. Nothing here
+is worth saving: at SIGTERM, or when its leash (standard input) is let go, it kills its whole process group,
+the functions' processes included.
+
+Ends at the start, with one line, when MiniStack lacks a name that is relied on.
+"""
+
+import argparse
+import asyncio
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from typing import Any
+
+from hypercorn.asyncio import serve
+from hypercorn.config import Config
+from ministack import app
+from ministack.services import lambda_svc
+
+from infra.local import athena, crawler, glue_permissions
+
+INVOCATIONS_AT_ONCE = 4
+"""Without a bound, 100 uploads start over a hundred processes (20 GB) and fail."""
+
+UNGATED = "-starter"
+"""The starter hands work over; waiting behind that work would hold new uploads back."""
+
+
+def put_gate(limit: int = INVOCATIONS_AT_ONCE) -> None:
+    """Let at most `limit` invocations run at once, the starter's apart; the others wait."""
+    dispatch = getattr(lambda_svc, "_execute_function_dispatch", None)
+    if dispatch is None:
+        raise SystemExit(
+            "MiniStack has no lambda_svc._execute_function_dispatch: the gate of invocations has no place. "
+            "Use the pinned version (make setup)."
+        )
+    gate = threading.BoundedSemaphore(limit)
+
+    def gated(func: Any, config: dict[str, Any], event: Any, request_id: str, started: float) -> Any:
+        if config["FunctionName"].endswith(UNGATED):
+            return dispatch(func, config, event, request_id, started)
+        with gate:
+            # The time before the gate is nobody's duration.
+            return dispatch(func, config, event, request_id, time.time())
+
+    lambda_svc._execute_function_dispatch = gated
+
+
+def register_services() -> None:
+    """Put the project's own services in the place of MiniStack's, behind its authorization."""
+    app.SERVICE_HANDLERS["athena"] = athena.handle_request
+    app.SERVICE_HANDLERS["glue"] = crawler.handle_request
+    glue_permissions.install()
+
+
+def end(*_: object) -> None:
+    """Kill this process and every one that it started."""
+    # By its own id: where it leads no group, there is none of that id, and nobody else is hit.
+    try:
+        os.killpg(os.getpid(), signal.SIGKILL)
+    except ProcessLookupError:
+        os._exit(1)
+
+
+def hold_leash() -> None:
+    """Wait until standard input ends, then end too."""
+    while os.read(sys.stdin.fileno(), 1):
+        pass
+    end()
+
+
+def main() -> None:
+    """Serve on the socket that was handed over."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--socket", type=int, required=True, help="number of a listening socket")
+    parser.add_argument("--leash", action="store_true", help="end when standard input ends")
+    arguments = parser.parse_args()
+    signal.signal(signal.SIGTERM, end)
+    signal.signal(signal.SIGINT, end)
+    put_gate()
+    register_services()
+    if arguments.leash:
+        threading.Thread(target=hold_leash, daemon=True).start()
+    config = Config()
+    config.bind = [f"fd://{arguments.socket}"]
+    config.keep_alive_timeout = 75
+    config.loglevel = logging.getLevelName(logging.getLogger().level)
+    asyncio.run(serve(app.app, config, shutdown_trigger=asyncio.Event().wait))
+
+
+if __name__ == "__main__":
+    main()
