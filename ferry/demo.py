@@ -60,16 +60,20 @@ def _run(deployment: Deployment, file: Path, key: str, console: Console) -> None
     found = find_execution(deployment, sent, START_SECONDS)
     if found is None:
         raise Problem(f"No execution began within {START_SECONDS:.0f} s of the upload.")
-    execution = follow(deployment, found.arn, console)
+    execution, target = _follow_to_success(deployment, found.arn, console)
+    _print_facts(deployment, execution, target, file, console)
+    if execution.document and execution.document.validation:
+        _print_rows(deployment, execution.document.validation, target, console)
+
+
+def _follow_to_success(deployment: Deployment, arn: str, console: Console) -> tuple[Execution, ObjectVersion]:
+    execution = follow(deployment, arn, console)
     console.print()
-    document = execution.document
-    target = document.copy_.target if document and document.copy_ else None
-    if execution.summary.status != "SUCCEEDED" or document is None or target is None:
+    copy = execution.document.copy_ if execution.document else None
+    if execution.summary.status != "SUCCEEDED" or copy is None or copy.target is None:
         error, cause = graph.failure(execution)
         raise Problem(f"{error or execution.summary.status}: {cause}")
-    _print_facts(deployment, execution, target, file, console)
-    if document.validation:
-        _print_rows(deployment, document.validation, target, console)
+    return execution, copy.target
 
 
 def _print_facts(

@@ -21,6 +21,7 @@ from ferry.problems import Problem
 from infra import outputs as outputs_file
 from tests.unit.ferry_fakes import HASH, FakeDeployment, FakeStepFunctions, document, event, outputs, refusal
 
+FERRY = (sys.executable, "-c", "from ferry.cli import main; main()")
 VERIFIED: Any = {"verification": {"status": "verified", "grade": "md5"}}
 
 
@@ -252,26 +253,25 @@ def test_a_name_that_says_too_little_is_a_problem(cloud: FakeDeployment, name: s
         show.resolve(cloud, name)
 
 
-def test_the_exit_after_ctrl_c(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    def interrupted(*_: Any, **__: Any) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(listing, "show_list", interrupted)
-    monkeypatch.setattr(cli, "opened", lambda _: FakeOpened())
-    assert cli.run(["list"]) == 130
-    assert capsys.readouterr().err == ""
-
-
-class FakeOpened:
-    def __enter__(self) -> None: ...
-    def __exit__(self, *_: object) -> None: ...
+def test_ctrl_c_ends_a_command_at_once_and_without_a_trace(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        outputs_file.save(outputs(endpoint_url=address), tmp_path / "outputs.json")
+        (tmp_path / "env").write_text("export AWS_ACCESS_KEY_ID=a AWS_SECRET_ACCESS_KEY=b\n")
+        command = [*FERRY, "list", "--outputs", str(tmp_path / "outputs.json")]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as waiting:
+            connection, _ = silent.accept()
+            waiting.send_signal(signal.SIGINT)
+            told = waiting.communicate(timeout=10)
+            connection.close()
+    assert (waiting.returncode, told) == (130, (b"", b""))
 
 
 def test_a_reader_that_goes_away_is_no_error() -> None:
     reading, writing = os.pipe()
     os.close(reading)
     ended = subprocess.run(
-        [sys.executable, "-c", "from ferry.cli import main; main()", "--help"],
+        [*FERRY, "--help"],
         stdout=writing,
         stderr=subprocess.PIPE,
         check=False,

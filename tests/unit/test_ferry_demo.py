@@ -1,0 +1,101 @@
+"""The demo trusts nobody's word: what did not arrive, or cannot be queried, is a problem and no success."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from ferry import demo, screen
+from ferry.problems import Problem
+from functions.common.models import ObjectVersion, Validation
+from tests.unit.ferry_fakes import FakeDeployment, FakeStepFunctions, document, event
+
+KEY = "air/it's.csv"
+VALIDATION = Validation(status="passed", database="ferry", table="air", columns={"icao": "string"}, rows=1)
+
+
+class FakeAthena:
+    """Answers every query with the rows that it is given, after a while."""
+
+    def __init__(self, *rows: list[str | None], ends: str = "SUCCEEDED") -> None:
+        self.rows = rows
+        self.states = iter(["QUEUED", "RUNNING", ends])
+        self.asked: dict[str, str] = {}
+
+    def start_query_execution(self, **asked: str) -> dict[str, str]:
+        self.asked = asked
+        return {"QueryExecutionId": "q"}
+
+    def get_query_execution(self, **_: str) -> dict[str, Any]:
+        return {"QueryExecution": {"Status": {"State": next(self.states), "StateChangeReason": "a reason"}}}
+
+    def get_query_results(self, **_: str) -> dict[str, Any]:
+        cells = [[{"VarCharValue": cell} if cell is not None else {} for cell in row] for row in self.rows]
+        return {"ResultSet": {"Rows": [{"Data": row} for row in cells]}}
+
+
+@pytest.fixture
+def s3() -> Iterator[Any]:
+    with mock_aws():
+        client = boto3.client("s3", "us-east-1", aws_access_key_id="test", aws_secret_access_key="test")
+        client.create_bucket(Bucket="target")
+        client.put_bucket_versioning(Bucket="target", VersioningConfiguration={"Status": "Enabled"})
+        yield client
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "air.csv"
+    path.write_bytes(b"icao\nEDDF\n")
+    return path
+
+
+def put(s3: Any, body: bytes) -> ObjectVersion:
+    told = s3.put_object(Bucket="target", Key=KEY, Body=body)
+    return ObjectVersion(bucket="target", region="us-east-1", key=KEY, version_id=told["VersionId"], etag="e")
+
+
+def test_the_very_version_is_compared_byte_for_byte(s3: Any, file: Path) -> None:
+    cloud = FakeDeployment({"s3": s3})
+    right = put(s3, b"icao\nEDDF\n")
+    wrong = put(s3, b"icao\nEDDG\n")
+    assert "all 10 bytes are the same" in demo._compare(cloud, right, file)
+    with pytest.raises(Problem, match="is not what"):
+        demo._compare(cloud, wrong, file)
+
+
+def test_the_rows_are_those_of_this_very_object(s3: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    athena = FakeAthena(["icao", "dt"], ["EDDF", None])
+    demo._print_rows(FakeDeployment({"athena": athena}), VALIDATION, put(s3, b""), screen.console())
+    assert athena.asked == {
+        "QueryString": """SELECT * FROM "ferry"."air" WHERE "$path" = 's3://target/air/it''s.csv' LIMIT 3""",
+        "WorkGroup": "ferry",
+    }
+    assert [row.split() for row in capsys.readouterr().out.splitlines()[2:]] == [
+        ["icao", "string", "EDDF"],
+        ["dt", "partition", "NULL"],
+    ]
+
+
+def test_no_rows_and_a_query_that_fails_are_problems(s3: Any) -> None:
+    target = put(s3, b"")
+    with pytest.raises(Problem, match="no rows"):
+        demo._print_rows(FakeDeployment({"athena": FakeAthena(["icao"])}), VALIDATION, target, screen.console())
+    failing = FakeDeployment({"athena": FakeAthena(ends="FAILED")})
+    with pytest.raises(Problem, match="FAILED: a reason"):
+        demo._print_rows(failing, VALIDATION, target, screen.console())
+
+
+def test_a_failed_execution_fails_the_demo_with_its_reason(capsys: pytest.CaptureFixture[str]) -> None:
+    states = FakeStepFunctions()
+    one = states.add("one", "FAILED")
+    one.events += [
+        event(0, "TaskStateEntered", name="CopyObject", input=document()),
+        event(1, "ExecutionFailed", error="SourceMissing", cause="it is gone"),
+    ]
+    with pytest.raises(Problem, match="SourceMissing: it is gone"):
+        demo._follow_to_success(FakeDeployment({"stepfunctions": states}), one.arn, screen.console())
+    assert "✗ CopyObject" in capsys.readouterr().out
