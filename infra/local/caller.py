@@ -29,13 +29,14 @@ if TYPE_CHECKING:
 
 SESSION_SECONDS = 3600
 _CONFIG = Config(
-    retries={"total_max_attempts": 1},
+    retries={"total_max_attempts": 3, "mode": "standard"},
     s3={"addressing_style": "path"},
     request_checksum_calculation="when_required",
     response_checksum_validation="when_required",
 )
 _session = boto3.session.Session()
 _session_lock = threading.Lock()
+_role_sessions: dict[tuple[str, str, str, str], tuple["Caller", float]] = {}
 
 
 class RoleUnusable(Exception):
@@ -71,7 +72,7 @@ def endpoint_url() -> str:
     return os.environ.get("AWS_ENDPOINT_URL") or f"http://127.0.0.1:{os.environ.get('GATEWAY_PORT', '4566')}"
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=16)
 def _client(service: str, caller: Caller) -> Any:
     # A boto3 session is not safe to make clients from in two threads; the clients themselves are.
     with _session_lock:
@@ -106,7 +107,8 @@ def of_role(role: str, service: str, session_name: str, account_id: str, region:
     """A session of `role` (name or ARN) for an AWS service such as `glue.amazonaws.com`.
 
     AssumeRole is called by the service itself on AWS, for which MiniStack has no caller: so the trust policy is
-    read here and the session registered where MiniStack's STS would register it.
+    read here and the session registered where MiniStack's STS would register it. A session serves again for half
+    its time; what the role may do is looked up at each call all the same.
     """
     name = role.rsplit("/", 1)[-1]
     record = iam._roles.get_scoped(account_id, None, name)
@@ -116,6 +118,10 @@ def of_role(role: str, service: str, session_name: str, account_id: str, region:
         raise RoleUnusable(
             f"The role {role} cannot be assumed by {service}: its trust policy must allow sts:AssumeRole to it."
         )
+    scope = (account_id, region, str(record.get("RoleId", name)), service)
+    known = _role_sessions.get(scope)
+    if known is not None and known[1] > time.time() + SESSION_SECONDS / 2:
+        return known[0]
     access_key_id = "ASIA" + secrets.token_hex(8).upper()
     secret, token = secrets.token_urlsafe(30), secrets.token_urlsafe(90)
     arn = f"arn:aws:sts::{account_id}:assumed-role/{name}/{session_name}"
@@ -131,7 +137,9 @@ def of_role(role: str, service: str, session_name: str, account_id: str, region:
             "PrincipalType": "AssumedRole",
         },
     )
-    return Caller(account_id, region, access_key_id, secret, token, arn)
+    caller = Caller(account_id, region, access_key_id, secret, token, arn)
+    _role_sessions[scope] = (caller, time.time() + SESSION_SECONDS)
+    return caller
 
 
 def _trusts(policy: str | dict[str, Any], service: str) -> bool:

@@ -7,6 +7,7 @@ Reference: StartQueryExecution, GetQueryResults, WorkGroupConfiguration.
 
 import json
 import logging
+import threading
 import time
 import uuid
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -88,6 +89,7 @@ def _start(data: dict[str, Any], who: caller.Caller) -> dict[str, Any]:
 
 def _ended(execution: Execution, done: "Future[None]") -> None:
     """A query whose thread broke down has failed, and says so instead of running for ever."""
+    execution.ended.set()
     error = done.exception()
     if error is not None:
         logger.error("query %s broke down", execution.id, exc_info=error)
@@ -103,7 +105,7 @@ def _output_location(workgroup: str, asked: dict[str, Any]) -> str:
         raise InvalidRequest(f"WorkGroup {workgroup} is disabled.", "WORKGROUP_DISABLED")
     configuration = found.get("Configuration") or {}
     own = (configuration.get("ResultConfiguration") or {}).get("OutputLocation")
-    enforced = workgroup != "primary" and configuration.get("EnforceWorkGroupConfiguration", True)
+    enforced = configuration.get("EnforceWorkGroupConfiguration", workgroup != "primary")
     location = (own if enforced else asked.get("OutputLocation")) or own
     if not location:
         raise InvalidRequest(
@@ -149,8 +151,8 @@ def _page_start(data: dict[str, Any]) -> int:
 
 def _stop(data: dict[str, Any], who: caller.Caller) -> dict[str, Any]:  # noqa: ARG001
     execution = _find(data)
-    if execution.move("CANCELLED", "Query cancelled by user") and execution.interrupt is not None:
-        execution.interrupt()
+    if execution.move("CANCELLED", "Query cancelled by user"):
+        threading.Thread(target=execution.interrupt_until_ended, name="athena-stop", daemon=True).start()
     return {}
 
 

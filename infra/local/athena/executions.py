@@ -6,6 +6,7 @@ forgotten beyond MOST_KEPT, so that the server stays small.
 
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +14,7 @@ from infra.local.athena.errors import InvalidRequest
 from infra.local.caller import Caller
 
 MOST_KEPT = 5000
+INTERRUPT_SECONDS = 0.05
 _ENGINE = {"SelectedEngineVersion": "AUTO", "EffectiveEngineVersion": "Athena engine version 3"}
 
 
@@ -35,8 +37,21 @@ class Execution:
     bytes_scanned: int = 0
     planned: float = 0.0
     columns: list[dict[str, Any]] = field(default_factory=list)
-    interrupt: Any = None
     lock: threading.Lock = field(default_factory=threading.Lock)
+    ended: threading.Event = field(default_factory=threading.Event)
+    _interrupt: Callable[[], None] | None = None
+
+    def interruptible(self, interrupt: Callable[[], None] | None) -> None:
+        """Say how the work can be interrupted from now on, if at all."""
+        with self.lock:
+            self._interrupt = interrupt
+
+    def interrupt_until_ended(self) -> None:
+        """Interrupt the work until its thread is free again: once is lost if nothing runs just then."""
+        while not self.ended.wait(INTERRUPT_SECONDS):
+            with self.lock:
+                if self._interrupt is not None:
+                    self._interrupt()
 
     def move(self, state: str, reason: str = "") -> bool:
         """Go to `state` unless the query has come to an end already; says whether it did."""

@@ -81,9 +81,11 @@ def _run(execution: Execution, statement: Statement, folder: Path) -> None:
                 return
         execution.bytes_scanned = reader.bytes_scanned
         execution.planned = time.time() - execution.started
-        execution.interrupt = connection.interrupt
-        _write_result(execution, connection, tree.sql(dialect="duckdb"))
-    execution.interrupt = None
+        try:
+            execution.interruptible(connection.interrupt)
+            _write_result(execution, connection, tree.sql(dialect="duckdb"))
+        finally:
+            execution.interruptible(None)
     execution.move("SUCCEEDED")
 
 

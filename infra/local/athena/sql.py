@@ -252,6 +252,13 @@ def check_types(tree: exp.Query, columns: dict[str, object]) -> None:
             raise QueryFailure(
                 f"TYPE_MISMATCH: Cannot apply operator: {_type_name(node.left)} {sign} {_type_name(node.right)}"
             )
+    for among in typed.find_all(exp.In, exp.Between):
+        others = among.expressions if isinstance(among, exp.In) else [among.args["low"], among.args["high"]]
+        if {_kind(among.this), *map(_kind, others)} >= {"varchar", "number"}:
+            raise QueryFailure(
+                f"TYPE_MISMATCH: {type(among).__name__.upper()} values must be the same type: "
+                f"{', '.join(map(_type_name, (among.this, *others)))}"
+            )
     for aggregate in typed.find_all(exp.Sum, exp.Avg):
         if _kind(aggregate.this) == "varchar":
             name = type(aggregate).__name__.lower()

@@ -42,7 +42,7 @@ from infra.local.textfiles import BrokenFile, unpack_start
 
 logger = logging.getLogger(__name__)
 
-SAMPLE_BYTES = 128 * 1024
+SAMPLE_BYTES = 64 * 1024
 FOOTER_BYTES = 64 * 1024
 MOST_REMEMBERED = 20000
 PARTITIONS_A_CALL = 100

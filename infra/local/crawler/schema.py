@@ -22,6 +22,7 @@ from infra.local.textfiles import Dialect
 
 _TEXT_INPUT = "org.apache.hadoop.mapred.TextInputFormat"
 _TEXT_OUTPUT = "org.apache.hadoop.hive.ql.io.HiveIgnoreKeyTextOutputFormat"
+LINES_TO_TELL_BY = 50
 _BUILT_IN_DELIMITERS = ",|\t;\x01"
 _INT = re.compile(r"[+-]?\d{1,18}")
 _DOUBLE = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
@@ -157,7 +158,7 @@ def _best_classifier(lines: list[str], classifiers: list[CsvClassifier]) -> CsvC
     """The classifier whose columns most lines have; of equals the one with more columns, then the first."""
     best: tuple[tuple[float, int], CsvClassifier] | None = None
     for each in classifiers:
-        counts = [len(Dialect(each.delimiter, each.quote, "").split(line)) for line in lines]
+        counts = [len(Dialect(each.delimiter, each.quote).split(line)) for line in lines[:LINES_TO_TELL_BY]]
         if counts[0] < 2 and not each.allow_single_column:
             continue
         score = (counts.count(counts[0]) / len(counts), counts[0])
@@ -168,7 +169,9 @@ def _best_classifier(lines: list[str], classifiers: list[CsvClassifier]) -> CsvC
 
 def _of_classifier(lines: list[str], classifier: CsvClassifier) -> Schema:
     dialect = Dialect(classifier.delimiter, classifier.quote, "\\")
-    rows = [dialect.split(line) for line in lines]
+    # Types are not asked of OpenCSVSerDe, so a few lines tell all of such a file.
+    typed = classifier.serde != "OpenCSVSerDe"
+    rows = [dialect.split(line) for line in (lines if typed else lines[:LINES_TO_TELL_BY])]
     present = classifier.header_present
     if present is None:
         present = bool(classifier.header) and [n.lower() for n in rows[0]] == [n.lower() for n in classifier.header]
@@ -176,7 +179,7 @@ def _of_classifier(lines: list[str], classifier: CsvClassifier) -> Schema:
     names = list(classifier.header) or (rows[0] if present else [])
     names = _column_names(names or [f"col{i}" for i in range(len(rows[0]))])
     skip = (("skip.header.line.count", "1"),) if present else ()
-    if classifier.serde == "OpenCSVSerDe":
+    if not typed:
         serde = "org.apache.hadoop.hive.serde2.OpenCSVSerde"
         settings: tuple[tuple[str, str], ...] = (
             ("escapeChar", "\\"),

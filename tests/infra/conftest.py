@@ -1,0 +1,13 @@
+from collections.abc import Iterator
+
+import pytest
+
+from tests.infra import local_server
+from tests.infra.local_server import Server
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The embedded cloud's server with nothing deployed in it, one for all tests of a process."""
+    with local_server.running(tmp_path_factory.mktemp("server")) as running:
+        yield running
