@@ -18,12 +18,14 @@ import shutil
 import socket
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.exceptions import ConnectionError as UnreachableError
 
 from infra import outputs as outputs_file
 from infra.build import CHECKOUT
@@ -36,6 +38,9 @@ PYTHON = CHECKOUT / ".venv" / "bin" / "python"
 SERVER = CHECKOUT / "infra" / "local" / "server.py"
 START_SECONDS = 30
 GRACE_SECONDS = 2
+
+SERVER_LOST = (ConnectionError, http.client.HTTPException, UnreachableError, HTTPClientError)
+"""What is met when the server dies; why it died is in its log."""
 
 SETTINGS = {
     "AUTH": "true",
@@ -135,9 +140,10 @@ def _start(folder: Path, port: int | None, leash: bool) -> Outputs:
         write_whole(folder / "env", _environment_file(outputs))
     except BaseException as error:
         _clear(folder)
-        if isinstance(error, (ClientError, BotoCoreError, OSError, http.client.HTTPException)):
+        if isinstance(error, (*SERVER_LOST, ClientError, BotoCoreError, OSError)):
             log = folder / "cloud.log"
-            raise CloudFailed(f"The cloud did not start: {_last_line(log) or error}. Its log: {log}") from error
+            reason = (isinstance(error, SERVER_LOST) and _last_line(log)) or error
+            raise CloudFailed(f"The cloud did not start: {reason}. Its log: {log}") from error
         raise
     return outputs
 
@@ -215,16 +221,17 @@ def _find_running(folder: Path) -> Outputs | None:
 
 def _clear(folder: Path) -> bool:
     """Kill what runs here and remove its files; say whether anything ran."""
-    ran = False
-    while processes := find_processes(folder):
-        ran = True
-        for stop in (psutil.Process.terminate, psutil.Process.kill):
+    ran = bool(find_processes(folder))
+    for stop in (psutil.Process.terminate, psutil.Process.kill):
+        # What ends may start something in its last moment, so look again until nothing is found.
+        deadline = time.monotonic() + GRACE_SECONDS
+        while (processes := find_processes(folder)) and time.monotonic() < deadline:
             for process in processes:
                 with contextlib.suppress(psutil.NoSuchProcess):
                     stop(process)
-            _, processes = psutil.wait_procs(processes, timeout=GRACE_SECONDS)
-        if processes:
-            raise CloudFailed(f"Processes that cannot be killed: {[process.pid for process in processes]}")
+            time.sleep(0.01)
+    if processes:
+        raise CloudFailed(f"These processes cannot be killed: {[process.pid for process in processes]}")
     for name in ("outputs.json", "env", "cloud.json"):
         (folder / name).unlink(missing_ok=True)
     shutil.rmtree(folder / "tmp", ignore_errors=True)

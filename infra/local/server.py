@@ -24,28 +24,27 @@ from ministack import app
 from ministack.services import lambda_svc
 
 from infra.local import athena, crawler, glue_permissions
-
-INVOCATIONS_AT_ONCE = 4
-"""Without a bound, 100 uploads start over a hundred processes (20 GB) and fail."""
+from infra.local.gate import Gate
 
 UNGATED = "-starter"
 """The starter hands work over; waiting behind that work would hold new uploads back."""
 
 
-def put_gate(limit: int = INVOCATIONS_AT_ONCE) -> None:
-    """Let at most `limit` invocations run at once, the starter's apart; the others wait."""
+def put_gate() -> None:
+    """Put the gate in front of every invocation but the starter's."""
     dispatch = getattr(lambda_svc, "_execute_function_dispatch", None)
     if dispatch is None:
         raise SystemExit(
             "MiniStack has no lambda_svc._execute_function_dispatch: the gate of invocations has no place. "
             "Use the pinned version (make setup)."
         )
-    gate = threading.BoundedSemaphore(limit)
+    gate = Gate()
 
     def gated(func: Any, config: dict[str, Any], event: Any, request_id: str, started: float) -> Any:
-        if config["FunctionName"].endswith(UNGATED):
+        name = config["FunctionName"]
+        if name.endswith(UNGATED):
             return dispatch(func, config, event, request_id, started)
-        with gate:
+        with gate.passed(name):
             # The time before the gate is nobody's duration.
             return dispatch(func, config, event, request_id, time.time())
 

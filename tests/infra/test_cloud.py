@@ -1,0 +1,332 @@
+"""The embedded cloud as a process: started once, stopped whole, in any number of folders."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import boto3
+import psutil
+import pytest
+
+from infra import functions
+from infra import outputs as outputs_file
+from infra.build import CHECKOUT
+from infra.errors import CloudFailed, CloudRunsOtherwise, DeclarationInvalid, InfraError
+from infra.local import cloud, deploy
+from infra.local.deploy import Clients
+from infra.outputs import Outputs
+
+FILES = {"outputs.json", "env", "cloud.json"}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Path]:
+    """A folder with a name that needs quoting; what a test leaves running in it is stopped."""
+    folder = tmp_path / "it's a $folder" / ".ferry"
+    yield folder
+    cloud.down(folder)
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 10) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.01)
+
+
+def start_function(outputs: Outputs) -> None:
+    """Have one function's process running, as after an upload."""
+    Clients(outputs).lambda_.invoke(FunctionName="ferry-poll-crawler", Payload=b"{}")
+
+
+def is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex((cloud.HOST, port)) != 0
+
+
+def port_of(up: cloud.UpResult) -> int:
+    return int(up.endpoint_url.rpartition(":")[2])
+
+
+def test_up_leaves_a_cloud_that_answers_and_down_leaves_nothing(folder: Path) -> None:
+    up = cloud.up(folder)
+    assert not up.ran_already
+    assert outputs_file.load(folder / "outputs.json") == up.outputs
+    record = json.loads((folder / "cloud.json").read_text())
+    assert record["port"] == port_of(up)
+    assert record["pid"] in [process.pid for process in cloud.find_processes(folder)]
+    start_function(up.outputs)
+    wait_until(lambda: len(cloud.find_processes(folder)) >= 2)
+
+    assert cloud.down(folder)
+    assert cloud.find_processes(folder) == []
+    assert is_free(port_of(up))
+    assert not FILES & {path.name for path in folder.iterdir()}
+    assert not (folder / "tmp").exists()
+
+
+def test_down_without_a_cloud_does_nothing(folder: Path) -> None:
+    assert not cloud.down(folder)
+    assert not folder.exists()
+    folder.mkdir(parents=True)
+    assert not cloud.down(folder)
+
+
+def test_a_second_up_finds_the_first(folder: Path) -> None:
+    first = cloud.up(folder)
+    second = cloud.up(folder, port=port_of(first))
+    assert second.ran_already
+    assert second.outputs == first.outputs
+    assert cloud.up(folder).ran_already
+
+
+def test_a_second_up_with_another_port_says_so_and_changes_nothing(folder: Path) -> None:
+    first = cloud.up(folder)
+    with pytest.raises(CloudRunsOtherwise, match=rf"{first.endpoint_url}, and PORT=1 is asked for"):
+        cloud.up(folder, port=1)
+    assert cloud.up(folder).outputs == first.outputs
+
+
+def test_two_ups_at_once_start_one_cloud(folder: Path) -> None:
+    with ThreadPoolExecutor(2) as pool:
+        ups = list(pool.map(cloud.up, [folder, folder]))
+    assert sorted(up.ran_already for up in ups) == [False, True]
+    assert ups[0].outputs == ups[1].outputs
+
+
+def test_clouds_in_two_folders_do_not_meet(folder: Path, tmp_path: Path) -> None:
+    with cloud.running(tmp_path / "other") as other:
+        one = cloud.up(folder)
+        source = one.outputs.source_bucket
+        Clients(one.outputs).source_s3.put_object(Bucket=source, Key="only-here", Body=b"")
+        assert Clients(other.outputs).source_s3.list_objects_v2(Bucket=source)["KeyCount"] == 0
+        cloud.down(folder)
+        assert Clients(other.outputs).source_s3.list_objects_v2(Bucket=source)["KeyCount"] == 0
+
+
+def test_the_asked_for_port_is_used_also_right_after_a_down(folder: Path) -> None:
+    port = port_of(cloud.up(folder))
+    cloud.down(folder)
+    assert port_of(cloud.up(folder, port)) == port
+
+
+def test_only_the_loopback_address_is_bound(folder: Path) -> None:
+    cloud.up(folder)
+    listening = [
+        connection.laddr.ip
+        for process in cloud.find_processes(folder)
+        for connection in process.net_connections()
+        if connection.status == psutil.CONN_LISTEN
+    ]
+    assert set(listening) == {cloud.HOST}
+
+
+def test_a_taken_port_is_one_clear_line_and_leaves_nothing(folder: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind((cloud.HOST, 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(InfraError, match=rf"^Port {port} on 127\.0\.0\.1 cannot be used: Address already"):
+            cloud.up(folder, port)
+    assert cloud.find_processes(folder) == []
+    assert not FILES & {path.name for path in folder.iterdir()}
+
+
+@pytest.mark.parametrize("port", [0, 65_536, -1])
+def test_what_is_no_port_is_refused(port: int, folder: Path) -> None:
+    with pytest.raises(InfraError, match=f"PORT={port} is no port"):
+        cloud.up(folder, port)
+
+
+def test_rules_are_refused_until_they_are_supported(folder: Path) -> None:
+    with pytest.raises(InfraError, match=r"RULES=rules\.yaml: rules are not supported yet"):
+        cloud.up(folder, rules=Path("rules.yaml"))
+
+
+def test_a_wrong_declaration_is_said_before_anything_is_started(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wrong = tmp_path / "functions.yaml"
+    wrong.write_text(functions.DECLARATION.read_text().replace("${source_bucket}", "${source_bukket}"))
+    monkeypatch.setattr(functions.load, "__defaults__", (wrong,))
+    with pytest.raises(DeclarationInvalid, match=r"\$\{source_bukket\} is no key of outputs\.json"):
+        cloud.up(folder)
+    assert not (folder / "cloud.log").exists()
+
+
+def test_a_server_that_does_not_start_is_one_line_with_its_log(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = tmp_path / "server.py"
+    broken.write_text("raise SystemExit('no place for the gate')")
+    monkeypatch.setattr(cloud, "SERVER", broken)
+    with pytest.raises(CloudFailed, match=r"did not start: no place for the gate\. Its log: .*cloud\.log") as raised:
+        cloud.up(folder)
+    assert "\n" not in str(raised.value)
+    assert cloud.find_processes(folder) == []
+
+
+def test_a_deployment_that_fails_stops_what_was_started(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(deploy, "RECEIVES", 0)
+    with pytest.raises(CloudFailed, match=r"maxReceiveCount.*Its log: .*cloud\.log$"):
+        cloud.up(folder)
+    assert cloud.find_processes(folder) == []
+    assert not FILES & {path.name for path in folder.iterdir()}
+
+
+def test_an_unusable_folder_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(CloudFailed, match=r"file/\.ferry cannot be used: Not a directory"):
+        cloud.up(tmp_path / "file" / ".ferry")
+
+
+def test_down_finds_the_functions_of_a_killed_server(folder: Path) -> None:
+    up = cloud.up(folder)
+    start_function(up.outputs)
+    wait_until(lambda: len(cloud.find_processes(folder)) >= 2)
+    os.kill(json.loads((folder / "cloud.json").read_text())["pid"], signal.SIGKILL)
+    assert cloud.down(folder)
+    assert cloud.find_processes(folder) == []
+
+
+def test_a_killed_server_leaves_no_cloud_that_counts_as_running(folder: Path) -> None:
+    cloud.up(folder)
+    os.kill(json.loads((folder / "cloud.json").read_text())["pid"], signal.SIGKILL)
+    wait_until(lambda: cloud.find_processes(folder) == [])
+    second = cloud.up(folder)
+    assert not second.ran_already
+    assert Clients(second.outputs).s3.list_buckets()["Buckets"]
+
+
+def test_half_a_cloud_is_started_anew(folder: Path) -> None:
+    first = cloud.up(folder)
+    before = {process.pid for process in cloud.find_processes(folder)}
+    (folder / "outputs.json").unlink()
+    second = cloud.up(folder)
+    assert not second.ran_already
+    assert not before & {process.pid for process in cloud.find_processes(folder)}
+    assert first.folder == second.folder
+
+
+def test_a_hung_server_is_killed(folder: Path) -> None:
+    cloud.up(folder)
+    os.kill(json.loads((folder / "cloud.json").read_text())["pid"], signal.SIGSTOP)
+    assert cloud.down(folder)
+    assert cloud.find_processes(folder) == []
+
+
+def test_sigterm_to_the_server_takes_its_functions_along(folder: Path) -> None:
+    up = cloud.up(folder)
+    start_function(up.outputs)
+    wait_until(lambda: len(cloud.find_processes(folder)) >= 2)
+    os.kill(json.loads((folder / "cloud.json").read_text())["pid"], signal.SIGTERM)
+    wait_until(lambda: cloud.find_processes(folder) == [])
+
+
+def test_running_stops_the_cloud_when_its_block_fails(folder: Path) -> None:
+    with pytest.raises(KeyboardInterrupt), cloud.running(folder):
+        raise KeyboardInterrupt
+    assert cloud.find_processes(folder) == []
+
+
+def test_running_does_not_touch_a_cloud_that_ran_before(folder: Path) -> None:
+    up = cloud.up(folder)
+    with pytest.raises(CloudRunsOtherwise, match="A cloud runs already in"), cloud.running(folder):
+        pass
+    assert cloud.up(folder).outputs == up.outputs
+
+
+def test_a_cloud_on_a_leash_ends_when_its_holder_is_killed(folder: Path) -> None:
+    code = (
+        "import sys, time\nfrom pathlib import Path\nfrom infra.local import cloud\n"
+        "with cloud.running(Path(sys.argv[1])):\n    print('up', flush=True)\n    time.sleep(60)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", code, folder], stdout=subprocess.PIPE) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"up\n"
+        start_function(outputs_file.load(folder / "outputs.json"))
+        assert cloud.find_processes(folder)
+        holder.kill()
+    wait_until(lambda: cloud.find_processes(folder) == [])
+
+
+def test_up_gives_its_streams_back(folder: Path) -> None:
+    code = "import sys\nfrom pathlib import Path\nfrom infra.local import cloud\ncloud.up(Path(sys.argv[1]))\n"
+    # Would a process of the cloud hold one of the pipes, this would wait for its end.
+    ended = subprocess.run([sys.executable, "-c", code, folder], input=b"", capture_output=True, timeout=20, check=True)
+    assert (ended.stdout, ended.stderr) == (b"", b"")
+    assert cloud.up(folder).ran_already
+    for process in cloud.find_processes(folder):
+        assert all(Path(file.path) == folder / "cloud.log" for file in process.open_files())
+        assert Path(process.cmdline()[0]).is_relative_to(CHECKOUT)
+        assert os.getsid(process.pid) != os.getsid(0)
+
+
+@pytest.mark.parametrize("shell", ["sh", "bash"])
+def test_the_environment_file_works_from_any_directory(shell: str, folder: Path, tmp_path: Path) -> None:
+    up = cloud.up(folder)
+    script = (
+        '. "$1" && command -v python && env && '
+        'python -c \'import boto3; print(boto3.client("s3").list_buckets()["Buckets"][0]["Name"])\''
+    )
+    foreign = {
+        "PATH": "/usr/bin:/bin",
+        "AWS_PROFILE": "nobody",
+        "AWS_SESSION_TOKEN": "old",
+        "AWS_REGION": "eu-north-1",
+        "AWS_ENDPOINT_URL_S3": "http://127.0.0.1:9",
+        "HTTP_PROXY": "http://127.0.0.1:9",
+        "http_proxy": "http://127.0.0.1:9",
+    }
+    said = subprocess.run(
+        [shell, "-euc", script, shell, folder / "env"],
+        cwd=tmp_path,
+        env=foreign,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert said.returncode == 0, said.stderr
+    lines = said.stdout.splitlines()
+    assert lines[0] == str(cloud.PYTHON)
+    assert {
+        f"AWS_ENDPOINT_URL={up.endpoint_url}",
+        "AWS_ACCESS_KEY_ID=test",
+        "AWS_SECRET_ACCESS_KEY=test",
+        "AWS_DEFAULT_REGION=us-west-2",
+    } <= set(lines)
+    assert lines[-1].startswith("ferry-")
+
+
+def test_up_does_not_care_for_the_operators_own_configuration(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "nobody")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "absent"))
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:9")
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    assert not cloud.up(folder).ran_already
+
+
+def test_large_and_odd_objects_go_in_and_come_out(folder: Path, tmp_path: Path) -> None:
+    up = cloud.up(folder)
+    content = os.urandom(20 * 1024 * 1024)
+    (tmp_path / "large").write_bytes(content)
+    client = boto3.client(
+        "s3",
+        endpoint_url=up.endpoint_url,
+        aws_access_key_id=deploy.ACCESS_KEY_ID,
+        aws_secret_access_key=deploy.SECRET_ACCESS_KEY,
+        region_name=up.outputs.source_region,
+    )
+    client.upload_file(str(tmp_path / "large"), up.outputs.source_bucket, "large and/ödd+%41")
+    got = client.get_object(Bucket=up.outputs.source_bucket, Key="large and/ödd+%41")["Body"].read()
+    assert got == content

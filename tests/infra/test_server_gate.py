@@ -1,0 +1,104 @@
+"""The gate: few invocations at once, fewer of one function, and what copies before what crawls."""
+
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+
+from infra.local.gate import Gate
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 10) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.005)
+
+
+def test_four_run_at_once_and_two_of_one_function() -> None:
+    gate, lock = Gate(limit=4, limit_each=2), threading.Lock()
+    running: Counter[str] = Counter()
+    most_at_once: list[int] = []
+    most_of_one: list[int] = []
+    go = threading.Event()
+
+    def invoke(name: str) -> None:
+        with gate.passed(name):
+            with lock:
+                running[name] += 1
+                most_at_once.append(running.total())
+                most_of_one.append(max(running.values()))
+            go.wait(10)
+            with lock:
+                running[name] -= 1
+
+    threads = [threading.Thread(target=invoke, args=[f"f-{number % 3}"]) for number in range(24)]
+    for thread in threads:
+        thread.start()
+    wait_until(lambda: running.total() == 4 and gate.waiting == 20)
+    go.set()
+    for thread in threads:
+        thread.join(10)
+    assert len(most_at_once) == 24
+    assert max(most_at_once) == 4
+    assert max(most_of_one) == 2
+
+
+def order_of(gate: Gate, *names: str) -> list[str]:
+    """Let these come one after the other while the only place is taken; in which order do they get it?"""
+    order: list[str] = []
+
+    def invoke(name: str) -> None:
+        with gate.passed(name):
+            order.append(name)
+
+    threads = [threading.Thread(target=invoke, args=[name]) for name in names]
+    with gate.passed("other"):
+        for number, thread in enumerate(threads, 1):
+            thread.start()
+            wait_until(lambda expected=number: gate.waiting == expected)  # type: ignore[misc]
+    for thread in threads:
+        thread.join(10)
+    return order
+
+
+def test_copies_and_proofs_go_before_what_crawls_and_queries() -> None:
+    came = ["f-start-crawler", "f-copy-object", "f-poll-crawler", "f-verify-checksum", "f-copy-object"]
+    assert order_of(Gate(limit=1), *came) == [
+        "f-copy-object",
+        "f-verify-checksum",
+        "f-copy-object",
+        "f-start-crawler",
+        "f-poll-crawler",
+    ]
+
+
+def test_nobody_waits_long_behind_those_who_come_later() -> None:
+    came = ["f-start-crawler", "f-copy-object", "f-poll-crawler", "f-copy-object"]
+    assert order_of(Gate(limit=1, head_start_seconds=0), *came) == came
+
+
+def test_a_failure_gives_the_place_back() -> None:
+    gate = Gate(limit=1)
+    for _ in range(2):
+        try:
+            with gate.passed("f"):
+                raise ValueError
+        except ValueError:
+            pass
+    assert order_of(gate, "f") == ["f"]
+
+
+def test_the_server_does_not_start_without_the_place_of_the_gate() -> None:
+    code = (
+        "from ministack.services import lambda_svc\n"
+        "from infra.local import server\n"
+        "del lambda_svc._execute_function_dispatch\n"
+        "server.put_gate()\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert ended.returncode == 1
+    assert "no lambda_svc._execute_function_dispatch" in ended.stderr
+    assert "Traceback" not in ended.stderr
