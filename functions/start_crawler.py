@@ -59,9 +59,10 @@ def _require_patience(known: Catalogue, settings: Settings) -> None:
 def _require_working_crawler(crawls: list[Crawl], attempt_began: datetime, settings: Settings) -> None:
     failed = [crawl for crawl in crawls if crawl.failed and (crawl.ended or crawl.started) >= attempt_began]
     if len(failed) >= CRAWL_ATTEMPTS:
+        cause = (failed[-1].error or failed[-1].state).rstrip(".")
         raise CrawlerFailed(
             f"The crawler {settings.crawler_name} failed {len(failed)} times, the last with: "
-            f"{failed[-1].error or failed[-1].state}. Mend the crawler (its role, database or target), then replay."
+            f"{cause}. Mend the crawler (its role, database or target), then replay."
         )
 
 

@@ -81,7 +81,7 @@ def aws_errors(doing: str) -> Iterator[None]:
     try:
         yield
     except ClientError as error:
-        code, said = code_of(error), error.response.get("Error", {}).get("Message", "")
+        code, said = code_of(error), error.response.get("Error", {}).get("Message", "").rstrip(".")
         if code in TRY_AGAIN:
             raise Throttled(f"AWS was too busy while {doing}: {code}. It is tried again.") from error
         if code in DENIED:

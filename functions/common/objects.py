@@ -4,7 +4,7 @@ Reading twice is harmless. Raises AccessDenied, BucketMissing, Throttled, Reques
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -174,5 +174,6 @@ def opened(obj: ObjectVersion, byte_range: str = "") -> Iterator[StreamingBody]:
             if code_of(error) in OTHERS_WROTE:
                 raise ObjectChanged(obj) from error
             raise
-        with response["Body"] as body:
+        # Not `with response["Body"]`: that hands out the bare connection, without the check of the length.
+        with closing(response["Body"]) as body:
             yield body

@@ -116,11 +116,14 @@ def _read_delimited(lines: Iterator[str], delimiter: str, time_is_left: Callable
 
 
 def _require_header(header: list[str], lines_read: int) -> None:
-    if not any(name.strip() for name in header):
+    if not header:
         raise _Unreadable("its first line is empty, and should name the columns")
     if lines_read > 1:
         raise _Unreadable("its header has a line break inside quotes, and Athena ends a record there")
-    twice = [name for name, times in Counter(name.strip().lower() for name in header).items() if times > 1 and name]
+    nameless = [str(position) for position, name in enumerate(header, start=1) if not name.strip()]
+    if nameless:
+        raise _Unreadable(f"its header names no column at position {', '.join(nameless)}")
+    twice = [name for name, times in Counter(name.strip().lower() for name in header).items() if times > 1]
     if twice:
         raise _Unreadable(f"duplicate column names (upper and lower case are the same): {', '.join(twice)}")
 

@@ -56,7 +56,7 @@ CRAWLER_CONFIGURATION = {
     # Level 1 is the bucket, so level 2 is the first folder in it.
     "Grouping": {"TableGroupingPolicy": "CombineCompatibleSchemas", "TableLevelConfiguration": 2},
 }
-DELIMITERS = {"comma": ",", "tab": "\t"}
+DELIMITERS = {"tab": "\t", "comma": ","}
 
 
 @dataclass(frozen=True)
@@ -339,6 +339,8 @@ def _create_catalogue(clients: Clients, outputs: Outputs) -> None:
                 "QuoteSymbol": '"',
                 "ContainsHeader": "PRESENT",
                 "Serde": "OpenCSVSerDe",
+                # Every text has one column between commas: only the last classifier may say so.
+                "AllowSingleColumn": delimiter == ",",
             }
         )
     clients.glue.create_crawler(
@@ -347,7 +349,9 @@ def _create_catalogue(clients: Clients, outputs: Outputs) -> None:
         DatabaseName=database,
         Targets={"S3Targets": [{"Path": f"s3://{outputs.target_bucket}/"}]},
         Classifiers=list(classifiers),
-        SchemaChangePolicy={"UpdateBehavior": "UPDATE_IN_DATABASE", "DeleteBehavior": "LOG"},
+        # LOG: "only new tables and partitions are created" (AWS Glue Developer Guide, "Setting crawler
+        # configuration options"). A table never changes under its files because of one odd file.
+        SchemaChangePolicy={"UpdateBehavior": "LOG", "DeleteBehavior": "LOG"},
         RecrawlPolicy={"RecrawlBehavior": "CRAWL_EVERYTHING"},
         Configuration=json.dumps(CRAWLER_CONFIGURATION),
     )

@@ -296,6 +296,10 @@ def _write_table(
             existing = _existing(role, settings.database, name)
         taken.add(name)
         files = _of_one_storage(files, existing, settings)
+        if not settings.updates_tables:
+            files = _of_one_layout(files, _column_names(existing), settings)
+        if not files:
+            return
         schema = combine([schema for _, schema in files], _column_names(existing))
         keys = _keys(files, schema, existing, settings)
         table = _table_input(name, location, schema, keys, [found for found, _ in files], settings)
@@ -303,11 +307,13 @@ def _write_table(
             role.glue.create_table(DatabaseName=settings.database, TableInput=table)  # type: ignore[arg-type]
             changes.tables_added += 1
         elif _differs(existing, table):
-            if not settings.updates_tables:
-                logger.warning("crawler %s: table %s has changed; its policy is to log only", settings.name, name)
-                return
-            role.glue.update_table(DatabaseName=settings.database, TableInput=table)  # type: ignore[arg-type]
-            changes.tables_updated += 1
+            if settings.updates_tables:
+                role.glue.update_table(DatabaseName=settings.database, TableInput=table)  # type: ignore[arg-type]
+                changes.tables_updated += 1
+            else:
+                if table["StorageDescriptor"]["Columns"] != existing["StorageDescriptor"]["Columns"]:
+                    logger.warning("crawler %s: table %s has changed; its policy is to log only", settings.name, name)
+                table = {part: existing[part] for part in table if part in existing}
         if keys:
             _write_partitions(role, table, keys, [found for found, _ in files], settings, changes)
     except (ClientError, BotoCoreError) as error:
@@ -354,6 +360,27 @@ def _of_one_storage(
                 _storage_words(kept),
             )
     return [(found, schema) for found, schema in files if schema.storage == kept]
+
+
+def _of_one_layout(
+    files: list[tuple[Found, Schema]], known_columns: tuple[str, ...], settings: Settings
+) -> list[tuple[Found, Schema]]:
+    """Delimited files go by position, so with UpdateBehavior LOG those with other columns than the table's are left
+    out; a new table gets the columns that most files have.
+    """
+    layouts = Counter(tuple(column for column, _ in schema.columns) for _, schema in files)
+    if files[0][1].storage.classification != "csv":
+        return files
+    kept = known_columns or layouts.most_common(1)[0][0]
+    for found, schema in files:
+        if tuple(column for column, _ in schema.columns) != kept:
+            logger.warning(
+                "crawler %s leaves out s3://%s/%s: its columns are not the table's",
+                settings.name,
+                found.bucket,
+                found.key,
+            )
+    return [(found, schema) for found, schema in files if tuple(column for column, _ in schema.columns) == kept]
 
 
 def _storage_words(storage: Storage) -> str:
