@@ -1,0 +1,49 @@
+"""The deployment that the tests use: an embedded cloud of their own, or the one that FERRY_OUTPUTS names."""
+
+import csv
+import importlib.resources
+import os
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from infra.local import cloud
+from tests.e2e.deployed import Deployed
+
+
+@pytest.fixture(scope="session")
+def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
+    """A deployment with everything, known by its outputs file alone."""
+    given = os.environ.get("FERRY_OUTPUTS")
+    if given:
+        yield Deployed(Path(given).absolute())
+        return
+    folder = tmp_path_factory.mktemp("e2e") / ".ferry"
+    with cloud.running(folder):
+        yield Deployed(folder / "outputs.json")
+
+
+@pytest.fixture(scope="module")
+def module_folder() -> str:
+    """A folder, and so a table, that no other module uses."""
+    return f"e2e_{uuid.uuid4().hex[:8]}"
+
+
+@pytest.fixture
+def folder() -> str:
+    """A folder, and so a table, that no other test uses."""
+    return f"e2e_{uuid.uuid4().hex[:8]}"
+
+
+@pytest.fixture(scope="session")
+def airports() -> bytes:
+    """A real CSV file: 28,000 rows, quoted, with commas inside quotes."""
+    return (importlib.resources.files("airportsdata") / "airports.csv").read_bytes()
+
+
+@pytest.fixture(scope="session")
+def airport_count(airports: bytes) -> int:
+    """How many records the file of airports has, counted here."""
+    return sum(1 for _ in csv.reader(airports.decode().splitlines())) - 1

@@ -1,0 +1,362 @@
+"""A deployment as its users have it: by its outputs file, through S3's, AWS's and ferry's public interfaces."""
+
+import dataclasses
+import json
+import os
+import subprocess
+import time
+import uuid
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import unquote_plus
+from urllib.request import urlopen
+
+import boto3
+from botocore.config import Config
+
+from infra.build import CHECKOUT
+from infra.outputs import Outputs, load
+
+if TYPE_CHECKING:
+    from mypy_boto3_glue import GlueClient
+    from mypy_boto3_iam import IAMClient
+    from mypy_boto3_lambda import LambdaClient
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sns import SNSClient
+    from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_stepfunctions import SFNClient
+
+PROGRAMS = CHECKOUT / ".venv" / "bin"
+PATIENCE_SECONDS = 90
+"""No statement about speed: after so long nothing will come any more."""
+
+Found = TypeVar("Found")
+
+
+def wait_for(look: Callable[[], Found | None], what: str) -> Found:
+    """Look until there is something; what is missing is said when it never comes."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not (found := look()):
+        assert time.monotonic() < deadline, f"waited in vain for {what}"
+        time.sleep(0.1)
+    return found
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """One execution that has ended."""
+
+    arn: str
+    name: str
+    key: str
+    status: str
+    input: str
+    document: dict[str, Any]
+    """Its output; empty when it failed."""
+
+    error: str
+    cause: str
+    """The message of the function that failed."""
+
+    @property
+    def states(self) -> dict[str, Any]:
+        """What the steps said: their statuses, by step."""
+        return {step: told["status"] for step, told in self.document.items() if "status" in told}
+
+
+class Deployed:
+    """One deployment and the means to use it."""
+
+    def __init__(self, outputs_file: Path) -> None:
+        self.outputs_file = outputs_file
+        self.outputs: Outputs = load(outputs_file)
+        self.environment = _environment(outputs_file.with_name("env"))
+        self._inputs: dict[str, str] = {}
+
+    @cached_property
+    def source(self) -> "S3Client":
+        client: S3Client = self._client("s3", self.outputs.source_region)
+        return client
+
+    @cached_property
+    def target(self) -> "S3Client":
+        client: S3Client = self._client("s3", self.outputs.target_region)
+        return client
+
+    @cached_property
+    def step_functions(self) -> "SFNClient":
+        client: SFNClient = self._client("stepfunctions", self.outputs.target_region)
+        return client
+
+    @cached_property
+    def sqs(self) -> "SQSClient":
+        client: SQSClient = self._client("sqs", self.outputs.target_region)
+        return client
+
+    @cached_property
+    def sns(self) -> "SNSClient":
+        client: SNSClient = self._client("sns", self.outputs.source_region)
+        return client
+
+    @cached_property
+    def glue(self) -> "GlueClient":
+        client: GlueClient = self._client("glue", self.outputs.target_region)
+        return client
+
+    @cached_property
+    def iam(self) -> "IAMClient":
+        client: IAMClient = self._client("iam", self.outputs.target_region)
+        return client
+
+    @cached_property
+    def functions(self) -> "LambdaClient":
+        client: LambdaClient = self._client("lambda", self.outputs.target_region)
+        return client
+
+    def _client(self, service: str, region: str) -> Any:
+        settings: dict[str, Any] = {"max_pool_connections": 16}
+        if self.outputs.endpoint_url:
+            settings["proxies"] = {}
+        session = boto3.Session(
+            aws_access_key_id=self.environment.get("AWS_ACCESS_KEY_ID"),
+            aws_secret_access_key=self.environment.get("AWS_SECRET_ACCESS_KEY"),
+            aws_session_token=self.environment.get("AWS_SESSION_TOKEN"),
+        )
+        client: Any = session.client(
+            service,  # type: ignore[call-overload]  # the service is not a literal here
+            region_name=region,
+            endpoint_url=self.outputs.endpoint_url,
+            config=Config(**settings),
+        )
+        return client
+
+    # What a user does.
+
+    def put(self, key: str, body: bytes, **arguments: Any) -> None:
+        """Upload an object in one piece."""
+        self.source.put_object(Bucket=self.outputs.source_bucket, Key=key, Body=body, **arguments)
+
+    def run(self, program: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+        """Run one of the project's programs, in a shell that has read the deployment's `env`."""
+        return subprocess.run(
+            [PROGRAMS / program, *arguments],
+            env=self.environment,
+            cwd=self.outputs_file.parent,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def ferry(self, command: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+        """Run `ferry` on this deployment."""
+        return self.run("ferry", command, *arguments, "--outputs", self.outputs_file)
+
+    # What became of it.
+
+    def runs(self, keys: Iterable[str], each: int = 1) -> list[Run]:
+        """All executions of these keys, once there are so many of each and all have ended; the oldest first."""
+        wanted = set(keys)
+
+        def look() -> list[dict[str, Any]] | None:
+            found = [item for item in self._executions() if self._key(item["executionArn"]) in wanted]
+            numbers = {key: 0 for key in wanted}
+            for item in found:
+                numbers[self._key(item["executionArn"])] += 1
+            if any(item["status"] == "RUNNING" for item in found) or min(numbers.values()) < each:
+                return None
+            return found
+
+        found = wait_for(look, f"{each} ended executions of each of {sorted(wanted)}")
+        return [self.run_of(item["executionArn"]) for item in sorted(found, key=lambda item: str(item["startDate"]))]
+
+    def one_run(self, key: str) -> Run:
+        """The one and only execution of a key, when it has ended."""
+        (run,) = self.runs([key])
+        return run
+
+    def execution_names(self, key: str) -> list[str]:
+        """The executions of a key, whether they have ended or not."""
+        return [item["name"] for item in self._executions() if self._key(item["executionArn"]) == key]
+
+    def run_of(self, arn: str) -> Run:
+        """An execution that has ended, with all that is told of it."""
+
+        def look() -> Any:
+            told = self.step_functions.describe_execution(executionArn=arn)
+            return None if told["status"] == "RUNNING" else told
+
+        told = wait_for(look, f"the end of {arn}")
+        return Run(
+            arn=arn,
+            name=told["name"],
+            key=self._key(arn),
+            status=told["status"],
+            input=told["input"],
+            document=json.loads(told["output"]) if told["status"] == "SUCCEEDED" else {},
+            error=told.get("error", ""),
+            cause=json.loads(told["cause"])["errorMessage"] if told.get("cause") else "",
+        )
+
+    def _executions(self) -> list[dict[str, Any]]:
+        pages = self.step_functions.get_paginator("list_executions").paginate(
+            stateMachineArn=self.outputs.state_machine_arn
+        )
+        return [dict(item) for page in pages for item in page["executions"]]
+
+    def _key(self, arn: str) -> str:
+        if arn not in self._inputs:
+            self._inputs[arn] = self.step_functions.describe_execution(executionArn=arn)["input"]
+        key: str = json.loads(self._inputs[arn])["source"]["key"]
+        return key
+
+    def arrived(self, key: str) -> bytes:
+        """The target's bytes."""
+        return self.target.get_object(Bucket=self.outputs.target_bucket, Key=key)["Body"].read()
+
+    def head(self, key: str) -> dict[str, Any]:
+        """What S3 says of the target."""
+        return dict(self.target.head_object(Bucket=self.outputs.target_bucket, Key=key))
+
+    def tags(self, key: str) -> dict[str, str]:
+        """The target's tags."""
+        told = self.target.get_object_tagging(Bucket=self.outputs.target_bucket, Key=key)
+        return {tag["Key"]: tag["Value"] for tag in told["TagSet"]}
+
+    def versions(self, key: str) -> list[str]:
+        """The ids of the target's versions."""
+        told = self.target.list_object_versions(Bucket=self.outputs.target_bucket, Prefix=key)
+        return [version["VersionId"] for version in told.get("Versions", []) if version["Key"] == key]
+
+    def crawls(self) -> set[str]:
+        """The ids of the latest crawls."""
+        told = self.glue.list_crawls(CrawlerName=self.outputs.crawler_name, MaxResults=100)
+        return {crawl["CrawlId"] for crawl in told["Crawls"]}
+
+    def await_quiet_queue(self) -> None:
+        """Wait until the starter has taken every message."""
+
+        def look() -> bool:
+            told = self.sqs.get_queue_attributes(
+                QueueUrl=self.outputs.queue_url,
+                AttributeNames=["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"],
+            )["Attributes"]
+            return not any(int(number) for number in told.values())
+
+        wait_for(look, "an empty queue")
+
+    def dead_letters(self, mark: str, number: int) -> dict[str, str]:
+        """The dead letters whose body has this mark, by their bodies the reasons; they are taken out."""
+        found: dict[str, str] = {}
+
+        def look() -> bool:
+            told = self.sqs.receive_message(
+                QueueUrl=self.outputs.dead_letter_queue_url,
+                MaxNumberOfMessages=10,
+                MessageAttributeNames=["reason"],
+                VisibilityTimeout=0,
+            )
+            for letter in told.get("Messages", []):
+                if mark in letter["Body"]:
+                    found[letter["Body"]] = letter["MessageAttributes"]["reason"]["StringValue"]
+                    self.sqs.delete_message(
+                        QueueUrl=self.outputs.dead_letter_queue_url, ReceiptHandle=letter["ReceiptHandle"]
+                    )
+            return len(found) >= number
+
+        wait_for(look, f"{number} dead letters with {mark}")
+        return found
+
+    @contextmanager
+    def overheard(self) -> Iterator[Callable[[str], str]]:
+        """Listen to the topic for a while: gives what finds the message that the queue gets about a key."""
+        region, account = self.outputs.uploads_topic_arn.split(":")[3:5]
+        name = f"e2e-{uuid.uuid4().hex[:8]}"
+        arn = f"arn:aws:sqs:{region}:{account}:{name}"
+        allowed = {
+            "Effect": "Allow",
+            "Principal": {"Service": "sns.amazonaws.com"},
+            "Action": "sqs:SendMessage",
+            "Resource": arn,
+            "Condition": {"ArnEquals": {"aws:SourceArn": self.outputs.uploads_topic_arn}},
+        }
+        policy = json.dumps({"Version": "2012-10-17", "Statement": [allowed]})
+        sqs: SQSClient = self._client("sqs", region)
+        url = sqs.create_queue(QueueName=name, Attributes={"Policy": policy})["QueueUrl"]
+        subscription = self.sns.subscribe(
+            TopicArn=self.outputs.uploads_topic_arn, Protocol="sqs", Endpoint=arn, ReturnSubscriptionArn=True
+        )["SubscriptionArn"]
+
+        def about(key: str) -> str:
+            def look() -> str | None:
+                for message in sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", []):
+                    records = json.loads(json.loads(message["Body"])["Message"]).get("Records", [])
+                    if any(unquote_plus(record["s3"]["object"]["key"]) == key for record in records):
+                        return message["Body"]
+                return None
+
+            return wait_for(look, f"a message about {key}")
+
+        try:
+            yield about
+        finally:
+            self.sns.unsubscribe(SubscriptionArn=subscription)
+            sqs.delete_queue(QueueUrl=url)
+
+    # What a clumsy administrator does, and mends.
+
+    @contextmanager
+    def permission_removed(self, role: str, action: str) -> Iterator[None]:
+        """Have a role without an action for a while."""
+        (name,) = self.iam.list_role_policies(RoleName=role)["PolicyNames"]
+        policy: Any = self.iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
+        whole = policy if isinstance(policy, str) else json.dumps(policy)
+        without = json.loads(whole)
+        for statement in without["Statement"]:
+            statement["Action"] = [each for each in statement["Action"] if each != action]
+        without["Statement"] = [statement for statement in without["Statement"] if statement["Action"]]
+        assert without != json.loads(whole), f"{role} has no {action}"
+        self.iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=json.dumps(without))
+        try:
+            yield
+        finally:
+            self.iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=whole)
+
+    @contextmanager
+    def policy_removed(self, role: str) -> Iterator[None]:
+        """Have a role without any permission for a while."""
+        (name,) = self.iam.list_role_policies(RoleName=role)["PolicyNames"]
+        policy: Any = self.iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
+        self.iam.delete_role_policy(RoleName=role, PolicyName=name)
+        try:
+            yield
+        finally:
+            whole = policy if isinstance(policy, str) else json.dumps(policy)
+            self.iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=whole)
+
+    @contextmanager
+    def code_replaced(self, function: str, change: Callable[[bytes], bytes]) -> Iterator[None]:
+        """Have other code in a function for a while: its zip, changed."""
+        location = self.functions.get_function(FunctionName=function)["Code"]["Location"]
+        with urlopen(location) as answer:  # noqa: S310 - what Lambda says
+            original: bytes = answer.read()
+        self._update_code(function, change(original))
+        try:
+            yield
+        finally:
+            self._update_code(function, original)
+
+    def _update_code(self, function: str, content: bytes) -> None:
+        self.functions.update_function_code(FunctionName=function, ZipFile=content)
+        waiter = self.functions.get_waiter("function_updated_v2")
+        waiter.wait(FunctionName=function, WaiterConfig={"Delay": 1, "MaxAttempts": 60})
+
+
+def _environment(env: Path) -> dict[str, str]:
+    """What a shell exports after `. env`; on AWS, where there is no such file, the environment as it is."""
+    if not env.is_file():
+        return dict(os.environ)
+    said = subprocess.run(["sh", "-euc", '. "$1" && env -0', "sh", env], capture_output=True, text=True, check=True)
+    return dict(line.split("=", 1) for line in said.stdout.split("\0") if line)

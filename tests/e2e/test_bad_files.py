@@ -1,0 +1,89 @@
+"""A file that is not what its name says fails alone, in words; the files around it go on."""
+
+import gzip
+import uuid
+
+import duckdb
+import pytest
+
+from tests.e2e.deployed import Deployed, Run
+
+pytestmark = pytest.mark.xdist_group("e2e")
+
+HEADER = "ship,berth\n"
+GOOD_CSV = f"{HEADER}Aurora,1\nBorealis,2\n".encode()
+GOOD_JSON = b'{"ship": "Aurora", "berth": 1}\n{"ship": "Borealis", "berth": 2}\n'
+
+CSV = {
+    "photo.csv": (b"\x89PNG\r\n\x1a\n" + bytes(range(256)), "it is a PNG image"),
+    "broken.csv.gz": (gzip.compress(GOOD_CSV * 500)[:-30], "it is no whole gzip file"),
+    "not_gzip.csv.gz": (GOOD_CSV, "it is no whole gzip file"),
+    "ragged.csv": (f"{HEADER}Aurora,1\nBorealis,2,3\n".encode(), "line 3 has 3 fields, the header has 2"),
+    "duplicates.csv": (b"ship,Ship\nAurora,1\n", "duplicate column names"),
+    "header_only.csv": (HEADER.encode(), "it has no rows, only a header"),
+    "other_header.csv": (b"ship,quay\nAurora,1\n", "the file lacks berth; the table lacks quay"),
+}
+JSON = {
+    "array.json": (b'[{"ship": "Aurora", "berth": 1}]\n', "it is a JSON array"),
+    "pretty.json": (b'{\n  "ship": "Aurora",\n  "berth": 1\n}\n', "one record a line"),
+}
+
+
+@pytest.fixture(scope="module")
+def good_parquet(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """A Parquet file of two rows."""
+    path = tmp_path_factory.mktemp("parquet") / "good.parquet"
+    with duckdb.connect() as database:
+        database.execute(f"COPY (SELECT 'Aurora' AS ship, range AS berth FROM range(2)) TO '{path}' (FORMAT parquet)")
+    return path.read_bytes()
+
+
+@pytest.fixture(scope="module")
+def bodies(good_parquet: bytes) -> dict[str, bytes]:
+    """All files by their keys, one folder for each format."""
+    folder = f"e2e_{uuid.uuid4().hex[:8]}"
+    bad = {f"{folder}_csv/{name}": body for name, (body, _) in CSV.items()}
+    bad |= {f"{folder}_json/{name}": body for name, (body, _) in JSON.items()}
+    bad[f"{folder}_parquet/truncated.parquet"] = good_parquet[:-20]
+    return bad | {
+        f"{folder}_csv/good_1.csv": GOOD_CSV,
+        f"{folder}_csv/good_2.csv": GOOD_CSV,
+        f"{folder}_csv/good_3.csv.gz": gzip.compress(GOOD_CSV),
+        f"{folder}_json/good.json": GOOD_JSON,
+        f"{folder}_parquet/good.parquet": good_parquet,
+    }
+
+
+@pytest.fixture(scope="module")
+def runs(deployment: Deployed, bodies: dict[str, bytes]) -> dict[str, Run]:
+    """All of them uploaded at once; by their names what became of them."""
+    for key, body in bodies.items():
+        deployment.put(key, body)
+    return {run.key.partition("/")[2]: run for run in deployment.runs(bodies)}
+
+
+REASONS = {name: reason for name, (_, reason) in (CSV | JSON).items()} | {
+    "truncated.parquet": "it is a truncated Parquet file: its footer is missing"
+}
+
+
+@pytest.mark.parametrize(("name", "reason"), REASONS.items(), ids=REASONS)
+def test_a_bad_file_fails_in_words(
+    name: str, reason: str, deployment: Deployed, bodies: dict[str, bytes], runs: dict[str, Run]
+) -> None:
+    run = runs[name]
+    assert (run.status, run.error) == ("FAILED", "ValidationFailed")
+    assert reason in run.cause
+    assert run.key in run.cause
+    assert deployment.arrived(run.key) == bodies[run.key]
+
+
+@pytest.mark.parametrize("name", ["good_1.csv", "good_2.csv", "good_3.csv.gz", "good.json", "good.parquet"])
+def test_the_good_files_around_go_on(
+    name: str, deployment: Deployed, bodies: dict[str, bytes], runs: dict[str, Run]
+) -> None:
+    run = runs[name]
+    assert (run.status, run.cause) == ("SUCCEEDED", "")
+    assert run.document["validation"]["rows"] == 2
+    assert list(run.document["validation"]["columns"]) == ["ship", "berth"]
+    assert deployment.arrived(run.key) == bodies[run.key]

@@ -1,0 +1,158 @@
+"""Each way to upload leads to one execution and to the same bytes, with all that travels with them."""
+
+import hashlib
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.deployed import Deployed, Run, wait_for
+
+pytestmark = pytest.mark.xdist_group("e2e")
+
+MEGABYTE = 1024 * 1024
+HEADERS = {
+    "ContentType": "application/x-manifest",
+    "CacheControl": "max-age=60",
+    "ContentDisposition": 'attachment; filename="manifest.bin"',
+    "ContentEncoding": "identity",
+    "ContentLanguage": "de",
+}
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """A small file that is no table."""
+    path = tmp_path / "manifest.bin"
+    path.write_bytes(os.urandom(10_000))
+    return path
+
+
+def assert_arrived(deployment: Deployed, key: str, body: bytes) -> Run:
+    """One execution, and equal bytes."""
+    run = deployment.one_run(key)
+    assert (run.status, run.states["verification"]) == ("SUCCEEDED", "verified"), run
+    assert hashlib.sha256(deployment.arrived(key)).hexdigest() == hashlib.sha256(body).hexdigest()
+    return run
+
+
+def test_boto3_with_metadata_headers_and_tags(deployment: Deployed, folder: str, file: Path) -> None:
+    key, metadata = f"{folder}/manifest.bin", {"ship": "Aurora", "row-count": "7"}
+    deployment.put(key, file.read_bytes(), Metadata=metadata, Tagging="class=express&berth=4%2F2", **HEADERS)
+    run = assert_arrived(deployment, key, file.read_bytes())
+    assert run.states == {"copy": "copied", "verification": "verified", "catalogue": "not_catalogued"}
+    head = deployment.head(key)
+    assert head["Metadata"] == metadata
+    assert {name: head[name] for name in HEADERS} == HEADERS
+    assert deployment.tags(key) == {"class": "express", "berth": "4/2"}
+
+
+def test_boto3_upload_file(deployment: Deployed, folder: str, file: Path) -> None:
+    key = f"{folder}/manifest.bin"
+    deployment.source.upload_file(str(file), deployment.outputs.source_bucket, key)
+    assert_arrived(deployment, key, file.read_bytes())
+
+
+def test_the_aws_command(deployment: Deployed, folder: str, file: Path) -> None:
+    key = f"{folder}/manifest.bin"
+    said = deployment.run("aws", "s3", "cp", "--no-progress", file, f"s3://{deployment.outputs.source_bucket}/{key}")
+    assert said.returncode == 0, said.stderr
+    assert_arrived(deployment, key, file.read_bytes())
+
+
+def test_the_aws_command_in_parts(deployment: Deployed, folder: str, tmp_path: Path) -> None:
+    large, key = tmp_path / "large.bin", f"{folder}/large.bin"
+    large.write_bytes(os.urandom(50 * MEGABYTE))
+    said = deployment.run("aws", "s3", "cp", "--no-progress", large, f"s3://{deployment.outputs.source_bucket}/{key}")
+    assert said.returncode == 0, said.stderr
+    etag = deployment.source.head_object(Bucket=deployment.outputs.source_bucket, Key=key)["ETag"]
+    assert "-" in etag, "it was meant to go in parts"
+    assert_arrived(deployment, key, large.read_bytes())
+
+
+def test_ferry_upload(deployment: Deployed, folder: str, file: Path) -> None:
+    key = f"{folder}/manifest.bin"
+    said = deployment.ferry("upload", file, key)
+    assert said.returncode == 0, said.stderr
+    run = assert_arrived(deployment, key, file.read_bytes())
+    assert f"ferry show {run.name}" in said.stdout
+
+
+def test_same_bytes_with_other_metadata_or_tags(deployment: Deployed, folder: str, file: Path) -> None:
+    key, body = f"{folder}/manifest.bin", file.read_bytes()
+    deployment.put(key, body, Metadata={"ship": "Aurora"}, Tagging="class=express")
+    assert_arrived(deployment, key, body)
+
+    deployment.put(key, body, Metadata={"ship": "Borealis"}, Tagging="class=express")
+    assert [run.status for run in deployment.runs([key], each=2)] == ["SUCCEEDED"] * 2
+    assert deployment.head(key)["Metadata"] == {"ship": "Borealis"}
+
+    deployment.put(key, body, Metadata={"ship": "Borealis"}, Tagging="class=slow")
+    *_, last = deployment.runs([key], each=3)
+    assert last.states["copy"] == "copied"
+    assert deployment.tags(key) == {"class": "slow"}
+
+    deployment.put(key, body, Metadata={"ship": "Borealis"}, Tagging="class=slow")
+    versions = deployment.versions(key)
+    *_, last = deployment.runs([key], each=4)
+    assert (last.status, last.states["copy"]) == ("SUCCEEDED", "unchanged")
+    assert deployment.versions(key) == versions
+    assert deployment.arrived(key) == body
+
+
+@pytest.mark.parametrize("name", ["ship.bin", "ship.csv"])
+def test_overwritten_there_and_back(name: str, deployment: Deployed, folder: str) -> None:
+    key, x, y = f"{folder}/{name}", b"ship,berth\nAurora,1\n", b"ship,berth\nBorealis,2\nCanopus,3\n"
+    for body in (x, y, x):
+        deployment.put(key, body)
+    runs = deployment.runs([key], each=3)
+    assert [(run.status, run.cause) for run in runs] == [("SUCCEEDED", "")] * 3
+    assert deployment.arrived(key) == x
+    # The last upload's own execution has seen to it that it is there, or found that it is.
+    assert runs[-1].states["verification"] == "verified"
+
+
+def test_empty_object_and_folder_marker(deployment: Deployed, folder: str) -> None:
+    keys = {f"{folder}/empty.csv": "an empty object has no rows", f"{folder}/marker/": "a folder marker has no rows"}
+    for key in keys:
+        deployment.put(key, b"")
+    for key, reason in keys.items():
+        run = assert_arrived(deployment, key, b"")
+        assert run.document["catalogue"] == {"status": "not_catalogued", "reason": reason}
+        assert run.document["verification"]["grade"] is not None
+
+
+def test_source_gone_before_the_copy(deployment: Deployed, folder: str) -> None:
+    key, bucket = f"{folder}/gone.bin", deployment.outputs.source_bucket
+    there = f"{folder}/there.bin"
+    deployment.put(there, b"there")
+    template = deployment.one_run(there).input
+    started = deployment.step_functions.start_execution(
+        stateMachineArn=deployment.outputs.state_machine_arn, name=f"{folder}-gone", input=template.replace(there, key)
+    )
+    run = deployment.run_of(started["executionArn"])
+    assert (run.status, run.error) == ("FAILED", "SourceMissing")
+    assert run.cause.startswith(f"s3://{bucket}/{key} is gone")
+    assert deployment.versions(key) == []
+
+
+def test_forty_files_at_once_share_a_few_crawls(deployment: Deployed, folder: str) -> None:
+    keys = [f"{folder}/{number:02}.csv" for number in range(40)]
+    before = deployment.crawls()
+    for number, key in enumerate(keys):
+        deployment.put(key, f"ship,berth\nAurora,{number}\nBorealis,{number}\n".encode())
+    runs = deployment.runs(keys)
+    assert [(run.status, run.cause) for run in runs] == [("SUCCEEDED", "")] * len(keys)
+    assert {run.document["validation"]["rows"] for run in runs} == {2}
+    assert 1 <= len(deployment.crawls() - before) <= 10
+
+
+def test_a_running_upload_is_seen_by_ferry_show(deployment: Deployed, folder: str) -> None:
+    key = f"{folder}/manifest.csv"
+    deployment.put(key, b"ship,berth\nAurora,1\n")
+    name = wait_for(lambda: deployment.execution_names(key), f"an execution of {key}")[0]
+    said = deployment.ferry("show", name)
+    assert said.returncode == 0, said.stderr
+    # It has followed it to its end.
+    assert "Succeeded" in said.stdout
+    assert deployment.one_run(key).status == "SUCCEEDED"
