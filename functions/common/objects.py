@@ -145,11 +145,16 @@ def _checksum_type(response: Any, value: str | None) -> str | None:
 
 
 def tags(obj: ObjectVersion) -> dict[str, str]:
-    """The tags of exactly this object."""
+    """The tags of this object; raises ObjectChanged when it is not there any more."""
     with aws_errors(f"reading the tags of {location(obj.bucket, obj.key)}"):
-        answer = clients.s3(obj.region).get_object_tagging(
-            Bucket=obj.bucket, Key=obj.key, **version_argument(obj.version_id)
-        )
+        try:
+            answer = clients.s3(obj.region).get_object_tagging(
+                Bucket=obj.bucket, Key=obj.key, **version_argument(obj.version_id)
+            )
+        except ClientError as error:
+            if code_of(error) in OTHERS_WROTE:
+                raise ObjectChanged(obj) from error
+            raise
     return {tag["Key"]: tag["Value"] for tag in answer["TagSet"]}
 
 

@@ -6,6 +6,7 @@ Reading twice is harmless. Sources: GetTables (AWS Glue web API reference), "Tab
 Raises AccessDenied, Throttled, ValidationFailed.
 """
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,10 +65,13 @@ def _partition(path: str, keys: list[Any]) -> dict[str, str]:
     folders = path.split("/")[:-1]
     if len(folders) != len(keys):
         return {}
-    return {
-        key["Name"]: folder.partition("=")[2] if folder.lower().startswith(f"{key['Name']}=") else folder
-        for key, folder in zip(keys, folders, strict=True)
-    }
+    return {key["Name"]: _value(key["Name"], folder) for key, folder in zip(keys, folders, strict=True)}
+
+
+def _value(name: str, folder: str) -> str:
+    """The value in a folder `key=value`, where the column is named by that key, as Glue spells it; else the folder."""
+    key, equals, value = folder.partition("=")
+    return value if equals and re.sub(r"[^a-z0-9_]", "_", key.lower()) == name else folder
 
 
 def header_difference(header: list[str], table: Table) -> str:
