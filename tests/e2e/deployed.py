@@ -162,7 +162,7 @@ class Deployed:
 
         def look() -> list[dict[str, Any]] | None:
             found = [item for item in self._executions() if self._key(item["executionArn"]) in wanted]
-            numbers = {key: 0 for key in wanted}
+            numbers = dict.fromkeys(wanted, 0)
             for item in found:
                 numbers[self._key(item["executionArn"])] += 1
             if any(item["status"] == "RUNNING" for item in found) or min(numbers.values()) < each:

@@ -2,7 +2,6 @@
 
 import gzip
 import uuid
-from pathlib import Path
 
 import duckdb
 import pytest
