@@ -133,6 +133,11 @@ class Deployed:
         )
         return client
 
+    @property
+    def redrives(self) -> bool:
+        """Whether its Step Functions can redrive an execution: AWS can, no emulator does."""
+        return self.outputs.endpoint_url is None
+
     # What a user does.
 
     def put(self, key: str, body: bytes, **arguments: Any) -> None:

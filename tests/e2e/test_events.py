@@ -1,0 +1,99 @@
+"""However often an event comes, it starts one execution; what is no event is set aside, and harms nobody."""
+
+import json
+import uuid
+
+import pytest
+
+from tests.e2e.deployed import Deployed, wait_for
+
+pytestmark = pytest.mark.xdist_group("e2e")
+
+BODY = b"ship,berth\nAurora,1\n"
+
+
+def test_the_same_event_many_times_is_one_execution_and_one_copy(deployment: Deployed, folder: str) -> None:
+    key, outputs = f"{folder}/once.csv", deployment.outputs
+    with deployment.overheard() as message_about:
+        deployment.put(key, BODY)
+        message = message_about(key)
+    # While the first still runs.
+    for _ in range(5):
+        deployment.sqs.send_message(QueueUrl=outputs.queue_url, MessageBody=message)
+    deployment.sns.publish(TopicArn=outputs.uploads_topic_arn, Message=json.loads(message)["Message"])
+    deployment.await_quiet_queue()
+    run = deployment.one_run(key)
+    assert (run.status, run.cause) == ("SUCCEEDED", "")
+    # And after its end, with three at once.
+    entries = [{"Id": str(number), "MessageBody": message} for number in range(3)]
+    deployment.sqs.send_message_batch(QueueUrl=outputs.queue_url, Entries=entries)  # type: ignore[arg-type]
+    # What is behind them in the queue is taken after them.
+    deployment.put(f"{folder}/behind.bin", b"behind")
+    assert deployment.one_run(f"{folder}/behind.bin").status == "SUCCEEDED"
+    deployment.await_quiet_queue()
+    assert deployment.execution_names(key) == [run.name]
+    assert len(deployment.versions(key)) == 1
+    assert deployment.arrived(key) == BODY
+
+
+def test_bad_messages_are_set_aside_with_the_reason(deployment: Deployed, folder: str) -> None:
+    messages = {
+        json.dumps({"mark": folder, "hello": "world"}): "it is no S3 event: it has no Records",
+        f"{folder} {{not JSON": "the message is no JSON: ",
+        json.dumps({"Message": f"{folder} {{neither"}): "the notification in the message is no JSON: ",
+        json.dumps([folder]): "the message is no JSON object",
+    }
+    for body in messages:
+        deployment.sqs.send_message(QueueUrl=deployment.outputs.queue_url, MessageBody=body)
+    reasons = deployment.dead_letters(folder, len(messages))
+    assert set(reasons) == set(messages)
+    for body, reason in messages.items():
+        assert reasons[body].startswith(reason)
+    key = f"{folder}/next.bin"
+    deployment.put(key, b"next")
+    assert deployment.one_run(key).status == "SUCCEEDED"
+
+
+def test_the_good_records_beside_a_bad_one_go_on(deployment: Deployed, folder: str) -> None:
+    keys = [f"{folder}/one.bin", f"{folder}/two.bin"]
+    with deployment.overheard() as message_about:
+        deployment.put(keys[0], b"one")
+        record = json.loads(json.loads(message_about(keys[0]))["Message"])["Records"][0]
+    deployment.put(keys[1], b"two")
+    assert {run.status for run in deployment.runs(keys)} == {"SUCCEEDED"}
+
+    def told_again(key: str) -> dict[str, object]:
+        """An upload of its own, by its sequencer, of what is there already."""
+        etag = deployment.source.head_object(Bucket=deployment.outputs.source_bucket, Key=key)["ETag"].strip('"')
+        told = {"key": key, "size": 3, "eTag": etag, "sequencer": uuid.uuid4().hex[:16].upper()}
+        return record | {"s3": record["s3"] | {"object": told}}
+
+    bad = told_again(keys[0])
+    bad["s3"] = {"bucket": {"name": deployment.outputs.source_bucket}, "object": {"key": folder}}
+    body = json.dumps({"Records": [told_again(keys[0]), bad, told_again(keys[1])]})
+    deployment.sqs.send_message(QueueUrl=deployment.outputs.queue_url, MessageBody=body)
+    ended = deployment.runs(keys, each=2)
+    assert [run.status for run in ended] == ["SUCCEEDED"] * 4
+    assert [run.states["copy"] for run in ended].count("unchanged") == 2
+    assert deployment.dead_letters(folder, 1)[body].startswith("record 2 of 3: it is no S3 event: ")
+
+
+def test_a_dead_letter_goes_back_and_is_handled(deployment: Deployed, folder: str) -> None:
+    outputs = deployment.outputs
+    first, key = f"{folder}/first.bin", f"{folder}/later.bin"
+    with deployment.overheard() as message_about:
+        deployment.put(first, b"same")
+        message = message_about(first)
+    assert deployment.one_run(first).status == "SUCCEEDED"
+    deployment.target.delete_object(Bucket=outputs.target_bucket, Key=first)
+    # As if the starter had failed five times on it.
+    event = json.loads(json.loads(message)["Message"])
+    event["Records"][0]["s3"]["object"]["sequencer"] = uuid.uuid4().hex[:16].upper()
+    deployment.sqs.send_message(QueueUrl=outputs.dead_letter_queue_url, MessageBody=json.dumps(event))
+    said = deployment.ferry("replay", "--failed")
+    assert said.returncode == 0, said.stderr
+    assert "1 dead letter put back into the queue." in said.stdout
+    assert [run.status for run in deployment.runs([first], each=2)] == ["SUCCEEDED"] * 2
+    assert deployment.arrived(first) == b"same"
+    assert wait_for(lambda: "Nothing to replay" in deployment.ferry("replay", "--failed").stdout, "nothing to do")
+    assert deployment.execution_names(key) == []

@@ -1,0 +1,116 @@
+"""`ferry` as an operator's scripts meet it: what it prints as JSON, how it exits, its one line for what is wrong."""
+
+import json
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.deployed import Deployed
+
+pytestmark = pytest.mark.xdist_group("e2e")
+
+LIST_FIELDS = ["execution", "key", "size_bytes", "status", "state", "grade", "started"]
+STATE_FIELDS = ["name", "status", "seconds", "retries", "error", "cause"]
+BODY = b"ship,berth\nAurora,1\n"
+
+
+def test_list_and_show_as_json(deployment: Deployed, folder: str) -> None:
+    good, bad = f"{folder}/good.csv", f"{folder}/bad.csv"
+    deployment.put(good, BODY)
+    deployment.put(bad, b"ship,berth\n")
+    runs = {run.key: run for run in deployment.runs([good, bad])}
+
+    told = deployment.ferry("list", "--json")
+    assert (told.returncode, told.stderr) == (0, "")
+    listed = {item["key"]: item for item in json.loads(told.stdout)}
+    assert list(listed[good]) == LIST_FIELDS
+    started = datetime.fromisoformat(listed[good].pop("started"))
+    assert started.utcoffset() == timedelta(0)
+    assert listed[good] == {
+        "execution": runs[good].name,
+        "key": good,
+        "size_bytes": len(BODY),
+        "status": "SUCCEEDED",
+        "state": "Succeeded",
+        "grade": "checksum",
+    }
+    assert (listed[bad]["status"], listed[bad]["state"]) == ("FAILED", "RunValidationQuery")
+
+    failures = json.loads(deployment.ferry("list", "--failed", "--json").stdout)
+    assert {item["status"] for item in failures} == {"FAILED"}
+    assert good not in {item["key"] for item in failures}
+
+    shown = json.loads(deployment.ferry("show", runs[good].name, "--json").stdout)
+    assert list(shown) == [*LIST_FIELDS, "states"]
+    assert [state["name"] for state in shown["states"]][:4] == [
+        "CopyObject",
+        "CopyFinished?",
+        "VerifyChecksum",
+        "ChecksumVerified?",
+    ]
+    assert shown["states"][-1]["name"] == "Succeeded"
+    for state in shown["states"]:
+        assert list(state) == STATE_FIELDS
+        assert (state["status"], state["error"], state["cause"]) == ("SUCCEEDED", None, None)
+
+    *_, last = json.loads(deployment.ferry("show", runs[bad].arn, "--json").stdout)["states"]
+    assert (last["name"], last["status"], last["error"]) == ("RunValidationQuery", "FAILED", "ValidationFailed")
+    assert last["cause"] == runs[bad].cause
+
+    # Without --json a person reads the same.
+    assert runs[bad].cause.split(":")[0] in deployment.ferry("show", runs[bad].name).stdout
+
+
+@pytest.mark.parametrize(
+    ("command", "exit_code", "words"),
+    [
+        (["show", "0000"], 1, "There is no execution 0000"),
+        (["replay", "0000"], 1, "There is no execution 0000"),
+        (["show"], 2, "Missing argument"),
+        (["replay"], 2, "Name the executions to replay, or give --failed"),
+        (["list", "--limit", "-1"], 2, "--limit"),
+        (["upload", "no-such-file"], 2, "There is no file no-such-file"),
+        (["sail"], 2, "No such command"),
+    ],
+    ids=["unknown-show", "unknown-replay", "no-argument", "nothing-named", "bad-number", "no-file", "no-command"],
+)
+def test_what_is_wrong_is_one_line(command: list[str], exit_code: int, words: str, deployment: Deployed) -> None:
+    said = deployment.ferry(*command)
+    assert (said.returncode, said.stdout) == (exit_code, "")
+    assert said.stderr.count("\n") == 1
+    assert said.stderr.startswith("ferry: ")
+    assert words in said.stderr
+
+
+def test_a_good_execution_is_not_replayed(deployment: Deployed, folder: str) -> None:
+    key = f"{folder}/good.bin"
+    deployment.put(key, b"good")
+    name = deployment.one_run(key).name
+    said = deployment.ferry("replay", name)
+    assert said.returncode == 1
+    assert said.stderr == f"ferry: {name} is SUCCEEDED: only what failed can be replayed. Nothing was done.\n"
+    assert deployment.execution_names(key) == [name]
+
+
+def test_no_cloud_is_one_line(deployment: Deployed, tmp_path: Path) -> None:
+    for outputs, words in (
+        (tmp_path / "outputs.json", "No cloud here: "),
+        (
+            _dead(deployment, tmp_path),
+            "No cloud answers at http://127.0.0.1:9. Start the embedded cloud with `make up`.",
+        ),
+    ):
+        said = deployment.run("ferry", "list", "--outputs", outputs)
+        assert (said.returncode, said.stdout) == (1, "")
+        assert said.stderr.startswith(f"ferry: {words}")
+        assert said.stderr.count("\n") == 1
+
+
+def _dead(deployment: Deployed, folder: Path) -> Path:
+    """The outputs of a cloud that ran once."""
+    outputs = deployment.outputs.model_copy(update={"endpoint_url": "http://127.0.0.1:9"})
+    path = folder / "dead" / "outputs.json"
+    path.parent.mkdir()
+    path.write_text(outputs.model_dump_json())
+    return path
