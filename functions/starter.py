@@ -24,6 +24,7 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.exceptions import ClientError
 from pydantic import Field, ValidationError
+from pydantic_core import PydanticSerializationError
 
 from functions.common import clients
 from functions.common.aws_errors import aws_errors, code_of
@@ -62,7 +63,8 @@ def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailure
         return process_partial_response(
             event=event,
             record_handler=lambda record: start_executions(record, settings),
-            processor=BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False),
+            # Without a logger Powertools keeps to itself why a message failed.
+            processor=BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False, logger=logger),
             context=context,
         )
     finally:
@@ -104,8 +106,8 @@ def _s3_records(body: str) -> list[Any]:
 def _json_object(text: str, what: str) -> dict[str, Any]:
     try:
         value = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise BadMessage(f"{what} is no JSON: {error}") from error
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise BadMessage(f"{what} is no JSON that can be read: {error}") from error
     if not isinstance(value, dict):
         raise BadMessage(f"{what} is no JSON object")
     return value
@@ -125,7 +127,7 @@ def read_upload(record: Any) -> Source | None:
             return None
         obj = record["s3"]["object"]
         version_id = obj.get("versionId")
-        return Source(
+        source = Source(
             bucket=record["s3"]["bucket"]["name"],
             region=record["awsRegion"],
             key=unquote_plus(obj["key"], errors="strict"),
@@ -134,6 +136,8 @@ def read_upload(record: Any) -> Source | None:
             sequencer=obj["sequencer"],
             size_bytes=obj["size"],
         )
+        # Half of a surrogate pair is text to JSON and to Python, but cannot be sent on.
+        source.model_dump_json()
     except ValidationError as error:
         fields = ", ".join(str(problem["loc"][0]) for problem in error.errors())
         raise BadMessage(f"it is no S3 event: wrong {fields}") from error
@@ -141,6 +145,9 @@ def read_upload(record: Any) -> Source | None:
         raise BadMessage(f"it is no S3 event: it has no {error}") from error
     except (TypeError, AttributeError, UnicodeDecodeError) as error:
         raise BadMessage(f"it is no S3 event: {error}") from error
+    except PydanticSerializationError as error:
+        raise BadMessage("it is no S3 event: its text is no Unicode") from error
+    return source
 
 
 def execution_name(source: Source) -> str:

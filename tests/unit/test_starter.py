@@ -1,0 +1,404 @@
+"""Starter: which message starts what, under which name, and what becomes of the others."""
+
+import json
+import re
+from typing import Any, cast
+from urllib.parse import quote_plus
+
+import boto3
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from functions import starter
+from functions.common import clients
+from functions.common.errors import SettingInvalid
+from functions.common.models import Source
+from functions.starter import BadMessage, execution_name, read_upload
+from tests.unit.conftest import Hooks, LambdaContext, Refusal
+
+REGION = "us-east-1"
+ACCOUNT = "123456789012"
+QUEUE_URL = f"https://sqs.{REGION}.amazonaws.com/{ACCOUNT}/dead-letters"
+MACHINE_ARN = f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:migrate"
+STEADY = settings(max_examples=60, deadline=None, derandomize=True)
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=40)
+
+UPLOAD = Source(
+    bucket="ferry-source",
+    region="us-west-2",
+    key="sales/a.csv",
+    version_id="v1",
+    etag="0123",
+    sequencer="0A",
+    size_bytes=5,
+)
+
+
+class Deployed:
+    """The state machine and the dead-letter queue."""
+
+    def __init__(self, hooks: Hooks) -> None:
+        self.hooks = hooks
+        self.states = boto3.client("stepfunctions", REGION)
+        self.sqs = boto3.client("sqs", REGION)
+
+    def executions(self) -> list[dict[str, Any]]:
+        """The input of each execution."""
+        found = self.states.list_executions(stateMachineArn=MACHINE_ARN)["executions"]
+        described = [self.states.describe_execution(executionArn=each["executionArn"]) for each in found]
+        return [cast("dict[str, Any]", json.loads(each["input"])) for each in described]
+
+    def dead_letters(self) -> list[tuple[str, str]]:
+        """Each dead letter with its reason."""
+        answer = self.sqs.receive_message(
+            QueueUrl=QUEUE_URL, MaxNumberOfMessages=10, MessageAttributeNames=["reason"], WaitTimeSeconds=0
+        )
+        found = answer.get("Messages", [])
+        return [(each["Body"], each["MessageAttributes"]["reason"]["StringValue"]) for each in found]
+
+
+@pytest.fixture
+def deployed(hooks: Hooks, monkeypatch: pytest.MonkeyPatch) -> Deployed:
+    monkeypatch.setenv("STATE_MACHINE_ARN", MACHINE_ARN)
+    monkeypatch.setenv("DEAD_LETTER_QUEUE_URL", QUEUE_URL)
+    monkeypatch.delenv("MINIMUM_GRADE", raising=False)
+    monkeypatch.setattr(clients, "ATTEMPTS", 1)
+    made = Deployed(hooks)
+    made.sqs.create_queue(QueueName="dead-letters")
+    made.states.create_state_machine(
+        name="migrate",
+        definition=json.dumps({"StartAt": "A", "States": {"A": {"Type": "Succeed"}}}),
+        roleArn=f"arn:aws:iam::{ACCOUNT}:role/migrate",
+    )
+    return made
+
+
+def record(source: Source = UPLOAD, *, name: str = "ObjectCreated:Put", version: str = "2.1") -> dict[str, Any]:
+    """A record as S3 writes it."""
+    obj: dict[str, Any] = {
+        "key": quote_plus(source.key),
+        "size": source.size_bytes,
+        "eTag": source.etag,
+        "sequencer": source.sequencer,
+    }
+    if source.version_id:
+        obj["versionId"] = source.version_id
+    return {
+        "eventVersion": version,
+        "eventSource": "aws:s3",
+        "awsRegion": source.region,
+        "eventTime": "2026-11-01T10:00:00.000Z",
+        "eventName": name,
+        "s3": {"s3SchemaVersion": "1.0", "bucket": {"name": source.bucket}, "object": obj},
+    }
+
+
+def without(*path: str) -> dict[str, Any]:
+    changed: Any = record()
+    inner = changed
+    for name in path[:-1]:
+        inner = inner[name]
+    del inner[path[-1]]
+    return cast("dict[str, Any]", changed)
+
+
+def with_object(**fields: object) -> dict[str, Any]:
+    changed = record()
+    changed["s3"]["object"] |= fields
+    return changed
+
+
+def s3_event(*records: object) -> str:
+    return json.dumps({"Records": records})
+
+
+def by_sns(body: str) -> str:
+    return json.dumps({"Type": "Notification", "TopicArn": "arn:aws:sns:us-west-2:1:uploads", "Message": body})
+
+
+def run(*bodies: str) -> list[str]:
+    """Deliver a batch; the ids of the messages that SQS shall deliver again."""
+    messages = [
+        {"messageId": f"m{number}", "body": body, "eventSource": "aws:sqs", "receiptHandle": "r", "attributes": {}}
+        for number, body in enumerate(bodies)
+    ]
+    answer = starter.handler({"Records": messages}, cast("Any", LambdaContext()))
+    return [str(each["itemIdentifier"]) for each in answer["batchItemFailures"]]
+
+
+@pytest.mark.parametrize("wrap", [by_sns, str], ids=["through SNS", "raw"])
+def test_an_upload_becomes_an_execution_under_its_name(deployed: Deployed, wrap: Any) -> None:
+    assert run(wrap(s3_event(record()))) == []
+    (sent,) = deployed.hooks.params["StartExecution"]
+    assert (sent["stateMachineArn"], sent["name"]) == (MACHINE_ARN, execution_name(UPLOAD))
+    assert deployed.executions() == [{"source": UPLOAD.model_dump(), "rule": {"mode": "copy", "minimum_grade": "any"}}]
+    assert deployed.dead_letters() == []
+
+
+def test_the_grade_that_is_asked_for_goes_with_the_upload(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MINIMUM_GRADE", "readback")
+    run(s3_event(record()))
+    assert deployed.executions()[0]["rule"]["minimum_grade"] == "readback"
+
+
+def test_a_message_with_many_records_starts_them_all(deployed: Deployed) -> None:
+    other = UPLOAD.model_copy(update={"key": "sales/b.csv"})
+    assert run(s3_event(record(), record(other)), s3_event()) == []
+    assert {each["source"]["key"] for each in deployed.executions()} == {"sales/a.csv", "sales/b.csv"}
+
+
+def test_the_same_event_five_times_is_one_execution(deployed: Deployed) -> None:
+    assert run(*[by_sns(s3_event(record()))] * 5) == []
+    assert len(deployed.executions()) == 1
+
+
+def test_an_event_of_an_execution_that_has_ended_is_acknowledged(deployed: Deployed) -> None:
+    deployed.hooks.answer("StartExecution", Refusal("ExecutionAlreadyExists"))
+    assert run(s3_event(record())) == []
+    assert deployed.dead_letters() == []
+
+
+@pytest.mark.parametrize("how", ["Put", "Post", "Copy", "CompleteMultipartUpload"])
+@pytest.mark.parametrize("prefix", ["", "s3:"])
+def test_every_way_to_write_an_object_starts_one(deployed: Deployed, how: str, prefix: str) -> None:
+    run(s3_event(record(name=f"{prefix}ObjectCreated:{how}")))
+    assert len(deployed.executions()) == 1
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["ObjectRemoved:Delete", "ObjectRemoved:DeleteMarkerCreated", "ObjectTagging:Put", "ObjectRestore:Completed"],
+)
+def test_an_event_without_new_bytes_is_acknowledged(deployed: Deployed, name: str) -> None:
+    assert run(s3_event(without("s3") | {"eventName": name})) == []
+    assert (deployed.executions(), deployed.dead_letters()) == ([], [])
+
+
+@pytest.mark.parametrize("wrap", [by_sns, str], ids=["through SNS", "raw"])
+def test_the_test_event_is_acknowledged(deployed: Deployed, wrap: Any) -> None:
+    test_event = {"Service": "Amazon S3", "Event": "s3:TestEvent", "Bucket": "ferry-source"}
+    assert run(wrap(json.dumps(test_event))) == []
+    assert (deployed.executions(), deployed.dead_letters()) == ([], [])
+
+
+@pytest.mark.parametrize("version", ["2.0", "2.1", "2.2", "2.3", "2.9"])
+def test_later_minor_versions_of_the_event_with_more_fields_are_read(version: str) -> None:
+    newer = record(version=version) | {"glacierEventData": {}, "userIdentity": {"principalId": "A"}}
+    newer["s3"]["object"]["newField"] = {"nested": 1}
+    assert read_upload(newer) == UPLOAD
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        ("{", "the message is no JSON"),
+        ("", "the message is no JSON"),
+        ("[]", "the message is no JSON object"),
+        ('"x"', "the message is no JSON object"),
+        ("{}", "it has no Records"),
+        ('{"Records": {}}', "it has no Records"),
+        (by_sns("{"), "the notification in the message is no JSON"),
+        (by_sns("[]"), "the notification in the message is no JSON object"),
+        (by_sns("{}"), "it has no Records"),
+    ],
+)
+def test_a_message_that_is_no_s3_event_is_set_aside_at_once_with_the_reason(
+    deployed: Deployed, body: str, reason: str
+) -> None:
+    if not body:
+        deployed.hooks.answer("SendMessage", {"MessageId": "1", "MD5OfMessageBody": "x"})
+    assert run(body, s3_event(record())) == []
+    if body:
+        ((letter, said),) = deployed.dead_letters()
+        assert letter == body
+    else:
+        said = deployed.hooks.params["SendMessage"][0]["MessageAttributes"]["reason"]["StringValue"]
+    assert reason in said
+    assert len(deployed.executions()) == 1, "the good message goes on"
+
+
+@pytest.mark.parametrize(
+    ("bad", "reason"),
+    [
+        (without("eventName"), "it has no 'eventName'"),
+        (without("eventSource"), "it has no 'eventSource'"),
+        (without("awsRegion"), "it has no 'awsRegion'"),
+        (without("s3"), "it has no 's3'"),
+        (without("s3", "bucket"), "it has no 'bucket'"),
+        (without("s3", "bucket", "name"), "it has no 'name'"),
+        (without("s3", "object", "key"), "it has no 'key'"),
+        (without("s3", "object", "size"), "it has no 'size'"),
+        (without("s3", "object", "eTag"), "it has no 'eTag'"),
+        (without("s3", "object", "sequencer"), "it has no 'sequencer'"),
+        (with_object(size=-1), "wrong size_bytes"),
+        (with_object(size="many"), "wrong size_bytes"),
+        (with_object(sequencer=None, versionId=3), "wrong version_id, sequencer"),
+        (with_object(key="%ff.csv"), "can't decode byte 0xff"),
+        (with_object(key="\ud800.csv"), "its text is no Unicode"),
+        (with_object(key=7), "it is no S3 event"),
+        (with_object(eTag=None), "it is no S3 event"),
+        (record() | {"eventSource": "aws:sns"}, "it comes from aws:sns, not from S3"),
+        ("not a record", "it is no S3 event"),
+        (None, "it is no S3 event"),
+    ],
+)
+def test_a_bad_record_is_set_aside_with_the_reason_and_the_good_ones_beside_it_go_on(
+    deployed: Deployed, bad: object, reason: str
+) -> None:
+    other = UPLOAD.model_copy(update={"key": "sales/b.csv"})
+    body = s3_event(record(), bad, record(other))
+    assert run(body) == []
+    assert {each["source"]["key"] for each in deployed.executions()} == {"sales/a.csv", "sales/b.csv"}
+    ((letter, said),) = deployed.dead_letters()
+    assert letter == body
+    assert said.startswith("record 2 of 3: ")
+    assert reason in said
+
+
+def test_all_reasons_of_a_message_are_told_in_text_that_sqs_takes(deployed: Deployed) -> None:
+    run(s3_event(record() | {"eventSource": "bell\x07"}, without("s3"), record() | {"eventSource": "x" * 2000}))
+    ((_, said),) = deployed.dead_letters()
+    assert said.startswith("record 1 of 3: it comes from bell\N{REPLACEMENT CHARACTER}, not from S3; record 2 of 3: ")
+    assert len(said) == 1000
+
+
+@pytest.mark.parametrize("code", ["ThrottlingException", "AccessDeniedException", "StateMachineDoesNotExist"])
+def test_only_the_message_that_could_not_be_started_is_delivered_again(deployed: Deployed, code: str) -> None:
+    deployed.hooks.answer("StartExecution", lambda: None, Refusal(code))
+    others = [UPLOAD.model_copy(update={"key": f"sales/{name}.csv"}) for name in "abc"]
+    assert run(*(s3_event(record(each)) for each in others)) == ["m1"]
+    assert {each["source"]["key"] for each in deployed.executions()} == {"sales/a.csv", "sales/c.csv"}
+    assert deployed.dead_letters() == [], "SQS delivers it again; it is no dead letter yet"
+
+
+def test_a_whole_batch_that_was_throttled_is_delivered_again(deployed: Deployed) -> None:
+    deployed.hooks.answer("StartExecution", Refusal("ThrottlingException"), Refusal("ThrottlingException"))
+    assert run(s3_event(record()), s3_event(record())) == ["m0", "m1"]
+
+
+def test_a_bad_message_that_cannot_be_set_aside_is_delivered_again(deployed: Deployed) -> None:
+    deployed.hooks.answer("SendMessage", Refusal("AccessDenied"))
+    assert run("{", s3_event(record())) == ["m0"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("STATE_MACHINE_ARN", None, "STATE_MACHINE_ARN: is not set"),
+        ("STATE_MACHINE_ARN", "migrate", "STATE_MACHINE_ARN: String should match"),
+        ("DEAD_LETTER_QUEUE_URL", "ferry-dead-letters", "DEAD_LETTER_QUEUE_URL: String should match"),
+        ("MINIMUM_GRADE", "best", "MINIMUM_GRADE: Input should be"),
+    ],
+)
+def test_a_wrong_setting_is_named_before_anything_is_started(
+    deployed: Deployed, monkeypatch: pytest.MonkeyPatch, name: str, value: str | None, said: str
+) -> None:
+    if value is None:
+        monkeypatch.delenv(name)
+    else:
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SettingInvalid, match=said):
+        run(s3_event(record()))
+    assert not deployed.hooks.params["StartExecution"]
+
+
+UPLOADS = st.builds(
+    Source,
+    bucket=TEXT,
+    region=st.just("us-west-2"),
+    key=TEXT,
+    version_id=st.none() | TEXT.filter(lambda text: text != "null"),
+    etag=TEXT,
+    sequencer=TEXT,
+    size_bytes=st.integers(min_value=0),
+)
+IDENTITY = ["bucket", "key", "version_id", "etag", "sequencer"]
+
+
+@STEADY
+@given(UPLOADS)
+def test_a_name_is_one_that_step_functions_takes_with_room_for_replays(upload: Source) -> None:
+    name = execution_name(upload)
+    assert re.fullmatch(r"[0-9A-Za-z_-]{1,60}", name)
+    assert len(f"{name}-replay-{10**6}") <= 80
+
+
+@STEADY
+@given(UPLOADS, st.integers(min_value=0), TEXT)
+def test_the_same_upload_has_the_same_name_however_often_it_is_told(upload: Source, size: int, region: str) -> None:
+    again = Source.model_validate_json(upload.model_dump_json())
+    elsewhere = again.model_copy(update={"size_bytes": size, "region": region})
+    assert execution_name(upload) == execution_name(again) == execution_name(elsewhere)
+
+
+@STEADY
+@given(UPLOADS, st.sampled_from(IDENTITY), TEXT)
+def test_another_upload_has_another_name_whichever_field_differs(upload: Source, field: str, value: str) -> None:
+    other = upload.model_copy(update={field: value})
+    assert (execution_name(other) == execution_name(upload)) == (other == upload)
+
+
+@STEADY
+@given(UPLOADS)
+def test_text_that_moves_from_one_field_to_the_next_makes_another_name(upload: Source) -> None:
+    moved = upload.model_copy(update={"bucket": upload.bucket + upload.key[:1], "key": upload.key[1:]})
+    assert execution_name(moved) != execution_name(upload)
+
+
+def test_a_null_version_is_no_version_for_the_name_either() -> None:
+    unversioned = UPLOAD.model_copy(update={"version_id": None})
+    told = read_upload(with_object(versionId="null"))
+    assert told == unversioned == read_upload(without("s3", "object", "versionId"))
+    assert execution_name(told) == execution_name(unversioned)
+
+
+def test_names_stay_the_same_from_release_to_release() -> None:
+    """Else a message that waits in the queue during a deployment starts a second execution."""
+    assert execution_name(UPLOAD) == "c33e6ec5ae54fc2492df975dbd6b222c8c26afc1"
+
+
+def test_quotes_around_an_etag_are_not_part_of_it() -> None:
+    assert read_upload(with_object(eTag='"0123"')) == UPLOAD
+
+
+@STEADY
+@given(TEXT)
+@example("a b+c")
+@example("a+b c%20d")
+@example("already%2Fencoded%2520twice+and+plus")
+@example("100%")
+@example("%zz%")
+@example("line\nbreak\ttab")
+@example("e\u0301 and \u00e9")
+@example("\U0001f6a2/${x}/../'\"<&>#?=;")
+@example("//leading/" + "x" * 1000)
+@example("\x00\x7f\ufffe")
+def test_every_key_comes_back_as_it_was_from_the_way_s3_writes_it(key: str) -> None:
+    upload = read_upload(record(UPLOAD.model_copy(update={"key": key})))
+    assert upload
+    assert upload.key == key
+
+
+@pytest.mark.parametrize(
+    ("written", "key"),
+    [
+        ("my+file.csv", "my file.csv"),
+        ("my%2Bfile.csv", "my+file.csv"),
+        ("my%20file.csv", "my file.csv"),
+        ("a%252Fb", "a%2Fb"),
+        ("a%25+b", "a% b"),
+        ("dir/caf%C3%A9", "dir/caf\u00e9"),
+        ("%F0%9F%9A%A2", "\U0001f6a2"),
+        ("plain/é", "plain/é"),
+    ],
+)
+def test_a_key_is_decoded_once_and_a_plus_is_a_space(written: str, key: str) -> None:
+    upload = read_upload(with_object(key=written))
+    assert upload
+    assert upload.key == key
+
+
+def test_a_key_that_is_no_utf_8_is_refused_and_never_guessed() -> None:
+    with pytest.raises(BadMessage, match="no S3 event"):
+        read_upload(with_object(key="%E9.csv"))
