@@ -2,33 +2,38 @@
 
 import csv
 import importlib.resources
-import os
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from infra.local import cloud
-from tests.e2e.deployed import Deployed
+from tests.e2e.deployed import GIVEN, Deployed
 
 
 @pytest.fixture(scope="session")
 def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
     """A deployment with everything, known by its outputs file alone."""
-    given = os.environ.get("FERRY_OUTPUTS")
-    if given:
-        yield Deployed(Path(given).absolute())
-        return
-    folder = tmp_path_factory.mktemp("e2e") / ".ferry"
-    with cloud.running(folder):
-        yield Deployed(folder / "outputs.json")
+    with _deployment(tmp_path_factory.mktemp("e2e")) as deployed:
+        yield deployed
 
 
 @pytest.fixture(scope="module")
-def module_folder() -> str:
-    """A folder, and so a table, that no other module uses."""
-    return f"e2e_{uuid.uuid4().hex[:8]}"
+def broken_deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
+    """A deployment for those tests alone that take something away from it."""
+    with _deployment(tmp_path_factory.mktemp("broken")) as deployed:
+        yield deployed
+
+
+@contextmanager
+def _deployment(folder: Path) -> Iterator[Deployed]:
+    if GIVEN:
+        yield Deployed(Path(GIVEN).absolute())
+        return
+    with cloud.running(folder / ".ferry"):
+        yield Deployed(folder / ".ferry" / "outputs.json")
 
 
 @pytest.fixture

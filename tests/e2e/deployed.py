@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_stepfunctions import SFNClient
 
+GIVEN = os.environ.get("FERRY_OUTPUTS")
+"""The outputs file of a deployment that is there already, which the tests then use."""
+
 PROGRAMS = CHECKOUT / ".venv" / "bin"
 PATIENCE_SECONDS = 90
 """No statement about speed: after so long nothing will come any more."""

@@ -8,8 +8,6 @@ import pytest
 
 from tests.e2e.deployed import Deployed, Run
 
-pytestmark = pytest.mark.xdist_group("e2e")
-
 HEADER = "ship,berth\n"
 GOOD_CSV = f"{HEADER}Aurora,1\nBorealis,2\n".encode()
 GOOD_JSON = b'{"ship": "Aurora", "berth": 1}\n{"ship": "Borealis", "berth": 2}\n'

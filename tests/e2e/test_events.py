@@ -3,11 +3,7 @@
 import json
 import uuid
 
-import pytest
-
-from tests.e2e.deployed import Deployed, wait_for
-
-pytestmark = pytest.mark.xdist_group("e2e")
+from tests.e2e.deployed import Deployed
 
 BODY = b"ship,berth\nAurora,1\n"
 
@@ -66,7 +62,8 @@ def test_the_good_records_beside_a_bad_one_go_on(deployment: Deployed, folder: s
         """An upload of its own, by its sequencer, of what is there already."""
         etag = deployment.source.head_object(Bucket=deployment.outputs.source_bucket, Key=key)["ETag"].strip('"')
         told = {"key": key, "size": 3, "eTag": etag, "sequencer": uuid.uuid4().hex[:16].upper()}
-        return record | {"s3": record["s3"] | {"object": told}}
+        told_whole: dict[str, object] = record | {"s3": record["s3"] | {"object": told}}
+        return told_whole
 
     bad = told_again(keys[0])
     bad["s3"] = {"bucket": {"name": deployment.outputs.source_bucket}, "object": {"key": folder}}
@@ -76,24 +73,3 @@ def test_the_good_records_beside_a_bad_one_go_on(deployment: Deployed, folder: s
     assert [run.status for run in ended] == ["SUCCEEDED"] * 4
     assert [run.states["copy"] for run in ended].count("unchanged") == 2
     assert deployment.dead_letters(folder, 1)[body].startswith("record 2 of 3: it is no S3 event: ")
-
-
-def test_a_dead_letter_goes_back_and_is_handled(deployment: Deployed, folder: str) -> None:
-    outputs = deployment.outputs
-    first, key = f"{folder}/first.bin", f"{folder}/later.bin"
-    with deployment.overheard() as message_about:
-        deployment.put(first, b"same")
-        message = message_about(first)
-    assert deployment.one_run(first).status == "SUCCEEDED"
-    deployment.target.delete_object(Bucket=outputs.target_bucket, Key=first)
-    # As if the starter had failed five times on it.
-    event = json.loads(json.loads(message)["Message"])
-    event["Records"][0]["s3"]["object"]["sequencer"] = uuid.uuid4().hex[:16].upper()
-    deployment.sqs.send_message(QueueUrl=outputs.dead_letter_queue_url, MessageBody=json.dumps(event))
-    said = deployment.ferry("replay", "--failed")
-    assert said.returncode == 0, said.stderr
-    assert "1 dead letter put back into the queue." in said.stdout
-    assert [run.status for run in deployment.runs([first], each=2)] == ["SUCCEEDED"] * 2
-    assert deployment.arrived(first) == b"same"
-    assert wait_for(lambda: "Nothing to replay" in deployment.ferry("replay", "--failed").stdout, "nothing to do")
-    assert deployment.execution_names(key) == []

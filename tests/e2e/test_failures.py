@@ -4,17 +4,22 @@ These tests take permissions and code away, so they have a deployment to themsel
 """
 
 import io
-import os
+import json
 import textwrap
+import uuid
 import zipfile
 from collections.abc import Callable
 
 import pytest
 
-from tests.e2e.deployed import Deployed, Run
+from tests.e2e.deployed import GIVEN, Deployed, Run
 
-# Where the deployment is a given one, nothing else may run beside them.
-pytestmark = pytest.mark.xdist_group("e2e" if "FERRY_OUTPUTS" in os.environ else "e2e-failures")
+
+@pytest.fixture(scope="module")
+def deployment(broken_deployment: Deployed) -> Deployed:
+    """The deployment of these tests."""
+    return broken_deployment
+
 
 BODY = b"ship,berth\nAurora,1\nBorealis,-999\n"
 
@@ -53,18 +58,27 @@ def assert_replayed(deployment: Deployed, failure: Run) -> Run:
     said = deployment.ferry("replay", "--failed")
     assert said.returncode == 0, said.stderr
     assert failure.name in said.stdout
-    again = deployment.ferry("replay", "--failed")
-    assert (again.returncode, again.stdout) == (0, "Nothing to replay.\n")
+    assert_nothing_to_replay(deployment, failure)
     *_, replayed = deployment.runs([failure.key], each=1 if deployment.redrives else 2)
     assert (replayed.status, replayed.cause) == ("SUCCEEDED", "")
     assert replayed.input == failure.input
     if not deployment.redrives:
         assert replayed.name == f"{failure.name}-replay-1"
-    later = deployment.ferry("replay", "--failed")
-    assert (later.returncode, later.stdout) == (0, "Nothing to replay.\n")
+    assert_nothing_to_replay(deployment, failure)
     assert len(deployment.execution_names(failure.key)) == (1 if deployment.redrives else 2)
     assert deployment.arrived(failure.key) == BODY
     return replayed
+
+
+def assert_nothing_to_replay(deployment: Deployed, failure: Run) -> None:
+    """Replay all that failed, but not this one."""
+    said = deployment.ferry("replay", "--failed")
+    assert said.returncode == 0, said.stderr
+    if GIVEN:
+        # There may be other failures.
+        assert failure.name not in said.stdout
+    else:
+        assert said.stdout == "Nothing to replay.\n"
 
 
 def assert_not_copied_again(deployment: Deployed, failure: Run, replay: Callable[[], Run]) -> None:
@@ -107,20 +121,26 @@ def test_a_check_that_finds_offending_rows(deployment: Deployed, folder: str) ->
     with deployment.code_replaced(function, added("functions/checks/no_missing_berth.sql", CHECK)):
         deployment.put(key, BODY)
         failure = failed(deployment.one_run(key), "ValidationFailed")
-        assert "the check no_missing_berth found 1 offending rows, the first: ['Borealis']" in failure.cause
-        # As long as the cause is there, a replay fails as well.
-        assert deployment.ferry("replay", failure.name).returncode == 0
-        *_, failure = deployment.runs([key], each=1 if deployment.redrives else 2)
-        failed(failure, "ValidationFailed")
-    assert deployment.arrived(key) == BODY
-
-
-def test_a_check_is_mended_and_what_failed_replayed(deployment: Deployed, folder: str) -> None:
-    key, function = f"{folder}/berths.csv", f"{deployment.outputs.name}-run-validation-query"
-    with deployment.code_replaced(function, added("functions/checks/no_missing_berth.sql", CHECK)):
-        deployment.put(key, BODY)
-        failure = failed(deployment.one_run(key), "ValidationFailed")
+    assert "no_missing_berth" in failure.cause
+    assert "found 1 offending rows, the first: ['Borealis']" in failure.cause
     assert_not_copied_again(deployment, failure, lambda: assert_replayed(deployment, failure))
+
+
+def test_as_long_as_the_cause_is_there_a_replay_fails_too(deployment: Deployed, folder: str) -> None:
+    key = f"{folder}/berths.csv"
+    with deployment.permission_removed(f"{deployment.outputs.name}-verify-checksum", "s3:GetObject"):
+        deployment.put(key, BODY)
+        failure = failed(deployment.one_run(key), "AccessDenied")
+        assert deployment.ferry("replay", failure.name).returncode == 0
+        *_, second = deployment.runs([key], each=1 if deployment.redrives else 2)
+        failed(second, "AccessDenied")
+    versions = deployment.versions(key)
+    said = deployment.ferry("replay", second.name)
+    assert said.returncode == 0, said.stderr
+    *_, third = deployment.runs([key], each=1 if deployment.redrives else 3)
+    assert (third.status, third.cause) == ("SUCCEEDED", "")
+    assert deployment.versions(key) == versions
+    assert_nothing_to_replay(deployment, failure)
 
 
 def test_a_crawler_that_fails(deployment: Deployed, folder: str) -> None:
@@ -156,3 +176,20 @@ def test_a_missing_permission_is_named(deployment: Deployed, folder: str) -> Non
     assert "Give the function's role the permission for CopyObject in infra/functions.yaml" in failure.cause
     assert deployment.versions(key) == []
     assert_replayed(deployment, failure)
+
+
+def test_a_dead_letter_goes_back_and_is_handled(deployment: Deployed, folder: str) -> None:
+    key, outputs = f"{folder}/manifest.bin", deployment.outputs
+    with deployment.overheard() as message_about:
+        deployment.put(key, BODY)
+        event = json.loads(json.loads(message_about(key))["Message"])
+    assert deployment.one_run(key).status == "SUCCEEDED"
+    # Another upload of it, whose message the starter has failed on too often.
+    event["Records"][0]["s3"]["object"]["sequencer"] = uuid.uuid4().hex[:16].upper()
+    deployment.sqs.send_message(QueueUrl=outputs.dead_letter_queue_url, MessageBody=json.dumps(event))
+    said = deployment.ferry("replay", "--failed")
+    assert said.returncode == 0, said.stderr
+    assert "1 dead letter put back into the queue." in said.stdout
+    runs = deployment.runs([key], each=2)
+    assert [(run.status, run.states["copy"]) for run in runs] == [("SUCCEEDED", "copied"), ("SUCCEEDED", "unchanged")]
+    assert "dead letter" not in deployment.ferry("replay", "--failed").stdout

@@ -8,8 +8,6 @@ import pytest
 
 from tests.e2e.deployed import Deployed
 
-pytestmark = pytest.mark.xdist_group("e2e")
-
 LIST_FIELDS = ["execution", "key", "size_bytes", "status", "state", "grade", "started"]
 STATE_FIELDS = ["name", "status", "seconds", "retries", "error", "cause"]
 BODY = b"ship,berth\nAurora,1\n"

@@ -8,8 +8,6 @@ import pytest
 
 from tests.e2e.deployed import Deployed, Run
 
-pytestmark = pytest.mark.xdist_group("e2e")
-
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256))
 TABLES = ("airports.csv", "airports.csv.gz", "airports.jsonl", "airports.parquet", "airports.tsv")
 PARTITIONED = "dt=2026-01-01/airports.csv"

@@ -7,8 +7,6 @@ import pytest
 
 from tests.e2e.deployed import Deployed, Run
 
-pytestmark = pytest.mark.xdist_group("e2e")
-
 NAMES = {
     "spaces": " a  b ",
     "plus": "a+b",
