@@ -14,13 +14,12 @@ Raises SourceMissing, ObjectTooLarge, CopyTimedOut, AccessDenied, BucketMissing,
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.exceptions import ClientError, ReadTimeoutError
-from pydantic import Field
 
 from functions.common import clients
 from functions.common.aws_errors import aws_errors, code_of
@@ -29,7 +28,7 @@ from functions.common.errors import CopyTimedOut, ObjectTooLarge, SourceMissing
 from functions.common.models import Copy, Model, ObjectVersion, Source, StepEvent
 from functions.common.objects import OTHERS_WROTE, Head, ObjectChanged, head, location, tags, version_argument
 from functions.common.proof import prove
-from functions.common.settings import read_settings
+from functions.common.settings import BucketName, RegionName, read_settings
 from functions.common.step import count, step
 
 LARGEST_COPY_BYTES = 5 * 1024**3
@@ -39,11 +38,21 @@ MARGIN_MS = 15_000
 """What is kept of the function's time to answer in."""
 
 
+REFUSALS = 3
+"""How often a refused condition is met at once, before the state machine waits a little."""
+
+TIMEOUT_STEP_SECONDS = 30
+"""Read time-outs are rounded to this, so that a warm function keeps few clients."""
+
+CLOCK_TOLERANCE = timedelta(seconds=1)
+"""LastModified is in whole seconds."""
+
+
 class Settings(Model):
     """Where objects are copied to."""
 
-    target_bucket: str = Field(min_length=3, max_length=63)
-    target_region: str = Field(min_length=1)
+    target_bucket: BucketName
+    target_region: RegionName
 
 
 @dataclass(frozen=True)
@@ -52,8 +61,14 @@ class Task:
 
     upload: Source
     settings: Settings
+    began: datetime
     remaining_ms: Callable[[], int]
-    read_timeout_seconds: int
+
+    @property
+    def read_timeout_seconds(self) -> int:
+        """How long an answer may take: what remains."""
+        remaining = (self.remaining_ms() - MARGIN_MS) // 1000
+        return max(TIMEOUT_STEP_SECONDS, remaining // TIMEOUT_STEP_SECONDS * TIMEOUT_STEP_SECONDS)
 
 
 @step
@@ -65,32 +80,32 @@ def handler(event: StepEvent, context: LambdaContext) -> Copy:
     source = event.document.source
     if calls > COPY_CALLS:
         raise CopyTimedOut(f"{location(source.bucket, source.key)} was not copied in {COPY_CALLS} calls.")
-    remaining_ms = context.get_remaining_time_in_millis
-    timeout = max(1, (remaining_ms() - MARGIN_MS) // 1000)
-    task = Task(source, read_settings(Settings), remaining_ms, timeout)
-    unfinished = previous is not None and previous.status == "in_progress" and previous.target is not None
+    task = Task(source, read_settings(Settings), event.execution.start_time, context.get_remaining_time_in_millis)
+    unfinished = previous is not None and previous.status == "in_progress"
     return copy_object(task, unfinished).model_copy(update={"calls": calls, "redrive_count": redrives})
 
 
 def copy_object(task: Task, written: bool = False) -> Copy:
-    """Copy until source and target stand still; `written` tells that an earlier call has written already."""
-    last: Copy | None = None
-    while task.remaining_ms() > MARGIN_MS:
+    """Copy until source and target stand still; `written` tells that an earlier call may have written already."""
+    refusals = 0
+    while task.remaining_ms() > MARGIN_MS and refusals < REFUSALS:
         target, source = _look_at_target(task), _look_at_source(task)
-        if not written and not _is_uploaded(source, task.upload):
+        if not (written or _is_uploaded(source, task.upload) or _may_be_ours(source, target, task)):
             return Copy(status="superseded")
+        _require_copyable(source)
         if target and _is_same(source, target):
             return _unchanged(source, target)
         result = _copy(task, source, target)
         if result is None:
+            refusals += 1
             continue
         written = True
-        last, stands_still = _look_again(task, source, result)
+        copy, stands_still = _look_again(task, source, result)
         if stands_still:
             count("CopiedObjects")
             count("CopiedBytes", source.object.size_bytes, MetricUnit.Bytes)
-            return last
-    return Copy(status="in_progress", target=last.target if last else None)
+            return copy
+    return Copy(status="in_progress")
 
 
 def _look_at_target(task: Task) -> Head | None:
@@ -98,19 +113,14 @@ def _look_at_target(task: Task) -> Head | None:
 
 
 def _look_at_source(task: Task) -> Head:
-    """The current source; raises SourceMissing, and ObjectTooLarge for what one CopyObject cannot copy."""
+    """The current source; raises SourceMissing."""
     upload = task.upload
     found = head(upload.bucket, upload.region, upload.key)
     where = location(upload.bucket, upload.key)
     if found is None:
         raise SourceMissing(
-            f"{where} is gone: it was deleted or renamed before it was copied. Upload it again; "
+            f"{where} is gone: it was deleted or renamed before its copy was proved. Upload it again; "
             "the upload has an execution of its own."
-        )
-    if found.object.size_bytes > LARGEST_COPY_BYTES:
-        raise ObjectTooLarge(
-            f"{where} has {found.object.size_bytes:,} bytes; objects of up to {LARGEST_COPY_BYTES:,} bytes "
-            "can be copied so far. Split it, or copy it by other means."
         )
     return found
 
@@ -119,6 +129,23 @@ def _is_uploaded(source: Head, upload: Source) -> bool:
     """Whether the source still is the object that was uploaded; `null` is no version."""
     version_id = None if upload.version_id == "null" else upload.version_id
     return source.object.etag == upload.etag and source.object.version_id == version_id
+
+
+def _may_be_ours(source: Head, target: Head | None, task: Task) -> bool:
+    """Whether an earlier run of this step may have written the target, and was stopped before its last look.
+
+    Then what is at the source now is copied too, lest our older copy stay over a newer one.
+    """
+    return target is not None and target.last_modified >= task.began - CLOCK_TOLERANCE and not _is_same(source, target)
+
+
+def _require_copyable(source: Head) -> None:
+    obj = source.object
+    if obj.size_bytes > LARGEST_COPY_BYTES:
+        raise ObjectTooLarge(
+            f"{location(obj.bucket, obj.key)} has {obj.size_bytes:,} bytes; objects of up to {LARGEST_COPY_BYTES:,} "
+            "bytes can be copied so far. Split it, or copy it by other means."
+        )
 
 
 def _is_same(source: Head, target: Head) -> bool:
@@ -175,7 +202,7 @@ def _look_again(task: Task, source: Head, result: dict[str, Any]) -> tuple[Copy,
         version_id=_version_id(result),
         etag=result["CopyObjectResult"]["ETag"].strip('"'),
     )
-    at: datetime = now.answered_at if now else source.answered_at
+    at = now.answered_at if now else datetime.now(UTC)
     copy = Copy(status="copied", source=source.object, target=made, copied_at=at)
     # A source that was deleted meanwhile was copied in time: deletions are not mirrored.
     return copy, now is None or _identity(now) == _identity(source)
@@ -186,5 +213,6 @@ def _version_id(result: dict[str, Any]) -> str | None:
     return None if version_id == "null" else version_id
 
 
-def _identity(found: Head) -> tuple[str | None, str, datetime]:
-    return found.object.version_id, found.object.etag, found.last_modified
+def _identity(found: Head) -> tuple[object, ...]:
+    """What tells two uploads apart, also two of the same bytes within a second of LastModified."""
+    return found.object, found.last_modified, found.carried, found.tag_count

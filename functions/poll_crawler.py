@@ -29,7 +29,7 @@ def poll_crawler(known: Catalogue, covers_from: datetime, crawls: list[Crawl]) -
     seen = known.model_copy(update={"polls": polls, "wait_seconds": wait_seconds(polls), "crawl_id": None, "cause": ""})
     covering = [crawl for crawl in crawls if crawl.started >= covers_from]
     for crawl in covering:
-        if crawl.state == "COMPLETED":
+        if crawl.covers(covers_from):
             return seen.model_copy(update={"status": "succeeded", "crawl_id": crawl.crawl_id})
     if polls >= CRAWL_POLLS:
         return seen.model_copy(update={"status": "failed", "cause": f"no crawl completed in {polls} looks"})

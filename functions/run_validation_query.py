@@ -16,11 +16,11 @@ from collections.abc import Callable
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import Field
 
-from functions.common.bounds import QUERY_POLLS
-from functions.common.errors import QueryFailed, ValidationFailed
+from functions.common.bounds import FRESH_COPIES_AFTER_PROOF, QUERY_POLLS
+from functions.common.errors import QueryFailed, TargetKeepsChanging, ValidationFailed
 from functions.common.models import Document, Model, ObjectVersion, StepEvent, Validation
 from functions.common.objects import Head, ObjectChanged, head, location, same_version
-from functions.common.settings import read_settings
+from functions.common.settings import RegionName, read_settings
 from functions.common.step import count, step
 from functions.common.tabular import file_format
 from functions.validation.file_contents import read_file
@@ -28,6 +28,7 @@ from functions.validation.queries import (
     ROWS,
     SHOWN_ROWS,
     Outcome,
+    Place,
     query_outcome,
     query_rows,
     start_query,
@@ -38,6 +39,8 @@ from functions.validation.table import find_table, header_difference
 MARGIN_MS = 60_000
 """What is kept of the function's time to find the table and start the queries in."""
 
+SHOWN_COLUMNS = 100
+LONGEST_SAMPLE = 1000
 ROW_COUNT = "row-count"
 FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 2, 30
 OF_THE_DATA = ("HIVE_", "GENERIC_USER_ERROR")
@@ -47,7 +50,7 @@ OF_THE_DATA = ("HIVE_", "GENERIC_USER_ERROR")
 class Settings(Model):
     """Where the catalogue is, and in which workgroup it is asked."""
 
-    target_region: str = Field(min_length=1)
+    target_region: RegionName
     glue_database: str = Field(min_length=1)
     athena_workgroup: str = Field(min_length=1)
 
@@ -57,16 +60,20 @@ def handler(event: StepEvent, context: LambdaContext) -> Validation:
     """Begin the validation, or look how far it is."""
     settings, document = read_settings(Settings), event.document
     known = document.validation
+    if known is None or known.redrive_count != event.execution.redrive_count:
+        known = Validation(status="not_covered", redrive_count=event.execution.redrive_count)
     target = _copied_target(document)
     now = head(target.bucket, target.region, target.key)
     if now is None or not same_version(now.object, target):
-        return _replaced(document, target)
-    if known is None or known.redrive_count != event.execution.redrive_count:
-        return begin(event, now, settings, lambda: context.get_remaining_time_in_millis() > MARGIN_MS)
-    return look(known, location(target.bucket, target.key), settings)
+        return _replaced(document, target, known)
+    if known.status == "pending":
+        return look(event, known, settings)
+    return begin(event, known, now, settings, lambda: context.get_remaining_time_in_millis() > MARGIN_MS)
 
 
-def begin(event: StepEvent, now: Head, settings: Settings, time_is_left: Callable[[], bool]) -> Validation:
+def begin(
+    event: StepEvent, known: Validation, now: Head, settings: Settings, time_is_left: Callable[[], bool]
+) -> Validation:
     """Read the file, find its table, compare the two and start the queries."""
     target, uri = now.object, location(now.object.bucket, now.object.key)
     layout = file_format(target.key)
@@ -75,9 +82,12 @@ def begin(event: StepEvent, now: Head, settings: Settings, time_is_left: Callabl
     try:
         contents = read_file(target, layout, time_is_left)
     except ObjectChanged:
-        return _replaced(event.document, target)
-    table = find_table(target, settings.glue_database)
+        return _replaced(event.document, target, known)
     expected_rows = _expected_rows(now, uri)
+    table = find_table(target, settings.glue_database)
+    if table is None:
+        problem = f"no table of the database {settings.glue_database} contains it after the crawl"
+        return _crawl_again_or_fail(event, known, uri, problem)
     difference = header_difference(contents.header, table) if contents.header else ""
     if difference:
         raise ValidationFailed(
@@ -85,18 +95,39 @@ def begin(event: StepEvent, now: Head, settings: Settings, time_is_left: Callabl
             "are one table: mend the header, or upload the file into a folder of its own."
         )
     queries = validation_queries(table, uri)
-    region, workgroup = settings.target_region, settings.athena_workgroup
-    return Validation(
-        status="pending",
-        database=table.database,
-        table=table.name,
-        columns=table.columns,
-        file_records=contents.records,
-        expected_rows=expected_rows,
-        checks=list(queries),
-        queries={name: start_query(name, sql, event.execution, workgroup, region) for name, sql in queries.items()},
-        redrive_count=event.execution.redrive_count,
-        wait_seconds=FIRST_WAIT_SECONDS,
+    place = Place(settings.target_region, settings.athena_workgroup, settings.glue_database)
+    return known.model_copy(
+        update={
+            "status": "pending",
+            "database": table.database,
+            "table": table.name,
+            "columns": dict(list(table.columns.items())[:SHOWN_COLUMNS]),
+            "column_count": len(table.columns),
+            "file_records": contents.records,
+            "expected_rows": expected_rows,
+            "checks": list(queries),
+            "queries": {check: start_query(check, sql, _occasion(event), place) for check, sql in queries.items()},
+            "wait_seconds": FIRST_WAIT_SECONDS,
+        }
+    )
+
+
+def _occasion(event: StepEvent) -> list[str]:
+    """What makes the same query another question: a redrive, a fresh copy, a later crawl."""
+    target, catalogue = _copied_target(event.document), event.document.catalogue
+    crawl = str(catalogue.covers_from) if catalogue else ""
+    version = [target.version_id or "", target.etag]
+    return [event.execution.id, str(event.execution.redrive_count), *version, crawl]
+
+
+def _crawl_again_or_fail(event: StepEvent, known: Validation, uri: str, problem: str) -> Validation:
+    """What an earlier attempt's crawl covered may have been lost since; this attempt's own crawl has the last word."""
+    catalogue = event.document.catalogue
+    if catalogue and catalogue.covers_from and catalogue.covers_from < event.execution.attempt_began:
+        return known.model_copy(update={"status": "not_covered", "queries": {}})
+    raise ValidationFailed(
+        f"{uri} is copied and proved, but {problem}. Look at the crawler's log for why it was left out, "
+        "mend that, then replay."
     )
 
 
@@ -109,9 +140,10 @@ def _expected_rows(now: Head, uri: str) -> int | None:
     return int(said)
 
 
-def look(known: Validation, uri: str, settings: Settings) -> Validation:
+def look(event: StepEvent, known: Validation, settings: Settings) -> Validation:
     """Judge the queries when all have ended."""
-    region = settings.target_region
+    region, target = settings.target_region, _copied_target(event.document)
+    uri = location(target.bucket, target.key)
     outcomes = {check: query_outcome(check, query, region) for check, query in known.queries.items()}
     for check, outcome in outcomes.items():
         _require_success(check, outcome, uri)
@@ -119,6 +151,9 @@ def look(known: Validation, uri: str, settings: Settings) -> Validation:
         return _still_pending(known, uri)
     answers = {check: query_rows(check, query, region) for check, query in known.queries.items()}
     rows = int(answers[ROWS][0][0] or 0)
+    if rows == 0:
+        problem = f"in the table {known.database}.{known.table} none of its rows can be queried"
+        return _crawl_again_or_fail(event, known, uri, problem)
     problems = _row_problems(rows, known) + _check_problems(answers)
     if problems:
         raise ValidationFailed(
@@ -147,8 +182,6 @@ def _still_pending(known: Validation, uri: str) -> Validation:
 
 
 def _row_problems(rows: int, known: Validation) -> list[str]:
-    if rows == 0:
-        return ["none of its rows can be queried"]
     problems = []
     if known.file_records not in (None, rows):
         problems.append(f"{rows} rows can be queried of the file's {known.file_records} records")
@@ -162,7 +195,8 @@ def _check_problems(answers: dict[str, list[list[str | None]]]) -> list[str]:
     for check, offending in answers.items():
         if check != ROWS and offending:
             some = "at least " if len(offending) == SHOWN_ROWS else ""
-            problems.append(f"the check {check} found {some}{len(offending)} offending rows, the first: {offending[0]}")
+            first = str(offending[0])[:LONGEST_SAMPLE]
+            problems.append(f"the check {check} found {some}{len(offending)} offending rows, the first: {first}")
     return problems
 
 
@@ -172,13 +206,22 @@ def _copied_target(document: Document) -> ObjectVersion:
     return document.copy_.target
 
 
-def _replaced(document: Document, target: ObjectVersion) -> Validation:
-    """The target is another one now: a newer upload's, which has its own execution, or somebody else's."""
-    copied = document.copy_.source if document.copy_ else None
-    now = head(document.source.bucket, document.source.region, document.source.key)
-    if now is not None and copied is not None and same_version(now.object, copied):
+def _replaced(document: Document, target: ObjectVersion, known: Validation) -> Validation:
+    """The target is another one now: by a newer upload, which has its own execution, or it has to be copied again."""
+    copied, source = document.copy_.source if document.copy_ else None, document.source
+    now = head(source.bucket, source.region, source.key)
+    where = location(target.bucket, target.key)
+    if now is None:
         raise ValidationFailed(
-            f"{location(target.bucket, target.key)} was overwritten or deleted after its proof, and not by a newer "
-            "upload. Find out by whom, then replay with --restart: it is copied again."
+            f"{where} was overwritten or deleted after its proof, and its source is gone too. "
+            "Look at the target's versions, or upload the file again."
         )
-    return Validation(status="superseded")
+    if copied is None or not same_version(now.object, copied):
+        return known.model_copy(update={"status": "superseded"})
+    changes = known.changes + 1
+    if changes > FRESH_COPIES_AFTER_PROOF:
+        raise TargetKeepsChanging(
+            f"{where} was overwritten or deleted after its proof {changes} times. "
+            "Somebody else writes to it: stop them, then replay with --restart."
+        )
+    return known.model_copy(update={"status": "target_changed", "changes": changes, "queries": {}})

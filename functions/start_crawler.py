@@ -39,12 +39,12 @@ def start_crawler(known: Catalogue, covers_from: datetime, attempt_began: dateti
     """Decide by the crawls there are: one that began at `covers_from` or later covers the object."""
     crawls = recent_crawls(settings, covers_from)
     for crawl in crawls:
-        if crawl.state == "COMPLETED" and crawl.started >= covers_from:
+        if crawl.covers(covers_from):
             return known.model_copy(update={"status": "covered", "crawl_id": crawl.crawl_id, "cause": ""})
     _require_patience(known, settings)
     if any(crawl.state == "RUNNING" for crawl in crawls):
         return _running(known)
-    _require_working_crawler(crawls, attempt_began, settings)
+    _require_working_crawler([crawl for crawl in crawls if crawl.started >= covers_from], attempt_began, settings)
     return _start(known, covers_from, settings)
 
 
@@ -72,11 +72,6 @@ def _start(known: Catalogue, covers_from: datetime, settings: Settings) -> Catal
         try:
             clients.glue(settings.target_region).start_crawler(Name=settings.crawler_name)
         except ClientError as error:
-            if code_of(error) == "EntityNotFoundException":
-                raise CrawlerFailed(
-                    f"There is no crawler {settings.crawler_name} in {settings.target_region}. "
-                    "Check CRAWLER_NAME and TARGET_REGION, deploy, then replay."
-                ) from error
             if code_of(error) != "CrawlerRunningException":
                 raise
             return _running(known)

@@ -15,7 +15,8 @@ Raises SettingInvalid; all else is answered message by message.
 
 import hashlib
 import json
-from typing import Any, Literal
+import logging
+from typing import Any, Literal, cast
 from urllib.parse import unquote_plus
 
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
@@ -64,7 +65,9 @@ def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailure
             event=event,
             record_handler=lambda record: start_executions(record, settings),
             # Without a logger Powertools keeps to itself why a message failed.
-            processor=BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False, logger=logger),
+            processor=BatchProcessor(
+                event_type=EventType.SQS, raise_on_entire_batch_failure=False, logger=cast("logging.Logger", logger)
+            ),
             context=context,
         )
     finally:

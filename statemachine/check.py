@@ -35,17 +35,19 @@ EVENTS_OF_A_TASK = 5
 EVENTS_OF_A_RETRY = 3
 RETRIES_BY_DEFAULT = 3
 
-# A copy is made once, and afresh after each mismatch and each change of the target.
-COPIES = 1 + bounds.FRESH_COPIES_AFTER_MISMATCH + bounds.FRESH_COPIES_AFTER_CHANGE
+# A copy is made once, and afresh after each mismatch and each change of the target, before or after the proof.
+COPIES = 1 + bounds.FRESH_COPIES_AFTER_MISMATCH + bounds.FRESH_COPIES_AFTER_CHANGE + bounds.FRESH_COPIES_AFTER_PROOF
+# A validation begins once, after each fresh copy, and twice more for a catalogue that has lost the object.
+VALIDATIONS = 1 + bounds.FRESH_COPIES_AFTER_PROOF + 2
 
 MOST_VISITS = {
     # One more than allowed: the call that finds the bound exceeded raises.
     "CopyObject": bounds.COPY_CALLS + 1,
     "VerifyChecksum": COPIES,
-    # It is called again only after a look at the crawler.
-    "StartCrawler": bounds.CRAWL_POLLS + 1,
+    # It is called again only after a look at the crawler, and once for each validation.
+    "StartCrawler": bounds.CRAWL_POLLS + VALIDATIONS,
     "PollCrawler": bounds.CRAWL_POLLS,
-    "RunValidationQuery": bounds.QUERY_POLLS + 1,
+    "RunValidationQuery": bounds.QUERY_POLLS + VALIDATIONS,
 }
 """How often each Task may be visited, per redrive: the functions count by the same bounds, and raise then."""
 

@@ -151,7 +151,8 @@ def migrate() -> Graph:
         "Queries the file's rows with Athena and runs every check on them. Called again until all have answered.",
     )
     validation_finished = Choice(
-        "ValidationFinished?", comment="Have all the queries answered, or was the file replaced meanwhile?"
+        "ValidationFinished?",
+        comment="Have all the queries answered, or was the file replaced meanwhile, or lost from the catalogue?",
     )
     wait_for_query = Wait(
         "WaitForQuery", seconds_path="$.validation.wait_seconds", comment="A pause while Athena works."
@@ -192,6 +193,12 @@ def migrate() -> Graph:
     validation_finished.add_choice(ChoiceRule.StringEquals(variable="$.validation.status", value="passed"), succeeded)
     validation_finished.add_choice(
         ChoiceRule.StringEquals(variable="$.validation.status", value="superseded"), superseded
+    )
+    validation_finished.add_choice(
+        ChoiceRule.StringEquals(variable="$.validation.status", value="target_changed"), wait_for_copy
+    )
+    validation_finished.add_choice(
+        ChoiceRule.StringEquals(variable="$.validation.status", value="not_covered"), wait_for_crawler
     )
     validation_finished.default_choice(wait_for_query)
     wait_for_query.next(run_validation_query)

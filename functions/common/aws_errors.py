@@ -15,6 +15,7 @@ from botocore.exceptions import (
     IncompleteReadError,
     ReadTimeoutError,
     ResponseStreamingError,
+    SSLError,
 )
 
 from functions.common.errors import AccessDenied, BucketMissing, RequestRefused, Throttled
@@ -64,6 +65,7 @@ CONNECTION_LOST = (
     IncompleteReadError,
     ReadTimeoutError,
     ResponseStreamingError,
+    SSLError,
 )
 
 
@@ -91,7 +93,8 @@ def aws_errors(doing: str) -> Iterator[None]:
                 "deploy and replay."
             ) from error
         if code == "NoSuchBucket":
-            raise BucketMissing(f"The bucket does not exist while {doing}. Check the settings.") from error
+            bucket = error.response.get("Error", {}).get("BucketName", "The bucket")
+            raise BucketMissing(f"{bucket} does not exist: {doing}. Check the settings, then replay.") from error
         raise RequestRefused(f"AWS refused while {doing}: {code}: {said}") from error
     except CONNECTION_LOST as error:
         raise Throttled(f"No answer from AWS while {doing}: {error}. It is tried again.") from error

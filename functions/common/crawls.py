@@ -6,12 +6,16 @@ Source: ListCrawls and CrawlsFilter (AWS Glue web API reference; START_TIME is f
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
+from botocore.exceptions import ClientError
 from pydantic import Field
 
 from functions.common import clients
-from functions.common.aws_errors import aws_errors
+from functions.common.aws_errors import aws_errors, code_of
+from functions.common.errors import CrawlerFailed
 from functions.common.models import Catalogue, Document, ExecutionContext, Model
+from functions.common.settings import RegionName
 
 LONGEST_CRAWL = timedelta(days=1)
 """How far back a crawl may have begun that still runs."""
@@ -24,7 +28,7 @@ class Settings(Model):
     """Which crawler keeps the catalogue."""
 
     crawler_name: str = Field(min_length=1)
-    target_region: str = Field(min_length=1)
+    target_region: RegionName
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,10 @@ class Crawl:
     ended: datetime | None
     error: str
 
+    def covers(self, covers_from: datetime) -> bool:
+        """Whether it has seen every object that was there before `covers_from`."""
+        return self.state == "COMPLETED" and self.started >= covers_from
+
     @property
     def failed(self) -> bool:
         """Whether it ended without having covered anything."""
@@ -44,45 +52,63 @@ class Crawl:
 
 
 def recent_crawls(settings: Settings, covers_from: datetime) -> list[Crawl]:
-    """Every crawl that may matter for an object, the oldest first; raises AccessDenied, Throttled."""
+    """The crawls that may matter for an object, the oldest first, up to one that covers it.
+
+    Raises CrawlerFailed, AccessDenied, Throttled.
+    """
     since = int((covers_from - LONGEST_CRAWL).timestamp() * 1000)
     client = clients.glue(settings.target_region)
-    crawls, token = [], ""
+    crawls: list[Crawl] = []
+    token = ""
     with aws_errors(f"listing the crawls of the crawler {settings.crawler_name}"):
         while True:
-            answer = client.list_crawls(
-                CrawlerName=settings.crawler_name,
-                MaxResults=100,
-                Filters=[{"FieldName": "START_TIME", "FilterOperator": "GE", "FieldValue": str(since)}],
-                **({"NextToken": token} if token else {}),
-            )
-            crawls += [
-                Crawl(
-                    crawl_id=crawl["CrawlId"],
-                    state=crawl["State"],
-                    started=crawl["StartTime"].astimezone(UTC),
-                    ended=crawl["EndTime"].astimezone(UTC) if crawl.get("EndTime") else None,
-                    error=crawl.get("ErrorMessage", ""),
+            try:
+                answer = client.list_crawls(
+                    CrawlerName=settings.crawler_name,
+                    MaxResults=100,
+                    Filters=[{"FieldName": "START_TIME", "FilterOperator": "GE", "FieldValue": str(since)}],
+                    **({"NextToken": token} if token else {}),
                 )
-                for crawl in answer["Crawls"]
-            ]
+            except ClientError as error:
+                if code_of(error) == "EntityNotFoundException":
+                    raise CrawlerFailed(
+                        f"There is no crawler {settings.crawler_name} in {settings.target_region}. "
+                        "Check CRAWLER_NAME and TARGET_REGION, deploy, then replay."
+                    ) from error
+                raise
+            crawls += [_read(crawl) for crawl in answer["Crawls"]]
             token = answer.get("NextToken", "")
-            if not token:
+            # One crawl that covers the object settles it: a year of others need not be read.
+            if not token or any(crawl.covers(covers_from) for crawl in crawls):
                 return sorted(crawls, key=lambda crawl: crawl.started)
+
+
+def _read(crawl: Any) -> Crawl:
+    return Crawl(
+        crawl_id=crawl["CrawlId"],
+        state=crawl["State"],
+        started=crawl["StartTime"].astimezone(UTC),
+        ended=crawl["EndTime"].astimezone(UTC) if crawl.get("EndTime") else None,
+        error=crawl.get("ErrorMessage", ""),
+    )
 
 
 def known_so_far(document: Document, execution: ExecutionContext) -> tuple[Catalogue, datetime]:
     """What this execution knows of the catalogue, and when a crawl must have begun to cover its object.
 
-    A redrive counts its looks anew.
+    A redrive counts its looks anew. A copy made anew needs a later crawl, and so does an object that the catalogue
+    has lost since the crawl that covered it.
     """
-    known, redrives = document.catalogue, execution.redrive_count
-    if known is None or known.covers_from is None:
-        covers_from = _covers_from(document)
-        return Catalogue(status="not_covered", covers_from=covers_from, redrive_count=redrives), covers_from
+    redrives, covers_from = execution.redrive_count, _covers_from(document)
+    known = document.catalogue or Catalogue(status="not_covered", redrive_count=redrives)
+    if known.covers_from and document.copy_ and known.copied_at == document.copy_.copied_at:
+        covers_from = known.covers_from
+    if document.validation and document.validation.status == "not_covered":
+        covers_from = max(covers_from, execution.attempt_began)
     if known.redrive_count != redrives:
         known = known.model_copy(update={"polls": 0, "redrive_count": redrives})
-    return known, known.covers_from or _covers_from(document)
+    copied_at = document.copy_.copied_at if document.copy_ else None
+    return known.model_copy(update={"covers_from": covers_from, "copied_at": copied_at}), covers_from
 
 
 def _covers_from(document: Document) -> datetime:

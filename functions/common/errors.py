@@ -20,9 +20,15 @@
 Messages are for the operator: what happened, to which bucket and key, what to do.
 """
 
+LONGEST_MESSAGE = 4000
+"""A message may quote names and rows of any length, and travels through Step Functions' 256 KiB."""
+
 
 class FerryError(Exception):
     """The root of all errors raised on purpose."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message if len(message) <= LONGEST_MESSAGE else f"{message[:LONGEST_MESSAGE]} …")
 
 
 class Throttled(FerryError):

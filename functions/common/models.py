@@ -99,6 +99,7 @@ class Catalogue(Model):
 
     status: Literal["covered", "running", "succeeded", "failed", "not_covered", "not_catalogued"]
     covers_from: Utc | None = None
+    copied_at: Utc | None = None
     crawl_id: str | None = None
     cause: str = ""
     polls: NonNegativeInt = 0
@@ -108,21 +109,26 @@ class Catalogue(Model):
 
 
 class Validation(Model):
-    """The result of RunValidationQuery. `superseded`: a newer upload replaced the target meanwhile.
+    """The result of RunValidationQuery. `superseded`: a newer upload replaced the target meanwhile;
+    `target_changed`: something else did, so it is copied again; `not_covered`: the catalogue does not know the
+    object any more, though a crawl before this attempt did, so it is crawled again.
 
     `file_records` is what the file holds (null: not counted), `expected_rows` what its `row-count` metadata
-    says, `rows` what Athena found. `queries` are the ids of the running queries, by check.
+    says, `rows` what Athena found. `queries` are the ids of the running queries, by check;
+    `columns` are the first hundred of `column_count`.
     """
 
-    status: Literal["pending", "passed", "superseded"]
+    status: Literal["pending", "passed", "superseded", "target_changed", "not_covered"]
     database: str | None = None
     table: str | None = None
     columns: dict[str, str] = {}
+    column_count: NonNegativeInt = 0
     rows: NonNegativeInt | None = None
     file_records: NonNegativeInt | None = None
     expected_rows: NonNegativeInt | None = None
     checks: list[str] = []
     queries: dict[str, str] = {}
+    changes: NonNegativeInt = 0
     polls: NonNegativeInt = 0
     redrive_count: NonNegativeInt = 0
     wait_seconds: NonNegativeInt = 1

@@ -4,11 +4,16 @@ Raises SettingInvalid, which names the variable. Reading twice gives the same: n
 """
 
 import os
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from functions.common.errors import SettingInvalid
+
+BucketName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")]
+"""By "General purpose bucket naming rules" (Amazon S3 User Guide)."""
+
+RegionName = Annotated[str, Field(pattern=r"^[a-z]{2,}(-[a-z]+)+-\d+$")]
 
 Settings = TypeVar("Settings", bound=BaseModel)
 

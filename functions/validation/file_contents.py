@@ -105,6 +105,8 @@ def _read_delimited(lines: Iterator[str], delimiter: str, time_is_left: Callable
             raise _Unreadable(
                 f"the record that begins in line {line} has a line break inside quotes, and Athena ends a record there"
             )
+        if not fields:
+            raise _Unreadable(f"line {line} is empty, and Athena reads it as a record")
         if len(fields) != len(header):
             raise _Unreadable(f"line {line} has {len(fields)} fields, the header has {len(header)}")
         records += 1

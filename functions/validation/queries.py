@@ -1,25 +1,34 @@
 """The queries of a validation: their SQL, their start, and what they answered.
 
-A query's token is a hash of execution, redrive, check and SQL, so that a second start of the same query is the
-same query, and a redrive asks anew. Sources: StartQueryExecution (ClientRequestToken), GetQueryResults (Athena
-API reference); "$path": "Getting the file locations for source data" (Amazon Athena User Guide). Reuse of
-results stays off, its default: it would overlook changed data.
+A query's token is a hash of its occasion (execution, redrive, target, crawl), check and SQL, so that a second start
+of the same query is the same query, and a redrive, a fresh copy or a fresh crawl asks anew. Sources:
+StartQueryExecution (ClientRequestToken), GetQueryResults (Athena API reference); "$path": "Getting the file locations
+for source data" (Amazon Athena User Guide). Reuse of results stays off, its default: it would overlook changed data.
 
 Raises AccessDenied, Throttled, RequestRefused.
 """
 
 import hashlib
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
 from functions.common import clients
 from functions.common.aws_errors import aws_errors
-from functions.common.models import ExecutionContext
 from functions.validation.table import Table
 
 CHECKS = Path(__file__).parent.parent / "checks"
 ROWS = "rows"
 SHOWN_ROWS = 5
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where queries run."""
+
+    region: str
+    workgroup: str
+    database: str
 
 
 @dataclass(frozen=True)
@@ -43,7 +52,7 @@ def validation_queries(table: Table, uri: str, checks: Path = CHECKS) -> dict[st
         sql = file.read_text(encoding="utf-8").strip().rstrip(";")
         for placeholder, value in (("{database}", database), ("{table}", name), ("{path}", path)):
             sql = sql.replace(placeholder, value)
-        queries[file.stem] = sql
+        queries[file.name] = sql
     return queries
 
 
@@ -55,12 +64,15 @@ def _literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def start_query(check: str, sql: str, execution: ExecutionContext, workgroup: str, region: str) -> str:
-    """Start a query, or find it started; its id."""
-    token = hashlib.sha256("\n".join([execution.id, str(execution.redrive_count), check, sql]).encode())
-    with aws_errors(f"starting the query {check} in the workgroup {workgroup}"):
-        answer = clients.athena(region).start_query_execution(
-            QueryString=sql, ClientRequestToken=token.hexdigest(), WorkGroup=workgroup
+def start_query(check: str, sql: str, occasion: list[str], where: Place) -> str:
+    """Start a query, or find it started on the same occasion; its id."""
+    token = hashlib.sha256(json.dumps([*occasion, check, sql]).encode())
+    with aws_errors(f"starting the query {check} in the workgroup {where.workgroup}"):
+        answer = clients.athena(where.region).start_query_execution(
+            QueryString=sql,
+            QueryExecutionContext={"Database": where.database},
+            ClientRequestToken=token.hexdigest(),
+            WorkGroup=where.workgroup,
         )
     return answer["QueryExecutionId"]
 

@@ -3,7 +3,7 @@
 Reading twice is harmless. Sources: GetTables (AWS Glue web API reference), "Table location in Amazon S3" and
 "Partition your data" (Amazon Athena User Guide).
 
-Raises AccessDenied, Throttled, ValidationFailed.
+Raises AccessDenied, Throttled, RequestRefused.
 """
 
 import re
@@ -12,7 +12,6 @@ from typing import Any
 
 from functions.common import clients
 from functions.common.aws_errors import aws_errors
-from functions.common.errors import ValidationFailed
 from functions.common.models import ObjectVersion
 from functions.common.objects import location
 
@@ -27,15 +26,12 @@ class Table:
     partition: dict[str, str]
 
 
-def find_table(obj: ObjectVersion, database: str) -> Table:
-    """The table with the longest location that contains the object."""
+def find_table(obj: ObjectVersion, database: str) -> Table | None:
+    """The table with the longest location that contains the object; None when there is none."""
     uri = location(obj.bucket, obj.key)
     found = max(_tables(obj.region, database, uri), key=lambda table: len(_folder(table)), default=None)
     if found is None:
-        raise ValidationFailed(
-            f"{uri} is copied and proved, but no table of the database {database} contains it after the crawl. "
-            "Look at the crawler's log for why it was left out, then replay."
-        )
+        return None
     return Table(
         database=database,
         name=found["Name"],

@@ -232,3 +232,53 @@ def test_redrive_of_a_step_that_crashed_runs_that_step_again_and_goes_on(
     assert ended.status == "SUCCEEDED", ended.cause
     assert ended.visited[0] == state
     assert len(world.interference.called("s3.CopyObject")) == 1
+
+
+def test_a_target_that_another_overwrites_after_the_proof_is_copied_again(world: World) -> None:
+    world.lambdas.before["run_validation_query"] = once(lambda: world.meddle("a.csv", b"id,name\n"))
+    ended = world.machine.run(world.upload("a.csv", CSV), "overwritten")
+    assert ended.status == "SUCCEEDED", ended.cause
+    assert world.arrived("a.csv") == CSV
+    assert ended.document["validation"]["rows"] == 2
+
+
+def test_a_target_that_is_overwritten_again_and_again_after_the_proof_fails_by_name(world: World) -> None:
+    world.lambdas.before["run_validation_query"] = lambda: world.meddle("a.csv", b"id,name\n")
+    failed = world.machine.run(world.upload("a.csv", CSV), "overwritten")
+    assert (failed.failed_state, failed.error) == ("RunValidationQuery", "TargetKeepsChanging")
+    del world.lambdas.before["run_validation_query"]
+    ended = world.machine.redrive(failed)
+    assert ended.status == "SUCCEEDED", ended.cause
+    assert world.arrived("a.csv") == CSV
+
+
+def test_a_target_and_a_source_that_are_both_gone_are_no_success(world: World) -> None:
+    def lose_both() -> None:
+        world.meddle("a.csv", b"other")
+        world.source.delete_object(Bucket=world.outputs.source_bucket, Key=f"{world.folder}/a.csv")
+
+    world.lambdas.before["run_validation_query"] = once(lose_both)
+    failed = world.machine.run(world.upload("a.csv", CSV), "lost")
+    assert (failed.failed_state, failed.error) == ("RunValidationQuery", "ValidationFailed")
+    assert "its source is gone too" in failed.message
+
+
+def test_redrive_after_the_table_was_lost_crawls_again(world: World) -> None:
+    upload = world.upload("a.csv", CSV)
+    table = {"DatabaseName": world.outputs.glue_database, "Name": world.folder}
+    world.lambdas.before["run_validation_query"] = once(lambda: world.glue.delete_table(**table))
+    failed = world.machine.run(upload, "lost-table")
+    assert (failed.failed_state, failed.error) == ("RunValidationQuery", "ValidationFailed")
+    assert "no table" in failed.message
+    ended = world.machine.redrive(failed)
+    assert ended.status == "SUCCEEDED", ended.cause
+    assert len(world.interference.answered("s3.CopyObject")) == 1
+
+
+def test_the_same_upload_started_anew_after_the_table_was_lost_crawls_again(world: World) -> None:
+    upload = world.upload("a.csv", CSV)
+    assert world.machine.run(upload, "first").status == "SUCCEEDED"
+    world.glue.delete_table(DatabaseName=world.outputs.glue_database, Name=world.folder)
+    again = world.machine.run(upload, "second")
+    assert again.status == "SUCCEEDED", again.cause
+    assert again.document["copy"]["status"] == "unchanged"

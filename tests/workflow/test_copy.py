@@ -147,14 +147,14 @@ def test_redrive_after_a_target_that_kept_changing_copies_again(world: World) ->
     assert world.arrived(NAME) == BYTES
 
 
-def test_an_upload_before_the_proof_by_reading_supersedes_the_older_one(world: World) -> None:
+def test_an_upload_before_the_proof_by_reading_is_copied_by_the_older_execution_too(world: World) -> None:
     older = world.upload(NAME, FALSE_BYTES)
     strict = older.model_copy(update={"rule": older.rule.model_copy(update={"minimum_grade": "bytes"})})
     newer: list[Any] = []
     world.lambdas.before["verify_checksum"] = once(lambda: newer.append(world.upload(NAME, BYTES)))
     ended = world.machine.run(strict, "older")
-    assert (ended.status, ended.visited) == ("SUCCEEDED", [*COPY_AFRESH, *STRAIGHT[:2], "Superseded"])
-    assert world.machine.run(newer[0], "newer").visited == STRAIGHT
+    assert (ended.status, ended.visited) == ("SUCCEEDED", [*COPY_AFRESH, *STRAIGHT])
+    assert world.machine.run(newer[0], "newer").document["copy"]["status"] == "unchanged"
     assert world.arrived(NAME) == BYTES
 
 
@@ -216,3 +216,25 @@ def test_a_proof_by_reading_that_is_denied_fails_at_once_and_goes_on_once_it_is_
     ended = world.machine.redrive(failed)
     assert (ended.error, ended.visited) == ("", STRAIGHT[2:])
     assert ended.document["verification"]["grade"] == "bytes"
+
+
+def test_a_copy_that_was_stopped_before_its_last_look_leaves_no_older_object_over_a_newer_one(world: World) -> None:
+    """The copy lands, the source moves on, and the look that would have seen it is refused: the retry must heal."""
+    older = world.upload(NAME, FALSE_BYTES)
+
+    def replace_and_refuse() -> None:
+        world.upload(NAME, BYTES)
+        world.interference.before["s3.HeadObject"] = once(lambda: refuse("SlowDown", "HeadObject")({}))
+
+    world.interference.after["s3.CopyObject"] = once(replace_and_refuse)
+    ended = world.machine.run(older, "older")
+    assert ended.status == "SUCCEEDED", ended.cause
+    assert world.calls("copy_object") == 2
+    assert world.arrived(NAME) == BYTES
+
+
+def test_a_tagged_object_that_is_there_already_is_found_and_not_copied_again(world: World) -> None:
+    upload = world.upload(NAME, BYTES, Tagging="team=data", Metadata={"who": "test"})
+    assert world.machine.run(upload, "first").document["copy"]["status"] == "copied"
+    assert world.machine.run(upload, "second").document["copy"]["status"] == "unchanged"
+    assert world.versions(NAME) == 1
