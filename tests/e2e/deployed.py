@@ -12,9 +12,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import unquote_plus
-from urllib.request import urlopen
+from urllib.request import ProxyHandler, build_opener
 
 import boto3
+import botocore.session
 from botocore.config import Config
 
 from infra.build import CHECKOUT
@@ -30,7 +31,8 @@ if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
 
 GIVEN = os.environ.get("FERRY_OUTPUTS")
-"""The outputs file of a deployment that is there already, which the tests then use."""
+"""The outputs file of a deployment that is there already, which the tests then use: one after the other only
+(`-n 0`), since some take its permissions and code away for a while."""
 
 PROGRAMS = CHECKOUT / ".venv" / "bin"
 PATIENCE_SECONDS = 90
@@ -121,9 +123,14 @@ class Deployed:
 
     def _client(self, service: str, region: str) -> Any:
         settings: dict[str, Any] = {"max_pool_connections": 16}
+        variables: dict[str, Any] = {}
         if self.outputs.endpoint_url:
+            # Nothing that is meant for AWS has a say in it.
             settings["proxies"] = {}
+            nothing = {"profile": None, "config_file": os.devnull, "credentials_file": os.devnull}
+            variables = {name: (None, None, value, None) for name, value in nothing.items()}
         session = boto3.Session(
+            botocore_session=botocore.session.Session(session_vars=variables),
             aws_access_key_id=self.environment.get("AWS_ACCESS_KEY_ID"),
             aws_secret_access_key=self.environment.get("AWS_SECRET_ACCESS_KEY"),
             aws_session_token=self.environment.get("AWS_SESSION_TOKEN"),
@@ -348,7 +355,8 @@ class Deployed:
     def code_replaced(self, function: str, change: Callable[[bytes], bytes]) -> Iterator[None]:
         """Have other code in a function for a while: its zip, changed."""
         location = self.functions.get_function(FunctionName=function)["Code"]["Location"]
-        with urlopen(location) as answer:  # noqa: S310 - what Lambda says
+        opener = build_opener(ProxyHandler({} if self.outputs.endpoint_url else None))
+        with opener.open(location) as answer:
             original: bytes = answer.read()
         self._update_code(function, change(original))
         try:
@@ -357,6 +365,8 @@ class Deployed:
             self._update_code(function, original)
 
     def _update_code(self, function: str, content: bytes) -> None:
+        # A process that is at work keeps its old code, and the emulator uses it again.
+        wait_for(lambda: all(item["status"] != "RUNNING" for item in self._executions()), "the end of all executions")
         self.functions.update_function_code(FunctionName=function, ZipFile=content)
         waiter = self.functions.get_waiter("function_updated_v2")
         waiter.wait(FunctionName=function, WaiterConfig={"Delay": 1, "MaxAttempts": 60})

@@ -35,8 +35,8 @@ def test_the_same_event_many_times_is_one_execution_and_one_copy(deployment: Dep
 def test_bad_messages_are_set_aside_with_the_reason(deployment: Deployed, folder: str) -> None:
     messages = {
         json.dumps({"mark": folder, "hello": "world"}): "it is no S3 event: it has no Records",
-        f"{folder} {{not JSON": "the message is no JSON: ",
-        json.dumps({"Message": f"{folder} {{neither"}): "the notification in the message is no JSON: ",
+        f"{folder} {{not JSON": "the message is no JSON",
+        json.dumps({"Message": f"{folder} {{neither"}): "the notification in the message is no JSON",
         json.dumps([folder]): "the message is no JSON object",
     }
     for body in messages:
