@@ -142,9 +142,11 @@ class Cloud:
         return self.target.get_object(Bucket=TARGET, Key=key)["Body"].read()
 
 
-def step_event(source: Source, *, redrives: int = 0, minimum_grade: str = "any", **states: Model | None) -> Values:
+def step_event(
+    source: Source, *, redrives: int = 0, minimum_grade: str = "any", started: str = STARTED, **states: Model | None
+) -> Values:
     """What a step's Lambda is called with, after these states."""
-    execution = {"Id": "arn:execution", "Name": "name-1", "StartTime": STARTED}
+    execution = {"Id": "arn:execution", "Name": "name-1", "StartTime": started}
     if redrives:
         execution |= {"RedriveCount": redrives, "RedriveTime": REDRIVEN}  # type: ignore[dict-item]
     document = {"source": source.model_dump(mode="json"), "rule": {"mode": "copy", "minimum_grade": minimum_grade}}

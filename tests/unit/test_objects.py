@@ -1,0 +1,195 @@
+"""One object as HEAD tells it, what travels with it, and which objects make a table."""
+
+from typing import Any
+
+import boto3
+import pytest
+
+from functions.common.errors import AccessDenied, BucketMissing, RequestRefused, Throttled
+from functions.common.models import StoredObject
+from functions.common.objects import CARRIED_HEADERS, ObjectChanged, head, opened, same_version, tags
+from functions.common.tabular import FORMATS, Format, file_format, not_catalogued_reason
+from tests.unit.conftest import KEY, SOURCE, SOURCE_REGION, Cloud, Refusal
+
+WRITTEN: dict[str, Any] = {
+    "CacheControl": "no-store",
+    "ContentDisposition": "attachment",
+    "ContentEncoding": "br",
+    "ContentLanguage": "fr",
+    "ContentType": "text/csv",
+    "Metadata": {"a": "1"},
+}
+
+
+def look(cloud: Cloud, **answer: Any) -> StoredObject:
+    cloud.hooks.edits["HeadObject"] = lambda parsed: parsed.update(answer)
+    found = head(SOURCE, SOURCE_REGION, KEY)
+    assert found
+    return found.object
+
+
+def test_what_is_carried_over_is_what_head_tells_and_a_copy_takes() -> None:
+    model = boto3.Session().client("s3", "us-east-1").meta.service_model
+    told: Any = model.operation_model("HeadObject").output_shape
+    taken: Any = model.operation_model("CopyObject").input_shape
+    # botocore adds ExpiresString, since not every Expires is a date.
+    carried = {name.removesuffix("String") for name in CARRIED_HEADERS}
+    assert carried <= set(told.members) | {"Expires"}
+    assert carried <= set(taken.members)
+    of_the_user = {name for name in told.members if name.startswith(("Content", "Cache", "Expires", "Metadata"))}
+    computed = {"ContentLength", "ContentRange"}
+    assert {name.removesuffix("String") for name in of_the_user} - computed == carried
+
+
+def test_what_an_upload_says_of_itself_is_carried(cloud: Cloud) -> None:
+    cloud.upload(Tagging="x=1&y=2", **WRITTEN)
+    found = head(SOURCE, SOURCE_REGION, KEY)
+    assert found
+    assert {name: value for name, value in found.carried.items() if value} == WRITTEN
+    assert (found.metadata, found.tag_count) == ({"a": "1"}, 2)
+    assert tags(found.object) == {"x": "1", "y": "2"}
+
+
+@pytest.mark.parametrize(
+    ("answer", "is_md5"),
+    [
+        ({"ETag": '"0123"'}, True),
+        ({"ETag": '"0123"', "ServerSideEncryption": "AES256"}, True),
+        ({"ETag": '"0123-3"'}, False),
+        ({"ETag": '"0123"', "ServerSideEncryption": "aws:kms"}, False),
+        ({"ETag": '"0123"', "ServerSideEncryption": "aws:kms:dsse"}, False),
+        ({"ETag": '"0123"', "SSECustomerAlgorithm": "AES256"}, False),
+    ],
+)
+def test_an_etag_is_an_md5_only_of_one_part_and_without_a_key(
+    cloud: Cloud, answer: dict[str, Any], is_md5: bool
+) -> None:
+    cloud.upload()
+    assert look(cloud, **answer).etag_is_md5 is is_md5
+
+
+@pytest.mark.parametrize(
+    ("answer", "stored"),
+    [
+        ({"ChecksumCRC32": "AAAA"}, ("CRC32", "AAAA", "FULL_OBJECT")),
+        ({"ChecksumSHA256": "AAAA", "ChecksumType": "FULL_OBJECT"}, ("SHA256", "AAAA", "FULL_OBJECT")),
+        ({"ChecksumSHA256": "AAAA-2", "ChecksumType": "COMPOSITE"}, ("SHA256", "AAAA-2", "COMPOSITE")),
+        ({"ChecksumSHA256": "AAAA-2"}, ("SHA256", "AAAA-2", "COMPOSITE")),
+        ({"ChecksumSHA256": "AAAA", "ChecksumType": "COMPOSITE"}, ("SHA256", "AAAA", "COMPOSITE")),
+        ({"ChecksumSHA1": "AAAA-2", "ChecksumCRC64NVME": "BBBB"}, ("CRC64NVME", "BBBB", "FULL_OBJECT")),
+        ({}, (None, None, None)),
+    ],
+)
+def test_a_stored_checksum_is_of_the_whole_object_or_of_its_parts(
+    cloud: Cloud, answer: dict[str, Any], stored: tuple[str | None, ...]
+) -> None:
+    cloud.upload()
+
+    def replace(parsed: dict[str, Any]) -> None:
+        for name in [name for name in parsed if name.startswith("Checksum")]:
+            del parsed[name]
+        parsed.update(answer)
+
+    cloud.hooks.edits["HeadObject"] = replace
+    found = head(SOURCE, SOURCE_REGION, KEY)
+    assert found
+    assert (found.object.checksum_algorithm, found.object.checksum_value, found.object.checksum_type) == stored
+    assert cloud.hooks.params["HeadObject"][0]["ChecksumMode"] == "ENABLED"
+
+
+@pytest.mark.usefixtures("cloud")
+def test_an_object_that_is_not_there_is_none_and_a_bucket_that_is_not_there_an_error() -> None:
+    assert head(SOURCE, SOURCE_REGION, "absent") is None
+    with pytest.raises(BucketMissing, match="Check the settings"):
+        head("ferry-absent", SOURCE_REGION, KEY)
+
+
+@pytest.mark.parametrize(
+    ("code", "error"),
+    [("403", AccessDenied), ("404", BucketMissing), ("503", Throttled), ("301", RequestRefused)],
+)
+def test_the_look_at_the_bucket_behind_a_bare_404_may_fail_in_its_own_way(
+    cloud: Cloud, code: str, error: type[Exception]
+) -> None:
+    cloud.hooks.answer("HeadObject", Refusal("404"))
+    cloud.hooks.answer("HeadBucket", Refusal(code))
+    with pytest.raises(error) as raised:
+        head(SOURCE, SOURCE_REGION, KEY)
+    assert SOURCE in str(raised.value)
+
+
+def test_an_object_is_read_only_while_it_is_that_one(cloud: Cloud) -> None:
+    cloud.unversion()
+    cloud.upload(b"0123456789")
+    obj = look(cloud)
+    with opened(obj) as body:
+        assert body.read() == b"0123456789"
+    with opened(obj, "bytes=2-4") as body:
+        assert body.read() == b"234"
+    cloud.upload(b"another")
+    with pytest.raises(ObjectChanged, match=f"s3://{SOURCE}/sales/") as raised, opened(obj):
+        pass
+    assert raised.value.which == obj
+    other = look(cloud)
+    assert not same_version(obj, other)
+    assert same_version(other, look(cloud))
+
+
+def test_the_tags_are_those_of_that_version_or_an_error_that_names_it(cloud: Cloud) -> None:
+    cloud.upload(Tagging="a=1")
+    older = look(cloud)
+    cloud.upload(Tagging="a=2")
+    assert tags(older) == {"a": "1"}
+    cloud.hooks.answer("GetObjectTagging", Refusal("AccessDenied"))
+    with pytest.raises(AccessDenied, match=f"reading the tags of s3://{SOURCE}/"):
+        tags(older)
+
+
+@pytest.mark.parametrize(
+    ("key", "found"),
+    [
+        ("a/b.csv", Format("delimited", ",")),
+        ("a/b.TSV", Format("delimited", "\t")),
+        ("a/b.csv.gz", Format("delimited", ",", gzipped=True)),
+        ("a/b.json", Format("json")),
+        ("a/b.NDJSON.gz", Format("json", gzipped=True)),
+        ("a/b.parquet", Format("parquet")),
+        ("a/b.parquet.gz", None),
+        ("a/b.csv.bak", None),
+        ("a/csv", None),
+        ("a/b.gz", None),
+        ("a.csv/b", None),
+    ],
+)
+def test_the_format_is_in_the_names_ending(key: str, found: Format | None) -> None:
+    assert file_format(key) == found
+
+
+@pytest.mark.parametrize(
+    ("key", "reason"),
+    [
+        ("sales/a.csv", None),
+        ("a/dt=2026/b c+%.csv", None),
+        ("sales/a_b.csv", None),
+        ("a.csv", "it lies at the bucket's root"),
+        ("/a.csv", "its key has an empty folder name"),
+        ("sales//a.csv", "its key has an empty folder name"),
+        ("sales/../a.csv", "its key has a folder named"),
+        ("./a.csv", "its key has a folder named"),
+        ("_tmp/a.csv", "a part of its key starts with"),
+        ("sales/.a.csv", "a part of its key starts with"),
+        ("sales/_a.csv", "a part of its key starts with"),
+        ("sales/", "a folder marker has no rows"),
+        ("sales/a.zip", "not a table"),
+    ],
+)
+def test_a_key_that_athena_would_pass_over_is_left_out_with_the_reason(key: str, reason: str | None) -> None:
+    found = not_catalogued_reason(key, 1)
+    assert (found or "").startswith(reason or "")
+    assert (found is None) == (reason is None)
+    assert not_catalogued_reason(key, 0)
+
+
+def test_the_reason_for_no_table_names_every_format() -> None:
+    reason = not_catalogued_reason("a/b.png", 1) or ""
+    assert [ending for ending in FORMATS if ending not in reason] == []

@@ -1,0 +1,309 @@
+"""RunValidationQuery: what is asked of the catalogue and of Athena, and what is made of the answers.
+
+Glue's and Athena's answers are given here: moto's Glue needs a parser that is not installed, and its Athena
+answers every query with nothing.
+"""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+from functions import run_validation_query
+from functions.common.bounds import QUERY_POLLS
+from functions.common.errors import QueryFailed, SettingInvalid, ValidationFailed
+from functions.common.models import Copy, ObjectVersion, Source, Validation
+from functions.common.objects import head
+from functions.validation.queries import ROWS, validation_queries
+from functions.validation.table import Table, find_table, header_difference
+from tests.unit.conftest import (
+    SOURCE,
+    SOURCE_REGION,
+    TARGET,
+    TARGET_REGION,
+    Cloud,
+    Hooks,
+    LambdaContext,
+    Refusal,
+    step_event,
+)
+
+CSV = b"id,name\n1,one\n2,two\n"
+KEY = "sales/a.csv"
+COLUMNS = {"id": "bigint", "name": "string"}
+
+
+def table(location: str = f"s3://{TARGET}/sales/", name: str = "sales", **more: Any) -> dict[str, Any]:
+    columns = [{"Name": column, "Type": kind} for column, kind in COLUMNS.items()]
+    return {"Name": name, "StorageDescriptor": {"Location": location, "Columns": columns}} | more
+
+
+def tables(*found: dict[str, Any], token: str = "") -> dict[str, Any]:
+    return {"TableList": list(found)} | ({"NextToken": token} if token else {})
+
+
+def status(state: str, reason: str = "") -> dict[str, Any]:
+    said = {"StateChangeReason": reason} if reason else {}
+    return {"QueryExecution": {"Status": {"State": state} | said}}
+
+
+def rows(*found: Any) -> dict[str, Any]:
+    header = [["header"]]
+    data = [{"Data": [{} if cell is None else {"VarCharValue": cell} for cell in row]} for row in (*header, *found)]
+    return {"ResultSet": {"Rows": data}}
+
+
+def copied(cloud: Cloud, body: bytes = CSV, key: str = KEY, **arguments: Any) -> tuple[Source, Copy]:
+    upload = cloud.upload(body, key=key, **arguments)
+    cloud.target.put_object(Bucket=TARGET, Key=key, Body=body, **arguments)
+    source, target = head(SOURCE, SOURCE_REGION, key), head(TARGET, TARGET_REGION, key)
+    assert source
+    assert target
+    cloud.hooks.forget()
+    return upload, Copy(status="copied", source=source.object, target=target.object, copied_at=target.answered_at)
+
+
+def run(given: tuple[Source, Copy | None], known: Validation | None = None, **more: Any) -> Validation:
+    event = step_event(given[0], copy=given[1], validation=known, **more)
+    return Validation.model_validate(run_validation_query.handler(event, LambdaContext()))
+
+
+def pending(**fields: Any) -> Validation:
+    given: dict[str, Any] = {"file_records": 2, "queries": {ROWS: "q1"}} | fields
+    return Validation(status="pending", database="ferry", table="sales", **given)
+
+
+def test_the_first_call_reads_the_file_finds_the_table_and_starts_the_queries(cloud: Cloud) -> None:
+    given = copied(cloud, Metadata={"row-count": "2"})
+    cloud.hooks.answer("GetTables", tables(table()))
+    cloud.hooks.answer("StartQueryExecution", {"QueryExecutionId": "q1"})
+    found = run(given)
+    assert (found.status, found.database, found.table, found.columns) == ("pending", "ferry", "sales", COLUMNS)
+    assert (found.file_records, found.expected_rows, found.queries) == (2, 2, {ROWS: "q1"})
+    (sent,) = cloud.hooks.params["StartQueryExecution"]
+    assert sent["WorkGroup"] == "ferry"
+    assert sent["QueryString"] == f"""SELECT count(*) FROM "ferry"."sales" WHERE "$path" = 's3://{TARGET}/{KEY}'"""
+    assert 32 <= len(sent["ClientRequestToken"]) <= 128
+
+
+def test_the_same_question_is_asked_once_and_a_redrive_asks_anew(cloud: Cloud) -> None:
+    given = copied(cloud)
+    cloud.hooks.answer("GetTables", *[tables(table())] * 3)
+    cloud.hooks.answer("StartQueryExecution", *[{"QueryExecutionId": "q1"}] * 3)
+    run(given)
+    run(given)
+    run(given, pending(), redrives=1)
+    first, second, redriven = (sent["ClientRequestToken"] for sent in cloud.hooks.params["StartQueryExecution"])
+    assert first == second != redriven
+
+
+def test_rows_that_are_all_there_pass(cloud: Cloud) -> None:
+    given = copied(cloud)
+    cloud.hooks.answer("GetQueryExecution", status("SUCCEEDED"), status("SUCCEEDED"))
+    cloud.hooks.answer("GetQueryResults", rows(["2"]), rows())
+    found = run(given, pending(expected_rows=2, queries={ROWS: "q1", "no_nulls": "q2"}))
+    assert (found.status, found.rows) == ("passed", 2)
+
+
+@pytest.mark.parametrize("records", [None, 2])
+def test_records_that_were_not_counted_are_not_compared(cloud: Cloud, records: int | None) -> None:
+    given = copied(cloud)
+    cloud.hooks.answer("GetQueryExecution", status("SUCCEEDED"))
+    cloud.hooks.answer("GetQueryResults", rows(["2"]))
+    assert run(given, pending(file_records=records)).status == "passed"
+
+
+@pytest.mark.parametrize(
+    ("answers", "known", "problem"),
+    [
+        ([rows(["0"])], {}, "none of its rows can be queried"),
+        ([rows([None])], {}, "none of its rows can be queried"),
+        ([rows(["1"])], {}, "1 rows can be queried of the file's 2 records"),
+        ([rows(["2"])], {"expected_rows": 3}, "2 rows can be queried, and its metadata row-count says 3"),
+        ([rows(["2"]), rows(["7", None])], {}, "found 1 offending rows, the first: ['7', None]"),
+        ([rows(["2"]), rows(*[["7"]] * 5)], {}, "found at least 5 offending rows, the first: ['7']"),
+        ([rows(["1"]), rows(["7"])], {"expected_rows": 3}, "2 records; 1 rows can be queried, and"),
+    ],
+)
+def test_what_is_wrong_with_the_rows_is_told_with_the_file_and_the_table(
+    cloud: Cloud, answers: list[dict[str, Any]], known: dict[str, Any], problem: str
+) -> None:
+    given = copied(cloud)
+    queries = dict(zip((ROWS, "no_nulls"), ("q1", "q2"), strict=True)) if len(answers) > 1 else {ROWS: "q1"}
+    cloud.hooks.answer("GetQueryExecution", *[status("SUCCEEDED")] * len(queries))
+    cloud.hooks.answer("GetQueryResults", *answers)
+    with pytest.raises(ValidationFailed) as raised:
+        run(given, pending(queries=queries, **known))
+    assert problem in str(raised.value)
+    assert f"s3://{TARGET}/{KEY} is copied and proved, but in the table ferry.sales" in str(raised.value)
+
+
+@pytest.mark.parametrize("state", ["QUEUED", "RUNNING"])
+def test_a_query_that_runs_is_waited_for_longer_and_longer_but_not_for_ever(cloud: Cloud, state: str) -> None:
+    given = copied(cloud)
+    cloud.hooks.answer("GetQueryExecution", *[status(state)] * 3)
+    first, later = run(given, pending()), run(given, pending(polls=QUERY_POLLS - 2))
+    assert (first.status, first.polls, later.polls) == ("pending", 1, QUERY_POLLS - 1)
+    assert 0 < first.wait_seconds < later.wait_seconds <= 60
+    with pytest.raises(QueryFailed, match=f"did not end in {QUERY_POLLS} looks") as raised:
+        run(given, later)
+    assert f"s3://{TARGET}/{KEY}" in str(raised.value)
+    assert not cloud.hooks.params["GetQueryResults"]
+
+
+@pytest.mark.parametrize(
+    ("check", "state", "reason", "error", "said"),
+    [
+        (ROWS, "FAILED", "HIVE_BAD_DATA: not valid", ValidationFailed, "Athena cannot read it: HIVE_BAD_DATA"),
+        (ROWS, "FAILED", "GENERIC_USER_ERROR: x", ValidationFailed, "Athena cannot read it: GENERIC_USER_ERROR"),
+        (ROWS, "FAILED", "INTERNAL", QueryFailed, "The query rows on .* failed: INTERNAL"),
+        (ROWS, "CANCELLED", "", QueryFailed, "failed: the query was cancelled"),
+        ("no_nulls", "FAILED", "HIVE_BAD_DATA: not valid", QueryFailed, "The query no_nulls on .* failed"),
+    ],
+)
+def test_a_query_that_failed_is_told_from_a_file_that_cannot_be_read(
+    cloud: Cloud, check: str, state: str, reason: str, error: type[Exception], said: str
+) -> None:
+    given = copied(cloud)
+    cloud.hooks.answer("GetQueryExecution", status(state, reason))
+    with pytest.raises(error, match=said) as raised:
+        run(given, pending(queries={check: "q1"}))
+    assert f"s3://{TARGET}/{KEY}" in str(raised.value)
+
+
+def test_a_file_that_no_table_contains_is_named_with_the_database(cloud: Cloud) -> None:
+    given = copied(cloud)
+    cloud.hooks.answer("GetTables", tables(table(f"s3://{TARGET}/other/")))
+    with pytest.raises(ValidationFailed, match="no table of the database ferry contains it after the crawl") as raised:
+        run(given)
+    assert f"s3://{TARGET}/{KEY}" in str(raised.value)
+
+
+def test_a_header_that_is_not_the_tables_is_told_and_nothing_is_asked(cloud: Cloud) -> None:
+    given = copied(cloud, b"id,title\n1,x\n")
+    cloud.hooks.answer("GetTables", tables(table()))
+    with pytest.raises(ValidationFailed, match="the file lacks name; the table lacks title") as raised:
+        run(given)
+    assert f"s3://{TARGET}/{KEY} does not fit the table ferry.sales" in str(raised.value)
+    assert not cloud.hooks.params["StartQueryExecution"]
+
+
+@pytest.mark.parametrize("said", ["many", "-1", "2.0", "\u0662", ""])
+def test_a_row_count_that_is_no_number_is_told(cloud: Cloud, said: str) -> None:
+    given = copied(cloud)
+    cloud.hooks.edits["HeadObject"] = lambda answer: answer.update(Metadata={"row-count": said})
+    cloud.hooks.answer("GetTables", tables(table()))
+    with pytest.raises(ValidationFailed, match="which is no whole number") as raised:
+        run(given)
+    assert repr(said) in str(raised.value)
+
+
+def test_a_target_that_a_newer_upload_replaced_is_superseded(cloud: Cloud) -> None:
+    given = copied(cloud)
+    cloud.upload(b"id,name\n9,new\n", key=KEY)
+    cloud.target.put_object(Bucket=TARGET, Key=KEY, Body=b"id,name\n9,new\n")
+    assert run(given, pending()).status == "superseded"
+    assert not cloud.hooks.params["GetQueryExecution"]
+
+
+def test_a_target_that_is_replaced_while_it_is_read_is_superseded_by_a_newer_upload(cloud: Cloud) -> None:
+    given = copied(cloud)
+    cloud.upload(b"id,name\n9,new\n", key=KEY)
+    cloud.hooks.answer("GetObject", Refusal("PreconditionFailed"))
+    assert run(given).status == "superseded"
+
+
+@pytest.mark.parametrize("name", ["TARGET_REGION", "GLUE_DATABASE", "ATHENA_WORKGROUP"])
+def test_a_missing_setting_is_named_at_the_first_call(cloud: Cloud, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    given = copied(cloud)
+    monkeypatch.delenv(name)
+    with pytest.raises(SettingInvalid, match=f"{name}: is not set"):
+        run(given)
+    assert not cloud.hooks.params["HeadObject"]
+
+
+def test_without_a_copy_or_for_no_table_it_is_a_fault_of_the_workflow(cloud: Cloud) -> None:
+    with pytest.raises(ValueError, match="without a finished copy"):
+        run((cloud.upload(), None))
+    with pytest.raises(ValueError, match="which is no table"):
+        run(copied(cloud, key="sales/a.png"))
+
+
+UPLOADED = ObjectVersion(bucket=TARGET, region=TARGET_REGION, key="sales/dt=2026/a.csv", version_id=None, etag="0")
+
+
+@pytest.mark.parametrize(
+    ("locations", "found"),
+    [
+        (["s3://ferry-target/sales/"], 0),
+        (["s3://ferry-target/sales"], 0),
+        (["s3://ferry-target/sal"], None),
+        (["s3://ferry-target/sales_old/"], None),
+        (["s3://ferry-target/", "s3://ferry-target/sales/"], 1),
+        (["s3://ferry-target/sales/dt=2026/", "s3://ferry-target/sales/"], 0),
+        (["s3://other/sales/"], None),
+        ([""], None),
+        ([], None),
+    ],
+)
+def test_the_table_is_the_one_with_the_longest_folder_around_the_file(
+    hooks: Hooks, locations: list[str], found: int | None
+) -> None:
+    pages = [table(where, name=str(number)) for number, where in enumerate(locations)]
+    hooks.answer("GetTables", tables(token="more"), tables(*pages, {"Name": "a view"}))
+    seen = find_table(UPLOADED, "ferry")
+    assert (seen.name if seen else None) == (None if found is None else str(found))
+    assert [given.get("NextToken") for given in hooks.params["GetTables"]] == [None, "more"]
+
+
+@pytest.mark.parametrize(
+    ("keys", "partition"),
+    [
+        ([], {}),
+        (["dt"], {"dt": "2026"}),
+        (["partition_0"], {"partition_0": "dt=2026"}),
+        (["dt", "hour"], {}),
+    ],
+)
+def test_a_partitions_value_is_in_its_folders_name(hooks: Hooks, keys: list[str], partition: dict[str, str]) -> None:
+    hooks.answer("GetTables", tables(table(PartitionKeys=[{"Name": key, "Type": "string"} for key in keys])))
+    found = find_table(UPLOADED, "ferry")
+    assert found
+    assert found.partition == partition
+
+
+@pytest.mark.parametrize(
+    ("header", "difference"),
+    [
+        (["id", "name"], ""),
+        ([" ID ", "Name"], ""),
+        (["name", "id"], "the order differs: name, id in the file, id, name in the table"),
+        (["id"], "the file lacks name"),
+        (["id", "name", "x", "y"], "the table lacks x, y"),
+        (["a", "name"], "the file lacks id; the table lacks a"),
+    ],
+)
+def test_a_header_is_compared_with_the_columns_by_name_and_order(header: list[str], difference: str) -> None:
+    assert header_difference(header, Table("ferry", "sales", COLUMNS, {})) == difference
+
+
+def test_names_and_values_are_quoted_in_every_query(tmp_path: Path) -> None:
+    (tmp_path / "b.sql").write_text("SELECT * FROM {database}.{table} WHERE \"$path\" = {path} AND x <> '{y}';\n")
+    (tmp_path / "a.sql").write_text("SELECT 1 FROM {table}")
+    (tmp_path / "README.md").write_text("no check")
+    odd = Table('d"b', 'a"b', {}, {'p"k': "o'clock", "q": ""})
+    queries = validation_queries(odd, "s3://b/it's {table}.csv", tmp_path)
+    path = "'s3://b/it''s {table}.csv'"
+    assert [*queries.values()] == [
+        f"""SELECT count(*) FROM "d""b"."a""b" WHERE "$path" = {path} AND "p""k" = 'o''clock' AND "q" = ''""",
+        'SELECT 1 FROM "a""b"',
+        f"""SELECT * FROM "d""b"."a""b" WHERE "$path" = {path} AND x <> '{{y}}'""",
+    ]
+    assert [name.removesuffix(".sql") for name in queries] == [ROWS, "a", "b"]
+
+
+def test_a_token_has_the_length_that_athena_asks_for() -> None:
+    shape = boto3.Session().client("athena", "us-east-1").meta.service_model.shape_for("IdempotencyToken")
+    assert shape.metadata["min"] <= len(hashlib.sha256().hexdigest()) <= shape.metadata["max"]

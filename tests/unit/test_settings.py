@@ -1,0 +1,115 @@
+"""Every function's settings are its environment in infra/functions.yaml, and what it may do exists at AWS."""
+
+import importlib
+from typing import Any
+
+import boto3
+import pytest
+from pydantic import BaseModel, Field
+
+from functions.common.errors import SettingInvalid
+from functions.common.settings import read_settings
+from infra import functions
+from infra.local import deploy
+from infra.outputs import Outputs
+
+DECLARED = functions.load()
+OUTPUTS = Outputs.model_validate(deploy.outputs_of("http://127.0.0.1:4566").model_dump())
+
+BOTOCORE = {"states": "stepfunctions"}
+"""Where botocore calls a service by another name than IAM."""
+
+OTHER_ACTIONS = {
+    "s3:GetObjectVersion": "GetObject",
+    "s3:GetObjectVersionTagging": "GetObjectTagging",
+    "s3:DeleteObjectVersion": "DeleteObject",
+    "s3:ListBucket": "ListObjectsV2",
+    "s3:ListMultipartUploadParts": "ListParts",
+    "s3:ListBucketMultipartUploads": "ListMultipartUploads",
+}
+"""Actions that are not called like their operation ("Required permissions for Amazon S3 API operations")."""
+
+
+class Example(BaseModel):
+    """Settings of no function."""
+
+    a_name: str = Field(min_length=2)
+    a_number: int = 7
+
+
+def settings_of(key: str) -> type[BaseModel] | None:
+    """The model of a function's settings."""
+    module: Any = importlib.import_module(f"functions.{key}")
+    found: type[BaseModel] | None = getattr(module, "Settings", None)
+    return found
+
+
+def test_each_field_is_read_from_the_variable_of_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("A_NUMBER", raising=False)
+    monkeypatch.setenv("A_NAME", "xy")
+    assert read_settings(Example) == Example(a_name="xy", a_number=7)
+    monkeypatch.setenv("A_NUMBER", "9")
+    assert read_settings(Example).a_number == 9
+
+
+@pytest.mark.parametrize(
+    ("environment", "problems"),
+    [
+        ({}, "A_NAME: is not set"),
+        ({"A_NAME": ""}, "A_NAME: String should have at least 2 characters"),
+        ({"A_NAME": "xy", "A_NUMBER": "many"}, "A_NUMBER: Input should be a valid integer"),
+        ({"A_NUMBER": "many"}, "A_NAME: is not set; A_NUMBER: Input should be a valid integer"),
+    ],
+)
+def test_every_wrong_setting_is_named_in_one_line_and_where_to_mend_it(
+    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], problems: str
+) -> None:
+    for name in ("A_NAME", "A_NUMBER"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SettingInvalid) as raised:
+        read_settings(Example)
+    said = str(raised.value)
+    assert said.startswith(f"The function's environment is wrong: {problems}")
+    assert said.endswith("Mend it in infra/functions.yaml and deploy again.")
+    assert "\n" not in said
+
+
+@pytest.mark.parametrize("key", DECLARED)
+def test_a_function_reads_what_it_is_given_and_is_given_what_it_reads(key: str) -> None:
+    model, given = settings_of(key), set(DECLARED[key].environment)
+    fields = model.model_fields if model else {}
+    assert given <= {name.upper() for name in fields}
+    assert {name.upper() for name, field in fields.items() if field.is_required()} <= given
+
+
+@pytest.mark.parametrize("key", [key for key in DECLARED if settings_of(key)])
+def test_what_a_deployment_gives_is_accepted(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    environment = functions.fill(DECLARED[key], OUTPUTS.placeholders()).environment
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    model = settings_of(key)
+    assert model
+    read = read_settings(model).model_dump()
+    assert {name: str(read[name.lower()]) for name in environment} == environment
+
+
+@pytest.mark.parametrize(
+    ("key", "action"),
+    sorted({(key, action) for key, each in DECLARED.items() for s in each.statements for action in s.actions}),
+)
+def test_every_action_is_an_operation_of_its_service(key: str, action: str) -> None:
+    service, _, name = action.partition(":")
+    model = boto3.Session().client(BOTOCORE.get(service, service), "us-east-1").meta.service_model  # type: ignore[call-overload]
+    assert OTHER_ACTIONS.get(action, name) in model.operation_names, f"{key}: {action}"
+
+
+@pytest.mark.parametrize("key", DECLARED)
+def test_every_resource_is_of_the_service_of_its_actions(key: str) -> None:
+    filled = functions.fill(DECLARED[key], OUTPUTS.placeholders())
+    for statement in filled.statements:
+        services = {action.partition(":")[0] for action in statement.actions}
+        assert {arn.split(":")[2] for arn in statement.resources} == services, statement.sid
+        assert all(arn.startswith("arn:aws:") and arn.count(":") >= 5 for arn in statement.resources)
+        assert "*" not in statement.resources

@@ -1,0 +1,241 @@
+"""What is wrong with a file is found before its rows are counted, and told in words; a good one is counted."""
+
+import csv
+import gzip
+import io
+import tracemalloc
+import zlib
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from functions.common.errors import AccessDenied, Throttled, ValidationFailed
+from functions.common.models import StoredObject
+from functions.common.objects import ObjectChanged, head
+from functions.common.tabular import file_format
+from functions.validation import file_contents
+from functions.validation.file_contents import FileContents, read_file
+from tests.unit.conftest import TARGET, TARGET_REGION, Cloud, Refusal
+
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256))
+PARQUET = b"PAR1" + b"data" * 3 + b"foot" + (4).to_bytes(4, "little") + b"PAR1"
+
+
+def put(cloud: Cloud, name: str, body: bytes) -> StoredObject:
+    cloud.target.put_object(Bucket=TARGET, Key=name, Body=body)
+    found = head(TARGET, TARGET_REGION, name)
+    assert found
+    return found.object
+
+
+def read(cloud: Cloud, name: str, body: bytes, time_is_left: Callable[[], bool] = lambda: True) -> FileContents:
+    layout = file_format(name)
+    assert layout
+    return read_file(put(cloud, name, body), layout, time_is_left)
+
+
+@pytest.mark.parametrize(
+    ("name", "body", "header", "records"),
+    [
+        ("t/a.csv", b"id,name\n1,one\n2,two\n", ["id", "name"], 2),
+        ("t/no-newline-at-the-end.csv", b"id,name\n1,one\n2,two", ["id", "name"], 2),
+        ("t/crlf.csv", b"id,name\r\n1,one\r\n2,two\r\n", ["id", "name"], 2),
+        ("t/cr.csv", b"id,name\r1,one\r2,two\r", ["id", "name"], 2),
+        ("t/bom.csv", b"\xef\xbb\xbfid,name\n1,one\n", ["id", "name"], 1),
+        ("t/quoted.csv", b'"id","name"\n"1","one, ""two"""\n', ["id", "name"], 1),
+        ("t/one-column.csv", b"id\n1\n2\n3\n", ["id"], 3),
+        ("t/unicode.csv", "id,né\n1,\U0001f6a2\n".encode(), ["id", "né"], 1),
+        ("t/empty-fields.csv", b"id,name\n,\n1,\n", ["id", "name"], 2),
+        ("t/a.tsv", b"id\tname\n1\ta,b\n", ["id", "name"], 1),
+        ("t/A.CSV", b"id,name\n1,one\n", ["id", "name"], 1),
+        ("t/a.csv.gz", gzip.compress(b"id,name\n1,one\n2,two\n"), ["id", "name"], 2),
+        ("t/two-members.csv.gz", gzip.compress(b"id,name\n1,o") + gzip.compress(b"ne\n2,two\n"), ["id", "name"], 2),
+        ("t/a.tsv.gz", gzip.compress(b"id\tname\n1\tone\n"), ["id", "name"], 1),
+        ("t/a.json", b'{"id": 1}\n{"id": 2}\n', None, 2),
+        ("t/bom.json", b'\xef\xbb\xbf{"id": 1}\n', None, 1),
+        ("t/crlf.json", b'{"id": 1}\r\n{"id": 2}\r\n', None, 2),
+        ("t/a.jsonl", b'{"id": [1, {"a": "\\n"}]}', None, 1),
+        ("t/a.ndjson", b'  {"id": 1}  \n', None, 1),
+        ("t/a.json.gz", gzip.compress(b'{"id": 1}\n'), None, 1),
+        ("t/a.parquet", PARQUET, None, None),
+    ],
+)
+def test_a_good_file_is_counted(
+    cloud: Cloud, name: str, body: bytes, header: list[str] | None, records: int | None
+) -> None:
+    assert read(cloud, name, body) == FileContents(header, records)
+
+
+WHOLE_GZIP = gzip.compress(b"id,name\n" + b"".join(b"%d,x%d\n" % (n, n * n) for n in range(5000)))
+BAD_CHECKSUM = WHOLE_GZIP[:-8] + bytes(8)
+BAD_DEFLATE = WHOLE_GZIP[:20] + b"\xff" * 40 + WHOLE_GZIP[60:]
+
+
+@pytest.mark.parametrize(
+    ("name", "body", "reason"),
+    [
+        # Another kind of file than the name says.
+        ("t/a.csv", PNG, "it is a PNG image"),
+        ("t/a.json", PNG, "it is a PNG image"),
+        ("t/a.csv", b"\xff\xd8\xff\xe0", "it is a JPEG image"),
+        ("t/a.csv", b"GIF89a", "it is a GIF image"),
+        ("t/a.csv", b"%PDF-1.7", "it is a PDF document"),
+        ("t/a.csv", b"PK\x03\x04rest", "it is a zip archive (or an Excel file)"),
+        ("t/a.csv", b"\xd0\xcf\x11\xe0", "it is an old Excel file"),
+        ("t/a.csv", PARQUET, "it is Parquet"),
+        ("t/a.csv", gzip.compress(b"id\n1\n"), "it is gzip, so its name should end in .gz"),
+        ("t/a.csv.gz", gzip.compress(PNG), "it is a PNG image"),
+        ("t/a.csv", "id\n1\n".encode("utf-16"), "it is UTF-16 text"),
+        ("t/a.csv", b"\xfe\xff" + "id\n".encode("utf-16-be"), "it is UTF-16 text"),
+        ("t/a.csv", "id,n\u00e9\n1,2\n".encode("latin-1"), "it is not UTF-8 text: byte 0xe9 cannot be read"),
+        ("t/a.csv", b"id,name\n1,cut\xc3", "it is not UTF-8 text: byte 0xc3 cannot be read"),
+        # Broken gzip.
+        ("t/a.csv.gz", b"id,name\n1,one\n", "it is no whole gzip file"),
+        ("t/a.csv.gz", WHOLE_GZIP[:-100], "it is no whole gzip file"),
+        ("t/a.csv.gz", WHOLE_GZIP[:5], "it is no whole gzip file"),
+        ("t/a.csv.gz", BAD_CHECKSUM, "it is no whole gzip file"),
+        ("t/a.csv.gz", BAD_DEFLATE, "it is no whole gzip file"),
+        # Delimited.
+        ("t/a.csv", b"id,name\n1,one\n2\n", "line 3 has 1 fields, the header has 2"),
+        ("t/a.csv", b"id,name\n1,one,more\n", "line 2 has 3 fields, the header has 2"),
+        ("t/a.csv", b"id,name\n1,one\n\n2,two\n", "line 3 is empty, and Athena reads it as a record"),
+        ("t/a.csv.gz", gzip.compress(b"id,name\n1\n"), "line 2 has 1 fields, the header has 2"),
+        ("t/a.csv", b"id;name\n1,5;one\n", "line 2 has 2 fields, the header has 1"),
+        ("t/a.csv", b"id,name,Name\n1,2,3\n", "duplicate column names (upper and lower case are the same): name"),
+        ("t/a.csv", b"id, id\n1,2\n", "duplicate column names (upper and lower case are the same): id"),
+        ("t/a.csv", b"id,,name, \n1,2,3,4\n", "its header names no column at position 2, 4"),
+        ("t/a.csv", b"id,name\n", "it has no rows, only a header"),
+        ("t/a.csv", b"id,name", "it has no rows, only a header"),
+        ("t/a.csv", b"\xef\xbb\xbf", "its first line is empty"),
+        ("t/a.csv", b"\n1,one\n", "its first line is empty"),
+        ("t/a.csv.gz", gzip.compress(b""), "its first line is empty"),
+        ("t/a.csv", b'id,"na\nme"\n1,2\n', "its header has a line break inside quotes"),
+        ("t/a.csv", b'id,name\n1,one\n2,"two\nlines"\n3,x\n', "the record that begins in line 3 has a line break"),
+        ("t/a.csv", b'id,name\n1,"never closed\n2,x\n', "the record that begins in line 2 has a line break"),
+        ("t/a.csv", b"id,name\n1," + b"x" * (1024 * 1024 + 1), "it is not readable as delimited text: field larger"),
+        # JSON.
+        ("t/a.json", b'[{"id": 1}, {"id": 2}]', "it is a JSON array; Athena needs one record a line"),
+        ("t/a.json", b'  [\n{"id": 1}\n]\n', "it is a JSON array; Athena needs one record a line"),
+        ("t/a.json", b'{\n  "id": 1\n}\n', "line 1 is no whole JSON object; Athena needs one record a line"),
+        ("t/a.json", b'{"id": 1}\n{"id": \n', "line 2 is no whole JSON object"),
+        ("t/a.json", b'{"id": 1}\n7\n', "line 2 is no whole JSON object"),
+        ("t/a.json", b'{"id": 1}\n[1]\n', "line 2 is no whole JSON object"),
+        ("t/a.json", b'{"id": 1}\n\n{"id": 2}\n', "line 2 is no whole JSON object"),
+        ("t/a.json", b'{"id": 1} {"id": 2}\n', "line 1 is no whole JSON object"),
+        ("t/a.json", b'{"a":' * 100_000, "line 1 is no whole JSON object"),
+        ("t/a.json.gz", gzip.compress(b""), "it has no rows"),
+        ("t/a.ndjson", b"\xef\xbb\xbf", "it has no rows"),
+        # Parquet.
+        ("t/a.parquet", b"PAR1PAR1", "it is no Parquet file: it is too short"),
+        ("t/a.parquet", PNG, "it is no Parquet file but a PNG image"),
+        ("t/a.parquet", b"id,name\n1,one\n", "it is no Parquet file"),
+        ("t/a.parquet", PARQUET[:-4], "it is a truncated Parquet file: its footer is missing"),
+        ("t/a.parquet", PARQUET[:14], "it is a truncated Parquet file: its footer is missing"),
+        ("t/a.parquet", b"PAR1" + (1000).to_bytes(4, "little") + b"PAR1", "it is a truncated Parquet file"),
+    ],
+)
+def test_a_bad_file_is_told_in_words(cloud: Cloud, name: str, body: bytes, reason: str) -> None:
+    with pytest.raises(ValidationFailed) as raised:
+        read(cloud, name, body)
+    assert f"s3://{TARGET}/{name} is copied and proved, but it cannot be queried: {reason}" in str(raised.value)
+    assert str(raised.value).endswith("Mend the file and upload it again.")
+
+
+@pytest.mark.parametrize(
+    ("name", "line", "last"),
+    [("t/a.csv", b"1,2\n", b"1\n"), ("t/a.json", b'{"id": 1}\n', b"no record\n")],
+)
+def test_without_time_the_records_stay_uncounted(
+    cloud: Cloud, name: str, line: bytes, last: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(file_contents, "RECORDS_BETWEEN_LOOKS_AT_THE_CLOCK", 10)
+    header = b"id,name\n" if name.endswith("csv") else b""
+    given = header + line * 20 + last
+    times = iter([True, False])
+    found = read(cloud, name, given, lambda: next(times))
+    assert found == FileContents(["id", "name"] if header else None, None)
+    with pytest.raises(ValidationFailed):
+        read(cloud, name, given, lambda: True)
+
+
+def test_a_line_may_be_as_long_as_athenas_and_no_longer(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert file_contents.LONGEST_LINE == 32 * 1024 * 1024
+    longest = 2 * 1024 * 1024
+    monkeypatch.setattr(file_contents, "LONGEST_LINE", longest)
+    empty = len('{"a":""}\n')
+    fits = b'{"a":"' + b"x" * (longest - empty - 1) + b'"}\n'
+    assert len(fits) == longest - 1
+    assert read(cloud, "t/a.json", fits).records == 1
+    with pytest.raises(ValidationFailed, match="a line of more than 2 MB"):
+        read(cloud, "t/a.json", fits.replace(b"x", b"xxx", 1))
+
+
+def test_a_small_file_that_unpacks_to_one_endless_line_is_refused_in_bounded_memory(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    longest = 1024 * 1024
+    monkeypatch.setattr(file_contents, "LONGEST_LINE", longest)
+    monkeypatch.setattr(file_contents, "READ_AHEAD_BYTES", 64 * 1024)
+    packed = io.BytesIO()
+    with gzip.GzipFile(fileobj=packed, mode="wb") as file:
+        for _ in range(64):
+            file.write(b" " * longest)
+    obj, layout = put(cloud, "t/bomb.json.gz", packed.getvalue()), file_format("t/bomb.json.gz")
+    assert layout
+    tracemalloc.start()
+    try:
+        with pytest.raises(ValidationFailed, match="a line of more than 1 MB"):
+            read_file(obj, layout, lambda: True)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 16 * longest
+
+
+def test_a_field_has_a_bound_of_its_own(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(file_contents, "LONGEST_FIELD", 10)
+    before = csv.field_size_limit()
+    try:
+        assert read(cloud, "t/a.csv", b"id\n" + b"x" * 10 + b"\n").records == 1
+        with pytest.raises(ValidationFailed, match="is a closing quote missing"):
+            read(cloud, "t/a.csv", b"id\n" + b"x" * 11 + b"\n")
+    finally:
+        csv.field_size_limit(before)
+
+
+@pytest.mark.parametrize("name", ["t/a.csv", "t/a.parquet"])
+@pytest.mark.parametrize(
+    ("code", "error"),
+    [("PreconditionFailed", ObjectChanged), ("NoSuchKey", ObjectChanged), ("AccessDenied", AccessDenied)],
+)
+def test_a_file_that_cannot_be_had_is_no_bad_file(cloud: Cloud, name: str, code: str, error: type[Exception]) -> None:
+    cloud.hooks.answer("GetObject", Refusal(code))
+    with pytest.raises(error):
+        read(cloud, name, PARQUET)
+
+
+def test_a_parquet_file_replaced_between_two_reads_is_changed_and_not_broken(cloud: Cloud) -> None:
+    cloud.hooks.answer("GetObject", lambda: None, Refusal("PreconditionFailed"))
+    with pytest.raises(ObjectChanged):
+        read(cloud, "t/a.parquet", PARQUET)
+    assert [given.get("Range") for given in cloud.hooks.params["GetObject"]] == ["bytes=0-3", "bytes=-8"]
+
+
+@pytest.mark.parametrize("name", ["t/a.csv", "t/a.csv.gz"])
+def test_a_body_that_breaks_off_is_tried_again_and_never_told_as_a_bad_file(cloud: Cloud, name: str) -> None:
+    body = b"id,name\n1,one\n2"
+    body = gzip.compress(body) if name.endswith(".gz") else body
+
+    def promise_more(answer: dict[str, Any]) -> None:
+        answer["Body"]._content_length = len(body) + 100
+
+    cloud.hooks.edits["GetObject"] = promise_more
+    with pytest.raises(Throttled, match=f"No answer from AWS while reading s3://{TARGET}/{name}"):
+        read(cloud, name, body)
+
+
+def test_the_broken_gzip_files_of_this_table_are_broken_in_different_ways() -> None:
+    for broken, error in ((BAD_CHECKSUM, gzip.BadGzipFile), (BAD_DEFLATE, zlib.error), (WHOLE_GZIP[:-100], EOFError)):
+        with pytest.raises(error):
+            gzip.decompress(broken)
