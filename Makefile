@@ -27,7 +27,7 @@ demo: $(READY) ## Move a real file through a cloud of its own: make demo [FILE=p
 	@$(BIN)/ferry demo $(if $(FILE),"$(FILE)") $(if $(KEY),--key "$(KEY)")
 
 test: $(READY) ## Run every test, with coverage
-	@$(BIN)/python -m pytest -n 2 --cov --cov-report=term
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report=term
 
 up: $(READY) ## Start the embedded cloud in the background: make up [PORT=n] [RULES=path]
 	@$(BIN)/ferry up $(if $(PORT),--port "$(PORT)") $(if $(RULES),--rules "$(RULES)")

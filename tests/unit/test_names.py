@@ -25,9 +25,7 @@ def test_a_function_is_the_handler_of_the_module_of_its_name() -> None:
 
 
 def test_a_state_has_the_name_of_its_function_in_pascal_case() -> None:
-    called = {
-        name: state["Parameters"]["FunctionName"] for name, state in STATES.items() if state["Type"] == "Task"
-    }
+    called = {name: state["Parameters"]["FunctionName"] for name, state in STATES.items() if state["Type"] == "Task"}
     assert called == {
         "".join(word.title() for word in function.split("_")): f"${{{function}}}"
         for function in FUNCTIONS

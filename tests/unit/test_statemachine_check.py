@@ -54,15 +54,11 @@ def test_a_state_that_is_never_reached_is_named(definition: Definition) -> None:
 
 
 def test_a_state_that_leads_to_no_end_is_named(definition: Definition) -> None:
-    assert "NotCatalogued leads to no end" in found(
-        definition, lambda states: states["NotCatalogued"].pop("Next")
-    )
+    assert "NotCatalogued leads to no end" in found(definition, lambda states: states["NotCatalogued"].pop("Next"))
 
 
 def test_a_choice_without_a_default_is_named(definition: Definition) -> None:
-    assert "CopyFinished? has no Default" in found(
-        definition, lambda states: states["CopyFinished?"].pop("Default")
-    )
+    assert "CopyFinished? has no Default" in found(definition, lambda states: states["CopyFinished?"].pop("Default"))
 
 
 def test_a_task_without_a_timeout_is_named(definition: Definition) -> None:
@@ -105,9 +101,7 @@ def test_a_handler_for_every_error_is_named(definition: Definition, field: str, 
 
 
 def test_a_loop_without_a_wait_is_named(definition: Definition) -> None:
-    assert found(
-        definition, lambda states: states["ValidationFinished?"].update(Default="RunValidationQuery")
-    ) == [
+    assert found(definition, lambda states: states["ValidationFinished?"].update(Default="RunValidationQuery")) == [
         "WaitForQuery is never reached",
         "the loop RunValidationQuery → ValidationFinished? has no Wait",
     ]
@@ -178,9 +172,7 @@ def test_a_pass_with_a_fixed_result_writes_its_fields(definition: Definition) ->
 def test_a_parameter_that_no_state_writes_is_named(definition: Definition) -> None:
     assert found(
         definition,
-        lambda states: states["NotCatalogued"]["Parameters"].update(
-            {"deeper": [{"why.$": "$.verification.why"}]}
-        ),
+        lambda states: states["NotCatalogued"]["Parameters"].update({"deeper": [{"why.$": "$.verification.why"}]}),
     ) == ["NotCatalogued reads $.verification.why, which is not written on every way to it"]
 
 
@@ -245,11 +237,8 @@ def test_a_loop_without_a_task_has_no_bound(definition: Definition) -> None:
 
 def test_a_history_that_may_grow_too_long_is_refused(definition: Definition) -> None:
     assert any(
-        finding.startswith("an execution may have ")
-        and finding.endswith(" history events: 10000 are the most")
-        for finding in found(
-            definition, lambda states: states["PollCrawler"]["Retry"][0].update(MaxAttempts=99)
-        )
+        finding.startswith("an execution may have ") and finding.endswith(" history events: 10000 are the most")
+        for finding in found(definition, lambda states: states["PollCrawler"]["Retry"][0].update(MaxAttempts=99))
     )
 
 
@@ -269,9 +258,7 @@ def test_history_events_are_counted_as_step_functions_does() -> None:
 
 
 def test_a_state_without_a_comment_is_named(definition: Definition) -> None:
-    assert found(definition, lambda states: states["Succeeded"].update(Comment=" ")) == [
-        "Succeeded has no Comment"
-    ]
+    assert found(definition, lambda states: states["Succeeded"].update(Comment=" ")) == ["Succeeded has no Comment"]
 
 
 def test_every_finding_is_reported_at_once(definition: Definition) -> None:

@@ -18,6 +18,12 @@ from functions.validation import file_contents
 from functions.validation.file_contents import FileContents, read_file
 from tests.unit.conftest import TARGET, TARGET_REGION, Cloud, Refusal
 
+
+def packed(body: bytes) -> bytes:
+    """The same bytes at any time: they name tests, and each process has to find the same names."""
+    return gzip.compress(body, mtime=0)
+
+
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256))
 PARQUET = b"PAR1" + b"data" * 3 + b"foot" + (4).to_bytes(4, "little") + b"PAR1"
 
@@ -49,15 +55,15 @@ def read(cloud: Cloud, name: str, body: bytes, time_is_left: Callable[[], bool] 
         ("t/empty-fields.csv", b"id,name\n,\n1,\n", ["id", "name"], 2),
         ("t/a.tsv", b"id\tname\n1\ta,b\n", ["id", "name"], 1),
         ("t/A.CSV", b"id,name\n1,one\n", ["id", "name"], 1),
-        ("t/a.csv.gz", gzip.compress(b"id,name\n1,one\n2,two\n"), ["id", "name"], 2),
-        ("t/two-members.csv.gz", gzip.compress(b"id,name\n1,o") + gzip.compress(b"ne\n2,two\n"), ["id", "name"], 2),
-        ("t/a.tsv.gz", gzip.compress(b"id\tname\n1\tone\n"), ["id", "name"], 1),
+        ("t/a.csv.gz", packed(b"id,name\n1,one\n2,two\n"), ["id", "name"], 2),
+        ("t/two-members.csv.gz", packed(b"id,name\n1,o") + packed(b"ne\n2,two\n"), ["id", "name"], 2),
+        ("t/a.tsv.gz", packed(b"id\tname\n1\tone\n"), ["id", "name"], 1),
         ("t/a.json", b'{"id": 1}\n{"id": 2}\n', None, 2),
         ("t/bom.json", b'\xef\xbb\xbf{"id": 1}\n', None, 1),
         ("t/crlf.json", b'{"id": 1}\r\n{"id": 2}\r\n', None, 2),
         ("t/a.jsonl", b'{"id": [1, {"a": "\\n"}]}', None, 1),
         ("t/a.ndjson", b'  {"id": 1}  \n', None, 1),
-        ("t/a.json.gz", gzip.compress(b'{"id": 1}\n'), None, 1),
+        ("t/a.json.gz", packed(b'{"id": 1}\n'), None, 1),
         ("t/a.parquet", PARQUET, None, None),
     ],
 )
@@ -67,7 +73,7 @@ def test_a_good_file_is_counted(
     assert read(cloud, name, body) == FileContents(header, records)
 
 
-WHOLE_GZIP = gzip.compress(b"id,name\n" + b"".join(b"%d,x%d\n" % (n, n * n) for n in range(5000)))
+WHOLE_GZIP = packed(b"id,name\n" + b"".join(b"%d,x%d\n" % (n, n * n) for n in range(5000)))
 BAD_CHECKSUM = WHOLE_GZIP[:-8] + bytes(8)
 BAD_DEFLATE = WHOLE_GZIP[:20] + b"\xff" * 40 + WHOLE_GZIP[60:]
 
@@ -84,8 +90,8 @@ BAD_DEFLATE = WHOLE_GZIP[:20] + b"\xff" * 40 + WHOLE_GZIP[60:]
         ("t/a.csv", b"PK\x03\x04rest", "it is a zip archive (or an Excel file)"),
         ("t/a.csv", b"\xd0\xcf\x11\xe0", "it is an old Excel file"),
         ("t/a.csv", PARQUET, "it is Parquet"),
-        ("t/a.csv", gzip.compress(b"id\n1\n"), "it is gzip, so its name should end in .gz"),
-        ("t/a.csv.gz", gzip.compress(PNG), "it is a PNG image"),
+        ("t/a.csv", packed(b"id\n1\n"), "it is gzip, so its name should end in .gz"),
+        ("t/a.csv.gz", packed(PNG), "it is a PNG image"),
         ("t/a.csv", "id\n1\n".encode("utf-16"), "it is UTF-16 text"),
         ("t/a.csv", b"\xfe\xff" + "id\n".encode("utf-16-be"), "it is UTF-16 text"),
         ("t/a.csv", "id,n\u00e9\n1,2\n".encode("latin-1"), "it is not UTF-8 text: byte 0xe9 cannot be read"),
@@ -100,7 +106,7 @@ BAD_DEFLATE = WHOLE_GZIP[:20] + b"\xff" * 40 + WHOLE_GZIP[60:]
         ("t/a.csv", b"id,name\n1,one\n2\n", "line 3 has 1 fields, the header has 2"),
         ("t/a.csv", b"id,name\n1,one,more\n", "line 2 has 3 fields, the header has 2"),
         ("t/a.csv", b"id,name\n1,one\n\n2,two\n", "line 3 is empty, and Athena reads it as a record"),
-        ("t/a.csv.gz", gzip.compress(b"id,name\n1\n"), "line 2 has 1 fields, the header has 2"),
+        ("t/a.csv.gz", packed(b"id,name\n1\n"), "line 2 has 1 fields, the header has 2"),
         ("t/a.csv", b"id;name\n1,5;one\n", "line 2 has 2 fields, the header has 1"),
         ("t/a.csv", b"id,name,Name\n1,2,3\n", "duplicate column names (upper and lower case are the same): name"),
         ("t/a.csv", b"id, id\n1,2\n", "duplicate column names (upper and lower case are the same): id"),
@@ -109,7 +115,7 @@ BAD_DEFLATE = WHOLE_GZIP[:20] + b"\xff" * 40 + WHOLE_GZIP[60:]
         ("t/a.csv", b"id,name", "it has no rows, only a header"),
         ("t/a.csv", b"\xef\xbb\xbf", "its first line is empty"),
         ("t/a.csv", b"\n1,one\n", "its first line is empty"),
-        ("t/a.csv.gz", gzip.compress(b""), "its first line is empty"),
+        ("t/a.csv.gz", packed(b""), "its first line is empty"),
         ("t/a.csv", b'id,"na\nme"\n1,2\n', "its header has a line break inside quotes"),
         ("t/a.csv", b'id,name\n1,one\n2,"two\nlines"\n3,x\n', "the record that begins in line 3 has a line break"),
         ("t/a.csv", b'id,name\n1,"never closed\n2,x\n', "the record that begins in line 2 has a line break"),
@@ -124,7 +130,7 @@ BAD_DEFLATE = WHOLE_GZIP[:20] + b"\xff" * 40 + WHOLE_GZIP[60:]
         ("t/a.json", b'{"id": 1}\n\n{"id": 2}\n', "line 2 is no whole JSON object"),
         ("t/a.json", b'{"id": 1} {"id": 2}\n', "line 1 is no whole JSON object"),
         ("t/a.json", b'{"a":' * 100_000, "line 1 is no whole JSON object"),
-        ("t/a.json.gz", gzip.compress(b""), "it has no rows"),
+        ("t/a.json.gz", packed(b""), "it has no rows"),
         ("t/a.ndjson", b"\xef\xbb\xbf", "it has no rows"),
         # Parquet.
         ("t/a.parquet", b"PAR1PAR1", "it is no Parquet file: it is too short"),
@@ -225,7 +231,7 @@ def test_a_parquet_file_replaced_between_two_reads_is_changed_and_not_broken(clo
 @pytest.mark.parametrize("name", ["t/a.csv", "t/a.csv.gz"])
 def test_a_body_that_breaks_off_is_tried_again_and_never_told_as_a_bad_file(cloud: Cloud, name: str) -> None:
     body = b"id,name\n1,one\n2"
-    body = gzip.compress(body) if name.endswith(".gz") else body
+    body = packed(body) if name.endswith(".gz") else body
 
     def promise_more(answer: dict[str, Any]) -> None:
         answer["Body"]._content_length = len(body) + 100
