@@ -109,7 +109,7 @@ def copy_object(task: Task, written: bool = False) -> Copy:
 
 
 def _look_at_target(task: Task) -> Head | None:
-    return head(task.settings.target_bucket, task.settings.target_region, task.upload.key)
+    return head(task.settings.target_bucket, task.settings.target_region, task.upload.key, absence_is_common=True)
 
 
 def _look_at_source(task: Task) -> Head:

@@ -8,7 +8,7 @@ counts anew.
 Running it twice is harmless: it reads, and discards only what it has just disproved, by version id or ETag.
 Sources: "Checking object integrity", DeleteObject (IfMatch) in the S3 API reference.
 
-Raises ChecksumMismatchPersists, TargetKeepsChanging, NotVerifiable, SourceMissing, AccessDenied, Throttled.
+Raises ChecksumMismatchPersists, TargetKeepsChanging, AccessDenied, Throttled.
 """
 
 from typing import Any, Literal

@@ -88,7 +88,7 @@ def aws_errors(doing: str) -> Iterator[None]:
             raise Throttled(f"AWS was too busy while {doing}: {code}. It is tried again.") from error
         if code in DENIED:
             raise AccessDenied(
-                f"Denied while {doing}: {said or code}. Give the function's role the permission for "
+                f"Denied while {doing}: {said or code}. Give the function's role the permission behind "
                 f"{error.operation_name} in infra/functions.yaml (and the bucket's or key's policy), "
                 "deploy and replay."
             ) from error

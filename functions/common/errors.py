@@ -11,7 +11,6 @@
     ├── CopyTimedOut              the copy was called again too often
     ├── ChecksumMismatchPersists  every fresh copy differed from its source
     ├── TargetKeepsChanging       somebody else writes the target
-    ├── NotVerifiable             no way of proof reaches the grade that is asked for
     ├── CrawlerFailed             the crawler itself is broken
     ├── CrawlTimedOut             no crawl ended in time
     ├── ValidationFailed          the file, or what can be queried of it, is not right
@@ -69,10 +68,6 @@ class ChecksumMismatchPersists(FerryError):
 
 class TargetKeepsChanging(FerryError):
     """The target was replaced again and again between copy and proof."""
-
-
-class NotVerifiable(FerryError):
-    """No way of proof reaches the grade that is asked for."""
 
 
 class CrawlerFailed(FerryError):

@@ -71,8 +71,12 @@ def answered_at(response: Any) -> datetime:
     return parsedate_to_datetime(response["ResponseMetadata"]["HTTPHeaders"]["date"]).astimezone(UTC)
 
 
-def head(bucket: str, region: str, key: str) -> Head | None:
-    """Look at the current object under a key; None when there is none."""
+def head(bucket: str, region: str, key: str, absence_is_common: bool = False) -> Head | None:
+    """Look at the current object under a key; None when there is none.
+
+    HEAD answers a bare 404 for a missing bucket too. The two are told apart by a second call, which is spared where
+    absence is common and a write follows that names a missing bucket.
+    """
     client = clients.s3(region)
     doing = f"looking at {location(bucket, key)}"
     with aws_errors(doing):
@@ -81,8 +85,8 @@ def head(bucket: str, region: str, key: str) -> Head | None:
         except ClientError as error:
             if code_of(error) not in GONE:
                 raise
-            # HEAD answers a bare 404 for a missing bucket too: tell the two apart.
-            _require_bucket(bucket, region)
+            if not absence_is_common:
+                _require_bucket(bucket, region)
             return None
     return _read(bucket, region, key, response)
 

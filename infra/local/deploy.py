@@ -31,6 +31,7 @@ from infra.build import CHECKOUT, entry, package
 from infra.errors import DeclarationInvalid
 from infra.functions import PLACEHOLDER, Function
 from infra.outputs import Outputs
+from statemachine.check import findings_in_file
 
 if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient
@@ -74,8 +75,8 @@ def plan() -> Plan:
     if not WORKFLOW.is_file():
         raise DeclarationInvalid(f"{WORKFLOW} does not exist: render it with `make asl`")
     workflow = WORKFLOW.read_text(encoding="utf-8")
-    for unknown in sorted(set(PLACEHOLDER.findall(workflow)) - set(declared)):
-        raise DeclarationInvalid(f"{WORKFLOW}: ${{{unknown}}} is no function of {functions.DECLARATION}")
+    for finding in findings_in_file(workflow):
+        raise DeclarationInvalid(f"{WORKFLOW}: {finding}")
     return Plan(declared, {key: with_bootstrap(package(key)) for key in declared}, workflow)
 
 

@@ -16,7 +16,7 @@ from infra import functions
 from infra.build import package
 from infra.errors import DeclarationInvalid
 from infra.local import cloud, deploy
-from infra.local.deploy import Clients
+from infra.local.deploy import WORKFLOW, Clients
 from infra.outputs import Outputs
 
 PROBE = """
@@ -292,6 +292,14 @@ def test_a_workflow_that_names_no_declared_function_is_refused(tmp_path: Path, m
     monkeypatch.setattr(deploy, "WORKFLOW", workflow)
     with pytest.raises(DeclarationInvalid, match="render it with `make asl`"):
         deploy.plan()
-    workflow.write_text('{"FunctionName": "${copy_objekt}"}')
-    with pytest.raises(DeclarationInvalid, match=r"\$\{copy_objekt\} is no function of"):
+    workflow.write_text(WORKFLOW.read_text().replace("${copy_object}", "${copy_objekt}"))
+    with pytest.raises(DeclarationInvalid, match="copy_objekt"):
+        deploy.plan()
+
+
+def test_a_workflow_that_breaks_a_rule_is_not_deployed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    workflow = tmp_path / "migrate.asl.json"
+    workflow.write_text(WORKFLOW.read_text().replace('"TimeoutSeconds": 60', '"TimeoutSeconds": 3'))
+    monkeypatch.setattr(deploy, "WORKFLOW", workflow)
+    with pytest.raises(DeclarationInvalid, match="StartCrawler"):
         deploy.plan()

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from functions.common import bounds
 from statemachine import check
 from statemachine.definition import read_functions
 from statemachine.graph import StateGraph
@@ -253,8 +252,7 @@ def test_history_events_are_counted_as_step_functions_does() -> None:
     choice = {"Type": "Choice", "Choices": [{"Next": "Wait"}], "Default": "Succeeded"}
     states = {"Wait": wait, "VerifyChecksum": task, "Choice": choice, "Succeeded": {"Type": "Succeed"}}
     graph = StateGraph.of({"StartAt": "Wait", "States": states})
-    copies = 1 + bounds.FRESH_COPIES_AFTER_MISMATCH + bounds.FRESH_COPIES_AFTER_CHANGE
-    assert check.most_events(graph) == 2 + copies * (2 + 5 + 4 * 3 + 2) + 2
+    assert check.most_events(graph) == 2 + check.COPIES * (2 + 5 + 4 * 3 + 2) + 2
 
 
 def test_a_state_without_a_comment_is_named(definition: Definition) -> None:

@@ -61,7 +61,7 @@ def test_choices_compare_only_with_what_the_functions_say() -> None:
         for rule in state.get("Choices", [])
         if "StringEquals" in rule
     ]
-    assert len(compared) == 8
+    assert len(compared) == 10
     assert [pair for pair in compared if pair[1] not in said[pair[0]]] == []
 
 

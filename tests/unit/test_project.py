@@ -1,0 +1,26 @@
+"""What holds for the project as a whole."""
+
+import re
+import socket
+from pathlib import Path
+
+import pytest
+from pytest_socket import SocketConnectBlockedError
+
+CHECKOUT = Path(__file__).parents[2]
+
+
+@pytest.mark.filterwarnings("ignore:A test tried to use socket")
+def test_tests_reach_nothing_beyond_this_machine() -> None:
+    with socket.socket() as tried, pytest.raises(SocketConnectBlockedError):
+        tried.connect(("192.0.2.1", 80))
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/design.md"])
+def test_every_file_that_a_page_names_exists(page: str) -> None:
+    text = (CHECKOUT / page).read_text(encoding="utf-8")
+    named = re.findall(r"`((?:tests|functions|infra|statemachine|docs)/[\w./-]+)`", text)
+    named += re.findall(r"\]\((?!http)([\w./-]+)\)", text)
+    assert named
+    missing = [name for name in named if not (CHECKOUT / page).parent.joinpath(name).exists()]
+    assert [name for name in missing if not (CHECKOUT / name).exists()] == []
