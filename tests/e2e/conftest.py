@@ -1,7 +1,8 @@
-"""The deployment that the tests use: an embedded cloud of their own, or the one that FERRY_OUTPUTS names."""
+"""The deployment that the tests use: an embedded cloud of their own, or the one that FERRY_TEST_OUTPUTS names."""
 
 import csv
 import importlib.resources
+import os
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,6 +31,12 @@ def broken_deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Depl
 @contextmanager
 def _deployment(folder: Path) -> Iterator[Deployed]:
     if GIVEN:
+        if "PYTEST_XDIST_WORKER" in os.environ:
+            pytest.fail(
+                f"FERRY_TEST_OUTPUTS={GIVEN}: tests take permissions and code away from that deployment for a while, "
+                "so they must run one after the other: `pytest -n 0 tests/e2e`",
+                pytrace=False,
+            )
         yield Deployed(Path(GIVEN).absolute())
         return
     with cloud.running(folder / ".ferry"):

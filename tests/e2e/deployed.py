@@ -7,7 +7,7 @@ import subprocess
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -16,9 +16,11 @@ from urllib.request import ProxyHandler, build_opener
 
 import boto3
 import botocore.session
+import psutil
 from botocore.config import Config
 
 from infra.build import CHECKOUT
+from infra.local import cloud
 from infra.outputs import Outputs, load
 
 if TYPE_CHECKING:
@@ -30,9 +32,10 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_stepfunctions import SFNClient
 
-GIVEN = os.environ.get("FERRY_OUTPUTS")
-"""The outputs file of a deployment that is there already, which the tests then use: one after the other only
-(`-n 0`), since some take its permissions and code away for a while."""
+GIVEN = os.environ.get("FERRY_TEST_OUTPUTS")
+"""The outputs file of a deployment that is there already, which the tests then use: one after the other only,
+since some take its permissions and code away for a while. That is no variable of `ferry` itself: whoever has
+FERRY_OUTPUTS set for daily work must not run these tests on that deployment."""
 
 PROGRAMS = CHECKOUT / ".venv" / "bin"
 PATIENCE_SECONDS = 90
@@ -148,6 +151,19 @@ class Deployed:
         """Whether its Step Functions can redrive an execution: AWS can, no emulator does."""
         return self.outputs.endpoint_url is None
 
+    @property
+    def embedded(self) -> bool:
+        """Whether it is a cloud of this machine's, whose processes can be looked at."""
+        return self.outputs_file.with_name("cloud.json").is_file()
+
+    def memory_bytes(self) -> int:
+        """What all processes of the embedded cloud hold in memory now; what they share counts for each."""
+        held = 0
+        for process in cloud.find_processes(self.outputs_file.parent):
+            with suppress(psutil.NoSuchProcess):
+                held += process.memory_info().rss
+        return held
+
     # What a user does.
 
     def put(self, key: str, body: bytes, **arguments: Any) -> None:
@@ -171,11 +187,12 @@ class Deployed:
 
     # What became of it.
 
-    def runs(self, keys: Iterable[str], each: int = 1) -> list[Run]:
+    def runs(self, keys: Iterable[str], each: int = 1, meanwhile: Callable[[], object] = lambda: None) -> list[Run]:
         """All executions of these keys, once there are so many of each and all have ended; the oldest first."""
         wanted = set(keys)
 
         def look() -> list[dict[str, Any]] | None:
+            meanwhile()
             found = [item for item in self._executions() if self._key(item["executionArn"]) in wanted]
             numbers = dict.fromkeys(wanted, 0)
             for item in found:
@@ -374,7 +391,11 @@ class Deployed:
 
 def _environment(env: Path) -> dict[str, str]:
     """What a shell exports after `. env`; on AWS, where there is no such file, the environment as it is."""
+    # The deployment that the shell is set up for is none of these tests'.
+    environment = {name: value for name, value in os.environ.items() if name != "FERRY_OUTPUTS"}
     if not env.is_file():
-        return dict(os.environ)
-    said = subprocess.run(["sh", "-euc", '. "$1" && env -0', "sh", env], capture_output=True, text=True, check=True)
+        return environment
+    said = subprocess.run(
+        ["sh", "-euc", '. "$1" && env -0', "sh", env], env=environment, capture_output=True, text=True, check=True
+    )
     return dict(line.split("=", 1) for line in said.stdout.split("\0") if line)

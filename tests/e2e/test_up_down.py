@@ -1,0 +1,122 @@
+"""`ferry up` and `ferry down`: an empty cloud that answers, one for each folder, and nothing of it afterwards."""
+
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from infra.build import CHECKOUT
+from infra.local import cloud
+from tests.e2e.deployed import PATIENCE_SECONDS, PROGRAMS, Deployed
+
+KEYS = [
+    "name",
+    "source_region",
+    "target_region",
+    "endpoint_url",
+    "source_bucket",
+    "target_bucket",
+    "uploads_topic_arn",
+    "queue_url",
+    "dead_letter_queue_url",
+    "state_machine_arn",
+    "crawler_name",
+    "glue_database",
+    "athena_workgroup",
+    "athena_results",
+]
+
+
+def ferry(command: str, outputs: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run `ferry`; with its streams read to their ends, so that a server that holds one is noticed."""
+    return subprocess.run(
+        [PROGRAMS / "ferry", command, "--outputs", outputs, *arguments],
+        cwd=CHECKOUT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE_SECONDS,
+    )
+
+
+@pytest.fixture(scope="module")
+def outputs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The outputs file of a cloud that has just been started."""
+    path = tmp_path_factory.mktemp("up") / ".ferry" / "outputs.json"
+    said = ferry("up", path)
+    try:
+        assert (said.returncode, said.stderr) == (0, "")
+        assert "The embedded cloud runs at http://127.0.0.1:" in said.stdout
+        yield path
+    finally:
+        cloud.down(path.parent)
+
+
+def test_up_says_where_everything_is(outputs: Path) -> None:
+    told = json.loads(outputs.read_text())
+    assert list(told) == KEYS
+    assert all(told.values())
+    environment = Deployed(outputs).environment
+    assert environment["AWS_ENDPOINT_URL"] == told["endpoint_url"]
+    assert environment["AWS_DEFAULT_REGION"] == told["source_region"]
+
+
+def test_up_has_used_nothing_yet(outputs: Path) -> None:
+    fresh = Deployed(outputs)
+    names = fresh.outputs
+    executions = fresh.step_functions.list_executions(stateMachineArn=names.state_machine_arn)["executions"]
+    tables = fresh.glue.get_tables(DatabaseName=names.glue_database)["TableList"]
+    assert (executions, fresh.crawls(), tables) == ([], set(), [])
+    for s3, bucket in (
+        (fresh.source, names.source_bucket),
+        (fresh.target, names.target_bucket),
+        (fresh.target, names.athena_results),
+    ):
+        told = s3.list_object_versions(Bucket=bucket)
+        assert told.get("Versions", []) + told.get("DeleteMarkers", []) == [], bucket
+
+
+def test_up_again_finds_it(outputs: Path) -> None:
+    told = outputs.read_text()
+    address = json.loads(told)["endpoint_url"]
+    for arguments in ([], ["--port", address.rpartition(":")[2]]):
+        said = ferry("up", outputs, *arguments)
+        assert (said.returncode, said.stderr) == (0, "")
+        assert said.stdout == f"The embedded cloud runs already at {address}\n"
+    assert outputs.read_text() == told
+
+
+def test_up_with_another_port_says_what_differs(outputs: Path) -> None:
+    address = json.loads(outputs.read_text())["endpoint_url"]
+    other = "8000" if address.endswith(":8001") else "8001"
+    said = ferry("up", outputs, "--port", other)
+    assert (said.returncode, said.stdout) == (1, "")
+    assert said.stderr.startswith(f"ferry: A cloud runs already at {address}, and PORT={other} is asked for")
+    assert said.stderr.count("\n") == 1
+    assert Deployed(outputs).crawls() == set(), "the cloud that runs is left alone"
+
+
+def test_down_leaves_nothing(tmp_path: Path) -> None:
+    path = tmp_path / ".ferry" / "outputs.json"
+    said = ferry("up", path)
+    try:
+        assert (said.returncode, said.stderr) == (0, "")
+        assert cloud.find_processes(path.parent)
+        assert path.with_name("env").is_file()
+        said = ferry("down", path)
+        assert (said.returncode, said.stdout, said.stderr) == (0, "The embedded cloud is stopped.\n", "")
+        assert cloud.find_processes(path.parent) == []
+        assert not path.exists()
+        assert not path.with_name("env").exists()
+        said = ferry("down", path)
+        assert (said.returncode, said.stdout, said.stderr) == (0, "No embedded cloud runs.\n", "")
+    finally:
+        cloud.down(path.parent)
+
+
+def test_down_where_nothing_ever_ran(tmp_path: Path) -> None:
+    said = ferry("down", tmp_path / ".ferry" / "outputs.json")
+    assert (said.returncode, said.stdout, said.stderr) == (0, "No embedded cloud runs.\n", "")
+    assert list(tmp_path.iterdir()) == []
