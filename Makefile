@@ -4,7 +4,16 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-READY := .venv/.ready-$(shell cat requirements/*.txt pyproject.toml | cksum | cut -d' ' -f1)
+# What was installed, where, and with which Python: scripts in .venv/bin hold absolute paths.
+READY := .venv/.ready-$(shell { cat requirements/*.txt; sed -n '/^\[build-system\]/,/^\[tool.ruff\]/p' pyproject.toml; pwd; $(PYTHON) -V; } 2>&1 | cksum | cut -d' ' -f1)
+
+# Given on the command line only: PORT in an environment is somebody else's. They reach the shell through the
+# environment, so that a name may hold quotes, dollars and spaces.
+given = $(if $(filter command line,$(origin $1)),$(value $1))
+export FERRY_FILE = $(call given,FILE)
+export FERRY_KEY = $(call given,KEY)
+export FERRY_PORT = $(call given,PORT)
+export FERRY_RULES = $(call given,RULES)
 
 help: ## Show this list
 	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -14,6 +23,7 @@ setup: $(READY) ## Make .venv with everything that is needed, and nothing else
 $(READY):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "S3 Ferry needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) -V)"; exit 1; }
 	@echo "Setting up .venv (once, about a minute)"
+	@test ! -x $(BIN)/ferry || $(BIN)/ferry down > /dev/null 2>&1 || true
 	@rm -rf .venv .venv-tools
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements/venv.txt
@@ -24,13 +34,13 @@ $(READY):
 	@touch $@
 
 demo: $(READY) ## Move a real file through a cloud of its own: make demo [FILE=path] [KEY=key]
-	@$(BIN)/ferry demo $(if $(FILE),"$(FILE)") $(if $(KEY),--key "$(KEY)")
+	@$(BIN)/ferry demo $${FERRY_FILE:+"$$FERRY_FILE"} $${FERRY_KEY:+--key "$$FERRY_KEY"}
 
 test: $(READY) ## Run every test, with coverage
 	@$(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report=term
 
 up: $(READY) ## Start the embedded cloud in the background: make up [PORT=n] [RULES=path]
-	@$(BIN)/ferry up $(if $(PORT),--port "$(PORT)") $(if $(RULES),--rules "$(RULES)")
+	@$(BIN)/ferry up $${FERRY_PORT:+--port "$$FERRY_PORT"} $${FERRY_RULES:+--rules "$$FERRY_RULES"}
 
 down: $(READY) ## Stop the embedded cloud
 	@$(BIN)/ferry down
