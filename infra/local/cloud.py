@@ -2,10 +2,14 @@
 
 `up` returns once everything answers and is set up, and has started no execution or crawl. Called again it
 finds the cloud that runs. `down` leaves no process, whatever became of the server: everything that a cloud
-runs, the functions' processes too, has TMPDIR=<folder>/tmp in its environment, and by that it is found.
+runs, the functions' processes too, has TMPDIR=<folder>/cloud-tmp in its environment, and by that it is found.
+
+The folder may hold another deployment's files, or anything else. A cloud's files are those beside a
+cloud.json, which is written first and removed last; of others none is overwritten or removed.
 
 Both take a lock on the folder. Both raise InfraError with one line for the operator: CloudFailed, after
-everything is stopped again, CloudRunsOtherwise, DeclarationInvalid (before anything is started).
+everything is stopped again or when the files are not a cloud's, CloudRunsOtherwise, DeclarationInvalid (before
+anything is started).
 """
 
 import contextlib
@@ -38,6 +42,9 @@ PYTHON = CHECKOUT / ".venv" / "bin" / "python"
 SERVER = CHECKOUT / "infra" / "local" / "server.py"
 START_SECONDS = 30
 GRACE_SECONDS = 2
+LOCK = "cloud.lock"
+TEMPORARY = "cloud-tmp"
+"""Not `tmp`: where that is somebody's own, their processes have it for TMPDIR too."""
 
 SERVER_LOST = (ConnectionError, http.client.HTTPException, UnreachableError, HTTPClientError)
 """What is met when the server dies; why it died is in its log."""
@@ -96,7 +103,8 @@ def up(folder: Path, port: int | None = None, rules: Path | None = None, *, leas
 def down(folder: Path) -> bool:
     """Stop the cloud of this folder and remove its files but the log; say whether anything ran."""
     folder = folder.resolve()
-    if not folder.is_dir():
+    if not any((folder / name).exists() for name in (LOCK, "outputs.json")) and not find_processes(folder):
+        # Nothing was ever started here, so nothing is made here.
         return False
     with _locked(folder):
         return _clear(folder)
@@ -116,7 +124,7 @@ def running(folder: Path, port: int | None = None) -> Iterator[UpResult]:
 
 def find_processes(folder: Path) -> list[psutil.Process]:
     """Every process of the cloud in this folder, the server's and the functions'."""
-    mark = str(folder.resolve() / "tmp")
+    mark = str(folder.resolve() / TEMPORARY)
     found = []
     for process in psutil.process_iter():
         # Other users' processes cannot be read, and those that end meanwhile are no concern.
@@ -135,6 +143,7 @@ def _start(folder: Path, port: int | None, leash: bool) -> Outputs:
         _await_answer(outputs, folder)
         deploy.deploy(plan, outputs)
         record = {"pid": server.pid, "port": _port(outputs), "settings": {"rules": None}}
+        # First: it makes the others this cloud's.
         write_whole(folder / "cloud.json", json.dumps(record, indent=2) + "\n")
         outputs_file.save(outputs, folder / "outputs.json")
         write_whole(folder / "env", _environment_file(outputs))
@@ -164,7 +173,7 @@ def _listen(port: int | None) -> socket.socket:
 
 
 def _spawn(folder: Path, outputs: Outputs, listener: socket.socket, leash: bool) -> subprocess.Popen[bytes]:
-    temporary = folder / "tmp"
+    temporary = folder / TEMPORARY
     temporary.mkdir()
     environment = {
         "PATH": os.environ.get("PATH", os.defpath),
@@ -232,19 +241,47 @@ def _clear(folder: Path) -> bool:
             time.sleep(0.01)
     if processes:
         raise CloudFailed(f"These processes cannot be killed: {[process.pid for process in processes]}")
-    for name in ("outputs.json", "env", "cloud.json"):
-        (folder / name).unlink(missing_ok=True)
-    shutil.rmtree(folder / "tmp", ignore_errors=True)
+    if (folder / "cloud.json").exists():
+        for name in ("outputs.json", "env", "cloud.json"):
+            (folder / name).unlink(missing_ok=True)
+    shutil.rmtree(folder / TEMPORARY, ignore_errors=True)
     return ran
+
+
+def _refuse_foreign(folder: Path) -> None:
+    """Raise CloudFailed when this folder's outputs.json or env are not an embedded cloud's."""
+    has_cloud = (folder / "cloud.json").exists()
+    for name in ("outputs.json", "env"):
+        path = folder / name
+        if path.exists() and not (has_cloud and (name == "env" or _is_embedded(path))):
+            raise CloudFailed(
+                f"{path} is not an embedded cloud's, so nothing was done: "
+                "unset FERRY_OUTPUTS, name another folder, or move the file away"
+            )
+
+
+def _is_embedded(path: Path) -> bool:
+    """Whether an outputs.json beside a cloud.json leads to this machine, of whatever version it is."""
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        # Cut short by a crash of the machine: it leads nowhere, and nobody misses it.
+        return True
+    address = document.get("endpoint_url") if isinstance(document, dict) else None
+    return isinstance(address, str) and address.startswith(f"http://{HOST}:")
 
 
 @contextlib.contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """Let one `up` or `down` at a time work on the folder."""
+    """Let one `up` or `down` at a time work on the folder, if what is there is a cloud's."""
     try:
+        if not (folder / LOCK).exists():
+            # Not even a lock is left in another deployment's folder.
+            _refuse_foreign(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        with (folder / "lock").open("w") as lock:
+        with (folder / LOCK).open("a") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
+            _refuse_foreign(folder)
             yield
     except OSError as error:
         raise CloudFailed(f"{folder} cannot be used: {error.strerror}") from None

@@ -69,14 +69,93 @@ def test_up_leaves_a_cloud_that_answers_and_down_leaves_nothing(folder: Path) ->
     assert cloud.find_processes(folder) == []
     assert is_free(port_of(up))
     assert not FILES & {path.name for path in folder.iterdir()}
-    assert not (folder / "tmp").exists()
+    assert not (folder / cloud.TEMPORARY).exists()
 
 
 def test_down_without_a_cloud_does_nothing(folder: Path) -> None:
     assert not cloud.down(folder)
     assert not folder.exists()
     folder.mkdir(parents=True)
+    (folder / "env").mkdir()
+    (folder / "tmp").mkdir()
+    before = files_of(folder)
     assert not cloud.down(folder)
+    assert files_of(folder) == before
+
+
+def files_of(folder: Path) -> dict[Path, bytes | None]:
+    return {path: path.read_bytes() if path.is_file() else None for path in folder.rglob("*")}
+
+
+AWS = deploy.outputs_of("http://127.0.0.1:1").model_copy(update={"endpoint_url": None})
+RECORD = '{"pid": 1, "port": 1}'
+
+
+@pytest.mark.parametrize("work", [cloud.up, cloud.down], ids=["up", "down"])
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"outputs.json": AWS.model_dump_json()},
+        {"outputs.json": AWS.model_dump_json(), "cloud.json": RECORD},
+        {"outputs.json": '{"endpoint_url": {"value": null}}', "cloud.json": RECORD},
+        {"outputs.json": '{"endpoint_url": "https://sqs.example.org"}', "cloud.json": RECORD, cloud.LOCK: ""},
+        {"outputs.json": '{"endpoint_url": "http://127.0.0.1:1"}'},
+        {"outputs.json": "cut sh"},
+    ],
+    ids=["aws", "aws-over-a-cloud", "terraform-over-a-cloud", "elsewhere", "no-record", "no-json"],
+)
+def test_another_deployments_files_are_left_as_they_are(
+    files: dict[str, str], work: Callable[[Path], object], tmp_path: Path
+) -> None:
+    (tmp_path / "tmp").mkdir()
+    for name, content in {**files, "env": "export MINE=1\n", "tmp/mine": "mine"}.items():
+        (tmp_path / name).write_text(content)
+    before = files_of(tmp_path)
+    with pytest.raises(CloudFailed, match=r"outputs\.json is not an embedded cloud's, so nothing was done: ") as raised:
+        work(tmp_path)
+    assert "\n" not in str(raised.value)
+    assert files_of(tmp_path) == before
+
+
+def test_up_does_not_write_over_an_env_of_somebody_else(tmp_path: Path) -> None:
+    (tmp_path / "env").write_text("export MINE=1\n")
+    with pytest.raises(CloudFailed, match=r"env is not an embedded cloud's"):
+        cloud.up(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["env"]
+
+
+def test_a_cloud_beside_other_files_leaves_them_and_their_processes(tmp_path: Path) -> None:
+    for name in ("tmp", "lock"):
+        (tmp_path / name).mkdir()
+    with subprocess.Popen(["sleep", "60"], env={"PATH": os.defpath, "TMPDIR": str(tmp_path / "tmp")}) as foreign:
+        try:
+            with cloud.running(tmp_path):
+                pass
+            assert foreign.poll() is None
+        finally:
+            foreign.kill()
+    assert {path.name for path in tmp_path.iterdir()} == {"tmp", "lock", cloud.LOCK, "cloud.log"}
+
+
+@pytest.mark.parametrize("outputs", ['{"endpoint_url": "http://127.0.0.1:1"}', "", None])
+def test_what_a_crash_left_is_cleared(outputs: str | None, folder: Path) -> None:
+    (folder / cloud.TEMPORARY).mkdir(parents=True)
+    (folder / cloud.LOCK).touch()
+    (folder / "cloud.json").write_text(RECORD)
+    if outputs is not None:
+        (folder / "outputs.json").write_text(outputs)
+        (folder / "env").touch()
+    assert not cloud.down(folder)
+    assert [path.name for path in folder.iterdir()] == [cloud.LOCK]
+
+
+def test_a_server_that_began_to_start_is_found_even_when_its_folder_is_gone(folder: Path) -> None:
+    folder.mkdir(parents=True)
+    mark = {"PATH": os.defpath, "TMPDIR": str(folder.resolve() / cloud.TEMPORARY)}
+    with subprocess.Popen(["sleep", "60"], env=mark) as server:
+        folder.rmdir()
+        assert cloud.down(folder)
+    assert server.returncode == -signal.SIGTERM
 
 
 def test_a_second_up_finds_the_first(folder: Path) -> None:

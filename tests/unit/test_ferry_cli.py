@@ -105,6 +105,32 @@ def test_no_cloud_is_one_line_and_exit_1(
     assert (absent.err.count("\n"), refused.err.count("\n")) == (1, 1)
 
 
+@pytest.mark.parametrize("command", ["up", "down"])
+def test_up_and_down_leave_another_deployment_alone(
+    command: str, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "outputs.json"
+    outputs_file.save(outputs(endpoint_url=None), path)
+    monkeypatch.setenv("FERRY_OUTPUTS", str(path))
+    before = path.read_bytes()
+    assert cli.run([command]) == 1
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert told.err.startswith(f"ferry: {path} is not an embedded cloud's, so nothing was done: unset FERRY_OUTPUTS")
+    assert told.err.count("\n") == 1
+    assert list(tmp_path.iterdir()) == [path]
+    assert path.read_bytes() == before
+
+
+def test_down_where_nothing_is_leaves_nothing(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FERRY_OUTPUTS", str(tmp_path / "outputs.json"))
+    assert cli.run(["down"]) == 0
+    assert capsys.readouterr().out == "No embedded cloud runs.\n"
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_the_embedded_cloud_needs_no_env_and_heeds_no_profile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
         monkeypatch.delenv(name, raising=False)
