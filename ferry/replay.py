@@ -7,12 +7,18 @@ Twice replays nothing twice: a failure whose input has a later execution that ru
 alone, and N is the same for two that replay at once, so Step Functions takes only one. Raises Problem, before
 anything is done, when one of the named executions does not exist or has not failed.
 
+Dead letters are received, sent and deleted here, on AWS too, and not by StartMessageMoveTask: that moves a letter
+to the queue it came from, and those that the starter sent itself came from none; and it goes on after the
+command has ended, so a letter that the starter sets aside anew would be moved again and again.
+
 Redrive and its conditions: Step Functions Developer Guide, "Restarting state machine executions with
-redrive"; dead letters: SQS Developer Guide, "Configuring a dead-letter queue redrive".
+redrive"; dead letters: SQS Developer Guide, "Learn how to configure a dead-letter queue redrive in Amazon SQS",
+and API Reference, StartMessageMoveTask.
 """
 
 import hashlib
 import re
+import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -39,7 +45,6 @@ STARTERS_NAME = re.compile(r"^[0-9a-f]{40}$")
 NO_SUCH_CALL = {"InvalidAction", "UnknownOperationException", "UnknownOperation", "NotImplemented"}
 NOT_REDRIVABLE = NO_SUCH_CALL | {"ExecutionNotRedrivable"}
 REASON = "reason"
-PEEKS = 5
 SET_ASIDE_SECONDS = 300
 """So long are the dead letters that were read hidden from others, while they are moved."""
 
@@ -210,22 +215,10 @@ def next_name(name: str, taken: Iterable[str]) -> str:
 
 def return_dead_letters(deployment: Deployment) -> list[str]:
     """Put all dead letters back into the queue, and say so; nothing is said where there are none."""
-    letters = _peek(deployment)
+    letters = _move_each(deployment)
     if not letters:
         return []
-    sqs, outputs = deployment.sqs, deployment.outputs
-    told = sqs.get_queue_attributes(
-        QueueUrl=outputs.dead_letter_queue_url, AttributeNames=["QueueArn", "ApproximateNumberOfMessages"]
-    )["Attributes"]
-    try:
-        sqs.start_message_move_task(SourceArn=told["QueueArn"])
-        number = max(int(told["ApproximateNumberOfMessages"]), len(letters))
-    except ClientError as error:
-        if error.response["Error"]["Code"] not in NO_SUCH_CALL:
-            raise
-        letters = _move_each(deployment)
-        number = len(letters)
-    said = [f"{_letters(number)} put back into the queue."]
+    said = [f"{_letters(len(letters))} put back into the queue."]
     reasons = Counter(reason for message in letters if (reason := _reason(message)))
     if reasons:
         said.append(f"{reasons.total()} of them will most likely come back, for nothing can be made of them:")
@@ -233,24 +226,11 @@ def return_dead_letters(deployment: Deployment) -> list[str]:
     return said
 
 
-def _peek(deployment: Deployment) -> list["MessageTypeDef"]:
-    """Some dead letters, left where they are."""
-    letters: dict[str, MessageTypeDef] = {}
-    for _ in range(PEEKS):
-        seen = len(letters)
-        letters |= {message["MessageId"]: message for message in _receive(deployment, 0)}
-        if len(letters) == seen:
-            break
-    return list(letters.values())
-
-
 def _move_each(deployment: Deployment) -> list["MessageTypeDef"]:
-    """Move the dead letters one by one: all are read first, since a bad one is back before the last was read."""
+    """Move the dead letters one by one; stopped midway, the rest is in its place again when it is visible again."""
     sqs, outputs = deployment.sqs, deployment.outputs
-    letters: dict[str, MessageTypeDef] = {}
-    while messages := _receive(deployment, SET_ASIDE_SECONDS):
-        letters |= {message["MessageId"]: message for message in messages}
-    for message in letters.values():
+    letters = _set_aside(deployment)
+    for message in letters:
         # Sent first: what comes twice starts nothing twice, but what is deleted first may be lost.
         sqs.send_message(
             QueueUrl=outputs.queue_url,
@@ -260,15 +240,28 @@ def _move_each(deployment: Deployment) -> list["MessageTypeDef"]:
             },
         )
         sqs.delete_message(QueueUrl=outputs.dead_letter_queue_url, ReceiptHandle=message["ReceiptHandle"])
+    return letters
+
+
+def _set_aside(deployment: Deployment) -> list["MessageTypeDef"]:
+    """Read all dead letters before the first is moved, since a bad one is back before the last was read."""
+    letters: dict[str, MessageTypeDef] = {}
+    # Later those read first are visible again. What was not read by then is left for the next replay.
+    deadline = time.monotonic() + SET_ASIDE_SECONDS
+    while time.monotonic() < deadline:
+        seen = len(letters)
+        letters |= {message["MessageId"]: message for message in _receive(deployment)}
+        if len(letters) == seen:
+            break
     return list(letters.values())
 
 
-def _receive(deployment: Deployment, visibility_seconds: int) -> list["MessageTypeDef"]:
+def _receive(deployment: Deployment) -> list["MessageTypeDef"]:
     return deployment.sqs.receive_message(
         QueueUrl=deployment.outputs.dead_letter_queue_url,
         MaxNumberOfMessages=10,
         MessageAttributeNames=["All"],
-        VisibilityTimeout=visibility_seconds,
+        VisibilityTimeout=SET_ASIDE_SECONDS,
         # A short poll on AWS asks only some of its servers.
         WaitTimeSeconds=1 if deployment.on_aws else 0,
     ).get("Messages", [])

@@ -5,8 +5,10 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 from moto import mock_aws
 
+from ferry import replay as subject
 from ferry.problems import Problem, UsageProblem
 from ferry.replay import base_name, check_request, next_name, replay, return_dead_letters
 from tests.unit.ferry_fakes import HASH, FakeDeployment, FakeStepFunctions, document, refusal
@@ -17,14 +19,7 @@ OTHER_HASH = "f" * 40
 @pytest.fixture
 def sqs() -> Iterator[Any]:
     with mock_aws():
-        client = boto3.client("sqs", "us-east-1", aws_access_key_id="test", aws_secret_access_key="test")
-        # What the embedded cloud answers, and moto cannot.
-        client.meta.events.register("before-call.sqs.StartMessageMoveTask", refuse_move)
-        yield client
-
-
-def refuse_move(**_: Any) -> None:
-    raise refusal("InvalidAction", "StartMessageMoveTask")
+        yield boto3.client("sqs", "us-east-1", aws_access_key_id="test", aws_secret_access_key="test")
 
 
 @pytest.fixture
@@ -241,10 +236,60 @@ def test_a_bad_letter_that_comes_back_at_once_is_moved_only_once(cloud: FakeDepl
     assert return_dead_letters(cloud)[0] == "1 dead letter put back into the queue."
 
 
-def test_on_aws_the_queue_moves_its_letters_itself(cloud: FakeDeployment, sqs: Any) -> None:
-    moved: list[Any] = []
-    sqs.meta.events.unregister("before-call.sqs.StartMessageMoveTask", refuse_move)
-    sqs.start_message_move_task = lambda **arguments: moved.append(arguments)
-    put(sqs, cloud.outputs.dead_letter_queue_url, "one", reason="it is no S3 event")
-    assert return_dead_letters(cloud)[0] == "1 dead letter put back into the queue."
-    assert moved == [{"SourceArn": "arn:aws:sqs:us-east-1:123456789012:ferry-uploads-dead-letters"}]
+def test_a_stop_midway_loses_no_letter(cloud: FakeDeployment, sqs: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(subject, "SET_ASIDE_SECONDS", 1)
+    for number in range(3):
+        put(sqs, cloud.outputs.dead_letter_queue_url, f"{number}")
+    sends = iter([None, refusal("ServiceUnavailable", "SendMessage")])
+
+    def refuse_the_second(**_: Any) -> None:
+        error = next(sends, None)
+        if error:
+            raise error
+
+    sqs.meta.events.register("before-call.sqs.SendMessage", refuse_the_second)
+    with pytest.raises(ClientError, match="ServiceUnavailable"):
+        return_dead_letters(cloud)
+    assert len(bodies(sqs, cloud.outputs.queue_url)) == 1
+    left: list[str] = []
+    while len(left) < 2:
+        # It waits until they are visible again.
+        more = bodies(sqs, cloud.outputs.dead_letter_queue_url, WaitTimeSeconds=5)
+        assert more
+        left += more
+    assert len(left) == 2
+
+
+def bodies(sqs: Any, url: str, **arguments: Any) -> list[str]:
+    messages = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, **arguments).get("Messages", [])
+    return [message["Body"] for message in messages]
+
+
+def test_letters_that_show_up_again_while_they_are_read_are_moved_once(
+    cloud: FakeDeployment, sqs: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(sqs, cloud.outputs.dead_letter_queue_url, "one")
+    receive = sqs.receive_message
+    monkeypatch.setattr(sqs, "receive_message", lambda **given: receive(**{**given, "VisibilityTimeout": 0}))
+    assert return_dead_letters(cloud) == ["1 dead letter put back into the queue."]
+    assert bodies(sqs, cloud.outputs.queue_url) == ["one"]
+
+
+def test_reading_ends_even_when_letters_never_stop_coming(
+    cloud: FakeDeployment, sqs: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(subject, "SET_ASIDE_SECONDS", 1)
+    url = cloud.outputs.dead_letter_queue_url
+    put(sqs, url, "bad")
+    sqs.meta.events.register("after-call.sqs.ReceiveMessage", lambda **_: put(sqs, url, "bad"))
+    assert return_dead_letters(cloud)[0].endswith("put back into the queue.")
+
+
+def test_letters_go_back_the_same_way_on_aws(sqs: Any) -> None:
+    dead = sqs.create_queue(QueueName="aws-dead-letters")["QueueUrl"]
+    queue = sqs.create_queue(QueueName="aws")["QueueUrl"]
+    on_aws = FakeDeployment({"sqs": sqs}, endpoint_url=None, queue_url=queue, dead_letter_queue_url=dead)
+    put(sqs, dead, "one", reason="it is no S3 event")
+    assert return_dead_letters(on_aws)[0] == "1 dead letter put back into the queue."
+    assert bodies(sqs, queue) == ["one"]
+    assert bodies(sqs, dead) == []
