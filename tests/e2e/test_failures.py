@@ -173,7 +173,7 @@ def test_a_missing_permission_is_named(deployment: Deployed, folder: str) -> Non
         deployment.put(key, BODY)
         failure = failed(deployment.one_run(key), "AccessDenied")
     assert f"copying s3://{outputs.source_bucket}/{key} to s3://{outputs.target_bucket}/{key}" in failure.cause
-    assert "Give the function's role the permission for CopyObject in infra/functions.yaml" in failure.cause
+    assert "Give the function's role the permission behind CopyObject in infra/functions.yaml" in failure.cause
     assert deployment.versions(key) == []
     assert_replayed(deployment, failure)
 
