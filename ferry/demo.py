@@ -37,6 +37,7 @@ START_SECONDS = 60.0
 QUERY_SECONDS = 60.0
 POLL_SECONDS = 0.1
 ROWS = 3
+COLUMNS = 40
 CELL_WIDTH = 26
 PIECE_BYTES = 1 << 20
 UNFINISHED = ("QUEUED", "RUNNING")
@@ -115,7 +116,9 @@ def _compare(deployment: Deployment, target: ObjectVersion, file: Path) -> str:
 
 def _print_rows(deployment: Deployment, validation: Validation, target: ObjectVersion, console: Console) -> None:
     """The table's columns with some rows beside them: upright they fit on any terminal."""
-    names, rows = _query(deployment, validation, target)
+    columns = _columns(deployment, validation)
+    shown = columns[:COLUMNS]
+    rows = _query(deployment, validation, target, [name for name, _ in shown])
     if not rows:
         raise Problem(f"Athena found no rows of s3://{target.bucket}/{target.key}.")
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
@@ -123,27 +126,37 @@ def _print_rows(deployment: Deployment, validation: Validation, target: ObjectVe
     table.add_column("TYPE", no_wrap=True, max_width=CELL_WIDTH, style="dim")
     for number in range(1, len(rows) + 1):
         table.add_column(f"ROW {number}, FROM ATHENA", no_wrap=True, max_width=CELL_WIDTH)
-    for column, name in enumerate(names):
+    for column, (name, type_) in enumerate(shown):
         values = (row[column] for row in rows)
         table.add_row(
             screen.line((name, "bold")),
-            screen.line(validation.columns.get(name, "partition")),
+            screen.line(type_),
             *(screen.line(value) if value is not None else Text("NULL", "dim") for value in values),
         )
+    if len(columns) > len(shown):
+        table.add_row(Text(f"… and {len(columns) - len(shown):,} more", "dim"))
     console.print()
     screen.put(console, table)
 
 
+def _columns(deployment: Deployment, validation: Validation) -> list[tuple[str, str]]:
+    """Names and types of all columns from the catalogue: the execution's document has the first hundred only."""
+    table = deployment.glue.get_table(DatabaseName=validation.database or "", Name=validation.table or "")["Table"]
+    columns = [(column["Name"], column.get("Type", "")) for column in table["StorageDescriptor"]["Columns"]]
+    return columns + [(column["Name"], "partition") for column in table.get("PartitionKeys", [])]
+
+
 def _query(
-    deployment: Deployment, validation: Validation, target: ObjectVersion
-) -> tuple[list[str], list[list[str | None]]]:
-    """The names of the columns, and some rows of this very object."""
+    deployment: Deployment, validation: Validation, target: ObjectVersion, columns: list[str]
+) -> list[list[str | None]]:
+    """Some rows of this very object: those columns only, since Athena's answers and a terminal are not endless."""
     athena = deployment.athena
     path = f"s3://{target.bucket}/{target.key}".replace("'", "''")
     # A table's name has nothing but [a-z0-9_].
     table = f'"{validation.database}"."{validation.table}"'
+    names = ", ".join(f'"{name.replace(chr(34), chr(34) * 2)}"' for name in columns)
     started = athena.start_query_execution(
-        QueryString=f"SELECT * FROM {table} WHERE \"$path\" = '{path}' LIMIT {ROWS}",  # noqa: S608 - quoted above
+        QueryString=f"SELECT {names} FROM {table} WHERE \"$path\" = '{path}' LIMIT {ROWS}",  # noqa: S608 - quoted above
         WorkGroup=deployment.outputs.athena_workgroup,
     )["QueryExecutionId"]
     deadline = time.monotonic() + QUERY_SECONDS
@@ -156,11 +169,11 @@ def _query(
         time.sleep(POLL_SECONDS)
     if status["State"] != "SUCCEEDED":
         raise Problem(f"Athena's query {status['State']}: {status.get('StateChangeReason', 'no reason given')}")
-    header, *rows = (
+    _, *rows = (
         [value.get("VarCharValue") for value in row["Data"]]
         for row in athena.get_query_results(QueryExecutionId=started)["ResultSet"]["Rows"]
     )
-    return [name or "" for name in header], rows
+    return rows
 
 
 @contextmanager

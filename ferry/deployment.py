@@ -24,6 +24,7 @@ from infra.outputs import Outputs, load
 
 if TYPE_CHECKING:
     from mypy_boto3_athena import AthenaClient
+    from mypy_boto3_glue import GlueClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_stepfunctions import SFNClient
@@ -115,6 +116,12 @@ class Deployment:
     def athena(self) -> "AthenaClient":
         """Athena in the target region."""
         client: AthenaClient = self._client("athena", self.outputs.target_region)
+        return client
+
+    @property
+    def glue(self) -> "GlueClient":
+        """Glue in the target region."""
+        client: GlueClient = self._client("glue", self.outputs.target_region)
         return client
 
     def _make_client(self, service: str, region: str) -> Any:

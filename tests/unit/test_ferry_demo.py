@@ -37,6 +37,24 @@ class FakeAthena:
         return {"ResultSet": {"Rows": [{"Data": row} for row in cells]}}
 
 
+class FakeGlue:
+    """One table, with these columns and partition keys."""
+
+    def __init__(self, columns: list[str], keys: list[str]) -> None:
+        self.table = {
+            "StorageDescriptor": {"Columns": [{"Name": name, "Type": "string"} for name in columns]},
+            "PartitionKeys": [{"Name": name, "Type": "string"} for name in keys],
+        }
+
+    def get_table(self, **asked: str) -> dict[str, Any]:
+        assert asked == {"DatabaseName": "ferry", "Name": "air"}
+        return {"Table": self.table}
+
+
+def a_cloud(athena: FakeAthena, columns: tuple[str, ...] = ("icao",), keys: tuple[str, ...] = ()) -> FakeDeployment:
+    return FakeDeployment({"athena": athena, "glue": FakeGlue(list(columns), list(keys))})
+
+
 @pytest.fixture
 def s3() -> Iterator[Any]:
     with mock_aws():
@@ -69,9 +87,9 @@ def test_the_very_version_is_compared_byte_for_byte(s3: Any, file: Path) -> None
 
 def test_the_rows_are_those_of_this_very_object(s3: Any, capsys: pytest.CaptureFixture[str]) -> None:
     athena = FakeAthena(["icao", "dt"], ["EDDF", None])
-    demo._print_rows(FakeDeployment({"athena": athena}), VALIDATION, put(s3, b""), screen.console())
+    demo._print_rows(a_cloud(athena, ("icao",), ("dt",)), VALIDATION, put(s3, b""), screen.console())
     assert athena.asked == {
-        "QueryString": """SELECT * FROM "ferry"."air" WHERE "$path" = 's3://target/air/it''s.csv' LIMIT 3""",
+        "QueryString": """SELECT "icao", "dt" FROM "ferry"."air" WHERE "$path" = 's3://target/air/it''s.csv' LIMIT 3""",
         "WorkGroup": "ferry",
     }
     assert [row.split() for row in capsys.readouterr().out.splitlines()[2:]] == [
@@ -80,11 +98,24 @@ def test_the_rows_are_those_of_this_very_object(s3: Any, capsys: pytest.CaptureF
     ]
 
 
+def test_of_a_wide_table_some_columns_are_asked_for_and_the_rest_counted(
+    s3: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    columns = tuple(f'c"{number}' for number in range(3000))
+    athena = FakeAthena(list(columns[:40]), ["x"] * 40)
+    demo._print_rows(a_cloud(athena, columns, ("dt",)), VALIDATION, put(s3, b""), screen.console())
+    assert athena.asked["QueryString"].startswith('SELECT "c""0", "c""1", ')
+    assert '"c""39" FROM' in athena.asked["QueryString"]
+    rows = capsys.readouterr().out.splitlines()[2:]
+    assert [row.split() for row in rows[:40]] == [[name, "string", "x"] for name in columns[:40]]
+    assert rows[40:] == ["… and 2,961 more"]
+
+
 def test_no_rows_and_a_query_that_fails_are_problems(s3: Any) -> None:
     target = put(s3, b"")
     with pytest.raises(Problem, match="no rows"):
-        demo._print_rows(FakeDeployment({"athena": FakeAthena(["icao"])}), VALIDATION, target, screen.console())
-    failing = FakeDeployment({"athena": FakeAthena(ends="FAILED")})
+        demo._print_rows(a_cloud(FakeAthena(["icao"])), VALIDATION, target, screen.console())
+    failing = a_cloud(FakeAthena(ends="FAILED"))
     with pytest.raises(Problem, match="FAILED: a reason"):
         demo._print_rows(failing, VALIDATION, target, screen.console())
 
