@@ -12,7 +12,7 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from ferry.executions import DefinedState, Execution, StateRun
+from ferry.executions import DefinedState, Execution, StateRun, Summary
 from ferry.screen import duration, line, size, visible
 from functions.common.models import Document, Grade, Validation
 
@@ -87,8 +87,11 @@ def states(execution: Execution, definition: Sequence[DefinedState], *, live: bo
     return grid
 
 
-def outcome(execution: Execution, link: str | None) -> RenderableType:
-    """What the execution came to: the proof, the table, the checks, or the reason of its failure."""
+def outcome(execution: Execution, link: str | None, successor: Summary | None = None) -> RenderableType:
+    """What the execution came to: the proof, the table, the checks, or the reason of its failure.
+
+    `successor` is the one that replays a failure or did so; there is nothing to be done then.
+    """
     grid = facts()
     document = execution.document
     verification = document.verification if document else None
@@ -106,7 +109,10 @@ def outcome(execution: Execution, link: str | None) -> RenderableType:
     if execution.summary.failed:
         error, cause = failure(execution)
         grid.add_row(Text("Failed", "red"), line((f"{error}: " if error else "", "bold"), cause))
-        grid.add_row("Replay", line(f"ferry replay {execution.summary.name}"))
+        if successor:
+            grid.add_row("Replayed", line(f"as {successor.name}: {successor.status}"))
+        else:
+            grid.add_row("Replay", line(f"ferry replay {execution.summary.name}"))
     if link:
         grid.add_row("Console", Text(link, f"link {link}"))
     return grid

@@ -1,8 +1,11 @@
-"""`ferry list`: every execution, newest first. Reads only."""
+"""`ferry list`: every execution, or every failure that is not settled, newest first. Reads only.
+
+A failure is settled by a later execution of the same input: `ferry replay --failed` leaves it alone as well.
+"""
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,13 +15,17 @@ from rich.text import Text
 from ferry import executions, screen
 from ferry.deployment import Deployment
 from ferry.executions import FAILURES, Glance
+from ferry.failures import left_to_replay
 from ferry.graph import STATUS_STYLES
 
 SHORT = 12
 """So many characters of a name tell executions apart; a command takes the beginning of a name as well."""
 
-
 KEY_WIDTH = 60
+KEY_MIN_WIDTH = 20
+GAP = 2
+DISPENSABLE = ("GRADE", "STATE", "SIZE", "AGE", "EXECUTION")
+"""What a narrow terminal does without, in this order: the key says more than each of them."""
 
 
 def show_list(deployment: Deployment, *, failed: bool, limit: int, as_json: bool) -> None:
@@ -27,16 +34,27 @@ def show_list(deployment: Deployment, *, failed: bool, limit: int, as_json: bool
     # One more than is asked for, to know whether there are more.
     summaries = executions.list_summaries(client, machine, FAILURES if failed else (), limit + 1 if limit else None)
     more = bool(limit) and len(summaries) > limit
-    glances = executions.glance_at_all(client, summaries[: limit or None])
+    summaries = summaries[: limit or None]
+    settled = 0
+    if failed and summaries:
+        left = left_to_replay(client, summaries, executions.list_summaries(client, machine))
+        settled, summaries = len(summaries) - len(left), left
+    glances = executions.glance_at_all(client, summaries)
     if as_json:
         write_json([as_document(item) for item in glances])
     elif glances:
         console = screen.console()
-        screen.put(console, table(glances, datetime.now(UTC), short=console.is_terminal))
+        width = console.width if console.is_terminal else None
+        screen.put(console, table(glances, datetime.now(UTC), width))
     else:
-        screen.console().print("No execution has failed." if failed else "No executions yet.")
+        nothing = "No failure is left to replay." if settled else "No execution has failed."
+        screen.console().print(nothing if failed else "No executions yet.")
+    notes = screen.console(stderr=True)
+    if settled:
+        notes.print(f"{settled} left out as settled: a later execution has the same input.")
     if more:
-        screen.console(stderr=True).print(f"Only the newest {limit} are shown; --limit 0 shows all.")
+        were = "failures were looked at; --limit 0 looks at" if failed else "are shown; --limit 0 shows"
+        notes.print(f"Only the newest {limit} {were} all.")
 
 
 def as_document(item: Glance) -> dict[str, Any]:
@@ -57,29 +75,48 @@ def write_json(document: Any) -> None:
     sys.stdout.write(json.dumps(document, indent=2) + "\n")
 
 
-def table(glances: Sequence[Glance], now: datetime, *, short: bool) -> Table:
-    """The executions as a person reads them, with long texts shortened or not."""
-    rows = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    rows.add_column("KEY", overflow="fold", min_width=12)
-    rows.add_column("SIZE", justify="right", no_wrap=True)
-    rows.add_column("STATUS", no_wrap=True)
-    rows.add_column("STATE", no_wrap=True)
-    rows.add_column("GRADE", no_wrap=True)
-    rows.add_column("AGE", justify="right", no_wrap=True)
-    rows.add_column("EXECUTION", no_wrap=True)
-    for item in glances:
-        summary, source = item.summary, item.source
-        key = screen.visible(source.key) if source else "?"
-        rows.add_row(
-            Text(screen.shorten(key, KEY_WIDTH) if short else key),
-            Text(screen.size(source.size_bytes) if source else ""),
-            Text(summary.status, STATUS_STYLES.get(summary.status, "")),
-            screen.line(item.state or ""),
-            Text(item.grade or "", "" if item.grade else "dim"),
-            Text(screen.age((now - summary.started).total_seconds())),
-            Text(shorten(summary.name) if short else summary.name, "dim"),
-        )
+def table(glances: Sequence[Glance], now: datetime, width: int | None) -> Table:
+    """The executions as a person reads them: on a terminal of a width with long texts shortened, else whole."""
+    short = width is not None
+    columns: dict[str, list[Text]] = {
+        "KEY": [_key(item, short=short) for item in glances],
+        "SIZE": [Text(screen.size(item.source.size_bytes) if item.source else "") for item in glances],
+        "STATUS": [Text(item.summary.status, STATUS_STYLES.get(item.summary.status, "")) for item in glances],
+        "STATE": [screen.line(item.state or "") for item in glances],
+        "GRADE": [Text(item.grade or "") for item in glances],
+        "AGE": [Text(screen.age((now - item.summary.started).total_seconds())) for item in glances],
+        "EXECUTION": [Text(shorten(item.summary.name) if short else item.summary.name, "dim") for item in glances],
+    }
+    for name in DISPENSABLE:
+        if width is not None and _needed(columns) > width:
+            del columns[name]
+    rows = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="dim")
+    for name in columns:
+        if name == "KEY":
+            rows.add_column(name, overflow="fold", min_width=_key_width(columns["KEY"]))
+        else:
+            rows.add_column(name, justify="right" if name in ("SIZE", "AGE") else "left", no_wrap=True)
+    for row in zip(*columns.values(), strict=True):
+        rows.add_row(*row)
     return rows
+
+
+def _key(item: Glance, *, short: bool) -> Text:
+    key = screen.visible(item.source.key) if item.source else "?"
+    return Text(screen.shorten(key, KEY_WIDTH) if short else key)
+
+
+def _key_width(keys: Sequence[Text]) -> int:
+    return min(KEY_MIN_WIDTH, max(key.cell_len for key in keys))
+
+
+def _needed(columns: Mapping[str, Sequence[Text]]) -> int:
+    """So wide must a terminal be for these columns, with the keys folded as far as may be."""
+    widths = (
+        _key_width(cells) if name == "KEY" else max(len(name), *(cell.cell_len for cell in cells))
+        for name, cells in columns.items()
+    )
+    return sum(widths) + GAP * len(columns)
 
 
 def shorten(name: str) -> str:

@@ -17,7 +17,6 @@ and API Reference, StartMessageMoveTask.
 """
 
 import hashlib
-import re
 import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -29,43 +28,20 @@ from botocore.exceptions import ClientError
 from ferry import executions, screen
 from ferry.deployment import Deployment
 from ferry.executions import Summary
+from ferry.failures import REPLAY, Failure, base_name, find_successors
 from ferry.listing import shorten
 from ferry.problems import Problem, UsageProblem
 from ferry.show import resolve
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs.type_defs import MessageTypeDef
-    from mypy_boto3_stepfunctions import SFNClient
 
 NAME_LENGTH = 80
-REPLAY = re.compile(r"^(?P<base>.+?)-replay-(?P<number>[1-9][0-9]*)$")
-STARTERS_NAME = re.compile(r"^[0-9a-f]{40}$")
-"""The starter names executions by a hash of their input: another hash, another input."""
-
 NO_SUCH_CALL = {"InvalidAction", "UnknownOperationException", "UnknownOperation", "NotImplemented"}
 NOT_REDRIVABLE = NO_SUCH_CALL | {"ExecutionNotRedrivable"}
 REASON = "reason"
 SET_ASIDE_SECONDS = 300
 """So long are the dead letters that were read hidden from others, while they are moved."""
-
-
-@dataclass(frozen=True)
-class Failure:
-    """A failed execution and its input."""
-
-    summary: Summary
-    input: str
-
-    @property
-    def same(self) -> str:
-        """Equal for equal inputs."""
-        return executions.canonical(self.input)
-
-    @property
-    def key(self) -> str:
-        """The key it is about, if its input says so."""
-        document = executions.parse_document(self.input)
-        return document.source.key if document else ""
 
 
 def check_request(names: Sequence[str], *, failed: bool) -> None:
@@ -130,35 +106,6 @@ def _named(deployment: Deployment, names: Sequence[str]) -> list[Failure]:
     return list(failures.values())
 
 
-def find_successors(
-    client: "SFNClient", failures: Sequence[Failure], everything: Iterable[Summary]
-) -> dict[str, Summary]:
-    """For each failure's ARN the later execution of the same input that runs or succeeded, if there is one."""
-    if not failures:
-        return {}
-    oldest = min(failure.summary.attempt_began for failure in failures)
-    bases = {base_name(failure.summary.name) for failure in failures}
-    by_starter = all(STARTERS_NAME.match(base) for base in bases)
-
-    def may_succeed(summary: Summary) -> bool:
-        if summary.failed or summary.attempt_began <= oldest:
-            return False
-        # There may be a hundred thousand others: their names tell it without a call for each.
-        base = base_name(summary.name)
-        return base in bases or not (by_starter and STARTERS_NAME.match(base))
-
-    candidates = [summary for summary in everything if may_succeed(summary)]
-    inputs = executions.read_inputs(client, candidates)
-    found: dict[str, Summary] = {}
-    for failure in failures:
-        for summary in candidates:
-            later = summary.attempt_began > failure.summary.attempt_began
-            if later and executions.canonical(inputs[summary.arn]) == failure.same:
-                found[failure.summary.arn] = summary
-                break
-    return found
-
-
 @dataclass(frozen=True)
 class Replayed:
     """The execution that runs now, and, if it is a new one, why."""
@@ -188,12 +135,6 @@ def replay_one(deployment: Deployment, failure: Failure, taken: Iterable[str], *
         if error.response["Error"]["Code"] != "ExecutionAlreadyExists":
             raise
     return Replayed(name, why)
-
-
-def base_name(name: str) -> str:
-    """The name of an execution without the `-replay-N` that a replay added."""
-    replayed = REPLAY.match(name)
-    return replayed["base"] if replayed else name
 
 
 def next_name(name: str, taken: Iterable[str]) -> str:

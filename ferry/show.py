@@ -11,7 +11,8 @@ from rich.text import Text
 from ferry import executions, graph, screen
 from ferry.console import execution_link
 from ferry.deployment import Deployment
-from ferry.executions import Execution
+from ferry.executions import Execution, Summary
+from ferry.failures import Failure, find_successors
 from ferry.listing import as_document, shorten, write_json
 from ferry.problems import Problem, UsageProblem
 
@@ -30,7 +31,18 @@ def show(deployment: Deployment, name: str, *, as_json: bool) -> None:
     console = screen.console()
     execution = follow(deployment, arn, console)
     console.print(Text())
-    screen.put(console, graph.outcome(execution, execution_link(arn) if deployment.on_aws else None))
+    link = execution_link(arn) if deployment.on_aws else None
+    screen.put(console, graph.outcome(execution, link, _successor(deployment, arn)))
+
+
+def _successor(deployment: Deployment, arn: str) -> Summary | None:
+    """The later execution of a failure's input that runs or succeeded, if there is one."""
+    client, machine = deployment.step_functions, deployment.outputs.state_machine_arn
+    summary, given = executions.describe(client, machine, arn)
+    if not summary.failed:
+        return None
+    everything = executions.list_summaries(client, machine)
+    return find_successors(client, [Failure(summary, given)], everything).get(summary.arn)
 
 
 def resolve(deployment: Deployment, name: str) -> str:

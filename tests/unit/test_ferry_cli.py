@@ -1,5 +1,6 @@
 """The command line's manners: one clear line and the right exit code for whatever is wrong, JSON and nothing else."""
 
+import io
 import json
 import os
 import signal
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 from boto3.exceptions import S3UploadFailedError
 from botocore import exceptions
+from rich.console import Console
 
 from ferry import cli, deployment, listing, show
 from ferry.deployment import Deployment, default_outputs, explain, read_environment
@@ -209,8 +211,16 @@ def test_list_as_json_is_exactly_what_it_says(cloud: FakeDeployment, capsys: pyt
 def test_list_of_failures_and_of_nothing(
     cloud: FakeDeployment, states: FakeStepFunctions, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    states.add("f" * 40, "FAILED", document("b"))
+    states.add("f" * 40 + "-replay-1", "TIMED_OUT", document("b"))
     listing.show_list(cloud, failed=True, limit=0, as_json=True)
-    assert [item["execution"] for item in json.loads(capsys.readouterr().out)] == [HASH]
+    told = capsys.readouterr()
+    assert [item["execution"] for item in json.loads(told.out)] == ["f" * 40 + "-replay-1"]
+    assert told.err == "2 left out as settled: a later execution has the same input.\n"
+    listing.show_list(cloud, failed=True, limit=1, as_json=True)
+    told = capsys.readouterr()
+    assert [item["execution"] for item in json.loads(told.out)] == ["f" * 40 + "-replay-1"]
+    assert told.err == "Only the newest 1 failures were looked at; --limit 0 looks at all.\n"
     states.executions.clear()
     listing.show_list(cloud, failed=True, limit=0, as_json=True)
     assert json.loads(capsys.readouterr().out) == []
@@ -232,10 +242,47 @@ def test_a_list_on_a_terminal_keeps_long_keys_short() -> None:
         None,
         parse_document(document("k" * 1024)),
     )
-    table = listing.table([item], datetime.now(UTC), short=True)
+    table = listing.table([item], datetime.now(UTC), 200)
     cells = ["".join(str(cell) for cell in column.cells) for column in table.columns]
     assert cells[0] == "k" * 30 + "…" + "k" * 29
     assert cells[-1] == f"{HASH[:12]}-replay-2"
+
+
+@pytest.mark.parametrize(
+    ("width", "headers"),
+    [
+        (120, ["KEY", "SIZE", "STATUS", "STATE", "GRADE", "AGE", "EXECUTION"]),
+        (80, ["KEY", "SIZE", "STATUS", "STATE", "AGE", "EXECUTION"]),
+        (70, ["KEY", "SIZE", "STATUS", "AGE", "EXECUTION"]),
+        (45, ["KEY", "STATUS", "EXECUTION"]),
+        (30, ["KEY", "STATUS"]),
+    ],
+)
+def test_a_narrow_terminal_keeps_the_keys(width: int, headers: list[str]) -> None:
+    now = datetime.now(UTC)
+    item = Glance(
+        Summary("arn", HASH, "FAILED", now), "RunValidationQuery", parse_document(document("k" * 50, **VERIFIED))
+    )
+    console = Console(file=io.StringIO(), width=width, force_terminal=True, color_system=None)
+    console.print(listing.table([item] * 3, now, width))
+    assert isinstance(console.file, io.StringIO)
+    rows = console.file.getvalue().splitlines()
+    assert rows[0].split() == headers
+    assert all(len(row) <= width for row in rows)
+    assert "".join(row.split()[0] for row in rows[1:]).count("k") == 150
+    assert "…" not in "".join(rows)
+
+
+def test_show_of_a_failure_tells_of_its_replay(
+    cloud: FakeDeployment, states: FakeStepFunctions, capsys: pytest.CaptureFixture[str]
+) -> None:
+    show.show(cloud, HASH, as_json=False)
+    out = capsys.readouterr().out
+    assert f"Replayed  as {HASH}-replay-1: RUNNING" in out
+    assert "ferry replay" not in out
+    states.executions.popitem()
+    show.show(cloud, HASH, as_json=False)
+    assert f"ferry replay {HASH}" in capsys.readouterr().out
 
 
 def test_show_as_json_has_the_states(cloud: FakeDeployment, capsys: pytest.CaptureFixture[str]) -> None:
@@ -258,7 +305,7 @@ def test_show_draws_a_finished_execution_once(cloud: FakeDeployment, capsys: pyt
     show.show(cloud, HASH, as_json=False)
     out = capsys.readouterr().out
     assert out.count("airports/airports.csv") == 1
-    assert "Failed  CrawlerFailed: no role" in out
+    assert "CrawlerFailed: no role" in out
 
 
 @pytest.mark.parametrize("name", [HASH, HASH[:12], f"{HASH[:12]}-replay-1", f"{HASH}-rep"])

@@ -9,8 +9,9 @@ from botocore.exceptions import ClientError
 from moto import mock_aws
 
 from ferry import replay as subject
+from ferry.failures import base_name
 from ferry.problems import Problem, UsageProblem
-from ferry.replay import base_name, check_request, next_name, replay, return_dead_letters
+from ferry.replay import check_request, next_name, replay, return_dead_letters
 from tests.unit.ferry_fakes import HASH, FakeDeployment, FakeStepFunctions, document, refusal
 
 OTHER_HASH = "f" * 40
