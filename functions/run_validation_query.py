@@ -88,6 +88,11 @@ def begin(
     if table is None:
         problem = f"no table of the database {settings.glue_database} contains it after the crawl"
         return _crawl_again_or_fail(event, known, uri, problem)
+    if table.unpartitioned:
+        raise ValidationFailed(
+            f"{uri} is copied and proved, but the table {table.database}.{table.name} is partitioned by "
+            f"{', '.join(table.partition_keys)}, and it lies in no such folder. Upload it into one."
+        )
     difference = header_difference(contents.header, table) if contents.header else ""
     if difference:
         raise ValidationFailed(
@@ -106,6 +111,7 @@ def begin(
             "file_records": contents.records,
             "expected_rows": expected_rows,
             "checks": list(queries),
+            "warnings": list(contents.warnings),
             "queries": {check: start_query(check, sql, _occasion(event), place) for check, sql in queries.items()},
             "wait_seconds": FIRST_WAIT_SECONDS,
         }

@@ -127,6 +127,7 @@ class Validation(Model):
     file_records: NonNegativeInt | None = None
     expected_rows: NonNegativeInt | None = None
     checks: list[str] = []
+    warnings: list[str] = []
     queries: dict[str, str] = {}
     changes: NonNegativeInt = 0
     polls: NonNegativeInt = 0

@@ -56,6 +56,8 @@ def not_catalogued_reason(key: str, size_bytes: int) -> str | None:
         return "its key has an empty folder name (`//`, or a `/` at the start)"
     if {".", ".."} & set(folders):
         return "its key has a folder named `.` or `..`"
+    if any(folder.endswith("=") for folder in folders[1:]):
+        return "a folder of its key names a partition without a value (`dt=`)"
     if any(part.startswith(("_", ".")) for part in (*folders, name)):
         return "a part of its key starts with `_` or `.`, which Athena takes as hidden"
     return None

@@ -27,6 +27,7 @@ LONGEST_LINE = 32 * 1024 * 1024
 """Athena's own limit ("Considerations and limitations": a row of 32 MB)."""
 
 LONGEST_FIELD = 1024 * 1024
+OTHER_DELIMITERS = ";|\t,"
 RECORDS_BETWEEN_LOOKS_AT_THE_CLOCK = 50_000
 READ_AHEAD_BYTES = 1024 * 1024
 
@@ -50,6 +51,7 @@ class FileContents:
 
     header: list[str] | None = None
     records: int | None = None
+    warnings: tuple[str, ...] = ()
 
 
 class _Unreadable(Exception):
@@ -72,7 +74,7 @@ def read_file(obj: StoredObject, layout: Format, time_is_left: Callable[[], bool
     except UnicodeDecodeError as error:
         reason = f"it is not UTF-8 text: byte 0x{error.object[error.start]:02x} cannot be read"
     except csv.Error as error:
-        reason = f"it is not readable as delimited text: {error}; is a closing quote missing?"
+        reason = f"it is not readable as delimited text ({error}); perhaps a closing quote is missing"
     except _Unreadable as error:
         reason = str(error)
     raise ValidationFailed(
@@ -95,9 +97,10 @@ def _lines(source: io.BufferedReader) -> Iterator[str]:
 
 def _read_delimited(lines: Iterator[str], delimiter: str, time_is_left: Callable[[], bool]) -> FileContents:
     csv.field_size_limit(LONGEST_FIELD)
-    reader = csv.reader(lines, delimiter=delimiter)
+    now = _Line(lines)
+    reader = csv.reader(now, delimiter=delimiter)
     header = next(reader, [])
-    _require_header(header, reader.line_num)
+    _require_header(header, reader.line_num, delimiter)
     records, line = 0, reader.line_num
     for fields in reader:
         line += 1
@@ -105,23 +108,46 @@ def _read_delimited(lines: Iterator[str], delimiter: str, time_is_left: Callable
             raise _Unreadable(
                 f"the record that begins in line {line} has a line break inside quotes, and Athena ends a record there"
             )
+        if now.text.count('"') % 2:
+            raise _Unreadable(f"line {line} has a quote without its pair, and Athena reads nothing (NULL) there")
         if not fields:
             raise _Unreadable(f"line {line} is empty, and Athena reads it as a record")
         if len(fields) != len(header):
             raise _Unreadable(f"line {line} has {len(fields)} fields, the header has {len(header)}")
         records += 1
         if records % RECORDS_BETWEEN_LOOKS_AT_THE_CLOCK == 0 and not time_is_left():
-            return FileContents(header)
+            return FileContents(header, warnings=now.warnings)
     if records == 0:
         raise _Unreadable("it has no rows, only a header")
-    return FileContents(header, records)
+    return FileContents(header, records, now.warnings)
 
 
-def _require_header(header: list[str], lines_read: int) -> None:
+class _Line:
+    """The lines of a delimited file; remembers the last, and the first with a backslash."""
+
+    def __init__(self, lines: Iterator[str]) -> None:
+        self.text = ""
+        self.warnings: tuple[str, ...] = ()
+        self._lines = enumerate(lines, start=1)
+
+    def __iter__(self) -> "_Line":
+        return self
+
+    def __next__(self) -> str:
+        number, self.text = next(self._lines)
+        if not self.warnings and "\\" in self.text:
+            self.warnings = (f"from line {number} on: Athena takes a backslash as an escape and leaves it out",)
+        return self.text
+
+
+def _require_header(header: list[str], lines_read: int, delimiter: str) -> None:
     if not header:
         raise _Unreadable("its first line is empty, and should name the columns")
     if lines_read > 1:
         raise _Unreadable("its header has a line break inside quotes, and Athena ends a record there")
+    others = [other for other in OTHER_DELIMITERS if other != delimiter and other in header[0]]
+    if len(header) == 1 and others:
+        raise _Unreadable(f"its columns seem to be separated by {others[0]!r}; a .csv needs commas, a .tsv tabs")
     nameless = [str(position) for position, name in enumerate(header, start=1) if not name.strip()]
     if nameless:
         raise _Unreadable(f"its header names no column at position {', '.join(nameless)}")
@@ -135,6 +161,8 @@ def _read_json(lines: Iterator[str], time_is_left: Callable[[], bool]) -> FileCo
     for number, line in enumerate(lines, start=1):
         if number == 1 and line.lstrip().startswith("["):
             raise _Unreadable("it is a JSON array; Athena needs one record a line, without brackets and commas around")
+        if not line.strip():
+            raise _Unreadable(f"line {number} is empty; Athena needs one record a line")
         if not _is_record(line):
             raise _Unreadable(f"line {number} is no whole JSON object; Athena needs one record a line")
         records += 1

@@ -24,6 +24,9 @@ class Table:
     name: str
     columns: dict[str, str]
     partition: dict[str, str]
+    partition_keys: tuple[str, ...] = ()
+    unpartitioned: bool = False
+    """Whether the object lies beside the partitions, in none of them."""
 
 
 def find_table(obj: ObjectVersion, database: str) -> Table | None:
@@ -32,11 +35,14 @@ def find_table(obj: ObjectVersion, database: str) -> Table | None:
     found = max(_tables(obj.region, database, uri), key=lambda table: len(_folder(table)), default=None)
     if found is None:
         return None
+    keys = found.get("PartitionKeys", [])
     return Table(
         database=database,
         name=found["Name"],
         columns={column["Name"]: column.get("Type", "") for column in found["StorageDescriptor"]["Columns"]},
-        partition=_partition(uri.removeprefix(_folder(found)), found.get("PartitionKeys", [])),
+        partition_keys=tuple(key["Name"] for key in keys),
+        unpartitioned=uri.removeprefix(_folder(found)).count("/") < len(keys),
+        partition=_partition(uri.removeprefix(_folder(found)), keys),
     )
 
 

@@ -14,7 +14,7 @@ GOOD_JSON = b'{"ship": "Aurora", "berth": 1}\n{"ship": "Borealis", "berth": 2}\n
 
 CSV = {
     "photo.csv": (b"\x89PNG\r\n\x1a\n" + bytes(range(256)), "it is a PNG image"),
-    "broken.csv.gz": (gzip.compress(GOOD_CSV * 500)[:-30], "it is no whole gzip file"),
+    "broken.csv.gz": (gzip.compress(GOOD_CSV * 500, mtime=0)[:-30], "it is no whole gzip file"),
     "not_gzip.csv.gz": (GOOD_CSV, "it is no whole gzip file"),
     "ragged.csv": (f"{HEADER}Aurora,1\nBorealis,2,3\n".encode(), "line 3 has 3 fields, the header has 2"),
     "duplicates.csv": (b"ship,Ship\nAurora,1\n", "duplicate column names"),

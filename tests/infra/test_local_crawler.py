@@ -167,6 +167,8 @@ def test_every_format_gets_a_table_and_bad_keys_get_none(server: Server, tmp_pat
         ("f/z.json", b'[{"a":1}]'),
         ("f/z.parquet", b"PAR1 cut off"),
         ("f/z.parquet", PNG),
+        ("e/dt=/a.csv", b"a,b\n1,2\n"),
+        ("e/z.jsonl", b'{"": 1}\n'),
     ],
 )
 def test_a_bad_file_is_left_out_and_harms_nobody(server: Server, key: str, bad: bytes) -> None:

@@ -176,6 +176,8 @@ def test_the_format_is_in_the_names_ending(key: str, found: Format | None) -> No
         ("sales//a.csv", "its key has an empty folder name"),
         ("sales/../a.csv", "its key has a folder named"),
         ("./a.csv", "its key has a folder named"),
+        ("sales/dt=/a.csv", "a folder of its key names a partition without a value"),
+        ("dt=/a.csv", None),
         ("_tmp/a.csv", "a part of its key starts with"),
         ("sales/.a.csv", "a part of its key starts with"),
         ("sales/_a.csv", "a part of its key starts with"),

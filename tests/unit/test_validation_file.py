@@ -107,7 +107,10 @@ BAD_DEFLATE = WHOLE_GZIP[:20] + b"\xff" * 40 + WHOLE_GZIP[60:]
         ("t/a.csv", b"id,name\n1,one,more\n", "line 2 has 3 fields, the header has 2"),
         ("t/a.csv", b"id,name\n1,one\n\n2,two\n", "line 3 is empty, and Athena reads it as a record"),
         ("t/a.csv.gz", packed(b"id,name\n1\n"), "line 2 has 1 fields, the header has 2"),
-        ("t/a.csv", b"id;name\n1,5;one\n", "line 2 has 2 fields, the header has 1"),
+        ("t/a.csv", b"id;name\n1,5;one\n", "its columns seem to be separated by ';'; a .csv needs commas"),
+        ("t/a.csv", b"id\tname\n1\tone\n", "its columns seem to be separated by '\\t'"),
+        ("t/a.tsv", b"id,name\n1,one\n", "its columns seem to be separated by ','"),
+        ("t/a.csv", b'id,name\n1,one\n2,c"d\n', "line 3 has a quote without its pair"),
         ("t/a.csv", b"id,name,Name\n1,2,3\n", "duplicate column names (upper and lower case are the same): name"),
         ("t/a.csv", b"id, id\n1,2\n", "duplicate column names (upper and lower case are the same): id"),
         ("t/a.csv", b"id,,name, \n1,2,3,4\n", "its header names no column at position 2, 4"),
@@ -119,7 +122,7 @@ BAD_DEFLATE = WHOLE_GZIP[:20] + b"\xff" * 40 + WHOLE_GZIP[60:]
         ("t/a.csv", b'id,"na\nme"\n1,2\n', "its header has a line break inside quotes"),
         ("t/a.csv", b'id,name\n1,one\n2,"two\nlines"\n3,x\n', "the record that begins in line 3 has a line break"),
         ("t/a.csv", b'id,name\n1,"never closed\n2,x\n', "the record that begins in line 2 has a line break"),
-        ("t/a.csv", b"id,name\n1," + b"x" * (1024 * 1024 + 1), "it is not readable as delimited text: field larger"),
+        ("t/a.csv", b"id,name\n1," + b"x" * (1024 * 1024 + 1), "it is not readable as delimited text (field larger"),
         # JSON.
         ("t/a.json", b'[{"id": 1}, {"id": 2}]', "it is a JSON array; Athena needs one record a line"),
         ("t/a.json", b'  [\n{"id": 1}\n]\n', "it is a JSON array; Athena needs one record a line"),
@@ -127,7 +130,7 @@ BAD_DEFLATE = WHOLE_GZIP[:20] + b"\xff" * 40 + WHOLE_GZIP[60:]
         ("t/a.json", b'{"id": 1}\n{"id": \n', "line 2 is no whole JSON object"),
         ("t/a.json", b'{"id": 1}\n7\n', "line 2 is no whole JSON object"),
         ("t/a.json", b'{"id": 1}\n[1]\n', "line 2 is no whole JSON object"),
-        ("t/a.json", b'{"id": 1}\n\n{"id": 2}\n', "line 2 is no whole JSON object"),
+        ("t/a.json", b'{"id": 1}\n\n{"id": 2}\n', "line 2 is empty"),
         ("t/a.json", b'{"id": 1} {"id": 2}\n', "line 1 is no whole JSON object"),
         ("t/a.json", b'{"a":' * 100_000, "line 1 is no whole JSON object"),
         ("t/a.json.gz", packed(b""), "it has no rows"),
@@ -204,7 +207,7 @@ def test_a_field_has_a_bound_of_its_own(cloud: Cloud, monkeypatch: pytest.Monkey
     before = csv.field_size_limit()
     try:
         assert read(cloud, "t/a.csv", b"id\n" + b"x" * 10 + b"\n").records == 1
-        with pytest.raises(ValidationFailed, match="is a closing quote missing"):
+        with pytest.raises(ValidationFailed, match="perhaps a closing quote is missing"):
             read(cloud, "t/a.csv", b"id\n" + b"x" * 11 + b"\n")
     finally:
         csv.field_size_limit(before)
@@ -245,3 +248,10 @@ def test_the_broken_gzip_files_of_this_table_are_broken_in_different_ways() -> N
     for broken, error in ((BAD_CHECKSUM, gzip.BadGzipFile), (BAD_DEFLATE, zlib.error), (WHOLE_GZIP[:-100], EOFError)):
         with pytest.raises(error):
             gzip.decompress(broken)
+
+
+def test_what_athena_changes_is_told_by_the_line_it_begins_in(cloud: Cloud) -> None:
+    paths = read(cloud, "t/a.csv", b"id,path\n1,x\n2,C:\\temp\n3,D:\\temp\n")
+    assert paths.records == 3
+    assert paths.warnings == ("from line 3 on: Athena takes a backslash as an escape and leaves it out",)
+    assert read(cloud, "t/a.csv", b"id,path\n1,x\n").warnings == ()

@@ -282,3 +282,16 @@ def test_the_same_upload_started_anew_after_the_table_was_lost_crawls_again(worl
     again = world.machine.run(upload, "second")
     assert again.status == "SUCCEEDED", again.cause
     assert again.document["copy"]["status"] == "unchanged"
+
+
+def test_a_file_beside_the_partitions_of_its_table_is_told_so(world: World) -> None:
+    assert world.machine.run(world.upload("dt=2026-01-01/a.csv", CSV), "partitioned").status == "SUCCEEDED"
+    failed = world.machine.run(world.upload("a.csv", CSV), "beside")
+    assert (failed.failed_state, failed.error) == ("RunValidationQuery", "ValidationFailed")
+    assert "is partitioned by dt, and it lies in no such folder" in failed.message
+
+
+def test_what_athena_leaves_out_is_in_the_output(world: World) -> None:
+    ended = world.machine.run(world.upload("a.csv", CSV + b"3,C:\\temp\n"), "backslash")
+    assert ended.status == "SUCCEEDED", ended.cause
+    assert "from line 4 on" in ended.document["validation"]["warnings"][0]

@@ -67,7 +67,7 @@ def _run(execution: Execution, statement: Statement, folder: Path) -> None:
         ":memory:",
         config={
             "threads": 1,
-            "memory_limit": "256MB",
+            "memory_limit": "768MB",
             "temp_directory": str(folder / "spill"),
         },
     ) as connection:

@@ -22,7 +22,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
 from infra.local import caller
 from infra.local.caller import Caller, RoleUnusable
@@ -197,7 +197,7 @@ def _failed(error: ClientError | BotoCoreError, settings: Settings, what: str) -
     code, message = details.get("Code", ""), details.get("Message", "")
     if code in {"AccessDenied", "AccessDeniedException", "403"}:
         return CrawlFailed(
-            f"Access denied to the {what}: {message} "
+            f"Access denied to the {what}: {message.rstrip('.')}. "
             f"Give the crawler's role {settings.role} the permission that is missing."
         )
     if code == "EntityNotFoundException":
@@ -316,6 +316,9 @@ def _write_table(
                 table = {part: existing[part] for part in table if part in existing}
         if keys:
             _write_partitions(role, table, keys, [found for found, _ in files], settings, changes)
+    except ParamValidationError as error:
+        # What the catalogue cannot hold (a name too long, say) is the files' trouble: only they are left out.
+        logger.warning("crawler %s leaves out %s: %s", settings.name, location, " ".join(str(error).split()))
     except (ClientError, BotoCoreError) as error:
         raise _failed(error, settings, f"table {settings.database}.{name}") from error
 

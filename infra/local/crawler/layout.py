@@ -56,6 +56,9 @@ def place(key: str, target: Target) -> Place | None:
     depth = target.table_level - 1 if target.table_level else target.prefix.count("/") + 1
     if depth < 1 or len(parts) <= depth:
         return None
+    if any(part.endswith("=") for part in parts[depth:-1]):
+        # The catalogue takes no empty partition value, and refuses the whole batch for one.
+        return None
     return Place("/".join(parts[:depth]) + "/", tuple(parts[depth:-1]))
 
 

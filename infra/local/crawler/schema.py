@@ -124,6 +124,8 @@ def _of_json(lines: list[str]) -> Schema:
             types[name.lower()] = _merge_seen(types.get(name.lower()), _json_type(value))
     if not types:
         raise Unreadable("its records have no fields")
+    if not all(name.strip() for name in types):
+        raise Unreadable("its records have a field without a name")
     storage = Storage("json", _TEXT_INPUT, _TEXT_OUTPUT, "org.openx.data.jsonserde.JsonSerDe")
     return Schema(storage, tuple((n, t or STRING) for n, t in types.items()), tuple(names.values()))
 
