@@ -26,11 +26,19 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+
+def _check_outputs(outputs: Path | None) -> Path | None:
+    if outputs is not None and outputs.is_dir():
+        raise UsageProblem(f"--outputs {outputs} is a folder: name the {OUTPUTS}.")
+    return outputs
+
+
 OutputsOption = Annotated[
     Path | None,
     typer.Option(
         "--outputs",
         envvar="FERRY_OUTPUTS",
+        callback=_check_outputs,
         show_default=".ferry/outputs.json of this checkout",
         help="Which deployment: its outputs.json.",
     ),
@@ -41,7 +49,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON and nothing
 @app.command()
 def up(
     port: Annotated[int | None, typer.Option(min=1, max=65535, help="Its port on 127.0.0.1.")] = None,
-    rules: Annotated[Path | None, typer.Option(help="A file of rules.")] = None,
+    rules: Annotated[Path | None, typer.Option(help="A file of rules: not supported yet.")] = None,
     outputs: OutputsOption = None,
 ) -> None:
     """Start the embedded cloud in the background."""
@@ -160,7 +168,7 @@ def run(arguments: list[str]) -> int:
         sys.stdout.flush()
     except typer.TyperException as error:
         said = error.format_message()
-        return _fail(f"{said if said[-1] in '.?' else said + '.'} See `ferry --help`.", error.exit_code)
+        return _fail(f"{said if said[-1] in '.?' else said + '.'} See `{_command(error)} --help`.", error.exit_code)
     except Problem as error:
         return _fail(str(error), error.exit_code)
     except InfraError as error:
@@ -174,6 +182,12 @@ def run(arguments: list[str]) -> int:
     except OSError as error:
         return _fail(str(error), 1)
     return code if isinstance(code, int) else 0
+
+
+def _command(error: typer.TyperException) -> str:
+    """The command that was called wrongly, as far as it was recognised."""
+    context = getattr(error, "ctx", None)
+    return context.command_path if context else "ferry"
 
 
 def _fail(message: str, code: int) -> int:

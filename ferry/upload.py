@@ -85,6 +85,8 @@ def check_key(key: str) -> None:
         length = len(key.encode("utf-8"))
     except UnicodeEncodeError:
         raise UsageProblem("KEY is not UTF-8, and S3 takes no other keys.") from None
+    if key.startswith("s3://"):
+        raise UsageProblem(f"KEY {key}: a key in the source bucket is meant, without s3://bucket/.")
     if not 0 < length <= KEY_BYTES:
         raise UsageProblem(f"KEY has {length} bytes; S3 takes 1 to {KEY_BYTES}.")
 

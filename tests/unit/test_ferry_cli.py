@@ -61,6 +61,9 @@ def cloud(states: FakeStepFunctions) -> FakeDeployment:
         ["upload", "/"],
         ["upload", __file__, ""],
         ["upload", __file__, "k" * 1025],
+        ["upload", __file__, "s3://bucket/key"],
+        ["list", "--outputs", "/tmp"],
+        ["up", "--outputs", "/tmp"],
         ["replay"],
         ["replay", "--failed", "x"],
         ["demo", "/absent/file"],
@@ -82,6 +85,21 @@ def test_wrong_usage_gets_one_line_and_exit_2(
     assert told.out == ""
     assert told.err.startswith("ferry: ")
     assert told.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["sail"], "No such command 'sail'. See `ferry --help`."),
+        (["upload"], "Missing argument 'file'. See `ferry upload --help`."),
+        (["list", "--limit", "x"], "See `ferry list --help`."),
+        (["list", "--outputs", "/"], "--outputs / is a folder: name the outputs.json."),
+        (["upload", __file__, "s3://b/k"], "KEY s3://b/k: a key in the source bucket is meant, without s3://bucket/."),
+    ],
+)
+def test_wrong_usage_is_told_what_to_do(arguments: list[str], told: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(arguments) == 2
+    assert capsys.readouterr().err.endswith(f"{told}\n")
 
 
 @pytest.mark.parametrize(
