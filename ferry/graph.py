@@ -137,6 +137,7 @@ def checked(validation: Validation) -> str:
         said.append(f"{validation.expected_rows:,} were announced by its row-count")
     if validation.checks:
         said.append(f"{_count(len(validation.checks), 'check')} passed: {', '.join(validation.checks)}")
+    said += [f"but {warning}" for warning in validation.warnings]
     return "; ".join(said) or "passed"
 
 
