@@ -350,8 +350,9 @@ def _create_catalogue(clients: Clients, outputs: Outputs) -> None:
         DatabaseName=database,
         Targets={"S3Targets": [{"Path": f"s3://{outputs.target_bucket}/"}]},
         Classifiers=list(classifiers),
-        # LOG: "only new tables and partitions are created" (AWS Glue Developer Guide, "Setting crawler
-        # configuration options"). A table never changes under its files because of one odd file.
+        # LOG: no table changes under its files because of one odd file; new tables and partitions are made
+        # whatever the policy says ("Preventing a crawler from changing an existing schema", AWS Glue Developer
+        # Guide; SchemaChangePolicy of AWS::Glue::Crawler, AWS CloudFormation reference).
         SchemaChangePolicy={"UpdateBehavior": "LOG", "DeleteBehavior": "LOG"},
         RecrawlPolicy={"RecrawlBehavior": "CRAWL_EVERYTHING"},
         Configuration=json.dumps(CRAWLER_CONFIGURATION),
