@@ -90,11 +90,12 @@ def copy_object(task: Task, written: bool = False) -> Copy:
     refusals = 0
     while task.remaining_ms() > MARGIN_MS and refusals < REFUSALS:
         target, source = _look_at_target(task), _look_at_source(task)
-        if not (written or _is_uploaded(source, task.upload) or _may_be_ours(source, target, task)):
+        mine = written or _is_uploaded(source, task.upload)
+        if not mine and not _may_be_ours(target, task):
             return Copy(status="superseded")
-        _require_copyable(source)
         if target and _is_same(source, target):
-            return _unchanged(source, target)
+            return _unchanged(source, target) if mine else Copy(status="superseded")
+        _require_copyable(source)
         result = _copy(task, source, target)
         if result is None:
             refusals += 1
@@ -126,17 +127,16 @@ def _look_at_source(task: Task) -> Head:
 
 
 def _is_uploaded(source: Head, upload: Source) -> bool:
-    """Whether the source still is the object that was uploaded; `null` is no version."""
-    version_id = None if upload.version_id == "null" else upload.version_id
-    return source.object.etag == upload.etag and source.object.version_id == version_id
+    """Whether the source still is the object that was uploaded."""
+    return (source.object.version_id, source.object.etag) == (upload.version_id, upload.etag)
 
 
-def _may_be_ours(source: Head, target: Head | None, task: Task) -> bool:
+def _may_be_ours(target: Head | None, task: Task) -> bool:
     """Whether an earlier run of this step may have written the target, and was stopped before its last look.
 
     Then what is at the source now is copied too, lest our older copy stay over a newer one.
     """
-    return target is not None and target.last_modified >= task.began - CLOCK_TOLERANCE and not _is_same(source, target)
+    return target is not None and target.last_modified >= task.began - CLOCK_TOLERANCE
 
 
 def _require_copyable(source: Head) -> None:
@@ -199,18 +199,13 @@ def _look_again(task: Task, source: Head, result: dict[str, Any]) -> tuple[Copy,
         bucket=settings.target_bucket,
         region=settings.target_region,
         key=upload.key,
-        version_id=_version_id(result),
+        version_id=result.get("VersionId"),
         etag=result["CopyObjectResult"]["ETag"].strip('"'),
     )
     at = now.answered_at if now else datetime.now(UTC)
     copy = Copy(status="copied", source=source.object, target=made, copied_at=at)
     # A source that was deleted meanwhile was copied in time: deletions are not mirrored.
     return copy, now is None or _identity(now) == _identity(source)
-
-
-def _version_id(result: dict[str, Any]) -> str | None:
-    version_id: str | None = result.get("VersionId")
-    return None if version_id == "null" else version_id
 
 
 def _identity(found: Head) -> tuple[object, ...]:

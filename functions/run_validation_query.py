@@ -18,7 +18,7 @@ from pydantic import Field
 
 from functions.common.bounds import FRESH_COPIES_AFTER_PROOF, QUERY_POLLS
 from functions.common.errors import QueryFailed, TargetKeepsChanging, ValidationFailed
-from functions.common.models import Document, Model, ObjectVersion, StepEvent, Validation
+from functions.common.models import Document, Model, StepEvent, Validation
 from functions.common.objects import Head, ObjectChanged, head, location, same_version
 from functions.common.settings import RegionName, read_settings
 from functions.common.step import count, step
@@ -62,10 +62,10 @@ def handler(event: StepEvent, context: LambdaContext) -> Validation:
     known = document.validation
     if known is None or known.redrive_count != event.execution.redrive_count:
         known = Validation(status="not_covered", redrive_count=event.execution.redrive_count)
-    target = _copied_target(document)
+    _, target, _ = document.finished_copy()
     now = head(target.bucket, target.region, target.key)
     if now is None or not same_version(now.object, target):
-        return _replaced(document, target, known)
+        return _replaced(document, known)
     if known.status == "pending":
         return look(event, known, settings)
     return begin(event, known, now, settings, lambda: context.get_remaining_time_in_millis() > MARGIN_MS)
@@ -82,7 +82,7 @@ def begin(
     try:
         contents = read_file(target, layout, time_is_left)
     except ObjectChanged:
-        return _replaced(event.document, target, known)
+        return _replaced(event.document, known)
     expected_rows = _expected_rows(now, uri)
     table = find_table(target, settings.glue_database)
     if table is None:
@@ -120,7 +120,7 @@ def begin(
 
 def _occasion(event: StepEvent) -> list[str]:
     """What makes the same query another question: a redrive, a fresh copy, a later crawl."""
-    target, catalogue = _copied_target(event.document), event.document.catalogue
+    (_, target, _), catalogue = event.document.finished_copy(), event.document.catalogue
     crawl = str(catalogue.covers_from) if catalogue else ""
     version = [target.version_id or "", target.etag]
     return [event.execution.id, str(event.execution.redrive_count), *version, crawl]
@@ -148,7 +148,7 @@ def _expected_rows(now: Head, uri: str) -> int | None:
 
 def look(event: StepEvent, known: Validation, settings: Settings) -> Validation:
     """Judge the queries when all have ended."""
-    region, target = settings.target_region, _copied_target(event.document)
+    region, (_, target, _) = settings.target_region, event.document.finished_copy()
     uri = location(target.bucket, target.key)
     outcomes = {check: query_outcome(check, query, region) for check, query in known.queries.items()}
     for check, outcome in outcomes.items():
@@ -206,23 +206,17 @@ def _check_problems(answers: dict[str, list[list[str | None]]]) -> list[str]:
     return problems
 
 
-def _copied_target(document: Document) -> ObjectVersion:
-    if document.copy_ is None or document.copy_.target is None:
-        raise ValueError("RunValidationQuery was called without a finished copy in the document.")
-    return document.copy_.target
-
-
-def _replaced(document: Document, target: ObjectVersion, known: Validation) -> Validation:
+def _replaced(document: Document, known: Validation) -> Validation:
     """The target is another one now: by a newer upload, which has its own execution, or it has to be copied again."""
-    copied, source = document.copy_.source if document.copy_ else None, document.source
-    now = head(source.bucket, source.region, source.key)
+    copied, target, _ = document.finished_copy()
+    now = head(copied.bucket, copied.region, copied.key)
     where = location(target.bucket, target.key)
     if now is None:
         raise ValidationFailed(
             f"{where} was overwritten or deleted after its proof, and its source is gone too. "
             "Look at the target's versions, or upload the file again."
         )
-    if copied is None or not same_version(now.object, copied):
+    if not same_version(now.object, copied):
         return known.model_copy(update={"status": "superseded"})
     changes = known.changes + 1
     if changes > FRESH_COPIES_AFTER_PROOF:

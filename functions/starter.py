@@ -129,12 +129,11 @@ def read_upload(record: Any) -> Source | None:
             logger.info("Nothing to copy", event_name=name)
             return None
         obj = record["s3"]["object"]
-        version_id = obj.get("versionId")
         source = Source(
             bucket=record["s3"]["bucket"]["name"],
             region=record["awsRegion"],
             key=unquote_plus(obj["key"], errors="strict"),
-            version_id=None if version_id == "null" else version_id,
+            version_id=obj.get("versionId"),
             etag=obj["eTag"].strip('"'),
             sequencer=obj["sequencer"],
             size_bytes=obj["size"],

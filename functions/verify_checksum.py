@@ -20,7 +20,7 @@ from functions.common import clients
 from functions.common.aws_errors import aws_errors, code_of
 from functions.common.bounds import FRESH_COPIES_AFTER_CHANGE, FRESH_COPIES_AFTER_MISMATCH
 from functions.common.errors import ChecksumMismatchPersists, TargetKeepsChanging
-from functions.common.models import Copy, Document, ObjectVersion, StepEvent, StoredObject, Verification
+from functions.common.models import Document, ObjectVersion, StepEvent, StoredObject, Verification
 from functions.common.objects import OTHERS_WROTE, ObjectChanged, head, location, same_version
 from functions.common.proof import Proof, prove
 from functions.common.step import count, step
@@ -40,7 +40,7 @@ def handler(event: StepEvent, _context: LambdaContext) -> Verification:
 
 def verify_checksum(document: Document, previous: Verification) -> Verification:
     """Compare the copied target with its source; `previous` holds the counts of this attempt."""
-    source, target = _copied(document.copy_)
+    source, target, _ = document.finished_copy()
     now = head(target.bucket, target.region, target.key)
     if now is None or not same_version(now.object, target):
         return _changed(previous, target, "target_changed", "the target is no longer what was copied")
@@ -62,12 +62,6 @@ def verify_checksum(document: Document, previous: Verification) -> Verification:
             "not_catalogued_reason": reason,
         }
     )
-
-
-def _copied(copy: Copy | None) -> tuple[StoredObject, ObjectVersion]:
-    if copy is None or copy.source is None or copy.target is None:
-        raise ValueError("VerifyChecksum was called without a finished copy in the document.")
-    return copy.source, copy.target
 
 
 def _changed(previous: Verification, target: ObjectVersion, status: ChangeStatus, detail: str) -> Verification:

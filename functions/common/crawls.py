@@ -99,23 +99,17 @@ def known_so_far(document: Document, execution: ExecutionContext) -> tuple[Catal
     A redrive counts its looks anew. A copy made anew needs a later crawl, and so does an object that the catalogue
     has lost since the crawl that covered it.
     """
-    redrives, covers_from = execution.redrive_count, _covers_from(document)
+    redrives, (_, _, copied_at) = execution.redrive_count, document.finished_copy()
+    # `copied_at` is whole seconds: a crawl that began in the next one has seen the copy.
+    covers_from = copied_at + timedelta(seconds=1)
     known = document.catalogue or Catalogue(status="not_covered", redrive_count=redrives)
-    if known.covers_from and document.copy_ and known.copied_at == document.copy_.copied_at:
+    if known.covers_from and known.copied_at == copied_at:
         covers_from = known.covers_from
     if document.validation and document.validation.status == "not_covered":
         covers_from = max(covers_from, execution.attempt_began)
     if known.redrive_count != redrives:
         known = known.model_copy(update={"polls": 0, "redrive_count": redrives})
-    copied_at = document.copy_.copied_at if document.copy_ else None
     return known.model_copy(update={"covers_from": covers_from, "copied_at": copied_at}), covers_from
-
-
-def _covers_from(document: Document) -> datetime:
-    """When a crawl must have begun to have seen the copy: `copied_at` is whole seconds, so the next second."""
-    if document.copy_ is None or document.copy_.copied_at is None:
-        raise ValueError("The crawler was asked for without a finished copy in the document.")
-    return document.copy_.copied_at + timedelta(seconds=1)
 
 
 def wait_seconds(polls: int) -> int:

@@ -9,9 +9,12 @@ Times are ISO 8601 in UTC, sizes are bytes.
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, NonNegativeInt
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, NonNegativeInt
 
 Utc = Annotated[AwareDatetime, AfterValidator(lambda value: value.astimezone(UTC))]
+VersionId = Annotated[str | None, BeforeValidator(lambda value: None if value == "null" else value)]
+"""`null` is the version id of an object of a bucket without versioning, or with it suspended: no version."""
+
 Grade = Literal["md5", "composite", "checksum", "readback", "bytes"]
 GRADES: tuple[Grade, ...] = ("md5", "composite", "checksum", "readback", "bytes")
 """From the weakest to the strongest; see docs/design.md for what each rests on."""
@@ -29,7 +32,7 @@ class Source(Model):
     bucket: str
     region: str
     key: str
-    version_id: str | None = None
+    version_id: VersionId = None
     etag: str
     sequencer: str
     size_bytes: NonNegativeInt
@@ -55,7 +58,7 @@ class ObjectVersion(Model):
     bucket: str
     region: str
     key: str
-    version_id: str | None
+    version_id: VersionId
     etag: str
 
 
@@ -159,6 +162,13 @@ class Document(ExecutionInput):
     verification: Verification | None = None
     catalogue: Catalogue | None = None
     validation: Validation | None = None
+
+    def finished_copy(self) -> tuple[StoredObject, ObjectVersion, datetime]:
+        """What was copied, what was made of it, and when; raises ValueError before CopyObject has finished."""
+        copy = self.copy_
+        if copy is None or copy.source is None or copy.target is None or copy.copied_at is None:
+            raise ValueError("The step was called without a finished copy in the document.")
+        return copy.source, copy.target, copy.copied_at
 
 
 class StepEvent(Model):

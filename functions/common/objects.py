@@ -104,13 +104,12 @@ def _read(bucket: str, region: str, key: str, response: Any) -> Head:
     etag = response["ETag"].strip('"')
     encryption = response.get("ServerSideEncryption")
     algorithm, value = _stored_checksum(response)
-    version_id = response.get("VersionId")
     return Head(
         object=StoredObject(
             bucket=bucket,
             region=region,
             key=key,
-            version_id=None if version_id == "null" else version_id,
+            version_id=response.get("VersionId"),
             etag=etag,
             size_bytes=response["ContentLength"],
             checksum_algorithm=algorithm,

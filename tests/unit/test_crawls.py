@@ -12,7 +12,7 @@ from functions import poll_crawler, start_crawler
 from functions.common.bounds import CRAWL_ATTEMPTS, CRAWL_POLLS
 from functions.common.crawls import wait_seconds
 from functions.common.errors import AccessDenied, CrawlerFailed, CrawlTimedOut, SettingInvalid, Throttled
-from functions.common.models import Catalogue, Copy, Source
+from functions.common.models import Catalogue, Copy, ObjectVersion, Source, StoredObject
 from tests.unit.conftest import STARTED, Hooks, LambdaContext, Refusal, step_event
 
 BEGAN = datetime.fromisoformat(STARTED)
@@ -20,6 +20,13 @@ COPIED = BEGAN + timedelta(minutes=10)
 COVERS_FROM = COPIED + timedelta(seconds=1)
 BEFORE, AFTER = COPIED - timedelta(seconds=1), COPIED + timedelta(seconds=5)
 UPLOAD = Source(bucket="b-source", region="us-west-2", key="a/b.csv", etag="0", sequencer="1", size_bytes=1)
+
+
+def copied(at: datetime) -> Copy:
+    """A finished copy."""
+    where = {"region": UPLOAD.region, "key": UPLOAD.key, "version_id": None, "etag": UPLOAD.etag}
+    source = StoredObject(bucket=UPLOAD.bucket, size_bytes=UPLOAD.size_bytes, **where)
+    return Copy(status="copied", source=source, target=ObjectVersion(bucket="ferry-target", **where), copied_at=at)
 
 
 def crawl(state: str, started: datetime = AFTER, crawl_id: str = "c1", **more: Any) -> dict[str, Any]:
@@ -31,7 +38,7 @@ def listed(*found: dict[str, Any], token: str = "") -> dict[str, Any]:
 
 
 def call(function: Any, known: Catalogue | None = None, **more: Any) -> Catalogue:
-    event = step_event(UPLOAD, copy=Copy(status="copied", copied_at=COPIED), catalogue=known, **more)
+    event = step_event(UPLOAD, copy=copied(COPIED), catalogue=known, **more)
     return Catalogue.model_validate(function.handler(event, LambdaContext()))
 
 
@@ -84,7 +91,7 @@ def test_a_crawler_that_another_just_started_is_waited_for(hooks: Hooks) -> None
 
 def test_a_crawl_that_we_started_covers_the_object_although_the_seconds_are_the_same(hooks: Hooks) -> None:
     now = datetime.now(UTC)
-    copy = Copy(status="copied", copied_at=now.replace(microsecond=0))
+    copy = copied(now.replace(microsecond=0))
     hooks.answer("ListCrawls", listed())
     hooks.answer("StartCrawler", {})
     event = step_event(UPLOAD, copy=copy)
