@@ -42,7 +42,7 @@ MARGIN_MS = 60_000
 SHOWN_COLUMNS = 100
 LONGEST_SAMPLE = 1000
 ROW_COUNT = "row-count"
-FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 2, 30
+FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 2, 60
 OF_THE_DATA = ("HIVE_", "GENERIC_USER_ERROR")
 """How the reason of a query begins that failed for what is in the files."""
 
@@ -183,7 +183,7 @@ def _still_pending(known: Validation, uri: str) -> Validation:
     polls = known.polls + 1
     if polls >= QUERY_POLLS:
         raise QueryFailed(f"The queries on {uri} did not end in {polls} looks: {known.queries}. Replay later.")
-    wait_seconds = min(FIRST_WAIT_SECONDS + polls, LONGEST_WAIT_SECONDS)
+    wait_seconds = min(FIRST_WAIT_SECONDS * (1 + polls), LONGEST_WAIT_SECONDS)
     return known.model_copy(update={"polls": polls, "wait_seconds": wait_seconds})
 
 

@@ -35,19 +35,22 @@ EVENTS_OF_A_TASK = 5
 EVENTS_OF_A_RETRY = 3
 RETRIES_BY_DEFAULT = 3
 
+# Back to the copy from behind the proof: the validation or the deletion found the target changed.
+FRESH_COPIES_AFTER_VERIFICATION = bounds.FRESH_COPIES_AFTER_PROOF + bounds.FRESH_COPIES_BEFORE_DELETION
 # A copy is made once, and afresh after each mismatch and each change of the target, before or after the proof.
-COPIES = 1 + bounds.FRESH_COPIES_AFTER_MISMATCH + bounds.FRESH_COPIES_AFTER_CHANGE + bounds.FRESH_COPIES_AFTER_PROOF
+COPIES = 1 + bounds.FRESH_COPIES_AFTER_MISMATCH + bounds.FRESH_COPIES_AFTER_CHANGE + FRESH_COPIES_AFTER_VERIFICATION
 # A validation begins once, after each fresh copy, and twice more for a catalogue that has lost the object.
-VALIDATIONS = 1 + bounds.FRESH_COPIES_AFTER_PROOF + 2
+VALIDATIONS = 1 + FRESH_COPIES_AFTER_VERIFICATION + 2
 
 MOST_VISITS = {
     # One more than allowed: the call that finds the bound exceeded raises.
     "CopyObject": bounds.COPY_CALLS + 1,
-    "VerifyChecksum": COPIES,
+    "VerifyChecksum": bounds.PROOF_CALLS + COPIES,
     # It is called again only after a look at the crawler, and once for each validation.
     "StartCrawler": bounds.CRAWL_POLLS + VALIDATIONS,
     "PollCrawler": bounds.CRAWL_POLLS,
     "RunValidationQuery": bounds.QUERY_POLLS + VALIDATIONS,
+    "DeleteSource": bounds.FRESH_COPIES_BEFORE_DELETION + 1,
 }
 """How often each Task may be visited, per redrive: the functions count by the same bounds, and raise then."""
 

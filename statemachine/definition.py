@@ -12,12 +12,12 @@ from typing import Any
 import yaml
 from pydantic import BaseModel
 
-from functions.common.models import Catalogue, Copy, Validation, Verification
+from functions.common.models import Catalogue, Copy, Deletion, Validation, Verification
 from statemachine.sdk import Chain, Choice, ChoiceRule, Graph, Pass, Retry, Succeed, Task, Wait
 
 FUNCTIONS_FILE = Path(__file__).parents[1] / "infra" / "functions.yaml"
 
-MACHINE_TIMEOUT_SECONDS = 24 * 60 * 60
+MACHINE_TIMEOUT_SECONDS = 3 * 24 * 60 * 60
 TASK_TIMEOUT_MARGIN_SECONDS = 30
 """A Task waits so much longer than its function may run: else a retry would run beside the first."""
 
@@ -84,8 +84,8 @@ def migrate() -> Graph:
         "copy_object",
         Copy,
         "$.copy",
-        "Copies the object to the target bucket with its metadata, headers and tags. An older upload never "
-        "replaces a newer one. Called again until the copy is done.",
+        "Copies the object to the target bucket with all that travels with it. An older upload never "
+        "replaces a newer one. Called again until the copy is done: a large one goes on where it stopped.",
     )
     copy_finished = Choice(
         "CopyFinished?", comment="Is the object at the target, or was it replaced by a newer upload?"
@@ -104,11 +104,17 @@ def migrate() -> Graph:
         "verify_checksum",
         Verification,
         "$.verification",
-        "Proves that the target holds the source's bytes, and says by which grade. Discards a copy that differs.",
+        "Proves that the target holds the source's bytes, and says by which grade. Discards a copy that differs. "
+        "Called again while there is more to read.",
     )
     checksum_verified = Choice(
         "ChecksumVerified?",
         comment="Is the copy proved? If it differed or was replaced, it is copied afresh.",
+    )
+    wait_for_proof = Wait(
+        "WaitForProof",
+        seconds_path="$.verification.wait_seconds",
+        comment="A pause before VerifyChecksum reads on.",
     )
     is_catalogued = Choice(
         "IsCatalogued?",
@@ -125,10 +131,12 @@ def migrate() -> Graph:
         "start_crawler",
         Catalogue,
         "$.catalogue",
-        "Sees to a crawl that covers this file: one that began after the copy, or else a new one. "
+        "Sees to a crawl that covers this file, if it needs one: one that began after the copy, or else a new one. "
         "One crawl serves all files that wait for it.",
     )
-    catalogue_covers = Choice("CatalogueCovers?", comment="Has a crawl since the copy been completed already?")
+    catalogue_covers = Choice(
+        "CatalogueCovers?", comment="Does the catalogue know the file already, or has a crawl since the copy completed?"
+    )
     wait_for_crawler = Wait(
         "WaitForCrawler", seconds_path="$.catalogue.wait_seconds", comment="A pause while the crawler works."
     )
@@ -157,6 +165,23 @@ def migrate() -> Graph:
     wait_for_query = Wait(
         "WaitForQuery", seconds_path="$.validation.wait_seconds", comment="A pause while Athena works."
     )
+    is_moved = Choice("DeleteSource?", comment="Is it a move? Only what is proved and validated comes here.")
+    delete_source = _task(
+        "DeleteSource",
+        "delete_source",
+        Deletion,
+        "$.deletion",
+        "Deletes the source, and only the very object that was proved.",
+    )
+    source_deleted = Choice(
+        "SourceDeleted?",
+        comment="Is the source deleted, or was it replaced or changed after the proof?",
+    )
+    source_changed = Succeed(
+        "SourceChanged",
+        comment="A newer upload took the source's place after the proof, so nothing was deleted; "
+        "the newer one has its own execution.",
+    )
     succeeded = Succeed("Succeeded", comment="The file is at the target, and proved.")
 
     Chain([copy_object, copy_finished])
@@ -169,16 +194,21 @@ def migrate() -> Graph:
     checksum_verified.add_choice(
         ChoiceRule.StringEquals(variable="$.verification.status", value="verified"), is_catalogued
     )
+    checksum_verified.add_choice(
+        ChoiceRule.StringEquals(variable="$.verification.status", value="in_progress"), wait_for_proof
+    )
+    wait_for_proof.next(verify_checksum)
     checksum_verified.default_choice(wait_for_copy)
 
     is_catalogued.add_choice(ChoiceRule.BooleanEquals(variable="$.verification.catalogued", value=True), start_crawler)
     is_catalogued.default_choice(not_catalogued)
-    not_catalogued.next(succeeded)
+    not_catalogued.next(is_moved)
 
     Chain([start_crawler, catalogue_covers])
-    catalogue_covers.add_choice(
-        ChoiceRule.StringEquals(variable="$.catalogue.status", value="covered"), run_validation_query
-    )
+    for enough in ("covered", "not_needed"):
+        catalogue_covers.add_choice(
+            ChoiceRule.StringEquals(variable="$.catalogue.status", value=enough), run_validation_query
+        )
     catalogue_covers.default_choice(wait_for_crawler)
     Chain([wait_for_crawler, poll_crawler, crawler_finished])
     crawler_finished.add_choice(
@@ -190,7 +220,7 @@ def migrate() -> Graph:
     crawler_finished.default_choice(start_crawler)
 
     Chain([run_validation_query, validation_finished])
-    validation_finished.add_choice(ChoiceRule.StringEquals(variable="$.validation.status", value="passed"), succeeded)
+    validation_finished.add_choice(ChoiceRule.StringEquals(variable="$.validation.status", value="passed"), is_moved)
     validation_finished.add_choice(
         ChoiceRule.StringEquals(variable="$.validation.status", value="superseded"), superseded
     )
@@ -202,6 +232,15 @@ def migrate() -> Graph:
     )
     validation_finished.default_choice(wait_for_query)
     wait_for_query.next(run_validation_query)
+
+    is_moved.add_choice(ChoiceRule.StringEquals(variable="$.rule.mode", value="move"), delete_source)
+    is_moved.default_choice(succeeded)
+    Chain([delete_source, source_deleted])
+    source_deleted.add_choice(
+        ChoiceRule.StringEquals(variable="$.deletion.status", value="source_changed"), source_changed
+    )
+    source_deleted.add_choice(ChoiceRule.StringEquals(variable="$.deletion.status", value="copy_again"), wait_for_copy)
+    source_deleted.default_choice(succeeded)
 
     return Graph(
         copy_object,

@@ -4,10 +4,12 @@ Step Functions ends an execution at 25,000 history events, so every loop has a b
 `statemachine/check.py` computes the worst case from these numbers and holds it under 10,000.
 """
 
-COPY_CALLS = 20
+COPY_CALLS = 60
+PROOF_CALLS = 50
 FRESH_COPIES_AFTER_MISMATCH = 2
 FRESH_COPIES_AFTER_CHANGE = 5
 FRESH_COPIES_AFTER_PROOF = 2
+FRESH_COPIES_BEFORE_DELETION = 2
 CRAWL_ATTEMPTS = 3
-CRAWL_POLLS = 90
-QUERY_POLLS = 60
+CRAWL_POLLS = 50
+QUERY_POLLS = 40

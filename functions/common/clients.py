@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 ATTEMPTS = 4
 READ_TIMEOUT_SECONDS = 60
+CONNECTIONS = 32
+"""At once, of one client: the parts of a large object are copied side by side."""
 
 
 @cache
@@ -29,6 +31,9 @@ def _client(service: str, region: str, read_timeout_seconds: int, attempts: int)
         connect_timeout=5,
         read_timeout=read_timeout_seconds,
         retries={"mode": "standard", "total_max_attempts": attempts},
+        max_pool_connections=CONNECTIONS,
+        # The proof hashes what it reads by itself; the SDK would do it a second time, and not for ranges.
+        response_checksum_validation="when_required",
     )
     return boto3.client(service, region_name=region, config=config)  # type: ignore[call-overload]
 

@@ -20,8 +20,8 @@ from functions.common.settings import RegionName
 LONGEST_CRAWL = timedelta(days=1)
 """How far back a crawl may have begun that still runs."""
 
-WAIT_SECONDS = (10, 10, 10, 15, 20, 30)
-LONGEST_WAIT_SECONDS = 60
+WAIT_SECONDS = (10, 10, 10, 15, 20, 30, 45, 60, 60, 90)
+LONGEST_WAIT_SECONDS = 120
 
 
 class Settings(Model):

@@ -7,14 +7,22 @@
     ├── BucketMissing             a bucket does not exist, or not in this region
     ├── RequestRefused            AWS refused a request for another reason
     ├── SourceMissing             the source object is gone
-    ├── ObjectTooLarge            more than one CopyObject can copy
+    ├── SourceArchived            the source object must be restored first
+    ├── CustomerKeyRequired       the source object is encrypted with a key that only its owner has (SSE-C)
+    ├── ObjectTooLarge            more than S3 can hold
+    ├── ObjectLockMissing         the source object is locked, and the target bucket has no Object Lock
+    ├── TargetNotVersioned        a move needs a versioned target bucket
     ├── CopyTimedOut              the copy was called again too often
+    ├── ProofTimedOut             the proof was called again too often
     ├── ChecksumMismatchPersists  every fresh copy differed from its source
     ├── TargetKeepsChanging       somebody else writes the target
     ├── CrawlerFailed             the crawler itself is broken
     ├── CrawlTimedOut             no crawl ended in time
     ├── ValidationFailed          the file, or what can be queried of it, is not right
-    └── QueryFailed               Athena could not run a query
+    ├── QueryFailed               Athena could not run a query
+    ├── PurgeRefused              purging would bring an older version back that was never moved
+    ├── SourceKeepsChanging       somebody else changes what travels with the source, or removes its copy
+    └── ProvedCopyMissing         the source is gone, and the target does not hold what was proved
 
 Messages are for the operator: what happened, to which bucket and key, what to do.
 """
@@ -54,12 +62,32 @@ class SourceMissing(FerryError):
     """The source object is gone."""
 
 
+class SourceArchived(FerryError):
+    """The source object lies in an archive and must be restored first."""
+
+
+class CustomerKeyRequired(FerryError):
+    """The source object is encrypted with a key that only its owner has (SSE-C)."""
+
+
 class ObjectTooLarge(FerryError):
-    """The object is larger than one CopyObject can copy."""
+    """The object is larger than S3 can hold."""
+
+
+class ObjectLockMissing(FerryError):
+    """The source object is locked, and the target bucket has no Object Lock."""
+
+
+class TargetNotVersioned(FerryError):
+    """A move needs a versioned target bucket."""
 
 
 class CopyTimedOut(FerryError):
     """The copy did not come to an end in the calls it may take."""
+
+
+class ProofTimedOut(FerryError):
+    """The proof did not come to an end in the calls it may take."""
 
 
 class ChecksumMismatchPersists(FerryError):
@@ -84,3 +112,15 @@ class ValidationFailed(FerryError):
 
 class QueryFailed(FerryError):
     """Athena could not run a validation query."""
+
+
+class PurgeRefused(FerryError):
+    """Purging would bring an older version back that was never moved."""
+
+
+class SourceKeepsChanging(FerryError):
+    """What travels with the source was changed, or its copy removed, again and again after the proof."""
+
+
+class ProvedCopyMissing(FerryError):
+    """The source is gone, and the target does not hold the object that was proved."""

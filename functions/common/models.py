@@ -1,7 +1,7 @@
 """The documents that pass between the states: one model per boundary.
 
 The execution's input is `source` and `rule`; each state adds its own key: `copy`, `verification`,
-`catalogue`, `validation`. The ASL selects a result's fields by the names here, so a field may be added
+`catalogue`, `validation`, `deletion`. The ASL selects a result's fields by the names here, so a field may be added
 with a default, but never renamed or removed: a redrive runs an old definition with today's functions.
 Times are ISO 8601 in UTC, sizes are bytes.
 """
@@ -38,11 +38,33 @@ class Source(Model):
     size_bytes: NonNegativeInt
 
 
-class Rule(Model):
-    """What is done with the upload, decided once by the starter."""
+SMALLEST_MULTIPART_THRESHOLD = 5 * 1024**2 + 1
+"""A part copied from a range needs a source above 5 MB ("UploadPartCopy", Amazon S3 API reference)."""
 
-    mode: Literal["copy"] = "copy"
-    minimum_grade: Grade | Literal["any"] = "any"
+LARGEST_SINGLE_COPY = 5 * 1024**3
+"""The most that one CopyObject copies: 5 GiB, which AWS writes as "5 GB" ("CopyObject", S3 API reference)."""
+
+MinimumGrade = Grade | Literal["any"]
+
+
+class Rule(Model):
+    """What is done with the upload, decided once by the starter.
+
+    `decided_by` names the rule of migration.yaml. `target_key` is null where the source's key stays.
+    `checks` are files of functions/checks by name; null: all. `purge`: a move deletes the very version
+    that was proved, instead of putting a delete marker over it.
+    """
+
+    decided_by: str = "default"
+    mode: Literal["copy", "move"] = "copy"
+    purge: bool = False
+    target_key: str | None = None
+    catalogue: bool = True
+    checks: list[str] | None = None
+    minimum_grade: MinimumGrade = "any"
+    storage_class: str | None = None
+    allow_empty: bool = False
+    multipart_threshold_bytes: int = Field(default=1024**3, ge=SMALLEST_MULTIPART_THRESHOLD, le=LARGEST_SINGLE_COPY)
 
 
 class ExecutionInput(Model):
@@ -50,6 +72,11 @@ class ExecutionInput(Model):
 
     source: Source
     rule: Rule = Rule()
+
+    @property
+    def target_key(self) -> str:
+        """The key at the target."""
+        return self.rule.target_key or self.source.key
 
 
 class ObjectVersion(Model):
@@ -63,44 +90,92 @@ class ObjectVersion(Model):
 
 
 class StoredObject(ObjectVersion):
-    """An object, and what S3 stores to prove its bytes by."""
+    """An object, what S3 stores to prove its bytes by, and what tells it from another upload of the same bytes.
+
+    `carried_digest` is a digest of all that travels with the bytes, as HEAD tells it (functions/common/carried.py).
+    """
 
     size_bytes: NonNegativeInt
     checksum_algorithm: str | None = None
     checksum_value: str | None = None
     checksum_type: str | None = None
     etag_is_md5: bool = False
+    last_modified: Utc | None = None
+    carried_digest: str = ""
+
+
+class MultipartUpload(Model):
+    """A multipart copy that was begun: of which source exactly, and in what parts.
+
+    `part_bytes` is null where the parts are the source's own. Parts are only ever copied to an upload that is
+    recorded in the document, so one that a lost answer left behind is empty.
+    """
+
+    upload_id: str
+    source: StoredObject
+    part_bytes: NonNegativeInt | None = None
+    parts: NonNegativeInt = 0
+    parts_copied: NonNegativeInt = 0
 
 
 class Copy(Model):
-    """The result of CopyObject. `source` is what was copied: a newer upload than the event's, if one came."""
+    """The result of CopyObject. `source` is what was copied: a newer upload than the event's, if one came.
+
+    `upload` is the multipart copy that goes on at the next call; `notes` say what could not be carried as it was.
+    """
 
     status: Literal["copied", "unchanged", "in_progress", "superseded"]
     source: StoredObject | None = None
     target: ObjectVersion | None = None
     copied_at: Utc | None = None
+    upload: MultipartUpload | None = None
+    notes: list[str] = []
     calls: NonNegativeInt = 0
     redrive_count: NonNegativeInt = 0
     wait_seconds: NonNegativeInt = 1
 
 
-class Verification(Model):
-    """The result of VerifyChecksum. Anything but `verified` leads back to CopyObject."""
+class ReadProgress(Model):
+    """How far a proof by reading is, for the next call to go on from.
 
-    status: Literal["verified", "mismatched", "target_changed", "source_changed"]
+    `target` is the version id (else the ETag) of the copy that is read: the progress on another one is void.
+    Read and found equal are the first `position_bytes` (of both objects, grade `bytes`), or the first
+    `parts_read` parts of a composite source; `checksum` is the target's CRC so far (grade `readback`).
+    """
+
+    target: str
+    grade: Literal["readback", "bytes"]
+    position_bytes: NonNegativeInt = 0
+    parts_read: NonNegativeInt = 0
+    checksum: str | None = None
+
+
+class Verification(Model):
+    """The result of VerifyChecksum. `in_progress`: it is called again. `mismatched` and the changes lead back to
+    CopyObject.
+    """
+
+    status: Literal["verified", "in_progress", "mismatched", "target_changed", "source_changed"]
     grade: Grade | None = None
     detail: str = ""
     catalogued: bool = False
     not_catalogued_reason: str | None = None
+    verified_at: Utc | None = None
+    progress: ReadProgress | None = None
+    calls: NonNegativeInt = 0
     mismatches: NonNegativeInt = 0
     changes: NonNegativeInt = 0
     redrive_count: NonNegativeInt = 0
+    wait_seconds: NonNegativeInt = 1
 
 
 class Catalogue(Model):
-    """The result of StartCrawler and PollCrawler. A crawl that began at `covers_from` or later is enough."""
+    """The result of StartCrawler and PollCrawler. A crawl that began at `covers_from` or later is enough.
 
-    status: Literal["covered", "running", "succeeded", "failed", "not_covered", "not_catalogued"]
+    `not_needed`: the object's table and partition are there already, with its columns.
+    """
+
+    status: Literal["not_needed", "covered", "running", "succeeded", "failed", "not_covered", "not_catalogued"]
     covers_from: Utc | None = None
     copied_at: Utc | None = None
     crawl_id: str | None = None
@@ -138,6 +213,22 @@ class Validation(Model):
     wait_seconds: NonNegativeInt = 1
 
 
+class Deletion(Model):
+    """The result of DeleteSource. `source_changed`: a newer upload took the source's place after the proof, and
+    has its own execution; `copy_again`: what travels with the bytes changed without an upload, or the target
+    lost the proved object, so it is copied and proved once more.
+
+    `delete_marker` is the version id of the marker that hides the moved source; null where it is deleted for good.
+    """
+
+    status: Literal["deleted", "already_gone", "source_changed", "copy_again"]
+    detail: str = ""
+    delete_marker: str | None = None
+    changes: NonNegativeInt = 0
+    redrive_count: NonNegativeInt = 0
+    wait_seconds: NonNegativeInt = 1
+
+
 class ExecutionContext(BaseModel):
     """`$$.Execution`, passed whole: RedriveCount and RedriveTime are absent before the first redrive."""
 
@@ -162,6 +253,7 @@ class Document(ExecutionInput):
     verification: Verification | None = None
     catalogue: Catalogue | None = None
     validation: Validation | None = None
+    deletion: Deletion | None = None
 
     def finished_copy(self) -> tuple[StoredObject, ObjectVersion, datetime]:
         """What was copied, what was made of it, and when; raises ValueError before CopyObject has finished."""
