@@ -14,7 +14,7 @@ from rich.text import Text
 
 from ferry.executions import DefinedState, Execution, StateRun, Summary
 from ferry.screen import duration, line, size, visible
-from functions.common.models import Document, Grade, Validation
+from functions.common.models import Deletion, Document, Grade, Validation
 
 MARKS = {
     "SUCCEEDED": ("✓", "green"),
@@ -53,6 +53,8 @@ def heading(execution: Execution, seconds: float) -> RenderableType:
         target = copy.target if copy and copy.target else None
         way = f"{source.bucket} → {target.bucket}" if target else source.bucket
         rows.append(line((source.key, "bold"), f"   {size(source.size_bytes)}   ", (way, "dim")))
+        if execution.document and execution.document.target_key != source.key:
+            rows.append(line("as ", (execution.document.target_key, "bold")))
     rows.append(
         line(
             (summary.status, f"bold {STATUS_STYLES.get(summary.status, 'cyan')}"),
@@ -99,6 +101,11 @@ def outcome(execution: Execution, link: str | None, successor: Summary | None = 
         grid.add_row("Proof", line(f"{verification.grade}: {GRADES_IN_WORDS[verification.grade]}"))
     if execution.state == "Superseded":
         grid.add_row("Superseded", line("a newer upload replaced this one; it has its own execution"))
+    if document and document.copy_:
+        for note in document.copy_.notes:
+            grid.add_row("Copied, but", line(note))
+    if document and document.deletion:
+        grid.add_row("Source", line(deleted(document.deletion)))
     reason = verification.not_catalogued_reason if verification else None
     if reason:
         grid.add_row("No table", line(reason))
@@ -141,6 +148,18 @@ def checked(validation: Validation) -> str:
     return "; ".join(said) or "passed"
 
 
+def deleted(deletion: Deletion) -> str:
+    """What became of a moved source, in words."""
+    if deletion.status == "deleted" and deletion.delete_marker:
+        return f"deleted after proof, by the delete marker {deletion.delete_marker}: remove that, and it is back"
+    return {
+        "deleted": "deleted for good after proof",
+        "already_gone": "was gone already; the target holds what was proved",
+        "source_changed": "replaced after the proof, so not deleted; the newer upload has its own execution",
+        "copy_again": "changed after the proof, so it is copied once more",
+    }[deletion.status]
+
+
 def failure(execution: Execution) -> tuple[str | None, str]:
     """The error's name and its message: those of the execution, else of its failed state."""
     failed = [run for run in execution.states if run.status in ("FAILED", "TIMED_OUT", "ABORTED")]
@@ -171,6 +190,8 @@ def _notes(run: StateRun, document: Document | None) -> Text:
         notes.append((f"after {run.error}" if again else run.error, "yellow" if again else "red"))
     elif run.status == "SUCCEEDED":
         notes += _result(run.name, document)
+    if run.name in ("CopyObject", "VerifyChecksum"):
+        notes += _progress(run.name, document)
     return line(*_joined(notes))
 
 
@@ -181,8 +202,22 @@ def _result(state: str, document: Document | None) -> Iterable[str]:
         yield document.copy_.status.replace("_", " ")
     elif state == "VerifyChecksum" and document.verification:
         yield document.verification.grade or document.verification.status.replace("_", " ")
+    elif state == "StartCrawler" and document.catalogue and document.catalogue.status == "not_needed":
+        yield "no crawl needed"
+    elif state == "DeleteSource" and document.deletion:
+        yield document.deletion.status.replace("_", " ")
     elif state == "RunValidationQuery" and document.validation and document.validation.rows is not None:
         yield f"{document.validation.rows:,} rows"
+
+
+def _progress(state: str, document: Document | None) -> Iterable[str]:
+    """How far a large object is, while its copy or its proof goes on from call to call."""
+    upload = document.copy_.upload if document and document.copy_ else None
+    if state == "CopyObject" and upload:
+        yield f"{upload.parts_copied:,} of {_count(upload.parts, 'part')}"
+    progress = document.verification.progress if document and document.verification else None
+    if state == "VerifyChecksum" and progress:
+        yield f"{size(progress.position_bytes)} read"
 
 
 def _branches(run: StateRun) -> Text:

@@ -17,7 +17,11 @@ from infra.errors import DeclarationInvalid, InfraError
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 DISTRIBUTION = CHECKOUT / "dist"
-OWN_FOLDERS = {"run_validation_query": ("validation", "checks")}
+OWN_FOLDERS = {
+    "copy_object": ("copying",),
+    "verify_checksum": ("reading",),
+    "run_validation_query": ("validation", "checks"),
+}
 """The folders that only one function uses; every function has `common`."""
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)

@@ -109,6 +109,46 @@ def test_why_a_file_makes_no_table_is_told() -> None:
     assert "No table  it is no file of rows" in render(graph.outcome(finished("SUCCEEDED", given=given), None))
 
 
+@pytest.mark.parametrize(
+    ("deletion", "told"),
+    [
+        ({"status": "deleted", "delete_marker": "m1"}, "by the delete marker m1: remove that, and it is back"),
+        ({"status": "deleted"}, "deleted for good after proof"),
+        ({"status": "already_gone"}, "was gone already"),
+        ({"status": "source_changed"}, "not deleted; the newer upload has its own execution"),
+        ({"status": "copy_again"}, "copied once more"),
+    ],
+    ids=["marker", "purged", "gone", "replaced", "changed"],
+)
+def test_what_became_of_a_moved_source_is_told(deletion: dict[str, str], told: str) -> None:
+    shown = render(graph.outcome(finished("SUCCEEDED", given=document(deletion=deletion)), None))
+    (row,) = [row for row in shown if row.startswith("Source")]
+    assert told in row
+
+
+def test_what_could_not_be_carried_and_another_key_at_the_target_are_told() -> None:
+    given = json.loads(document(copy=COPY | {"notes": ["its class SNOW cannot be set: it is STANDARD now"]}))
+    given["rule"]["target_key"] = "archive/airports.csv"
+    execution = finished("SUCCEEDED", given=json.dumps(given))
+    assert "Copied, but  its class SNOW cannot be set: it is STANDARD now" in render(graph.outcome(execution, None))
+    assert "as archive/airports.csv" in render(graph.heading(execution, 1))
+
+
+def test_a_large_object_tells_how_far_its_copy_and_its_proof_are() -> None:
+    upload = {
+        "upload_id": "u", "parts": 48, "parts_copied": 12,
+        "source": {**COPY["target"], "size_bytes": 6 * 10**9},  # type: ignore[dict-item]
+    }  # fmt: skip
+    given = document(copy={"status": "in_progress", "upload": upload})
+    copying = finished("RUNNING", event(0, "TaskStateEntered", name="CopyObject", input=given))
+    assert any("12 of 48 parts" in row for row in render(graph.states(copying, DEFINITION)))
+    progress = {"target": "v1", "grade": "readback", "position_bytes": 1_500_000_000}
+    given = document(copy=COPY, verification={"status": "in_progress", "progress": progress})
+    proving = finished("RUNNING", event(0, "TaskStateEntered", name="VerifyChecksum", input=given))
+    definition = (DefinedState("VerifyChecksum", "Task"),)
+    assert any("1.5 GB read" in row for row in render(graph.states(proving, definition)))
+
+
 def test_the_running_state_turns_only_while_it_is_live() -> None:
     execution = finished("RUNNING", event(0, "TaskStateEntered", name="CopyObject"))
     (still,) = [row for row in render(graph.states(execution, DEFINITION)) if "CopyObject" in row]
