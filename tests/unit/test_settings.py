@@ -22,7 +22,10 @@ BOTOCORE = {"states": "stepfunctions"}
 OTHER_ACTIONS = {
     "s3:GetObjectVersion": "GetObject",
     "s3:GetObjectVersionTagging": "GetObjectTagging",
+    "s3:GetObjectVersionAttributes": "GetObjectAttributes",
+    "s3:GetBucketObjectLockConfiguration": "GetObjectLockConfiguration",
     "s3:DeleteObjectVersion": "DeleteObject",
+    "s3:ListBucketVersions": "ListObjectVersions",
     "s3:ListBucket": "ListObjectsV2",
     "s3:ListMultipartUploadParts": "ListParts",
     "s3:ListBucketMultipartUploads": "ListMultipartUploads",

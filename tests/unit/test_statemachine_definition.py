@@ -8,7 +8,7 @@ import pytest
 from pydantic import BaseModel
 
 from functions.common import errors
-from functions.common.models import Catalogue, Copy, Document, Validation, Verification
+from functions.common.models import Catalogue, Copy, Deletion, Document, Rule, Validation, Verification
 from statemachine import render
 from statemachine.definition import CRASHES_AND_TIMEOUTS, THROTTLES_AND_SERVICE_ERRORS
 from statemachine.sdk import Retry, Task
@@ -19,6 +19,7 @@ RESULTS: dict[str, type[BaseModel]] = {
     "StartCrawler": Catalogue,
     "PollCrawler": Catalogue,
     "RunValidationQuery": Validation,
+    "DeleteSource": Deletion,
 }
 STATES: dict[str, dict[str, Any]] = json.loads(render.ASL_FILE.read_text())["States"]
 
@@ -53,15 +54,17 @@ def test_choices_compare_only_with_what_the_functions_say() -> None:
             ("verification", Verification),
             ("catalogue", Catalogue),
             ("validation", Validation),
+            ("deletion", Deletion),
         )
     }
+    said["$.rule.mode"] = get_args(Rule.model_fields["mode"].annotation)
     compared = [
         (rule["Variable"], rule["StringEquals"])
         for state in STATES.values()
         for rule in state.get("Choices", [])
         if "StringEquals" in rule
     ]
-    assert len(compared) == 10
+    assert len(compared) == 15
     assert [pair for pair in compared if pair[1] not in said[pair[0]]] == []
 
 
