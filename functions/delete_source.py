@@ -31,7 +31,7 @@ from functions.common.errors import (
     Throttled,
 )
 from functions.common.models import Deletion, Document, ObjectVersion, Source, StepEvent, StoredObject
-from functions.common.objects import OTHERS_WROTE, head, location, same_version, version_argument
+from functions.common.objects import GONE, OTHERS_WROTE, head, location, same_version, version_argument
 from functions.common.step import count, step
 
 FRESH_PROOF = timedelta(seconds=60)
@@ -138,14 +138,14 @@ def _holds(target: ObjectVersion) -> bool:
     """Whether the proved version is still there, under whatever was written since."""
     with aws_errors(f"looking for the proved version of {location(target.bucket, target.key)}"):
         try:
-            clients.s3(target.region).head_object(
-                Bucket=target.bucket, Key=target.key, IfMatch=target.etag, **version_argument(target.version_id)
+            found = clients.s3(target.region).head_object(
+                Bucket=target.bucket, Key=target.key, **version_argument(target.version_id)
             )
         except ClientError as error:
-            if code_of(error) in OTHERS_WROTE:
+            if code_of(error) in GONE:
                 return False
             raise
-    return True
+    return found["ETag"].strip('"') == target.etag
 
 
 def _delete(source: StoredObject) -> dict[str, Any] | None:

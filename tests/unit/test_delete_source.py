@@ -1,0 +1,377 @@
+"""DeleteSource: what is deleted, what is left, and what is asked of S3 for it."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import botocore.session
+import pytest
+
+from functions import delete_source
+from functions.common.bounds import FRESH_COPIES_BEFORE_DELETION
+from functions.common.errors import (
+    AccessDenied,
+    ProvedCopyMissing,
+    PurgeRefused,
+    SourceKeepsChanging,
+    TargetNotVersioned,
+    Throttled,
+)
+from functions.common.models import (
+    Copy,
+    Deletion,
+    ObjectVersion,
+    ReadProgress,
+    Source,
+    StoredObject,
+    Validation,
+    Verification,
+)
+from functions.common.objects import OTHERS_WROTE, head
+from tests.unit.conftest import (
+    KEY,
+    NO_ANSWER,
+    SOURCE,
+    SOURCE_REGION,
+    TARGET,
+    TARGET_REGION,
+    Cloud,
+    LambdaContext,
+    Refusal,
+    Values,
+    step_event,
+)
+
+BYTES = b"id\n1\n"
+
+
+def current(cloud: Cloud) -> StoredObject:
+    """The source as CopyObject saw it."""
+    found = head(SOURCE, SOURCE_REGION, KEY)
+    assert found
+    cloud.hooks.forget()
+    return found.object
+
+
+def event(cloud: Cloud, upload: Source, *, rule: Values | None = None, redrives: int = 0, **changed: Any) -> Values:
+    """What DeleteSource is called with, after a proof of just now; `changed` replaces states and the copy's objects."""
+    put = cloud.target.put_object(Bucket=TARGET, Key=KEY, Body=BYTES)
+    target = ObjectVersion(
+        bucket=TARGET, region=TARGET_REGION, key=KEY, version_id=put.get("VersionId"), etag=put["ETag"].strip('"')
+    )
+    copy = Copy(
+        status="copied",
+        source=changed.pop("source", None) or current(cloud),
+        target=changed.pop("target", target),
+        copied_at=datetime.now(UTC),
+    )
+    states: Values = {"verification": verified(), **changed}
+    made = step_event(upload, redrives=redrives, copy=copy, **states)
+    made["document"]["rule"] |= {"mode": "move", **(rule or {})}
+    return made
+
+
+def verified(**fields: Any) -> Verification:
+    given = {"status": "verified", "grade": "readback", "verified_at": datetime.now(UTC)} | fields
+    return Verification(**given)
+
+
+def run(made: Values) -> Deletion:
+    return Deletion.model_validate(delete_source.handler(made, LambdaContext()))
+
+
+def versions(cloud: Cloud) -> list[str]:
+    """The version ids of the source that are left, markers not counted."""
+    return [each["VersionId"] for each in cloud.source.list_object_versions(Bucket=SOURCE).get("Versions", [])]
+
+
+def markers(cloud: Cloud) -> list[str]:
+    return [each["VersionId"] for each in cloud.source.list_object_versions(Bucket=SOURCE).get("DeleteMarkers", [])]
+
+
+def unversion_source(cloud: Cloud) -> None:
+    cloud.source.delete_bucket(Bucket=SOURCE)
+    region: Any = SOURCE_REGION
+    cloud.source.create_bucket(Bucket=SOURCE, CreateBucketConfiguration={"LocationConstraint": region})
+
+
+def calls(cloud: Cloud) -> list[str]:
+    return [name for name, given in cloud.hooks.params.items() for _ in given]
+
+
+def test_a_versioned_source_gets_a_delete_marker_in_two_calls(cloud: Cloud) -> None:
+    upload = cloud.upload(BYTES)
+    deletion = run(event(cloud, upload))
+    assert deletion.status == "deleted"
+    assert [deletion.delete_marker] == markers(cloud)
+    assert versions(cloud) == [upload.version_id], "it can be brought back"
+    assert calls(cloud) == ["HeadObject", "DeleteObject"]
+    assert cloud.hooks.params["DeleteObject"] == [{"Bucket": SOURCE, "Key": KEY, "IfMatch": upload.etag}]
+
+
+def test_an_unversioned_source_is_deleted_for_good_on_the_condition_of_its_etag(cloud: Cloud) -> None:
+    unversion_source(cloud)
+    upload = cloud.upload(BYTES)
+    deletion = run(event(cloud, upload))
+    assert (deletion.status, deletion.delete_marker) == ("deleted", None)
+    assert head(SOURCE, SOURCE_REGION, KEY) is None
+    assert cloud.hooks.params["DeleteObject"] == [{"Bucket": SOURCE, "Key": KEY, "IfMatch": upload.etag}]
+
+
+def test_an_object_of_a_suspended_bucket_leaves_no_marker_to_speak_of(cloud: Cloud) -> None:
+    cloud.source.put_bucket_versioning(Bucket=SOURCE, VersioningConfiguration={"Status": "Suspended"})
+    upload = cloud.upload(BYTES)
+    made = event(cloud, upload)
+    cloud.hooks.answer("DeleteObject", {"DeleteMarker": True, "VersionId": "null", "ResponseMetadata": {}})
+    deletion = run(made)
+    assert (deletion.status, deletion.delete_marker) == ("deleted", None)
+
+
+def test_a_purge_deletes_the_proved_version(cloud: Cloud) -> None:
+    upload = cloud.upload(BYTES)
+    deletion = run(event(cloud, upload, rule={"purge": True}))
+    assert (deletion.status, deletion.delete_marker) == ("deleted", None)
+    assert (versions(cloud), markers(cloud)) == ([], [])
+    assert cloud.hooks.params["DeleteObject"] == [{"Bucket": SOURCE, "Key": KEY, "VersionId": upload.version_id}]
+
+
+def test_a_purge_is_refused_where_an_older_version_would_come_back(cloud: Cloud) -> None:
+    older = cloud.upload(b"older")
+    upload = cloud.upload(BYTES)
+    with pytest.raises(PurgeRefused, match=f"older version {older.version_id} .* never moved"):
+        run(event(cloud, upload, rule={"purge": True}))
+    assert set(versions(cloud)) == {older.version_id, upload.version_id}
+
+
+def test_a_purge_takes_the_version_above_a_delete_marker(cloud: Cloud) -> None:
+    older = cloud.upload(b"older")
+    cloud.source.delete_object(Bucket=SOURCE, Key=KEY)
+    upload = cloud.upload(BYTES)
+    assert run(event(cloud, upload, rule={"purge": True})).status == "deleted"
+    assert versions(cloud) == [older.version_id], "still hidden by its marker"
+
+
+def test_a_purge_does_not_take_a_longer_key_for_an_older_version(cloud: Cloud) -> None:
+    other = cloud.upload(b"other", key=f"{KEY}.bak")
+    upload = cloud.upload(BYTES)
+    assert run(event(cloud, upload, rule={"purge": True})).status == "deleted"
+    assert versions(cloud) == [other.version_id]
+
+
+def test_a_purge_that_a_newer_upload_forestalls_leaves_both(cloud: Cloud) -> None:
+    upload = cloud.upload(BYTES)
+    made = event(cloud, upload, rule={"purge": True})
+    cloud.hooks.answer("ListObjectVersions", lambda: cloud.upload(b"newer"))
+    assert run(made).status == "source_changed"
+    assert len(versions(cloud)) == 2
+
+
+@pytest.mark.parametrize("versioned", [True, False], ids=["versioned", "unversioned"])
+def test_a_newer_upload_is_left_alone(cloud: Cloud, versioned: bool) -> None:
+    if not versioned:
+        unversion_source(cloud)
+    upload = cloud.upload(BYTES)
+    made = event(cloud, upload)
+    cloud.upload(b"newer")
+    deletion = run(made)
+    assert (deletion.status, calls(cloud)) == ("source_changed", ["HeadObject"])
+    assert "after the proof" in deletion.detail
+
+
+def test_a_newer_upload_of_the_same_bytes_is_left_alone(cloud: Cloud) -> None:
+    unversion_source(cloud)
+    upload = cloud.upload(BYTES)
+    before = current(cloud).model_copy(update={"last_modified": datetime(2020, 1, 1, tzinfo=UTC)})
+    assert run(event(cloud, upload, source=before)).status == "source_changed"
+    assert head(SOURCE, SOURCE_REGION, KEY)
+
+
+@pytest.mark.parametrize("code", ["PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey"])
+def test_a_newer_upload_between_look_and_deletion_is_left_alone(cloud: Cloud, code: str) -> None:
+    upload = cloud.upload(BYTES)
+    made = event(cloud, upload)
+
+    def forestall() -> None:
+        cloud.upload(b"newer")
+        cloud.hooks.answer("DeleteObject", Refusal(code))
+
+    cloud.hooks.answer("HeadObject", lambda: None, forestall)
+    cloud.hooks.answer("DeleteObject", Refusal(code))
+    assert run(made).status == "source_changed"
+    assert markers(cloud) == []
+
+
+def test_what_was_copied_is_a_newer_upload_than_the_executions(cloud: Cloud) -> None:
+    upload = cloud.upload(b"older")
+    cloud.upload(BYTES)
+    deletion = run(event(cloud, upload))
+    assert (deletion.status, calls(cloud)) == ("source_changed", [])
+    assert "its own execution deletes it" in deletion.detail
+
+
+def test_what_travels_with_the_source_was_changed_after_the_proof(cloud: Cloud) -> None:
+    upload = cloud.upload(BYTES)
+    made = event(cloud, upload, source=current(cloud).model_copy(update={"carried_digest": "before"}))
+    deletion = run(made)
+    assert (deletion.status, deletion.changes) == ("copy_again", 1)
+    assert markers(cloud) == []
+
+
+def test_a_source_that_keeps_changing_fails_and_a_redrive_counts_anew(cloud: Cloud) -> None:
+    upload = cloud.upload(BYTES)
+    before = current(cloud).model_copy(update={"carried_digest": "before"})
+    often = Deletion(status="copy_again", changes=FRESH_COPIES_BEFORE_DELETION)
+    with pytest.raises(SourceKeepsChanging, match="metadata, tags or locks"):
+        run(event(cloud, upload, source=before, deletion=often))
+    again = run(event(cloud, upload, source=before, deletion=often, redrives=1))
+    assert (again.status, again.changes, again.redrive_count) == ("copy_again", 1, 1)
+    assert markers(cloud) == []
+
+
+def test_a_gone_source_is_success_while_the_target_holds_the_proved_object(cloud: Cloud) -> None:
+    upload = cloud.upload(BYTES)
+    made = event(cloud, upload)
+    # Somebody writes the target after the proof: the proved version lies under it.
+    cloud.target.put_object(Bucket=TARGET, Key=KEY, Body=b"other")
+    assert run(made).status == "deleted"
+    assert run(made).status == "already_gone"
+    assert len(markers(cloud)) == 1
+
+
+def test_a_gone_source_whose_proved_copy_is_gone_too_fails(cloud: Cloud) -> None:
+    upload = cloud.upload(BYTES)
+    made = event(cloud, upload)
+    version = made["document"]["copy"]["target"]["version_id"]
+    cloud.source.delete_object(Bucket=SOURCE, Key=KEY)
+    cloud.target.delete_object(Bucket=TARGET, Key=KEY, VersionId=version)
+    with pytest.raises(ProvedCopyMissing, match=f"no longer holds the proved version {version}"):
+        run(made)
+
+
+def test_a_lost_answer_is_found_as_gone(cloud: Cloud) -> None:
+    upload = cloud.upload(BYTES)
+    made = event(cloud, upload)
+    cloud.hooks.answer("DeleteObject", NO_ANSWER)
+    with pytest.raises(Throttled):
+        run(made)
+    assert len(cloud.hooks.params["DeleteObject"]) == 1, "a conditional write is sent once"
+    cloud.source.delete_object(Bucket=SOURCE, Key=KEY)
+    assert run(made).status == "already_gone"
+
+
+def old(**fields: Any) -> Verification:
+    return verified(verified_at=datetime.now(UTC) - timedelta(minutes=2), **fields)
+
+
+STALE: dict[str, Callable[[], Values]] = {
+    "an old proof": lambda: {"verification": old()},
+    "a proof without a time": lambda: {"verification": verified(verified_at=None)},
+    "a redrive": lambda: {"redrives": 1},
+}
+
+
+@pytest.mark.parametrize("why", STALE)
+def test_the_target_is_looked_at_again_where_the_proof_is_not_of_just_now(cloud: Cloud, why: str) -> None:
+    upload = cloud.upload(BYTES)
+    made = event(cloud, upload, **STALE[why]())
+    assert run(made).status == "deleted"
+    # The source is looked at last, and then deleted at once.
+    assert [given["Bucket"] for given in cloud.hooks.params["HeadObject"]] == [SOURCE, TARGET, SOURCE]
+    target = made["document"]["copy"]["target"]
+    assert cloud.hooks.params["HeadObject"][1] == {
+        "Bucket": TARGET,
+        "Key": KEY,
+        "VersionId": target["version_id"],
+    }
+
+
+@pytest.mark.parametrize("why", STALE)
+def test_nothing_is_deleted_when_the_target_has_lost_the_proved_version(cloud: Cloud, why: str) -> None:
+    upload = cloud.upload(BYTES)
+    made = event(cloud, upload, **STALE[why]())
+    cloud.target.delete_object(Bucket=TARGET, Key=KEY, VersionId=made["document"]["copy"]["target"]["version_id"])
+    deletion = run(made)
+    assert (deletion.status, deletion.changes) == ("copy_again", 1)
+    assert "lost the proved version" in deletion.detail
+    assert markers(cloud) == []
+
+
+def test_a_move_to_a_target_without_versions_deletes_nothing(cloud: Cloud) -> None:
+    upload = cloud.upload(BYTES)
+    target = ObjectVersion(bucket=TARGET, region=TARGET_REGION, key=KEY, version_id=None, etag=upload.etag)
+    with pytest.raises(TargetNotVersioned, match="Enable versioning"):
+        run(event(cloud, upload, target=target))
+    assert calls(cloud) == []
+
+
+UNPROVED: dict[str, Values] = {
+    "no proof": {"verification": None},
+    "a proof that differed": {"verification": verified(status="mismatched", grade=None)},
+    "a proof that is not done": {"verification": verified(status="in_progress")},
+    "a proof without a grade": {"verification": verified(grade=None)},
+    "a proof of another copy": {"verification": verified(progress=ReadProgress(target="other", grade="bytes"))},
+    "no validation": {"verification": verified(catalogued=True)},
+    "a validation that is not done": {
+        "verification": verified(catalogued=True),
+        "validation": Validation(status="pending"),
+    },
+    "a file that was replaced": {
+        "verification": verified(catalogued=True),
+        "validation": Validation(status="target_changed"),
+    },
+    "no copy": {"target": None},
+    "no move": {"rule": {"mode": "copy"}},
+}
+
+
+@pytest.mark.parametrize("what", UNPROVED)
+def test_nothing_is_deleted_without_a_proof_and_a_passed_validation(cloud: Cloud, what: str) -> None:
+    upload = cloud.upload(BYTES)
+    made = event(cloud, upload, **UNPROVED[what])
+    with pytest.raises(ValueError, match="called"):
+        run(made)
+    assert (calls(cloud), markers(cloud)) == ([], [])
+
+
+def test_a_catalogued_file_that_passed_its_validation_is_deleted(cloud: Cloud) -> None:
+    upload = cloud.upload(BYTES)
+    made = event(cloud, upload, verification=verified(catalogued=True), validation=Validation(status="passed"))
+    assert run(made).status == "deleted"
+
+
+@pytest.mark.parametrize("operation", ["HeadObject", "DeleteObject"])
+def test_a_missing_permission_is_named_and_nothing_deleted(cloud: Cloud, operation: str) -> None:
+    upload = cloud.upload(BYTES)
+    made = event(cloud, upload)
+    cloud.hooks.answer(operation, Refusal("AccessDenied" if operation == "DeleteObject" else "403"))
+    with pytest.raises(AccessDenied, match=operation):
+        run(made)
+    assert markers(cloud) == []
+
+
+def test_a_purge_that_an_object_lock_forbids_is_told(cloud: Cloud) -> None:
+    upload = cloud.upload(BYTES)
+    made = event(cloud, upload, rule={"purge": True})
+    cloud.hooks.answer(
+        "DeleteObject", Refusal("AccessDenied", "Access Denied because object protected by object lock.")
+    )
+    with pytest.raises(AccessDenied, match="object lock"):
+        run(made)
+
+
+def test_a_source_that_always_refuses_is_tried_again_later(cloud: Cloud) -> None:
+    upload = cloud.upload(BYTES)
+    made = event(cloud, upload)
+    cloud.hooks.answer("DeleteObject", *[Refusal("PreconditionFailed")] * delete_source.LOOKS)
+    with pytest.raises(Throttled, match="kept refusing"):
+        run(made)
+
+
+def test_s3_takes_the_condition_and_the_listing_that_a_deletion_rests_on() -> None:
+    s3: Any = botocore.session.get_session().get_service_model("s3")
+    deletion, listing = s3.operation_model("DeleteObject"), s3.operation_model("ListObjectVersions")
+    assert {"IfMatch", "VersionId"} <= set(deletion.input_shape.members)
+    assert {"DeleteMarker", "VersionId"} <= set(deletion.output_shape.members)
+    assert {"Prefix", "MaxKeys"} <= set(listing.input_shape.members)
+    assert {"IsLatest", "VersionId", "Key"} <= set(listing.output_shape.members["Versions"].member.members)
+    assert {"412", "409", "404"} <= OTHERS_WROTE
