@@ -22,6 +22,7 @@ from functions.common.models import Document, Model, StepEvent, Validation
 from functions.common.objects import Head, ObjectChanged, head, location, same_version
 from functions.common.settings import RegionName, read_settings
 from functions.common.step import count, step
+from functions.common.table import find_table, header_difference
 from functions.common.tabular import file_format
 from functions.validation.file_contents import read_file
 from functions.validation.queries import (
@@ -34,7 +35,6 @@ from functions.validation.queries import (
     start_query,
     validation_queries,
 )
-from functions.validation.table import find_table, header_difference
 
 MARGIN_MS = 60_000
 """What is kept of the function's time to find the table and start the queries in."""

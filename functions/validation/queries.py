@@ -15,7 +15,7 @@ from pathlib import Path
 
 from functions.common import clients
 from functions.common.aws_errors import aws_errors
-from functions.validation.table import Table
+from functions.common.table import Table
 
 CHECKS = Path(__file__).parent.parent / "checks"
 ROWS = "rows"

@@ -16,8 +16,8 @@ from functions.common.bounds import QUERY_POLLS
 from functions.common.errors import QueryFailed, SettingInvalid, ValidationFailed
 from functions.common.models import Copy, ObjectVersion, Source, Validation
 from functions.common.objects import head
+from functions.common.table import Table, find_table, header_difference
 from functions.validation.queries import ROWS, validation_queries
-from functions.validation.table import Table, find_table, header_difference
 from tests.unit.conftest import (
     SOURCE,
     SOURCE_REGION,
