@@ -1,16 +1,23 @@
 """VerifyChecksum: proves that the target that was copied equals its source, and says by which grade.
 
+What S3 stores is compared by one HEAD of the target. Where the rule asks for more, or what is stored does not tell,
+the target (and, if need be, the source) is read; a large one in several calls: `in_progress` with how far it is, and
+the next call goes on from there. A small one is read by one GET, whose answer also tells which version it is of.
+
 A copy that differs is discarded, that version only, and the workflow copies afresh, twice at most an attempt.
 A target that is no longer the one that was copied is no mismatch: the workflow goes back to CopyObject, which
 finds out why. These are results, not errors, because their count has to travel in the document; a redrive
-counts anew.
+counts anew, and reads on.
 
 Running it twice is harmless: it reads, and discards only what it has just disproved, by version id or ETag.
-Sources: "Checking object integrity", DeleteObject (IfMatch) in the S3 API reference.
+Sources: "Checking object integrity" (Amazon S3 User Guide), GetObject and DeleteObject (IfMatch) in the S3 API
+reference.
 
-Raises ChecksumMismatchPersists, TargetKeepsChanging, AccessDenied, Throttled.
+Raises ChecksumMismatchPersists, TargetKeepsChanging, ProofTimedOut, AccessDenied, BucketMissing, Throttled,
+RequestRefused.
 """
 
+from collections.abc import Callable
 from typing import Any, Literal
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -18,11 +25,20 @@ from botocore.exceptions import ClientError
 
 from functions.common import clients
 from functions.common.aws_errors import aws_errors, code_of
-from functions.common.bounds import FRESH_COPIES_AFTER_CHANGE, FRESH_COPIES_AFTER_MISMATCH
-from functions.common.errors import ChecksumMismatchPersists, TargetKeepsChanging
-from functions.common.models import Document, ObjectVersion, StepEvent, StoredObject, Verification
+from functions.common.bounds import FRESH_COPIES_AFTER_CHANGE, FRESH_COPIES_AFTER_MISMATCH, PROOF_CALLS
+from functions.common.errors import ChecksumMismatchPersists, ProofTimedOut, TargetKeepsChanging
+from functions.common.models import (
+    Document,
+    MinimumGrade,
+    ObjectVersion,
+    ReadProgress,
+    Rule,
+    StepEvent,
+    StoredObject,
+    Verification,
+)
 from functions.common.objects import OTHERS_WROTE, ObjectChanged, head, location, same_version
-from functions.common.proof import Proof, prove
+from functions.common.proof import Proof, Reading, compare_stored, reaches, read_on
 from functions.common.step import count, step
 from functions.common.tabular import not_catalogued_reason
 
@@ -30,63 +46,109 @@ ChangeStatus = Literal["target_changed", "source_changed"]
 
 
 @step
-def handler(event: StepEvent, _context: LambdaContext) -> Verification:
+def handler(event: StepEvent, context: LambdaContext) -> Verification:
     """Prove the copy, or say why it has to be made again."""
-    redrives, previous = event.execution.redrive_count, event.document.verification
-    if previous is None or previous.redrive_count != redrives:
-        previous = Verification(status="target_changed", redrive_count=redrives)
-    return verify_checksum(event.document, previous)
+    redrives, before = event.execution.redrive_count, event.document.verification
+    if before is None or before.redrive_count != redrives:
+        progress = before.progress if before else None
+        before = Verification(status="in_progress", redrive_count=redrives, progress=progress)
+    return verify_checksum(event.document, before, context.get_remaining_time_in_millis)
 
 
-def verify_checksum(document: Document, previous: Verification) -> Verification:
-    """Compare the copied target with its source; `previous` holds the counts of this attempt."""
+def verify_checksum(document: Document, before: Verification, remaining_ms: Callable[[], int]) -> Verification:
+    """Compare the copied target with its source; `before` holds the counts of this attempt, and how far it is."""
     source, target, _ = document.finished_copy()
-    now = head(target.bucket, target.region, target.key)
-    if now is None or not same_version(now.object, target):
-        return _changed(previous, target, "target_changed", "the target is no longer what was copied")
     try:
-        proof = prove(source, now.object, document.rule.minimum_grade)
+        found = _prove(source, target, document.rule.minimum_grade, before.progress, remaining_ms)
     except ObjectChanged as changed:
-        of_source = changed.which == source
-        return _changed(previous, target, "source_changed" if of_source else "target_changed", str(changed))
-    if not proof.equal:
-        return _mismatched(previous, source, target, proof)
+        status: ChangeStatus = "source_changed" if changed.which == source else "target_changed"
+        return _changed(before, target, status, str(changed))
+    if found.proof is None:
+        return _in_progress(before, target, source.size_bytes, found.progress)
+    if not found.proof.equal:
+        return _mismatched(before, source, target, found.proof)
     count("VerifiedObjects")
-    reason = not_catalogued_reason(target.key, source.size_bytes)
-    return previous.model_copy(
+    reason = _not_catalogued_reason(document.rule, target.key, source.size_bytes)
+    return before.model_copy(
         update={
             "status": "verified",
-            "grade": proof.grade,
-            "detail": proof.detail,
+            "grade": found.proof.grade,
+            "detail": found.proof.detail,
             "catalogued": reason is None,
             "not_catalogued_reason": reason,
+            "verified_at": found.answered_at,
+            "progress": None,
         }
     )
 
 
-def _changed(previous: Verification, target: ObjectVersion, status: ChangeStatus, detail: str) -> Verification:
-    changes = previous.changes + 1
+def _prove(
+    source: StoredObject,
+    target: ObjectVersion,
+    minimum: MinimumGrade,
+    progress: ReadProgress | None,
+    remaining_ms: Callable[[], int],
+) -> Reading:
+    """By what is stored if that is enough; the target is looked at only where it is not read anyway."""
+    if reaches("checksum", minimum) and progress is None:
+        now = head(target.bucket, target.region, target.key)
+        if now is None or not same_version(now.object, target):
+            raise ObjectChanged(target)
+        stored = compare_stored(source, now.object)
+        if stored and (not stored.equal or reaches(stored.grade, minimum)):
+            return Reading(stored, None, now.answered_at)
+    return read_on(source, target, minimum, progress, remaining_ms)
+
+
+def _not_catalogued_reason(rule: Rule, key: str, size_bytes: int) -> str | None:
+    if not rule.catalogue:
+        return f"the rule that decides ({rule.decided_by}) leaves it out of the catalogue"
+    return not_catalogued_reason(key, size_bytes)
+
+
+def _in_progress(
+    before: Verification, target: ObjectVersion, size_bytes: int, progress: ReadProgress | None
+) -> Verification:
+    calls = before.calls + 1
+    if calls > PROOF_CALLS:
+        raise ProofTimedOut(
+            f"{location(target.bucket, target.key)} ({size_bytes:,} bytes) was not read back in {PROOF_CALLS} calls. "
+            "Replay it: a redrive reads on from where this stopped. Or have its rule ask for a lower minimum_grade."
+        )
+    return before.model_copy(
+        update={"status": "in_progress", "grade": None, "detail": "", "calls": calls, "progress": progress}
+    )
+
+
+def _changed(before: Verification, target: ObjectVersion, status: ChangeStatus, detail: str) -> Verification:
+    changes = before.changes + 1
     if changes > FRESH_COPIES_AFTER_CHANGE:
         raise TargetKeepsChanging(
             f"{location(target.bucket, target.key)} was replaced between copy and proof {changes} times. "
             "Somebody else writes to it: stop them, then replay."
         )
-    return previous.model_copy(update={"status": status, "detail": detail, "changes": changes})
+    return before.model_copy(update={"status": status, "detail": detail, "changes": changes, "progress": None})
 
 
-def _mismatched(previous: Verification, source: StoredObject, target: ObjectVersion, proof: Proof) -> Verification:
+def _mismatched(before: Verification, source: StoredObject, target: ObjectVersion, proof: Proof) -> Verification:
     """Discard the bad copy; it is made afresh unless that was done too often."""
     _discard(target)
     count("ChecksumMismatches")
-    mismatches = previous.mismatches + 1
+    mismatches = before.mismatches + 1
     if mismatches > FRESH_COPIES_AFTER_MISMATCH:
         raise ChecksumMismatchPersists(
             f"{mismatches} copies of {location(source.bucket, source.key)} in {target.bucket} differed from it, "
             f"the last by {proof.grade}: {proof.detail}. Each was discarded; the source is untouched. "
             "Look at what writes to the target, then replay."
         )
-    return previous.model_copy(
-        update={"status": "mismatched", "grade": None, "detail": proof.detail, "mismatches": mismatches}
+    return before.model_copy(
+        update={
+            "status": "mismatched",
+            "grade": None,
+            "detail": proof.detail,
+            "mismatches": mismatches,
+            "progress": None,
+        }
     )
 
 

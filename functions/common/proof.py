@@ -1,121 +1,148 @@
 """The proof that two objects hold the same bytes, and by which grade.
 
-From the cheapest to the dearest: what S3 stores (`checksum`, `md5`), the target read back and compared with
-what is stored with the source (`readback`), both read (`bytes`). Equal sizes prove nothing, different ones
-disprove. Reading goes in pieces: memory stays the same for every size. Proving twice is harmless.
+From the cheapest to the dearest: what S3 stores (`checksum`, `md5`), what follows from what S3 stores of the parts
+(`composite`), the target read back and compared with what is stored with the source (`readback`), both read
+(`bytes`). Equal sizes prove nothing, different ones disprove. Proving twice is harmless.
+Source: "Checking object integrity" (Amazon S3 User Guide).
 
-Raises ObjectChanged (an object was replaced while it was read), AccessDenied,
-Throttled.
+Raises ObjectChanged (an object was replaced meanwhile), AccessDenied, BucketMissing, Throttled, RequestRefused.
 """
 
-import base64
-import hashlib
-import zlib
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from datetime import datetime
 
-from functions.common.models import GRADES, Grade, StoredObject
-from functions.common.objects import opened
+from functions.common.checksums import CRC_BYTES, HASHERS, from_text
+from functions.common.models import GRADES, Grade, MinimumGrade, ObjectVersion, ReadProgress, StoredObject
+from functions.common.reading import OtherSize, Proof, Reader, compared
+from functions.common.source_parts import SourcePart, expected_full_object, source_parts
 
-PIECE_BYTES = 4 * 1024 * 1024
+__all__ = ["Proof", "Reading", "compare_stored", "prove", "reaches", "read_on"]
 
 
 @dataclass(frozen=True)
-class Proof:
-    """Whether the bytes are equal, by which grade that was found, and what was compared."""
+class Reading:
+    """How reading ended: with a proof, or with how far it is; and S3's clock at the last answer about the target."""
 
-    equal: bool
-    grade: Grade
-    detail: str
-
-
-class Crc32:
-    """CRC-32 with hashlib's interface, as S3 writes it: four bytes, big-endian."""
-
-    def __init__(self) -> None:
-        self._value = 0
-
-    def update(self, piece: bytes) -> None:
-        """Take in the next bytes."""
-        self._value = zlib.crc32(piece, self._value)
-
-    def digest(self) -> bytes:
-        """The checksum of all bytes so far."""
-        return self._value.to_bytes(4, "big")
+    proof: Proof | None
+    progress: ReadProgress | None
+    answered_at: datetime | None
 
 
-Hasher = Callable[[], "Crc32 | hashlib._Hash"]
-HASHERS: dict[str, Hasher] = {
-    "CRC32": Crc32,
-    "SHA1": lambda: hashlib.sha1(usedforsecurity=False),
-    "SHA256": hashlib.sha256,
-    "SHA512": hashlib.sha512,
-    "MD5": lambda: hashlib.md5(usedforsecurity=False),
-}
-"""S3's algorithms that Python computes by itself; for any other one both objects are read."""
-
-
-def prove(source: StoredObject, target: StoredObject, minimum: Grade | Literal["any"] = "any") -> Proof:
-    """Compare by the cheapest way that reaches the grade asked for."""
-    if source.size_bytes != target.size_bytes:
-        detail = f"{source.size_bytes} bytes at the source, {target.size_bytes} at the target"
-        return Proof(equal=False, grade="checksum", detail=detail)
-    stored = _compare_stored(source, target)
+def prove(source: StoredObject, target: StoredObject, minimum: MinimumGrade = "any") -> Proof:
+    """Compare by the cheapest way that reaches the grade asked for, however long it takes."""
+    stored = compare_stored(source, target)
     if stored and (not stored.equal or reaches(stored.grade, minimum)):
         return stored
-    known = _full_object_hash(source)
-    if known and reaches("readback", minimum):
-        return _read_back(known, target)
-    return _compare_bytes(source, target)
+    reading = read_on(source, target, minimum, None, _no_end)
+    while reading.proof is None:  # S3 asked to slow down in between.
+        reading = read_on(source, target, minimum, reading.progress, _no_end)
+    return reading.proof
 
 
-def reaches(grade: Grade, minimum: Grade | Literal["any"]) -> bool:
+def reaches(grade: Grade, minimum: MinimumGrade) -> bool:
     """Whether a grade is at least as strong as the one asked for."""
     return minimum == "any" or GRADES.index(grade) >= GRADES.index(minimum)
 
 
-def _compare_stored(source: StoredObject, target: StoredObject) -> Proof | None:
-    if (
-        source.checksum_type == target.checksum_type == "FULL_OBJECT"
-        and source.checksum_algorithm == target.checksum_algorithm
-    ):
-        return _proof("checksum", f"stored {source.checksum_algorithm}", source.checksum_value, target.checksum_value)
+def compare_stored(source: StoredObject, target: StoredObject) -> Proof | None:
+    """Compare without reading a byte; None where what is stored does not tell."""
+    if source.size_bytes != target.size_bytes:
+        return _other_size(source, f"{target.size_bytes:,} bytes")
+    algorithm = source.checksum_algorithm
+    if algorithm and algorithm == target.checksum_algorithm:
+        what, values = f"stored {algorithm}", (source.checksum_value, target.checksum_value)
+        if source.checksum_type == target.checksum_type == "FULL_OBJECT":
+            return compared("checksum", what, *values)
+        if source.checksum_type == target.checksum_type and values[0] == values[1]:
+            return compared("composite", f"{what} of the parts", *values)
+        if by_parts := _compare_crcs_of_parts(source, target) or _compare_same_parts(source, target):
+            return by_parts
     if source.etag_is_md5 and target.etag_is_md5:
-        return _proof("md5", "stored MD5 (ETag)", source.etag, target.etag)
+        return compared("md5", "stored MD5 (ETag)", source.etag, target.etag)
     return None
 
 
-def _full_object_hash(source: StoredObject) -> tuple[str, bytes] | None:
-    """The algorithm and value of a hash of the source's bytes that S3 stores and we can compute."""
+def _compare_crcs_of_parts(source: StoredObject, target: StoredObject) -> Proof | None:
+    """By the full-object CRC that is stored, or that is folded of the parts' CRCs."""
+    one = expected_full_object(source)
+    other = expected_full_object(target) if one else None
+    if one is None or other is None:
+        return None
+    return compared("composite", f"stored {one[0]}, folded of the parts,", one[1], other[1])
+
+
+def _compare_same_parts(source: StoredObject, target: StoredObject) -> Proof | None:
+    """By the hashes of the parts, which can be compared where both objects have the same parts."""
+    if source.checksum_algorithm in CRC_BYTES:
+        return None
+    mine, theirs = _hashed_parts(source), _hashed_parts(target)
+    if not mine or [part.size_bytes for part in mine] != [part.size_bytes for part in theirs]:
+        return None
+    what = f"stored {source.checksum_algorithm} of the parts"
+    for one, other in zip(mine, theirs, strict=True):
+        if one.checksum != other.checksum:
+            return compared("composite", f"{what}, of part {one.number},", one.checksum, other.checksum)
+    return Proof(True, "composite", f"{what} equal")
+
+
+def _hashed_parts(obj: StoredObject) -> tuple[SourcePart, ...]:
+    """The parts, where the checksum of each is known."""
+    parts = source_parts(obj)
+    return parts if all(part.checksum for part in parts) else ()
+
+
+def read_on(
+    source: StoredObject,
+    target: ObjectVersion,
+    minimum: MinimumGrade,
+    before: ReadProgress | None,
+    remaining_ms: Callable[[], int],
+) -> Reading:
+    """Prove by reading, from where an earlier call stopped (`before`) until it is done or the time is over."""
+    which = target.version_id or target.etag
+    grade: Grade = "bytes" if minimum == "bytes" else "readback"
+    if before is None or before.target != which or not reaches(before.grade, grade):
+        before = ReadProgress(target=which, grade="readback" if grade == "readback" else "bytes")
+    reader = Reader(source, target, remaining_ms)
+    try:
+        found = _read(reader, before)
+    except OtherSize as other:
+        found = _other_size(source, str(other))
+    at = max(reader.answers, default=None)
+    return Reading(found, None, at) if isinstance(found, Proof) else Reading(None, found, at)
+
+
+def _read(reader: Reader, before: ReadProgress) -> Proof | ReadProgress:
+    """By what is stored with the source, if it can be computed and was not given up before; else by reading both."""
+    source = reader.source
+    if before.grade == "bytes":
+        return reader.read_both(before)
+    if crc := expected_full_object(source):
+        return reader.read_crc(crc[0], from_text(crc[1]), before)
+    if known := _stored_hash(source):
+        return reader.read_hash(*known, before)
+    if source.checksum_type == "COMPOSITE" and source.checksum_algorithm in HASHERS:
+        parts = _hashed_parts(source)
+        if parts:
+            return reader.read_parts(source.checksum_algorithm, parts, before)
+    return reader.read_both(ReadProgress(target=before.target, grade="bytes"))
+
+
+def _stored_hash(source: StoredObject) -> tuple[str, bytes] | None:
+    """The algorithm and value of a hash of all the source's bytes that S3 stores and we can compute."""
     if source.checksum_type == "FULL_OBJECT" and source.checksum_algorithm in HASHERS:
-        return source.checksum_algorithm, base64.b64decode(source.checksum_value or "")
+        return source.checksum_algorithm, from_text(source.checksum_value or "")
     if source.etag_is_md5:
         return "MD5", bytes.fromhex(source.etag)
     return None
 
 
-def _read_back(known: tuple[str, bytes], target: StoredObject) -> Proof:
-    algorithm, expected = known
-    return _proof("readback", f"{algorithm} of the target read back", expected, _digest(target, algorithm))
+def _other_size(source: StoredObject, target: str) -> Proof:
+    return Proof(False, "checksum", f"{source.size_bytes:,} bytes at the source, {target} at the target")
 
 
-def _compare_bytes(source: StoredObject, target: StoredObject) -> Proof:
-    return _proof("bytes", "SHA-256 of both, read", _digest(source, "SHA256"), _digest(target, "SHA256"))
-
-
-def _proof(grade: Grade, what: str, source: bytes | str | None, target: bytes | str | None) -> Proof:
-    equal = source == target
-    return Proof(equal, grade, f"{what} {'equal' if equal else f'differs: {_text(source)}, {_text(target)}'}")
-
-
-def _text(value: bytes | str | None) -> str:
-    return base64.b64encode(value).decode() if isinstance(value, bytes) else str(value)
-
-
-def _digest(obj: StoredObject, algorithm: str) -> bytes:
-    hasher = HASHERS[algorithm]()
-    with opened(obj) as body:
-        for piece in body.iter_chunks(PIECE_BYTES):
-            hasher.update(piece)
-    return hasher.digest()
+def _no_end() -> int:
+    """The time that remains, where nothing ends it."""
+    return sys.maxsize
