@@ -19,7 +19,6 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 DISTRIBUTION = CHECKOUT / "dist"
 OWN_FOLDERS = {
     "copy_object": ("copying",),
-    "verify_checksum": ("reading",),
     "run_validation_query": ("validation", "checks"),
 }
 """The folders that only one function uses; every function has `common`."""
