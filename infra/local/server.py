@@ -23,7 +23,7 @@ from hypercorn.config import Config
 from ministack import app
 from ministack.services import lambda_svc
 
-from infra.local import athena, crawler, glue_permissions, ministack_repairs, s3
+from infra.local import athena, crawler, glue_permissions, iam_wildcards, s3
 from infra.local.gate import Gate
 
 UNGATED = "-starter"
@@ -83,7 +83,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, end)
     signal.signal(signal.SIGINT, end)
     put_gate()
-    ministack_repairs.install()
+    iam_wildcards.install()
     s3.install()
     register_services()
     if arguments.leash:

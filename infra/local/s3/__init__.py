@@ -7,10 +7,10 @@ looked at here holds until the write that it guards.
 `install` ends the start with one line when a name that is relied on is gone. Installing twice is harmless.
 """
 
-from infra.local.s3 import checksums, copies, uploads, versions
+from infra.local.s3 import checksums, copies, limits, locks, permissions, reading, uploads, versions
 
 
 def install() -> None:
     """Mend all of them."""
-    for subject in (versions, checksums, copies, uploads):
+    for subject in (versions, checksums, copies, uploads, reading, locks, permissions, limits):
         subject.install()

@@ -1,0 +1,121 @@
+"""The permissions that a request needs besides its first one, and what a reader without one does not see.
+
+- Tags that are sent need s3:PutObjectTagging; a copy that takes the source's tags needs s3:GetObjectTagging on the
+  source too (AWS: "Required permissions for Amazon S3 API operations", S3 User Guide: CopyObject).
+- A retention that is sent needs s3:PutObjectRetention, a legal hold s3:PutObjectLegalHold (the same page: PutObject,
+  CopyObject, CreateMultipartUpload).
+- A copy that takes the source's annotations needs s3:GetObjectAnnotation on the source and s3:PutObjectAnnotation
+  ("CopyObject": AnnotationDirective).
+- IfMatch on a write or a deletion needs s3:GetObject ("How to prevent object overwrites with conditional writes",
+  "How to perform conditional deletes", S3 User Guide).
+- GET and HEAD give the number of tags, the retention and the legal hold only to whom may read them ("HeadObject":
+  TagCount, ObjectLockMode, ObjectLockLegalHoldStatus), and do not say that there was something to give.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from ministack import app
+from ministack.core import iam_actions, iam_evaluator, router
+from ministack.services import s3
+
+from infra.local.s3 import versions
+from infra.local.s3.copies import find_source
+from infra.local.s3.replacing import Answer, rely_on, wrap
+
+Headers = dict[str, str]
+Query = dict[str, Any]
+Check = tuple[str, str]
+"""An action, and the ARN that it is done to."""
+
+_LEGAL_HOLD = "x-amz-object-lock-legal-hold"
+_TAG_COUNT = "x-amz-tagging-count"
+
+
+def install() -> None:
+    """Ask for them."""
+    rely_on(app, "AUTH")
+    rely_on(iam_evaluator, "enforce")
+    rely_on(router, "extract_access_key_id", "extract_region")
+    rely_on(s3, "_parse_bucket_key", "_object_tagging_count_header", "_object_annotations", "_object_tags")
+    wrap(iam_actions, "s3_additional_checks", _checking_more)
+    wrap(s3, "_get_object", _hiding)
+    wrap(s3, "_head_object", _hiding)
+
+
+def allowed(action: str, bucket: str, key: str, headers: Headers, query: Query) -> bool:
+    """Whether the caller of this request may do this too."""
+    if not app.AUTH:
+        return True
+    caller, region = router.extract_access_key_id(headers, query), router.extract_region(headers, query)
+    return not iam_evaluator.enforce(caller, action, "s3", region, resource_arn=_arn(bucket, key))
+
+
+def _arn(bucket: str, key: str) -> str:
+    return f"arn:aws:s3:::{bucket}/{key}"
+
+
+def _checking_more(additional_checks: Callable[..., list[Check]]) -> Any:
+    def checks(method: str, path: str, headers: Headers, body: bytes, query: Query) -> list[Check]:
+        bucket, key = s3._parse_bucket_key(path, headers)
+        found = additional_checks(method, path, headers, body, query)
+        return [*found, *_more(method, bucket, key, headers, query)] if key else found
+
+    return checks
+
+
+def _more(method: str, bucket: str, key: str, headers: Headers, query: Query) -> Iterator[Check]:
+    target = _arn(bucket, key)
+    if headers.get("if-match") and method in {"PUT", "POST", "DELETE"}:
+        yield "s3:GetObject", target
+    if method not in {"PUT", "POST"} or (query.keys() - {"x-id", "uploads"}):
+        return
+    if headers.get("x-amz-tagging"):
+        yield "s3:PutObjectTagging", target
+    if any(name.startswith("x-amz-object-lock") and name != _LEGAL_HOLD for name in headers):
+        yield "s3:PutObjectRetention", target
+    if headers.get(_LEGAL_HOLD):
+        yield "s3:PutObjectLegalHold", target
+    source = find_source(headers)
+    if source is None:
+        return
+    origin = (source.bucket, source.key, source.record.get("version_id"))
+    arn = _arn(source.bucket, source.key)
+    if headers.get("x-amz-tagging-directive", "COPY").upper() == "COPY" and s3._object_tags.get(origin):
+        yield "s3:GetObjectVersionTagging" if source.version_id else "s3:GetObjectTagging", arn
+        yield "s3:PutObjectTagging", target
+    if headers.get("x-amz-object-annotation-directive", "COPY").upper() == "COPY" and s3._object_annotations.get(
+        origin
+    ):
+        yield "s3:GetObjectAnnotation", arn
+        yield "s3:PutObjectAnnotation", target
+
+
+def _hiding(read: Callable[..., Answer]) -> Any:
+    def shown(bucket: str, key: str, headers: Headers | None = None, query: Query | None = None) -> Answer:
+        headers, query = headers or {}, query or {}
+        status, answered, body = read(bucket, key, headers, query)
+        if status not in {200, 206}:
+            return status, answered, body
+        version_id = s3._qp(query, "versionId")
+        record = versions.find(bucket, key, version_id) or {}
+        # MiniStack counts the tags for GET only.
+        answered = {**answered, **s3._object_tagging_count_header(bucket, key, record.get("version_id"))}
+        may_read_tags = "s3:GetObjectVersionTagging" if version_id else "s3:GetObjectTagging"
+        hidden = {
+            name
+            for name in answered
+            if (action := _needed(name.lower(), may_read_tags)) and not allowed(action, bucket, key, headers, query)
+        }
+        return status, {name: value for name, value in answered.items() if name not in hidden}, body
+
+    return shown
+
+
+def _needed(header: str, may_read_tags: str) -> str | None:
+    """The permission to see a header of an answer, besides that for the object; None for none."""
+    if header == _TAG_COUNT:
+        return may_read_tags
+    if header == _LEGAL_HOLD:
+        return "s3:GetObjectLegalHold"
+    return "s3:GetObjectRetention" if header.startswith("x-amz-object-lock") else None
