@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -17,6 +17,9 @@ from ferry import screen
 from ferry.deployment import OUTPUTS, home, opened
 from ferry.problems import Problem, UsageProblem
 from infra.errors import InfraError
+
+if TYPE_CHECKING:
+    from functions.common.rules import Rules
 
 app = typer.Typer(
     name="ferry",
@@ -43,28 +46,39 @@ OutputsOption = Annotated[
         help="Which deployment: its outputs.json.",
     ),
 ]
+
+
+def _check_rules(rules: Path | None) -> Path | None:
+    if rules is not None and not rules.is_file():
+        raise UsageProblem(f"--rules {rules} is {'a folder' if rules.is_dir() else 'no file'}: name a migration.yaml.")
+    return rules
+
+
+RulesOption = Annotated[Path | None, typer.Option("--rules", callback=_check_rules, help="A migration.yaml.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
 
 
 @app.command()
 def up(
     port: Annotated[int | None, typer.Option(min=1, max=65535, help="Its port on 127.0.0.1.")] = None,
-    rules: Annotated[Path | None, typer.Option(help="A file of rules: not supported yet.")] = None,
+    rules: RulesOption = None,
     outputs: OutputsOption = None,
 ) -> None:
     """Start the embedded cloud in the background."""
-    from infra.local import cloud
+    from infra.local import cloud, deploy
 
     folder = _folder(outputs)
     console = screen.console()
+    given = _read_rules(rules) if rules else deploy.NO_RULES
     with console.status("Starting the embedded cloud"):
-        result = cloud.up(folder, port, rules)
+        result = cloud.up(folder, port, given)
+    by_rules = f", by the rules of {rules}" if rules else ""
     if result.ran_already:
-        console.print(screen.line(f"The embedded cloud runs already at {result.endpoint_url}"))
+        console.print(screen.line(f"The embedded cloud runs already at {result.endpoint_url}{by_rules}"))
         return
     env = folder / "env"
     shown = env.relative_to(Path.cwd()) if env.is_relative_to(Path.cwd()) else env
-    console.print(screen.line(("✓ ", "green"), f"The embedded cloud runs at {result.endpoint_url}"))
+    console.print(screen.line(("✓ ", "green"), f"The embedded cloud runs at {result.endpoint_url}{by_rules}"))
     console.print(
         screen.line("Next:  ", ("ferry upload FILE", "cyan"), "   or, for any S3 client,   ", (f". {shown}", "cyan"))
     )
@@ -152,6 +166,33 @@ def replay(
         subject.replay(deployment, names, failed=failed, restart=restart)
 
 
+@app.command()
+def explain(
+    key: Annotated[str, typer.Argument(help="A key in the source bucket, of an object that need not exist.")],
+    rules: Annotated[
+        Path | None,
+        typer.Option(
+            "--rules",
+            callback=_check_rules,
+            show_default="the rules of the deployment",
+            help="A migration.yaml.",
+        ),
+    ] = None,
+    json: JsonOption = False,
+    outputs: OutputsOption = None,
+) -> None:
+    """Say what would happen to a key, and which rule decides."""
+    from ferry import explain as subject
+    from ferry.upload import check_key
+
+    check_key(key)
+    if rules:
+        subject.explain(key, _read_rules(rules), None, as_json=json)
+        return
+    with opened(outputs) as deployment:
+        subject.explain(key, subject.deployed_rules(deployment), deployment.outputs.target_bucket, as_json=json)
+
+
 def main() -> None:
     """Run a command and exit with its code."""
     for stream in (sys.stdout, sys.stderr):
@@ -172,7 +213,8 @@ def run(arguments: list[str]) -> int:
     except Problem as error:
         return _fail(str(error), error.exit_code)
     except InfraError as error:
-        return _fail(str(error), 1)
+        # A file with several mistakes has a line for each.
+        return max(_fail(line, 1) for line in str(error).split("\n"))
     except BrokenPipeError:
         # The reader has seen enough. Nothing more can be written, not even at the exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -193,6 +235,16 @@ def _command(error: typer.TyperException) -> str:
 def _fail(message: str, code: int) -> int:
     screen.console(stderr=True).print(screen.line(("ferry: ", "red"), message), soft_wrap=True)
     return code
+
+
+def _read_rules(path: Path) -> "Rules":
+    """Read a migration.yaml, and say what in it is hardly meant."""
+    from infra import migration
+
+    read = migration.load(path)
+    for warning in read.warnings:
+        screen.console(stderr=True).print(screen.line(("! ", "yellow"), warning), soft_wrap=True)
+    return read.rules
 
 
 def _folder(outputs: Path | None) -> Path:

@@ -1,5 +1,9 @@
 """Starter: turns each upload that S3 tells of into one execution of the state machine `migrate`.
 
+The deployment's rules decide once what is done with an upload; the decision travels in the execution's input.
+They are read from S3 before each batch, in one conditional request. Without them nothing is started: what they
+exclude must not be copied, so the batch fails and SQS delivers it again.
+
 An execution's name is a hash of what was uploaded, so a message that comes twice starts nothing: while the
 execution runs StartExecution answers with the same one, afterwards with ExecutionAlreadyExists.
 
@@ -8,15 +12,16 @@ acknowledged; its good records are started all the same. What may pass by itself
 SQS delivers that message again. `s3:TestEvent` is acknowledged.
 
 Sources: "Event message structure" (Amazon S3 User Guide), StartExecution (Step Functions API reference),
-"Reporting batch item failures" (AWS Lambda Developer Guide).
+"Reporting batch item failures" (AWS Lambda Developer Guide), "Conditional reads" (Amazon S3 User Guide).
 
-Raises SettingInvalid; all else is answered message by message.
+Raises SettingInvalid, and whatever keeps the rules from being read: AccessDenied, BucketMissing, Throttled,
+RequestRefused; all else is answered message by message.
 """
 
 import hashlib
 import json
 import logging
-from typing import Any, Literal, cast
+from typing import Any, cast
 from urllib.parse import unquote_plus
 
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
@@ -29,12 +34,17 @@ from pydantic_core import PydanticSerializationError
 
 from functions.common import clients
 from functions.common.aws_errors import aws_errors, code_of
-from functions.common.models import ExecutionInput, Grade, Model, Rule, Source
-from functions.common.settings import read_settings
+from functions.common.errors import SettingInvalid
+from functions.common.models import ExecutionInput, Model, Source
+from functions.common.rules import Rules, TargetKeyImpossible, decide
+from functions.common.settings import BucketName, read_settings
 from functions.common.step import count, logger, send_metrics
 
 NEW_BYTES = frozenset(f"ObjectCreated:{how}" for how in ("Put", "Post", "Copy", "CompleteMultipartUpload"))
 """The event types that mean new bytes."""
+
+NOT_MODIFIED = frozenset({"304", "NotModified"})
+"""What a conditional read answers when nothing changed; it has no body, so the code may be the status."""
 
 NAME_LENGTH = 40
 """Of an execution's name, in hexadecimal digits: 160 bits, and room for `-replay-N` below the 80 allowed."""
@@ -45,11 +55,12 @@ class Settings(Model):
 
     state_machine_arn: str = Field(pattern=r"^arn:[^:]+:states:[^:]+:\d*:stateMachine:.+$")
     dead_letter_queue_url: str = Field(pattern=r"^https?://")
-    minimum_grade: Grade | Literal["any"] = "any"
+    rules_bucket: BucketName
+    rules_key: str = Field(min_length=1)
 
     @property
     def region(self) -> str:
-        """The region of the state machine and of the queues."""
+        """The region of the state machine, of the queues and of the rules."""
         return self.state_machine_arn.split(":")[3]
 
 
@@ -57,13 +68,18 @@ class BadMessage(Exception):
     """A message, or a record of one, that can never work."""
 
 
+_rules_known: dict[tuple[str, str], tuple[str, Rules]] = {}
+"""The rules as they were last read, with their ETag, by bucket and key."""
+
+
 def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailureResponse:
     """Start an execution for each upload in a batch of SQS messages."""
     settings = read_settings(Settings)
+    rules = read_rules(settings)
     try:
         return process_partial_response(
             event=event,
-            record_handler=lambda record: start_executions(record, settings),
+            record_handler=lambda record: start_executions(record, settings, rules),
             # Without a logger Powertools keeps to itself why a message failed.
             processor=BatchProcessor(
                 event_type=EventType.SQS, raise_on_entire_batch_failure=False, logger=cast("logging.Logger", logger)
@@ -74,7 +90,31 @@ def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailure
         send_metrics()
 
 
-def start_executions(record: SQSRecord, settings: Settings) -> None:
+def read_rules(settings: Settings) -> Rules:
+    """The deployment's rules; they are sent only when they changed since the last look."""
+    place = (settings.rules_bucket, settings.rules_key)
+    where = f"s3://{settings.rules_bucket}/{settings.rules_key}"
+    etag, known = _rules_known.get(place, (None, None))
+    wanted = {"Bucket": settings.rules_bucket, "Key": settings.rules_key} | ({"IfNoneMatch": etag} if etag else {})
+    with aws_errors(f"reading the rules at {where}"):
+        try:
+            answer = clients.s3(settings.region).get_object(**wanted)  # type: ignore[arg-type]
+            text = answer["Body"].read()
+        except ClientError as error:
+            if known and code_of(error) in NOT_MODIFIED:
+                return known
+            if code_of(error) != "NoSuchKey":
+                raise
+            raise SettingInvalid(f"There are no rules at {where}, so nothing is started. Deploy again.") from error
+    try:
+        rules = Rules.model_validate_json(text)
+    except ValidationError as error:
+        raise SettingInvalid(f"What is at {where} are no rules, so nothing is started. Deploy again.") from error
+    _rules_known[place] = (answer["ETag"], rules)
+    return rules
+
+
+def start_executions(record: SQSRecord, settings: Settings, rules: Rules) -> None:
     """Start what one message tells of; set it aside when it, or a record of it, can never work."""
     reasons = []
     try:
@@ -85,7 +125,7 @@ def start_executions(record: SQSRecord, settings: Settings) -> None:
         try:
             source = read_upload(upload)
             if source:
-                _start(source, settings)
+                _start(source, settings, rules)
         except BadMessage as bad:
             reasons.append(f"record {number} of {len(uploads)}: {bad}")
     if reasons:
@@ -158,9 +198,17 @@ def execution_name(source: Source) -> str:
     return hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:NAME_LENGTH]
 
 
-def _start(source: Source, settings: Settings) -> None:
+def _start(source: Source, settings: Settings, rules: Rules) -> None:
     name = execution_name(source)
-    document = ExecutionInput(source=source, rule=Rule(minimum_grade=settings.minimum_grade))
+    try:
+        rule = decide(rules, source.key)
+    except TargetKeyImpossible as impossible:
+        raise BadMessage(str(impossible)) from impossible
+    if rule is None:
+        logger.info("Excluded by the rules", bucket=source.bucket, key=source.key)
+        count("UploadsExcluded")
+        return
+    document = ExecutionInput(source=source, rule=rule)
     with aws_errors(f"starting the execution {name} for s3://{source.bucket}/{source.key}"):
         try:
             clients.step_functions(settings.region).start_execution(

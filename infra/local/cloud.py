@@ -30,7 +30,9 @@ from pathlib import Path
 import psutil
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as UnreachableError
+from pydantic import ValidationError
 
+from functions.common.rules import Rules
 from infra import outputs as outputs_file
 from infra.build import CHECKOUT
 from infra.errors import CloudFailed, CloudRunsOtherwise, InfraError
@@ -81,10 +83,8 @@ class UpResult:
         return self.outputs.endpoint_url or ""
 
 
-def up(folder: Path, port: int | None = None, rules: Path | None = None, *, leash: bool = False) -> UpResult:
+def up(folder: Path, port: int | None = None, rules: Rules = deploy.NO_RULES, *, leash: bool = False) -> UpResult:
     """Start the cloud of this folder, unless it runs; on a leash it ends when this process ends."""
-    if rules is not None:
-        raise InfraError(f"RULES={rules}: rules are not supported yet; start without RULES")
     if port is not None and not 1 <= port <= 65_535:
         raise InfraError(f"PORT={port} is no port: it must be from 1 to 65535")
     folder = folder.resolve()
@@ -95,9 +95,15 @@ def up(folder: Path, port: int | None = None, rules: Path | None = None, *, leas
                 raise CloudRunsOtherwise(
                     f"A cloud runs already at {running.endpoint_url}, and PORT={port} is asked for: `make down` first"
                 )
+            if _rules_of_running(folder) != rules:
+                asked = f"the rules of {rules.file} are" if rules.file else "no rules are"
+                raise CloudRunsOtherwise(
+                    f"A cloud runs already at {running.endpoint_url} with other rules, and {asked} asked for: "
+                    "`make down` first"
+                )
             return UpResult(folder, running, ran_already=True)
         _clear(folder)
-        return UpResult(folder, _start(folder, port, leash), ran_already=False)
+        return UpResult(folder, _start(folder, port, rules, leash), ran_already=False)
 
 
 def down(folder: Path) -> bool:
@@ -111,9 +117,9 @@ def down(folder: Path) -> bool:
 
 
 @contextlib.contextmanager
-def running(folder: Path, port: int | None = None) -> Iterator[UpResult]:
+def running(folder: Path, port: int | None = None, rules: Rules = deploy.NO_RULES) -> Iterator[UpResult]:
     """Have a cloud of one's own for a while; it is stopped in any case, even when this process is killed."""
-    result = up(folder, port, leash=True)
+    result = up(folder, port, rules, leash=True)
     if result.ran_already:
         raise CloudRunsOtherwise(f"A cloud runs already in {folder}: `make down` first, or use another folder")
     try:
@@ -134,15 +140,16 @@ def find_processes(folder: Path) -> list[psutil.Process]:
     return found
 
 
-def _start(folder: Path, port: int | None, leash: bool) -> Outputs:
-    plan = deploy.plan()
+def _start(folder: Path, port: int | None, rules: Rules, leash: bool) -> Outputs:
+    plan = deploy.plan(rules)
     try:
         with _listen(port) as listener:
             outputs = deploy.outputs_of(f"http://{HOST}:{listener.getsockname()[1]}")
             server = _spawn(folder, outputs, listener, leash)
         _await_answer(outputs, folder)
         deploy.deploy(plan, outputs)
-        record = {"pid": server.pid, "port": _port(outputs), "settings": {"rules": None}}
+        settings = {"rules": rules.model_dump(mode="json")}
+        record = {"pid": server.pid, "port": _port(outputs), "settings": settings}
         # First: it makes the others this cloud's.
         write_whole(folder / "cloud.json", json.dumps(record, indent=2) + "\n")
         outputs_file.save(outputs, folder / "outputs.json")
@@ -226,6 +233,15 @@ def _find_running(folder: Path) -> Outputs | None:
     except (OSError, ValueError, InfraError):
         return None
     return outputs if record["pid"] in {process.pid for process in find_processes(folder)} else None
+
+
+def _rules_of_running(folder: Path) -> Rules | None:
+    """The rules that the running cloud was started with; None where another release wrote them down."""
+    record = json.loads((folder / "cloud.json").read_text(encoding="utf-8"))
+    try:
+        return Rules.model_validate(record["settings"]["rules"])
+    except (KeyError, TypeError, ValidationError):
+        return None
 
 
 def _clear(folder: Path) -> bool:

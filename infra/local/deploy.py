@@ -26,7 +26,8 @@ import boto3
 import botocore.session
 from botocore.config import Config
 
-from infra import functions
+from functions.common.rules import Rules
+from infra import functions, migration
 from infra.build import CHECKOUT, entry, package
 from infra.errors import DeclarationInvalid
 from infra.functions import PLACEHOLDER, Function
@@ -48,6 +49,9 @@ SECRET_ACCESS_KEY = "test"  # noqa: S105 - MiniStack's root user; there is nothi
 
 WORKFLOW = CHECKOUT / "statemachine" / "migrate.asl.json"
 STARTER = "starter"
+NO_RULES = Rules()
+"""Everything is copied as it is."""
+
 RECEIVES = 5
 STARTERS_AT_ONCE = 2
 
@@ -67,9 +71,10 @@ class Plan:
     functions: dict[str, Function]
     packages: dict[str, bytes]
     workflow: str
+    rules: Rules
 
 
-def plan() -> Plan:
+def plan(rules: Rules = NO_RULES) -> Plan:
     """Read what is to be deployed; raise DeclarationInvalid for what cannot be."""
     declared = functions.load()
     if not WORKFLOW.is_file():
@@ -77,7 +82,7 @@ def plan() -> Plan:
     workflow = WORKFLOW.read_text(encoding="utf-8")
     for finding in findings_in_file(workflow):
         raise DeclarationInvalid(f"{WORKFLOW}: {finding}")
-    return Plan(declared, {key: with_bootstrap(package(key)) for key in declared}, workflow)
+    return Plan(declared, {key: with_bootstrap(package(key)) for key in declared}, workflow, rules)
 
 
 def outputs_of(endpoint_url: str) -> Outputs:
@@ -119,6 +124,7 @@ def deploy(plan: Plan, outputs: Outputs) -> None:
             )
         )
     _create_buckets(clients, outputs)
+    _put_rules(clients, outputs, plan.rules)
     _create_catalogue(clients, outputs)
     _create_workflow(clients, outputs, plan.workflow, arns)
     _create_queues(clients, outputs, plan.functions[STARTER])
@@ -229,6 +235,14 @@ def _create_buckets(clients: Clients, outputs: Outputs) -> None:
     clients.s3.create_bucket(Bucket=outputs.target_bucket)
     clients.s3.put_bucket_versioning(Bucket=outputs.target_bucket, VersioningConfiguration={"Status": "Enabled"})
     clients.s3.create_bucket(Bucket=outputs.athena_results)
+
+
+def _put_rules(clients: Clients, outputs: Outputs, rules: Rules) -> None:
+    """Write the rules where the starter reads them; without any as well: it starts nothing where they are missing."""
+    bucket, key = migration.place(outputs)
+    clients.s3.put_object(
+        Bucket=bucket, Key=key, Body=rules.model_dump_json(indent=2).encode(), ContentType="application/json"
+    )
 
 
 def _create_queues(clients: Clients, outputs: Outputs, starter: Function) -> None:

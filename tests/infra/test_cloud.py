@@ -15,6 +15,8 @@ import boto3
 import psutil
 import pytest
 
+from functions.common.models import Rule
+from functions.common.rules import Rules
 from infra import functions
 from infra import outputs as outputs_file
 from infra.build import CHECKOUT
@@ -224,9 +226,35 @@ def test_what_is_no_port_is_refused(port: int, folder: Path) -> None:
         cloud.up(folder, port)
 
 
-def test_rules_are_refused_until_they_are_supported(folder: Path) -> None:
-    with pytest.raises(InfraError, match=r"RULES=rules\.yaml: rules are not supported yet"):
-        cloud.up(folder, rules=Path("rules.yaml"))
+BY_RULES = Rules(file="m.yaml", default=Rule(mode="move"))
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "asked"),
+    [
+        (BY_RULES, deploy.NO_RULES, "no rules are"),
+        (deploy.NO_RULES, BY_RULES, r"the rules of m\.yaml are"),
+        (BY_RULES, Rules(file="m.yaml", default=Rule(mode="copy")), r"the rules of m\.yaml are"),
+    ],
+    ids=["rules and none", "none and rules", "changed rules"],
+)
+def test_a_second_up_with_other_rules_says_so_and_changes_nothing(
+    first: Rules, second: Rules, asked: str, folder: Path
+) -> None:
+    up = cloud.up(folder, rules=first)
+    with pytest.raises(CloudRunsOtherwise, match=rf"{up.endpoint_url} with other rules, and {asked} asked for: `make"):
+        cloud.up(folder, rules=second)
+    again = cloud.up(folder, rules=first)
+    assert again.ran_already
+    assert again.outputs == up.outputs
+
+
+def test_a_cloud_of_another_release_counts_as_one_with_other_rules(folder: Path) -> None:
+    cloud.up(folder)
+    record = json.loads((folder / "cloud.json").read_text())
+    (folder / "cloud.json").write_text(json.dumps(record | {"settings": {"rules": None}}))
+    with pytest.raises(CloudRunsOtherwise, match="with other rules"):
+        cloud.up(folder)
 
 
 def test_a_wrong_declaration_is_said_before_anything_is_started(

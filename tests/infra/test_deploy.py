@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from infra import functions
+from functions.common.rules import Rules
+from infra import functions, migration
 from infra.build import package
 from infra.errors import DeclarationInvalid
 from infra.local import cloud, deploy
@@ -216,8 +217,18 @@ def test_nothing_was_started_or_filled(clients: Clients, outputs: Outputs) -> No
     assert clients.glue.list_crawls(CrawlerName=outputs.crawler_name)["Crawls"] == []
     assert clients.glue.get_tables(DatabaseName=outputs.glue_database)["TableList"] == []
     assert clients.athena.list_query_executions(WorkGroup=outputs.athena_workgroup)["QueryExecutionIds"] == []
-    for bucket in (outputs.source_bucket, outputs.target_bucket, outputs.athena_results):
+    for bucket in (outputs.source_bucket, outputs.target_bucket):
         assert clients.s3.list_objects_v2(Bucket=bucket)["KeyCount"] == 0
+
+
+def test_the_rules_lie_where_the_starter_reads_them(clients: Clients, outputs: Outputs) -> None:
+    """Also when there are none: without the file nothing would be started."""
+    results = clients.s3.list_objects_v2(Bucket=outputs.athena_results)["Contents"]
+    assert [each["Key"] for each in results] == ["rules/migration.json"]
+    settings = clients.lambda_.get_function_configuration(FunctionName="ferry-starter")["Environment"]["Variables"]
+    assert migration.place(outputs) == (settings["RULES_BUCKET"], settings["RULES_KEY"])
+    body = clients.s3.get_object(Bucket=settings["RULES_BUCKET"], Key=settings["RULES_KEY"])["Body"].read()
+    assert Rules.model_validate_json(body) == Rules()
 
 
 def test_a_function_sees_only_its_own_settings_and_the_clouds(probe: Probe, outputs: Outputs) -> None:
@@ -301,5 +312,5 @@ def test_a_workflow_that_breaks_a_rule_is_not_deployed(tmp_path: Path, monkeypat
     workflow = tmp_path / "migrate.asl.json"
     workflow.write_text(WORKFLOW.read_text().replace('"TimeoutSeconds": 60', '"TimeoutSeconds": 3'))
     monkeypatch.setattr(deploy, "WORKFLOW", workflow)
-    with pytest.raises(DeclarationInvalid, match="StartCrawler"):
+    with pytest.raises(DeclarationInvalid, match=r"TimeoutSeconds 3, not above"):
         deploy.plan()

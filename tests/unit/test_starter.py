@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from functions import starter
 from functions.common import clients
-from functions.common.errors import SettingInvalid
-from functions.common.models import Source
+from functions.common.errors import AccessDenied, SettingInvalid, Throttled
+from functions.common.models import Rule, Source
+from functions.common.rules import KeyRule, Renaming, Rules
 from functions.starter import BadMessage, execution_name, read_upload
 from tests.unit.conftest import Hooks, LambdaContext, Refusal
 
@@ -21,6 +22,7 @@ REGION = "us-east-1"
 ACCOUNT = "123456789012"
 QUEUE_URL = f"https://sqs.{REGION}.amazonaws.com/{ACCOUNT}/dead-letters"
 MACHINE_ARN = f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:migrate"
+RULES_BUCKET, RULES_KEY = "ferry-results", "rules/migration.json"
 STEADY = settings(max_examples=60, deadline=None, derandomize=True)
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=40)
 
@@ -36,12 +38,17 @@ UPLOAD = Source(
 
 
 class Deployed:
-    """The state machine and the dead-letter queue."""
+    """The state machine, the dead-letter queue and the rules."""
 
     def __init__(self, hooks: Hooks) -> None:
         self.hooks = hooks
         self.states = boto3.client("stepfunctions", REGION)
         self.sqs = boto3.client("sqs", REGION)
+        self.s3 = boto3.client("s3", REGION)
+
+    def put_rules(self, rules: Rules) -> None:
+        """Deploy these rules."""
+        self.s3.put_object(Bucket=RULES_BUCKET, Key=RULES_KEY, Body=rules.model_dump_json().encode())
 
     def executions(self) -> list[dict[str, Any]]:
         """The input of each execution."""
@@ -62,8 +69,11 @@ class Deployed:
 def deployed(hooks: Hooks, monkeypatch: pytest.MonkeyPatch) -> Deployed:
     monkeypatch.setenv("STATE_MACHINE_ARN", MACHINE_ARN)
     monkeypatch.setenv("DEAD_LETTER_QUEUE_URL", QUEUE_URL)
-    monkeypatch.delenv("MINIMUM_GRADE", raising=False)
+    monkeypatch.setenv("RULES_BUCKET", RULES_BUCKET)
+    monkeypatch.setenv("RULES_KEY", RULES_KEY)
     monkeypatch.setattr(clients, "ATTEMPTS", 1)
+    # As in a process that has just begun.
+    monkeypatch.setattr(starter, "_rules_known", {})
     made = Deployed(hooks)
     made.sqs.create_queue(QueueName="dead-letters")
     made.states.create_state_machine(
@@ -71,6 +81,9 @@ def deployed(hooks: Hooks, monkeypatch: pytest.MonkeyPatch) -> Deployed:
         definition=json.dumps({"StartAt": "A", "States": {"A": {"Type": "Succeed"}}}),
         roleArn=f"arn:aws:iam::{ACCOUNT}:role/migrate",
     )
+    made.s3.create_bucket(Bucket=RULES_BUCKET)
+    made.put_rules(Rules())
+    hooks.params.clear()
     return made
 
 
@@ -132,14 +145,95 @@ def test_an_upload_becomes_an_execution_under_its_name(deployed: Deployed, wrap:
     assert run(wrap(s3_event(record()))) == []
     (sent,) = deployed.hooks.params["StartExecution"]
     assert (sent["stateMachineArn"], sent["name"]) == (MACHINE_ARN, execution_name(UPLOAD))
-    assert deployed.executions() == [{"source": UPLOAD.model_dump(), "rule": {"mode": "copy", "minimum_grade": "any"}}]
+    assert deployed.executions() == [{"source": UPLOAD.model_dump(), "rule": Rule().model_dump()}]
     assert deployed.dead_letters() == []
 
 
-def test_the_grade_that_is_asked_for_goes_with_the_upload(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MINIMUM_GRADE", "readback")
+def test_the_rule_that_decides_goes_with_the_upload(deployed: Deployed) -> None:
+    moved = Rule(decided_by="m.yaml:4", mode="move", minimum_grade="readback", multipart_threshold_bytes=6 * 1024**2)
+    renaming = Renaming(before="table/", of="rest")
+    deployed.put_rules(Rules(rules=(KeyRule(prefix="sales/", renaming=renaming, rule=moved),)))
+    other = UPLOAD.model_copy(update={"key": "other.csv"})
+    assert run(s3_event(record(), record(other))) == []
+    decided = {each["source"]["key"]: each["rule"] for each in deployed.executions()}
+    assert decided == {
+        "sales/a.csv": moved.model_copy(update={"target_key": "table/a.csv"}).model_dump(),
+        "other.csv": Rule().model_dump(),
+    }
+
+
+def test_an_excluded_upload_starts_nothing_and_the_others_beside_it_go_on(deployed: Deployed) -> None:
+    deployed.put_rules(Rules(rules=(KeyRule(suffix="a.csv", exclude=True, rule=Rule()),)))
+    other = UPLOAD.model_copy(update={"key": "sales/b.csv"})
+    assert run(s3_event(record(), record(other))) == []
+    assert [each["source"]["key"] for each in deployed.executions()] == ["sales/b.csv"]
+    assert deployed.dead_letters() == []
+
+
+@pytest.mark.parametrize(
+    ("renaming", "reason"),
+    [
+        (Renaming(before="x" * 1020, of="rest"), "m.yaml:4 makes of it has 1,025 bytes, and S3 takes 1 to 1,024"),
+        (Renaming(before="é" * 510, of="rest"), "m.yaml:4 makes of it has 1,025 bytes, and S3 takes 1 to 1,024"),
+    ],
+    ids=["ascii", "utf-8"],
+)
+def test_an_upload_whose_target_key_cannot_be_is_set_aside_with_the_reason(
+    deployed: Deployed, renaming: Renaming, reason: str
+) -> None:
+    rule = KeyRule(prefix="sales/", suffix=".csv", renaming=renaming, rule=Rule(decided_by="m.yaml:4"))
+    deployed.put_rules(Rules(rules=(rule,)))
+    assert run(s3_event(record())) == []
+    ((_, said),) = deployed.dead_letters()
+    assert reason in said
+    assert deployed.executions() == []
+
+
+def test_the_rules_are_sent_again_only_when_they_change(deployed: Deployed) -> None:
+    uploads = [UPLOAD.model_copy(update={"key": f"sales/{name}.csv"}) for name in "abc"]
+    etag = deployed.s3.head_object(Bucket=RULES_BUCKET, Key=RULES_KEY)["ETag"]
+    for upload in uploads[:2]:
+        assert run(s3_event(record(upload))) == []
+    deployed.put_rules(Rules(default=Rule(decided_by="the new ones")))
+    assert run(s3_event(record(uploads[2]))) == []
+    asked = [params.get("IfNoneMatch") for params in deployed.hooks.params["GetObject"]]
+    assert asked == [None, etag, etag]
+    decided = {each["source"]["key"]: each["rule"]["decided_by"] for each in deployed.executions()}
+    assert decided == {"sales/a.csv": "default", "sales/b.csv": "default", "sales/c.csv": "the new ones"}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"{", b"[]", b'{"rules": [{"prefix": "a/"}]}', b'{"exclude": true}', b'{"default": {"mode": "delete"}}'],
+    ids=["empty", "cut", "list", "half a rule", "unknown", "wrong"],
+)
+def test_without_rules_that_can_be_read_nothing_is_started(deployed: Deployed, body: bytes) -> None:
+    deployed.s3.put_object(Bucket=RULES_BUCKET, Key=RULES_KEY, Body=body)
+    with pytest.raises(SettingInvalid, match=rf"What is at s3://{RULES_BUCKET}/{RULES_KEY} are no rules, so nothing"):
+        run(s3_event(record()))
+    assert (deployed.executions(), deployed.dead_letters()) == ([], [])
+
+
+def test_rules_that_are_gone_are_not_replaced_by_those_of_before(deployed: Deployed) -> None:
     run(s3_event(record()))
-    assert deployed.executions()[0]["rule"]["minimum_grade"] == "readback"
+    deployed.s3.delete_object(Bucket=RULES_BUCKET, Key=RULES_KEY)
+    with pytest.raises(SettingInvalid, match=f"There are no rules at s3://{RULES_BUCKET}/{RULES_KEY}"):
+        run(s3_event(record(UPLOAD.model_copy(update={"key": "later"}))))
+    assert len(deployed.executions()) == 1
+
+
+@pytest.mark.parametrize(
+    ("code", "error"), [("AccessDenied", AccessDenied), ("SlowDown", Throttled)], ids=["denied", "throttled"]
+)
+def test_rules_that_cannot_be_read_now_fail_the_batch_so_that_it_is_delivered_again(
+    deployed: Deployed, code: str, error: type[Exception]
+) -> None:
+    deployed.hooks.answer("GetObject", Refusal(code))
+    with pytest.raises(error, match=f"reading the rules at s3://{RULES_BUCKET}/{RULES_KEY}"):
+        run(s3_event(record()))
+    assert deployed.executions() == []
+    assert run(s3_event(record())) == []
+    assert len(deployed.executions()) == 1
 
 
 def test_a_message_with_many_records_starts_them_all(deployed: Deployed) -> None:
@@ -288,7 +382,8 @@ def test_a_bad_message_that_cannot_be_set_aside_is_delivered_again(deployed: Dep
         ("STATE_MACHINE_ARN", None, "STATE_MACHINE_ARN: is not set"),
         ("STATE_MACHINE_ARN", "migrate", "STATE_MACHINE_ARN: String should match"),
         ("DEAD_LETTER_QUEUE_URL", "ferry-dead-letters", "DEAD_LETTER_QUEUE_URL: String should match"),
-        ("MINIMUM_GRADE", "best", "MINIMUM_GRADE: Input should be"),
+        ("RULES_BUCKET", None, "RULES_BUCKET: is not set"),
+        ("RULES_KEY", "", "RULES_KEY: String should have at least 1"),
     ],
 )
 def test_a_wrong_setting_is_named_before_anything_is_started(
