@@ -1,30 +1,26 @@
 """VerifyChecksum: every grade of proof, what is discarded, and how often."""
 
-import base64
-import hashlib
-import zlib
 from collections.abc import Callable
-from typing import Any, get_args
+from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
 from functions import copy_object, verify_checksum
-from functions.common import proof
-from functions.common.bounds import FRESH_COPIES_AFTER_CHANGE, FRESH_COPIES_AFTER_MISMATCH
-from functions.common.errors import AccessDenied, ChecksumMismatchPersists, TargetKeepsChanging, Throttled
-from functions.common.models import GRADES, Copy, Grade, Source, StoredObject, Verification
-from functions.common.proof import HASHERS, Crc32, prove, reaches
-from tests.unit.conftest import (
-    KEY,
-    SOURCE,
-    SOURCE_REGION,
-    TARGET,
-    TARGET_REGION,
-    Cloud,
-    LambdaContext,
-    Refusal,
-    step_event,
+from functions.common import reading
+from functions.common.bounds import FRESH_COPIES_AFTER_CHANGE, FRESH_COPIES_AFTER_MISMATCH, PROOF_CALLS
+from functions.common.errors import (
+    AccessDenied,
+    ChecksumMismatchPersists,
+    ProofTimedOut,
+    TargetKeepsChanging,
+    Throttled,
 )
+from functions.common.models import Copy, ObjectVersion, Source, StoredObject, Verification
+from tests.unit.conftest import KEY, PLENTY_MS, SOURCE, TARGET, Cloud, LambdaContext, Refusal, step_event
+from tests.unit.part_lists import PartLists, in_parts, part_lists, put, with_checksum
+
+__all__ = ["part_lists"]
 
 GOOD, BAD = b"id\n1\n", b"id\n2\n"
 
@@ -52,48 +48,48 @@ def run(upload: Source, copy: Copy | None, previous: Verification | None = None,
     return Verification.model_validate(verify_checksum.handler(event, LambdaContext()))
 
 
-def stored(which: str, body: bytes = b"x", **fields: Any) -> StoredObject:
-    where = {"source": (SOURCE, SOURCE_REGION), "target": (TARGET, TARGET_REGION)}[which]
-    given = {"version_id": None, "etag": "0-2", "size_bytes": len(body)} | fields
-    return StoredObject(bucket=where[0], region=where[1], key=KEY, **given)
+def copied_as(cloud: Cloud, source: StoredObject, body: bytes) -> tuple[Source, Copy]:
+    """An upload of which this is stored, and a copy of it that holds these bytes."""
+    target = put(cloud, TARGET, body)
+    which = source.model_dump(include={"bucket", "region", "key", "version_id", "etag", "size_bytes"})
+    upload = Source(sequencer="0A", **which)
+    made = ObjectVersion.model_validate(target.model_dump())
+    cloud.hooks.forget()
+    return upload, Copy(status="copied", source=source, target=made, copied_at=datetime.now(UTC))
 
 
 @pytest.mark.parametrize(
-    ("minimum", "grade"),
+    ("minimum", "grade", "calls"),
     [
-        ("any", "checksum"),
-        ("md5", "checksum"),
-        ("composite", "checksum"),
-        ("checksum", "checksum"),
-        ("readback", "readback"),
-        ("bytes", "bytes"),
+        ("any", "checksum", ["HeadObject"]),
+        ("md5", "checksum", ["HeadObject"]),
+        ("composite", "checksum", ["HeadObject"]),
+        ("checksum", "checksum", ["HeadObject"]),
+        ("readback", "readback", ["GetObject"]),
+        ("bytes", "bytes", ["GetObject", "GetObject"]),
     ],
 )
-def test_a_copy_is_proved_by_the_cheapest_way_that_reaches_the_grade(cloud: Cloud, minimum: str, grade: str) -> None:
+def test_a_copy_is_proved_by_the_fewest_calls_that_reach_the_grade(
+    cloud: Cloud, minimum: str, grade: str, calls: list[str]
+) -> None:
     upload, copy = copied(cloud)
     found = run(upload, copy, minimum_grade=minimum)
     assert (found.status, found.grade) == ("verified", grade)
     assert (found.catalogued, found.not_catalogued_reason) == (True, None)
     assert "equal" in found.detail
-    reads = [given["Bucket"] for given in cloud.hooks.params["GetObject"]]
-    assert reads == {"checksum": [], "readback": [TARGET], "bytes": [SOURCE, TARGET]}[grade]
+    assert [name for name, sent in cloud.hooks.sent.items() for _ in sent] == calls
 
 
-def test_what_is_read_is_pinned_by_version_and_etag(cloud: Cloud) -> None:
+@pytest.mark.parametrize("minimum", ["any", "readback", "bytes"])
+def test_the_proof_is_dated_by_s3s_clock_at_its_last_look_at_the_target(cloud: Cloud, minimum: str) -> None:
     upload, copy = copied(cloud)
-    run(upload, copy, minimum_grade="bytes")
-    assert copy.target
-    assert cloud.hooks.params["GetObject"] == [
-        {"Bucket": SOURCE, "Key": KEY, "IfMatch": upload.etag, "VersionId": upload.version_id},
-        {"Bucket": TARGET, "Key": KEY, "IfMatch": copy.target.etag, "VersionId": copy.target.version_id},
-    ]
+    for operation in ("HeadObject", "GetObject"):
+        cloud.hooks.edits[operation] = _dated
+    assert run(upload, copy, minimum_grade=minimum).verified_at == datetime(2026, 11, 1, 10, 20, 30, tzinfo=UTC)
 
 
-def test_there_is_a_test_for_every_grade_and_bytes_reaches_them_all() -> None:
-    assert get_args(Grade) == GRADES
-    assert [grade for grade in GRADES if not reaches("bytes", grade)] == []
-    assert [grade for grade in GRADES if reaches("md5", grade)] == ["md5"]
-    assert reaches("md5", "any")
+def _dated(answer: dict[str, Any]) -> None:
+    answer["ResponseMetadata"]["HTTPHeaders"]["date"] = "Sun, 01 Nov 2026 10:20:30 GMT"
 
 
 @pytest.mark.parametrize("algorithm", ["CRC32", "SHA1", "SHA256"])
@@ -101,113 +97,6 @@ def test_a_target_read_back_is_compared_with_the_hash_stored_at_the_source(cloud
     upload, copy = copied(cloud, ChecksumAlgorithm=algorithm)
     found = run(upload, copy, minimum_grade="readback")
     assert (found.grade, found.detail) == ("readback", f"{algorithm} of the target read back equal")
-
-
-@pytest.mark.parametrize(
-    ("source", "target", "minimum", "grade", "equal"),
-    [
-        # Checksums of both objects' whole bytes.
-        ({"checksum": ("SHA256", "same")}, {"checksum": ("SHA256", "same")}, "any", "checksum", True),
-        ({"checksum": ("SHA256", "same")}, {"checksum": ("SHA256", "other")}, "any", "checksum", False),
-        ({"checksum": ("SHA256", "same")}, {"checksum": ("SHA256", "other")}, "bytes", "checksum", False),
-        # MD5, where the ETags are that.
-        ({"md5": "aa"}, {"md5": "aa"}, "any", "md5", True),
-        ({"md5": "aa"}, {"md5": "aa"}, "md5", "md5", True),
-        ({"md5": "aa"}, {"md5": "bb"}, "any", "md5", False),
-        ({"checksum": ("SHA256", "v"), "md5": "aa"}, {"checksum": ("CRC32", "v"), "md5": "aa"}, "any", "md5", True),
-    ],
-)
-def test_what_s3_stores_is_compared_without_reading(
-    cloud: Cloud, source: dict[str, Any], target: dict[str, Any], minimum: Any, grade: str, equal: bool
-) -> None:
-    found = prove(_with(stored("source"), source), _with(stored("target"), target), minimum)
-    assert (found.equal, found.grade) == (equal, grade)
-    assert ("differs" in found.detail) != equal
-    assert not cloud.hooks.params["GetObject"]
-
-
-def _with(obj: StoredObject, proof_of: dict[str, Any]) -> StoredObject:
-    algorithm, value = proof_of.get("checksum", (None, None))
-    md5 = {"etag": proof_of["md5"], "etag_is_md5": True} if "md5" in proof_of else {}
-    kind = proof_of.get("type", "FULL_OBJECT") if algorithm else None
-    return obj.model_copy(
-        update={"checksum_algorithm": algorithm, "checksum_value": value, "checksum_type": kind} | md5
-    )
-
-
-@pytest.mark.parametrize(
-    ("of_source", "minimum", "grade", "reads"),
-    [
-        ({"md5": hashlib.md5(GOOD).hexdigest()}, "any", "readback", [TARGET]),  # noqa: S324
-        ({"md5": hashlib.md5(GOOD).hexdigest()}, "readback", "readback", [TARGET]),  # noqa: S324
-        ({"checksum": ("SHA512", "the hash")}, "any", "readback", [TARGET]),
-        ({"checksum": ("CRC64NVME", "AAAA")}, "any", "bytes", [SOURCE, TARGET]),
-        ({"checksum": ("SHA256", "AAAA-2"), "type": "COMPOSITE"}, "any", "bytes", [SOURCE, TARGET]),
-        ({}, "any", "bytes", [SOURCE, TARGET]),
-    ],
-)
-def test_what_s3_does_not_store_on_both_sides_is_read(
-    cloud: Cloud, of_source: dict[str, Any], minimum: Any, grade: str, reads: list[str]
-) -> None:
-    if "the hash" in of_source.get("checksum", ()):
-        of_source = {"checksum": ("SHA512", base64.b64encode(hashlib.sha512(GOOD).digest()).decode())}
-    for client, bucket in ((cloud.source, SOURCE), (cloud.target, TARGET)):
-        client.put_object(Bucket=bucket, Key=KEY, Body=GOOD)
-    etag = hashlib.md5(GOOD).hexdigest()  # noqa: S324
-    source = _with(stored("source", GOOD, etag=etag), of_source)
-    found = prove(source, stored("target", GOOD, etag=etag), minimum)
-    assert (found.equal, found.grade) == (True, grade)
-    assert [given["Bucket"] for given in cloud.hooks.params["GetObject"]] == reads
-
-
-@pytest.mark.parametrize(("minimum", "grade"), [("readback", "readback"), ("bytes", "bytes")])
-def test_bytes_that_differ_are_found_by_reading_although_what_is_stored_is_equal(
-    cloud: Cloud, minimum: Any, grade: str
-) -> None:
-    cloud.source.put_object(Bucket=SOURCE, Key=KEY, Body=GOOD)
-    there = cloud.target.put_object(Bucket=TARGET, Key=KEY, Body=BAD)["ETag"].strip('"')
-    crc = base64.b64encode(zlib.crc32(GOOD).to_bytes(4, "big")).decode()
-    claimed = {"checksum": ("CRC32", crc)}
-    etag = hashlib.md5(GOOD).hexdigest()  # noqa: S324
-    source, target = stored("source", GOOD, etag=etag), stored("target", BAD, etag=there)
-    found = prove(_with(source, claimed), _with(target, claimed), minimum)
-    assert (found.equal, found.grade) == (False, grade)
-
-
-def test_sizes_disprove_and_never_prove(cloud: Cloud) -> None:
-    found = prove(stored("source", b"xx"), stored("target", b"x"))
-    assert (found.equal, found.detail) == (False, "2 bytes at the source, 1 at the target")
-    assert not cloud.hooks.params["GetObject"]
-
-
-@pytest.mark.parametrize(
-    ("name", "expected"),
-    [
-        ("CRC32", zlib.crc32(b"0123456789").to_bytes(4, "big")),
-        ("SHA1", hashlib.sha1(b"0123456789").digest()),  # noqa: S324
-        ("SHA256", hashlib.sha256(b"0123456789").digest()),
-        ("SHA512", hashlib.sha512(b"0123456789").digest()),
-        ("MD5", hashlib.md5(b"0123456789").digest()),  # noqa: S324
-    ],
-)
-def test_a_hash_of_pieces_is_the_hash_of_the_whole(name: str, expected: bytes) -> None:
-    hasher = HASHERS[name]()
-    for piece in (b"0123", b"", b"456789"):
-        hasher.update(piece)
-    assert hasher.digest() == expected
-
-
-def test_a_crc_is_written_as_s3_writes_it() -> None:
-    """The check value of CRC-32/ISO-HDLC."""
-    crc = Crc32()
-    crc.update(b"123456789")
-    assert crc.digest() == bytes.fromhex("cbf43926")
-
-
-def test_objects_are_read_in_pieces(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(proof, "PIECE_BYTES", 3)
-    upload, copy = copied(cloud, b"0123456789", ChecksumAlgorithm="SHA256")
-    assert run(upload, copy, minimum_grade="bytes").status == "verified"
 
 
 @pytest.mark.parametrize(
@@ -344,3 +233,137 @@ def test_a_body_that_breaks_off_is_tried_again_and_no_mismatch(cloud: Cloud) -> 
 def test_without_a_finished_copy_there_is_nothing_to_verify(cloud: Cloud, copy: Copy | None) -> None:
     with pytest.raises(ValueError, match="without a finished copy"):
         run(cloud.upload(), copy)
+
+
+# Proofs in several calls ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def large(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> tuple[Source, Copy]:
+    """A copy that is read in three ranges, whose CRC is known."""
+    monkeypatch.setattr(reading, "RANGE_BYTES", 2)
+    monkeypatch.setattr(reading, "RANGES_AT_ONCE", 1)
+    return copied_as(cloud, with_checksum(put(cloud, SOURCE, GOOD), "CRC64NVME", GOOD), GOOD)
+
+
+def call(upload: Source, copy: Copy, before: Verification | None, looks: int, **given: Any) -> Verification:
+    """A call that has so many looks at its time before it is over; each range takes three."""
+    context = LambdaContext([PLENTY_MS] * looks + [0])
+    event = step_event(upload, copy=copy, verification=before, minimum_grade="readback", **given)
+    return Verification.model_validate(verify_checksum.handler(event, context))
+
+
+def test_a_large_copy_is_proved_in_several_calls_each_going_on_where_the_last_one_stopped(
+    cloud: Cloud, large: tuple[Source, Copy]
+) -> None:
+    upload, copy = large
+    assert copy.target
+    found = call(upload, copy, None, 2)
+    assert (found.status, found.calls, found.grade) == ("in_progress", 1, None)
+    assert found.progress
+    assert (found.progress.target, found.progress.position_bytes) == (copy.target.version_id, 2)
+    found = call(upload, copy, found, 2)
+    assert (found.status, found.calls) == ("in_progress", 2)
+    found = call(upload, copy, found, 9)
+    assert (found.status, found.grade, found.calls, found.progress) == ("verified", "readback", 2, None)
+    ranges = [given["Range"] for given in cloud.hooks.params["GetObject"]]
+    assert list(dict.fromkeys(ranges)) == ["bytes=0-1", "bytes=2-3", "bytes=4-4"]
+
+
+def test_a_proof_that_is_called_too_often_is_given_up_and_a_redrive_reads_on(large: tuple[Source, Copy]) -> None:
+    upload, copy = large
+    before = call(upload, copy, None, 2).model_copy(update={"calls": PROOF_CALLS})
+    with pytest.raises(ProofTimedOut, match=f"was not read back in {PROOF_CALLS} calls") as raised:
+        call(upload, copy, before, 0)
+    assert f"s3://{TARGET}/{KEY}" in str(raised.value)
+    found = call(upload, copy, before, 0, redrives=1)
+    assert (found.status, found.calls, found.redrive_count, found.progress) == ("in_progress", 1, 1, before.progress)
+
+
+def test_a_target_that_is_replaced_between_two_calls_is_no_mismatch(cloud: Cloud, large: tuple[Source, Copy]) -> None:
+    upload, copy = large
+    before = call(upload, copy, None, 2)
+    _replace(cloud)
+    found = call(upload, copy, before, 9)
+    assert (found.status, found.changes, found.mismatches, found.progress) == ("target_changed", 1, 0, None)
+
+
+def test_a_fresh_copy_is_read_from_its_start(cloud: Cloud, large: tuple[Source, Copy]) -> None:
+    upload, copy = large
+    before = call(upload, copy, None, 2)
+    assert copy.source
+    _, afresh = copied_as(cloud, copy.source, BAD)
+    found = call(upload, afresh, before.model_copy(update={"status": "target_changed"}), 99)
+    assert (found.status, found.mismatches, found.progress) == ("mismatched", 1, None)
+
+
+@pytest.mark.parametrize("looks", range(10))
+def test_a_wrong_byte_is_found_and_that_version_discarded_wherever_the_first_call_stops(
+    cloud: Cloud, large: tuple[Source, Copy], looks: int
+) -> None:
+    upload, good = large
+    assert good.source
+    _, copy = copied_as(cloud, good.source, BAD)
+    first = call(upload, copy, None, looks)
+    last = call(upload, copy, first, 99) if first.status == "in_progress" else first
+    assert (last.status, last.mismatches) == ("mismatched", 1)
+    assert copy.target
+    assert cloud.hooks.params["DeleteObject"] == [{"Bucket": TARGET, "Key": KEY, "VersionId": copy.target.version_id}]
+
+
+@pytest.mark.parametrize("minimum", ["readback", "bytes"])
+def test_a_bad_copy_that_s3_says_is_good_is_found_by_reading_it(cloud: Cloud, minimum: str) -> None:
+    source = with_checksum(put(cloud, SOURCE, GOOD), "CRC32C", GOOD)
+    upload, copy = copied_as(cloud, source, BAD)
+
+    def claim(answer: dict[str, Any]) -> None:
+        answer |= {"ChecksumCRC32C": source.checksum_value, "ChecksumType": "FULL_OBJECT"}
+        answer.pop("ChecksumCRC32", None)
+
+    cloud.hooks.edits["HeadObject"] = claim
+    assert run(upload, copy).status == "verified"
+    assert run(upload, copy, minimum_grade=minimum).status == "mismatched"
+
+
+def test_a_target_of_another_size_is_a_mismatch_also_where_it_is_read_without_a_look(cloud: Cloud) -> None:
+    source = with_checksum(put(cloud, SOURCE, GOOD), "SHA256", GOOD)
+    upload, copy = copied_as(cloud, source, GOOD + b"2\n")
+    found = run(upload, copy, minimum_grade="readback")
+    assert (found.status, found.detail) == ("mismatched", "5 bytes at the source, 7 bytes at the target")
+
+
+def test_a_composite_source_is_proved_by_its_parts_without_reading(cloud: Cloud, part_lists: PartLists) -> None:
+    source = in_parts(part_lists, put(cloud, SOURCE, GOOD), "CRC32", [GOOD[:3], GOOD[3:]])
+    upload, copy = copied_as(cloud, source, GOOD)
+    found = run(upload, copy)
+    assert (found.status, found.grade) == ("verified", "composite")
+    assert [name for name, sent in cloud.hooks.sent.items() for _ in sent] == ["HeadObject"]
+    assert part_lists.asked == ["attributes ferry-source"]
+
+
+def test_a_source_that_is_replaced_before_its_parts_are_read_was_changed(cloud: Cloud, part_lists: PartLists) -> None:
+    source = in_parts(part_lists, put(cloud, SOURCE, GOOD), "CRC32", [GOOD[:3], GOOD[3:]])
+    upload, copy = copied_as(cloud, source, GOOD)
+    part_lists.tell(source.model_copy(update={"etag": "another"}), [])
+    assert run(upload, copy, minimum_grade="readback").status == "source_changed"
+
+
+def test_a_rule_keeps_a_table_out_of_the_catalogue_and_is_named(cloud: Cloud) -> None:
+    upload, copy = copied(cloud)
+    event = step_event(upload, copy=copy)
+    event["document"]["rule"] |= {"catalogue": False, "decided_by": "rule 3"}
+    found = Verification.model_validate(verify_checksum.handler(event, LambdaContext()))
+    assert (found.status, found.catalogued) == ("verified", False)
+    assert found.not_catalogued_reason == "the rule that decides (rule 3) leaves it out of the catalogue"
+
+
+def test_it_is_the_key_at_the_target_that_makes_a_table(cloud: Cloud) -> None:
+    source = with_checksum(put(cloud, SOURCE, GOOD), "CRC32", GOOD)
+    upload, copy = copied_as(cloud, source, GOOD)
+    assert copy.target
+    cloud.target.put_object(Bucket=TARGET, Key="at-the-root.csv", Body=GOOD)
+    there = cloud.target.head_object(Bucket=TARGET, Key="at-the-root.csv")
+    renamed = copy.target.model_copy(update={"key": "at-the-root.csv", "version_id": there["VersionId"]})
+    found = run(upload, copy.model_copy(update={"target": renamed}))
+    assert (found.status, found.catalogued) == ("verified", False)
+    assert (found.not_catalogued_reason or "").startswith("it lies at the bucket's root")
