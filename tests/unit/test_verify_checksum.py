@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from functions import copy_object, verify_checksum
+from functions import verify_checksum
 from functions.common import reading
 from functions.common.bounds import FRESH_COPIES_AFTER_CHANGE, FRESH_COPIES_AFTER_MISMATCH, PROOF_CALLS
 from functions.common.errors import (
@@ -17,7 +17,19 @@ from functions.common.errors import (
     Throttled,
 )
 from functions.common.models import Copy, ObjectVersion, Source, StoredObject, Verification
-from tests.unit.conftest import KEY, PLENTY_MS, SOURCE, TARGET, Cloud, LambdaContext, Refusal, step_event
+from functions.common.objects import head
+from tests.unit.conftest import (
+    KEY,
+    PLENTY_MS,
+    SOURCE,
+    SOURCE_REGION,
+    TARGET,
+    TARGET_REGION,
+    Cloud,
+    LambdaContext,
+    Refusal,
+    step_event,
+)
 from tests.unit.part_lists import PartLists, in_parts, part_lists, put, with_checksum
 
 __all__ = ["part_lists"]
@@ -25,13 +37,16 @@ __all__ = ["part_lists"]
 GOOD, BAD = b"id\n1\n", b"id\n2\n"
 
 
-def copied(cloud: Cloud, body: bytes = GOOD, **arguments: Any) -> tuple[Source, Copy]:
-    """An upload that was copied."""
-    upload = cloud.upload(body, **arguments)
-    done = Copy.model_validate(copy_object.handler(step_event(upload), LambdaContext()))
-    assert done.status == "copied"
+def copied(cloud: Cloud, body: bytes = GOOD, key: str = KEY, **arguments: Any) -> tuple[Source, Copy]:
+    """An upload and its copy."""
+    upload = cloud.upload(body, key=key, **arguments)
+    cloud.target.put_object(Bucket=TARGET, Key=key, Body=body, **arguments)
+    source, target = head(SOURCE, SOURCE_REGION, key), head(TARGET, TARGET_REGION, key)
+    assert source
+    assert target
+    made = ObjectVersion.model_validate(target.object.model_dump())
     cloud.hooks.forget()
-    return upload, done
+    return upload, Copy(status="copied", source=source.object, target=made, copied_at=target.answered_at)
 
 
 def corrupted(cloud: Cloud) -> tuple[Source, Copy]:
