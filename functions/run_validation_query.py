@@ -3,8 +3,9 @@
 Called again until done: the first call reads the file, compares it with its table and starts the queries; the
 later ones look at the queries. The table is found in the catalogue. Asked are: (a) the object's rows, more than
 none and as many as the file has records; (b) as many as its user metadata `row-count` says, where it does;
-(c) every check in `functions/checks`, which must return no row; (d) a delimited file's header, which must be the
-table's columns.
+(c) every check in `functions/checks` that the rule does not leave out, which must return no row; (d) the file's
+columns: a delimited file's must be the table's, one of JSON or Parquet may lack some (a warning: they are NULL there)
+and have none besides. A file without rows fails, unless the rule allows it.
 
 Running it twice is harmless: it only reads, and the same query is started once. A redrive asks everything anew.
 
@@ -22,9 +23,9 @@ from functions.common.models import Document, Model, StepEvent, Validation
 from functions.common.objects import Head, ObjectChanged, head, location, same_version
 from functions.common.settings import RegionName, read_settings
 from functions.common.step import count, step
-from functions.common.table import find_table, header_difference
-from functions.common.tabular import file_format
-from functions.validation.file_contents import read_file
+from functions.common.table import Table, column_problem, find_table, missing_columns, some
+from functions.common.tabular import Format, file_format
+from functions.validation.file_contents import FileContents, read_file
 from functions.validation.queries import (
     ROWS,
     SHOWN_ROWS,
@@ -80,26 +81,29 @@ def begin(
     if layout is None:
         raise ValueError(f"RunValidationQuery was called for {uri}, which is no table.")
     try:
-        contents = read_file(target, layout, time_is_left)
+        contents = read_file(target, layout, time_is_left, event.document.rule.allow_empty)
     except ObjectChanged:
         return _replaced(event.document, known)
     expected_rows = _expected_rows(now, uri)
     table = find_table(target, settings.glue_database)
     if table is None:
         problem = f"no table of the database {settings.glue_database} contains it after the crawl"
+        if contents.records == 0 and not _may_be_crawled_again(event):
+            said = [*contents.warnings, f"it has no rows, and {problem}"]
+            return known.model_copy(update={"status": "passed", "rows": 0, "file_records": 0, "warnings": said})
         return _crawl_again_or_fail(event, known, uri, problem)
     if table.unpartitioned:
         raise ValidationFailed(
             f"{uri} is copied and proved, but the table {table.database}.{table.name} is partitioned by "
             f"{', '.join(table.partition_keys)}, and it lies in no such folder. Upload it into one."
         )
-    difference = header_difference(contents.header, table) if contents.header else ""
-    if difference:
+    problem = column_problem(contents.columns, table, layout) if contents.columns else ""
+    if problem:
         raise ValidationFailed(
-            f"{uri} does not fit the table {table.database}.{table.name}: {difference}. Files in one folder "
-            "are one table: mend the header, or upload the file into a folder of its own."
+            f"{uri} does not fit the table {table.database}.{table.name}: {problem}. Files in one folder "
+            "are one table: mend the file's columns, alter the table, or upload the file into a folder of its own."
         )
-    queries = validation_queries(table, uri)
+    queries = validation_queries(table, uri, event.document.rule.checks)
     place = Place(settings.target_region, settings.athena_workgroup, settings.glue_database)
     return known.model_copy(
         update={
@@ -111,25 +115,45 @@ def begin(
             "file_records": contents.records,
             "expected_rows": expected_rows,
             "checks": list(queries),
-            "warnings": list(contents.warnings),
+            "warnings": [*contents.warnings, *_column_warnings(contents, table, layout)],
             "queries": {check: start_query(check, sql, _occasion(event), place) for check, sql in queries.items()},
             "wait_seconds": FIRST_WAIT_SECONDS,
         }
     )
 
 
+def _column_warnings(contents: FileContents, table: Table, layout: Format) -> list[str]:
+    """What of the columns is odd, but not wrong, in a file that is read by name."""
+    if contents.columns is None or layout.layout == "delimited":
+        return []
+    missing = missing_columns([*contents.columns, *contents.later_columns], table)
+    later = [name for name in contents.later_columns if name not in table.columns]
+    said = [f"the file lacks {some(missing)} of the table's columns: NULL in its rows"] if missing else []
+    return said + ([f"later records have {some(later)}, which the table lacks"] if later else [])
+
+
 def _occasion(event: StepEvent) -> list[str]:
     """What makes the same query another question: a redrive, a fresh copy, a later crawl."""
     (_, target, _), catalogue = event.document.finished_copy(), event.document.catalogue
-    crawl = str(catalogue.covers_from) if catalogue else ""
+    crawl = [str(catalogue.covers_from), catalogue.crawl_id or ""] if catalogue else []
     version = [target.version_id or "", target.etag]
-    return [event.execution.id, str(event.execution.redrive_count), *version, crawl]
+    return [event.execution.id, str(event.execution.redrive_count), *version, *crawl]
+
+
+def _may_be_crawled_again(event: StepEvent) -> bool:
+    """Whether no crawl of this attempt has covered the object yet; one that has, has the last word.
+
+    What an earlier attempt's crawl covered may have been lost since, and so may what needed none.
+    """
+    catalogue = event.document.catalogue
+    if catalogue is None:
+        return False
+    before_this_attempt = catalogue.covers_from is not None and catalogue.covers_from < event.execution.attempt_began
+    return catalogue.status == "not_needed" or before_this_attempt
 
 
 def _crawl_again_or_fail(event: StepEvent, known: Validation, uri: str, problem: str) -> Validation:
-    """What an earlier attempt's crawl covered may have been lost since; this attempt's own crawl has the last word."""
-    catalogue = event.document.catalogue
-    if catalogue and catalogue.covers_from and catalogue.covers_from < event.execution.attempt_began:
+    if _may_be_crawled_again(event):
         return known.model_copy(update={"status": "not_covered", "queries": {}})
     raise ValidationFailed(
         f"{uri} is copied and proved, but {problem}. Look at the crawler's log for why it was left out, "
@@ -157,7 +181,8 @@ def look(event: StepEvent, known: Validation, settings: Settings) -> Validation:
         return _still_pending(known, uri)
     answers = {check: query_rows(check, query, region) for check, query in known.queries.items()}
     rows = int(answers[ROWS][0][0] or 0)
-    if rows == 0:
+    # A file without records came so far only by a rule that allows it.
+    if rows == 0 and known.file_records != 0:
         problem = f"in the table {known.database}.{known.table} none of its rows can be queried"
         return _crawl_again_or_fail(event, known, uri, problem)
     problems = _row_problems(rows, known) + _check_problems(answers)

@@ -1,38 +1,73 @@
 """StartCrawler: sees to it that a crawl covers the copied object, and starts one only when none does.
 
-It compares times: a crawl that began after the copy and completed covers the object; one that still runs is
+An object whose table, partition and columns the catalogue knows already needs no crawl. For the others it compares
+times: a crawl that began after the copy and completed covers the object; one that still runs is
 waited for; failed ones are tried again, a few times; without any, one is started. A hundred uploads at once
 share a handful of crawls this way, without a lock or a table.
 
 Running it twice is harmless: the second run finds the crawl that the first one started. A redrive ignores the
-crawls that failed before it. Source: StartCrawler (AWS Glue web API reference).
+crawls that failed before it. What is wrong with a file is not judged here: one whose columns cannot be read is
+crawled, and the validation says why. Sources: StartCrawler, GetTables, GetPartition (AWS Glue web API reference).
 
-Raises CrawlerFailed, CrawlTimedOut, AccessDenied, Throttled, SettingInvalid.
+Raises CrawlerFailed, CrawlTimedOut, AccessDenied, Throttled, RequestRefused, SettingInvalid.
 """
 
 from datetime import UTC, datetime, timedelta
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.exceptions import ClientError
+from pydantic import Field
 
-from functions.common import clients
+from functions.common import clients, crawls
 from functions.common.aws_errors import aws_errors, code_of
 from functions.common.bounds import CRAWL_ATTEMPTS, CRAWL_POLLS
-from functions.common.crawls import Crawl, Settings, known_so_far, recent_crawls, wait_seconds
+from functions.common.columns import read_columns
+from functions.common.crawls import Crawl, known_so_far, recent_crawls, wait_seconds
 from functions.common.errors import CrawlerFailed, CrawlTimedOut
-from functions.common.models import Catalogue, StepEvent
+from functions.common.models import Catalogue, Document, StepEvent
+from functions.common.objects import ObjectChanged
 from functions.common.settings import read_settings
 from functions.common.step import count, step
+from functions.common.table import column_problem, find_table, is_registered, missing_columns
+from functions.common.tabular import file_format
 
 CLOCK_TOLERANCE = timedelta(seconds=1)
 """Between our clock and Glue's. No other crawl can have begun and ended within it."""
 
 
+class Settings(crawls.Settings):
+    """Which crawler keeps which catalogue."""
+
+    glue_database: str = Field(min_length=1)
+
+
 @step
 def handler(event: StepEvent, _context: LambdaContext) -> Catalogue:
-    """Say that the object is covered, or that a crawl runs which may cover it."""
+    """Say that no crawl is needed, that one covers the object, or that one runs which may cover it."""
+    settings = read_settings(Settings)
     known, covers_from = known_so_far(event.document, event.execution)
-    return start_crawler(known, covers_from, event.execution.attempt_began, read_settings(Settings))
+    if is_catalogued(event.document, settings.glue_database):
+        count("CrawlsSpared")
+        return known.model_copy(update={"status": "not_needed", "crawl_id": None, "cause": ""})
+    return start_crawler(known, covers_from, event.execution.attempt_began, settings)
+
+
+def is_catalogued(document: Document, database: str) -> bool:
+    """Whether the catalogue has the object's table, partition and columns, so that a crawl would change nothing.
+
+    After a validation that found nothing there, only a crawl is believed.
+    """
+    if document.validation and document.validation.status == "not_covered":
+        return False
+    source, target, _ = document.finished_copy()
+    layout, table = file_format(target.key), find_table(target, database)
+    if layout is None or table is None or not table.fits(layout) or not is_registered(target, table):
+        return False
+    try:
+        columns = read_columns(target, source.size_bytes, layout)
+    except ObjectChanged:
+        return False
+    return columns is not None and not column_problem(columns, table, layout) and not missing_columns(columns, table)
 
 
 def start_crawler(known: Catalogue, covers_from: datetime, attempt_began: datetime, settings: Settings) -> Catalogue:

@@ -1,19 +1,32 @@
-"""The table that holds an object: found in the Glue catalogue by its location, and compared with a header.
+"""The table that holds an object: found in the Glue catalogue by its location, and compared with the file's columns.
 
-Reading twice is harmless. Sources: GetTables (AWS Glue web API reference), "Table location in Amazon S3" and
-"Partition your data" (Amazon Athena User Guide).
+Reading twice is harmless. Sources: GetTables, GetPartition (AWS Glue web API reference), "Table location in Amazon
+S3", "Partition your data" and "Handle schema updates" (Parquet and JSON are read by name; Amazon Athena User Guide).
 
 Raises AccessDenied, Throttled, RequestRefused.
 """
 
 import re
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 from functions.common import clients
-from functions.common.aws_errors import aws_errors
+from functions.common.aws_errors import aws_errors, code_of
+from functions.common.columns import spelled, spelled_header
 from functions.common.models import ObjectVersion
 from functions.common.objects import location
+from functions.common.tabular import Format
+
+CLASSIFICATIONS = {"delimited": "csv", "json": "json", "parquet": "parquet"}
+"""What Glue's crawler calls the layouts."""
+
+DELIMITER_PARAMETERS = ("separatorChar", "field.delim")
+"""Of OpenCSVSerDe and of LazySimpleSerDe."""
+
+SHOWN_NAMES = 50
 
 
 @dataclass(frozen=True)
@@ -24,9 +37,18 @@ class Table:
     name: str
     columns: dict[str, str]
     partition: dict[str, str]
+    folder: str = ""
     partition_keys: tuple[str, ...] = ()
     unpartitioned: bool = False
     """Whether the object lies beside the partitions, in none of them."""
+
+    classification: str = ""
+    delimiter: str = ""
+
+    def fits(self, layout: Format) -> bool:
+        """Whether it is a table of such files; False also where that is not told."""
+        same_delimiter = not layout.delimiter or self.delimiter == layout.delimiter
+        return self.classification == CLASSIFICATIONS[layout.layout] and same_delimiter
 
 
 def find_table(obj: ObjectVersion, database: str) -> Table | None:
@@ -39,26 +61,61 @@ def find_table(obj: ObjectVersion, database: str) -> Table | None:
     return Table(
         database=database,
         name=found["Name"],
+        folder=_folder(found),
         columns={column["Name"]: column.get("Type", "") for column in found["StorageDescriptor"]["Columns"]},
         partition_keys=tuple(key["Name"] for key in keys),
         unpartitioned=uri.removeprefix(_folder(found)).count("/") < len(keys),
         partition=_partition(uri.removeprefix(_folder(found)), keys),
+        classification=found.get("Parameters", {}).get("classification", ""),
+        delimiter=_delimiter(found),
     )
+
+
+def is_registered(obj: ObjectVersion, table: Table) -> bool:
+    """Whether Athena finds the object's folder: it is the table's own, or a partition that the catalogue knows."""
+    uri = location(obj.bucket, obj.key)
+    if not table.partition_keys:
+        return "/" not in uri.removeprefix(table.folder)
+    if not table.partition:
+        return False
+    values = list(table.partition.values())
+    with aws_errors(f"looking for the partition {values} of the table {table.database}.{table.name}"):
+        try:
+            answer = clients.glue(obj.region).get_partition(
+                DatabaseName=table.database, TableName=table.name, PartitionValues=values
+            )
+        except ClientError as error:
+            if code_of(error) == "EntityNotFoundException":
+                return False
+            raise
+    return uri.rpartition("/")[0] + "/" == _folder(answer["Partition"])
 
 
 def _tables(region: str, database: str, uri: str) -> list[Any]:
     with aws_errors(f"looking for the table of {uri} in the database {database}"):
         pages = clients.glue(region).get_paginator("get_tables").paginate(DatabaseName=database)
-        return [
-            table
-            for page in pages
-            for table in page["TableList"]
-            if table.get("StorageDescriptor", {}).get("Location") and uri.startswith(_folder(table))
-        ]
+        try:
+            return [
+                table
+                for page in pages
+                for table in page["TableList"]
+                if table.get("StorageDescriptor", {}).get("Location") and uri.startswith(_folder(table))
+            ]
+        except ClientError as error:
+            # No database, no tables: a crawl says by name what is missing.
+            if code_of(error) == "EntityNotFoundException":
+                return []
+            raise
+
+
+def _delimiter(table: Any) -> str:
+    serde = table["StorageDescriptor"].get("SerdeInfo", {}).get("Parameters", {})
+    told = table.get("Parameters", {}).get("delimiter")
+    return told or next((serde[name] for name in DELIMITER_PARAMETERS if name in serde), "")
 
 
 def _folder(table: Any) -> str:
-    """A table's location with one slash at its end: `sales/` does not contain `sales_old/x.csv`."""
+    """A table's or partition's location with one slash at its end: `sales/` does not contain `sales_old/x.csv`."""
     return str(table["StorageDescriptor"]["Location"]).rstrip("/") + "/"
 
 
@@ -76,16 +133,34 @@ def _value(name: str, folder: str) -> str:
     return value if equals and re.sub(r"[^a-z0-9_]", "_", key.lower()) == name else folder
 
 
-def header_difference(header: list[str], table: Table) -> str:
-    """What is different between a delimited file's header and the table's columns, which go by position.
+def column_problem(names: Sequence[str], table: Table, layout: Format) -> str:
+    """What of a file's columns cannot be queried, in words; empty when all can.
 
-    Glue keeps column names in lower case. Empty when nothing is.
+    Delimited text goes by position, so that any difference counts. JSON and Parquet go by name: a column that the
+    file lacks is NULL there, which is told by `missing_columns`.
     """
-    names, columns = [name.strip().lower() for name in header], list(table.columns)
-    if names == columns:
+    if layout.layout == "delimited":
+        names = spelled_header(names)
+        if names == tuple(table.columns):
+            return ""
+    else:
+        names = spelled(names)
+    missing = [column for column in table.columns if column not in names]
+    added = [name for name in names if name not in table.columns]
+    if layout.layout != "delimited" and not added:
         return ""
-    missing = [column for column in columns if column not in names]
-    added = [name for name in names if name not in columns]
-    parts = [f"the file lacks {', '.join(missing)}"] if missing else []
-    parts += [f"the table lacks {', '.join(added)}"] if added else []
-    return "; ".join(parts) or f"the order differs: {', '.join(names)} in the file, {', '.join(columns)} in the table"
+    parts = [f"the file lacks {some(missing)}"] if missing else []
+    parts += [f"the table lacks {some(added)}"] if added else []
+    return "; ".join(parts) or f"the order differs: {some(names)} in the file, {some([*table.columns])} in the table"
+
+
+def missing_columns(names: Collection[str], table: Table) -> list[str]:
+    """The table's columns that a file lacks."""
+    known = set(spelled(names))
+    return [column for column in table.columns if column not in known]
+
+
+def some(names: Sequence[str]) -> str:
+    """The names, or the first of very many."""
+    more = f" and {len(names) - SHOWN_NAMES} more" if len(names) > SHOWN_NAMES else ""
+    return ", ".join(names[:SHOWN_NAMES]) + more

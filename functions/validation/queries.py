@@ -5,7 +5,7 @@ of the same query is the same query, and a redrive, a fresh copy or a fresh craw
 StartQueryExecution (ClientRequestToken), GetQueryResults (Athena API reference); "$path": "Getting the file locations
 for source data" (Amazon Athena User Guide). Reuse of results stays off, its default: it would overlook changed data.
 
-Raises AccessDenied, Throttled, RequestRefused.
+Raises QueryFailed, AccessDenied, Throttled, RequestRefused.
 """
 
 import hashlib
@@ -15,6 +15,7 @@ from pathlib import Path
 
 from functions.common import clients
 from functions.common.aws_errors import aws_errors
+from functions.common.errors import QueryFailed
 from functions.common.table import Table
 
 CHECKS = Path(__file__).parent.parent / "checks"
@@ -40,15 +41,22 @@ class Outcome:
     reason: str
 
 
-def validation_queries(table: Table, uri: str, checks: Path = CHECKS) -> dict[str, str]:
-    """The SQL of each check by its name: the object's rows, then every file of `checks`."""
+def validation_queries(table: Table, uri: str, named: list[str] | None = None, checks: Path = CHECKS) -> dict[str, str]:
+    """The SQL of each check by its name: the object's rows, then every file of `checks`, or those that are named."""
     path = _literal(uri)
     conditions = [f'"$path" = {path}']
     # The partition's predicates keep Athena from listing every other partition.
     conditions += [f"{_identifier(key)} = {_literal(value)}" for key, value in table.partition.items()]
     database, name = _identifier(table.database), _identifier(table.name)
     queries = {ROWS: f"SELECT count(*) FROM {database}.{name} WHERE {' AND '.join(conditions)}"}  # noqa: S608
-    for file in sorted(checks.glob("*.sql")):
+    there = {file.name: file for file in sorted(checks.glob("*.sql"))}
+    unknown = [name for name in named or [] if name not in there]
+    if unknown:
+        raise QueryFailed(
+            f"The rule of {uri} names the check {', '.join(unknown)}, and there is none of that name in "
+            "functions/checks. Add it or mend the rule, deploy, then replay (with --restart for a mended rule)."
+        )
+    for file in there.values() if named is None else [there[name] for name in dict.fromkeys(named)]:
         sql = file.read_text(encoding="utf-8").strip().rstrip(";")
         for placeholder, value in (("{database}", database), ("{table}", name), ("{path}", path)):
             sql = sql.replace(placeholder, value)

@@ -22,6 +22,12 @@ BEFORE, AFTER = COPIED - timedelta(seconds=1), COPIED + timedelta(seconds=5)
 UPLOAD = Source(bucket="b-source", region="us-west-2", key="a/b.csv", etag="0", sequencer="1", size_bytes=1)
 
 
+@pytest.fixture(autouse=True)
+def empty_catalogue(hooks: Hooks) -> None:
+    """No table, so that StartCrawler looks at the crawls; what else it may find is in test_catalogued.py."""
+    hooks.answer("GetTables", *[{"TableList": []}] * 5)
+
+
 def copied(at: datetime) -> Copy:
     """A finished copy."""
     where = {"region": UPLOAD.region, "key": UPLOAD.key, "version_id": None, "etag": UPLOAD.etag}

@@ -5,6 +5,7 @@ answers every query with nothing.
 """
 
 import hashlib
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,10 @@ import pytest
 from functions import run_validation_query
 from functions.common.bounds import QUERY_POLLS
 from functions.common.errors import QueryFailed, SettingInvalid, ValidationFailed
-from functions.common.models import Copy, ObjectVersion, Source, Validation
+from functions.common.models import Catalogue, Copy, ObjectVersion, Source, Validation
 from functions.common.objects import head
-from functions.common.table import Table, find_table, header_difference
+from functions.common.table import Table, column_problem, find_table, missing_columns
+from functions.common.tabular import Format
 from functions.validation.queries import ROWS, validation_queries
 from tests.unit.conftest import (
     SOURCE,
@@ -65,8 +67,11 @@ def copied(cloud: Cloud, body: bytes = CSV, key: str = KEY, **arguments: Any) ->
     return upload, Copy(status="copied", source=source.object, target=target.object, copied_at=target.answered_at)
 
 
-def run(given: tuple[Source, Copy | None], known: Validation | None = None, **more: Any) -> Validation:
+def run(
+    given: tuple[Source, Copy | None], known: Validation | None = None, rule: dict[str, Any] | None = None, **more: Any
+) -> Validation:
     event = step_event(given[0], copy=given[1], validation=known, **more)
+    event["document"]["rule"] |= rule or {}
     return Validation.model_validate(run_validation_query.handler(event, LambdaContext()))
 
 
@@ -190,6 +195,75 @@ def test_a_header_that_is_not_the_tables_is_told_and_nothing_is_asked(cloud: Clo
     assert not cloud.hooks.params["StartQueryExecution"]
 
 
+def crawled(status: str = "succeeded", **fields: Any) -> Catalogue:
+    return Catalogue(status=status, covers_from=datetime(2030, 1, 1, tzinfo=UTC), **fields)
+
+
+def test_a_json_file_with_columns_that_the_table_lacks_is_told_and_nothing_is_asked(cloud: Cloud) -> None:
+    given = copied(cloud, b'{"id": 1, "title": "x"}\n', key="sales/a.json")
+    cloud.hooks.answer("GetTables", tables(table()))
+    with pytest.raises(ValidationFailed, match="the file lacks name; the table lacks title"):
+        run(given)
+    assert not cloud.hooks.params["StartQueryExecution"]
+
+
+def test_a_json_file_that_lacks_columns_is_asked_and_warned_of(cloud: Cloud) -> None:
+    given = copied(cloud, b'{"id": 1}\n{"ID": 2, "late": 3}\n', key="sales/a.json")
+    cloud.hooks.answer("GetTables", tables(table()))
+    cloud.hooks.answer("StartQueryExecution", {"QueryExecutionId": "q1"})
+    found = run(given)
+    assert (found.status, found.file_records) == ("pending", 2)
+    assert found.warnings == [
+        "the file lacks name of the table's columns: NULL in its rows",
+        "later records have late, which the table lacks",
+    ]
+
+
+@pytest.mark.parametrize("allowed", [True, False])
+def test_a_file_without_rows_passes_where_its_rule_allows_it(cloud: Cloud, allowed: bool) -> None:
+    given = copied(cloud, b"id,name\n")
+    cloud.hooks.answer("GetTables", tables(table()))
+    cloud.hooks.answer("StartQueryExecution", {"QueryExecutionId": "q1"})
+    if not allowed:
+        with pytest.raises(ValidationFailed, match=r"no rows, only a header; .* allow_empty"):
+            run(given)
+        return
+    began = run(given, rule={"allow_empty": True})
+    assert (began.status, began.file_records) == ("pending", 0)
+    cloud.hooks.answer("GetQueryExecution", status("SUCCEEDED"))
+    cloud.hooks.answer("GetQueryResults", rows(["0"]))
+    found = run(given, began, rule={"allow_empty": True})
+    assert (found.status, found.rows) == ("passed", 0)
+
+
+def test_an_allowed_file_without_rows_of_which_no_table_is_made_passes_with_a_warning(cloud: Cloud) -> None:
+    given = copied(cloud, b"id,name\n")
+    cloud.hooks.answer("GetTables", tables())
+    found = run(given, rule={"allow_empty": True}, catalogue=crawled())
+    assert (found.status, found.rows) == ("passed", 0)
+    assert found.warnings == ["it has no rows, and no table of the database ferry contains it after the crawl"]
+
+
+def test_rows_that_are_not_found_although_no_crawl_was_needed_are_crawled_first(cloud: Cloud) -> None:
+    given = copied(cloud)
+    cloud.hooks.answer("GetTables", tables())
+    assert run(given, catalogue=crawled("not_needed")).status == "not_covered"
+    cloud.hooks.answer("GetQueryExecution", status("SUCCEEDED"))
+    cloud.hooks.answer("GetQueryResults", rows(["0"]))
+    found = run(given, pending(), catalogue=crawled("not_needed"))
+    assert (found.status, found.queries) == ("not_covered", {})
+
+
+def test_after_the_crawl_that_was_not_needed_before_the_same_question_is_asked_anew(cloud: Cloud) -> None:
+    given = copied(cloud)
+    for catalogue in (crawled("not_needed"), crawled(crawl_id="c1"), crawled(crawl_id="c1")):
+        cloud.hooks.answer("GetTables", tables(table()))
+        cloud.hooks.answer("StartQueryExecution", {"QueryExecutionId": "q1"})
+        run(given, catalogue=catalogue)
+    before, after, again = (sent["ClientRequestToken"] for sent in cloud.hooks.params["StartQueryExecution"])
+    assert before != after == again
+
+
 @pytest.mark.parametrize("said", ["many", "-1", "2.0", "\u0662", ""])
 def test_a_row_count_that_is_no_number_is_told(cloud: Cloud, said: str) -> None:
     given = copied(cloud)
@@ -274,6 +348,9 @@ def test_a_partitions_value_is_in_its_folders_name(hooks: Hooks, keys: list[str]
     assert found.partition == partition
 
 
+DELIMITED, JSON, PARQUET = Format("delimited", ","), Format("json"), Format("parquet")
+
+
 @pytest.mark.parametrize(
     ("header", "difference"),
     [
@@ -286,7 +363,31 @@ def test_a_partitions_value_is_in_its_folders_name(hooks: Hooks, keys: list[str]
     ],
 )
 def test_a_header_is_compared_with_the_columns_by_name_and_order(header: list[str], difference: str) -> None:
-    assert header_difference(header, Table("ferry", "sales", COLUMNS, {})) == difference
+    assert column_problem(header, Table("ferry", "sales", COLUMNS, {}), DELIMITED) == difference
+
+
+@pytest.mark.parametrize("layout", [JSON, PARQUET], ids=["json", "parquet"])
+@pytest.mark.parametrize(
+    ("names", "problem", "missing"),
+    [
+        (["name", "ID"], "", []),
+        (["id"], "", ["name"]),
+        (["id", "x", "name"], "the table lacks x", []),
+        (["x"], "the file lacks id, name; the table lacks x", ["id", "name"]),
+    ],
+)
+def test_columns_that_are_read_by_name_may_be_missing_and_may_not_be_added(
+    layout: Format, names: list[str], problem: str, missing: list[str]
+) -> None:
+    table = Table("ferry", "sales", COLUMNS, {})
+    assert (column_problem(names, table, layout), missing_columns(names, table)) == (problem, missing)
+
+
+def test_of_very_many_columns_some_are_named() -> None:
+    names = [f"c{number}" for number in range(1000)]
+    told = column_problem(names, Table("ferry", "sales", {}, {}), DELIMITED)
+    assert told.startswith("the table lacks c0, c1")
+    assert told.endswith("c49 and 950 more")
 
 
 def test_names_and_values_are_quoted_in_every_query(tmp_path: Path) -> None:
@@ -294,7 +395,7 @@ def test_names_and_values_are_quoted_in_every_query(tmp_path: Path) -> None:
     (tmp_path / "a.sql").write_text("SELECT 1 FROM {table}")
     (tmp_path / "README.md").write_text("no check")
     odd = Table('d"b', 'a"b', {}, {'p"k': "o'clock", "q": ""})
-    queries = validation_queries(odd, "s3://b/it's {table}.csv", tmp_path)
+    queries = validation_queries(odd, "s3://b/it's {table}.csv", checks=tmp_path)
     path = "'s3://b/it''s {table}.csv'"
     assert [*queries.values()] == [
         f"""SELECT count(*) FROM "d""b"."a""b" WHERE "$path" = {path} AND "p""k" = 'o''clock' AND "q" = ''""",
@@ -302,6 +403,30 @@ def test_names_and_values_are_quoted_in_every_query(tmp_path: Path) -> None:
         f"""SELECT * FROM "d""b"."a""b" WHERE "$path" = {path} AND x <> '{{y}}'""",
     ]
     assert [name.removesuffix(".sql") for name in queries] == [ROWS, "a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("named", "asked"),
+    [
+        (None, [ROWS, "a.sql", "b.sql"]),
+        ([], [ROWS]),
+        (["b.sql", "b.sql"], [ROWS, "b.sql"]),
+        (["b.sql", "a.sql"], [ROWS, "b.sql", "a.sql"]),
+    ],
+    ids=str,
+)
+def test_a_rule_chooses_the_checks(tmp_path: Path, named: list[str] | None, asked: list[str]) -> None:
+    for name in ("a.sql", "b.sql"):
+        (tmp_path / name).write_text("SELECT 1 FROM {table}")
+    assert [*validation_queries(Table("d", "t", {}, {}), "s3://b/a.csv", named, tmp_path)] == asked
+
+
+def test_a_check_that_a_rule_names_and_nobody_wrote_is_told(cloud: Cloud) -> None:
+    given = copied(cloud)
+    cloud.hooks.answer("GetTables", tables(table()))
+    with pytest.raises(QueryFailed, match=r"names the check none_such\.sql, and there is none of that name"):
+        run(given, rule={"checks": ["none_such.sql"]})
+    assert not cloud.hooks.params["StartQueryExecution"]
 
 
 def test_a_token_has_the_length_that_athena_asks_for() -> None:

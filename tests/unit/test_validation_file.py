@@ -25,7 +25,22 @@ def packed(body: bytes) -> bytes:
 
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256))
-PARQUET = b"PAR1" + b"data" * 3 + b"foot" + (4).to_bytes(4, "little") + b"PAR1"
+
+
+def parquet(footer: bytes, data: bytes = b"data") -> bytes:
+    """A file as Parquet's file layout has it."""
+    return b"PAR1" + data + footer + len(footer).to_bytes(4, "little") + b"PAR1"
+
+
+def footer(*names: str, rows: int) -> bytes:
+    """The beginning of a footer in Thrift's compact protocol, by hand: version 1, the schema, the number of rows."""
+    columns = [b"\x15\x0c\x38" + bytes([len(name)]) + name.encode() + b"\x00" for name in names]
+    root = b"\x48\x01r\x15" + bytes([2 * len(names)]) + b"\x00"
+    schema = bytes([0x19, (1 + len(names)) << 4 | 0x0C]) + root + b"".join(columns)
+    return b"\x15\x02" + schema + b"\x16" + bytes([2 * rows]) + b"\x00"
+
+
+PARQUET = parquet(footer("id", "name", rows=3))
 
 
 def put(cloud: Cloud, name: str, body: bytes) -> StoredObject:
@@ -42,35 +57,35 @@ def read(cloud: Cloud, name: str, body: bytes, time_is_left: Callable[[], bool] 
 
 
 @pytest.mark.parametrize(
-    ("name", "body", "header", "records"),
+    ("name", "body", "columns", "records"),
     [
-        ("t/a.csv", b"id,name\n1,one\n2,two\n", ["id", "name"], 2),
-        ("t/no-newline-at-the-end.csv", b"id,name\n1,one\n2,two", ["id", "name"], 2),
-        ("t/crlf.csv", b"id,name\r\n1,one\r\n2,two\r\n", ["id", "name"], 2),
-        ("t/cr.csv", b"id,name\r1,one\r2,two\r", ["id", "name"], 2),
-        ("t/bom.csv", b"\xef\xbb\xbfid,name\n1,one\n", ["id", "name"], 1),
-        ("t/quoted.csv", b'"id","name"\n"1","one, ""two"""\n', ["id", "name"], 1),
-        ("t/one-column.csv", b"id\n1\n2\n3\n", ["id"], 3),
-        ("t/unicode.csv", "id,né\n1,\U0001f6a2\n".encode(), ["id", "né"], 1),
-        ("t/empty-fields.csv", b"id,name\n,\n1,\n", ["id", "name"], 2),
-        ("t/a.tsv", b"id\tname\n1\ta,b\n", ["id", "name"], 1),
-        ("t/A.CSV", b"id,name\n1,one\n", ["id", "name"], 1),
-        ("t/a.csv.gz", packed(b"id,name\n1,one\n2,two\n"), ["id", "name"], 2),
-        ("t/two-members.csv.gz", packed(b"id,name\n1,o") + packed(b"ne\n2,two\n"), ["id", "name"], 2),
-        ("t/a.tsv.gz", packed(b"id\tname\n1\tone\n"), ["id", "name"], 1),
-        ("t/a.json", b'{"id": 1}\n{"id": 2}\n', None, 2),
-        ("t/bom.json", b'\xef\xbb\xbf{"id": 1}\n', None, 1),
-        ("t/crlf.json", b'{"id": 1}\r\n{"id": 2}\r\n', None, 2),
-        ("t/a.jsonl", b'{"id": [1, {"a": "\\n"}]}', None, 1),
-        ("t/a.ndjson", b'  {"id": 1}  \n', None, 1),
-        ("t/a.json.gz", packed(b'{"id": 1}\n'), None, 1),
-        ("t/a.parquet", PARQUET, None, None),
+        ("t/a.csv", b"id,name\n1,one\n2,two\n", ("id", "name"), 2),
+        ("t/no-newline-at-the-end.csv", b"id,name\n1,one\n2,two", ("id", "name"), 2),
+        ("t/crlf.csv", b"id,name\r\n1,one\r\n2,two\r\n", ("id", "name"), 2),
+        ("t/cr.csv", b"id,name\r1,one\r2,two\r", ("id", "name"), 2),
+        ("t/bom.csv", b"\xef\xbb\xbfid,name\n1,one\n", ("id", "name"), 1),
+        ("t/quoted.csv", b'"id","name"\n"1","one, ""two"""\n', ("id", "name"), 1),
+        ("t/one-column.csv", b"id\n1\n2\n3\n", ("id",), 3),
+        ("t/unicode.csv", "id,né\n1,\U0001f6a2\n".encode(), ("id", "né"), 1),
+        ("t/empty-fields.csv", b"id,name\n,\n1,\n", ("id", "name"), 2),
+        ("t/a.tsv", b"id\tname\n1\ta,b\n", ("id", "name"), 1),
+        ("t/A.CSV", b"id,name\n1,one\n", ("id", "name"), 1),
+        ("t/a.csv.gz", packed(b"id,name\n1,one\n2,two\n"), ("id", "name"), 2),
+        ("t/two-members.csv.gz", packed(b"id,name\n1,o") + packed(b"ne\n2,two\n"), ("id", "name"), 2),
+        ("t/a.tsv.gz", packed(b"id\tname\n1\tone\n"), ("id", "name"), 1),
+        ("t/a.json", b'{"id": 1}\n{"id": 2}\n', ("id",), 2),
+        ("t/bom.json", b'\xef\xbb\xbf{"id": 1}\n', ("id",), 1),
+        ("t/crlf.json", b'{"id": 1}\r\n{"id": 2}\r\n', ("id",), 2),
+        ("t/a.jsonl", b'{"id": [1, {"a": "\\n"}]}', ("id",), 1),
+        ("t/a.ndjson", b'  {"id": 1}  \n', ("id",), 1),
+        ("t/a.json.gz", packed(b'{"id": 1}\n'), ("id",), 1),
+        ("t/a.parquet", PARQUET, ("id", "name"), 3),
     ],
 )
 def test_a_good_file_is_counted(
-    cloud: Cloud, name: str, body: bytes, header: list[str] | None, records: int | None
+    cloud: Cloud, name: str, body: bytes, columns: tuple[str, ...], records: int | None
 ) -> None:
-    assert read(cloud, name, body) == FileContents(header, records)
+    assert read(cloud, name, body) == FileContents(columns, records)
 
 
 WHOLE_GZIP = packed(b"id,name\n" + b"".join(b"%d,x%d\n" % (n, n * n) for n in range(5000)))
@@ -133,6 +148,7 @@ BAD_DEFLATE = WHOLE_GZIP[:20] + b"\xff" * 40 + WHOLE_GZIP[60:]
         ("t/a.json", b'{"id": 1}\n\n{"id": 2}\n', "line 2 is empty"),
         ("t/a.json", b'{"id": 1} {"id": 2}\n', "line 1 is no whole JSON object"),
         ("t/a.json", b'{"a":' * 100_000, "line 1 is no whole JSON object"),
+        ("t/a.json", b'{"a": ' + b"9" * 5000 + b"}", "line 1 is no whole JSON object"),
         ("t/a.json.gz", packed(b""), "it has no rows"),
         ("t/a.ndjson", b"\xef\xbb\xbf", "it has no rows"),
         # Parquet.
@@ -141,6 +157,10 @@ BAD_DEFLATE = WHOLE_GZIP[:20] + b"\xff" * 40 + WHOLE_GZIP[60:]
         ("t/a.parquet", b"id,name\n1,one\n", "it is no Parquet file"),
         ("t/a.parquet", PARQUET[:-4], "it is a truncated Parquet file: its footer is missing"),
         ("t/a.parquet", PARQUET[:14], "it is a truncated Parquet file: its footer is missing"),
+        ("t/a.parquet", parquet(b""), "its Parquet footer cannot be read: it ends too early"),
+        ("t/a.parquet", parquet(b"foot"), "its Parquet footer cannot be read: it has a value of an unknown kind"),
+        ("t/a.parquet", parquet(b"\x00"), "its Parquet footer cannot be read: it tells no schema"),
+        ("t/a.parquet", parquet(footer("id", rows=0)), "it has no rows; where that is right, allow_empty"),
         ("t/a.parquet", b"PAR1" + (1000).to_bytes(4, "little") + b"PAR1", "it is a truncated Parquet file"),
     ],
 )
@@ -163,7 +183,7 @@ def test_without_time_the_records_stay_uncounted(
     given = header + line * 20 + last
     times = iter([True, False])
     found = read(cloud, name, given, lambda: next(times))
-    assert found == FileContents(["id", "name"] if header else None, None)
+    assert found == FileContents(("id", "name") if header else ("id",), None)
     with pytest.raises(ValidationFailed):
         read(cloud, name, given, lambda: True)
 
@@ -228,7 +248,7 @@ def test_a_parquet_file_replaced_between_two_reads_is_changed_and_not_broken(clo
     cloud.hooks.answer("GetObject", lambda: None, Refusal("PreconditionFailed"))
     with pytest.raises(ObjectChanged):
         read(cloud, "t/a.parquet", PARQUET)
-    assert [given.get("Range") for given in cloud.hooks.params["GetObject"]] == ["bytes=0-3", "bytes=-8"]
+    assert [given.get("Range") for given in cloud.hooks.params["GetObject"]] == ["bytes=0-3", "bytes=-65536"]
 
 
 @pytest.mark.parametrize("name", ["t/a.csv", "t/a.csv.gz"])
@@ -255,3 +275,38 @@ def test_what_athena_changes_is_told_by_the_line_it_begins_in(cloud: Cloud) -> N
     assert paths.records == 3
     assert paths.warnings == ("from line 3 on: Athena takes a backslash as an escape and leaves it out",)
     assert read(cloud, "t/a.csv", b"id,path\n1,x\n").warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "body", "columns"),
+    [
+        ("t/a.csv", b"id,name\n", ("id", "name")),
+        ("t/a.tsv.gz", packed(b"id\tname"), ("id", "name")),
+        ("t/a.parquet", parquet(footer("id", "name", rows=0)), ("id", "name")),
+        ("t/a.json.gz", packed(b""), None),
+    ],
+)
+def test_a_file_without_rows_is_good_where_its_rule_allows_it(
+    cloud: Cloud, name: str, body: bytes, columns: tuple[str, ...] | None
+) -> None:
+    layout = file_format(name)
+    assert layout
+    assert read_file(put(cloud, name, body), layout, lambda: True, allow_empty=True) == FileContents(columns, 0)
+
+
+def test_a_header_without_names_is_bad_although_its_rule_allows_no_rows(cloud: Cloud) -> None:
+    layout = file_format("t/a.csv")
+    assert layout
+    with pytest.raises(ValidationFailed, match="its first line is empty"):
+        read_file(put(cloud, "t/a.csv", b"\n"), layout, lambda: True, allow_empty=True)
+
+
+def test_the_columns_of_json_are_those_of_the_first_record_and_what_comes_later(cloud: Cloud) -> None:
+    found = read(cloud, "t/a.json", b'{"Id": 1, "b": {"c": 1}}\n{"id": 2, "D": 1}\n{"e": 1, "d": 2}\n')
+    assert (found.columns, found.later_columns) == (("id", "b"), ("d", "e"))
+
+
+def test_keys_as_many_as_records_are_not_all_remembered(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(file_contents, "MOST_COLUMNS", 3)
+    found = read(cloud, "t/a.json", b"".join(b'{"k%d": 1}\n' % number for number in range(10)))
+    assert (found.records, found.later_columns) == (10, ("k1", "k2"))

@@ -1,0 +1,259 @@
+"""StartCrawler says that no crawl is needed: by the table, the partition and the file's own columns.
+
+Glue's answers are given here: moto's Glue needs a parser that is not installed.
+"""
+
+import gzip
+from datetime import UTC, datetime
+from typing import Any
+
+import boto3
+import pytest
+
+from functions import start_crawler
+from functions.common.errors import AccessDenied, SettingInvalid, Throttled
+from functions.common.models import Catalogue, Copy, Validation
+from functions.common.objects import head
+from tests.unit.conftest import (
+    SOURCE,
+    SOURCE_REGION,
+    TARGET,
+    TARGET_REGION,
+    Cloud,
+    LambdaContext,
+    Refusal,
+    Values,
+    step_event,
+)
+from tests.unit.test_validation_file import footer, parquet
+
+COPIED_AT = datetime(2026, 11, 1, 10, 10, tzinfo=UTC)
+CSV = b"id,name\n1,one\n"
+GOOD_FILES = {
+    "sales/a.csv": CSV,
+    "sales/crlf.csv": b"\xef\xbb\xbfID, Name \r\n1,one\r\n",
+    "sales/no-rows.csv": b"id,name",
+    "sales/quoted.csv": b'"id","name"\n"1","one, two"\n',
+    "sales/a.csv.gz": gzip.compress(CSV, mtime=0),
+    "sales/a.tsv": b"id\tname\n1\tone\n",
+    "sales/a.json": b'{"name": "one", "ID": 1}\n{"id": 2}\n',
+    "sales/a.jsonl.gz": gzip.compress(b'{"id": 1, "name": "one"}', mtime=0),
+    "sales/a.parquet": parquet(footer("ID", "name", rows=1)),
+}
+
+
+def table(key: str = "sales/a.csv", columns: tuple[str, ...] = ("id", "name"), **more: Any) -> Values:
+    """The table that a crawl makes of such a file, as GetTables tells it."""
+    name = key.removesuffix(".gz")
+    classification = "parquet" if name.endswith("parquet") else "csv" if name.endswith("sv") else "json"
+    delimiter = {"csv": ",", "tsv": "\t"}.get(name.rpartition(".")[2])
+    return {
+        "Name": "sales",
+        "Parameters": {"classification": classification} | ({"delimiter": delimiter} if delimiter else {}),
+        "StorageDescriptor": {
+            "Location": f"s3://{TARGET}/sales/",
+            "Columns": [{"Name": column, "Type": "string"} for column in columns],
+        },
+    } | more
+
+
+def partitioned(key: str, *keys: str) -> Values:
+    return table(key, PartitionKeys=[{"Name": name, "Type": "string"} for name in keys])
+
+
+def partition(folder: str) -> Values:
+    return {"Partition": {"StorageDescriptor": {"Location": f"s3://{TARGET}/{folder}"}}}
+
+
+def call(cloud: Cloud, key: str, body: bytes, **states: Any) -> Catalogue:
+    """StartCrawler on a copied file; a crawl is started if it wants one."""
+    upload = cloud.upload(body, key=key)
+    cloud.target.put_object(Bucket=TARGET, Key=key, Body=body)
+    source, target = head(SOURCE, SOURCE_REGION, key), head(TARGET, TARGET_REGION, key)
+    assert source
+    assert target
+    copy = Copy(status="copied", source=source.object, target=target.object, copied_at=COPIED_AT)
+    cloud.hooks.answer("ListCrawls", {"Crawls": []})
+    cloud.hooks.answer("StartCrawler", {})
+    cloud.hooks.params.clear()
+    return Catalogue.model_validate(start_crawler.handler(step_event(upload, copy=copy, **states), LambdaContext()))
+
+
+@pytest.mark.parametrize("key", GOOD_FILES)
+def test_a_file_with_the_tables_columns_needs_no_crawl(cloud: Cloud, key: str) -> None:
+    cloud.hooks.answer("GetTables", {"TableList": [table(key)]})
+    found = call(cloud, key, GOOD_FILES[key])
+    assert (found.status, found.copied_at, found.crawl_id) == ("not_needed", COPIED_AT, None)
+    assert not cloud.hooks.params["ListCrawls"]
+    assert not cloud.hooks.params["StartCrawler"]
+
+
+def test_columns_are_read_of_exactly_the_copied_target_and_no_more_than_its_beginning(cloud: Cloud) -> None:
+    body = CSV + b"2,two\n" * 100_000
+    cloud.hooks.answer("GetTables", {"TableList": [table()]})
+    assert call(cloud, "sales/a.csv", body).status == "not_needed"
+    version = cloud.target.head_object(Bucket=TARGET, Key="sales/a.csv")
+    (asked,) = cloud.hooks.params["GetObject"]
+    assert asked == {
+        "Bucket": TARGET,
+        "Key": "sales/a.csv",
+        "Range": "bytes=0-65535",
+        "IfMatch": version["ETag"].strip('"'),
+        "VersionId": version["VersionId"],
+    }
+
+
+CHANGED: dict[str, tuple[str, bytes]] = {
+    "a column more": ("sales/a.csv", b"id,name,x\n1,one,2\n"),
+    "a column fewer": ("sales/a.csv", b"id\n1\n"),
+    "another order": ("sales/a.csv", b"name,id\none,1\n"),
+    "a JSON key more": ("sales/a.json", b'{"id": 1, "name": "one", "x": 2}\n'),
+    "a JSON key fewer": ("sales/a.json", b'{"id": 1}\n'),
+    "a Parquet column more": ("sales/a.parquet", parquet(footer("id", "name", "x", rows=1))),
+    "a Parquet column fewer": ("sales/a.parquet", parquet(footer("id", rows=1))),
+}
+
+
+@pytest.mark.parametrize("what", CHANGED)
+def test_a_changed_schema_is_crawled(cloud: Cloud, what: str) -> None:
+    key, body = CHANGED[what]
+    cloud.hooks.answer("GetTables", {"TableList": [table(key)]})
+    assert call(cloud, key, body).status == "running"
+    assert cloud.hooks.params["StartCrawler"]
+
+
+UNTOLD: dict[str, tuple[str, bytes]] = {
+    "a line without end": ("sales/a.csv", b"x" * (2 * 1024 * 1024)),
+    "no text": ("sales/a.csv", b"id,n\xe9\n1,2\n"),
+    "an empty line": ("sales/a.csv", b"\n1,one\n"),
+    "a quote without its pair": ("sales/a.csv", b'id,"na\nme"\n1,2\n'),
+    "a column twice": ("sales/a.csv", b"id,id\n1,2\n"),
+    "a column without a name": ("sales/a.csv", b"id,\n1,2\n"),
+    "an endless field": ("sales/a.csv", b"id," + b"x" * 200_000 + b"\n"),
+    "no gzip": ("sales/a.csv.gz", CSV),
+    "broken gzip": ("sales/a.csv.gz", gzip.compress(CSV, mtime=0)[:12] + b"\xff" * 20),
+    "cut gzip": ("sales/a.csv.gz", gzip.compress(b"id,name", mtime=0)[:14]),
+    "a gzip bomb": ("sales/a.csv.gz", gzip.compress(b"x" * 4 * 1024 * 1024, mtime=0)),
+    "a JSON array": ("sales/a.json", b'[{"id": 1, "name": "one"}]'),
+    "no JSON": ("sales/a.json", b"id,name\n"),
+    "no JSON object": ("sales/a.json", b"7\n"),
+    "an empty JSON object": ("sales/a.json", b"{}\n"),
+    "nested without end": ("sales/a.json", b'{"a":' * 10_000),
+    "a number without end": ("sales/a.json", b'{"id": ' + b"9" * 5000 + b"}\n"),
+    "no Parquet": ("sales/a.parquet", CSV),
+    "truncated Parquet": ("sales/a.parquet", GOOD_FILES["sales/a.parquet"][:-10]),
+    "a Parquet footer that is garbage": ("sales/a.parquet", parquet(b"\xff" * 100)),
+    "a Parquet footer longer than the file": ("sales/a.parquet", b"PAR1" + b"\xff\xff\xff\xff" + b"PAR1"),
+    "a few bytes": ("sales/a.parquet", b"PAR1"),
+}
+
+
+@pytest.mark.parametrize("what", UNTOLD)
+def test_a_file_whose_columns_cannot_be_told_is_crawled_and_fails_nothing_here(cloud: Cloud, what: str) -> None:
+    key, body = UNTOLD[what]
+    cloud.hooks.answer("GetTables", {"TableList": [table(key)]})
+    assert call(cloud, key, body).status == "running"
+
+
+OTHER_TABLES: dict[str, tuple[str, Values]] = {
+    "of another folder": ("sales/a.csv", table(StorageDescriptor={"Location": f"s3://{TARGET}/sale/", "Columns": []})),
+    "of another format": ("sales/a.csv", table("a.json")),
+    "of another delimiter": ("sales/a.tsv", table("a.csv")),
+    "of unknown format": ("sales/a.csv", table(Parameters={})),
+    "of no delimiter": ("sales/a.csv", table(Parameters={"classification": "csv"})),
+    "without its deeper folder": ("sales/deep/a.csv", table()),
+    "in partitions, beside them": ("sales/a.csv", partitioned("a.csv", "dt")),
+    "in partitions, deeper than they": ("sales/dt=1/more/a.csv", partitioned("a.csv", "dt")),
+}
+
+
+@pytest.mark.parametrize("what", OTHER_TABLES)
+def test_a_table_that_is_not_the_files_is_crawled(cloud: Cloud, what: str) -> None:
+    key, found = OTHER_TABLES[what]
+    cloud.hooks.answer("GetTables", {"TableList": [found]})
+    assert call(cloud, key, b"id\tname\n" if key.endswith("tsv") else CSV).status == "running"
+    assert not cloud.hooks.params["GetPartition"]
+
+
+def test_without_a_database_the_crawler_is_asked(cloud: Cloud) -> None:
+    cloud.hooks.answer("GetTables", Refusal("EntityNotFoundException"))
+    assert call(cloud, "sales/a.csv", CSV).status == "running"
+
+
+@pytest.mark.parametrize("name", ["separatorChar", "field.delim"])
+def test_a_delimiter_that_only_the_serde_tells_counts(cloud: Cloud, name: str) -> None:
+    found = table(Parameters={"classification": "csv"})
+    found["StorageDescriptor"]["SerdeInfo"] = {"Parameters": {name: ","}}
+    cloud.hooks.answer("GetTables", {"TableList": [found]})
+    assert call(cloud, "sales/a.csv", CSV).status == "not_needed"
+
+
+@pytest.mark.parametrize(
+    ("folder", "keys", "values"),
+    [
+        ("sales/dt=2026-01-01/", ["dt"], ["2026-01-01"]),
+        ("sales/north/dt=1/", ["partition_0", "dt"], ["north", "1"]),
+    ],
+)
+def test_a_file_in_a_registered_partition_needs_no_crawl(
+    cloud: Cloud, folder: str, keys: list[str], values: list[str]
+) -> None:
+    cloud.hooks.answer("GetTables", {"TableList": [partitioned("a.csv", *keys)]})
+    cloud.hooks.answer("GetPartition", partition(folder))
+    assert call(cloud, f"{folder}a.csv", CSV).status == "not_needed"
+    asked = {"DatabaseName": "ferry", "TableName": "sales", "PartitionValues": values}
+    assert cloud.hooks.params["GetPartition"] == [asked]
+
+
+@pytest.mark.parametrize(
+    "answer", [Refusal("EntityNotFoundException"), partition("sales/DT=1")], ids=["not there", "of another folder"]
+)
+def test_a_file_in_no_registered_partition_is_crawled(cloud: Cloud, answer: Any) -> None:
+    cloud.hooks.answer("GetTables", {"TableList": [partitioned("a.csv", "dt")]})
+    cloud.hooks.answer("GetPartition", answer)
+    assert call(cloud, "sales/dt=1/a.csv", CSV).status == "running"
+    assert not cloud.hooks.params["GetObject"]
+
+
+def test_after_a_validation_that_found_nothing_only_a_crawl_is_believed(cloud: Cloud) -> None:
+    cloud.hooks.answer("GetTables", {"TableList": [table()]})
+    assert call(cloud, "sales/a.csv", CSV, validation=Validation(status="not_covered")).status == "running"
+    assert not cloud.hooks.params["GetTables"]
+
+
+def test_a_target_that_is_replaced_meanwhile_is_left_to_the_validation(cloud: Cloud) -> None:
+    cloud.hooks.answer("GetTables", {"TableList": [table()]})
+    cloud.hooks.answer("GetObject", Refusal("PreconditionFailed"))
+    assert call(cloud, "sales/a.csv", CSV).status == "running"
+
+
+@pytest.mark.parametrize("operation", ["GetTables", "GetPartition", "GetObject"])
+@pytest.mark.parametrize(("code", "error"), [("AccessDenied", AccessDenied), ("SlowDown", Throttled)])
+def test_what_aws_refuses_is_no_reason_for_a_crawl(
+    cloud: Cloud, operation: str, code: str, error: type[Exception]
+) -> None:
+    if operation != "GetTables":
+        cloud.hooks.answer("GetTables", {"TableList": [partitioned("a.csv", "dt")]})
+    if operation == "GetObject":
+        cloud.hooks.answer("GetPartition", partition("sales/dt=1"))
+    cloud.hooks.answer(operation, Refusal(code))
+    with pytest.raises(error):
+        call(cloud, "sales/dt=1/a.csv", CSV)
+    assert not cloud.hooks.params["StartCrawler"]
+
+
+def test_a_missing_database_setting_is_named(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("GLUE_DATABASE")
+    with pytest.raises(SettingInvalid, match="GLUE_DATABASE: is not set"):
+        call(cloud, "sales/a.csv", CSV)
+
+
+def test_glue_tells_what_is_compared() -> None:
+    glue: Any = boto3.Session().client("glue", "us-east-1").meta.service_model
+    told = glue.shape_for("Table").members
+    assert {"Parameters", "PartitionKeys", "StorageDescriptor"} <= set(told)
+    assert {"Columns", "Location", "SerdeInfo"} <= set(told["StorageDescriptor"].members)
+    asked = set(glue.operation_model("GetPartition").input_shape.members)
+    assert {"DatabaseName", "TableName", "PartitionValues"} <= asked
+    errors = {shape.name for shape in glue.operation_model("GetPartition").error_shapes}
+    assert "EntityNotFoundException" in errors
