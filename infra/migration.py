@@ -119,7 +119,7 @@ class _File:
             return None
         except yaml.reader.ReaderError as error:
             line = text.count("\n", 0, error.position) + 1
-            self.mistakes.append((line, f"the file: the character U+{ord(error.character):04X} is not allowed in YAML"))
+            self.mistakes.append((line, f"the file: the character U+{error.character:04X} is not allowed in YAML"))
             return None
         if node is None:
             self.mistakes.append((1, "the file: it says nothing; to copy everything as it is, give no file"))
