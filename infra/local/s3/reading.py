@@ -34,10 +34,12 @@ def _by_range(get_object: Callable[..., Answer]) -> Any:
         wanted = headers.get("range", "")
         if status != 200 or not wanted:
             return status, answered, body
-        found = s3._parse_range(wanted, len(body))
+        size_bytes = len(body)
+        found = s3._parse_range(wanted, size_bytes)
         if found is None:
-            return 416, {"Content-Type": "application/xml", "Content-Range": f"bytes */{len(body)}"}, b""
-        return _slice(answered, body, found[0], found[1] + 1, len(body))
+            status, answered, body = error("InvalidRange", "The requested range is not satisfiable", 416)
+            return status, {**answered, "Content-Range": f"bytes */{size_bytes}"}, body
+        return _slice(answered, body, found[0], found[1] + 1, size_bytes)
 
     return got
 

@@ -388,11 +388,13 @@ def _listing_uploads(list_uploads: Callable[..., Answer]) -> Any:
             return list_uploads(bucket, query)
         prefix, most = s3._qp(query, "prefix"), min(int(s3._qp(query, "max-uploads", "1000")), 1000)
         key_marker, id_marker = s3._qp(query, "key-marker"), s3._qp(query, "upload-id-marker")
-        uploads = sorted(
+        uploads = [
             (upload["key"], upload["created"], upload_id)
             for upload_id, upload in s3._multipart_uploads.items()
             if upload["bucket"] == bucket and upload["key"].startswith(prefix)
-        )
+        ]
+        # Those of one key and one millisecond stay in the order in which they began.
+        uploads.sort(key=lambda upload: upload[:2])
         after = _position(uploads, key_marker, id_marker)
         page = uploads[after : after + most]
         encode = quote if s3._qp(query, "encoding-type") == "url" else str

@@ -1,0 +1,54 @@
+"""What the tests of the embedded cloud's S3 share."""
+
+import base64
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+MIB = 1024**2
+SMALLEST_PART = 5 * MIB
+
+
+def content(size_bytes: int, seed: int = 1) -> bytes:
+    """Bytes without a pattern, the same ones every time."""
+    return hashlib.shake_128(str(seed).encode()).digest(size_bytes)
+
+
+def md5(body: bytes) -> str:
+    return f'"{hashlib.md5(body, usedforsecurity=False).hexdigest()}"'
+
+
+def sha256(body: bytes) -> str:
+    return base64.b64encode(hashlib.sha256(body).digest()).decode()
+
+
+@contextmanager
+def refused(code: str, status: int) -> Iterator[pytest.ExceptionInfo[ClientError]]:
+    """Inside it S3 must refuse, with this code; HEAD has the status only."""
+    with pytest.raises(ClientError) as caught:
+        yield caught
+    answer = caught.value.response
+    assert (answer["Error"]["Code"], answer["ResponseMetadata"]["HTTPStatusCode"]) == (code, status)
+
+
+def upload(s3: Any, bucket: str, key: str, parts: list[bytes], **arguments: Any) -> list[dict[str, Any]]:
+    """A finished multipart upload of these parts; gives them as Complete named them."""
+    upload_id = s3.create_multipart_upload(Bucket=bucket, Key=key, **arguments)["UploadId"]
+    where = {"Bucket": bucket, "Key": key, "UploadId": upload_id}
+    algorithm = {name: value for name, value in arguments.items() if name == "ChecksumAlgorithm"}
+    named = []
+    for number, body in enumerate(parts, 1):
+        answer = s3.upload_part(**where, PartNumber=number, Body=body, **algorithm)
+        named.append({"PartNumber": number, **part_of(answer)})
+    s3.complete_multipart_upload(**where, MultipartUpload={"Parts": named})
+    return named
+
+
+def part_of(answer: dict[str, Any]) -> dict[str, Any]:
+    """What Complete must be told of a part, from the answer to UploadPart or UploadPartCopy."""
+    found = answer.get("CopyPartResult", answer)
+    return {name: value for name, value in found.items() if name == "ETag" or name.startswith("Checksum")}

@@ -1,0 +1,232 @@
+"""CopyObject in the embedded cloud does as AWS's does (AWS: "CopyObject", S3 API reference)."""
+
+import json
+import threading
+import uuid
+from typing import Any
+
+import pytest
+
+from infra.local.s3 import copies
+from tests.infra.local_s3 import MIB, SMALLEST_PART, content, md5, refused, sha256, upload
+from tests.infra.local_server import Server
+
+
+@pytest.fixture
+def s3(server: Server) -> Any:
+    return server.client("s3")
+
+
+@pytest.fixture
+def bucket(s3: Any) -> str:
+    name = f"copies-{uuid.uuid4().hex[:12]}"
+    s3.create_bucket(Bucket=name)
+    return name
+
+
+def versioned(s3: Any, bucket: str) -> None:
+    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+
+
+def test_if_none_match_writes_over_nothing(s3: Any, bucket: str) -> None:
+    s3.put_object(Bucket=bucket, Key="source", Body=b"new")
+    s3.put_object(Bucket=bucket, Key="target", Body=b"old")
+    with refused("PreconditionFailed", 412):
+        s3.copy_object(Bucket=bucket, Key="target", CopySource=f"{bucket}/source", IfNoneMatch="*")
+    assert s3.get_object(Bucket=bucket, Key="target")["Body"].read() == b"old"
+    s3.copy_object(Bucket=bucket, Key="free", CopySource=f"{bucket}/source", IfNoneMatch="*")
+    assert s3.get_object(Bucket=bucket, Key="free")["Body"].read() == b"new"
+
+
+def test_if_match_writes_over_that_object_only(s3: Any, bucket: str) -> None:
+    s3.put_object(Bucket=bucket, Key="source", Body=b"new")
+    etag = s3.put_object(Bucket=bucket, Key="target", Body=b"old")["ETag"]
+    with refused("PreconditionFailed", 412):
+        s3.copy_object(Bucket=bucket, Key="target", CopySource=f"{bucket}/source", IfMatch=md5(b"other"))
+    s3.copy_object(Bucket=bucket, Key="target", CopySource=f"{bucket}/source", IfMatch=etag)
+    assert s3.get_object(Bucket=bucket, Key="target")["Body"].read() == b"new"
+
+
+@pytest.mark.parametrize("is_versioned", [False, True], ids=["never there", "under a delete marker"])
+def test_if_match_without_a_target_is_no_such_key(s3: Any, bucket: str, is_versioned: bool) -> None:
+    s3.put_object(Bucket=bucket, Key="source", Body=b"new")
+    if is_versioned:
+        versioned(s3, bucket)
+        s3.put_object(Bucket=bucket, Key="target", Body=b"old")
+        s3.delete_object(Bucket=bucket, Key="target")
+    with refused("NoSuchKey", 404):
+        s3.copy_object(Bucket=bucket, Key="target", CopySource=f"{bucket}/source", IfMatch=md5(b"old"))
+
+
+def test_of_many_copies_at_once_onto_nothing_one_wins(server: Server, s3: Any, bucket: str) -> None:
+    s3.put_object(Bucket=bucket, Key="source", Body=content(2 * MIB))
+    outcomes: list[str] = []
+    together = threading.Barrier(8)
+
+    def copy() -> None:
+        together.wait()
+        try:
+            server.client("s3").copy_object(Bucket=bucket, Key="target", CopySource=f"{bucket}/source", IfNoneMatch="*")
+            outcomes.append("copied")
+        except s3.exceptions.ClientError as error:
+            outcomes.append(error.response["Error"]["Code"])
+
+    threads = [threading.Thread(target=copy) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(outcomes) == ["PreconditionFailed"] * 7 + ["copied"]
+
+
+def test_the_checksum_that_is_asked_for_is_computed_and_answered(s3: Any, bucket: str) -> None:
+    s3.put_object(Bucket=bucket, Key="source", Body=b"123456789")
+    found = s3.copy_object(Bucket=bucket, Key="t", CopySource=f"{bucket}/source", ChecksumAlgorithm="SHA256")
+    assert found["CopyObjectResult"]["ChecksumSHA256"] == sha256(b"123456789")
+    assert found["CopyObjectResult"]["ChecksumType"] == "FULL_OBJECT"
+    head = s3.head_object(Bucket=bucket, Key="t", ChecksumMode="ENABLED")
+    assert (head["ChecksumSHA256"], head["ChecksumType"]) == (sha256(b"123456789"), "FULL_OBJECT")
+    assert "ChecksumCRC32" not in head
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "value"), [("CRC32", "y/Q5Jg=="), ("CRC32C", "4waSgw=="), ("CRC64NVME", "rosUhgp5mIg=")]
+)
+def test_without_asking_it_is_of_the_sources_algorithm(s3: Any, bucket: str, algorithm: str, value: str) -> None:
+    s3.put_object(Bucket=bucket, Key="source", Body=b"123456789", ChecksumAlgorithm=algorithm)
+    found = s3.copy_object(Bucket=bucket, Key="target", CopySource=f"{bucket}/source")["CopyObjectResult"]
+    assert found[f"Checksum{algorithm}"] == value
+
+
+def test_a_copy_of_parts_is_one_object_with_a_checksum_of_the_whole(s3: Any, bucket: str) -> None:
+    versioned(s3, bucket)
+    parts = [content(SMALLEST_PART), b"123456789"]
+    upload(s3, bucket, "source", parts, ChecksumAlgorithm="SHA256")
+    version_id = s3.head_object(Bucket=bucket, Key="source")["VersionId"]
+    for source in (f"{bucket}/source", f"{bucket}/source?versionId={version_id}"):
+        found = s3.copy_object(Bucket=bucket, Key="target", CopySource=source)
+        assert found["CopyObjectResult"]["ChecksumSHA256"] == sha256(b"".join(parts))
+        assert found["CopyObjectResult"]["ETag"] == md5(b"".join(parts))
+        for arguments in ({}, {"VersionId": found["VersionId"]}):
+            head = s3.head_object(Bucket=bucket, Key="target", ChecksumMode="ENABLED", **arguments)
+            assert (head["ETag"], head["ChecksumSHA256"]) == (md5(b"".join(parts)), sha256(b"".join(parts)))
+            assert head["ChecksumType"] == "FULL_OBJECT"
+
+
+def test_the_event_names_the_copys_own_etag(server: Server, s3: Any, bucket: str) -> None:
+    sqs = server.client("sqs")
+    queue = sqs.create_queue(QueueName=bucket)["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    allowed = {"Effect": "Allow", "Principal": "*", "Action": "sqs:SendMessage", "Resource": arn}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [allowed]})
+    sqs.set_queue_attributes(QueueUrl=queue, Attributes={"Policy": policy})
+    parts = [content(SMALLEST_PART), b"end"]
+    upload(s3, bucket, "source", parts)
+    s3.put_bucket_notification_configuration(
+        Bucket=bucket,
+        NotificationConfiguration={"QueueConfigurations": [{"QueueArn": arn, "Events": ["s3:ObjectCreated:*"]}]},
+    )
+    s3.copy_object(Bucket=bucket, Key="target", CopySource=f"{bucket}/source")
+    records: list[dict[str, Any]] = []
+    while not records:
+        for message in sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=5).get("Messages", []):
+            records += json.loads(message["Body"]).get("Records", [])
+            sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
+    assert [(record["eventName"], record["s3"]["object"]["eTag"]) for record in records] == [
+        ("ObjectCreated:Copy", md5(b"".join(parts)).strip('"'))
+    ]
+
+
+def test_what_aws_drops_is_dropped_and_the_rest_kept(s3: Any, bucket: str) -> None:
+    s3.put_object(
+        Bucket=bucket,
+        Key="source",
+        Body=b"x",
+        StorageClass="STANDARD_IA",
+        WebsiteRedirectLocation="/elsewhere",
+        Metadata={"kept": "yes"},
+        CacheControl="no-store",
+        Tagging="kept=too",
+    )
+    s3.copy_object(Bucket=bucket, Key="target", CopySource=f"{bucket}/source")
+    head = s3.head_object(Bucket=bucket, Key="target")
+    assert (head["Metadata"], head["CacheControl"], head["TagCount"]) == ({"kept": "yes"}, "no-store", 1)
+    assert not {"StorageClass", "WebsiteRedirectLocation"} & head.keys()
+    s3.copy_object(
+        Bucket=bucket,
+        Key="target",
+        CopySource=f"{bucket}/source",
+        StorageClass="STANDARD_IA",
+        WebsiteRedirectLocation="/there",
+    )
+    head = s3.head_object(Bucket=bucket, Key="target")
+    assert (head["StorageClass"], head["WebsiteRedirectLocation"]) == ("STANDARD_IA", "/there")
+
+
+def test_annotations_are_copied_unless_excluded(s3: Any, bucket: str) -> None:
+    s3.put_object(Bucket=bucket, Key="source", Body=b"x")
+    s3.put_object_annotation(Bucket=bucket, Key="source", AnnotationName="berth", AnnotationPayload=b"4")
+
+    def names(key: str) -> list[str]:
+        listed = s3.list_object_annotations(Bucket=bucket, Key=key).get("Annotations", [])
+        return [annotation["AnnotationName"] for annotation in listed]
+
+    s3.copy_object(Bucket=bucket, Key="target", CopySource=f"{bucket}/source")
+    s3.copy_object(Bucket=bucket, Key="bare", CopySource=f"{bucket}/source", AnnotationDirective="EXCLUDE")
+    assert (names("target"), names("bare")) == (["berth"], [])
+    found = s3.get_object_annotation(Bucket=bucket, Key="target", AnnotationName="berth")
+    assert found["AnnotationPayload"].read() == b"4"
+    s3.delete_object_annotation(Bucket=bucket, Key="target", AnnotationName="berth")
+    assert names("target") == []
+
+
+@pytest.mark.parametrize("storage_class", ["GLACIER", "DEEP_ARCHIVE"])
+def test_an_archived_source_must_be_restored_first(s3: Any, bucket: str, storage_class: str) -> None:
+    versioned(s3, bucket)
+    put = s3.put_object(Bucket=bucket, Key="source", Body=content(6 * MIB), StorageClass=storage_class)
+    upload_id = s3.create_multipart_upload(Bucket=bucket, Key="parts")["UploadId"]
+    part = {"Bucket": bucket, "Key": "parts", "UploadId": upload_id, "PartNumber": 1}
+    for source in (f"{bucket}/source", f"{bucket}/source?versionId={put['VersionId']}"):
+        with refused("InvalidObjectState", 403):
+            s3.copy_object(Bucket=bucket, Key="target", CopySource=source)
+        with refused("InvalidObjectState", 403):
+            s3.upload_part_copy(**part, CopySource=source)
+    with refused("InvalidObjectState", 403):
+        s3.get_object(Bucket=bucket, Key="source")
+    assert s3.head_object(Bucket=bucket, Key="source")["StorageClass"] == storage_class
+    s3.restore_object(Bucket=bucket, Key="source", RestoreRequest={"Days": 1})
+    while 'ongoing-request="true"' in s3.head_object(Bucket=bucket, Key="source")["Restore"]:
+        threading.Event().wait(0.1)
+    s3.copy_object(Bucket=bucket, Key="target", CopySource=f"{bucket}/source")
+    assert "StorageClass" not in s3.head_object(Bucket=bucket, Key="target")
+
+
+@pytest.mark.parametrize(("size_bytes", "is_refused"), [(5_368_709_120, False), (5_368_709_121, True)])
+def test_a_source_of_more_than_5_gb_is_refused(size_bytes: int, is_refused: bool) -> None:
+    source = copies.Source("b", "k", None, {"size": size_bytes, "storage_class": "STANDARD"})
+    refusal = copies.refuse_source(source, source.size_bytes)
+    assert (refusal is not None) == is_refused
+    if refusal is not None:
+        assert refusal[0] == 400
+        assert b"<Code>InvalidRequest</Code>" in refusal[2]
+
+
+def test_the_null_version_is_copied_by_its_name(s3: Any, bucket: str) -> None:
+    s3.put_object(Bucket=bucket, Key="source", Body=b"never versioned")
+    s3.copy_object(Bucket=bucket, Key="target", CopySource=f"{bucket}/source?versionId=null")
+    assert s3.get_object(Bucket=bucket, Key="target")["Body"].read() == b"never versioned"
+
+
+def test_an_object_written_over_another_does_not_keep_its_tags(s3: Any, bucket: str) -> None:
+    s3.put_object(Bucket=bucket, Key="k", Body=b"1", Tagging="old=tag")
+    s3.put_object(Bucket=bucket, Key="k", Body=b"2")
+    assert s3.get_object_tagging(Bucket=bucket, Key="k")["TagSet"] == []
+
+
+def test_a_copy_across_regions_has_all_of_it(s3: Any, bucket: str) -> None:
+    elsewhere = f"{bucket}-west"
+    s3.create_bucket(Bucket=elsewhere, CreateBucketConfiguration={"LocationConstraint": "us-west-2"})
+    s3.put_object(Bucket=elsewhere, Key="source", Body=b"123456789", Metadata={"a": "b"}, Tagging="c=d")
+    s3.copy_object(Bucket=bucket, Key="t", CopySource=f"{elsewhere}/source", ChecksumAlgorithm="CRC64NVME")
+    head = s3.head_object(Bucket=bucket, Key="t", ChecksumMode="ENABLED")
+    assert (head["ChecksumCRC64NVME"], head["Metadata"], head["TagCount"]) == ("rosUhgp5mIg=", {"a": "b"}, 1)

@@ -1,0 +1,168 @@
+"""What a role without a permission cannot do, and does not see, in the embedded cloud as on AWS.
+
+AWS: "Required permissions for Amazon S3 API operations", "How to prevent object overwrites with conditional writes",
+"How to perform conditional deletes" (S3 User Guide); "HeadObject", "CopyObject" (S3 API reference).
+"""
+
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.infra.local_s3 import md5, refused
+from tests.infra.local_server import Server, allow
+
+UNTIL = "2090-01-01T00:00:00Z"
+Restricted = Callable[..., Any]
+
+
+@pytest.fixture(scope="module")
+def s3(server: Server) -> Any:
+    return server.client("s3")
+
+
+@pytest.fixture(scope="module")
+def bucket(s3: Any) -> str:
+    """A bucket with Object Lock: `full` is tagged, annotated and locked, `plain` is nothing of that."""
+    name = f"permissions-{uuid.uuid4().hex[:12]}"
+    s3.create_bucket(Bucket=name, ObjectLockEnabledForBucket=True)
+    s3.put_object(Bucket=name, Key="plain", Body=b"x")
+    s3.put_object(Bucket=name, Key="tagged", Body=b"x", Tagging="a=b")
+    s3.put_object(Bucket=name, Key="annotated", Body=b"x")
+    s3.put_object_annotation(Bucket=name, Key="annotated", AnnotationName="berth", AnnotationPayload=b"4")
+    s3.put_object(
+        Bucket=name,
+        Key="full",
+        Body=b"x",
+        Tagging="a=b",
+        ObjectLockMode="GOVERNANCE",
+        ObjectLockRetainUntilDate=UNTIL,
+        ObjectLockLegalHoldStatus="ON",
+    )
+    return name
+
+
+@pytest.fixture
+def restricted(server: Server, bucket: str) -> Restricted:
+    """A client that may do just these on the objects."""
+
+    def client(*actions: str) -> Any:
+        statements = [
+            allow([f"s3:{action}" for action in actions], [f"arn:aws:s3:::{bucket}/*"]),
+            allow(["s3:ListBucket"], [f"arn:aws:s3:::{bucket}"]),
+        ]
+        return server.client("s3", server.user(f"user-{uuid.uuid4().hex[:12]}", statements))
+
+    return client
+
+
+BASIC = ("GetObject", "PutObject", "GetObjectVersion")
+
+
+@pytest.mark.parametrize(
+    ("action", "members"),
+    [
+        ("GetObjectTagging", {"TagCount"}),
+        ("GetObjectRetention", {"ObjectLockMode", "ObjectLockRetainUntilDate"}),
+        ("GetObjectLegalHold", {"ObjectLockLegalHoldStatus"}),
+    ],
+)
+def test_head_and_get_hide_what_may_not_be_read(
+    restricted: Restricted, bucket: str, action: str, members: set[str]
+) -> None:
+    shown = {"TagCount", "ObjectLockMode", "ObjectLockRetainUntilDate", "ObjectLockLegalHoldStatus"}
+    for client, expected in ((restricted(*BASIC), set()), (restricted(*BASIC, action), members)):
+        for read in (client.head_object, client.get_object):
+            assert shown & read(Bucket=bucket, Key="full").keys() == expected
+
+
+def test_the_tags_of_a_version_are_a_permission_of_their_own(s3: Any, restricted: Restricted, bucket: str) -> None:
+    where = {"Bucket": bucket, "Key": "tagged", "VersionId": s3.head_object(Bucket=bucket, Key="tagged")["VersionId"]}
+    assert "TagCount" not in restricted(*BASIC, "GetObjectTagging").head_object(**where)
+    assert restricted(*BASIC, "GetObjectVersionTagging").head_object(**where)["TagCount"] == 1
+
+
+@pytest.mark.parametrize(
+    ("source", "actions"),
+    [
+        ("tagged", ("GetObjectTagging", "PutObjectTagging")),
+        ("annotated", ("GetObjectAnnotation", "PutObjectAnnotation")),
+    ],
+)
+def test_a_copy_needs_the_permissions_for_what_it_takes_along(
+    restricted: Restricted, bucket: str, source: str, actions: tuple[str, str]
+) -> None:
+    where = {"Bucket": bucket, "Key": f"copy-{source}", "CopySource": f"{bucket}/{source}"}
+    for granted in ((), actions[:1], actions[1:]):
+        with refused("AccessDenied", 403):
+            restricted(*BASIC, *granted).copy_object(**where)
+    restricted(*BASIC, *actions).copy_object(**where)
+    restricted(*BASIC).copy_object(**where, TaggingDirective="REPLACE", AnnotationDirective="EXCLUDE")
+    restricted(*BASIC).copy_object(**{**where, "CopySource": f"{bucket}/plain"})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "action"),
+    [
+        ({"Tagging": "a=b"}, "PutObjectTagging"),
+        ({"ObjectLockMode": "GOVERNANCE", "ObjectLockRetainUntilDate": UNTIL}, "PutObjectRetention"),
+        ({"ObjectLockLegalHoldStatus": "ON"}, "PutObjectLegalHold"),
+    ],
+    ids=["tags", "retention", "legal hold"],
+)
+def test_what_is_sent_along_needs_its_permission(
+    restricted: Restricted, bucket: str, arguments: dict[str, str], action: str
+) -> None:
+    without, permitted = restricted(*BASIC), restricted(*BASIC, action)
+    own: dict[str, dict[str, Any]] = {
+        "put_object": {"Body": b"x", "ChecksumAlgorithm": "CRC32"},
+        "create_multipart_upload": {},
+        "copy_object": {"CopySource": f"{bucket}/plain", "TaggingDirective": "REPLACE"},
+    }
+    for method, more in own.items():
+        where = {"Bucket": bucket, "Key": f"sent-{action}", **arguments, **more}
+        with refused("AccessDenied", 403):
+            getattr(without, method)(**where)
+        getattr(permitted, method)(**where)
+
+
+@pytest.mark.parametrize("method", ["put_object", "copy_object", "delete_object"])
+def test_if_match_needs_to_read_the_target(s3: Any, restricted: Restricted, bucket: str, method: str) -> None:
+    key = f"matched-{method}"
+    s3.put_object(Bucket=bucket, Key=key, Body=b"x")
+    where: dict[str, Any] = {"Bucket": bucket, "Key": key, "IfMatch": md5(b"x")}
+    where |= {"put_object": {"Body": b"x"}, "copy_object": {"CopySource": f"{bucket}/plain"}}.get(method, {})
+    with refused("AccessDenied", 403):
+        getattr(restricted("PutObject", "DeleteObject"), method)(**where)
+    getattr(restricted(*BASIC, "DeleteObject"), method)(**where)
+
+
+@pytest.mark.parametrize(
+    ("method", "action"),
+    [
+        ("get_object_lock_configuration", "GetBucketObjectLockConfiguration"),
+        ("get_bucket_versioning", "GetBucketVersioning"),
+        ("list_multipart_uploads", "ListBucketMultipartUploads"),
+    ],
+)
+def test_a_buckets_settings_need_their_permission(server: Server, bucket: str, method: str, action: str) -> None:
+    for granted, is_allowed in (("s3:ListBucket", False), (f"s3:{action}", True)):
+        keys = server.user(f"user-{uuid.uuid4().hex[:12]}", [allow([granted], [f"arn:aws:s3:::{bucket}"])])
+        call = getattr(server.client("s3", keys), method)
+        if is_allowed:
+            call(Bucket=bucket)
+        else:
+            with refused("AccessDenied", 403):
+                call(Bucket=bucket)
+
+
+@pytest.mark.parametrize("method", ["get_object_retention", "get_object_legal_hold"])
+def test_a_lock_is_read_with_its_permission(restricted: Restricted, bucket: str, method: str) -> None:
+    action = "GetObjectRetention" if method == "get_object_retention" else "GetObjectLegalHold"
+    with refused("AccessDenied", 403):
+        getattr(restricted(*BASIC), method)(Bucket=bucket, Key="full")
+    reader = restricted(action)
+    assert getattr(reader, method)(Bucket=bucket, Key="full")
+    with refused("NoSuchObjectLockConfiguration", 404):
+        getattr(reader, method)(Bucket=bucket, Key="plain")

@@ -1,0 +1,107 @@
+"""GET, HEAD and GetObjectAttributes in the embedded cloud do as AWS's do.
+
+AWS: "GetObject", "HeadObject", "GetObjectAttributes" (S3 API reference).
+"""
+
+import uuid
+from typing import Any
+
+import pytest
+
+from tests.infra.local_s3 import SMALLEST_PART, content, md5, refused, sha256, upload
+from tests.infra.local_server import Server
+
+PARTS = [content(SMALLEST_PART, 1), content(SMALLEST_PART + 1, 2), b"123456789"]
+BODY = b"".join(PARTS)
+ATTRIBUTES = ["ETag", "Checksum", "ObjectParts", "StorageClass", "ObjectSize"]
+
+
+@pytest.fixture(scope="module")
+def s3(server: Server) -> Any:
+    return server.client("s3")
+
+
+@pytest.fixture(scope="module")
+def bucket(s3: Any) -> str:
+    """A versioned bucket that holds `parts`, twice, and `whole`."""
+    name = f"reading-{uuid.uuid4().hex[:12]}"
+    s3.create_bucket(Bucket=name)
+    s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
+    for _ in range(2):
+        upload(s3, name, "parts", PARTS, ChecksumAlgorithm="SHA256", StorageClass="STANDARD_IA")
+    s3.put_object(Bucket=name, Key="whole", Body=b"123456789", ChecksumAlgorithm="CRC32C")
+    return name
+
+
+@pytest.fixture(params=["current", "older version"])
+def where(request: pytest.FixtureRequest, s3: Any, bucket: str) -> dict[str, str]:
+    """How `parts` is named."""
+    versions = s3.list_object_versions(Bucket=bucket, Prefix="parts")["Versions"]
+    older = next(version["VersionId"] for version in versions if not version["IsLatest"])
+    found = {"Bucket": bucket, "Key": "parts"}
+    return found if request.param == "current" else {**found, "VersionId": older}
+
+
+def test_a_range_of_any_version(s3: Any, where: dict[str, str]) -> None:
+    found = s3.get_object(**where, Range="bytes=3-8", ChecksumMode="ENABLED")
+    assert (found["Body"].read(), found["ContentRange"]) == (BODY[3:9], f"bytes 3-8/{len(BODY)}")
+    assert not any(name.startswith("Checksum") for name in found)
+    with refused("InvalidRange", 416):
+        s3.get_object(**where, Range=f"bytes={len(BODY)}-")
+
+
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_a_part_of_any_version_with_its_checksum(s3: Any, where: dict[str, str], number: int) -> None:
+    part = PARTS[number - 1]
+    first = BODY.index(part)
+    for read in (s3.head_object, s3.get_object):
+        found = read(**where, PartNumber=number, ChecksumMode="ENABLED")
+        assert (found["ContentLength"], found["PartsCount"]) == (len(part), 3)
+        assert found["ContentRange"] == f"bytes {first}-{first + len(part) - 1}/{len(BODY)}"
+        assert (found["ChecksumSHA256"], found["ChecksumType"]) == (sha256(part), "COMPOSITE")
+    assert found["Body"].read() == part
+
+
+def test_a_part_that_is_not_there(s3: Any, bucket: str, where: dict[str, str]) -> None:
+    with refused("InvalidPartNumber", 416):
+        s3.get_object(**where, PartNumber=4)
+    with refused("416", 416):
+        s3.head_object(Bucket=bucket, Key="whole", PartNumber=2)
+    assert s3.head_object(Bucket=bucket, Key="whole", PartNumber=1)["ContentLength"] == 9
+
+
+def test_the_type_of_a_versions_checksum(s3: Any, where: dict[str, str]) -> None:
+    found = s3.head_object(**where, ChecksumMode="ENABLED")
+    assert found["ChecksumType"] == "COMPOSITE"
+    assert found["ChecksumSHA256"].endswith("-3")
+
+
+def test_attributes_with_parts_in_pages(s3: Any, where: dict[str, str]) -> None:
+    found = s3.get_object_attributes(**where, ObjectAttributes=ATTRIBUTES)
+    etag = s3.head_object(**where)["ETag"]
+    assert (found["ETag"], found["ObjectSize"], found["StorageClass"]) == (etag.strip('"'), len(BODY), "STANDARD_IA")
+    composite = s3.head_object(**where, ChecksumMode="ENABLED")["ChecksumSHA256"]
+    assert found["Checksum"] == {"ChecksumSHA256": composite.removesuffix("-3"), "ChecksumType": "COMPOSITE"}
+    listed, marker = [], 0
+    while True:
+        page = s3.get_object_attributes(**where, ObjectAttributes=["ObjectParts"], MaxParts=2, PartNumberMarker=marker)[
+            "ObjectParts"
+        ]
+        assert page["TotalPartsCount"] == 3
+        listed += [(part["PartNumber"], part["Size"], part["ChecksumSHA256"]) for part in page["Parts"]]
+        if not page["IsTruncated"]:
+            break
+        marker = page["NextPartNumberMarker"]
+    assert listed == [(number, len(part), sha256(part)) for number, part in enumerate(PARTS, 1)]
+
+
+def test_attributes_of_an_object_that_was_sent_whole(s3: Any, bucket: str) -> None:
+    found = s3.get_object_attributes(Bucket=bucket, Key="whole", ObjectAttributes=ATTRIBUTES)
+    assert found["ETag"] == md5(b"123456789").strip('"')
+    assert found["Checksum"] == {"ChecksumCRC32C": "4waSgw==", "ChecksumType": "FULL_OBJECT"}
+    assert not {"ObjectParts", "StorageClass"} & found.keys()
+
+
+def test_attributes_of_what_is_missing(s3: Any, bucket: str) -> None:
+    with refused("NoSuchKey", 404):
+        s3.get_object_attributes(Bucket=bucket, Key="missing", ObjectAttributes=ATTRIBUTES)
