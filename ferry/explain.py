@@ -129,14 +129,16 @@ def picture(found: Explanation, target_bucket: str | None) -> RenderableType:
     ]
     grid = facts()
     if found.rule is None:
-        what = "no copy and no execution is made of it" if found.reason is None else "no execution, for "
-        grid.add_row("Upload", screen.line(what, found.reason or ""))
+        none = "no copy and no execution is made of it"
+        grid.add_row(
+            "Upload", screen.line(f"it goes to the dead-letter queue: {found.reason}" if found.reason else none)
+        )
         return Group(*rows, grid)
     rule = found.rule
     where = f"s3://{target_bucket}/" if target_bucket else ""
     grid.add_row("Target", screen.line(where, (found.target_key, "bold" if rule.target_key else "")))
     for other in found.others:
-        grid.add_row(Text("But", "yellow"), screen.line(f"{other} goes there as well: the later upload would win"))
+        grid.add_row(Text("But", "yellow"), screen.line(f"{other} would go there as well, and the later upload win"))
     grid.add_row("Source", screen.line(_source(rule)))
     grid.add_row("Proof", screen.line(_proof(rule)))
     grid.add_row("Storage", screen.line(f"class {rule.storage_class}" if rule.storage_class else "the source's class"))

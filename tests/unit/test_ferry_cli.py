@@ -68,6 +68,10 @@ def cloud(states: FakeStepFunctions) -> FakeDeployment:
         ["replay", "--failed", "x"],
         ["demo", "/absent/file"],
         ["demo", __file__, "--key", ""],
+        ["explain"],
+        ["explain", "s3://bucket/key"],
+        ["explain", "a", "--rules", "/absent"],
+        ["up", "--rules", "/"],
         ["up", "--port", "x"],
         ["up", "--port", "70000"],
         ["up", "--outputs", "/tmp/other.json"],
@@ -103,7 +107,9 @@ def test_wrong_usage_is_told_what_to_do(arguments: list[str], told: str, capsys:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["list"], ["show", "x"], ["replay", "--failed"], ["upload", __file__]], ids=" ".join
+    "arguments",
+    [["list"], ["show", "x"], ["replay", "--failed"], ["upload", __file__], ["explain", "a"]],
+    ids=" ".join,
 )
 def test_no_cloud_is_one_line_and_exit_1(
     arguments: list[str], capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch

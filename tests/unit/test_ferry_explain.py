@@ -1,0 +1,259 @@
+"""`ferry explain`: what would happen to a key, said as the starter would decide it."""
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.response import StreamingBody
+from botocore.stub import Stubber
+
+from ferry import cli, explain
+from ferry.deployment import Deployment
+from ferry.problems import Problem
+from functions.common.models import Rule
+from functions.common.rules import KeyRule, Renaming, Rules
+from infra import outputs as outputs_file
+from tests.unit.ferry_fakes import outputs
+
+BUCKET = "ferry-target-us-east-1"
+MOVED = Rule(
+    decided_by="m.yaml:9",
+    mode="move",
+    purge=True,
+    checks=["a.sql", "b.sql"],
+    minimum_grade="readback",
+    storage_class="STANDARD_IA",
+    allow_empty=True,
+    multipart_threshold_bytes=6_000_000,
+)
+RULES = Rules(
+    file="m.yaml",
+    rules=(
+        KeyRule(suffix=".tmp", exclude=True, rule=Rule(decided_by="m.yaml:2")),
+        KeyRule(prefix="in/", suffix=".csv", renaming=Renaming(before="out/", of="rest"), rule=MOVED),
+        KeyRule(prefix="log/", rule=Rule(decided_by="m.yaml:15", catalogue=False, checks=[])),
+    ),
+)
+STRIPPED = Rules(
+    rules=(KeyRule(prefix="gone/", renaming=Renaming(of="rest"), rule=Rule(decided_by="m.yaml:20")),),
+)
+
+
+def told(key: str, capsys: pytest.CaptureFixture[str], rules: Rules = RULES, bucket: str | None = BUCKET) -> list[str]:
+    """The lines that a person reads, with one space where there are many."""
+    explain.explain(key, rules, bucket, as_json=False)
+    return [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+
+
+def document(key: str, capsys: pytest.CaptureFixture[str], rules: Rules = RULES) -> dict[str, Any]:
+    explain.explain(key, rules, BUCKET, as_json=True)
+    answer: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return answer
+
+
+def test_a_move_is_told_at_a_glance(capsys: pytest.CaptureFixture[str]) -> None:
+    assert told("in/2026/a.csv", capsys) == [
+        "in/2026/a.csv",
+        "MOVED by rule 2 of 3 (prefix in/ and suffix .csv), m.yaml:9",
+        "",
+        "Target s3://ferry-target-us-east-1/out/2026/a.csv",
+        "But out/2026/a.csv would go there as well, and the later upload win",
+        "Source is deleted after the proof, for good",
+        "Proof readback or bytes",
+        "Storage class STANDARD_IA",
+        "Table yes; checks: a.sql, b.sql; may be without rows",
+        "Large above 6,000,000 bytes it is copied in parts",
+    ]
+
+
+def test_a_key_that_no_rule_matches_is_told_with_the_defaults(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = told("other/a.csv", capsys)
+    assert rows[:2] == ["other/a.csv", "COPIED no rule of 3 is for it"]
+    assert rows[3:] == [
+        "Target s3://ferry-target-us-east-1/other/a.csv",
+        "Source stays",
+        "Proof any grade",
+        "Storage the source's class",
+        "Table yes; all checks",
+        "Large above 1,073,741,824 bytes it is copied in parts",
+    ]
+    assert told("other/a.csv", capsys, Rules())[1] == "COPIED there are no rules"
+
+
+@pytest.mark.parametrize(
+    ("key", "row"),
+    [
+        ("log/a.csv", "Table none: its rule says so"),
+        ("a.csv", "Table none: it lies at the bucket's root, and a table is a folder"),
+        ("a/b.pdf", "Table none: not a table: the name ends in none of"),
+        ("gone/a/b.csv", "Table yes; all checks"),
+        ("gone/b.csv", "Table none: it lies at the bucket's root, and a table is a folder"),
+    ],
+)
+def test_whether_it_is_catalogued_is_told_by_the_targets_key(
+    key: str, row: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rules = STRIPPED if key.startswith("gone/") else RULES
+    assert [line for line in told(key, capsys, rules) if line.startswith(row)]
+
+
+def test_no_checks_at_all_are_told_as_none(capsys: pytest.CaptureFixture[str]) -> None:
+    rules = Rules(rules=(KeyRule(rule=Rule(checks=[], mode="move", minimum_grade="bytes")),))
+    rows = told("a/b.csv", capsys, rules, bucket=None)
+    assert rows[1] == "MOVED by rule 1 of 1 (every key), default"
+    assert {"Target a/b.csv", "Table yes; checks: none", "Proof bytes"} <= set(rows)
+    assert "Source is deleted after the proof, in a versioned bucket by a delete marker" in rows
+
+
+def test_an_excluded_key_is_left_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    assert told("in/a.tmp", capsys) == [
+        "in/a.tmp",
+        "LEFT ALONE by rule 1 of 3 (suffix .tmp), m.yaml:2",
+        "",
+        "Upload no copy and no execution is made of it",
+    ]
+    answer = document("in/a.tmp", capsys)
+    assert (answer["outcome"], answer["rule"], answer["decided_by"]) == ("exclude", 1, "m.yaml:2")
+    assert {answer[name] for name in ("target_bucket", "target_key", "mode", "catalogue", "reason")} == {None}
+
+
+def test_a_key_that_cannot_be_is_set_aside_with_the_reason(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = told("gone/", capsys, STRIPPED)
+    assert rows[1].startswith("SET ASIDE by rule 1 of 1 (prefix gone/), m.yaml:20")
+    assert rows[3].startswith(
+        "Upload it goes to the dead-letter queue: the target key that m.yaml:20 makes of it has 0"
+    )
+    answer = document("gone/", capsys, STRIPPED)
+    assert answer["outcome"] == "dead_letter"
+    assert "has 0 bytes" in answer["reason"]
+
+
+def test_as_json_it_is_the_starters_decision_and_what_surrounds_it(capsys: pytest.CaptureFixture[str]) -> None:
+    assert document("in/2026/a.csv", capsys) == {
+        **MOVED.model_dump(mode="json"),
+        "key": "in/2026/a.csv",
+        "outcome": "move",
+        "reason": None,
+        "rule": 2,
+        "decided_by": "m.yaml:9",
+        "target_bucket": BUCKET,
+        "target_key": "out/2026/a.csv",
+        "same_target_key": ["out/2026/a.csv"],
+        "not_catalogued_reason": None,
+    }
+    answer = document("other/x.pdf", capsys)
+    assert (answer["outcome"], answer["rule"], answer["decided_by"]) == ("copy", None, "default")
+    assert answer["target_key"] == "other/x.pdf"
+    assert answer["not_catalogued_reason"].startswith("not a table")
+
+
+def test_a_key_that_a_terminal_would_act_on_is_shown_as_an_escape(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = told("in/\x1b[31m[bold]\n.csv", capsys)
+    assert rows[0] == r"in/\x1b[31m[bold]\n.csv"
+    assert rows[3].endswith(r"out/\x1b[31m[bold]\n.csv")
+
+
+def answering(*, body: bytes | None) -> Deployment:
+    """A deployment whose bucket of results holds this."""
+    deployment = Deployment(outputs(endpoint_url="http://127.0.0.1:1"))
+    stub = Stubber(deployment.target_s3)
+    where = {"Bucket": "ferry-athena-results-us-east-1", "Key": "rules/migration.json"}
+    if body is None:
+        stub.add_client_error("get_object", "NoSuchKey", expected_params=where)
+    else:
+        stub.add_response("get_object", {"Body": StreamingBody(io.BytesIO(body), len(body))}, where)
+    stub.activate()
+    return deployment
+
+
+def test_the_rules_are_those_that_the_starter_reads() -> None:
+    assert explain.deployed_rules(answering(body=RULES.model_dump_json().encode())) == RULES
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (None, "There are no rules at s3://ferry-athena-results-us-east-1/rules/migration.json, so nothing is started"),
+        (b"{}x", "What is at s3://ferry-athena-results-us-east-1/rules/migration.json are no rules of this release"),
+        (b'{"later": 1}', "are no rules of this release: deploy again."),
+    ],
+    ids=["none", "no JSON", "of another release"],
+)
+def test_rules_that_are_missing_or_cannot_be_read_are_a_problem(body: bytes | None, said: str) -> None:
+    with pytest.raises(Problem, match=said):
+        explain.deployed_rules(answering(body=body))
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "m.yaml"
+    path.write_text("rules:\n  - prefix: raw/\n    target_prefix: clean/\n")
+    return path
+
+
+def test_a_file_of_rules_is_enough_without_any_cloud(
+    file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FERRY_OUTPUTS", str(tmp_path / "absent" / "outputs.json"))
+    assert cli.run(["explain", "raw/a.csv", "--rules", str(file), "--json"]) == 0
+    said = capsys.readouterr()
+    answer = json.loads(said.out)
+    assert (answer["target_bucket"], answer["target_key"], answer["decided_by"]) == (None, "clean/a.csv", "m.yaml:2")
+    assert said.err.startswith(f"! {file}:3: target_prefix: 'raw/x' (line 2) and 'clean/x' (by no rule) would both")
+    assert said.err.count("\n") == 1
+
+
+def test_without_rules_and_without_a_cloud_it_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FERRY_OUTPUTS", str(tmp_path / "outputs.json"))
+    assert cli.run(["explain", "a"]) == 1
+    assert "No cloud here" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [["up"], ["explain", "a"]], ids=["up", "explain"])
+def test_each_mistake_of_a_file_is_a_line_and_nothing_is_done(
+    command: list[str], file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file.write_text("rules:\n  - prefix: a/\n    mode: mov\n    color: red\n")
+    elsewhere = tmp_path / "cloud" / "outputs.json"
+    assert cli.run([*command, "--rules", str(file), "--outputs", str(elsewhere)]) == 1
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert [line.split(": ")[:3] for line in said.err.splitlines()] == [
+        ["ferry", f"{file}:3", "mode"],
+        ["ferry", f"{file}:4", "color"],
+    ]
+    assert not elsewhere.parent.exists()
+
+
+@pytest.mark.parametrize("command", [["up"], ["explain", "a"]], ids=["up", "explain"])
+@pytest.mark.parametrize(("name", "said"), [("absent", "is no file"), (".", "is a folder")])
+def test_a_wrong_path_of_rules_is_wrong_usage(
+    command: list[str], name: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / name
+    elsewhere = tmp_path / "cloud" / "outputs.json"
+    assert cli.run([*command, "--rules", str(path), "--outputs", str(elsewhere)]) == 2
+    assert capsys.readouterr().err == f"ferry: --rules {path} {said}: name a migration.yaml.\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "Missing argument 'key'"),
+        ([""], "KEY has 0 bytes"),
+        (["s3://bucket/a"], "KEY s3://bucket/a: a key in the source bucket is meant, without s3://bucket/."),
+        (["k" * 1025], "KEY has 1025 bytes"),
+    ],
+)
+def test_what_is_no_key_is_wrong_usage(
+    arguments: list[str], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "outputs.json"
+    outputs_file.save(outputs(endpoint_url="http://127.0.0.1:1"), path)
+    monkeypatch.setenv("FERRY_OUTPUTS", str(path))
+    assert cli.run(["explain", *arguments]) == 2
+    assert said in capsys.readouterr().err
