@@ -32,12 +32,17 @@ def parquet(footer: bytes, data: bytes = b"data") -> bytes:
     return b"PAR1" + data + footer + len(footer).to_bytes(4, "little") + b"PAR1"
 
 
-def footer(*names: str, rows: int) -> bytes:
-    """The beginning of a footer in Thrift's compact protocol, by hand: version 1, the schema, the number of rows."""
-    columns = [b"\x15\x0c\x38" + bytes([len(name)]) + name.encode() + b"\x00" for name in names]
+def schema(*names: str) -> bytes:
+    """The list of a Parquet schema's elements in Thrift's compact protocol, by hand: a root and columns of text."""
+    texts = [name.encode() for name in names]
+    columns = [b"\x15\x0c\x25\x02\x18" + bytes([len(text)]) + text + b"\x00" for text in texts]
     root = b"\x48\x01r\x15" + bytes([2 * len(names)]) + b"\x00"
-    schema = bytes([0x19, (1 + len(names)) << 4 | 0x0C]) + root + b"".join(columns)
-    return b"\x15\x02" + schema + b"\x16" + bytes([2 * rows]) + b"\x00"
+    return bytes([(1 + len(names)) << 4 | 0x0C]) + root + b"".join(columns)
+
+
+def footer(*names: str, rows: int) -> bytes:
+    """A whole footer: version 1, the schema, the number of rows, no row groups."""
+    return b"\x15\x02\x19" + schema(*names) + b"\x16" + bytes([2 * rows]) + b"\x19\x0c\x00"
 
 
 PARQUET = parquet(footer("id", "name", rows=3))

@@ -1,0 +1,227 @@
+"""The reader of Parquet footers: what DuckDB writes is read, and whatever else comes ends in one error."""
+
+import itertools
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from functions.common import columns
+from functions.common.columns import LONGEST_FOOTER_BEGINNING, Unreadable, parquet_footer, read_columns
+from functions.common.objects import head
+from functions.common.parquet import DEEPEST, Footer, FooterCutOff, FooterUnreadable, read_footer
+from functions.common.tabular import Format
+from tests.unit.conftest import TARGET, TARGET_REGION, Cloud
+from tests.unit.test_validation_file import footer, parquet, schema
+
+TYPES = st.recursive(
+    st.sampled_from(["INTEGER", "VARCHAR", "DOUBLE", "TIMESTAMP", "DECIMAL(18,3)", "BLOB", "UUID", "BOOLEAN", "DATE"]),
+    lambda inner: st.one_of(
+        inner.map(lambda of: f"{of}[]"),
+        inner.map(lambda of: f"MAP(VARCHAR, {of})"),
+        st.lists(inner, min_size=1, max_size=3).map(
+            lambda of: "STRUCT(" + ", ".join(f"f{number} {each}" for number, each in enumerate(of)) + ")"
+        ),
+    ),
+    max_leaves=5,
+)
+NAMES = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=20)
+FIELDS = st.lists(st.tuples(NAMES, TYPES), min_size=1, max_size=20, unique_by=lambda field: field[0].lower())
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("parquet") / "a.parquet"
+
+
+@pytest.fixture(scope="module")
+def written(path: Path) -> bytes:
+    """A footer with a nested column."""
+    return write(path, [("id", "INTEGER"), ("more", "STRUCT(a INTEGER[])")], 3)
+
+
+def ask(sql: str) -> list[Any]:
+    """Ask DuckDB; the connection is nobody's afterwards, since Hypothesis keeps what it is given to the end."""
+    with duckdb.connect(config={"threads": 1}) as database:
+        return database.execute(sql).fetchall()
+
+
+def write(path: Path, fields: list[tuple[str, str]], rows: int) -> bytes:
+    """The footer that DuckDB writes for such a table."""
+    selected = ", ".join(f'NULL::{kind} AS "{name.replace(chr(34), chr(34) * 2)}"' for name, kind in fields)
+    ask(f"COPY (SELECT {selected} FROM range({rows})) TO '{path}' (FORMAT parquet)")
+    return footer_of(path.read_bytes())
+
+
+def footer_of(file: bytes) -> bytes:
+    return file[-8 - int.from_bytes(file[-8:-4], "little") : -8]
+
+
+SMALL = settings(max_examples=60, deadline=None)
+
+
+@SMALL
+@given(fields=FIELDS, rows=st.integers(0, 5000))
+def test_the_columns_and_rows_that_duckdb_writes_are_read(path: Path, fields: list[tuple[str, str]], rows: int) -> None:
+    written = write(path, fields, rows)
+    described = ask(f"DESCRIBE SELECT * FROM read_parquet('{path}')")
+    found = read_footer(written)
+    assert found == Footer(tuple(name for name, *_ in described), rows)
+    assert found.columns == tuple(name for name, _ in fields)
+
+
+@SMALL
+@given(length=st.integers(0, 1000))
+def test_a_beginning_tells_all_or_that_it_is_cut_off(written: bytes, length: int) -> None:
+    try:
+        assert read_footer(written[:length]) == Footer(("id", "more"), 3)
+    except FooterCutOff:
+        assert length < len(written)
+
+
+@settings(max_examples=500, deadline=None)
+@given(garbage=st.binary(max_size=300))
+def test_garbage_is_refused_or_read_and_nothing_else_happens(garbage: bytes) -> None:
+    with suppress(FooterUnreadable):
+        read_footer(garbage)
+
+
+NAMES_OF_GOOD = ("id", "name", "né")
+SCHEMA, GOOD = schema(*NAMES_OF_GOOD), footer(*NAMES_OF_GOOD, rows=3)
+
+
+@settings(max_examples=500, deadline=None)
+@given(changes=st.lists(st.tuples(st.integers(0, len(GOOD) - 1), st.integers(0, 255)), min_size=1, max_size=4))
+def test_a_changed_footer_is_refused_or_read_and_nothing_else_happens(changes: list[tuple[int, int]]) -> None:
+    hostile = bytearray(GOOD)
+    for at, value in changes:
+        hostile[at] = value
+    with suppress(FooterUnreadable):
+        read_footer(bytes(hostile))
+
+
+MANY = b"\xff\xff\xff\xff\x0f"
+"""4,294,967,295 as a varint."""
+
+HOSTILE: dict[str, tuple[bytes, str]] = {
+    "nothing": (b"", "ends too early"),
+    "a stop at once": (b"\x00", "tells no schema"),
+    "no number of rows": (b"\x29" + SCHEMA + b"\x00", "tells no number of rows"),
+    "fewer rows than none": (b"\x29" + SCHEMA + b"\x16\x01\x00", "less than none"),
+    "more columns than bytes": (b"\x29\xfc" + MANY, "ends too early"),
+    "more bytes in a name than there are": (b"\x29\x1c\x48" + MANY + b"x", "ends too early"),
+    "a schema of numbers": (b"\x29\x15\x02", "no list of columns"),
+    "a schema without a root": (b"\x29\x0c\x16\x02\x00", "no columns"),
+    "a root without columns": (b"\x29\x1c\x48\x01r\x00\x16\x02\x00", "no columns"),
+    "a column without a name": (b"\x29\x2c\x48\x01r\x15\x02\x00\x15\x02\x00", "without a name"),
+    "a name that is no UTF-8": (b"\x29\x1c\x48\x01\xff\x00", "no UTF-8"),
+    "fewer columns than said": (b"\x29\x2c\x48\x01r\x15\x06\x00\x48\x01a\x00\x16\x02\x00", "other columns"),
+    "a column of more parts than there are": (
+        b"\x29\x2c\x48\x01r\x15\x02\x00\x48\x01a\x15\x06\x00\x16\x02\x00",
+        "other columns",
+    ),
+    "fewer parts than none": (b"\x29\x1c\x48\x01r\x15\x01\x00", "fewer parts than none"),
+    "an endless number": (b"\x15" + b"\xff" * 50, "more than 64 bits"),
+    "an unknown kind": (b"\x1e\x00", "unknown kind (14)"),
+    "structs in structs": (b"\x1c" * 10_000, "deeper than"),
+    "lists in lists": (b"\x19" + b"\x19" * 10_000, "deeper than"),
+    "maps in maps": (b"\x1b" + b"\x01\xbb" * 10_000, "deeper than"),
+    "a long list of long lists": (b"\x19\xf9" + MANY + b"\xf3" + MANY, "ends too early"),
+    "a map of very many": (b"\x1b" + MANY + b"\x33", "ends too early"),
+    "a list of no kind": (b"\x19\xf0" + MANY, "unknown kind (0)"),
+}
+
+
+@pytest.mark.parametrize("what", HOSTILE)
+def test_a_hostile_footer_is_refused_with_the_reason(what: str) -> None:
+    data, reason = HOSTILE[what]
+    with pytest.raises(FooterUnreadable) as raised:
+        read_footer(data)
+    assert reason in str(raised.value)
+
+
+def test_every_kind_of_value_that_thrift_knows_is_passed_over() -> None:
+    values = b"".join(
+        [
+            b"\x11",  # true, in field 1
+            b"\x02\x02",  # false, its field's number written out: 1
+            b"\x03\x02\x7f",  # a byte
+            b"\x04\x02\x01",  # 16 bits
+            b"\x07\x02" + bytes(8),  # a double
+            b"\x08\x02\x02ab",  # bytes
+            b"\x09\x02\x21\x01\x02",  # a list of two truths
+            b"\x0a\x02\x13\x01",  # a set of a byte
+            b"\x0b\x02\x01\x85\x01a\x01",  # a map of bytes to a number
+            b"\x0b\x02\x00",  # an empty map
+            b"\x0c\x02\x1c\x11\x00\x00",  # a struct with a struct
+            b"\x0d\x02" + bytes(16),  # a UUID
+        ]
+    )
+    # Field 2, the schema, and field 3, with their numbers written out as well.
+    rest = b"\x09\x04" + SCHEMA + b"\x06\x06\x06"
+    assert read_footer(values + rest) == Footer(NAMES_OF_GOOD, 3)
+
+
+def test_a_struct_may_be_as_deep_as_the_bound() -> None:
+    assert DEEPEST >= 8
+    fits = b"\x1c" * DEEPEST + b"\x00" * DEEPEST
+    assert read_footer(fits + b"\x09\x04" + SCHEMA + b"\x06\x06\x06").rows == 3
+
+
+def put(cloud: Cloud, body: bytes) -> Any:
+    cloud.target.put_object(Bucket=TARGET, Key="t/a.parquet", Body=body)
+    found = head(TARGET, TARGET_REGION, "t/a.parquet")
+    assert found
+    cloud.hooks.forget()
+    return found.object
+
+
+def test_a_file_with_a_short_footer_is_read_once_at_its_end(cloud: Cloud) -> None:
+    obj = put(cloud, parquet(GOOD, data=b"d" * 1_000_000))
+    assert parquet_footer(obj, obj.size_bytes) == Footer(NAMES_OF_GOOD, 3)
+    assert [asked["Range"] for asked in cloud.hooks.params["GetObject"]] == ["bytes=-65536"]
+
+
+def test_a_file_with_a_long_footer_is_read_at_the_footers_beginning(cloud: Cloud, path: Path) -> None:
+    names = [f"a_column_with_a_long_name_{number}" for number in range(3000)]
+    write(path, [(name, "INTEGER") for name in names], 1)
+    obj = put(cloud, path.read_bytes())
+    found = parquet_footer(obj, obj.size_bytes)
+    assert found
+    assert found.columns == tuple(names)
+    end, beginning = (asked["Range"] for asked in cloud.hooks.params["GetObject"])
+    start = obj.size_bytes - 8 - len(footer_of(path.read_bytes()))
+    assert (end, beginning.partition("-")[0]) == ("bytes=-65536", f"bytes={start}")
+
+
+def test_of_a_footer_without_end_no_more_is_read_than_its_beginning(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert LONGEST_FOOTER_BEGINNING <= 8 * 1024 * 1024
+    monkeypatch.setattr(columns, "LONGEST_FOOTER_BEGINNING", 50)
+    long = footer(*(f"c{number}" for number in range(13)), rows=1) + bytes(100_000)
+    obj = put(cloud, parquet(long))
+    assert parquet_footer(obj, obj.size_bytes) is None
+    assert read_columns(obj, obj.size_bytes, Format("parquet")) is None
+    ranges = [asked["Range"] for asked in cloud.hooks.params["GetObject"]]
+    assert ranges == ["bytes=-65536", "bytes=8-57"] * 2
+
+
+@pytest.mark.parametrize("cut", [1, 4, 5, 8, 9, 20])
+def test_a_truncated_file_is_told_and_its_columns_are_not(cloud: Cloud, path: Path, cut: int) -> None:
+    write(path, [("id", "INTEGER")], 10)
+    obj = put(cloud, path.read_bytes()[:-cut])
+    with pytest.raises(Unreadable, match="it is a truncated Parquet file: its footer is missing"):
+        parquet_footer(obj, obj.size_bytes)
+    assert read_columns(obj, obj.size_bytes, Format("parquet")) is None
+
+
+def test_the_hand_made_footers_of_these_tests_are_parquets(path: Path) -> None:
+    """DuckDB finds the same columns in one, so that the hostile ones differ from it by what they are to show."""
+    path.write_bytes(parquet(footer("id", "name", rows=0)))
+    names = itertools.chain.from_iterable(ask(f"SELECT name FROM parquet_schema('{path}')"))
+    assert list(names) == ["r", "id", "name"]
