@@ -6,69 +6,53 @@ upload was superseded; (3) copy exactly that source, on the condition that the t
 A refused condition (412, 409) means that somebody else wrote: again from (1), where a target that already is
 this object, by its bytes and by everything that travels with them, is `unchanged`.
 
+A large object is copied in parts (functions/copying/multipart.py), over several calls; each begins with the same
+looks, and the parts become an object on the same conditions. A copy that is given up leaves no upload behind.
+
 Running it twice is harmless for that reason: a copy that arrived, even one whose answer was lost, is found.
 Sources: "Copying objects" and "Conditional writes" (Amazon S3 User Guide), CopyObject (S3 API reference).
 
-Raises SourceMissing, ObjectTooLarge, CopyTimedOut, AccessDenied, BucketMissing, Throttled, RequestRefused.
+Raises SourceMissing, SourceArchived, CustomerKeyRequired, ObjectTooLarge, ObjectLockMissing, TargetNotVersioned,
+CopyTimedOut, AccessDenied, BucketMissing, Throttled, RequestRefused.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from botocore.exceptions import ClientError, ReadTimeoutError
 
-from functions.common import clients
-from functions.common.aws_errors import aws_errors, code_of
 from functions.common.bounds import COPY_CALLS
-from functions.common.errors import CopyTimedOut, ObjectTooLarge, SourceMissing
-from functions.common.models import Copy, Model, ObjectVersion, Source, StepEvent
-from functions.common.objects import OTHERS_WROTE, Head, ObjectChanged, head, location, tags, version_argument
-from functions.common.proof import prove
-from functions.common.settings import BucketName, RegionName, read_settings
+from functions.common.errors import CopyTimedOut, SourceMissing
+from functions.common.models import Copy, MultipartUpload, Source, StepEvent
+from functions.common.objects import Head, ObjectChanged, head, location
+from functions.common.settings import read_settings
 from functions.common.step import count, step
-
-LARGEST_COPY_BYTES = 5 * 1024**3
-"""The most that one CopyObject copies: 5 GiB, which AWS writes as "5 GB" (S3 API reference)."""
-
-MARGIN_MS = 15_000
-"""What is kept of the function's time to answer in."""
-
+from functions.copying.annotations import carry_annotations
+from functions.copying.comparison import is_same
+from functions.copying.multipart import Turn, advance, is_multipart
+from functions.copying.refusals import require_readable, require_versioned_target
+from functions.copying.single import copy_at_once
+from functions.copying.strays import end_uploads
+from functions.copying.task import MARGIN_MS, Settings, Task
+from functions.copying.wanted import Wanted, what_is_wanted
 
 REFUSALS = 3
 """How often a refused condition is met at once, before the state machine waits a little."""
-
-TIMEOUT_STEP_SECONDS = 30
-"""Read time-outs are rounded to this, so that a warm function keeps few clients."""
 
 CLOCK_TOLERANCE = timedelta(seconds=1)
 """LastModified is in whole seconds."""
 
 
-class Settings(Model):
-    """Where objects are copied to."""
+@dataclass
+class Progress:
+    """What is known from turn to turn: whether one may have written the target, what upload there is, and how often
+    it had to be looked at again.
+    """
 
-    target_bucket: BucketName
-    target_region: RegionName
-
-
-@dataclass(frozen=True)
-class Task:
-    """One upload to copy, and how much time is left for it."""
-
-    upload: Source
-    settings: Settings
-    began: datetime
-    remaining_ms: Callable[[], int]
-
-    @property
-    def read_timeout_seconds(self) -> int:
-        """How long an answer may take: what remains."""
-        remaining = (self.remaining_ms() - MARGIN_MS) // 1000
-        return max(TIMEOUT_STEP_SECONDS, remaining // TIMEOUT_STEP_SECONDS * TIMEOUT_STEP_SECONDS)
+    written: bool
+    upload: MultipartUpload | None
+    refusals: int = 0
 
 
 @step
@@ -77,53 +61,80 @@ def handler(event: StepEvent, context: LambdaContext) -> Copy:
     previous, redrives = event.document.copy_, event.execution.redrive_count
     same_attempt = previous is not None and previous.redrive_count == redrives
     calls = (previous.calls if previous and same_attempt else 0) + 1
-    source = event.document.source
+    source, rule, key = event.document.source, event.document.rule, event.document.target_key
     if calls > COPY_CALLS:
         raise CopyTimedOut(f"{location(source.bucket, source.key)} was not copied in {COPY_CALLS} calls.")
-    task = Task(source, read_settings(Settings), event.execution.start_time, context.get_remaining_time_in_millis)
+    began, remaining_ms = event.execution.start_time, context.get_remaining_time_in_millis
+    task = Task(source, rule, key, read_settings(Settings), began, remaining_ms)
+    return copy_object(task, previous).model_copy(update={"calls": calls, "redrive_count": redrives})
+
+
+def copy_object(task: Task, previous: Copy | None = None) -> Copy:
+    """Copy until source and target stand still; `previous` is what an earlier call came to."""
+    require_versioned_target(task)
+    upload = previous.upload if previous else None
     unfinished = previous is not None and previous.status == "in_progress"
-    return copy_object(task, unfinished).model_copy(update={"calls": calls, "redrive_count": redrives})
-
-
-def copy_object(task: Task, written: bool = False) -> Copy:
-    """Copy until source and target stand still; `written` tells that an earlier call may have written already."""
-    refusals = 0
-    while task.remaining_ms() > MARGIN_MS and refusals < REFUSALS:
-        target, source = _look_at_target(task), _look_at_source(task)
-        mine = written or _is_uploaded(source, task.upload)
-        if not mine and not _may_be_ours(target, task):
-            return Copy(status="superseded")
-        if target and _is_same(source, target):
-            return _unchanged(source, target) if mine else Copy(status="superseded")
-        _require_copyable(source)
-        result = _copy(task, source, target)
-        if result is None:
-            refusals += 1
+    progress = Progress(written=unfinished and upload is None, upload=upload)
+    while task.remaining_ms() > MARGIN_MS and progress.refusals < REFUSALS:
+        try:
+            result = _look_and_copy(task, progress)
+        except ObjectChanged:
+            progress.refusals += 1
             continue
-        written = True
-        copy, stands_still = _look_again(task, source, result)
-        if stands_still:
-            count("CopiedObjects")
-            count("CopiedBytes", source.object.size_bytes, MetricUnit.Bytes)
-            return copy
-    return Copy(status="in_progress")
+        if result is not None:
+            return result
+    return Copy(status="in_progress", upload=progress.upload)
+
+
+def _look_and_copy(task: Task, progress: Progress) -> Copy | None:
+    """The protocol, once; None when it has to begin again."""
+    target, source = _look_at_target(task), _look_at_source(task, progress)
+    mine = progress.written or _is_uploaded(source, task.upload)
+    if not mine and not _may_be_ours(target, task):
+        return _superseded(task, progress)
+    require_readable(task, source)
+    wanted = what_is_wanted(source, task.rule)
+    if target and is_same(source, target, wanted, _completed_upload(task, progress, source, target)):
+        return _unchanged(task, progress, source, target, wanted) if mine else _superseded(task, progress)
+    turn = _copy(task, progress, source, target, wanted)
+    progress.upload = turn.upload
+    if turn.wait_seconds is not None:
+        return Copy(status="in_progress", upload=turn.upload, wait_seconds=turn.wait_seconds)
+    if turn.made is None:
+        progress.refusals += 1
+        return None
+    progress.written = True
+    if turn.in_parts:
+        carry_annotations(source.object, turn.made)
+    now = _look_at_source_again(task)
+    if now and now.object != source.object:
+        return None
+    # A source that was deleted meanwhile was copied in time: deletions are not mirrored.
+    count("CopiedObjects")
+    count("CopiedBytes", source.object.size_bytes, MetricUnit.Bytes)
+    # The Date of this look: S3 may send a copy's headers, Date included, long before its end.
+    at = now.answered_at if now else datetime.now(UTC)
+    return Copy(status="copied", source=source.object, target=turn.made, copied_at=at, notes=list(wanted.notes))
 
 
 def _look_at_target(task: Task) -> Head | None:
-    return head(task.settings.target_bucket, task.settings.target_region, task.upload.key, absence_is_common=True)
+    return head(task.settings.target_bucket, task.settings.target_region, task.target_key, absence_is_common=True)
 
 
-def _look_at_source(task: Task) -> Head:
+def _look_at_source(task: Task, progress: Progress) -> Head:
     """The current source; raises SourceMissing."""
-    upload = task.upload
-    found = head(upload.bucket, upload.region, upload.key)
-    where = location(upload.bucket, upload.key)
+    found = _look_at_source_again(task)
     if found is None:
+        end_uploads(task, progress.upload)
         raise SourceMissing(
-            f"{where} is gone: it was deleted or renamed before its copy was proved. Upload it again; "
+            f"{task.source} is gone: it was deleted or renamed before its copy was proved. Upload it again; "
             "the upload has an execution of its own."
         )
     return found
+
+
+def _look_at_source_again(task: Task) -> Head | None:
+    return head(task.upload.bucket, task.upload.region, task.upload.key)
 
 
 def _is_uploaded(source: Head, upload: Source) -> bool:
@@ -139,75 +150,30 @@ def _may_be_ours(target: Head | None, task: Task) -> bool:
     return target is not None and target.last_modified >= task.began - CLOCK_TOLERANCE
 
 
-def _require_copyable(source: Head) -> None:
-    obj = source.object
-    if obj.size_bytes > LARGEST_COPY_BYTES:
-        raise ObjectTooLarge(
-            f"{location(obj.bucket, obj.key)} has {obj.size_bytes:,} bytes; objects of up to {LARGEST_COPY_BYTES:,} "
-            "bytes can be copied so far. Split it, or copy it by other means."
-        )
+def _completed_upload(task: Task, progress: Progress, source: Head, target: Head) -> MultipartUpload | None:
+    """The recorded upload, if this target may be what it was completed to: the answer may have been lost."""
+    upload = progress.upload
+    of_this_source = upload is not None and upload.parts > 0 and upload.source == source.object
+    return upload if of_this_source and _may_be_ours(target, task) else None
 
 
-def _is_same(source: Head, target: Head) -> bool:
-    """Whether the target already is the source: everything carried, the tags, and the bytes, by proof."""
-    if source.carried != target.carried or source.tag_count != target.tag_count:
-        return False
-    try:
-        # Asked for even where a HEAD counts none: it counts them only for a role that may read them.
-        return prove(source.object, target.object).equal and tags(source.object) == tags(target.object)
-    except ObjectChanged:
-        return False
+def _copy(task: Task, progress: Progress, source: Head, target: Head | None, wanted: Wanted) -> Turn:
+    """The next thing that the copy of this source needs."""
+    if not is_multipart(source.object, task.rule.multipart_threshold_bytes):
+        end_uploads(task, progress.upload)
+        return Turn(None, in_parts=False, made=copy_at_once(task, source, target, wanted))
+    return advance(task, progress.upload, source, target, wanted)
 
 
-def _unchanged(source: Head, target: Head) -> Copy:
+def _unchanged(task: Task, progress: Progress, source: Head, target: Head, wanted: Wanted) -> Copy:
     """The target has been there since its LastModified, but for multipart objects, which date from their start."""
+    end_uploads(task, progress.upload)
+    carry_annotations(source.object, target.object)
     since = target.answered_at if "-" in target.object.etag else target.last_modified
-    return Copy(status="unchanged", source=source.object, target=target.object, copied_at=since)
+    made = task.made(target.object.version_id, target.object.etag)
+    return Copy(status="unchanged", source=source.object, target=made, copied_at=since, notes=list(wanted.notes))
 
 
-def _copy(task: Task, source: Head, target: Head | None) -> dict[str, Any] | None:
-    """Send one conditional CopyObject; None when it has to be looked at again."""
-    obj, settings = source.object, task.settings
-    client = clients.s3_for_conditional_writes(settings.target_region, task.read_timeout_seconds)
-    doing = f"copying {location(obj.bucket, obj.key)} to {location(settings.target_bucket, obj.key)}"
-    arguments: dict[str, Any] = {
-        "CopySource": {"Bucket": obj.bucket, "Key": obj.key, **version_argument(obj.version_id)},
-        "CopySourceIfMatch": obj.etag,
-        # The source's own algorithm, so that the stored checksums can be compared.
-        "ChecksumAlgorithm": obj.checksum_algorithm or "CRC64NVME",
-        **({"IfMatch": target.object.etag} if target else {"IfNoneMatch": "*"}),
-    }
-    with aws_errors(doing):
-        try:
-            return dict(client.copy_object(Bucket=settings.target_bucket, Key=obj.key, **arguments))
-        except ClientError as error:
-            if code_of(error) in OTHERS_WROTE:
-                return None
-            raise
-        except ReadTimeoutError:
-            return None
-
-
-def _look_again(task: Task, source: Head, result: dict[str, Any]) -> tuple[Copy, bool]:
-    """What was made, and whether the source is still what was copied.
-
-    `copied_at` is the Date of this look: S3 may send a copy's headers, Date included, long before its end.
-    """
-    upload, settings = task.upload, task.settings
-    now = head(upload.bucket, upload.region, upload.key)
-    made = ObjectVersion(
-        bucket=settings.target_bucket,
-        region=settings.target_region,
-        key=upload.key,
-        version_id=result.get("VersionId"),
-        etag=result["CopyObjectResult"]["ETag"].strip('"'),
-    )
-    at = now.answered_at if now else datetime.now(UTC)
-    copy = Copy(status="copied", source=source.object, target=made, copied_at=at)
-    # A source that was deleted meanwhile was copied in time: deletions are not mirrored.
-    return copy, now is None or _identity(now) == _identity(source)
-
-
-def _identity(found: Head) -> tuple[object, ...]:
-    """What tells two uploads apart, also two of the same bytes within a second of LastModified."""
-    return found.object, found.last_modified, found.carried, found.tag_count
+def _superseded(task: Task, progress: Progress) -> Copy:
+    end_uploads(task, progress.upload)
+    return Copy(status="superseded")

@@ -1,6 +1,6 @@
 """One S3 object as HEAD tells it: which one exactly, what proves its bytes, what travels with them.
 
-Reading twice is harmless. Raises AccessDenied, BucketMissing, Throttled, RequestRefused.
+Reading twice is harmless. Raises CustomerKeyRequired, AccessDenied, BucketMissing, Throttled, RequestRefused.
 """
 
 from collections.abc import Iterator
@@ -15,22 +15,13 @@ from botocore.response import StreamingBody
 
 from functions.common import clients
 from functions.common.aws_errors import aws_errors, code_of
-from functions.common.errors import BucketMissing, FerryError
+from functions.common.carried import LOCK, carried, digest
+from functions.common.errors import BucketMissing, CustomerKeyRequired, FerryError
 from functions.common.models import ObjectVersion, StoredObject
-
-CARRIED_HEADERS = (
-    "CacheControl",
-    "ContentDisposition",
-    "ContentEncoding",
-    "ContentLanguage",
-    "ContentType",
-    "ExpiresString",
-    "Metadata",
-)
-"""What CopyObject carries over besides the bytes and the tags ("Copying objects", Amazon S3 User Guide)."""
 
 GONE = frozenset({"404", "NoSuchKey", "NoSuchVersion", "NotFound"})
 MD5_ENCRYPTIONS = frozenset({None, "AES256"})
+ARCHIVE_CLASSES = frozenset({"GLACIER", "DEEP_ARCHIVE"})
 OTHERS_WROTE = GONE | {"412", "PreconditionFailed", "409", "ConditionalRequestConflict"}
 """A refused condition: the object is no longer what it was when we looked. (IfMatch on one that was deleted
 is a 404.)"""
@@ -46,14 +37,26 @@ class ObjectChanged(FerryError):
 
 @dataclass(frozen=True)
 class Head:
-    """What HEAD answered, and when."""
+    """What HEAD answered, and when.
+
+    `carried` and `locks` are members of functions/common/carried.py; locks, like the count of tags, are hidden from
+    a role that may not read them. `archived`: its bytes cannot be read before they are restored.
+    """
 
     object: StoredObject
     carried: dict[str, Any]
-    metadata: dict[str, str]
+    locks: dict[str, Any]
     tag_count: int
+    storage_class: str
+    archived: bool
     last_modified: datetime
     answered_at: datetime
+
+    @property
+    def metadata(self) -> dict[str, str]:
+        """The user's metadata."""
+        metadata: dict[str, str] = self.carried.get("Metadata", {})
+        return metadata
 
 
 def location(bucket: str, key: str) -> str:
@@ -83,12 +86,33 @@ def head(bucket: str, region: str, key: str, absence_is_common: bool = False) ->
         try:
             response = client.head_object(Bucket=bucket, Key=key, ChecksumMode="ENABLED")
         except ClientError as error:
+            if code_of(error) == "400":
+                _explain_refused_look(bucket, region, key, error)
             if code_of(error) not in GONE:
                 raise
             if not absence_is_common:
                 _require_bucket(bucket, region)
             return None
     return _read(bucket, region, key, response)
+
+
+def _explain_refused_look(bucket: str, region: str, key: str, refused: ClientError) -> None:
+    """Raise what a HEAD, which has no body, could not say: a GET of the same object answers in words.
+
+    An object with SSE-C cannot even be looked at without its key ("Using server-side encryption with
+    customer-provided keys", Amazon S3 User Guide).
+    """
+    try:
+        clients.s3(region).get_object(Bucket=bucket, Key=key, Range="bytes=0-0")["Body"].close()
+    except ClientError as error:
+        said = error.response.get("Error", {}).get("Message", "")
+        if code_of(error) == "InvalidRequest" and "encryption" in said.lower():
+            raise CustomerKeyRequired(
+                f"{location(bucket, key)} is encrypted with a key that only its owner has (SSE-C), so nobody else can "
+                "copy it. Upload it again with SSE-S3 or SSE-KMS, or copy it by other means."
+            ) from error
+        raise
+    raise refused
 
 
 def _require_bucket(bucket: str, region: str) -> None:
@@ -104,6 +128,7 @@ def _read(bucket: str, region: str, key: str, response: Any) -> Head:
     etag = response["ETag"].strip('"')
     encryption = response.get("ServerSideEncryption")
     algorithm, value = _stored_checksum(response)
+    last_modified = response["LastModified"].astimezone(UTC)
     return Head(
         object=StoredObject(
             bucket=bucket,
@@ -118,13 +143,28 @@ def _read(bucket: str, region: str, key: str, response: Any) -> Head:
             # "Checking object integrity", Amazon S3 User Guide: an ETag is the MD5 of the bytes only of an
             # object sent in one part and encrypted with SSE-S3 or not at all.
             etag_is_md5="-" not in etag and encryption in MD5_ENCRYPTIONS and not response.get("SSECustomerAlgorithm"),
+            last_modified=last_modified,
+            carried_digest=digest(response),
         ),
-        carried={name: response.get(name) for name in CARRIED_HEADERS},
-        metadata=response.get("Metadata", {}),
+        carried=carried(response),
+        locks={name: response[name] for name in LOCK if response.get(name)},
         tag_count=response.get("TagCount", 0),
-        last_modified=response["LastModified"].astimezone(UTC),
+        storage_class=response.get("StorageClass", "STANDARD"),
+        archived=_is_archived(response),
+        last_modified=last_modified,
         answered_at=answered_at(response),
     )
+
+
+def _is_archived(response: Any) -> bool:
+    """By "Working with archived objects" (Amazon S3 User Guide): a restored copy can be read until it expires.
+
+    ArchiveStatus is told of INTELLIGENT_TIERING while the object lies in one of its archive tiers.
+    """
+    if response.get("ArchiveStatus"):
+        return True
+    restored = 'ongoing-request="false"' in response.get("Restore", "")
+    return response.get("StorageClass") in ARCHIVE_CLASSES and not restored
 
 
 def _stored_checksum(response: Any) -> tuple[str | None, str | None]:

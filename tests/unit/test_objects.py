@@ -2,12 +2,11 @@
 
 from typing import Any
 
-import boto3
 import pytest
 
-from functions.common.errors import AccessDenied, BucketMissing, RequestRefused, Throttled
+from functions.common.errors import AccessDenied, BucketMissing, CustomerKeyRequired, RequestRefused, Throttled
 from functions.common.models import StoredObject
-from functions.common.objects import CARRIED_HEADERS, ObjectChanged, head, opened, same_version, tags
+from functions.common.objects import Head, ObjectChanged, head, opened, same_version, tags
 from functions.common.tabular import FORMATS, Format, file_format, not_catalogued_reason
 from tests.unit.conftest import KEY, SOURCE, SOURCE_REGION, Cloud, Refusal
 
@@ -21,31 +20,21 @@ WRITTEN: dict[str, Any] = {
 }
 
 
-def look(cloud: Cloud, **answer: Any) -> StoredObject:
+def look_at(cloud: Cloud, **answer: Any) -> Head:
     cloud.hooks.edits["HeadObject"] = lambda parsed: parsed.update(answer)
     found = head(SOURCE, SOURCE_REGION, KEY)
     assert found
-    return found.object
+    return found
 
 
-def test_what_is_carried_over_is_what_head_tells_and_a_copy_takes() -> None:
-    model = boto3.Session().client("s3", "us-east-1").meta.service_model
-    told: Any = model.operation_model("HeadObject").output_shape
-    taken: Any = model.operation_model("CopyObject").input_shape
-    # botocore adds ExpiresString, since not every Expires is a date.
-    carried = {name.removesuffix("String") for name in CARRIED_HEADERS}
-    assert carried <= set(told.members) | {"Expires"}
-    assert carried <= set(taken.members)
-    of_the_user = {name for name in told.members if name.startswith(("Content", "Cache", "Expires", "Metadata"))}
-    computed = {"ContentLength", "ContentRange"}
-    assert {name.removesuffix("String") for name in of_the_user} - computed == carried
+def look(cloud: Cloud, **answer: Any) -> StoredObject:
+    return look_at(cloud, **answer).object
 
 
 def test_what_an_upload_says_of_itself_is_carried(cloud: Cloud) -> None:
     cloud.upload(Tagging="x=1&y=2", **WRITTEN)
-    found = head(SOURCE, SOURCE_REGION, KEY)
-    assert found
-    assert {name: value for name, value in found.carried.items() if value} == WRITTEN
+    found = look_at(cloud)
+    assert found.carried == WRITTEN
     assert (found.metadata, found.tag_count) == ({"a": "1"}, 2)
     assert tags(found.object) == {"x": "1", "y": "2"}
 
@@ -116,6 +105,52 @@ def test_the_look_at_the_bucket_behind_a_bare_404_may_fail_in_its_own_way(
     with pytest.raises(error) as raised:
         head(SOURCE, SOURCE_REGION, KEY)
     assert SOURCE in str(raised.value)
+
+
+def test_what_head_tells_of_a_lock_a_class_and_a_time_is_kept(cloud: Cloud) -> None:
+    cloud.upload(StorageClass="STANDARD_IA")
+    plain, locked = look_at(cloud), look_at(cloud, ObjectLockMode="GOVERNANCE", ObjectLockLegalHoldStatus="ON")
+    assert (plain.storage_class, plain.locks, plain.archived) == ("STANDARD_IA", {}, False)
+    assert locked.locks == {"ObjectLockMode": "GOVERNANCE", "ObjectLockLegalHoldStatus": "ON"}
+    assert plain.object.last_modified == plain.last_modified
+    assert locked.object != plain.object, "the digest tells them apart"
+    assert same_version(locked.object, plain.object)
+    cloud.upload()
+    assert look_at(cloud).storage_class == "STANDARD"
+
+
+@pytest.mark.parametrize(
+    ("answer", "archived"),
+    [
+        ({"StorageClass": "GLACIER"}, True),
+        ({"StorageClass": "DEEP_ARCHIVE"}, True),
+        ({"StorageClass": "GLACIER", "Restore": 'ongoing-request="true"'}, True),
+        ({"StorageClass": "GLACIER", "Restore": 'ongoing-request="false", expiry-date="Fri, 21 Dec 2029"'}, False),
+        ({"StorageClass": "GLACIER_IR"}, False),
+        ({"StorageClass": "INTELLIGENT_TIERING"}, False),
+        ({"StorageClass": "INTELLIGENT_TIERING", "ArchiveStatus": "ARCHIVE_ACCESS"}, True),
+        ({"StorageClass": "INTELLIGENT_TIERING", "ArchiveStatus": "DEEP_ARCHIVE_ACCESS"}, True),
+    ],
+)
+def test_an_archived_object_is_one_whose_bytes_cannot_be_read_now(
+    cloud: Cloud, answer: dict[str, Any], archived: bool
+) -> None:
+    cloud.upload()
+    assert look_at(cloud, **answer).archived is archived
+
+
+def test_an_object_with_a_customers_key_is_told_from_another_bad_request(cloud: Cloud) -> None:
+    """A HEAD has no body to say it; a GET of the same object has."""
+    cloud.upload()
+    cloud.hooks.answer("HeadObject", *[Refusal("400")] * 3)
+    cloud.hooks.answer("GetObject", Refusal("InvalidRequest", "stored using a form of Server Side Encryption"))
+    with pytest.raises(CustomerKeyRequired, match=f"s3://{SOURCE}/.*SSE-C.*Upload it again"):
+        head(SOURCE, SOURCE_REGION, KEY)
+    cloud.hooks.answer("GetObject", Refusal("ExpiredToken", "The provided token has expired."))
+    with pytest.raises(RequestRefused, match="ExpiredToken: The provided token"):
+        head(SOURCE, SOURCE_REGION, KEY)
+    with pytest.raises(RequestRefused, match="400"):
+        head(SOURCE, SOURCE_REGION, KEY)
 
 
 def test_an_object_is_read_only_while_it_is_that_one(cloud: Cloud) -> None:

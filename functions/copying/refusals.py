@@ -1,0 +1,57 @@
+"""What cannot be copied, told before or after S3 says so.
+
+Raises SourceArchived, ObjectLockMissing, TargetNotVersioned.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from botocore.exceptions import ClientError
+
+from functions.common.aws_errors import aws_errors, code_of
+from functions.common.errors import ObjectLockMissing, SourceArchived, TargetNotVersioned
+from functions.common.objects import Head
+from functions.copying.buckets import is_versioned
+from functions.copying.task import Task
+
+
+def require_readable(task: Task, source: Head) -> None:
+    """Refuse an archived source, of which S3 tells everything but the bytes."""
+    if source.archived:
+        raise _archived(task)
+
+
+def require_versioned_target(task: Task) -> None:
+    """Refuse to move to a bucket where anybody's write would destroy the only copy."""
+    settings = task.settings
+    if task.rule.mode == "move" and not is_versioned(settings.target_bucket, settings.target_region):
+        raise TargetNotVersioned(
+            f"{task.source} is not moved: {settings.target_bucket} keeps no versions, so that anybody's write would "
+            "destroy the only copy. Enable versioning there, then replay; or copy instead (mode: copy)."
+        )
+
+
+@contextmanager
+def copy_errors(task: Task) -> Iterator[None]:
+    """Raise what S3 refuses about this copy as an error of ours."""
+    with aws_errors(f"copying {task.source} to {task.target}"):
+        try:
+            yield
+        except ClientError as error:
+            said = error.response.get("Error", {}).get("Message", "")
+            if code_of(error) == "InvalidObjectState":
+                raise _archived(task) from error
+            # "Bucket is missing Object Lock Configuration"; S3 has no code of its own for it.
+            if code_of(error) == "InvalidRequest" and "object lock" in said.lower():
+                raise ObjectLockMissing(
+                    f"{task.source} is locked, and {task.settings.target_bucket} has no Object Lock ({said}). Enable "
+                    "Object Lock on the target bucket, then replay."
+                ) from error
+            raise
+
+
+def _archived(task: Task) -> SourceArchived:
+    return SourceArchived(
+        f"{task.source} lies in an archive and cannot be read. Restore it (RestoreObject), wait until that is done, "
+        "then replay."
+    )
