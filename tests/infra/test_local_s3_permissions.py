@@ -131,8 +131,12 @@ def test_what_is_sent_along_needs_its_permission(
 def test_if_match_needs_to_read_the_target(s3: Any, restricted: Restricted, bucket: str, method: str) -> None:
     key = f"matched-{method}"
     s3.put_object(Bucket=bucket, Key=key, Body=b"x")
-    where: dict[str, Any] = {"Bucket": bucket, "Key": key, "IfMatch": md5(b"x")}
-    where |= {"put_object": {"Body": b"x"}, "copy_object": {"CopySource": f"{bucket}/plain"}}.get(method, {})
+    own: dict[str, dict[str, Any]] = {
+        "put_object": {"Body": b"x"},
+        "copy_object": {"CopySource": f"{bucket}/plain"},
+        "delete_object": {},
+    }
+    where = {"Bucket": bucket, "Key": key, "IfMatch": md5(b"x"), **own[method]}
     with refused("AccessDenied", 403):
         getattr(restricted("PutObject", "DeleteObject"), method)(**where)
     getattr(restricted(*BASIC, "DeleteObject"), method)(**where)
