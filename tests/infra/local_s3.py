@@ -2,12 +2,15 @@
 
 import base64
 import hashlib
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+
+from tests.infra.local_server import Server, policy
 
 MIB = 1024**2
 SMALLEST_PART = 5 * MIB
@@ -33,6 +36,32 @@ def refused(code: str, status: int) -> Iterator[pytest.ExceptionInfo[ClientError
         yield caught
     answer = caught.value.response
     assert (answer["Error"]["Code"], answer["ResponseMetadata"]["HTTPStatusCode"]) == (code, status)
+
+
+class Events:
+    """What a bucket tells of itself, from now on."""
+
+    def __init__(self, server: Server, bucket: str) -> None:
+        self._sqs = server.client("sqs")
+        self._url = self._sqs.create_queue(QueueName=bucket)["QueueUrl"]
+        answer = self._sqs.get_queue_attributes(QueueUrl=self._url, AttributeNames=["QueueArn"])
+        arn = answer["Attributes"]["QueueArn"]
+        permitted = {"Effect": "Allow", "Principal": "*", "Action": "sqs:SendMessage", "Resource": arn}
+        self._sqs.set_queue_attributes(QueueUrl=self._url, Attributes={"Policy": policy([permitted])})
+        configuration = {"QueueConfigurations": [{"QueueArn": arn, "Events": ["s3:ObjectCreated:*"]}]}
+        server.client("s3").put_bucket_notification_configuration(
+            Bucket=bucket, NotificationConfiguration=configuration
+        )
+
+    def next(self) -> dict[str, Any]:
+        """Wait for the next one: the record's own form."""
+        while True:
+            for message in self._sqs.receive_message(QueueUrl=self._url, WaitTimeSeconds=5).get("Messages", []):
+                self._sqs.delete_message(QueueUrl=self._url, ReceiptHandle=message["ReceiptHandle"])
+                # A bucket's first message is s3:TestEvent, without records.
+                for record in json.loads(message["Body"]).get("Records", []):
+                    found: dict[str, Any] = record
+                    return found
 
 
 def upload(s3: Any, bucket: str, key: str, parts: list[bytes], **arguments: Any) -> list[dict[str, Any]]:

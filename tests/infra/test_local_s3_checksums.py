@@ -72,6 +72,13 @@ def test_an_object_sent_without_a_checksum_gets_crc64nvme(server: Server) -> Non
     assert "ChecksumCRC32" not in found
 
 
+def test_what_is_stored_is_answered(server: Server) -> None:
+    s3 = server.client("s3")
+    s3.create_bucket(Bucket="answered")
+    put = s3.put_object(Bucket="answered", Key="k", Body=CHECK, ChecksumAlgorithm="CRC32C")
+    assert (put["ChecksumCRC32C"], put["ChecksumType"]) == ("4waSgw==", "FULL_OBJECT")
+
+
 def _without_checksum(request: object, **_: object) -> None:
     headers = request.headers  # type: ignore[attr-defined]
     for name in [name for name in headers if name.lower().startswith(("x-amz-checksum", "x-amz-sdk-checksum"))]:

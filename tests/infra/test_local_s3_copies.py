@@ -1,6 +1,5 @@
 """CopyObject in the embedded cloud does as AWS's does (AWS: "CopyObject", S3 API reference)."""
 
-import json
 import threading
 import uuid
 from typing import Any
@@ -8,7 +7,7 @@ from typing import Any
 import pytest
 
 from infra.local.s3 import copies
-from tests.infra.local_s3 import MIB, SMALLEST_PART, content, md5, refused, sha256, upload
+from tests.infra.local_s3 import MIB, SMALLEST_PART, Events, content, md5, refused, sha256, upload
 from tests.infra.local_server import Server
 
 
@@ -114,27 +113,28 @@ def test_a_copy_of_parts_is_one_object_with_a_checksum_of_the_whole(s3: Any, buc
 
 
 def test_the_event_names_the_copys_own_etag(server: Server, s3: Any, bucket: str) -> None:
-    sqs = server.client("sqs")
-    queue = sqs.create_queue(QueueName=bucket)["QueueUrl"]
-    arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-    allowed = {"Effect": "Allow", "Principal": "*", "Action": "sqs:SendMessage", "Resource": arn}
-    policy = json.dumps({"Version": "2012-10-17", "Statement": [allowed]})
-    sqs.set_queue_attributes(QueueUrl=queue, Attributes={"Policy": policy})
     parts = [content(SMALLEST_PART), b"end"]
     upload(s3, bucket, "source", parts)
-    s3.put_bucket_notification_configuration(
-        Bucket=bucket,
-        NotificationConfiguration={"QueueConfigurations": [{"QueueArn": arn, "Events": ["s3:ObjectCreated:*"]}]},
-    )
+    events = Events(server, bucket)
     s3.copy_object(Bucket=bucket, Key="target", CopySource=f"{bucket}/source")
-    records: list[dict[str, Any]] = []
-    while not records:
-        for message in sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=5).get("Messages", []):
-            records += json.loads(message["Body"]).get("Records", [])
-            sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
-    assert [(record["eventName"], record["s3"]["object"]["eTag"]) for record in records] == [
-        ("ObjectCreated:Copy", md5(b"".join(parts)).strip('"'))
-    ]
+    record = events.next()
+    assert (record["eventName"], record["s3"]["object"]["eTag"]) == (
+        "ObjectCreated:Copy",
+        md5(b"".join(parts)).strip('"'),
+    )
+
+
+def test_a_copy_in_a_suspended_bucket_is_its_null_version(s3: Any, bucket: str) -> None:
+    versioned(s3, bucket)
+    parts = [content(SMALLEST_PART), b"end"]
+    upload(s3, bucket, "source", parts)
+    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Suspended"})
+    s3.copy_object(
+        Bucket=bucket, Key="target", CopySource=f"{bucket}/source", Tagging="a=b", TaggingDirective="REPLACE"
+    )
+    for arguments in ({}, {"VersionId": "null"}):
+        head = s3.head_object(Bucket=bucket, Key="target", ChecksumMode="ENABLED", **arguments)
+        assert (head["ETag"], head["ChecksumType"], head["TagCount"]) == (md5(b"".join(parts)), "FULL_OBJECT", 1)
 
 
 def test_what_aws_drops_is_dropped_and_the_rest_kept(s3: Any, bucket: str) -> None:

@@ -170,3 +170,20 @@ def test_a_lock_is_read_with_its_permission(restricted: Restricted, bucket: str,
     assert getattr(reader, method)(Bucket=bucket, Key="full")
     with refused("NoSuchObjectLockConfiguration", 404):
         getattr(reader, method)(Bucket=bucket, Key="plain")
+
+
+def test_who_may_not_list_is_not_told_what_is_missing(server: Server, s3: Any, bucket: str) -> None:
+    objects = [f"arn:aws:s3:::{bucket}/*"]
+    keys = server.user(f"user-{uuid.uuid4().hex[:12]}", [allow(["s3:GetObject", "s3:PutObject"], objects)])
+    blind = server.client("s3", keys)
+    where = {"Bucket": bucket, "Key": "target", "CopySource": f"{bucket}/missing"}
+    with refused("403", 403):
+        blind.head_object(Bucket=bucket, Key="missing")
+    with refused("AccessDenied", 403):
+        blind.get_object(Bucket=bucket, Key="missing")
+    with refused("AccessDenied", 403):
+        blind.copy_object(**where)
+    with refused("404", 404):
+        s3.head_object(Bucket=bucket, Key="missing")
+    with refused("NoSuchKey", 404):
+        s3.copy_object(**where)

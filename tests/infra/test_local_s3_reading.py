@@ -105,3 +105,20 @@ def test_attributes_of_an_object_that_was_sent_whole(s3: Any, bucket: str) -> No
 def test_attributes_of_what_is_missing(s3: Any, bucket: str) -> None:
     with refused("NoSuchKey", 404):
         s3.get_object_attributes(Bucket=bucket, Key="missing", ObjectAttributes=ATTRIBUTES)
+
+
+def test_an_object_of_a_customers_key_is_not_told_of_without_it(s3: Any, bucket: str) -> None:
+    customer = {"SSECustomerAlgorithm": "AES256", "SSECustomerKey": "k" * 32}
+    s3.put_object(Bucket=bucket, Key="secret", Body=b"x", **customer)
+    with refused("400", 400):
+        s3.head_object(Bucket=bucket, Key="secret")
+    assert s3.head_object(Bucket=bucket, Key="secret", **customer)["ContentLength"] == 1
+
+
+def test_only_the_object_that_is_meant_is_deleted(s3: Any, bucket: str) -> None:
+    etag = s3.put_object(Bucket=bucket, Key="moved", Body=b"x")["ETag"]
+    with refused("PreconditionFailed", 412):
+        s3.delete_object(Bucket=bucket, Key="moved", IfMatch=md5(b"other"))
+    assert s3.delete_object(Bucket=bucket, Key="moved", IfMatch=etag)["DeleteMarker"]
+    with refused("NoSuchKey", 404):
+        s3.delete_object(Bucket=bucket, Key="moved", IfMatch=etag)

@@ -8,14 +8,13 @@ adobe/S3Mock, issue 2586.
 
 import base64
 import hashlib
-import json
 import uuid
 from typing import Any
 
 import pytest
 
 from infra.local.s3 import checksums, uploads
-from tests.infra.local_s3 import MIB, SMALLEST_PART, content, md5, part_of, refused, sha256, upload
+from tests.infra.local_s3 import MIB, SMALLEST_PART, Events, content, md5, part_of, refused, sha256, upload
 from tests.infra.local_server import ACCOUNT, Server, allow
 
 BODY = content(11 * MIB)
@@ -281,31 +280,14 @@ def test_uploads_are_listed_with_who_began_them(server: Server, s3: Any, bucket:
 
 
 def test_completion_is_an_event_with_size_and_etag(server: Server, s3: Any, key: str) -> None:
-    sqs, bucket = server.client("sqs"), f"events-{key[:12]}"
+    bucket = f"events-{key[:12]}"
     s3.create_bucket(Bucket=bucket)
-    queue = sqs.create_queue(QueueName=bucket)["QueueUrl"]
-    arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-    permitted = {"Effect": "Allow", "Principal": "*", "Action": "sqs:SendMessage", "Resource": arn}
-    policy = json.dumps({"Version": "2012-10-17", "Statement": [permitted]})
-    sqs.set_queue_attributes(QueueUrl=queue, Attributes={"Policy": policy})
-    s3.put_bucket_notification_configuration(
-        Bucket=bucket,
-        NotificationConfiguration={"QueueConfigurations": [{"QueueArn": arn, "Events": ["s3:ObjectCreated:*"]}]},
-    )
+    events = Events(server, bucket)
     upload(s3, bucket, "whole", PARTS)
+    record = events.next()
+    assert record["eventName"] == "ObjectCreated:CompleteMultipartUpload"
     etag = s3.head_object(Bucket=bucket, Key="whole")["ETag"].strip('"')
-    records: list[dict[str, Any]] = []
-    while not records:
-        for message in sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=5).get("Messages", []):
-            records += json.loads(message["Body"]).get("Records", [])
-            sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
-    (record,) = records
-    about = record["s3"]["object"]
-    assert (record["eventName"], about["size"], about["eTag"]) == (
-        "ObjectCreated:CompleteMultipartUpload",
-        len(BODY),
-        etag,
-    )
+    assert (record["s3"]["object"]["size"], record["s3"]["object"]["eTag"]) == (len(BODY), etag)
 
 
 def test_a_whole_copy_in_parts_takes_no_memory_of_its_own() -> None:

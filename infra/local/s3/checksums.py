@@ -2,7 +2,7 @@
 
 - MiniStack computes CRC64NVME and CRC32C a byte at a time in Python: a gigabyte takes minutes. Here a library does.
 - An object that is sent without a checksum gets CRC64NVME; MiniStack stores none (AWS: "Checking object
-  integrity", S3 User Guide).
+  integrity", S3 User Guide). PutObject answers with the checksum that is stored ("PutObject", S3 API reference).
 
 A full-object value of CRCs is folded from the parts' values, so that no byte is read again; a composite value is
 the digest of the parts' digests, with their number (the same page).
@@ -16,7 +16,7 @@ from typing import Any
 from awscrt import checksums as crt  # type: ignore[import-untyped]
 from ministack.services import s3
 
-from infra.local.s3.replacing import rely_on, wrap
+from infra.local.s3.replacing import Answer, rely_on, wrap
 
 DEFAULT = "CRC64NVME"
 COMPOSITE = "COMPOSITE"
@@ -46,6 +46,7 @@ def install() -> None:
     s3._S3_CHECKSUM_HEADERS = tuple(name.lower() for name in (*_CRCS, *_DIGESTS))
     wrap(s3, "_compute_s3_checksum", _computing)
     wrap(s3, "_build_object_record", _never_without)
+    wrap(s3, "_put_object", _answering)
 
 
 def compute(algorithm: str, body: bytes | memoryview) -> str | None:
@@ -98,3 +99,15 @@ def _never_without(build_object_record: Any) -> Any:
         return record
 
     return built
+
+
+def _answering(put_object: Callable[..., Answer]) -> Any:
+    def put(bucket: str, key: str, body: bytes, headers: dict[str, str]) -> Answer:
+        status, answered, document = put_object(bucket, key, body, headers)
+        if status != 200:
+            return status, answered, document
+        values = s3._buckets[bucket]["objects"][key]["checksums"]
+        told = {f"x-amz-checksum-{name.lower()}": value for name, value in values.items()}
+        return status, {**answered, **told, "x-amz-checksum-type": FULL_OBJECT}, document
+
+    return put

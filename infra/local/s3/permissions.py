@@ -10,10 +10,13 @@
   "How to perform conditional deletes", S3 User Guide).
 - GET and HEAD give the number of tags, the retention and the legal hold only to whom may read them ("HeadObject":
   TagCount, ObjectLockMode, ObjectLockLegalHoldStatus), and do not say that there was something to give.
+- Who may not list a bucket is not told that an object is missing: AccessDenied ("GetObject", "HeadObject": Permissions;
+  "Troubleshoot access denied (403 Forbidden) errors in Amazon S3", S3 User Guide).
 """
 
 from collections.abc import Callable, Iterator
 from typing import Any
+from urllib.parse import unquote
 
 from ministack import app
 from ministack.core import iam_actions, iam_evaluator, router
@@ -21,7 +24,7 @@ from ministack.services import s3
 
 from infra.local.s3 import versions
 from infra.local.s3.copies import find_source
-from infra.local.s3.replacing import Answer, rely_on, wrap
+from infra.local.s3.replacing import Answer, error, rely_on, wrap
 
 Headers = dict[str, str]
 Query = dict[str, Any]
@@ -41,6 +44,8 @@ def install() -> None:
     wrap(iam_actions, "s3_additional_checks", _checking_more)
     wrap(s3, "_get_object", _hiding)
     wrap(s3, "_head_object", _hiding)
+    wrap(s3, "_copy_object", _hiding_a_missing_source)
+    wrap(s3, "_upload_part_copy", _hiding_a_missing_source)
 
 
 def allowed(action: str, bucket: str, key: str, headers: Headers, query: Query) -> bool:
@@ -52,7 +57,8 @@ def allowed(action: str, bucket: str, key: str, headers: Headers, query: Query) 
 
 
 def _arn(bucket: str, key: str) -> str:
-    return f"arn:aws:s3:::{bucket}/{key}"
+    """The ARN of an object; of the bucket without a key."""
+    return f"arn:aws:s3:::{bucket}/{key}" if key else f"arn:aws:s3:::{bucket}"
 
 
 def _checking_more(additional_checks: Callable[..., list[Check]]) -> Any:
@@ -95,6 +101,8 @@ def _hiding(read: Callable[..., Answer]) -> Any:
     def shown(bucket: str, key: str, headers: Headers | None = None, query: Query | None = None) -> Answer:
         headers, query = headers or {}, query or {}
         status, answered, body = read(bucket, key, headers, query)
+        if status == 404 and bucket in s3._buckets and not allowed("s3:ListBucket", bucket, "", headers, query):
+            return error("AccessDenied", "Access Denied", 403)
         if status not in {200, 206}:
             return status, answered, body
         version_id = s3._qp(query, "versionId")
@@ -110,6 +118,18 @@ def _hiding(read: Callable[..., Answer]) -> Any:
         return status, {name: value for name, value in answered.items() if name not in hidden}, body
 
     return shown
+
+
+def _hiding_a_missing_source(copy: Callable[..., Answer]) -> Any:
+    def copied(bucket: str, key: str, *more: Any) -> Answer:
+        answer, headers = copy(bucket, key, *more), more[-1]
+        source = unquote(headers["x-amz-copy-source"]).lstrip("/").partition("/")[0]
+        if answer[0] != 404 or find_source(headers) is not None or source not in s3._buckets:
+            return answer
+        is_told = allowed("s3:ListBucket", source, "", headers, {})
+        return answer if is_told else error("AccessDenied", "Access Denied", 403)
+
+    return copied
 
 
 def _needed(header: str, may_read_tags: str) -> str | None:
