@@ -57,7 +57,8 @@ def compare_stored(source: StoredObject, target: StoredObject) -> Proof | None:
             return compared("checksum", what, *values)
         if source.checksum_type == target.checksum_type and values[0] == values[1]:
             return compared("composite", f"{what} of the parts", *values)
-        if by_parts := _compare_crcs_of_parts(source, target) or _compare_same_parts(source, target):
+        compare_parts = _compare_crcs_of_parts if algorithm in CRC_BYTES else _compare_hashes_of_parts
+        if by_parts := compare_parts(source, target):
             return by_parts
     if source.etag_is_md5 and target.etag_is_md5:
         return compared("md5", "stored MD5 (ETag)", source.etag, target.etag)
@@ -73,10 +74,8 @@ def _compare_crcs_of_parts(source: StoredObject, target: StoredObject) -> Proof 
     return compared("composite", f"stored {one[0]}, folded of the parts,", one[1], other[1])
 
 
-def _compare_same_parts(source: StoredObject, target: StoredObject) -> Proof | None:
+def _compare_hashes_of_parts(source: StoredObject, target: StoredObject) -> Proof | None:
     """By the hashes of the parts, which can be compared where both objects have the same parts."""
-    if source.checksum_algorithm in CRC_BYTES:
-        return None
     mine, theirs = _hashed_parts(source), _hashed_parts(target)
     if not mine or [part.size_bytes for part in mine] != [part.size_bytes for part in theirs]:
         return None

@@ -334,14 +334,26 @@ def test_a_proof_without_a_deadline_goes_on_after_s3_was_busy(cloud: Cloud) -> N
 
 
 @pytest.mark.usefixtures("small_ranges")
-@pytest.mark.parametrize("of_another", [{"target": "another version"}, {"grade": "readback"}], ids=["target", "grade"])
-def test_how_far_another_reading_was_is_void(cloud: Cloud, of_another: dict[str, str]) -> None:
+def test_how_far_the_reading_of_another_target_was_is_void(cloud: Cloud) -> None:
     source, target = put(cloud, SOURCE, GOOD), put(cloud, TARGET, b"!" + GOOD[1:])
-    assert target.version_id
-    before = {"target": target.version_id, "grade": "bytes", "position_bytes": 8} | of_another
-    found = read_on(source, target, "bytes", ReadProgress.model_validate(before), lambda: PLENTY)
+    before = ReadProgress(target="another version", grade="bytes", position_bytes=8)
+    found = read_on(source, target, "bytes", before, lambda: PLENTY)
     assert found.proof
     assert not found.proof.equal, "the byte that differs was read"
+
+
+@pytest.mark.usefixtures("small_ranges")
+def test_how_far_a_lower_grade_was_is_void(cloud: Cloud) -> None:
+    source, target = with_checksum(put(cloud, SOURCE, GOOD), "CRC32C", GOOD), put(cloud, TARGET, GOOD)
+    assert target.version_id
+    crc = to_text(digest_of("CRC32C", GOOD[:8]))
+    before = ReadProgress(target=target.version_id, grade="readback", position_bytes=8, checksum=crc)
+    as_it_was = read_on(source, target, "readback", before, lambda: PLENTY)
+    higher = read_on(source, target, "bytes", before, lambda: PLENTY)
+    assert as_it_was.proof
+    assert higher.proof
+    assert (as_it_was.proof.grade, higher.proof.grade) == ("readback", "bytes")
+    assert (as_it_was.proof.equal, higher.proof.equal) == (True, True)
 
 
 @pytest.mark.usefixtures("small_ranges")
