@@ -54,7 +54,12 @@ def _check_rules(rules: Path | None) -> Path | None:
     return rules
 
 
-RulesOption = Annotated[Path | None, typer.Option("--rules", callback=_check_rules, help="A migration.yaml.")]
+RulesOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--rules", callback=_check_rules, show_default="everything is copied as it is", help="A migration.yaml."
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
 
 

@@ -21,7 +21,7 @@ RequestRefused; all else is answered message by message.
 import hashlib
 import json
 import logging
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import unquote_plus
 
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
@@ -39,6 +39,9 @@ from functions.common.models import ExecutionInput, Model, Source
 from functions.common.rules import Rules, TargetKeyImpossible, decide
 from functions.common.settings import BucketName, read_settings
 from functions.common.step import count, logger, send_metrics
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.type_defs import GetObjectRequestTypeDef
 
 NEW_BYTES = frozenset(f"ObjectCreated:{how}" for how in ("Put", "Post", "Copy", "CompleteMultipartUpload"))
 """The event types that mean new bytes."""
@@ -95,10 +98,12 @@ def read_rules(settings: Settings) -> Rules:
     place = (settings.rules_bucket, settings.rules_key)
     where = f"s3://{settings.rules_bucket}/{settings.rules_key}"
     etag, known = _rules_known.get(place, (None, None))
-    wanted = {"Bucket": settings.rules_bucket, "Key": settings.rules_key} | ({"IfNoneMatch": etag} if etag else {})
+    wanted: GetObjectRequestTypeDef = {"Bucket": settings.rules_bucket, "Key": settings.rules_key}
+    if etag:
+        wanted["IfNoneMatch"] = etag
     with aws_errors(f"reading the rules at {where}"):
         try:
-            answer = clients.s3(settings.region).get_object(**wanted)  # type: ignore[arg-type]
+            answer = clients.s3(settings.region).get_object(**wanted)
             text = answer["Body"].read()
         except ClientError as error:
             if known and code_of(error) in NOT_MODIFIED:

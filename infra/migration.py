@@ -117,6 +117,9 @@ class _File:
             told = " ".join(part for part in (error.context, error.problem) if part)
             self.mistakes.append((mark.line + 1 if mark else 1, f"the file: it is no YAML: {told}"))
             return None
+        except RecursionError:
+            self.mistakes.append((1, "the file: it is nested deeper than any rules are"))
+            return None
         except yaml.reader.ReaderError as error:
             line = text.count("\n", 0, error.position) + 1
             self.mistakes.append((line, f"the file: the character U+{error.character:04X} is not allowed in YAML"))
@@ -175,7 +178,8 @@ class _File:
                 self.wrong(at[name], f"{name}: the rule excludes its keys, so nothing else can be said of them")
         if "target_prefix" in at and "rename" in at:
             self.wrong(at["rename"], "rename: the rule has a target_prefix already; allowed is one of the two")
-        if given.get("purge") and given.get("mode") != "move":
+        # A mode that could not be read has its own line.
+        if given.get("purge") and ("mode" in given or "mode" not in at) and given.get("mode") != "move":
             self.wrong(at["purge"], "purge: nothing is deleted without `mode: move`; allowed: with `mode: move`")
         if given.get("catalogue") is False:
             for name in ("checks", "allow_empty"):

@@ -257,6 +257,8 @@ MISTAKES: dict[str, tuple[str | bytes, str]] = {
     "two documents": ("rules: []\n---\nrules: []", "m.yaml:2: the file: it is no YAML: expected a single document"),
     "alias without an anchor": ("rules: *a", "m.yaml:1: the file: it is no YAML: found undefined alias 'a'"),
     "latin-1": (b"rules:\n  - prefix: \xe9/", "m.yaml:2: the file: it is not UTF-8, and no other encoding is allowed"),
+    "endless nesting": ("[" * 5000, "m.yaml:1: the file: it is nested deeper than any rules are"),
+    "purge of an unknown mode": (rules("mode: mov", "purge: true"), "m.yaml:3: mode: 'mov' is none of them"),
     "control character": ("a: b\nc: \x07", "m.yaml:2: the file: the character U+0007 is not allowed in YAML"),
     "same target": (
         "rules:\n  - prefix: a/\n    target_prefix: c/\n  - prefix: b/\n    rename: c/{rest}",
