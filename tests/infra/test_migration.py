@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from functions.common.models import GRADES, Rule
 from functions.common.rules import KeyRule, Renaming, Rules, decide
+from functions.copying.wanted import SETTABLE_CLASSES
 from infra import collisions, migration
 from infra.build import CHECKOUT
 from infra.migration import Migration, RulesInvalid
@@ -475,3 +476,7 @@ def test_each_storage_class_that_s3_knows_is_allowed_or_left_out_on_purpose() ->
     backups = {"AWS_BACKUP_WARM", "AWS_BACKUP_LOW_COST_WARM"}
     known: Any = botocore.session.get_session().get_service_model("s3").shape_for("StorageClass")
     assert set(known.enum) == {*STORAGE_CLASSES, *ARCHIVES, *elsewhere, *backups}
+
+
+def test_a_rule_may_name_each_storage_class_that_the_copy_sets() -> None:
+    assert set(STORAGE_CLASSES) == SETTABLE_CLASSES
