@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from functions.common import reading
-from functions.common.checksums import CRC_BYTES, HASHERS
+from functions.common.checksums import CRC_BYTES, HASHERS, digest_of, to_text
 from functions.common.errors import RequestRefused, Throttled
 from functions.common.models import GRADES, Grade, ReadProgress, StoredObject
 from functions.common.objects import ObjectChanged
