@@ -1,7 +1,11 @@
 """The crawl in the whole workflow."""
 
 import json
+from pathlib import Path
 from typing import Any
+
+import duckdb
+import pytest
 
 from functions.common.bounds import CRAWL_ATTEMPTS, CRAWL_POLLS
 from tests.workflow.conftest import World
@@ -10,7 +14,9 @@ from tests.workflow.interference import once
 CSV = b"id,name\n1,one\n2,two\n"
 TO_THE_CATALOGUE = ["CopyObject", "CopyFinished?", "VerifyChecksum", "ChecksumVerified?", "IsCatalogued?"]
 CRAWL = ["StartCrawler", "CatalogueCovers?", "WaitForCrawler", "PollCrawler", "CrawlerFinished?"]
+NO_CRAWL = CRAWL[:2]
 VALIDATE = ["RunValidationQuery", "ValidationFinished?", "WaitForQuery"]
+COPIED = ["DeleteSource?", "Succeeded"]
 
 
 def first_visits(visited: list[str]) -> list[str]:
@@ -38,7 +44,7 @@ def break_crawler(world: World) -> Any:
 def test_a_table_is_crawled_and_queried(world: World) -> None:
     ended = world.machine.run(world.upload("a.csv", CSV), "table")
     assert ended.status == "SUCCEEDED", ended.cause
-    assert first_visits(ended.visited) == [*TO_THE_CATALOGUE, *CRAWL, *VALIDATE, "Succeeded"]
+    assert first_visits(ended.visited) == [*TO_THE_CATALOGUE, *CRAWL, *VALIDATE, *COPIED]
     assert ended.document["catalogue"]["status"] == "succeeded"
     validation = ended.document["validation"]
     assert (validation["table"], list(validation["columns"]), validation["rows"]) == (
@@ -49,14 +55,96 @@ def test_a_table_is_crawled_and_queried(world: World) -> None:
 
 
 def test_a_file_that_an_earlier_crawl_covers_waits_for_none(world: World) -> None:
-    """The crawl for the second file began long after the first file's copy."""
-    first = world.upload("a.csv", CSV)
-    world.machine.run(first, "first")
-    world.machine.run(world.upload("b.csv", CSV), "second")
-    ended = world.machine.run(first, "first-again")
+    """It lies in a folder that is no partition, so that only a crawl tells that it was seen."""
+    world.machine.run(world.upload("a.csv", CSV), "first")
+    deeper = world.upload("deeper/b.csv", CSV)
+    assert world.machine.run(deeper, "deeper").document["catalogue"]["status"] == "succeeded"
+    world.machine.run(world.upload("deeper/c.csv", CSV), "whose-crawl-began-long-after")
+    crawls = len(world.interference.answered("glue.StartCrawler"))
+    ended = world.machine.run(deeper, "deeper-again")
     assert ended.status == "SUCCEEDED", ended.cause
-    assert first_visits(ended.visited) == [*TO_THE_CATALOGUE, *CRAWL[:2], *VALIDATE, "Succeeded"]
+    assert first_visits(ended.visited) == [*TO_THE_CATALOGUE, *NO_CRAWL, *VALIDATE, *COPIED]
     assert ended.document["catalogue"]["status"] == "covered"
+    assert len(world.interference.answered("glue.StartCrawler")) == crawls
+
+
+def parquet(folder: Path, columns: str) -> bytes:
+    path = folder / "a.parquet"
+    with duckdb.connect(config={"threads": 1}) as database:
+        database.execute(f"COPY (SELECT {columns} FROM range(2)) TO '{path}' (FORMAT parquet)")
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize("ending", ["csv", "json", "parquet"])
+def test_another_file_of_the_same_columns_needs_no_crawl(world: World, tmp_path: Path, ending: str) -> None:
+    body = {
+        "csv": CSV,
+        "json": b'{"id": 1, "name": "one"}\n{"id": 2, "name": "two"}\n',
+        "parquet": parquet(tmp_path, "1 AS id, 'x' AS name, {'deep': [1]} AS nested"),
+    }[ending]
+    first = world.machine.run(world.upload(f"a.{ending}", body), "first")
+    assert (first.status, first.document["catalogue"]["status"]) == ("SUCCEEDED", "succeeded"), first.cause
+    crawls = len(world.interference.answered("glue.StartCrawler"))
+    ended = world.machine.run(world.upload(f"b.{ending}", body), "second")
+    assert ended.status == "SUCCEEDED", ended.cause
+    assert first_visits(ended.visited) == [*TO_THE_CATALOGUE, *NO_CRAWL, *VALIDATE, *COPIED]
+    assert ended.document["catalogue"]["status"] == "not_needed"
+    assert (ended.document["validation"]["rows"], ended.document["validation"]["file_records"]) == (2, 2)
+    assert len(world.interference.answered("glue.StartCrawler")) == crawls
+
+
+def test_a_new_partition_is_crawled_and_the_next_file_in_it_is_not(world: World) -> None:
+    for name, status in (("dt=1/a", "succeeded"), ("dt=2/a", "succeeded"), ("dt=2/b", "not_needed")):
+        ended = world.machine.run(world.upload(f"{name}.csv", CSV), name.replace("/", "-").replace("=", "-"))
+        assert ended.status == "SUCCEEDED", ended.cause
+        assert ended.document["catalogue"]["status"] == status
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_a_changed_schema_is_crawled_and_its_columns_are_named(world: World, tmp_path: Path, ending: str) -> None:
+    old, new = {
+        "csv": (CSV, b"id,title\n1,x\n"),
+        "parquet": (parquet(tmp_path, "1 AS id, 'x' AS name"), parquet(tmp_path, "1 AS id, 'x' AS title")),
+    }[ending]
+    assert world.machine.run(world.upload(f"a.{ending}", old), "first").status == "SUCCEEDED"
+    crawls = len(world.interference.answered("glue.StartCrawler"))
+    failed = world.machine.run(world.upload(f"b.{ending}", new), "second")
+    assert (failed.failed_state, failed.error) == ("RunValidationQuery", "ValidationFailed")
+    assert "the file lacks name; the table lacks title" in failed.message
+    assert len(world.interference.answered("glue.StartCrawler")) == crawls + 1
+
+
+def test_a_json_file_that_lacks_a_column_is_crawled_and_passes_with_a_warning(world: World) -> None:
+    world.machine.run(world.upload("a.json", b'{"id": 1, "name": "x"}\n'), "first")
+    ended = world.machine.run(world.upload("b.json", b'{"id": 2}\n'), "second")
+    assert ended.status == "SUCCEEDED", ended.cause
+    assert ended.document["catalogue"]["status"] == "succeeded"
+    assert ended.document["validation"]["warnings"] == ["the file lacks name of the table's columns: NULL in its rows"]
+
+
+def test_a_partition_that_is_lost_after_no_crawl_was_needed_is_crawled_after_all(world: World) -> None:
+    world.machine.run(world.upload("dt=1/a.csv", CSV), "first")
+    lost: dict[str, Any] = {
+        "DatabaseName": world.outputs.glue_database,
+        "TableName": world.folder,
+        "PartitionValues": ["1"],
+    }
+    world.lambdas.before["run_validation_query"] = once(lambda: world.glue.delete_partition(**lost))
+    ended = world.machine.run(world.upload("dt=1/b.csv", CSV), "second")
+    assert ended.status == "SUCCEEDED", ended.cause
+    assert ended.visited.count("StartCrawler") == 2
+    assert ended.document["catalogue"]["status"] == "succeeded"
+    assert ended.document["validation"]["rows"] == 2
+
+
+def test_a_broken_crawler_harms_no_file_that_needs_no_crawl(world: World) -> None:
+    world.machine.run(world.upload("a.csv", CSV), "first")
+    mend = break_crawler(world)
+    try:
+        ended = world.machine.run(world.upload("b.csv", CSV), "second")
+    finally:
+        mend()
+    assert ended.status == "SUCCEEDED", ended.cause
 
 
 def test_many_files_at_once_share_a_few_crawls(world: World) -> None:
@@ -96,7 +184,7 @@ def test_redrive_after_the_crawler_failed_crawls_again_and_copies_nothing(world:
     assert failed.visited.count("StartCrawler") == CRAWL_ATTEMPTS + 1
     ended = world.machine.redrive(failed)
     assert ended.status == "SUCCEEDED", ended.cause
-    assert first_visits(ended.visited) == [*CRAWL, *VALIDATE, "Succeeded"]
+    assert first_visits(ended.visited) == [*CRAWL, *VALIDATE, *COPIED]
     assert len(world.interference.called("s3.CopyObject")) == 1
 
 

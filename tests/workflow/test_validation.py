@@ -5,9 +5,10 @@ from typing import Any
 import pytest
 
 from functions.common.bounds import QUERY_POLLS
+from functions.common.models import Rule
 from tests.workflow.conftest import World
 from tests.workflow.interference import once
-from tests.workflow.test_catalogue import CRAWL, CSV, TO_THE_CATALOGUE, VALIDATE, first_visits
+from tests.workflow.test_catalogue import COPIED, CRAWL, CSV, TO_THE_CATALOGUE, VALIDATE, first_visits
 
 
 def test_redrive_after_a_failed_validation_neither_copies_nor_crawls_again(world: World) -> None:
@@ -30,7 +31,7 @@ def test_redrive_after_a_failed_validation_neither_copies_nor_crawls_again(world
     rename_column("title", "name")
     ended = world.machine.redrive(failed)
     assert ended.status == "SUCCEEDED", ended.cause
-    assert first_visits(ended.visited) == [*VALIDATE, "Succeeded"]
+    assert first_visits(ended.visited) == [*VALIDATE, *COPIED]
     assert len(world.interference.called("s3.CopyObject")) == 1
 
 
@@ -158,6 +159,13 @@ def test_a_file_beside_the_partitions_of_its_table_is_told_so(world: World) -> N
     failed = world.machine.run(world.upload("a.csv", CSV), "beside")
     assert (failed.failed_state, failed.error) == ("RunValidationQuery", "ValidationFailed")
     assert "is partitioned by dt, and it lies in no such folder" in failed.message
+
+
+def test_a_file_without_rows_passes_where_its_rule_allows_it(world: World) -> None:
+    uploaded = world.upload("a.csv", b"id,name\n")
+    ended = world.machine.run(uploaded.model_copy(update={"rule": Rule(allow_empty=True)}), "empty")
+    assert ended.status == "SUCCEEDED", ended.cause
+    assert (ended.document["validation"]["rows"], ended.document["validation"]["file_records"]) == (0, 0)
 
 
 def test_what_athena_leaves_out_is_in_the_output(world: World) -> None:
