@@ -4,10 +4,9 @@ It only reads, and of large objects nothing but what S3 stores; running it twice
 Raises AccessDenied, BucketMissing, Throttled, RequestRefused.
 """
 
-from functions.common.models import MultipartUpload, StoredObject
+from functions.common.models import MultipartUpload
 from functions.common.objects import Head, ObjectChanged, tags
-from functions.common.proof import prove
-from functions.common.source_parts import expected_full_object
+from functions.common.proof import compare_stored, prove
 from functions.copying.wanted import Wanted
 
 LARGEST_READ_BYTES = 1024**3
@@ -36,16 +35,5 @@ def _same_bytes(source: Head, target: Head, own_upload: MultipartUpload | None) 
         return True
     if source.object.size_bytes <= LARGEST_READ_BYTES:
         return prove(source.object, target.object).equal
-    return _same_stored(source.object, target.object)
-
-
-def _same_stored(source: StoredObject, target: StoredObject) -> bool:
-    """Whether the values that S3 stores, or that follow from them, are the same; unknown is no."""
-    if source.etag_is_md5 and target.etag_is_md5:
-        return source.etag == target.etag
-    if source.checksum_algorithm != target.checksum_algorithm or source.checksum_value is None:
-        return False
-    if source.checksum_type == target.checksum_type and source.checksum_value == target.checksum_value:
-        return True
-    expected = expected_full_object(source)
-    return expected is not None and expected == expected_full_object(target)
+    stored = compare_stored(source.object, target.object)
+    return stored is not None and stored.equal
