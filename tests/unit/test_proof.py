@@ -28,6 +28,9 @@ PLENTY = 900_000
 WAYS = [*HASHERS, *(f"{name} of parts" for name in HASHERS), "MD5 as ETag", "XXHASH3", "XXHASH3 of parts", "nothing"]
 """What may be stored with a source."""
 
+READINGS = ["CRC64NVME", "CRC32C of parts", "SHA256", "SHA256 of parts", "MD5 as ETag", "nothing"]
+"""One for each way of reading, and of going on."""
+
 
 @pytest.fixture
 def small_ranges(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -202,8 +205,8 @@ def test_reading_reaches_the_grade_that_what_is_stored_allows(
 
 @pytest.mark.usefixtures("small_ranges")
 @pytest.mark.parametrize("minimum", ["readback", "bytes"])
-@pytest.mark.parametrize("way", WAYS)
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@pytest.mark.parametrize("way", READINGS)
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_reading_stopped_anywhere_gives_the_same_verdict(
     cloud: Cloud, part_lists: PartLists, way: str, minimum: Any, data: st.DataObject
