@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from infra.local.s3 import checksums, uploads
+from infra.local.s3 import checksums, completion, uploads
 from tests.infra.local_s3 import MIB, SMALLEST_PART, Events, content, md5, part_of, refused, sha256, upload
 from tests.infra.local_server import ACCOUNT, Server, allow
 
@@ -292,7 +292,7 @@ def test_completion_is_an_event_with_size_and_etag(server: Server, s3: Any, key:
 
 def test_a_whole_copy_in_parts_takes_no_memory_of_its_own() -> None:
     views = [memoryview(BODY)[:MIB], memoryview(BODY)[MIB:]]
-    parts = [uploads._part(view, "CRC32", first) for view, first in zip(views, (0, MIB), strict=True)]
-    assert uploads._joined(parts) is BODY
-    swapped = uploads._joined([parts[1], parts[0]])
+    parts = [uploads.part_of(view, "CRC32", first) for view, first in zip(views, (0, MIB), strict=True)]
+    assert completion.joined(parts) is BODY
+    swapped = completion.joined([parts[1], parts[0]])
     assert swapped == BODY[MIB:] + BODY[:MIB]

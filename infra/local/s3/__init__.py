@@ -7,10 +7,33 @@ looked at here holds until the write that it guards.
 `install` ends the start with one line when a name that is relied on is gone. Installing twice is harmless.
 """
 
-from infra.local.s3 import checksums, copies, limits, locks, permissions, reading, uploads, versions
+from infra.local.s3 import (
+    checksums,
+    completion,
+    copies,
+    limits,
+    listings,
+    locks,
+    permissions,
+    reading,
+    uploads,
+    versions,
+)
 
 
 def install() -> None:
     """Mend all of them."""
-    for subject in (versions, checksums, copies, uploads, reading, locks, permissions, limits):
+    for subject in (
+        versions,
+        checksums,
+        copies,
+        uploads,
+        completion,
+        listings,
+        reading,
+        locks,
+        # What a reader may not see, and what is refused at once, lies around all the rest.
+        permissions,
+        limits,
+    ):
         subject.install()
