@@ -28,12 +28,10 @@ def is_same(source: Head, target: Head, wanted: Wanted, own_upload: MultipartUpl
 
 
 def _same_bytes(source: Head, target: Head, own_upload: MultipartUpload | None) -> bool:
-    if source.object.size_bytes != target.object.size_bytes:
-        return False
+    stored = compare_stored(source.object, target.object)
+    if stored is not None:
+        return stored.equal
     if own_upload and target.object.etag.endswith(f"-{own_upload.parts}"):
         # What our own upload looks like once it is completed; VerifyChecksum proves it.
         return True
-    if source.object.size_bytes <= LARGEST_READ_BYTES:
-        return prove(source.object, target.object).equal
-    stored = compare_stored(source.object, target.object)
-    return stored is not None and stored.equal
+    return source.object.size_bytes <= LARGEST_READ_BYTES and prove(source.object, target.object).equal

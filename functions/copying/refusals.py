@@ -42,7 +42,7 @@ def copy_errors(task: Task) -> Iterator[None]:
             if code_of(error) == "InvalidObjectState":
                 raise _archived(task) from error
             # "Bucket is missing Object Lock Configuration"; S3 has no code of its own for it.
-            if code_of(error) == "InvalidRequest" and "object lock" in said.lower():
+            if code_of(error) == "InvalidRequest" and "objectlock" in said.replace(" ", "").lower():
                 raise ObjectLockMissing(
                     f"{task.source} is locked, and {task.settings.target_bucket} has no Object Lock ({said}). Enable "
                     "Object Lock on the target bucket, then replay."

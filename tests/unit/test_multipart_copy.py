@@ -480,6 +480,27 @@ def test_a_copy_that_is_killed_anywhere_goes_on_and_no_part_is_copied_twice(
     assert left(cloud) == []
 
 
+CALLS_OF_AN_END = 5
+"""Two looks, the abort, a look whether it is gone, and one for others."""
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("at", range(1, CALLS_OF_AN_END + 1))
+def test_a_copy_that_is_killed_while_it_is_given_up_leaves_no_upload_either(
+    cloud: Cloud, killing: list[Stop], at: int, after: bool
+) -> None:
+    upload = cloud.upload(THREE_PARTS)
+    recorded = call(upload, begun(upload), LambdaContext([multipart.COMPLETE_MS]))
+    cloud.upload(b"newer")
+    killing.append(Stop(at, after))
+    with pytest.raises(Killed):
+        call(upload, recorded)
+    killing[:] = [Stop(at=0, after=False)]
+    assert call(upload, recorded).status == "superseded"
+    assert killing[0].seen in (CALLS_OF_AN_END, CALLS_OF_AN_END - 1), "one fewer where it is gone already"
+    assert left(cloud) == []
+
+
 def test_the_calls_of_a_copy_in_parts_are_these(cloud: Cloud, killing: list[Stop]) -> None:
     """Else the test above leaves some out."""
     upload = cloud.upload(THREE_PARTS)
@@ -788,6 +809,18 @@ def test_a_create_whose_answer_never_came_is_found_by_whatever_ends_the_copy(clo
         cloud.target.put_object(Bucket=TARGET, Key=KEY, Body=THREE_PARTS)
         assert call(upload, announced).status == ending
     assert left(cloud) == []
+
+
+def test_somebody_elses_upload_is_left_alone_by_whatever_ends_the_copy(
+    cloud: Cloud, uploads_as_s3_lists_them: Listed
+) -> None:
+    other = cloud.target.create_multipart_upload(Bucket=TARGET, Key=KEY)["UploadId"]
+    uploads_as_s3_lists_them.initiators[other] = OTHERS
+    upload = cloud.upload(THREE_PARTS)
+    announced = call(upload)
+    cloud.upload(b"newer")
+    assert call(upload, announced).status == "superseded"
+    assert left(cloud) == [other]
 
 
 @pytest.mark.parametrize(
