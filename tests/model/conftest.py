@@ -1,0 +1,37 @@
+"""The handlers' clients, answered by the model."""
+
+import logging
+import os
+from collections.abc import Iterator
+
+import boto3
+import pytest
+
+from functions.common import clients
+from tests.model.explorer import TARGET, TARGET_REGION
+from tests.model.player import Player
+
+
+@pytest.fixture(scope="session")
+def playing() -> tuple[boto3.Session, Player]:
+    """Made once: reading the services' models takes a second."""
+    session = boto3.Session(aws_access_key_id="test", aws_secret_access_key="test")
+    return session, Player(session)
+
+
+@pytest.fixture
+def player(playing: tuple[boto3.Session, Player], monkeypatch: pytest.MonkeyPatch) -> Iterator[Player]:
+    """What runs the handlers against the model."""
+    session, player = playing
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("TARGET_BUCKET", TARGET)
+    monkeypatch.setenv("TARGET_REGION", TARGET_REGION)
+    monkeypatch.setenv("POWERTOOLS_METRICS_DISABLED", "true")
+    # A line of JSON for each of a hundred thousand calls is most of the time.
+    logging.disable(logging.CRITICAL)
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", session)
+    clients._client.cache_clear()
+    yield player
+    logging.disable(logging.NOTSET)
+    clients._client.cache_clear()

@@ -1,0 +1,238 @@
+"""Tries every order of the calls of several actors on one model of S3, with at most so many faults.
+
+A node is where everything stands: the model, every actor, and how many faults are left. Two ways that lead to the
+same node go on alike, so each node is gone on from once: that makes the search small and leaves no order out.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from tests.model.player import Answered, Fault, Player, is_read
+from tests.model.s3 import S3, Version
+from tests.model.workflow import Execution
+
+Values = dict[str, Any]
+SOURCE, TARGET, KEY = "ferry-source", "ferry-target", "folder/picture.png"
+SOURCE_REGION, TARGET_REGION = "us-west-2", "us-east-1"
+FAULTS: tuple[Fault, ...] = ("killed before", "killed after", "answer lost")
+MOST_CALLS_OF_AN_ACTOR = 80
+
+
+@dataclass(frozen=True)
+class Actor:
+    """A client's calls, one after the other; the last upload among them starts an execution."""
+
+    name: str
+    calls: tuple[tuple[str, Values], ...] = field(default=(), compare=False)
+    execution: Execution | None = None
+    told: bool = True
+    """Whether its upload's event arrives."""
+
+    called: int = 0
+    """How many of its calls it has made."""
+
+    steps: int = field(default=0, compare=False)
+
+    @property
+    def left(self) -> tuple[tuple[str, Values], ...]:
+        """The calls that it has yet to make."""
+        return self.calls[self.called :]
+
+    @property
+    def ended(self) -> bool:
+        """Whether it has nothing more to do."""
+        return not self.left and (self.execution is None or self.execution.status != "RUNNING")
+
+
+@dataclass(frozen=True)
+class Wrote:
+    """An object that an actor wrote or deleted: by whom, what, and which upload it was."""
+
+    actor: str
+    how: str
+    version: Version
+
+
+@dataclass(frozen=True)
+class Node:
+    """Where everything stands."""
+
+    s3: S3 = field(compare=False)
+    actors: tuple[Actor, ...]
+    faults_left: int
+    uploads: tuple[Version, ...] = ()
+    """All that was ever uploaded to the source, in order."""
+
+    copies: tuple[Version, ...] = ()
+    """All that executions ever wrote at the target, in order."""
+
+    unproved: tuple[str, ...] = ()
+    """What executions deleted at the source whose bytes were not at the target."""
+
+    half_proved: tuple[str, ...] = ()
+    """What they deleted whose bytes were there, but not with the same metadata and tags."""
+
+    before: "Node | None" = field(default=None, compare=False)
+    did: str = field(default="", compare=False)
+
+    def key(self) -> int:
+        """What tells it from other nodes."""
+        return hash(
+            (self.s3.state(), self.actors, self.faults_left, self.uploads, self.copies, self.unproved, self.half_proved)
+        )
+
+    def story(self) -> str:
+        """How it came to this, for people."""
+        steps, node = [], self
+        while node.before:
+            steps.append(node.did)
+            node = node.before
+        return "\n".join(reversed(steps))
+
+
+@dataclass
+class Explored:
+    """What was tried."""
+
+    nodes: int = 0
+    ends: int = 0
+    faults: Counter[str] = field(default_factory=Counter)
+    endings: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass
+class Explorer:
+    """Tries everything."""
+
+    player: Player
+    rule: Values
+    may_fault: Callable[[str], bool] = lambda _actor: True
+
+    def explore(self, start: Node, judge: Callable[[Node], None]) -> Explored:
+        """Go on from every node in every way; `judge` looks at every end, and raises AssertionError."""
+        explored, seen, waiting = Explored(), {start.key()}, [start]
+        while waiting:
+            node = waiting.pop()
+            explored.nodes += 1
+            if all(actor.ended for actor in node.actors):
+                explored.ends += 1
+                explored.endings[" ".join(_ending(actor) for actor in node.actors if actor.execution)] += 1
+                judge(node)
+                continue
+            for following, fault in self._following(node):
+                if fault:
+                    explored.faults[fault] += 1
+                key = following.key()
+                if key not in seen:
+                    seen.add(key)
+                    waiting.append(following)
+        return explored
+
+    def _following(self, node: Node) -> Iterator[tuple[Node, Fault | None]]:
+        for number, actor in enumerate(node.actors):
+            if actor.ended or not self._may_go(node, number):
+                continue
+            if plain := self._step(node, number, None):
+                yield plain, None
+            if not actor.left and node.faults_left and self.may_fault(actor.name):
+                for fault in FAULTS:
+                    after = self._step(node, number, fault)
+                    if after:
+                        yield replace(after, faults_left=node.faults_left - 1), fault
+
+    @staticmethod
+    def _may_go(node: Node, number: int) -> bool:
+        """Uploads come in the order of their actors; what follows them, in any."""
+        uploading = [i for i, actor in enumerate(node.actors) if any(call[0] == "PutObject" for call in actor.left)]
+        return (
+            number not in uploading
+            or node.actors[number].name.startswith("other")
+            or number == min(i for i in uploading if not node.actors[i].name.startswith("other"))
+        )
+
+    def _step(self, node: Node, number: int, fault: Fault | None) -> Node | None:
+        """What one actor's next call makes of it; None for a fault that makes no difference."""
+        actor, s3 = node.actors[number], node.s3.clone()
+        assert actor.steps < MOST_CALLS_OF_AN_ACTOR, f"{actor.name} finds no end:\n{node.story()}"
+        if actor.left:
+            moved, call = self._upload(actor, s3)
+        else:
+            assert actor.execution
+            execution, call = actor.execution.step(self.player, s3, fault)
+            moved = replace(actor, execution=execution)
+        if fault == "killed before" and actor.execution and not actor.execution.record:
+            return None
+        if fault == "answer lost" and (call is None or is_read(call.operation)):
+            return None
+        actors = (*node.actors[:number], replace(moved, steps=actor.steps + 1), *node.actors[number + 1 :])
+        after = replace(node, s3=s3, actors=actors, before=node, did=_told(actor, call, fault))
+        return _noticed(node, after, actor)
+
+    def _upload(self, actor: Actor, s3: S3) -> tuple[Actor, Answered | None]:
+        operation, given = actor.left[0]
+        answer = s3.call(operation, given)
+        moved = replace(actor, called=actor.called + 1)
+        if operation == "PutObject" and given["Bucket"] == SOURCE and actor.told:
+            source = {
+                "bucket": SOURCE,
+                "region": SOURCE_REGION,
+                "key": KEY,
+                "version_id": answer.get("VersionId"),
+                "etag": answer["ETag"].strip('"'),
+                "sequencer": "0A",
+                "size_bytes": len(given["Body"]),
+            }
+            moved = replace(moved, execution=Execution.start(actor.name, s3.now, {"source": source, "rule": self.rule}))
+        return moved, Answered(operation, "", repr(answer), answer)
+
+
+def _noticed(node: Node, after: Node, actor: Actor) -> Node:
+    """Take down what was uploaded, copied and deleted."""
+    was, now = node.s3.current(SOURCE, KEY), after.s3.current(SOURCE, KEY)
+    if actor.left and now is not was and now is not None and now != was:
+        after = replace(after, uploads=(*after.uploads, now))
+    there, here = node.s3.current(TARGET, KEY), after.s3.current(TARGET, KEY)
+    if actor.execution and here is not None and here is not there and here not in _versions(node, TARGET):
+        after = replace(after, copies=(*after.copies, here))
+    if not actor.execution:
+        return after
+    hidden = {was} - {now} if was else set()
+    for gone in set(_versions(node, SOURCE)) - set(_versions(after, SOURCE)) | hidden:
+        kept = _versions(after, TARGET)
+        told = f"{actor.name} deleted {describe(gone)}"
+        if gone.body is None or any(same(gone, each) for each in kept):
+            continue
+        if any(gone.body == each.body for each in kept):
+            after = replace(after, half_proved=(*after.half_proved, told))
+        else:
+            after = replace(after, unproved=(*after.unproved, told))
+    return after
+
+
+def _versions(node: Node, bucket: str) -> tuple[Version, ...]:
+    return node.s3.buckets[bucket].versions.get(KEY, ())
+
+
+def same(one: Version, other: Version) -> bool:
+    """Whether two hold the same bytes, and all that travels with them."""
+    return (one.body, one.carried, one.tags) == (other.body, other.carried, other.tags)
+
+
+def describe(version: Version | None) -> str:
+    """An object, shortly."""
+    if version is None:
+        return "nothing"
+    return f"{(version.body or b'a marker')[:12]!r} {dict(version.carried).get('Metadata', ())} {version.version_id}"
+
+
+def _ending(actor: Actor) -> str:
+    execution = actor.execution
+    assert execution
+    return f"{actor.name}:{execution.error or execution.state}"
+
+
+def _told(actor: Actor, call: Answered | None, fault: Fault | None) -> str:
+    what = f"{call.operation} {call.asked[:300]} -> {call.told[:200]}" if call else "-"
+    return f"{actor.name}: {what}{f' ({fault})' if fault else ''}"

@@ -1,0 +1,604 @@
+"""A small model of S3 in memory: what AWS's documentation says of the calls that the copy, the proof and the move make.
+
+It answers a client's operation with S3's answer, as boto3 would hand it on, or raises `Refused`. It is small
+enough to be cloned at every step, so that a checker can try every order of calls. Buckets are versioned, suspended
+or neither; writes are conditional; LastModified is in whole seconds; a multipart object dates from its beginning.
+Not in it: permissions, encryption, Object Lock, archives. test_model_against_cloud.py holds it against
+another S3.
+
+Sources: the operations' pages in the Amazon S3 API reference; "How S3 Versioning works", "Deleting object versions
+from a versioning-enabled bucket", "Adding objects to versioning-suspended buckets", "How to prevent object
+overwrites with conditional writes", "How to perform conditional deletes", "Checking object integrity" (User Guide).
+"""
+
+import base64
+import copy
+import hashlib
+import io
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from email.utils import format_datetime
+from functools import lru_cache
+from typing import Any, Literal
+from urllib.parse import parse_qsl
+
+from awscrt import checksums
+from botocore.response import StreamingBody
+
+Values = dict[str, Any]
+Versioning = Literal["Enabled", "Suspended", "Never"]
+
+EPOCH = 1_790_000_000
+SMALLEST_PART = 5 * 1024**2
+LARGEST_COPY = 5 * 1024**3
+HEADERS = (
+    "CacheControl",
+    "ContentDisposition",
+    "ContentEncoding",
+    "ContentLanguage",
+    "ContentType",
+    "WebsiteRedirectLocation",
+)
+PAGE = 1000
+
+
+class Refused(Exception):
+    """An error answer of S3."""
+
+    def __init__(self, status: int, code: str) -> None:
+        super().__init__(code)
+        self.status, self.code = status, code
+
+
+def _crc(function: Callable[..., int], size: int) -> Callable[[bytes], bytes]:
+    return lambda body: function(body).to_bytes(size, "big")
+
+
+ALGORITHMS: dict[str, Callable[[bytes], bytes]] = {
+    "CRC32": _crc(checksums.crc32, 4),
+    "CRC32C": _crc(checksums.crc32c, 4),
+    "CRC64NVME": _crc(checksums.crc64nvme, 8),
+    "SHA1": lambda body: hashlib.sha1(body, usedforsecurity=False).digest(),
+    "SHA256": lambda body: hashlib.sha256(body).digest(),
+}
+
+
+@lru_cache(maxsize=256)
+def checksum(algorithm: str, body: bytes) -> str:
+    """A checksum as S3 writes it."""
+    return base64.b64encode(ALGORITHMS[algorithm](body)).decode()
+
+
+@lru_cache(maxsize=256)
+def md5(body: bytes) -> str:
+    """The ETag of an object of one part."""
+    return hashlib.md5(body, usedforsecurity=False).hexdigest()
+
+
+Carried = tuple[tuple[str, Any], ...]
+
+
+@dataclass(frozen=True)
+class Checksum:
+    """A stored checksum."""
+
+    algorithm: str
+    value: str
+    type: str = "FULL_OBJECT"
+
+    def told(self, with_type: bool = True) -> Values:
+        """As an answer tells it."""
+        told = {f"Checksum{self.algorithm}": self.value}
+        return told | {"ChecksumType": self.type} if with_type else told
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of an upload, or of an object that was uploaded in parts."""
+
+    body: bytes
+    etag: str
+    checksum: Checksum
+
+
+@dataclass(frozen=True)
+class Version:
+    """One version of an object; without a body it is a delete marker."""
+
+    version_id: str
+    body: bytes | None
+    etag: str
+    last_modified: int
+    carried: Carried = ()
+    tags: tuple[tuple[str, str], ...] = ()
+    checksum: Checksum | None = None
+    storage_class: str = "STANDARD"
+    parts: tuple[Part, ...] = ()
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A multipart upload that was begun and not ended."""
+
+    bucket: str
+    key: str
+    began: int
+    carried: Carried
+    tags: tuple[tuple[str, str], ...]
+    algorithm: str
+    checksum_type: str
+    storage_class: str
+    parts: tuple[tuple[int, Part], ...] = ()
+
+
+@dataclass
+class Bucket:
+    """A bucket: each key's versions, the current one last."""
+
+    versioning: Versioning
+    versions: dict[str, tuple[Version, ...]] = field(default_factory=dict)
+    made: int = 0
+
+
+@dataclass
+class S3:
+    """All buckets of all regions."""
+
+    buckets: dict[str, Bucket]
+    seconds_per_call: int = 0
+    now: int = EPOCH
+    uploads: dict[str, Upload] = field(default_factory=dict)
+    uploads_made: int = 0
+
+    def clone(self) -> "S3":
+        """One that goes its own way."""
+        twin = copy.copy(self)
+        twin.buckets = {name: replace(each, versions=dict(each.versions)) for name, each in self.buckets.items()}
+        twin.uploads = dict(self.uploads)
+        return twin
+
+    def state(self) -> object:
+        """All that can be told of it: two of the same state answer alike for ever."""
+        objects = tuple(
+            (name, each.made, tuple(sorted(each.versions.items()))) for name, each in sorted(self.buckets.items())
+        )
+        return objects, tuple(sorted(self.uploads.items())), self.now, self.uploads_made
+
+    def call(self, operation: str, given: Mapping[str, Any]) -> Values:
+        """Answer an operation; raises Refused, and AttributeError for one that the model does not know."""
+        answer: Values = getattr(self, f"_{operation}")(given)
+        answer["ResponseMetadata"] = {"HTTPStatusCode": 200, "HTTPHeaders": {"date": self._date()}}
+        self.now += self.seconds_per_call
+        return answer
+
+    def _date(self) -> str:
+        return format_datetime(datetime.fromtimestamp(self.now, UTC), usegmt=True)
+
+    # Reading.
+
+    def current(self, bucket: str, key: str) -> Version | None:
+        """The current object; None when there is none, or a delete marker."""
+        versions = self.buckets[bucket].versions.get(key, ())
+        return versions[-1] if versions and versions[-1].body is not None else None
+
+    def _bucket(self, given: Mapping[str, Any]) -> Bucket:
+        if given["Bucket"] not in self.buckets:
+            raise Refused(404, "NoSuchBucket")
+        return self.buckets[given["Bucket"]]
+
+    def _found(self, given: Mapping[str, Any]) -> Version:
+        """The version that is asked for; the current one, where none is."""
+        versions = self._bucket(given).versions.get(given["Key"], ())
+        if wanted := given.get("VersionId"):
+            found = next((each for each in versions if each.version_id == wanted), None)
+            if found is None:
+                raise Refused(404, "NoSuchVersion")
+            if found.body is None:
+                raise Refused(405, "MethodNotAllowed")
+            return found
+        if not versions or versions[-1].body is None:
+            raise Refused(404, "NoSuchKey")
+        return versions[-1]
+
+    def _told(self, given: Mapping[str, Any], version: Version) -> Values:
+        told: Values = {
+            "ETag": f'"{version.etag}"',
+            "LastModified": datetime.fromtimestamp(version.last_modified, UTC),
+            "AcceptRanges": "bytes",
+            "ServerSideEncryption": "AES256",
+            "Metadata": {},
+            "ContentType": "binary/octet-stream",
+            **dict(version.carried),
+            **self._version_id(given["Bucket"], version),
+        }
+        told["Metadata"] = dict(told["Metadata"])
+        if version.tags:
+            told["TagCount"] = len(version.tags)
+        if version.storage_class != "STANDARD":
+            told["StorageClass"] = version.storage_class
+        return told
+
+    def _version_id(self, bucket: str, version: Version) -> Values:
+        return {} if self.buckets[bucket].versioning == "Never" else {"VersionId": version.version_id}
+
+    def _HeadObject(self, given: Mapping[str, Any]) -> Values:  # noqa: N802 - the operation's name
+        try:
+            return self._read(given)[0]
+        except Refused as refused:
+            # An answer to HEAD has no body: the code is the status.
+            raise Refused(refused.status, str(refused.status)) from None
+
+    def _GetObject(self, given: Mapping[str, Any]) -> Values:  # noqa: N802
+        told, body = self._read(given)
+        told["Body"] = StreamingBody(io.BytesIO(body), len(body))
+        return told
+
+    def _read(self, given: Mapping[str, Any]) -> tuple[Values, bytes]:
+        version = self._found(given)
+        if "IfMatch" in given and given["IfMatch"].strip('"') != version.etag:
+            raise Refused(412, "PreconditionFailed")
+        told, body = self._told(given, version), version.body or b""
+        stored = version.checksum
+        if number := given.get("PartNumber"):
+            if number > max(1, len(version.parts)):
+                raise Refused(416, "InvalidRange")
+            if version.parts:
+                told["PartsCount"] = len(version.parts)
+                body, stored = version.parts[number - 1].body, version.parts[number - 1].checksum
+        elif wanted := given.get("Range"):
+            first, last = _range(wanted, len(body))
+            told["ContentRange"] = f"bytes {first}-{last}/{len(body)}"
+            body, stored = body[first : last + 1], None
+        if given.get("ChecksumMode") == "ENABLED" and stored:
+            told |= stored.told()
+        return told | {"ContentLength": len(body)}, body
+
+    def _HeadBucket(self, given: Mapping[str, Any]) -> Values:  # noqa: N802
+        self._bucket(given)
+        return {}
+
+    def _GetObjectTagging(self, given: Mapping[str, Any]) -> Values:  # noqa: N802
+        version = self._found(given)
+        told = {"TagSet": [{"Key": key, "Value": value} for key, value in version.tags]}
+        return told | self._version_id(given["Bucket"], version)
+
+    def _PutObjectTagging(self, given: Mapping[str, Any]) -> Values:  # noqa: N802
+        version = self._found(given)
+        tags = tuple(sorted((tag["Key"], tag["Value"]) for tag in given["Tagging"]["TagSet"]))
+        versions = self._bucket(given).versions
+        changed = [replace(each, tags=tags) if each is version else each for each in versions[given["Key"]]]
+        versions[given["Key"]] = tuple(changed)
+        return self._version_id(given["Bucket"], version)
+
+    def _GetObjectAttributes(self, given: Mapping[str, Any]) -> Values:  # noqa: N802
+        version = self._found(given)
+        told: Values = {"ETag": version.etag, "ObjectSize": len(version.body or b"")}
+        stored = version.checksum
+        if stored:
+            # Composite values without the number of parts.
+            told["Checksum"] = {f"Checksum{stored.algorithm}": stored.value.split("-")[0], "ChecksumType": stored.type}
+        if version.parts:
+            first, most = int(given.get("PartNumberMarker") or 0), int(given.get("MaxParts") or PAGE)
+            page = list(enumerate(version.parts, start=1))[first : first + most]
+            told["ObjectParts"] = {
+                "TotalPartsCount": len(version.parts),
+                "IsTruncated": first + most < len(version.parts),
+                "NextPartNumberMarker": page[-1][0] if page else 0,
+            }
+            if stored:
+                told["ObjectParts"]["Parts"] = [
+                    {"PartNumber": number, "Size": len(part.body), **part.checksum.told(with_type=False)}
+                    for number, part in page
+                ]
+        return told | self._version_id(given["Bucket"], version)
+
+    def _GetBucketVersioning(self, given: Mapping[str, Any]) -> Values:  # noqa: N802
+        versioning = self._bucket(given).versioning
+        return {} if versioning == "Never" else {"Status": versioning}
+
+    def _GetObjectLockConfiguration(self, given: Mapping[str, Any]) -> Values:  # noqa: N802
+        self._bucket(given)
+        raise Refused(404, "ObjectLockConfigurationNotFoundError")
+
+    def _ListObjectAnnotations(self, given: Mapping[str, Any]) -> Values:  # noqa: N802
+        self._found(given)
+        return {"Annotations": [], "AnnotationCount": 0, "IsTruncated": False}
+
+    def _ListObjectVersions(self, given: Mapping[str, Any]) -> Values:  # noqa: N802
+        versions, markers = [], []
+        for key, stored in sorted(self._bucket(given).versions.items()):
+            if not key.startswith(given.get("Prefix", "")):
+                continue
+            for version in reversed(stored):
+                told = {
+                    "Key": key,
+                    "VersionId": version.version_id,
+                    "IsLatest": version is stored[-1],
+                    "LastModified": datetime.fromtimestamp(version.last_modified, UTC),
+                }
+                if version.body is None:
+                    markers.append(told)
+                else:
+                    versions.append(told | {"ETag": f'"{version.etag}"', "Size": len(version.body)})
+        return {"IsTruncated": False, "Versions": versions, "DeleteMarkers": markers}
+
+    # Writing.
+
+    def _write(self, bucket: str, key: str, version: Version) -> Version:
+        """Make a version current: a new one, or the one that is called null."""
+        stored = self.buckets[bucket].versions.get(key, ())
+        if self.buckets[bucket].versioning == "Enabled":
+            self.buckets[bucket].made += 1
+            version = replace(version, version_id=f"v{self.buckets[bucket].made}")
+        else:
+            version = replace(version, version_id="null")
+            stored = tuple(each for each in stored if each.version_id != "null")
+        self.buckets[bucket].versions[key] = (*stored, version)
+        return version
+
+    def _require(self, given: Mapping[str, Any], current: Version | None) -> None:
+        """Hold a write to its conditions."""
+        if "IfMatch" in given:
+            if current is None:
+                raise Refused(404, "NoSuchKey")
+            if given["IfMatch"].strip('"') not in (current.etag, "*"):
+                raise Refused(412, "PreconditionFailed")
+        if given.get("IfNoneMatch") == "*" and current is not None:
+            raise Refused(412, "PreconditionFailed")
+
+    def _PutObject(self, given: Mapping[str, Any]) -> Values:  # noqa: N802
+        self._bucket(given)
+        self._require(given, self.current(given["Bucket"], given["Key"]))
+        body = given.get("Body", b"")
+        stored = Checksum(algorithm := given.get("ChecksumAlgorithm", "CRC32"), checksum(algorithm, body))
+        version = self._write(
+            given["Bucket"],
+            given["Key"],
+            Version(
+                version_id="",
+                body=body,
+                etag=md5(body),
+                last_modified=self.now,
+                carried=_carried(given),
+                tags=_tags(given),
+                checksum=stored,
+                storage_class=given.get("StorageClass", "STANDARD"),
+            ),
+        )
+        return {"ETag": f'"{version.etag}"', **stored.told(), **self._version_id(given["Bucket"], version)}
+
+    def _source(self, given: Mapping[str, Any]) -> Version:
+        wanted = given["CopySource"]
+        try:
+            source = self._found(wanted)
+        except Refused as refused:
+            # A marker that is named by its id is a bad request here.
+            raise Refused(400, "InvalidRequest") if refused.status == 405 else refused from None
+        if "CopySourceIfMatch" in given and given["CopySourceIfMatch"].strip('"') != source.etag:
+            raise Refused(412, "PreconditionFailed")
+        return source
+
+    def _CopyObject(self, given: Mapping[str, Any]) -> Values:  # noqa: N802
+        self._bucket(given)
+        source = self._source(given)
+        self._require(given, self.current(given["Bucket"], given["Key"]))
+        body = source.body or b""
+        if len(body) > LARGEST_COPY:
+            raise Refused(400, "InvalidRequest")
+        replaced, retagged = given.get("MetadataDirective") == "REPLACE", given.get("TaggingDirective") == "REPLACE"
+        kept = tuple(each for each in source.carried if each[0] != "WebsiteRedirectLocation")
+        redirect = tuple((name, given[name]) for name in ("WebsiteRedirectLocation",) if name in given)
+        algorithm = given.get("ChecksumAlgorithm") or (source.checksum.algorithm if source.checksum else "CRC64NVME")
+        version = self._write(
+            given["Bucket"],
+            given["Key"],
+            Version(
+                version_id="",
+                body=body,
+                etag=md5(body),
+                last_modified=self.now,
+                carried=_carried(given) if replaced else tuple(sorted((*kept, *redirect))),
+                tags=_tags(given) if retagged else source.tags,
+                checksum=(stored := Checksum(algorithm, checksum(algorithm, body))),
+                storage_class=given.get("StorageClass", "STANDARD"),
+            ),
+        )
+        result = {
+            "ETag": f'"{version.etag}"',
+            "LastModified": datetime.fromtimestamp(version.last_modified, UTC),
+            **stored.told(),
+        }
+        return {"CopyObjectResult": result, **self._version_id(given["Bucket"], version)}
+
+    def _DeleteObject(self, given: Mapping[str, Any]) -> Values:  # noqa: N802
+        bucket, key = self._bucket(given), given["Key"]
+        stored = bucket.versions.get(key, ())
+        if wanted := given.get("VersionId"):
+            left = tuple(each for each in stored if each.version_id != wanted)
+            gone = [each for each in stored if each.version_id == wanted]
+            self._keep(bucket, key, left)
+            marker = {"DeleteMarker": True} if gone and gone[0].body is None else {}
+            return {"VersionId": wanted, **marker}
+        self._require({name: given[name] for name in ("IfMatch",) if name in given}, self.current(given["Bucket"], key))
+        if bucket.versioning == "Never":
+            self._keep(bucket, key, ())
+            return {}
+        marker_made = self._write(given["Bucket"], key, Version("", None, "", self.now))
+        return {"DeleteMarker": True, "VersionId": marker_made.version_id}
+
+    @staticmethod
+    def _keep(bucket: Bucket, key: str, versions: tuple[Version, ...]) -> None:
+        if versions:
+            bucket.versions[key] = versions
+        else:
+            bucket.versions.pop(key, None)
+
+    # In parts.
+
+    def _upload(self, given: Mapping[str, Any]) -> Upload:
+        upload = self.uploads.get(given["UploadId"])
+        if upload is None or (upload.bucket, upload.key) != (given["Bucket"], given["Key"]):
+            raise Refused(404, "NoSuchUpload")
+        return upload
+
+    def _CreateMultipartUpload(self, given: Mapping[str, Any]) -> Values:  # noqa: N802
+        self._bucket(given)
+        algorithm = given.get("ChecksumAlgorithm", "CRC64NVME")
+        otherwise = "FULL_OBJECT" if algorithm == "CRC64NVME" else "COMPOSITE"
+        self.uploads_made += 1
+        upload_id = f"u{self.uploads_made}"
+        self.uploads[upload_id] = Upload(
+            bucket=given["Bucket"],
+            key=given["Key"],
+            began=self.now,
+            carried=_carried(given),
+            tags=_tags(given),
+            algorithm=algorithm,
+            checksum_type=given.get("ChecksumType", otherwise),
+            storage_class=given.get("StorageClass", "STANDARD"),
+        )
+        told = {"ChecksumAlgorithm": algorithm, "ChecksumType": self.uploads[upload_id].checksum_type}
+        return {"Bucket": given["Bucket"], "Key": given["Key"], "UploadId": upload_id, **told}
+
+    def _store_part(self, given: Mapping[str, Any], body: bytes) -> Part:
+        upload, number = self._upload(given), given["PartNumber"]
+        part = Part(body, md5(body), Checksum(upload.algorithm, checksum(upload.algorithm, body)))
+        parts = dict(upload.parts) | {number: part}
+        self.uploads[given["UploadId"]] = replace(upload, parts=tuple(sorted(parts.items())))
+        return part
+
+    def _UploadPart(self, given: Mapping[str, Any]) -> Values:  # noqa: N802
+        part = self._store_part(given, given["Body"])
+        return {"ETag": f'"{part.etag}"', **part.checksum.told(with_type=False)}
+
+    def _UploadPartCopy(self, given: Mapping[str, Any]) -> Values:  # noqa: N802
+        self._upload(given)
+        body = self._source(given).body or b""
+        if wanted := given.get("CopySourceRange"):
+            if len(body) <= SMALLEST_PART:
+                raise Refused(400, "InvalidRequest")
+            first, last = _range(wanted, len(body), strict=True)
+            body = body[first : last + 1]
+        part = self._store_part(given, body)
+        told = {"ETag": f'"{part.etag}"', "LastModified": datetime.fromtimestamp(self.now, UTC)}
+        return {"CopyPartResult": told | part.checksum.told(with_type=False)}
+
+    def _ListParts(self, given: Mapping[str, Any]) -> Values:  # noqa: N802
+        upload = self._upload(given)
+        first, most = int(given.get("PartNumberMarker") or 0), int(given.get("MaxParts") or PAGE)
+        left = [(number, part) for number, part in upload.parts if number > first]
+        page = left[:most]
+        told: Values = {
+            "UploadId": given["UploadId"],
+            "IsTruncated": len(left) > most,
+            "Parts": [
+                {"PartNumber": number, "ETag": f'"{part.etag}"', "Size": len(part.body)}
+                | {"LastModified": datetime.fromtimestamp(self.now, UTC), **part.checksum.told(with_type=False)}
+                for number, part in page
+            ],
+            "Initiator": {"ID": "arn:aws:sts::123456789012:assumed-role/ferry-copy-object/session"},
+            "ChecksumAlgorithm": upload.algorithm,
+            "ChecksumType": upload.checksum_type,
+        }
+        if page:
+            told["NextPartNumberMarker"] = page[-1][0]
+        return told
+
+    def _ListMultipartUploads(self, given: Mapping[str, Any]) -> Values:  # noqa: N802
+        self._bucket(given)
+        found = [
+            {
+                "Key": upload.key,
+                "UploadId": upload_id,
+                "Initiated": datetime.fromtimestamp(upload.began, UTC),
+                "Initiator": {"ID": "arn:aws:sts::123456789012:assumed-role/ferry-copy-object/session"},
+            }
+            for upload_id, upload in sorted(self.uploads.items())
+            if upload.bucket == given["Bucket"] and upload.key.startswith(given.get("Prefix", ""))
+        ]
+        return {"IsTruncated": False, "Uploads": found}
+
+    def _AbortMultipartUpload(self, given: Mapping[str, Any]) -> Values:  # noqa: N802
+        self._upload(given)
+        del self.uploads[given["UploadId"]]
+        return {}
+
+    def _CompleteMultipartUpload(self, given: Mapping[str, Any]) -> Values:  # noqa: N802
+        upload = self._upload(given)
+        parts = self._listed(upload, given["MultipartUpload"]["Parts"])
+        self._require(given, self.current(given["Bucket"], given["Key"]))
+        body = b"".join(part.body for part in parts)
+        if given.get("MpuObjectSize", len(body)) != len(body):
+            raise Refused(400, "InvalidRequest")
+        stored = _checksum_of_parts(upload, parts, body)
+        asked = given.get(f"Checksum{upload.algorithm}")
+        if asked is not None and asked.split("-")[0] != stored.value.split("-")[0]:
+            raise Refused(400, "BadDigest")
+        digests = b"".join(bytes.fromhex(part.etag) for part in parts)
+        version = self._write(
+            given["Bucket"],
+            given["Key"],
+            Version(
+                version_id="",
+                body=body,
+                etag=f"{md5(digests)}-{len(parts)}",
+                last_modified=upload.began,
+                carried=upload.carried,
+                tags=upload.tags,
+                checksum=stored,
+                storage_class=upload.storage_class,
+                parts=tuple(parts),
+            ),
+        )
+        del self.uploads[given["UploadId"]]
+        told = {"Bucket": given["Bucket"], "Key": given["Key"], "ETag": f'"{version.etag}"'}
+        return told | stored.told() | self._version_id(given["Bucket"], version)
+
+    def _listed(self, upload: Upload, listed: list[Values]) -> list[Part]:
+        """The parts that Complete names, held to what is there."""
+        there, found = dict(upload.parts), []
+        if [each["PartNumber"] for each in listed] != sorted({each["PartNumber"] for each in listed}):
+            raise Refused(400, "InvalidPartOrder")
+        for each in listed:
+            part = there.get(each["PartNumber"])
+            if part is None or each["ETag"].strip('"') != part.etag:
+                raise Refused(400, "InvalidPart")
+            given = each.get(f"Checksum{upload.algorithm}")
+            if given is None and upload.checksum_type == "COMPOSITE":
+                raise Refused(400, "InvalidRequest")
+            if given is not None and given != part.checksum.value:
+                raise Refused(400, "InvalidPart")
+            found.append(part)
+        if not found:
+            raise Refused(400, "MalformedXML")
+        if any(len(part.body) < SMALLEST_PART for part in found[:-1]):
+            raise Refused(400, "EntityTooSmall")
+        return found
+
+
+def _carried(given: Mapping[str, Any]) -> Carried:
+    carried: Values = {name: given[name] for name in HEADERS if name in given}
+    if "Expires" in given:
+        carried["ExpiresString"] = given["Expires"]
+    if given.get("Metadata"):
+        carried["Metadata"] = tuple(sorted(given["Metadata"].items()))
+    return tuple(sorted(carried.items()))
+
+
+def _tags(given: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    return tuple(sorted(parse_qsl(given.get("Tagging", ""), keep_blank_values=True)))
+
+
+def _range(wanted: str, size: int, strict: bool = False) -> tuple[int, int]:
+    first, last = (int(number) if number else None for number in wanted.removeprefix("bytes=").split("-"))
+    if first is None or first >= size or (strict and (last is None or last >= size)):
+        raise Refused(416, "InvalidRange")
+    return first, min(size - 1 if last is None else last, size - 1)
+
+
+def _checksum_of_parts(upload: Upload, parts: list[Part], body: bytes) -> Checksum:
+    if upload.checksum_type == "FULL_OBJECT":
+        return Checksum(upload.algorithm, checksum(upload.algorithm, body))
+    values = b"".join(base64.b64decode(part.checksum.value) for part in parts)
+    return Checksum(upload.algorithm, f"{checksum(upload.algorithm, values)}-{len(parts)}", "COMPOSITE")

@@ -1,0 +1,169 @@
+"""No older upload ever ends over a newer one, in any order of the calls of the executions, with any one fault.
+
+Two executions, of an older and a newer upload, run on a model of S3, and every order of their calls is tried; the
+newer upload itself comes between any two calls of the older one's execution. What must hold at every end is `judge`.
+"""
+
+from dataclasses import dataclass, field
+from itertools import product
+from typing import Any
+
+import pytest
+
+from tests.model.explorer import KEY, SOURCE, TARGET, Actor, Explored, Explorer, Node, describe, same
+from tests.model.player import Player
+from tests.model.s3 import S3, Bucket, Versioning
+
+VERSIONINGS: tuple[Versioning, ...] = ("Enabled", "Suspended", "Never")
+MIB = 1024**2
+Call = tuple[str, dict[str, Any]]
+
+X: dict[str, Any] = {"Body": b"X bytes", "Metadata": {"colour": "red"}}
+Y: dict[str, Any] = {"Body": b"Y, the other bytes", "Metadata": {"colour": "blue"}}
+X_AGAIN: dict[str, Any] = {"Body": b"X bytes", "Metadata": {"colour": "green"}, "Tagging": "team=data"}
+LARGE_X: dict[str, Any] = {"Body": b"X" * (6 * MIB), "Metadata": {"colour": "red"}}
+LARGE_Y: dict[str, Any] = {"Body": b"Y" * (6 * MIB), "Metadata": {"colour": "blue"}, "Tagging": "team=data"}
+IN_PARTS = {"multipart_threshold_bytes": 5 * MIB + 1}
+MEDDLED = b"somebody else's"
+
+
+def put(bucket: str, **given: Any) -> Call:
+    return "PutObject", {"Bucket": bucket, "Key": KEY, **given}
+
+
+@dataclass(frozen=True)
+class Case:
+    """Who does what in which buckets."""
+
+    uploads: tuple[dict[str, Any], ...]
+    source: Versioning = "Never"
+    target: Versioning = "Enabled"
+    mode: str = "copy"
+    minimum_grade: str = "any"
+    faults: int = 0
+    seconds_per_call: int = 0
+    twice: bool = False
+    meddled: bool = False
+    deleted: bool = False
+    untold: int = 0
+    """Which upload's event arrives when all is over, if ever; counted from one."""
+
+    rule: dict[str, Any] = field(default_factory=dict)
+
+    def start(self) -> Node:
+        s3 = S3({SOURCE: Bucket(self.source), TARGET: Bucket(self.target)}, self.seconds_per_call)
+        actors = [
+            Actor(f"execution {number}", (put(SOURCE, **upload),), told=number != self.untold)
+            for number, upload in enumerate(self.uploads, start=1)
+        ]
+        if self.meddled:
+            actors.append(Actor("other", (put(TARGET, Body=MEDDLED),)))
+        if self.deleted:
+            actors.append(Actor("other", (("DeleteObject", {"Bucket": SOURCE, "Key": KEY}),)))
+        return Node(s3, tuple(actors), self.faults)
+
+    def judge(self, end: Node) -> None:
+        """What must hold however it came to this end."""
+        story = f"{self}\n{end.story()}\n{[actor.execution for actor in end.actors]}"
+        latest, now = end.uploads[-1], end.s3.current(TARGET, KEY)
+        executions = [actor.execution for actor in end.actors if actor.execution]
+        meddled = self.meddled and now is not None and now.body == MEDDLED
+        stored = end.s3.buckets[TARGET].versions.get(KEY, ()) if meddled else (now,)
+        arrived = any(each is not None and same(latest, each) for each in stored)
+        assert not end.unproved, f"{end.unproved}\n{story}"
+        # S3 deletes on the condition of an ETag, which does not tell two uploads of the same bytes apart.
+        assert not (end.half_proved and self.bytes_differ), f"{end.half_proved}\n{story}"
+        assert end.s3.uploads == {}, f"a multipart upload is left\n{story}"
+        if self.deleted or (self.mode == "move" and not self.bytes_differ):
+            assert arrived or meddled or executions[-1].status == "FAILED", f"{describe(now)} is at the target\n{story}"
+        else:
+            # One who writes over an unversioned target after the proof leaves nothing to find.
+            assert arrived or (meddled and self.target != "Enabled"), f"{describe(now)} is at the target\n{story}"
+            ended_well = executions[-1].status == "SUCCEEDED" or executions[-1].error == "PurgeRefused"
+            assert ended_well or executions[-1].name != f"execution {len(self.uploads)}", story
+        if not self.faults and not self.meddled and self.bytes_differ:
+            assert len(end.copies) <= len(end.uploads), f"something was copied twice\n{story}"
+        if self.mode == "copy" and not self.deleted:
+            assert all(each.status == "SUCCEEDED" for each in executions), story
+
+    @property
+    def bytes_differ(self) -> bool:
+        """Whether ETags tell the uploads apart."""
+        return len({upload["Body"] for upload in self.uploads}) == len(self.uploads)
+
+
+def explore(case: Case, player: Player) -> Explored:
+    rule = {"mode": case.mode, "minimum_grade": case.minimum_grade, **case.rule}
+    explored = Explorer(player, rule).explore(case.start(), case.judge)
+    assert explored.ends
+    print(case.source, case.target, case.mode, explored)  # noqa: T201
+    return explored
+
+
+ALL = list(product(VERSIONINGS, VERSIONINGS))
+UPLOADS = {"other bytes": (X, Y), "same bytes": (X, X_AGAIN)}
+
+
+@pytest.mark.parametrize(("source", "target"), ALL)
+@pytest.mark.parametrize("uploads", UPLOADS)
+def test_copy(source: Versioning, target: Versioning, uploads: str, player: Player) -> None:
+    explore(Case(UPLOADS[uploads], source, target), player)
+
+
+@pytest.mark.parametrize(("source", "target"), ALL)
+@pytest.mark.parametrize("uploads", UPLOADS)
+def test_copy_with_a_fault(source: Versioning, target: Versioning, uploads: str, player: Player) -> None:
+    explore(Case(UPLOADS[uploads], source, target, faults=1), player)
+
+
+@pytest.mark.parametrize(("source", "target"), ALL)
+@pytest.mark.parametrize("untold", [1, 2])
+def test_copy_of_bytes_that_come_back(source: Versioning, target: Versioning, untold: int, player: Player) -> None:
+    explore(Case((X, Y, X_AGAIN), source, target, untold=untold), player)
+
+
+@pytest.mark.parametrize(("source", "target"), ALL)
+def test_copy_while_somebody_writes_the_target(source: Versioning, target: Versioning, player: Player) -> None:
+    explore(Case((X, Y), source, target, meddled=True), player)
+
+
+@pytest.mark.parametrize("source", VERSIONINGS)
+@pytest.mark.parametrize("uploads", UPLOADS)
+def test_move(source: Versioning, uploads: str, player: Player) -> None:
+    explore(Case(UPLOADS[uploads], source, mode="move", minimum_grade="readback"), player)
+
+
+@pytest.mark.parametrize("source", VERSIONINGS)
+@pytest.mark.parametrize("uploads", UPLOADS)
+def test_move_with_a_fault(source: Versioning, uploads: str, player: Player) -> None:
+    explore(Case(UPLOADS[uploads], source, mode="move", minimum_grade="readback", faults=1), player)
+
+
+@pytest.mark.parametrize("source", VERSIONINGS)
+@pytest.mark.parametrize("mode", ["copy", "move"])
+def test_upload_that_is_deleted_meanwhile(source: Versioning, mode: str, player: Player) -> None:
+    explore(Case((X, Y), source, mode=mode, deleted=True), player)
+
+
+@pytest.mark.parametrize(("mode", "grade"), [("copy", "any"), ("move", "readback")])
+@pytest.mark.parametrize("faults", [0, 1])
+def test_large_objects(mode: str, grade: str, faults: int, player: Player) -> None:
+    uploads = (LARGE_X, LARGE_Y)
+    explore(Case(uploads, mode=mode, minimum_grade=grade, faults=faults, rule=IN_PARTS), player)
+
+
+def test_large_object_after_a_small_one(player: Player) -> None:
+    explore(Case((LARGE_X, Y), rule=IN_PARTS, faults=1), player)
+
+
+@pytest.mark.parametrize("uploads", UPLOADS)
+@pytest.mark.parametrize("seconds_per_call", [1, 61])
+def test_time_passes(seconds_per_call: int, uploads: str, player: Player) -> None:
+    """Also so much that every proof is an old one when the source is deleted."""
+    explore(Case(UPLOADS[uploads], mode="move", minimum_grade="readback", seconds_per_call=seconds_per_call), player)
+
+
+def test_purge(player: Player) -> None:
+    """What is purged is gone for good, so an older version under it makes it refuse."""
+    explored = explore(Case((X, Y), "Enabled", mode="move", minimum_grade="readback", rule={"purge": True}), player)
+    assert any("PurgeRefused" in ending for ending in explored.endings)

@@ -1,0 +1,138 @@
+"""Walks an execution through the committed states language, one call to S3 at a time.
+
+Only what `migrate` uses is understood: Task, Choice, Wait, Pass and Succeed. An execution is a value: to go on is to
+make another one. A step that was killed is called again with the same input, as its Retry says.
+"""
+
+import json
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any
+
+from statemachine.check import PLACEHOLDER
+from statemachine.definition import CRASHES_AND_TIMEOUTS, THROTTLES_AND_SERVICE_ERRORS
+from statemachine.render import ASL_FILE
+from tests.model.player import Answered, Asks, Fault, Next, Player, Record, answer, with_answer
+from tests.model.s3 import S3
+
+Values = dict[str, Any]
+MOST_STATES_WITHOUT_A_CALL = 50
+RETRIED = frozenset({*CRASHES_AND_TIMEOUTS, *THROTTLES_AND_SERVICE_ERRORS})
+MOST_RETRIES = 2
+
+
+@cache
+def _states() -> tuple[str, dict[str, Any]]:
+    definition = json.loads(ASL_FILE.read_text(encoding="utf-8"))
+    return definition["StartAt"], definition["States"]
+
+
+@dataclass(frozen=True)
+class Execution:
+    """Where an execution stands."""
+
+    name: str
+    began: int
+    document: str
+    state: str = ""
+    record: Record = ()
+    retries: int = 0
+    status: str = "RUNNING"
+    error: str = ""
+    message: str = ""
+
+    @classmethod
+    def start(cls, name: str, began: int, document: Values) -> "Execution":
+        """One that has just been started."""
+        return cls(name, began, json.dumps(document, sort_keys=True), _states()[0])
+
+    @property
+    def said(self) -> Values:
+        """The document so far."""
+        told: Values = json.loads(self.document)
+        return told
+
+    @property
+    def _began(self) -> str:
+        return datetime.fromtimestamp(self.began, UTC).isoformat()
+
+    def step(self, player: Player, s3: S3, fault: Fault | None = None) -> tuple["Execution", Answered | None]:
+        """Make one more call, which changes `s3`, and go on to where the next one is made."""
+        if fault == "killed before":
+            return replace(self, record=()), None
+        here, call = self._at_a_task(), None
+        for _ in range(MOST_STATES_WITHOUT_A_CALL):
+            if here.status != "RUNNING":
+                return here, call
+            following = here._next(player, s3)
+            if isinstance(following, Asks):
+                if call:
+                    return here, call
+                call = answer(s3, following, lose_answer=fault == "answer lost")
+                if fault == "killed after":
+                    return replace(here, record=()), call
+                here = replace(here, record=with_answer(here.record, call))
+            elif following.result is None:
+                here = here._failed(following.error, following.message)
+            else:
+                here = here._left(following.result)._at_a_task()
+        raise AssertionError(f"{here.name} makes no call any more in {here.state}")
+
+    def _next(self, player: Player, s3: S3) -> Next:
+        function = PLACEHOLDER.fullmatch(_states()[1][self.state]["Parameters"]["FunctionName"])
+        assert function, self.state
+        execution = {"Id": self.name, "Name": self.name, "StartTime": self._began}
+        event = json.dumps({"execution": execution, "document": self.said}, sort_keys=True)
+        return player.next(s3, function[1], event, self.record)
+
+    def _failed(self, error: str, message: str) -> "Execution":
+        if error in RETRIED and self.retries < MOST_RETRIES:
+            return replace(self, record=(), retries=self.retries + 1)
+        return replace(self, status="FAILED", error=error, message=message)
+
+    def _left(self, result: Values) -> "Execution":
+        state = _states()[1][self.state]
+        selected = {
+            name.removesuffix(".$"): result[path.rpartition(".")[2]] for name, path in state["ResultSelector"].items()
+        }
+        return self._with(state["ResultPath"], selected, state["Next"])
+
+    def _with(self, path: str, result: Values, following: str) -> "Execution":
+        document = json.dumps(self.said | {path.removeprefix("$."): result}, sort_keys=True)
+        return replace(self, document=document, state=following, record=(), retries=0)
+
+    def _at_a_task(self) -> "Execution":
+        """Go on to the next Task, or the end."""
+        here = self
+        while here.status == "RUNNING" and (state := _states()[1][here.state])["Type"] != "Task":
+            if state["Type"] == "Choice":
+                here = replace(here, state=_chosen(state, here.said))
+            elif state["Type"] == "Wait":
+                here = replace(here, state=state["Next"])
+            elif state["Type"] == "Pass":
+                given = {
+                    name.removesuffix(".$"): _looked_up(value, here.said) if name.endswith(".$") else value
+                    for name, value in state["Parameters"].items()
+                }
+                here = here._with(state["ResultPath"], given, state["Next"])
+            elif state["Type"] == "Succeed":
+                here = replace(here, status="SUCCEEDED")
+            else:
+                raise AssertionError(f"{here.state} is a {state['Type']}")
+        return here
+
+
+def _chosen(state: Values, document: Values) -> str:
+    for choice in state["Choices"]:
+        found = _looked_up(choice["Variable"], document)
+        if found == choice.get("StringEquals", choice.get("BooleanEquals")):
+            return str(choice["Next"])
+    return str(state["Default"])
+
+
+def _looked_up(path: str, document: Values) -> Any:
+    value: Any = document
+    for name in path.removeprefix("$.").split("."):
+        value = value[name]
+    return value
