@@ -70,11 +70,12 @@ def up(
     outputs: OutputsOption = None,
 ) -> None:
     """Start the embedded cloud in the background."""
-    from infra.local import cloud, deploy
+    from functions.common.rules import NO_RULES
+    from infra.local import cloud
 
     folder = _folder(outputs)
     console = screen.console()
-    given = _read_rules(rules) if rules else deploy.NO_RULES
+    given = _read_rules(rules) if rules else NO_RULES
     with console.status("Starting the embedded cloud"):
         result = cloud.up(folder, port, given)
     by_rules = f", by the rules of {rules}" if rules else ""

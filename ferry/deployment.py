@@ -25,6 +25,7 @@ from infra.outputs import Outputs, load
 if TYPE_CHECKING:
     from mypy_boto3_athena import AthenaClient
     from mypy_boto3_glue import GlueClient
+    from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_stepfunctions import SFNClient
@@ -110,6 +111,12 @@ class Deployment:
     def sqs(self) -> "SQSClient":
         """SQS in the target region, where the queues are."""
         client: SQSClient = self._client("sqs", self.outputs.target_region)
+        return client
+
+    @property
+    def lambda_(self) -> "LambdaClient":
+        """Lambda in the target region, where the functions are."""
+        client: LambdaClient = self._client("lambda", self.outputs.target_region)
         return client
 
     @property

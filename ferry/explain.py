@@ -17,9 +17,9 @@ from ferry.graph import facts
 from ferry.listing import write_json
 from ferry.problems import Problem
 from functions.common.models import GRADES, Rule
-from functions.common.rules import KeyRule, Rules, TargetKeyImpossible, decide
+from functions.common.rules import NO_RULES, KeyRule, Rules, TargetKeyImpossible, decide
 from functions.common.tabular import not_catalogued_reason
-from infra import collisions, migration
+from infra import collisions
 
 SOME_BYTES = 1
 STYLES = {"copy": "green", "move": "cyan", "exclude": "yellow", "dead_letter": "red"}
@@ -77,7 +77,11 @@ def explain(key: str, rules: Rules, target_bucket: str | None, *, as_json: bool)
 
 def deployed_rules(deployment: Deployment) -> Rules:
     """The rules that the deployment's starter reads."""
-    bucket, key = migration.place(deployment.outputs)
+    starter = deployment.lambda_.get_function_configuration(FunctionName=f"{deployment.outputs.name}-starter")
+    settings = starter.get("Environment", {}).get("Variables", {})
+    bucket, key = settings.get("RULES_BUCKET", ""), settings.get("RULES_KEY", "")
+    if not key:
+        return NO_RULES
     s3 = deployment.target_s3
     try:
         text = s3.get_object(Bucket=bucket, Key=key)["Body"].read()

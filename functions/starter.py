@@ -36,7 +36,7 @@ from functions.common import clients
 from functions.common.aws_errors import aws_errors, code_of
 from functions.common.errors import SettingInvalid
 from functions.common.models import ExecutionInput, Model, Source
-from functions.common.rules import Rules, TargetKeyImpossible, decide
+from functions.common.rules import NO_RULES, Rules, TargetKeyImpossible, decide
 from functions.common.settings import BucketName, read_settings
 from functions.common.step import count, logger, send_metrics
 
@@ -59,7 +59,8 @@ class Settings(Model):
     state_machine_arn: str = Field(pattern=r"^arn:[^:]+:states:[^:]+:\d*:stateMachine:.+$")
     dead_letter_queue_url: str = Field(pattern=r"^https?://")
     rules_bucket: BucketName
-    rules_key: str = Field(min_length=1)
+    rules_key: str
+    """Empty where the deployment has no rules."""
 
     @property
     def region(self) -> str:
@@ -95,6 +96,8 @@ def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailure
 
 def read_rules(settings: Settings) -> Rules:
     """The deployment's rules; they are sent only when they changed since the last look."""
+    if not settings.rules_key:
+        return NO_RULES
     place = (settings.rules_bucket, settings.rules_key)
     where = f"s3://{settings.rules_bucket}/{settings.rules_key}"
     etag, known = _rules_known.get(place, (None, None))

@@ -115,6 +115,6 @@ def _combination(algorithm: str) -> Callable[[int, int, int], int]:
 
 
 def _awscrt() -> Any:
-    from awscrt import checksums  # type: ignore[import-untyped]
+    from awscrt import checksums
 
     return checksums

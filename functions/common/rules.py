@@ -66,6 +66,10 @@ class Rules(_Strict):
         return next((rule for rule in self.rules if rule.matches(key)), None)
 
 
+NO_RULES = Rules()
+"""Everything is copied."""
+
+
 def decide(rules: Rules, key: str) -> Rule | None:
     """What is to be done with an upload to this key; None: nothing, a rule excludes it.
 

@@ -32,7 +32,7 @@ from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as UnreachableError
 from pydantic import ValidationError
 
-from functions.common.rules import Rules
+from functions.common.rules import NO_RULES, Rules
 from infra import outputs as outputs_file
 from infra.build import CHECKOUT
 from infra.errors import CloudFailed, CloudRunsOtherwise, InfraError
@@ -83,7 +83,7 @@ class UpResult:
         return self.outputs.endpoint_url or ""
 
 
-def up(folder: Path, port: int | None = None, rules: Rules = deploy.NO_RULES, *, leash: bool = False) -> UpResult:
+def up(folder: Path, port: int | None = None, rules: Rules = NO_RULES, *, leash: bool = False) -> UpResult:
     """Start the cloud of this folder, unless it runs; on a leash it ends when this process ends."""
     if port is not None and not 1 <= port <= 65_535:
         raise InfraError(f"PORT={port} is no port: it must be from 1 to 65535")
@@ -117,7 +117,7 @@ def down(folder: Path) -> bool:
 
 
 @contextlib.contextmanager
-def running(folder: Path, port: int | None = None, rules: Rules = deploy.NO_RULES) -> Iterator[UpResult]:
+def running(folder: Path, port: int | None = None, rules: Rules = NO_RULES) -> Iterator[UpResult]:
     """Have a cloud of one's own for a while; it is stopped in any case, even when this process is killed."""
     result = up(folder, port, rules, leash=True)
     if result.ran_already:

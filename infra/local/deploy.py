@@ -26,7 +26,7 @@ import boto3
 import botocore.session
 from botocore.config import Config
 
-from functions.common.rules import Rules
+from functions.common.rules import NO_RULES, Rules
 from infra import functions, migration
 from infra.build import CHECKOUT, entry, package
 from infra.errors import DeclarationInvalid
@@ -49,9 +49,6 @@ SECRET_ACCESS_KEY = "test"  # noqa: S105 - MiniStack's root user; there is nothi
 
 WORKFLOW = CHECKOUT / "statemachine" / "migrate.asl.json"
 STARTER = "starter"
-NO_RULES = Rules()
-"""Everything is copied as it is."""
-
 RECEIVES = 5
 STARTERS_AT_ONCE = 2
 
@@ -82,6 +79,8 @@ def plan(rules: Rules = NO_RULES) -> Plan:
     workflow = WORKFLOW.read_text(encoding="utf-8")
     for finding in findings_in_file(workflow):
         raise DeclarationInvalid(f"{WORKFLOW}: {finding}")
+    if rules == NO_RULES:
+        declared[STARTER].environment["RULES_KEY"] = ""
     return Plan(declared, {key: with_bootstrap(package(key)) for key in declared}, workflow, rules)
 
 
@@ -238,7 +237,9 @@ def _create_buckets(clients: Clients, outputs: Outputs) -> None:
 
 
 def _put_rules(clients: Clients, outputs: Outputs, rules: Rules) -> None:
-    """Write the rules where the starter reads them; without any as well: it starts nothing where they are missing."""
+    """Write the rules where the starter reads them."""
+    if rules == NO_RULES:
+        return
     bucket, key = migration.place(outputs)
     clients.s3.put_object(
         Bucket=bucket, Key=key, Body=rules.model_dump_json(indent=2).encode(), ContentType="application/json"

@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from functions.common.models import Rule
-from functions.common.rules import Rules
+from functions.common.rules import NO_RULES, Rules
 from infra import functions
 from infra import outputs as outputs_file
 from infra.build import CHECKOUT
@@ -232,8 +232,8 @@ BY_RULES = Rules(file="m.yaml", default=Rule(mode="move"))
 @pytest.mark.parametrize(
     ("first", "second", "asked"),
     [
-        (BY_RULES, deploy.NO_RULES, "no rules are"),
-        (deploy.NO_RULES, BY_RULES, r"the rules of m\.yaml are"),
+        (BY_RULES, NO_RULES, "no rules are"),
+        (NO_RULES, BY_RULES, r"the rules of m\.yaml are"),
         (BY_RULES, Rules(file="m.yaml", default=Rule(mode="copy")), r"the rules of m\.yaml are"),
     ],
     ids=["rules and none", "none and rules", "changed rules"],

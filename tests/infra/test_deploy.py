@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from functions.common.models import Rule
 from functions.common.rules import Rules
 from infra import functions, migration
 from infra.build import package
@@ -157,7 +158,7 @@ def test_every_created_object_is_notified(clients: Clients, outputs: Outputs) ->
 @pytest.mark.parametrize("key", sorted(functions.load()))
 def test_a_function_is_what_its_declaration_says(key: str, clients: Clients, outputs: Outputs) -> None:
     name = f"ferry-{key.replace('_', '-')}"
-    declared = functions.fill(functions.load()[key], outputs.placeholders())
+    declared = functions.fill(deploy.plan().functions[key], outputs.placeholders())
     made = clients.lambda_.get_function_configuration(FunctionName=name)
     assert made["State"] == "Active"
     assert (made["Handler"], made["MemorySize"], made["Timeout"]) == (
@@ -221,14 +222,17 @@ def test_nothing_was_started_or_filled(clients: Clients, outputs: Outputs) -> No
         assert clients.s3.list_objects_v2(Bucket=bucket)["KeyCount"] == 0
 
 
-def test_the_rules_lie_where_the_starter_reads_them(clients: Clients, outputs: Outputs) -> None:
-    """Also when there are none: without the file nothing would be started."""
-    results = clients.s3.list_objects_v2(Bucket=outputs.athena_results)["Contents"]
-    assert [each["Key"] for each in results] == ["rules/migration.json"]
+def test_the_starter_of_a_deployment_without_rules_looks_for_none(clients: Clients, outputs: Outputs) -> None:
+    assert clients.s3.list_objects_v2(Bucket=outputs.athena_results)["KeyCount"] == 0
     settings = clients.lambda_.get_function_configuration(FunctionName="ferry-starter")["Environment"]["Variables"]
-    assert migration.place(outputs) == (settings["RULES_BUCKET"], settings["RULES_KEY"])
-    body = clients.s3.get_object(Bucket=settings["RULES_BUCKET"], Key=settings["RULES_KEY"])["Body"].read()
-    assert Rules.model_validate_json(body) == Rules()
+    assert (settings["RULES_BUCKET"], settings["RULES_KEY"]) == (outputs.athena_results, "")
+
+
+def test_the_starter_of_a_deployment_with_rules_looks_for_them_where_they_are_written(outputs: Outputs) -> None:
+    rules = Rules(file="migration.yaml", default=Rule(mode="move", minimum_grade="readback"))
+    assert deploy.plan().functions["starter"].environment["RULES_KEY"] == ""
+    starter = functions.fill(deploy.plan(rules).functions["starter"], outputs.placeholders())
+    assert (starter.environment["RULES_BUCKET"], starter.environment["RULES_KEY"]) == migration.place(outputs)
 
 
 def test_a_function_sees_only_its_own_settings_and_the_clouds(probe: Probe, outputs: Outputs) -> None:

@@ -155,9 +155,15 @@ def test_a_key_that_a_terminal_would_act_on_is_shown_as_an_escape(capsys: pytest
     assert rows[3].endswith(r"out/\x1b[31m[bold]\n.csv")
 
 
-def answering(*, body: bytes | None) -> Deployment:
-    """A deployment whose bucket of results holds this."""
+def answering(*, body: bytes | None, key: str = "rules/migration.json") -> Deployment:
+    """A deployment whose starter reads this key, and whose bucket of results holds this."""
     deployment = Deployment(outputs(endpoint_url="http://127.0.0.1:1"))
+    settings = {"RULES_BUCKET": "ferry-athena-results-us-east-1", "RULES_KEY": key}
+    starter = Stubber(deployment.lambda_)
+    starter.add_response(
+        "get_function_configuration", {"Environment": {"Variables": settings}}, {"FunctionName": "ferry-starter"}
+    )
+    starter.activate()
     stub = Stubber(deployment.target_s3)
     where = {"Bucket": "ferry-athena-results-us-east-1", "Key": "rules/migration.json"}
     if body is None:
@@ -170,6 +176,10 @@ def answering(*, body: bytes | None) -> Deployment:
 
 def test_the_rules_are_those_that_the_starter_reads() -> None:
     assert explain.deployed_rules(answering(body=RULES.model_dump_json().encode())) == RULES
+
+
+def test_a_deployment_without_rules_copies_everything() -> None:
+    assert explain.deployed_rules(answering(body=None, key="")) == Rules()
 
 
 @pytest.mark.parametrize(

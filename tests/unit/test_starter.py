@@ -14,7 +14,8 @@ from functions import starter
 from functions.common import clients
 from functions.common.errors import AccessDenied, SettingInvalid, Throttled
 from functions.common.models import Rule, Source
-from functions.common.rules import KeyRule, Renaming, Rules
+from functions.common.rules import NO_RULES, KeyRule, Renaming, Rules
+from functions.common.settings import read_settings
 from functions.starter import BadMessage, execution_name, read_upload
 from tests.unit.conftest import Hooks, LambdaContext, Refusal
 
@@ -187,6 +188,14 @@ def test_an_upload_whose_target_key_cannot_be_is_set_aside_with_the_reason(
     ((_, said),) = deployed.dead_letters()
     assert reason in said
     assert deployed.executions() == []
+
+
+def test_a_deployment_without_rules_copies_everything_and_looks_for_none(
+    deployed: Deployed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RULES_KEY", "")
+    deployed.s3.delete_object(Bucket=RULES_BUCKET, Key=RULES_KEY)
+    assert starter.read_rules(read_settings(starter.Settings)) == NO_RULES
 
 
 def test_the_rules_are_sent_again_only_when_they_change(deployed: Deployed) -> None:
@@ -383,7 +392,6 @@ def test_a_bad_message_that_cannot_be_set_aside_is_delivered_again(deployed: Dep
         ("STATE_MACHINE_ARN", "migrate", "STATE_MACHINE_ARN: String should match"),
         ("DEAD_LETTER_QUEUE_URL", "ferry-dead-letters", "DEAD_LETTER_QUEUE_URL: String should match"),
         ("RULES_BUCKET", None, "RULES_BUCKET: is not set"),
-        ("RULES_KEY", "", "RULES_KEY: String should have at least 1"),
     ],
 )
 def test_a_wrong_setting_is_named_before_anything_is_started(

@@ -13,7 +13,7 @@ import hashlib
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from awscrt import checksums as crt  # type: ignore[import-untyped]
+from awscrt import checksums as crt
 from ministack.services import s3
 
 from infra.local.s3.replacing import Answer, rely_on, wrap
