@@ -475,18 +475,31 @@ def test_event_holds_are_sent_and_a_retention_that_ended_is_left_out_with_a_note
 
 
 @pytest.mark.parametrize(
-    ("operation", "what"), [("GetObjectRetention", "retention"), ("GetObjectLegalHold", "legal hold")]
+    ("operation", "doing"),
+    [
+        ("GetObjectRetention", f"reading the retention of s3://{SOURCE}/"),
+        ("GetObjectLegalHold", f"reading the legal hold of s3://{SOURCE}/"),
+        ("GetObjectLockConfiguration", f"asking whether {SOURCE} has Object Lock"),
+    ],
 )
 def test_a_lock_that_may_not_be_read_is_a_failure_that_names_the_permission(
-    cloud: Cloud, operation: str, what: str
+    cloud: Cloud, operation: str, doing: str
 ) -> None:
     lock_source(cloud)
     upload = cloud.upload()
     cloud.hooks.answer(operation, Refusal("AccessDenied"))
     cloud.hooks.answer("GetObjectRetention", NO_RETENTION)
-    with pytest.raises(AccessDenied, match=f"reading the {what} of s3://{SOURCE}/.*the permission behind {operation}"):
+    with pytest.raises(AccessDenied, match=f"{doing}.*the permission behind {operation}"):
         run(upload)
     assert not copies(cloud)
+
+
+def test_a_source_that_is_replaced_while_its_lock_is_read_is_looked_at_again(cloud: Cloud) -> None:
+    lock_source(cloud)
+    upload = cloud.upload()
+    cloud.hooks.answer("GetObjectRetention", Refusal("NoSuchVersion"), NO_RETENTION)
+    assert run(upload).status == "copied"
+    assert calls(cloud)["HeadObject"] == 5
 
 
 def test_a_target_without_object_lock_is_told_in_words(cloud: Cloud) -> None:

@@ -394,6 +394,17 @@ def test_parts_that_s3_does_not_tell_are_planned_instead(cloud: Cloud) -> None:
     assert len(cloud.hooks.params["UploadPartCopy"]) == 3
 
 
+def test_parts_that_s3_no_longer_tells_are_planned_anew(cloud: Cloud) -> None:
+    upload = cloud.upload(THREE_PARTS)
+    with_parts(cloud, THREE_PARTS, [SMALLEST_PART_BYTES, len(THREE_PARTS) - SMALLEST_PART_BYTES])
+    recorded = begun(upload)
+    cloud.hooks.answers["GetObjectAttributes"].clear()
+    cloud.hooks.answer("GetObjectAttributes", *[{"ETag": f'"{upload.etag}"'} for _ in range(9)])
+    assert drive(upload, recorded).status == "copied"
+    assert len(cloud.hooks.params["UploadPartCopy"]) == 3
+    assert left(cloud) == []
+
+
 # Stops.
 
 
@@ -879,6 +890,27 @@ def test_an_abort_is_repeated_until_the_upload_is_gone(cloud: Cloud) -> None:
     cloud.hooks.answer("ListParts", *[{}] * 3)
     with pytest.raises(Throttled, match=f"to s3://{TARGET}/.* is still being aborted"):
         call(upload, recorded)
+
+
+def test_an_upload_that_is_gone_by_itself_while_others_are_looked_for_is_no_trouble(cloud: Cloud) -> None:
+    upload = cloud.upload(THREE_PARTS)
+    other = cloud.target.create_multipart_upload(Bucket=TARGET, Key=KEY)["UploadId"]
+    announced = call(upload)
+    gone: dict[str, Any] = {"Bucket": TARGET, "Key": KEY, "UploadId": other}
+    cloud.hooks.answer("ListParts", lambda: cloud.target.abort_multipart_upload(**gone))
+    recorded = call(upload, announced)
+    assert recorded.upload
+    assert left(cloud) == [recorded.upload.upload_id]
+
+
+@pytest.mark.parametrize("operation", ["ListMultipartUploads", "ListParts", "AbortMultipartUpload"])
+def test_a_missing_permission_to_end_uploads_is_named(cloud: Cloud, operation: str) -> None:
+    cloud.target.create_multipart_upload(Bucket=TARGET, Key=KEY)
+    upload = cloud.upload(THREE_PARTS)
+    announced = call(upload)
+    cloud.hooks.answer(operation, Refusal("AccessDenied"))
+    with pytest.raises(AccessDenied, match=f"uploads? .*s3://{TARGET}/.*the permission behind {operation}"):
+        call(upload, announced)
 
 
 # What cannot be copied.
