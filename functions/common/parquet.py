@@ -17,6 +17,8 @@ DEEPEST = 32
 """How deep structs may lie in each other; the schema's own elements need four levels."""
 
 LONGEST_VARINT_BYTES = 10
+MOST_ELEMENTS = 100_000
+"""Of a schema, nested columns and their parts counted: more than any table can have, and few enough to remember."""
 
 _STOP, _TRUE, _FALSE, _BYTE, _I16, _I32, _I64, _DOUBLE, _BINARY, _LIST, _SET, _MAP, _STRUCT, _UUID = range(14)
 _INTEGERS = frozenset({_I16, _I32, _I64})
@@ -64,6 +66,8 @@ def _elements(reader: "_Reader") -> list[tuple[str, int]]:
     kind, size = reader.list_header()
     if kind != _STRUCT:
         raise FooterUnreadable("its schema is no list of columns")
+    if size > MOST_ELEMENTS:
+        raise FooterUnreadable(f"its schema has more than {MOST_ELEMENTS:,} columns and parts of columns")
     return [_element(reader) for _ in range(size)]
 
 
