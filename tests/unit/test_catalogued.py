@@ -132,7 +132,11 @@ UNTOLD: dict[str, tuple[str, bytes]] = {
     "an endless field": ("sales/a.csv", b"id," + b"x" * 200_000 + b"\n"),
     "no gzip": ("sales/a.csv.gz", CSV),
     "broken gzip": ("sales/a.csv.gz", gzip.compress(CSV, mtime=0)[:12] + b"\xff" * 20),
-    "cut gzip": ("sales/a.csv.gz", gzip.compress(b"id,name", mtime=0)[:14]),
+    "cut gzip": ("sales/a.csv.gz", gzip.compress(b"id,name", mtime=0)[:-8]),
+    "a line over two gzip members": (
+        "sales/a.csv.gz",
+        gzip.compress(b"id,name", mtime=0) + gzip.compress(b",x\n", mtime=0),
+    ),
     "a gzip bomb": ("sales/a.csv.gz", gzip.compress(b"x" * 4 * 1024 * 1024, mtime=0)),
     "a JSON array": ("sales/a.json", b'[{"id": 1, "name": "one"}]'),
     "no JSON": ("sales/a.json", b"id,name\n"),

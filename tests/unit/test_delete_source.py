@@ -296,6 +296,12 @@ def test_nothing_is_deleted_when_the_target_has_lost_the_proved_version(cloud: C
     assert markers(cloud) == []
 
 
+def test_a_version_that_is_another_object_is_not_the_proved_one(cloud: Cloud) -> None:
+    made = event(cloud, cloud.upload(BYTES), redrives=1)
+    made["document"]["copy"]["target"]["etag"] = "another"
+    assert run(made).status == "copy_again"
+
+
 def test_a_move_to_a_target_without_versions_deletes_nothing(cloud: Cloud) -> None:
     upload = cloud.upload(BYTES)
     target = ObjectVersion(bucket=TARGET, region=TARGET_REGION, key=KEY, version_id=None, etag=upload.etag)
