@@ -213,7 +213,7 @@ def _result(state: str, document: Document | None) -> Iterable[str]:
 def _progress(state: str, document: Document | None) -> Iterable[str]:
     """How far a large object is, while its copy or its proof goes on from call to call."""
     upload = document.copy_.upload if document and document.copy_ else None
-    if state == "CopyObject" and upload:
+    if state == "CopyObject" and upload and upload.parts:
         yield f"{upload.parts_copied:,} of {_count(upload.parts, 'part')}"
     progress = document.verification.progress if document and document.verification else None
     if state == "VerifyChecksum" and progress:

@@ -107,8 +107,9 @@ class StoredObject(ObjectVersion):
 class MultipartUpload(Model):
     """A multipart copy that was begun: of which source exactly, and in what parts.
 
-    `part_bytes` is null where the parts are the source's own. Parts are only ever copied to an upload that is
-    recorded in the document, so one that a lost answer left behind is empty.
+    `upload_id` is empty while it is announced and not begun, `part_bytes` null where the parts are the source's own.
+    Parts are only ever copied to an upload that is recorded in the document, so one that a lost answer left behind
+    is empty.
     """
 
     upload_id: str

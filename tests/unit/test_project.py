@@ -16,7 +16,7 @@ def test_tests_reach_nothing_beyond_this_machine() -> None:
         tried.connect(("192.0.2.1", 80))
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/design.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/design.md", "docs/guarantees.md", "docs/rules.md"])
 def test_every_file_that_a_page_names_exists(page: str) -> None:
     text = (CHECKOUT / page).read_text(encoding="utf-8")
     named = re.findall(r"`((?:tests|functions|infra|statemachine|docs)/[\w./-]+)`", text)
