@@ -17,6 +17,7 @@ Values = dict[str, Any]
 SOURCE, TARGET, KEY = "ferry-source", "ferry-target", "folder/picture.png"
 SOURCE_REGION, TARGET_REGION = "us-west-2", "us-east-1"
 FAULTS: tuple[Fault, ...] = ("killed before", "killed after", "answer lost")
+LONG_WAIT_SECONDS = 10
 MOST_CALLS_OF_AN_ACTOR = 80
 
 
@@ -27,8 +28,8 @@ class Actor:
     name: str
     calls: tuple[tuple[str, Values], ...] = field(default=(), compare=False)
     execution: Execution | None = None
-    told: bool = True
-    """Whether its upload's event arrives."""
+    late: bool = False
+    """Whether its upload's event arrives when everybody else is done."""
 
     called: int = 0
     """How many of its calls it has made."""
@@ -132,7 +133,7 @@ class Explorer:
 
     def _following(self, node: Node) -> Iterator[tuple[Node, Fault | None]]:
         for number, actor in enumerate(node.actors):
-            if actor.ended or not self._may_go(node, number):
+            if actor.ended or not self._may_go(node, number) or _is_waiting(node, actor):
                 continue
             if plain := self._step(node, number, None):
                 yield plain, None
@@ -145,6 +146,9 @@ class Explorer:
     @staticmethod
     def _may_go(node: Node, number: int) -> bool:
         """Uploads come in the order of their actors; what follows them, in any."""
+        actor = node.actors[number]
+        if actor.late and not actor.left and not all(other.ended for other in node.actors if other is not actor):
+            return False
         uploading = [i for i, actor in enumerate(node.actors) if any(call[0] == "PutObject" for call in actor.left)]
         return (
             number not in uploading
@@ -174,7 +178,7 @@ class Explorer:
         operation, given = actor.left[0]
         answer = s3.call(operation, given)
         moved = replace(actor, called=actor.called + 1)
-        if operation == "PutObject" and given["Bucket"] == SOURCE and actor.told:
+        if operation == "PutObject" and given["Bucket"] == SOURCE:
             source = {
                 "bucket": SOURCE,
                 "region": SOURCE_REGION,
@@ -186,6 +190,18 @@ class Explorer:
             }
             moved = replace(moved, execution=Execution.start(actor.name, s3.now, {"source": source, "rule": self.rule}))
         return moved, Answered(operation, "", repr(answer), answer)
+
+
+def _is_waiting(node: Node, actor: Actor) -> bool:
+    """Whether it waits long enough for another one to get on: that is what such a wait is for."""
+    if not _waits_long(actor):
+        return False
+    others = [other for other in node.actors if other is not actor and other.execution and not other.ended]
+    return any(not _waits_long(other) for other in others)
+
+
+def _waits_long(actor: Actor) -> bool:
+    return actor.execution is not None and actor.execution.waits_seconds >= LONG_WAIT_SECONDS
 
 
 def _noticed(node: Node, after: Node, actor: Actor) -> Node:

@@ -4,7 +4,8 @@ Two executions, of an older and a newer upload, run on a model of S3, and every 
 newer upload itself comes between any two calls of the older one's execution. What must hold at every end is `judge`.
 """
 
-from dataclasses import dataclass, field
+import os
+from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import Any
 
@@ -16,6 +17,8 @@ from tests.model.s3 import S3, Bucket, Versioning
 
 VERSIONINGS: tuple[Versioning, ...] = ("Enabled", "Suspended", "Never")
 MIB = 1024**2
+SOAK = "FERRY_SOAK" in os.environ
+ONLY_IN_SOAK = pytest.mark.skipif(not SOAK, reason="minutes: make soak")
 Call = tuple[str, dict[str, Any]]
 
 X: dict[str, Any] = {"Body": b"X bytes", "Metadata": {"colour": "red"}}
@@ -35,7 +38,7 @@ def put(bucket: str, **given: Any) -> Call:
 class Case:
     """Who does what in which buckets."""
 
-    uploads: tuple[dict[str, Any], ...]
+    uploads: tuple[dict[str, Any], ...] = field(repr=False)
     source: Versioning = "Never"
     target: Versioning = "Enabled"
     mode: str = "copy"
@@ -45,15 +48,15 @@ class Case:
     twice: bool = False
     meddled: bool = False
     deleted: bool = False
-    untold: int = 0
-    """Which upload's event arrives when all is over, if ever; counted from one."""
+    late: int = 0
+    """Which upload's event arrives when everybody else is done; counted from one."""
 
     rule: dict[str, Any] = field(default_factory=dict)
 
     def start(self) -> Node:
         s3 = S3({SOURCE: Bucket(self.source), TARGET: Bucket(self.target)}, self.seconds_per_call)
         actors = [
-            Actor(f"execution {number}", (put(SOURCE, **upload),), told=number != self.untold)
+            Actor(f"execution {number}", (put(SOURCE, **upload),), late=number == self.late)
             for number, upload in enumerate(self.uploads, start=1)
         ]
         if self.meddled:
@@ -117,9 +120,9 @@ def test_copy_with_a_fault(source: Versioning, target: Versioning, uploads: str,
 
 
 @pytest.mark.parametrize(("source", "target"), ALL)
-@pytest.mark.parametrize("untold", [1, 2])
-def test_copy_of_bytes_that_come_back(source: Versioning, target: Versioning, untold: int, player: Player) -> None:
-    explore(Case((X, Y, X_AGAIN), source, target, untold=untold), player)
+@pytest.mark.parametrize("late", [1, 2])
+def test_copy_of_bytes_that_come_back(source: Versioning, target: Versioning, late: int, player: Player) -> None:
+    explore(Case((X, Y, X_AGAIN), source, target, late=late), player)
 
 
 @pytest.mark.parametrize(("source", "target"), ALL)
@@ -145,13 +148,25 @@ def test_upload_that_is_deleted_meanwhile(source: Versioning, mode: str, player:
     explore(Case((X, Y), source, mode=mode, deleted=True), player)
 
 
-@pytest.mark.parametrize(("mode", "grade"), [("copy", "any"), ("move", "readback")])
+MODES = [("copy", "any"), ("move", "readback")]
+
+
+@pytest.mark.parametrize(("mode", "grade"), MODES)
+@ONLY_IN_SOAK
 @pytest.mark.parametrize("faults", [0, 1])
 def test_large_objects(mode: str, grade: str, faults: int, player: Player) -> None:
     uploads = (LARGE_X, LARGE_Y)
     explore(Case(uploads, mode=mode, minimum_grade=grade, faults=faults, rule=IN_PARTS), player)
 
 
+@pytest.mark.parametrize(("mode", "grade"), MODES)
+@pytest.mark.parametrize("source", VERSIONINGS)
+def test_large_object_that_is_replaced(mode: str, grade: str, source: Versioning, player: Player) -> None:
+    case = Case((LARGE_X, Y), source, mode=mode, minimum_grade=grade, faults=1, late=2, rule=IN_PARTS)
+    explore(case, player)
+
+
+@ONLY_IN_SOAK
 def test_large_object_after_a_small_one(player: Player) -> None:
     explore(Case((LARGE_X, Y), rule=IN_PARTS, faults=1), player)
 
@@ -160,10 +175,13 @@ def test_large_object_after_a_small_one(player: Player) -> None:
 @pytest.mark.parametrize("seconds_per_call", [1, 61])
 def test_time_passes(seconds_per_call: int, uploads: str, player: Player) -> None:
     """Also so much that every proof is an old one when the source is deleted."""
-    explore(Case(UPLOADS[uploads], mode="move", minimum_grade="readback", seconds_per_call=seconds_per_call), player)
+    case = Case(UPLOADS[uploads], mode="move", minimum_grade="readback", seconds_per_call=seconds_per_call, late=2)
+    explore(replace(case, faults=1), player)
 
 
 def test_purge(player: Player) -> None:
     """What is purged is gone for good, so an older version under it makes it refuse."""
     explored = explore(Case((X, Y), "Enabled", mode="move", minimum_grade="readback", rule={"purge": True}), player)
     assert any("PurgeRefused" in ending for ending in explored.endings)
+    alone = explore(Case((X,), "Enabled", mode="move", minimum_grade="readback", faults=1, rule={"purge": True}), player)
+    assert set(alone.endings) == {"execution 1:Succeeded"}

@@ -38,6 +38,9 @@ class Execution:
     state: str = ""
     record: Record = ()
     retries: int = 0
+    waits_seconds: int = 0
+    """How long it has been told to wait before its next call."""
+
     status: str = "RUNNING"
     error: str = ""
     message: str = ""
@@ -61,7 +64,7 @@ class Execution:
         """Make one more call, which changes `s3`, and go on to where the next one is made."""
         if fault == "killed before":
             return replace(self, record=()), None
-        here, call = self._at_a_task(), None
+        here, call = replace(self._at_a_task(), waits_seconds=0), None
         for _ in range(MOST_STATES_WITHOUT_A_CALL):
             if here.status != "RUNNING":
                 return here, call
@@ -109,7 +112,8 @@ class Execution:
             if state["Type"] == "Choice":
                 here = replace(here, state=_chosen(state, here.said))
             elif state["Type"] == "Wait":
-                here = replace(here, state=state["Next"])
+                seconds = _looked_up(state["SecondsPath"], here.said)
+                here = replace(here, state=state["Next"], waits_seconds=seconds)
             elif state["Type"] == "Pass":
                 given = {
                     name.removesuffix(".$"): _looked_up(value, here.said) if name.endswith(".$") else value
