@@ -94,7 +94,11 @@ def _look_and_copy(task: Task, progress: Progress) -> Copy | None:
         return _superseded(task, progress)
     require_readable(task, source)
     wanted = what_is_wanted(source, task.rule)
-    if target and is_same(source, target, wanted, _completed_upload(task, progress, source, target)):
+    if (
+        target
+        and _may_stay(target, task)
+        and is_same(source, target, wanted, _completed_upload(task, progress, source, target))
+    ):
         return _unchanged(task, progress, source, target, wanted) if mine else _superseded(task, progress)
     turn = _copy(task, progress, source, target, wanted)
     progress.upload = turn.upload
@@ -148,6 +152,13 @@ def _may_be_ours(target: Head | None, task: Task) -> bool:
     Then what is at the source now is copied too, lest our older copy stay over a newer one.
     """
     return target is not None and target.last_modified >= task.began - CLOCK_TOLERANCE
+
+
+def _may_stay(target: Head, task: Task) -> bool:
+    """Whether a target that is the same may be what the source is moved to: one older than the bucket's versioning
+    can be overwritten for good.
+    """
+    return task.rule.mode == "copy" or target.object.version_id is not None
 
 
 def _completed_upload(task: Task, progress: Progress, source: Head, target: Head) -> MultipartUpload | None:

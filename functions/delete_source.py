@@ -94,7 +94,7 @@ def _proved(document: Document) -> tuple[StoredObject, ObjectVersion, datetime |
         raise ValueError("DeleteSource was called for what is not a move.")
     if proof is None or proof.status != "verified" or proof.grade is None:
         raise ValueError("DeleteSource was called without a proof.")
-    if proof.progress and proof.progress.target != (target.version_id or target.etag):
+    if proof.proved != (target.version_id or target.etag):
         raise ValueError("DeleteSource was called with the proof of another copy.")
     if proof.catalogued and (validation is None or validation.status != "passed"):
         raise ValueError("DeleteSource was called before the validation had passed.")

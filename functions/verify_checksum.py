@@ -76,6 +76,7 @@ def verify_checksum(document: Document, before: Verification, remaining_ms: Call
             "detail": found.proof.detail,
             "catalogued": reason is None,
             "not_catalogued_reason": reason,
+            "proved": target.version_id or target.etag,
             "verified_at": found.answered_at,
             "progress": None,
         }

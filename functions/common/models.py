@@ -153,7 +153,7 @@ class ReadProgress(Model):
 
 class Verification(Model):
     """The result of VerifyChecksum. `in_progress`: it is called again. `mismatched` and the changes lead back to
-    CopyObject.
+    CopyObject. `proved` is the version id (else the ETag) of the copy that was proved.
     """
 
     status: Literal["verified", "in_progress", "mismatched", "target_changed", "source_changed"]
@@ -161,6 +161,7 @@ class Verification(Model):
     detail: str = ""
     catalogued: bool = False
     not_catalogued_reason: str | None = None
+    proved: str | None = None
     verified_at: Utc | None = None
     progress: ReadProgress | None = None
     calls: NonNegativeInt = 0

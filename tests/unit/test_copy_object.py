@@ -558,6 +558,19 @@ def test_a_move_needs_a_versioned_target(cloud: Cloud, status: str | None) -> No
     assert not cloud.hooks.params["HeadObject"]
 
 
+def test_a_move_does_not_rely_on_an_equal_target_that_is_older_than_its_buckets_versioning(cloud: Cloud) -> None:
+    cloud.target.put_bucket_versioning(Bucket=TARGET, VersioningConfiguration={"Status": "Suspended"})
+    upload = cloud.upload(b"bytes")
+    assert run(upload).status == "copied"
+    cloud.target.put_bucket_versioning(Bucket=TARGET, VersioningConfiguration={"Status": "Enabled"})
+    buckets.forget()
+    assert run(upload).status == "unchanged"
+    moved = run(upload, rule={"mode": "move"})
+    assert moved.status == "copied"
+    assert moved.target
+    assert moved.target.version_id
+
+
 def test_a_move_asks_the_target_bucket_once(cloud: Cloud) -> None:
     for body in (b"one", b"two"):
         assert run(cloud.upload(body), rule={"mode": "move"}).status == "copied"

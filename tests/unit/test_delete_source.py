@@ -21,7 +21,6 @@ from functions.common.models import (
     Copy,
     Deletion,
     ObjectVersion,
-    ReadProgress,
     Source,
     StoredObject,
     Validation,
@@ -65,7 +64,10 @@ def event(cloud: Cloud, upload: Source, *, rule: Values | None = None, redrives:
         target=changed.pop("target", target),
         copied_at=datetime.now(UTC),
     )
-    states: Values = {"verification": verified(), **changed}
+    made_of = changed.get("verification", verified())
+    if made_of and made_of.status == "verified" and made_of.proved is None and copy.target:
+        changed["verification"] = made_of.model_copy(update={"proved": copy.target.version_id or copy.target.etag})
+    states: Values = {"verification": made_of, **changed}
     made = step_event(upload, redrives=redrives, copy=copy, **states)
     made["document"]["rule"] |= {"mode": "move", **(rule or {})}
     return made
@@ -315,7 +317,7 @@ UNPROVED: dict[str, Values] = {
     "a proof that differed": {"verification": verified(status="mismatched", grade=None)},
     "a proof that is not done": {"verification": verified(status="in_progress")},
     "a proof without a grade": {"verification": verified(grade=None)},
-    "a proof of another copy": {"verification": verified(progress=ReadProgress(target="other", grade="bytes"))},
+    "a proof of another copy": {"verification": verified(proved="other")},
     "no validation": {"verification": verified(catalogued=True)},
     "a validation that is not done": {
         "verification": verified(catalogued=True),

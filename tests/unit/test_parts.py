@@ -50,7 +50,9 @@ def test_one_byte_more_than_s3_can_hold_is_refused(extra: int, threshold: int) -
 
 
 @given(size=st.integers(0, LARGEST_PARTS * SMALLEST_PART_BYTES), threshold=THRESHOLDS)
-def test_a_part_is_no_longer_than_what_is_copied_at_once_unless_there_would_be_too_many(size: int, threshold: int) -> None:
+def test_a_part_is_no_longer_than_what_is_copied_at_once_unless_there_would_be_too_many(
+    size: int, threshold: int
+) -> None:
     assert part_size(size, threshold, "it") <= threshold
 
 
