@@ -11,6 +11,7 @@ import threading
 import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib import import_module
@@ -22,6 +23,7 @@ from moto.awslambda_simple.models import LambdaSimpleBackend
 from moto.core.exceptions import JsonRESTError
 from moto.stepfunctions.parser.asl.component.common.retry import retrier_decl
 from moto.stepfunctions.parser.asl.component.state.wait.wait_function.wait_function import WaitFunction
+from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 
 from functions.common.models import ExecutionInput
 from statemachine.check import PLACEHOLDER
@@ -92,6 +94,13 @@ def function_arn(key: str) -> str:
     return f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:ferry-{key.replace('_', '-')}"
 
 
+class Killed(BaseException):
+    """The function's process is gone in the middle of its work: nothing in it can catch this.
+
+    It is named as Lambda reports it: Runtime.ExitError for a crash, Sandbox.Timedout for the end of its time.
+    """
+
+
 @dataclass
 class Lambdas:
     """Stands where the Lambda service stands: calls the real handlers and answers as Lambda does.
@@ -107,6 +116,9 @@ class Lambdas:
     lost_answers: dict[str, deque[str]] = field(default_factory=lambda: defaultdict(deque))
     before: dict[str, Callable[[], object]] = field(default_factory=dict)
     """What happens just before a function is invoked."""
+
+    running: Callable[[str], AbstractContextManager[object]] = lambda _function: nullcontext()
+    """What there is around an invocation of a function."""
 
     remaining_ms: dict[str, deque[int]] = field(default_factory=lambda: defaultdict(deque))
     """How much time the next invocations of a function have; after these, plenty."""
@@ -128,7 +140,7 @@ class Lambdas:
         event["execution"] |= self.executions.get(event["execution"]["Name"], {})
         if key in self.before:
             self.before[key]()
-        with self._one_at_a_time:
+        with self._one_at_a_time, self.running(key):
             answer, error = self._call(key, event)
             self.calls.append(Call(key, event, None if error else answer, error))
         if error and error.startswith("Lambda."):
@@ -145,6 +157,8 @@ class Lambdas:
         remaining_ms = self.remaining_ms[key].popleft() if self.remaining_ms[key] else PLENTY_MS
         try:
             answer: Document = handler(event, LambdaContext(key, remaining_ms))
+        except Killed as killed:
+            return _failure(str(killed)), str(killed)
         except Exception as raised:
             # As Lambda does: whatever a handler raises becomes the answer.
             logger.info("%s raised", key, exc_info=True)
@@ -205,6 +219,15 @@ class Machine:
         """Start an execution."""
         return self._start(given.model_dump(mode="json"), name)
 
+    @property
+    def machine_arn(self) -> str:
+        """The state machine's ARN."""
+        return self._machine(None)
+
+    def arn(self, name: str) -> str:
+        """The ARN of an execution that was started by its name."""
+        return f"{self.machine_arn.replace(':stateMachine:', ':execution:')}:{name}"
+
     def run(self, given: ExecutionInput, name: str) -> Execution:
         """Run an execution to its end."""
         return self.wait(self.start(given, name))
@@ -232,9 +255,12 @@ class Machine:
     def wait(self, arn: str) -> Execution:
         """Wait for an execution's end."""
         deadline = time.monotonic() + LONGEST_RUN_SECONDS
-        while (told := self._client.describe_execution(executionArn=arn))["status"] == "RUNNING":
+        # Asking through the API takes longer than most steps do.
+        running = stepfunctions_parser_backends[ACCOUNT][REGION].describe_execution(arn)
+        while running.status == "RUNNING":
             assert time.monotonic() < deadline, f"{arn} is still running: {self._history(arn)[-3:]}"
-            time.sleep(0.01)
+            time.sleep(0.005)
+        told = self._client.describe_execution(executionArn=arn)
         history = self._history(arn)
         entered = [event["stateEnteredEventDetails"]["input"] for event in history if ENTERED.match(event["type"])]
         return Execution(
