@@ -375,7 +375,7 @@ def _create_catalogue(clients: Clients, outputs: Outputs) -> None:
     clients.athena.create_work_group(
         Name=outputs.athena_workgroup,
         Configuration={
-            "ResultConfiguration": {"OutputLocation": f"s3://{outputs.athena_results}/"},
+            "ResultConfiguration": {"OutputLocation": f"s3://{outputs.athena_results}/results/"},
             "EnforceWorkGroupConfiguration": True,
         },
     )

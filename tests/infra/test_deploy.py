@@ -209,7 +209,7 @@ def test_the_crawler_makes_the_tables_that_a_person_expects(clients: Clients, ou
 def test_the_workgroup_enforces_its_own_place_for_results(clients: Clients, outputs: Outputs) -> None:
     group = clients.athena.get_work_group(WorkGroup=outputs.athena_workgroup)["WorkGroup"]["Configuration"]
     assert group["EnforceWorkGroupConfiguration"] is True
-    assert group["ResultConfiguration"]["OutputLocation"] == f"s3://{outputs.athena_results}/"
+    assert group["ResultConfiguration"]["OutputLocation"] == f"s3://{outputs.athena_results}/results/"
 
 
 def test_nothing_was_started_or_filled(clients: Clients, outputs: Outputs) -> None:

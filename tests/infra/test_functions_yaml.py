@@ -1,5 +1,6 @@
 """functions.yaml: what is wrong in it is said with the file and the key."""
 
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -81,3 +82,17 @@ def test_every_function_of_the_declaration_gets_all_its_placeholders() -> None:
     values = deploy.outputs_of("http://127.0.0.1:4566").placeholders()
     for function in functions.load().values():
         assert "${" not in functions.fill(function, values).model_dump_json()
+
+
+@pytest.mark.parametrize("key", ["rules/migration.json", "rules/other"])
+def test_no_function_may_write_the_rules_that_decide_what_is_deleted(key: str) -> None:
+    outputs = deploy.outputs_of("http://127.0.0.1:4566")
+    arn = f"arn:aws:s3:::{outputs.athena_results}/{key}"
+    allowed = {
+        action
+        for function in functions.load().values()
+        for statement in functions.fill(function, outputs.placeholders()).statements
+        if any(fnmatchcase(arn, resource) for resource in statement.resources)
+        for action in statement.actions
+    }
+    assert allowed <= {"s3:GetObject"}
