@@ -5,9 +5,9 @@ the same `decide`. Each rule holds the whole decision already: defaults are fill
 Raises TargetKeyImpossible. Deciding reads nothing and changes nothing.
 """
 
-from typing import Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 from functions.common.models import Rule
 
@@ -25,6 +25,16 @@ class _Strict(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+def _known_only(decision: Any) -> Any:
+    if isinstance(decision, dict) and (unknown := sorted(decision.keys() - Rule.model_fields.keys())):
+        raise ValueError(f"no such key of a decision: {', '.join(unknown)}")
+    return decision
+
+
+Decision = Annotated[Rule, BeforeValidator(_known_only)]
+"""A `Rule` as the rules hold it: as strict as they are, while that of an execution's input takes any other key."""
+
+
 class Renaming(_Strict):
     """The target's key: `before`, the source's `key` or the `rest` of it after the rule's prefix, `after`."""
 
@@ -40,7 +50,7 @@ class KeyRule(_Strict):
     suffix: str = ""
     exclude: bool = False
     renaming: Renaming | None = None
-    rule: Rule
+    rule: Decision
 
     def matches(self, key: str) -> bool:
         """Whether it is a rule for this key."""
@@ -58,7 +68,7 @@ class Rules(_Strict):
     """All rules of a deployment in their order, and what holds for the keys that none of them matches."""
 
     file: str | None = None
-    default: Rule = Rule()
+    default: Decision = Rule()
     rules: tuple[KeyRule, ...] = ()
 
     def deciding(self, key: str) -> KeyRule | None:

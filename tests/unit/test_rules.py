@@ -120,6 +120,8 @@ def test_rules_come_back_from_json_as_they_were(
         '{"rules": [{"rule": {}, "excluded": true}]}',
         '{"rules": [{"rule": {}, "renaming": {"of": "rest", "upper": true}}]}',
         '{"rules": [{"rule": {}, "renaming": {"before": "constant"}}]}',
+        '{"rules": [{"rule": {"legal_hold": "keep"}}]}',
+        '{"default": {"keep_source": true}}',
         '{"default": {"multipart_threshold_bytes": 5242880}}',
         '{"default": {"multipart_threshold_bytes": 5368709121}}',
     ],
