@@ -15,14 +15,12 @@ import yaml
 
 from functions.common.models import GRADES, MinimumGrade, Rule
 from functions.common.rules import KeyRule, Rules
-from infra import collisions, functions
+from infra import collisions
 from infra.build import CHECKOUT
 from infra.errors import InfraError
 from infra.migration_keys import MOVE_GRADE, RULE_KEYS, SETTINGS, Key, Node, Wrong, meant, said
-from infra.outputs import Outputs
 
 CHECKS = CHECKOUT / "functions" / "checks"
-STARTER = "starter"
 
 
 class RulesInvalid(InfraError):
@@ -44,12 +42,6 @@ def load(path: Path, checks: Path = CHECKS) -> Migration:
     if file.mistakes:
         raise RulesInvalid("\n".join(file.lines(file.mistakes)))
     return Migration(rules, file.lines(file.warnings))
-
-
-def place(outputs: Outputs) -> tuple[str, str]:
-    """The bucket and key that a deployment's starter reads its rules from."""
-    environment = functions.fill(functions.load()[STARTER], outputs.placeholders()).environment
-    return environment["RULES_BUCKET"], environment["RULES_KEY"]
 
 
 @dataclass

@@ -97,9 +97,10 @@ def up(folder: Path, port: int | None = None, rules: Rules = NO_RULES, *, leash:
                 )
             if _rules_of_running(folder) != rules:
                 asked = f"the rules of {rules.file} are" if rules.file else "no rules are"
+                # Executions tell which line decided, so rules on other lines are other rules.
                 raise CloudRunsOtherwise(
-                    f"A cloud runs already at {running.endpoint_url} with other rules, and {asked} asked for: "
-                    "`make down` first"
+                    f"A cloud runs already at {running.endpoint_url} with other rules (or with these on other lines), "
+                    f"and {asked} asked for: `make down` first"
                 )
             return UpResult(folder, running, ran_already=True)
         _clear(folder)

@@ -27,7 +27,7 @@ import botocore.session
 from botocore.config import Config
 
 from functions.common.rules import NO_RULES, Rules
-from infra import functions, migration
+from infra import functions
 from infra.build import CHECKOUT, entry, package
 from infra.errors import DeclarationInvalid
 from infra.functions import PLACEHOLDER, Function
@@ -123,7 +123,7 @@ def deploy(plan: Plan, outputs: Outputs) -> None:
             )
         )
     _create_buckets(clients, outputs)
-    _put_rules(clients, outputs, plan.rules)
+    _put_rules(clients, outputs, plan.functions[STARTER], plan.rules)
     _create_catalogue(clients, outputs)
     _create_workflow(clients, outputs, plan.workflow, arns)
     _create_queues(clients, outputs, plan.functions[STARTER])
@@ -236,13 +236,16 @@ def _create_buckets(clients: Clients, outputs: Outputs) -> None:
     clients.s3.create_bucket(Bucket=outputs.athena_results)
 
 
-def _put_rules(clients: Clients, outputs: Outputs, rules: Rules) -> None:
+def _put_rules(clients: Clients, outputs: Outputs, starter: Function, rules: Rules) -> None:
     """Write the rules where the starter reads them."""
     if rules == NO_RULES:
         return
-    bucket, key = migration.place(outputs)
+    settings = functions.fill(starter, outputs.placeholders()).environment
     clients.s3.put_object(
-        Bucket=bucket, Key=key, Body=rules.model_dump_json(indent=2).encode(), ContentType="application/json"
+        Bucket=settings["RULES_BUCKET"],
+        Key=settings["RULES_KEY"],
+        Body=rules.model_dump_json(indent=2).encode(),
+        ContentType="application/json",
     )
 
 

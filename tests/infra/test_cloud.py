@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from functions.common.models import Rule
-from functions.common.rules import NO_RULES, Rules
+from functions.common.rules import NO_RULES, KeyRule, Rules
 from infra import functions
 from infra import outputs as outputs_file
 from infra.build import CHECKOUT
@@ -226,35 +226,27 @@ def test_what_is_no_port_is_refused(port: int, folder: Path) -> None:
         cloud.up(folder, port)
 
 
-BY_RULES = Rules(file="m.yaml", default=Rule(mode="move"))
+BY_RULES = Rules(file="m.yaml", default=Rule(mode="move"), rules=(KeyRule(rule=Rule(decided_by="m.yaml:3")),))
 
 
-@pytest.mark.parametrize(
-    ("first", "second", "asked"),
-    [
-        (BY_RULES, NO_RULES, "no rules are"),
-        (NO_RULES, BY_RULES, r"the rules of m\.yaml are"),
-        (BY_RULES, Rules(file="m.yaml", default=Rule(mode="copy")), r"the rules of m\.yaml are"),
-    ],
-    ids=["rules and none", "none and rules", "changed rules"],
-)
-def test_a_second_up_with_other_rules_says_so_and_changes_nothing(
-    first: Rules, second: Rules, asked: str, folder: Path
-) -> None:
-    up = cloud.up(folder, rules=first)
-    with pytest.raises(CloudRunsOtherwise, match=rf"{up.endpoint_url} with other rules, and {asked} asked for: `make"):
-        cloud.up(folder, rules=second)
-    again = cloud.up(folder, rules=first)
+def test_a_second_up_with_other_rules_says_so_and_changes_nothing(folder: Path) -> None:
+    up = cloud.up(folder, rules=BY_RULES)
+    one_line_later = BY_RULES.model_copy(update={"rules": (KeyRule(rule=Rule(decided_by="m.yaml:4")),)})
+    for others, asked in ((NO_RULES, "no rules are"), (one_line_later, r"the rules of m\.yaml are")):
+        said = rf"{up.endpoint_url} with other rules \(or with these on other lines\), and {asked} asked for: `make"
+        with pytest.raises(CloudRunsOtherwise, match=said):
+            cloud.up(folder, rules=others)
+    again = cloud.up(folder, rules=BY_RULES)
     assert again.ran_already
     assert again.outputs == up.outputs
 
 
-def test_a_cloud_of_another_release_counts_as_one_with_other_rules(folder: Path) -> None:
-    cloud.up(folder)
-    record = json.loads((folder / "cloud.json").read_text())
-    (folder / "cloud.json").write_text(json.dumps(record | {"settings": {"rules": None}}))
-    with pytest.raises(CloudRunsOtherwise, match="with other rules"):
-        cloud.up(folder)
+@pytest.mark.parametrize(
+    "record", [{}, {"settings": None}, {"settings": {"rules": None}}, {"settings": {"rules": {"later": 1}}}], ids=str
+)
+def test_what_another_release_wrote_down_counts_as_other_rules(record: object, tmp_path: Path) -> None:
+    (tmp_path / "cloud.json").write_text(json.dumps(record))
+    assert cloud._rules_of_running(tmp_path) is None
 
 
 def test_a_wrong_declaration_is_said_before_anything_is_started(

@@ -14,7 +14,7 @@ import pytest
 
 from functions.common.models import Rule
 from functions.common.rules import Rules
-from infra import functions, migration
+from infra import functions
 from infra.build import package
 from infra.errors import DeclarationInvalid
 from infra.local import cloud, deploy
@@ -228,11 +228,13 @@ def test_the_starter_of_a_deployment_without_rules_looks_for_none(clients: Clien
     assert (settings["RULES_BUCKET"], settings["RULES_KEY"]) == (outputs.athena_results, "")
 
 
-def test_the_starter_of_a_deployment_with_rules_looks_for_them_where_they_are_written(outputs: Outputs) -> None:
+def test_the_starter_of_a_deployment_with_rules_looks_for_them_where_they_are_written(tmp_path: Path) -> None:
     rules = Rules(file="migration.yaml", default=Rule(mode="move", minimum_grade="readback"))
-    assert deploy.plan().functions["starter"].environment["RULES_KEY"] == ""
-    starter = functions.fill(deploy.plan(rules).functions["starter"], outputs.placeholders())
-    assert (starter.environment["RULES_BUCKET"], starter.environment["RULES_KEY"]) == migration.place(outputs)
+    with cloud.running(tmp_path, rules=rules) as up:
+        clients = Clients(up.outputs)
+        settings = clients.lambda_.get_function_configuration(FunctionName="ferry-starter")["Environment"]["Variables"]
+        written = clients.s3.get_object(Bucket=settings["RULES_BUCKET"], Key=settings["RULES_KEY"])["Body"].read()
+        assert Rules.model_validate_json(written) == rules
 
 
 def test_a_function_sees_only_its_own_settings_and_the_clouds(probe: Probe, outputs: Outputs) -> None:

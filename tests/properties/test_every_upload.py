@@ -24,7 +24,7 @@ from moto import mock_aws
 
 from functions import starter
 from functions.copying import buckets
-from infra import migration
+from infra import functions, migration
 from tests.properties.cases import RULES, VERSIONINGS, Case, make
 from tests.properties.driver import HEALS_NEVER, MEDDLED, Run, Told, content, target_bucket
 from tests.properties.faults import KINDS, Faults
@@ -64,8 +64,9 @@ def _rules(world: World, tmp_path: Path) -> None:
     """The rules of all cases, where the starter reads them."""
     file = tmp_path / "migration.yaml"
     file.write_text(RULES, encoding="utf-8")
-    bucket, key = migration.place(world.outputs)
-    world.target.put_object(Bucket=bucket, Key=key, Body=migration.load(file).rules.model_dump_json().encode())
+    starter = functions.fill(functions.load()["starter"], world.outputs.placeholders()).environment
+    body = migration.load(file).rules.model_dump_json().encode()
+    world.target.put_object(Bucket=starter["RULES_BUCKET"], Key=starter["RULES_KEY"], Body=body)
 
 
 class Suite:
