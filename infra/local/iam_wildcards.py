@@ -9,11 +9,12 @@ import re
 
 from ministack.core import iam_evaluator
 
+from infra.local.replacing import rely_on
+
 
 def install() -> None:
     """Put this in the place of MiniStack's."""
-    if not hasattr(iam_evaluator, "_fnmatch_compile"):
-        raise SystemExit("MiniStack has no iam_evaluator._fnmatch_compile. Use the pinned version (make setup).")
+    rely_on(iam_evaluator, "_fnmatch_compile")
     iam_evaluator._fnmatch_compile = compile_wildcards
 
 

@@ -16,6 +16,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 from hypercorn.asyncio import serve
@@ -25,6 +26,7 @@ from ministack.services import lambda_svc
 
 from infra.local import athena, crawler, glue_permissions, iam_wildcards, s3
 from infra.local.gate import Gate
+from infra.local.replacing import wrap
 
 UNGATED = "-starter"
 """The starter hands work over; waiting behind that work would hold new uploads back."""
@@ -32,12 +34,10 @@ UNGATED = "-starter"
 
 def put_gate() -> None:
     """Put the gate in front of every invocation but the starter's."""
-    dispatch = getattr(lambda_svc, "_execute_function_dispatch", None)
-    if dispatch is None:
-        raise SystemExit(
-            "MiniStack has no lambda_svc._execute_function_dispatch: the gate of invocations has no place. "
-            "Use the pinned version (make setup)."
-        )
+    wrap(lambda_svc, "_execute_function_dispatch", _gating)
+
+
+def _gating(dispatch: Callable[..., Any]) -> Any:
     gate = Gate()
 
     def gated(func: Any, config: dict[str, Any], event: Any, request_id: str, started: float) -> Any:
@@ -48,7 +48,7 @@ def put_gate() -> None:
             # The time before the gate is nobody's duration.
             return dispatch(func, config, event, request_id, time.time())
 
-    lambda_svc._execute_function_dispatch = gated
+    return gated
 
 
 def register_services() -> None:

@@ -100,5 +100,5 @@ def test_the_server_does_not_start_without_the_place_of_the_gate() -> None:
     )
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert ended.returncode == 1
-    assert "no lambda_svc._execute_function_dispatch" in ended.stderr
+    assert "no ministack.services.lambda_svc._execute_function_dispatch" in ended.stderr
     assert "Traceback" not in ended.stderr

@@ -16,7 +16,8 @@ from typing import Any
 from awscrt import checksums as crt
 from ministack.services import s3
 
-from infra.local.s3.replacing import Answer, rely_on, wrap
+from infra.local.replacing import rely_on, wrap
+from infra.local.s3.requests import Answer, Headers
 
 DEFAULT = "CRC64NVME"
 COMPOSITE = "COMPOSITE"
@@ -92,7 +93,7 @@ def _computing(_: Any) -> Any:
 
 
 def _never_without(build_object_record: Any) -> Any:
-    def built(body: bytes, headers: dict[str, str], etag: str | None = None, checksums: Any = None) -> dict[str, Any]:
+    def built(body: bytes, headers: Headers, etag: str | None = None, checksums: Any = None) -> dict[str, Any]:
         record: dict[str, Any] = build_object_record(
             body, headers, etag, checksums or {DEFAULT: compute(DEFAULT, body)}
         )
@@ -102,7 +103,7 @@ def _never_without(build_object_record: Any) -> Any:
 
 
 def _answering(put_object: Callable[..., Answer]) -> Any:
-    def put(bucket: str, key: str, body: bytes, headers: dict[str, str]) -> Answer:
+    def put(bucket: str, key: str, body: bytes, headers: Headers) -> Answer:
         status, answered, document = put_object(bucket, key, body, headers)
         if status != 200:
             return status, answered, document

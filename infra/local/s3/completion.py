@@ -22,10 +22,11 @@ from xml.etree.ElementTree import Element, ParseError
 
 from ministack.services import s3
 
+from infra.local.replacing import rely_on, wrap
 from infra.local.s3 import checksums, versions
 from infra.local.s3.copies import refuse_condition
-from infra.local.s3.replacing import Answer, error, rely_on, wrap
-from infra.local.s3.uploads import SMALLEST_PART_BYTES, Query, Upload, find_upload, no_such_upload
+from infra.local.s3.requests import Answer, Headers, Query, error
+from infra.local.s3.uploads import SMALLEST_PART_BYTES, Upload, find_upload, no_such_upload
 from infra.local.s3.xml import append, append_checksums, name_of, text_of
 
 
@@ -47,7 +48,7 @@ def install() -> None:
 
 
 def _completing(_: Any) -> Any:
-    def completed(bucket: str, key: str, body: bytes, query: Query, headers: dict[str, str] | None = None) -> Answer:
+    def completed(bucket: str, key: str, body: bytes, query: Query, headers: Headers | None = None) -> Answer:
         headers = headers or {}
         upload_id = s3._qp(query, "uploadId")
         before = s3._completed_multipart_uploads.get(upload_id)
@@ -133,7 +134,7 @@ def _checksum(upload: Upload, parts: list[dict[str, Any]]) -> str:
     return checksums.of_parts(algorithm, upload["checksum_type"], values)
 
 
-def _refuse_expectations(upload: Upload, headers: dict[str, str], checksum: str, size_bytes: int) -> Answer | None:
+def _refuse_expectations(upload: Upload, headers: Headers, checksum: str, size_bytes: int) -> Answer | None:
     algorithm = upload["checksum_algorithm"]
     if (headers.get("x-amz-checksum-type") or upload["checksum_type"]) != upload["checksum_type"]:
         return error("BadDigest", "The checksum type that was sent is not the upload's", 400)
@@ -197,7 +198,7 @@ def _cover(whole: bytes, parts: list[dict[str, Any]]) -> bool:
     return position == len(whole)
 
 
-def _store(bucket: str, key: str, record: versions.Record, headers: dict[str, str]) -> str | None:
+def _store(bucket: str, key: str, record: versions.Record, headers: Headers) -> str | None:
     """Make it the object, with all that was sent when the upload began."""
     prior = versions.find(bucket, key, None)
     s3._buckets[bucket]["objects"][key] = record
@@ -215,7 +216,7 @@ def _store(bucket: str, key: str, record: versions.Record, headers: dict[str, st
     return version_id
 
 
-def _completed(record: versions.Record, version_id: str | None, upload: Upload, headers: dict[str, str]) -> Answer:
+def _completed(record: versions.Record, version_id: str | None, upload: Upload, headers: Headers) -> Answer:
     root = Element("CompleteMultipartUploadResult", xmlns=s3.S3_NS)
     location = f"http://{headers.get('host', '')}/{upload['bucket']}/{upload['key']}"
     append(root, Location=location, Bucket=upload["bucket"], Key=upload["key"], ETag=record["etag"])

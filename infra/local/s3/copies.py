@@ -17,12 +17,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs, unquote
-from xml.etree.ElementTree import Element, SubElement
+from xml.etree.ElementTree import Element
 
 from ministack.services import s3
 
+from infra.local.replacing import rely_on, wrap
 from infra.local.s3 import checksums, versions
-from infra.local.s3.replacing import Answer, error, rely_on, wrap
+from infra.local.s3.requests import Answer, Headers, error
+from infra.local.s3.xml import append, append_checksums
 
 LARGEST_COPY_BYTES = 5 * 1024**3
 """What AWS's pages call 5 GB: of a CopyObject's source, and of a part."""
@@ -53,7 +55,7 @@ def install() -> None:
     wrap(s3, "_copy_object", _copying)
 
 
-def find_source(headers: dict[str, str]) -> Source | None:
+def find_source(headers: Headers) -> Source | None:
     """The object to copy; None if there is none."""
     path, _, query = headers.get("x-amz-copy-source", "").lstrip("/").partition("?")
     bucket, _, key = unquote(path).partition("/")
@@ -73,14 +75,14 @@ def refuse_source(source: Source, size_bytes: int) -> Answer | None:
     return None
 
 
-def refuse_condition(bucket: str, key: str, headers: dict[str, str]) -> Answer | None:
+def refuse_condition(bucket: str, key: str, headers: Headers) -> Answer | None:
     """Refuse to write over what IfMatch or IfNoneMatch rules out."""
     refusal: Answer | None = s3._check_put_preconditions(headers, versions.find(bucket, key, None))
     return refusal
 
 
 def _copying(copy_object: Callable[..., Answer]) -> Any:
-    def copied(bucket: str, key: str, headers: dict[str, str]) -> Answer:
+    def copied(bucket: str, key: str, headers: Headers) -> Answer:
         source = find_source(headers)
         if source is None or bucket not in s3._buckets:
             # Which error this is, MiniStack knows.
@@ -108,12 +110,12 @@ def _copying(copy_object: Callable[..., Answer]) -> Any:
     return copied
 
 
-def _algorithm(headers: dict[str, str], record: versions.Record) -> str:
+def _algorithm(headers: Headers, record: versions.Record) -> str:
     asked = headers.get("x-amz-checksum-algorithm", "").upper()
     return asked or next(iter(record.get("checksums") or {}), checksums.DEFAULT)
 
 
-def _without_surprises(headers: dict[str, str], source: Source) -> dict[str, str]:
+def _without_surprises(headers: Headers, source: Source) -> dict[str, str]:
     """The request as MiniStack answers it rightly."""
     changed = {**headers, "x-amz-storage-class": headers.get("x-amz-storage-class") or "STANDARD"}
     if source.version_id == "null" and not source.record.get("version_id"):
@@ -124,7 +126,7 @@ def _without_surprises(headers: dict[str, str], source: Source) -> dict[str, str
     return changed
 
 
-def _complete_record(bucket: str, key: str, headers: dict[str, str], changes: dict[str, Any]) -> None:
+def _complete_record(bucket: str, key: str, headers: Headers, changes: dict[str, Any]) -> None:
     for record in versions.just_written(bucket, key):
         record.update(changes, checksum_type=checksums.FULL_OBJECT)
         record["preserved_headers"].pop("x-amz-website-redirect-location", None)
@@ -138,10 +140,9 @@ def _complete_record(bucket: str, key: str, headers: dict[str, str], changes: di
 
 def _result(record: versions.Record, algorithm: str) -> bytes:
     root = Element("CopyObjectResult", xmlns=s3.S3_NS)
-    SubElement(root, "LastModified").text = record["last_modified"]
-    SubElement(root, "ETag").text = record["etag"]
-    SubElement(root, f"Checksum{algorithm}").text = record["checksums"][algorithm]
-    SubElement(root, "ChecksumType").text = checksums.FULL_OBJECT
+    append(root, LastModified=record["last_modified"], ETag=record["etag"])
+    append_checksums(root, {algorithm: record["checksums"][algorithm]})
+    append(root, ChecksumType=checksums.FULL_OBJECT)
     document: bytes = s3._xml_body(root)
     return document
 

@@ -9,7 +9,8 @@ from typing import Any
 
 from ministack.services import s3
 
-from infra.local.s3.replacing import Answer, error, wrap
+from infra.local.replacing import wrap
+from infra.local.s3.requests import Answer, Headers, Query, error
 
 LONGEST_KEY_BYTES = 1024
 MOST_METADATA_BYTES = 2048
@@ -22,7 +23,7 @@ def install() -> None:
 
 
 def _limiting(dispatch: Callable[..., Answer]) -> Any:
-    def limited(method: str, bucket: str, key: str, headers: dict[str, str], body: bytes, query: Any) -> Answer:
+    def limited(method: str, bucket: str, key: str, headers: Headers, body: bytes, query: Query) -> Answer:
         size_bytes = len(key.encode(errors="surrogateescape"))
         if size_bytes > LONGEST_KEY_BYTES:
             sizes = {"Size": str(size_bytes), "MaxSizeAllowed": str(LONGEST_KEY_BYTES)}

@@ -10,8 +10,9 @@ from xml.etree.ElementTree import Element, SubElement
 
 from ministack.services import s3
 
-from infra.local.s3.replacing import Answer, rely_on, wrap
-from infra.local.s3.uploads import Query, Upload, find_upload, no_such_upload
+from infra.local.replacing import rely_on, wrap
+from infra.local.s3.requests import Answer, Query
+from infra.local.s3.uploads import Upload, find_upload, no_such_upload
 from infra.local.s3.xml import append, append_checksums
 
 

@@ -17,10 +17,9 @@ from xml.etree.ElementTree import Element, SubElement
 from ministack.core.responses import AccountScopedDict
 from ministack.services import s3
 
-from infra.local.s3.replacing import Answer, error, rely_on, wrap
-
-Headers = dict[str, str]
-Query = dict[str, Any]
+from infra.local.replacing import rely_on, wrap
+from infra.local.s3.requests import Answer, Headers, Query, error
+from infra.local.s3.xml import append, name_of
 
 HOLD = "x-amz-object-lock-event-hold"
 DAYS = f"{HOLD}-duration-days"
@@ -84,12 +83,10 @@ def _getting_retention(get_retention: Callable[..., Answer]) -> Any:
         if not hold:
             return answer
         root = Element("Retention", xmlns=s3.S3_NS)
-        for name, value in (s3._object_retention.get(where) or {}).items():
-            SubElement(root, name).text = value
-        SubElement(root, "EventHold").text = hold[HOLD]
+        append(root, **(s3._object_retention.get(where) or {}), EventHold=hold[HOLD])
         if DAYS in hold or YEARS in hold:
             unit, name = ("Days", DAYS) if DAYS in hold else ("Years", YEARS)
-            SubElement(SubElement(root, "EventHoldDuration"), unit).text = hold[name]
+            append(SubElement(root, "EventHoldDuration"), **{unit: hold[name]})
         return 200, {"Content-Type": "application/xml"}, s3._xml_body(root)
 
     return got
@@ -97,7 +94,7 @@ def _getting_retention(get_retention: Callable[..., Answer]) -> Any:
 
 def _putting_retention(put_retention: Callable[..., Answer]) -> Any:
     def put(bucket: str, key: str, body: bytes, headers: Headers, query: Query | None = None) -> Answer:
-        said = {element.tag.rpartition("}")[2]: element.text or "" for element in s3.fromstring(body).iter()}
+        said = {name_of(element): element.text or "" for element in s3.fromstring(body).iter()}
         if "EventHold" not in said:
             return put_retention(bucket, key, body, headers, query)
         status, answered, document = (

@@ -22,12 +22,11 @@ from ministack import app
 from ministack.core import iam_actions, iam_evaluator, router
 from ministack.services import s3
 
+from infra.local.replacing import rely_on, wrap
 from infra.local.s3 import versions
 from infra.local.s3.copies import find_source
-from infra.local.s3.replacing import Answer, error, rely_on, wrap
+from infra.local.s3.requests import Answer, Headers, Query, error
 
-Headers = dict[str, str]
-Query = dict[str, Any]
 Check = tuple[str, str]
 """An action, and the ARN that it is done to."""
 

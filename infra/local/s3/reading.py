@@ -12,11 +12,10 @@ from xml.etree.ElementTree import Element, SubElement
 
 from ministack.services import s3
 
+from infra.local.replacing import rely_on, wrap
 from infra.local.s3 import versions
-from infra.local.s3.replacing import Answer, error, rely_on, wrap
-
-Headers = dict[str, str]
-Query = dict[str, Any]
+from infra.local.s3.requests import Answer, Headers, Query, error
+from infra.local.s3.xml import append, append_checksums
 
 
 def install() -> None:
@@ -93,18 +92,17 @@ def _telling_attributes(get_attributes: Callable[..., Answer]) -> Any:
             return get_attributes(bucket, key, headers, query)
         root = Element("GetObjectAttributesResponse", xmlns=s3.S3_NS)
         if "ETag" in asked:
-            SubElement(root, "ETag").text = record["etag"].strip('"')
+            append(root, ETag=record["etag"].strip('"'))
         if "Checksum" in asked and record.get("checksums"):
             found = SubElement(root, "Checksum")
-            for name, value in record["checksums"].items():
-                SubElement(found, f"Checksum{name}").text = value.partition("-")[0]
-            SubElement(found, "ChecksumType").text = record.get("checksum_type") or "FULL_OBJECT"
+            append_checksums(found, {name: value.partition("-")[0] for name, value in record["checksums"].items()})
+            append(found, ChecksumType=record.get("checksum_type") or "FULL_OBJECT")
         if "ObjectParts" in asked and record.get("parts"):
             _append_parts(root, record["parts"], headers)
         if "StorageClass" in asked and record["storage_class"] != "STANDARD":
-            SubElement(root, "StorageClass").text = record["storage_class"]
+            append(root, StorageClass=record["storage_class"])
         if "ObjectSize" in asked:
-            SubElement(root, "ObjectSize").text = str(record["size"])
+            append(root, ObjectSize=record["size"])
         answered = {"Content-Type": "application/xml", "Last-Modified": s3.iso_to_rfc7231(record["last_modified"])}
         if version_id := record.get("version_id") or version_id:
             answered["x-amz-version-id"] = version_id
@@ -118,14 +116,10 @@ def _append_parts(root: Element, parts: list[dict[str, Any]], headers: Headers) 
     after = [part for part in parts if part["PartNumber"] > marker]
     page = after[: min(most, 1000)]
     found = SubElement(root, "ObjectParts")
-    SubElement(found, "PartsCount").text = str(len(parts))
-    SubElement(found, "PartNumberMarker").text = str(marker)
-    SubElement(found, "NextPartNumberMarker").text = str(page[-1]["PartNumber"] if page else 0)
-    SubElement(found, "MaxParts").text = str(most)
-    SubElement(found, "IsTruncated").text = str(len(page) < len(after)).lower()
+    append(found, PartsCount=len(parts), PartNumberMarker=marker)
+    append(found, NextPartNumberMarker=page[-1]["PartNumber"] if page else 0, MaxParts=most)
+    append(found, IsTruncated=str(len(page) < len(after)).lower())
     for part in page:
         entry = SubElement(found, "Part")
-        SubElement(entry, "PartNumber").text = str(part["PartNumber"])
-        SubElement(entry, "Size").text = str(part["Size"])
-        for name, value in part["Checksums"].items():
-            SubElement(entry, f"Checksum{name}").text = value
+        append(entry, PartNumber=part["PartNumber"], Size=part["Size"])
+        append_checksums(entry, part["Checksums"])

@@ -17,15 +17,15 @@ from xml.etree.ElementTree import Element
 from ministack.core import iam_evaluator
 from ministack.services import s3
 
+from infra.local.replacing import rely_on, wrap
 from infra.local.s3 import checksums
 from infra.local.s3.copies import LARGEST_COPY_BYTES, find_source, refuse_source
-from infra.local.s3.replacing import Answer, error, rely_on, wrap
+from infra.local.s3.requests import Answer, Headers, Query, error
 from infra.local.s3.xml import append, append_checksums, text_of
 
 SMALLEST_PART_BYTES = 5 * 1024**2
 MOST_PARTS = 10_000
 
-Query = dict[str, Any]
 Upload = dict[str, Any]
 """An upload as MiniStack keeps it."""
 
@@ -55,7 +55,7 @@ def no_such_upload(bucket: str, key: str) -> Answer:
 
 
 def _creating(create: Callable[..., Answer]) -> Any:
-    def created(bucket: str, key: str, headers: dict[str, str]) -> Answer:
+    def created(bucket: str, key: str, headers: Headers) -> Answer:
         asked = headers.get("x-amz-checksum-algorithm", "").upper()
         algorithm = asked or checksums.DEFAULT
         checksum_type = headers.get("x-amz-checksum-type", "").upper() or checksums.type_of(algorithm)
@@ -81,7 +81,7 @@ def _creating(create: Callable[..., Answer]) -> Any:
 
 
 def _uploading_part(upload_part: Callable[..., Answer]) -> Any:
-    def uploaded(bucket: str, key: str, body: bytes, query: Query, headers: dict[str, str]) -> Answer:
+    def uploaded(bucket: str, key: str, body: bytes, query: Query, headers: Headers) -> Answer:
         upload = find_upload(bucket, key, query)
         if len(body) > LARGEST_COPY_BYTES:
             return error("EntityTooLarge", "Your proposed upload exceeds the maximum allowed size", 400)
@@ -97,7 +97,7 @@ def _uploading_part(upload_part: Callable[..., Answer]) -> Any:
 
 
 def _copying_part(upload_part_copy: Callable[..., Answer]) -> Any:
-    def copied(bucket: str, key: str, query: Query, headers: dict[str, str]) -> Answer:
+    def copied(bucket: str, key: str, query: Query, headers: Headers) -> Answer:
         upload, source = find_upload(bucket, key, query), find_source(headers)
         if upload is None:
             return no_such_upload(bucket, key)

@@ -3,11 +3,6 @@
 from collections.abc import Callable
 from typing import Any
 
-from ministack.services import s3
-
-Answer = tuple[int, dict[str, str], bytes]
-"""What a function of MiniStack's that serves a request gives back: status, headers, body."""
-
 
 def rely_on(module: Any, *names: str) -> None:
     """End the start with one line when MiniStack lacks a name."""
@@ -26,9 +21,3 @@ def wrap(module: Any, name: str, around: Callable[[Any], Any]) -> None:
         repaired = around(original)
         repaired.repairs = (*done, repair)
         setattr(module, name, repaired)
-
-
-def error(code: str, message: str, status: int, resource: str = "", **more: str) -> Answer:
-    """An error as S3 answers it."""
-    answer: Answer = s3._error(code, message, status, resource, more)
-    return answer
