@@ -18,8 +18,8 @@ from ferry.deployment import Deployment
 from ferry.executions import Summary
 from ferry.listing import shorten
 from ferry.problems import UsageProblem
+from functions.common.rules import LONGEST_KEY_BYTES
 
-KEY_BYTES = 1024
 EXECUTION_SECONDS = 10.0
 POLL_SECONDS = 0.2
 AWS_POLL_SECONDS = 1.0
@@ -87,8 +87,8 @@ def check_key(key: str) -> None:
         raise UsageProblem("KEY is not UTF-8, and S3 takes no other keys.") from None
     if key.startswith("s3://"):
         raise UsageProblem(f"KEY {key}: a key in the source bucket is meant, without s3://bucket/.")
-    if not 0 < length <= KEY_BYTES:
-        raise UsageProblem(f"KEY has {length} bytes; S3 takes 1 to {KEY_BYTES}.")
+    if not 0 < length <= LONGEST_KEY_BYTES:
+        raise UsageProblem(f"KEY has {length} bytes; S3 takes 1 to {LONGEST_KEY_BYTES}.")
 
 
 def send(deployment: Deployment, file: Path, key: str | None, console: Console) -> Upload:

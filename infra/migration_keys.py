@@ -13,20 +13,10 @@ import yaml
 
 from functions.common.models import GRADES, LARGEST_SINGLE_COPY, SMALLEST_MULTIPART_THRESHOLD, Grade, Rule
 from functions.common.rules import LONGEST_KEY_BYTES, Renaming
+from functions.copying.wanted import SETTABLE_CLASSES
 
 MOVE_GRADE: Grade = "readback"
 """A source is deleted only after its copy was read, unless its rule says otherwise."""
-
-STORAGE_CLASSES = (
-    "STANDARD",
-    "REDUCED_REDUNDANCY",
-    "STANDARD_IA",
-    "ONEZONE_IA",
-    "INTELLIGENT_TIERING",
-    "GLACIER_IR",
-)
-"""Those that a copy may be given and can be read in at once, for its proof and by Athena: "Understanding and
-managing Amazon S3 storage classes" (Amazon S3 User Guide)."""
 
 ARCHIVES = ("GLACIER", "DEEP_ARCHIVE")
 SHOWN = 80
@@ -152,7 +142,7 @@ def _storage_class(node: Node) -> str:
     text = _text(node)
     if text in ARCHIVES:
         raise Wrong(f"{text!r} is an archive, and a copy in it could not be read for its proof")
-    return _one_of(*STORAGE_CLASSES)(node)
+    return _one_of(*SETTABLE_CLASSES)(node)
 
 
 def _names(node: Node) -> list[str]:
@@ -247,7 +237,7 @@ RULE_KEYS = (
     Key(
         "storage_class",
         _storage_class,
-        ", ".join(STORAGE_CLASSES),
+        ", ".join(SETTABLE_CLASSES),
         "the source's, where it can be set",
         "The target's storage class.",
     ),

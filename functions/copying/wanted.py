@@ -19,10 +19,15 @@ from functions.common.models import ObjectVersion, Rule
 from functions.common.objects import OTHERS_WROTE, Head, ObjectChanged, location, version_argument
 from functions.copying.buckets import has_object_lock
 
-SETTABLE_CLASSES = frozenset(
-    {"STANDARD", "REDUCED_REDUNDANCY", "STANDARD_IA", "ONEZONE_IA", "INTELLIGENT_TIERING", "GLACIER_IR"}
+SETTABLE_CLASSES = (
+    "STANDARD",
+    "REDUCED_REDUNDANCY",
+    "STANDARD_IA",
+    "ONEZONE_IA",
+    "INTELLIGENT_TIERING",
+    "GLACIER_IR",
 )
-"""Whose objects can be read at once, so that they can be proved ("Understanding and managing Amazon S3 storage
+"""Whose objects can be read at once, for their proof and by Athena ("Understanding and managing Amazon S3 storage
 classes", Amazon S3 User Guide)."""
 
 NO_LOCK = frozenset({"NoSuchObjectLockConfiguration", "ObjectLockConfigurationNotFoundError"})

@@ -16,7 +16,7 @@ from functions.copying.wanted import SETTABLE_CLASSES
 from infra import collisions, migration
 from infra.build import CHECKOUT
 from infra.migration import Migration, RulesInvalid
-from infra.migration_keys import ARCHIVES, RULE_KEYS, SETTINGS, STORAGE_CLASSES, Key
+from infra.migration_keys import ARCHIVES, RULE_KEYS, SETTINGS, Key
 
 EXAMPLE = CHECKOUT / "migration.example.yaml"
 PAGE = CHECKOUT / "docs" / "rules.md"
@@ -475,8 +475,4 @@ def test_each_storage_class_that_s3_knows_is_allowed_or_left_out_on_purpose() ->
     elsewhere = {"OUTPOSTS", "SNOW", "EXPRESS_ONEZONE", "FSX_OPENZFS", "FSX_ONTAP"}
     backups = {"AWS_BACKUP_WARM", "AWS_BACKUP_LOW_COST_WARM"}
     known: Any = botocore.session.get_session().get_service_model("s3").shape_for("StorageClass")
-    assert set(known.enum) == {*STORAGE_CLASSES, *ARCHIVES, *elsewhere, *backups}
-
-
-def test_a_rule_may_name_each_storage_class_that_the_copy_sets() -> None:
-    assert set(STORAGE_CLASSES) == SETTABLE_CLASSES
+    assert set(known.enum) == {*SETTABLE_CLASSES, *ARCHIVES, *elsewhere, *backups}
