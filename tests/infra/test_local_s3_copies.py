@@ -2,11 +2,14 @@
 
 import threading
 import uuid
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+from ministack.services import s3 as ministack
 
-from infra.local.s3 import copies
+from infra.local.s3 import copies, uploads
+from infra.local.s3.requests import Answer
 from tests.infra.local_s3 import MIB, SMALLEST_PART, Events, content, md5, refused, sha256, upload
 from tests.infra.local_server import Server
 
@@ -86,6 +89,8 @@ def test_the_checksum_that_is_asked_for_is_computed_and_answered(s3: Any, bucket
     head = s3.head_object(Bucket=bucket, Key="t", ChecksumMode="ENABLED")
     assert (head["ChecksumSHA256"], head["ChecksumType"]) == (sha256(b"123456789"), "FULL_OBJECT")
     assert "ChecksumCRC32" not in head
+    with refused("InvalidRequest", 400):
+        s3.copy_object(Bucket=bucket, Key="t", CopySource=f"{bucket}/source", ChecksumAlgorithm="ADLER32")
 
 
 @pytest.mark.parametrize(
@@ -181,7 +186,7 @@ def test_annotations_are_copied_unless_excluded(s3: Any, bucket: str) -> None:
 
 
 @pytest.mark.parametrize("storage_class", ["GLACIER", "DEEP_ARCHIVE"])
-def test_an_archived_source_must_be_restored_first(s3: Any, bucket: str, storage_class: str) -> None:
+def test_an_archived_source_is_not_read(s3: Any, bucket: str, storage_class: str) -> None:
     versioned(s3, bucket)
     put = s3.put_object(Bucket=bucket, Key="source", Body=content(6 * MIB), StorageClass=storage_class)
     upload_id = s3.create_multipart_upload(Bucket=bucket, Key="parts")["UploadId"]
@@ -194,11 +199,19 @@ def test_an_archived_source_must_be_restored_first(s3: Any, bucket: str, storage
     with refused("InvalidObjectState", 403):
         s3.get_object(Bucket=bucket, Key="source")
     assert s3.head_object(Bucket=bucket, Key="source")["StorageClass"] == storage_class
+
+
+def test_a_restored_source_is_copied_and_its_older_version_is_not(s3: Any, bucket: str) -> None:
+    versioned(s3, bucket)
+    older = s3.put_object(Bucket=bucket, Key="source", Body=b"older", StorageClass="GLACIER")["VersionId"]
+    s3.put_object(Bucket=bucket, Key="source", Body=b"x", StorageClass="GLACIER")
     s3.restore_object(Bucket=bucket, Key="source", RestoreRequest={"Days": 1})
     while 'ongoing-request="true"' in s3.head_object(Bucket=bucket, Key="source")["Restore"]:
         threading.Event().wait(0.1)
     s3.copy_object(Bucket=bucket, Key="target", CopySource=f"{bucket}/source")
     assert "StorageClass" not in s3.head_object(Bucket=bucket, Key="target")
+    with refused("InvalidObjectState", 403):
+        s3.copy_object(Bucket=bucket, Key="target", CopySource=f"{bucket}/source?versionId={older}")
 
 
 @pytest.mark.parametrize(("size_bytes", "is_refused"), [(5_368_709_120, False), (5_368_709_121, True)])
@@ -211,8 +224,36 @@ def test_a_source_of_more_than_5_gb_is_refused(size_bytes: int, is_refused: bool
         assert b"<Code>InvalidRequest</Code>" in refusal[2]
 
 
+@pytest.mark.parametrize(
+    "copy",
+    [
+        lambda headers: copies._copying(_must_not_be_called)("b", "target", headers),
+        lambda headers: uploads._copying_part(_must_not_be_called)(
+            "b", "target", {"uploadId": ["u"], "partNumber": ["1"]}, headers
+        ),
+    ],
+    ids=["CopyObject", "UploadPartCopy"],
+)
+def test_each_way_to_copy_has_that_limit(
+    copy: Callable[[dict[str, str]], Answer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = {"size": copies.LARGEST_COPY_BYTES + 1, "storage_class": "STANDARD", "etag": md5(b"")}
+    monkeypatch.setattr(ministack, "_buckets", {"b": {"objects": {"source": source}}})
+    monkeypatch.setattr(ministack, "_multipart_uploads", {"u": {"bucket": "b", "key": "target"}})
+    status, _, body = copy({"x-amz-copy-source": "b/source"})
+    assert (status, b"<Code>InvalidRequest</Code>" in body) == (400, True)
+
+
+def _must_not_be_called(*_: object) -> Answer:
+    raise AssertionError
+
+
 def test_the_null_version_is_copied_by_its_name(s3: Any, bucket: str) -> None:
     s3.put_object(Bucket=bucket, Key="source", Body=b"never versioned")
+    s3.copy_object(Bucket=bucket, Key="target", CopySource=f"{bucket}/source?versionId=null")
+    assert s3.get_object(Bucket=bucket, Key="target")["Body"].read() == b"never versioned"
+    versioned(s3, bucket)
+    s3.put_object(Bucket=bucket, Key="source", Body=b"versioned")
     s3.copy_object(Bucket=bucket, Key="target", CopySource=f"{bucket}/source?versionId=null")
     assert s3.get_object(Bucket=bucket, Key="target")["Body"].read() == b"never versioned"
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.infra.local_s3 import refused
+from tests.infra.local_s3 import refused, upload
 from tests.infra.local_server import Server
 
 UNTIL = datetime(2090, 1, 1, tzinfo=UTC)
@@ -47,6 +47,8 @@ def test_each_way_to_write_sets_the_lock_that_is_sent(s3: Any, bucket: str) -> N
     s3.put_object(Bucket=bucket, Key="plain", Body=b"x")
     s3.copy_object(Bucket=bucket, Key="copy", CopySource=f"{bucket}/plain", **LOCK)
     assert lock_of(s3, bucket, "copy") == LOCK
+    upload(s3, bucket, "parts", [b"x"], **LOCK)
+    assert lock_of(s3, bucket, "parts") == LOCK
 
 
 def test_a_copy_does_not_take_the_sources_lock(s3: Any, bucket: str) -> None:

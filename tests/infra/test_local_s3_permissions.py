@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.infra.local_s3 import md5, refused
+from tests.infra.local_s3 import md5, part_of, refused
 from tests.infra.local_server import Server, allow
 
 UNTIL = "2090-01-01T00:00:00Z"
@@ -107,9 +107,10 @@ def test_a_copy_needs_the_permissions_for_what_it_takes_along(
     [
         ({"Tagging": "a=b"}, "PutObjectTagging"),
         ({"ObjectLockMode": "GOVERNANCE", "ObjectLockRetainUntilDate": UNTIL}, "PutObjectRetention"),
+        ({"ObjectLockEventHold": "ON"}, "PutObjectRetention"),
         ({"ObjectLockLegalHoldStatus": "ON"}, "PutObjectLegalHold"),
     ],
-    ids=["tags", "retention", "legal hold"],
+    ids=["tags", "retention", "event hold", "legal hold"],
 )
 def test_what_is_sent_along_needs_its_permission(
     restricted: Restricted, bucket: str, arguments: dict[str, str], action: str
@@ -127,13 +128,16 @@ def test_what_is_sent_along_needs_its_permission(
         getattr(permitted, method)(**where)
 
 
-@pytest.mark.parametrize("method", ["put_object", "copy_object", "delete_object"])
+@pytest.mark.parametrize("method", ["put_object", "copy_object", "complete_multipart_upload", "delete_object"])
 def test_if_match_needs_to_read_the_target(s3: Any, restricted: Restricted, bucket: str, method: str) -> None:
     key = f"matched-{method}"
     s3.put_object(Bucket=bucket, Key=key, Body=b"x")
+    begun = {"Bucket": bucket, "Key": key, "UploadId": s3.create_multipart_upload(Bucket=bucket, Key=key)["UploadId"]}
+    part = {"PartNumber": 1, **part_of(s3.upload_part(**begun, PartNumber=1, Body=b"y"))}
     own: dict[str, dict[str, Any]] = {
         "put_object": {"Body": b"x"},
         "copy_object": {"CopySource": f"{bucket}/plain"},
+        "complete_multipart_upload": {"UploadId": begun["UploadId"], "MultipartUpload": {"Parts": [part]}},
         "delete_object": {},
     }
     where = {"Bucket": bucket, "Key": key, "IfMatch": md5(b"x"), **own[method]}
@@ -183,7 +187,12 @@ def test_who_may_not_list_is_not_told_what_is_missing(server: Server, s3: Any, b
         blind.get_object(Bucket=bucket, Key="missing")
     with refused("AccessDenied", 403):
         blind.copy_object(**where)
+    upload_id = s3.create_multipart_upload(Bucket=bucket, Key="target")["UploadId"]
+    with refused("AccessDenied", 403):
+        blind.upload_part_copy(**where, UploadId=upload_id, PartNumber=1)
     with refused("404", 404):
         s3.head_object(Bucket=bucket, Key="missing")
     with refused("NoSuchKey", 404):
         s3.copy_object(**where)
+    with refused("NoSuchKey", 404):
+        s3.upload_part_copy(**where, UploadId=upload_id, PartNumber=1)

@@ -127,6 +127,8 @@ def test_another_value_than_expected_is_a_bad_digest_and_the_upload_stays(s3: An
         copying.complete(ChecksumCRC32C="AAAAAA==")
     with refused("BadDigest", 400):
         copying.complete(ChecksumType="COMPOSITE")
+    with refused("BadDigest", 400):
+        copying.complete(ChecksumCRC32=value("CRC32", BODY))
     with refused("404", 404):
         s3.head_object(Bucket=bucket, Key=key)
     assert copying.complete()["ChecksumCRC32C"] == value("CRC32C", BODY)
@@ -163,9 +165,10 @@ def test_a_part_below_5_mib_is_too_small_unless_it_is_the_last(s3: Any, bucket: 
     upload(s3, bucket, key, [content(SMALLEST_PART), b"x"])
 
 
-def test_a_part_above_5_gib_is_too_large() -> None:
-    most = 5 * 1024**3
-    # Zeros that nobody touches take no memory.
+def test_a_part_above_5_gib_is_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert uploads.LARGEST_COPY_BYTES == 5_368_709_120
+    most = 5
+    monkeypatch.setattr(uploads, "LARGEST_COPY_BYTES", most)
     guarded = uploads._uploading_part(lambda *_: (200, {}, b""))
     query = {"uploadId": ["none"], "partNumber": ["1"]}
     assert guarded("b", "k", bytes(most), query, {})[0] == 200

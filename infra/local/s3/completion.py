@@ -5,7 +5,7 @@
   errors; "Amazon S3 multipart upload limits", S3 User Guide).
 - It refuses another checksum or type than it was told to expect by BadDigest, another size by InvalidRequest, and what
   the conditions rule out; the upload stays ("CompleteMultipartUpload": ChecksumType, MpuObjectSize, IfMatch).
-- Tags, Object Lock and ACL that were sent when it began are the object's ("CreateMultipartUpload").
+- Tags and Object Lock that were sent when it began are the object's ("CreateMultipartUpload").
 - LastModified is when it began ("Working with object metadata", S3 User Guide).
 - Asked again, it answers as before.
 
@@ -42,8 +42,7 @@ class NamedPart:
 def install() -> None:
     """Mend it."""
     rely_on(s3, "_completed_multipart_uploads", "_record_object_version", "_maybe_replicate", "_MALFORMED_XML")
-    rely_on(s3, "_fire_s3_event_async", "_canned_acl_policy_xml", "_canonical_owner_id", "_object_acl", "_object_tags")
-    rely_on(s3, "_apply_object_lock_from_headers")
+    rely_on(s3, "_fire_s3_event_async", "_object_tags", "_apply_object_lock_from_headers")
     wrap(s3, "_complete_multipart_upload", _completing)
 
 
@@ -61,7 +60,7 @@ def _completing(_: Any) -> Any:
         named = _named_parts(body)
         if not named:
             return error("MalformedXML", s3._MALFORMED_XML, 400)
-        refusal: Answer | None = s3._check_sse_c_part(headers, upload) or _refuse_parts(upload, named)
+        refusal: Answer | None = _refuse_parts(upload, named)
         if refusal:
             return refusal
         parts = [upload["parts"][part.number] for part in named]
@@ -205,12 +204,9 @@ def _store(bucket: str, key: str, record: versions.Record, headers: Headers) -> 
     tags = dict(parse_qsl(headers.get("x-amz-tagging", ""), keep_blank_values=True))
     s3._maybe_replicate(bucket, key, record, record["body"], tags or None)
     version_id: str | None = s3._record_object_version(bucket, key, prior, record, record["body"])
-    where = (bucket, key, record.get("version_id"))
     s3._apply_object_lock_from_headers(bucket, key, headers, record.get("version_id"))
     if tags:
-        s3._object_tags[where] = tags
-    if acl := headers.get("x-amz-acl"):
-        s3._object_acl[where] = s3._canned_acl_policy_xml(acl, s3._canonical_owner_id())
+        s3._object_tags[(bucket, key, record.get("version_id"))] = tags
     event = "s3:ObjectCreated:CompleteMultipartUpload"
     s3._fire_s3_event_async(bucket, key, event, size=record["size"], etag=record["etag"], version_id=version_id)
     return version_id
