@@ -12,8 +12,8 @@ looks, and the parts become an object on the same conditions. A copy that is giv
 Running it twice is harmless for that reason: a copy that arrived, even one whose answer was lost, is found.
 Sources: "Copying objects" and "Conditional writes" (Amazon S3 User Guide), CopyObject (S3 API reference).
 
-Raises SourceMissing, SourceArchived, CustomerKeyRequired, ObjectTooLarge, ObjectLockMissing, TargetNotVersioned,
-CopyTimedOut, AccessDenied, BucketMissing, Throttled, RequestRefused.
+Raises SourceMissing, SourceArchived, CustomerKeyRequired, ObjectTooLarge, MetadataUnreadable, ObjectLockMissing,
+TargetNotVersioned, CopyTimedOut, AccessDenied, BucketMissing, Throttled, RequestRefused.
 """
 
 from dataclasses import dataclass
@@ -24,8 +24,8 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from functions.common.bounds import COPY_CALLS
 from functions.common.errors import CopyTimedOut, SourceMissing
-from functions.common.models import Copy, MultipartUpload, Source, StepEvent
-from functions.common.objects import Head, ObjectChanged, head, location
+from functions.common.models import Copy, MultipartUpload, StepEvent
+from functions.common.objects import Head, ObjectChanged, head, is_upload, location
 from functions.common.settings import read_settings
 from functions.common.step import count, step
 from functions.copying.annotations import carry_annotations
@@ -34,6 +34,7 @@ from functions.copying.multipart import Turn, advance, is_multipart
 from functions.copying.refusals import require_readable, require_versioned_target
 from functions.copying.single import copy_at_once
 from functions.copying.strays import end_uploads
+from functions.copying.tagging import carry_tags
 from functions.copying.task import MARGIN_MS, Settings, Task
 from functions.copying.wanted import Wanted, what_is_wanted
 
@@ -63,7 +64,10 @@ def handler(event: StepEvent, context: LambdaContext) -> Copy:
     calls = (previous.calls if previous and same_attempt else 0) + 1
     source, rule, key = event.document.source, event.document.rule, event.document.target_key
     if calls > COPY_CALLS:
-        raise CopyTimedOut(f"{location(source.bucket, source.key)} was not copied in {COPY_CALLS} calls.")
+        raise CopyTimedOut(
+            f"{location(source.bucket, source.key)} was not copied in {COPY_CALLS} calls. Replay it: a redrive goes on "
+            "where this stopped."
+        )
     began, remaining_ms = event.execution.start_time, context.get_remaining_time_in_millis
     task = Task(source, rule, key, read_settings(Settings), began, remaining_ms)
     return copy_object(task, previous).model_copy(update={"calls": calls, "redrive_count": redrives})
@@ -89,7 +93,7 @@ def copy_object(task: Task, previous: Copy | None = None) -> Copy:
 def _look_and_copy(task: Task, progress: Progress) -> Copy | None:
     """The protocol, once; None when it has to begin again."""
     target, source = _look_at_target(task), _look_at_source(task, progress)
-    mine = progress.written or _is_uploaded(source, task.upload)
+    mine = progress.written or is_upload(source.object, task.upload) or _is_removed(task)
     if not mine and not _may_be_ours(target, task):
         return _superseded(task, progress)
     require_readable(task, source)
@@ -105,10 +109,11 @@ def _look_and_copy(task: Task, progress: Progress) -> Copy | None:
     if turn.wait_seconds is not None:
         return Copy(status="in_progress", upload=turn.upload, wait_seconds=turn.wait_seconds)
     if turn.made is None:
-        progress.refusals += 1
+        progress.refusals += turn.refused
         return None
     progress.written = True
     if turn.in_parts:
+        carry_tags(source.object, turn.made)
         carry_annotations(source.object, turn.made)
     now = _look_at_source_again(task)
     if now and now.object != source.object:
@@ -131,19 +136,30 @@ def _look_at_source(task: Task, progress: Progress) -> Head:
     if found is None:
         end_uploads(task, progress.upload)
         raise SourceMissing(
-            f"{task.source} is gone: it was deleted or renamed before its copy was proved. Upload it again; "
-            "the upload has an execution of its own."
+            f"{task.source} is gone: it was deleted or renamed{_or_moved(task)}. If it is still wanted, upload it "
+            "again; the upload has an execution of its own."
         )
     return found
+
+
+def _or_moved(task: Task) -> str:
+    """What else may have become of it: a move's source is deleted by whichever execution proved its copy."""
+    return f", or a later upload of it was moved already and is at {task.target}" if task.rule.mode == "move" else ""
 
 
 def _look_at_source_again(task: Task) -> Head | None:
     return head(task.upload.bucket, task.upload.region, task.upload.key)
 
 
-def _is_uploaded(source: Head, upload: Source) -> bool:
-    """Whether the source still is the object that was uploaded."""
-    return (source.object.version_id, source.object.etag) == (upload.version_id, upload.etag)
+def _is_removed(task: Task) -> bool:
+    """Whether the uploaded version is gone for good.
+
+    An older one may be current again then, whose own execution has long found itself superseded: so it is copied.
+    """
+    upload = task.upload
+    if upload.version_id is None:
+        return False
+    return head(upload.bucket, upload.region, upload.key, absence_is_common=True, version_id=upload.version_id) is None
 
 
 def _may_be_ours(target: Head | None, task: Task) -> bool:
@@ -172,7 +188,8 @@ def _copy(task: Task, progress: Progress, source: Head, target: Head | None, wan
     """The next thing that the copy of this source needs."""
     if not is_multipart(source.object, task.rule.multipart_threshold_bytes):
         end_uploads(task, progress.upload)
-        return Turn(None, in_parts=False, made=copy_at_once(task, source, target, wanted))
+        made = copy_at_once(task, source, target, wanted)
+        return Turn(None, in_parts=False, made=made, refused=made is None)
     return advance(task, progress.upload, source, target, wanted)
 
 

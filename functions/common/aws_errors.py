@@ -17,6 +17,7 @@ from botocore.exceptions import (
     ResponseStreamingError,
     SSLError,
 )
+from botocore.parsers import ResponseParserError
 
 from functions.common.errors import AccessDenied, BucketMissing, RequestRefused, Throttled
 
@@ -96,5 +97,8 @@ def aws_errors(doing: str) -> Iterator[None]:
             bucket = error.response.get("Error", {}).get("BucketName", "The bucket")
             raise BucketMissing(f"{bucket} does not exist: {doing}. Check the settings, then replay.") from error
         raise RequestRefused(f"AWS refused while {doing}: {code}: {said}") from error
+    except ResponseParserError as error:
+        # A key may hold characters that XML cannot ("Naming Amazon S3 objects", Amazon S3 User Guide).
+        raise RequestRefused(f"AWS's answer cannot be read while {doing}: {error}") from error
     except CONNECTION_LOST as error:
         raise Throttled(f"No answer from AWS while {doing}: {error}. It is tried again.") from error

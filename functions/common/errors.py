@@ -10,6 +10,7 @@
     ├── SourceArchived            the source object must be restored first
     ├── CustomerKeyRequired       the source object is encrypted with a key that only its owner has (SSE-C)
     ├── ObjectTooLarge            more than S3 can hold
+    ├── MetadataUnreadable        the source has metadata that a copy in parts could not carry
     ├── ObjectLockMissing         the source object is locked, and the target bucket has no Object Lock
     ├── TargetNotVersioned        a move needs a versioned target bucket
     ├── CopyTimedOut              the copy was called again too often
@@ -39,7 +40,7 @@ class FerryError(Exception):
 
 
 class Throttled(FerryError):
-    """AWS asked to slow down, or was not available for a moment."""
+    """AWS asked to slow down, was not available for a moment, or is not done yet: it is tried again."""
 
 
 class SettingInvalid(FerryError):
@@ -72,6 +73,10 @@ class CustomerKeyRequired(FerryError):
 
 class ObjectTooLarge(FerryError):
     """The object is larger than S3 can hold."""
+
+
+class MetadataUnreadable(FerryError):
+    """The source object has metadata that a copy in parts could not carry."""
 
 
 class ObjectLockMissing(FerryError):

@@ -228,7 +228,6 @@ class Deletion(Model):
     delete_marker: str | None = None
     changes: NonNegativeInt = 0
     redrive_count: NonNegativeInt = 0
-    wait_seconds: NonNegativeInt = 1
 
 
 class ExecutionContext(BaseModel):

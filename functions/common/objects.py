@@ -17,7 +17,7 @@ from functions.common import clients
 from functions.common.aws_errors import aws_errors, code_of
 from functions.common.carried import LOCK, carried, digest
 from functions.common.errors import BucketMissing, CustomerKeyRequired, FerryError
-from functions.common.models import ObjectVersion, StoredObject
+from functions.common.models import ObjectVersion, Source, StoredObject
 
 GONE = frozenset({"404", "NoSuchKey", "NoSuchVersion", "NotFound"})
 MD5_ENCRYPTIONS = frozenset({None, "AES256"})
@@ -41,6 +41,7 @@ class Head:
 
     `carried` and `locks` are members of functions/common/carried.py; locks, like the count of tags, are hidden from
     a role that may not read them. `archived`: its bytes cannot be read before they are restored.
+    `missing_metadata` counts the user's metadata that no header can hold.
     """
 
     object: StoredObject
@@ -49,6 +50,7 @@ class Head:
     tag_count: int
     storage_class: str
     archived: bool
+    missing_metadata: int
     last_modified: datetime
     answered_at: datetime
 
@@ -74,17 +76,20 @@ def answered_at(response: Any) -> datetime:
     return parsedate_to_datetime(response["ResponseMetadata"]["HTTPHeaders"]["date"]).astimezone(UTC)
 
 
-def head(bucket: str, region: str, key: str, absence_is_common: bool = False) -> Head | None:
-    """Look at the current object under a key; None when there is none.
+def head(
+    bucket: str, region: str, key: str, absence_is_common: bool = False, version_id: str | None = None
+) -> Head | None:
+    """Look at the current object under a key, or at a version of it; None when there is none.
 
     HEAD answers a bare 404 for a missing bucket too. The two are told apart by a second call, which is spared where
     absence is common and a write follows that names a missing bucket.
     """
     client = clients.s3(region)
     doing = f"looking at {location(bucket, key)}"
+    version = version_argument(version_id)
     with aws_errors(doing):
         try:
-            response = client.head_object(Bucket=bucket, Key=key, ChecksumMode="ENABLED")
+            response = client.head_object(Bucket=bucket, Key=key, ChecksumMode="ENABLED", **version)
         except ClientError as error:
             if code_of(error) == "400":
                 _explain_refused_look(bucket, region, key, error)
@@ -151,6 +156,7 @@ def _read(bucket: str, region: str, key: str, response: Any) -> Head:
         tag_count=response.get("TagCount", 0),
         storage_class=response.get("StorageClass", "STANDARD"),
         archived=_is_archived(response),
+        missing_metadata=response.get("MissingMeta", 0),
         last_modified=last_modified,
         answered_at=answered_at(response),
     )
@@ -187,18 +193,33 @@ def _checksum_type(response: Any, value: str | None) -> str | None:
     return "COMPOSITE" if composite else "FULL_OBJECT"
 
 
-def tags(obj: ObjectVersion) -> dict[str, str]:
-    """The tags of this object; raises ObjectChanged when it is not there any more."""
-    with aws_errors(f"reading the tags of {location(obj.bucket, obj.key)}"):
+@contextmanager
+def changed_or_refused(doing: str, obj: ObjectVersion) -> Iterator[None]:
+    """Raise what goes wrong with a call on this very object; `doing` says what was tried, as "reading the tags of".
+
+    Raises ObjectChanged where a condition was refused or the object is gone, else what aws_errors raises.
+    """
+    with aws_errors(f"{doing} {location(obj.bucket, obj.key)}"):
         try:
-            answer = clients.s3(obj.region).get_object_tagging(
-                Bucket=obj.bucket, Key=obj.key, **version_argument(obj.version_id)
-            )
+            yield
         except ClientError as error:
             if code_of(error) in OTHERS_WROTE:
                 raise ObjectChanged(obj) from error
             raise
+
+
+def tags(obj: ObjectVersion) -> dict[str, str]:
+    """The tags of this object; raises ObjectChanged when it is not there any more."""
+    with changed_or_refused("reading the tags of", obj):
+        answer = clients.s3(obj.region).get_object_tagging(
+            Bucket=obj.bucket, Key=obj.key, **version_argument(obj.version_id)
+        )
     return {tag["Key"]: tag["Value"] for tag in answer["TagSet"]}
+
+
+def is_upload(obj: ObjectVersion, upload: Source) -> bool:
+    """Whether the object still is the one that was uploaded."""
+    return (obj.version_id, obj.etag) == (upload.version_id, upload.etag)
 
 
 def same_version(one: ObjectVersion, other: ObjectVersion) -> bool:
@@ -213,15 +234,10 @@ def opened(obj: ObjectVersion, byte_range: str = "") -> Iterator[StreamingBody]:
     Raises ObjectChanged when it is not there any more, besides what the module raises.
     """
     arguments: dict[str, Any] = {"Range": byte_range} if byte_range else {}
-    with aws_errors(f"reading {location(obj.bucket, obj.key)}"):
-        try:
-            response = clients.s3(obj.region).get_object(
-                Bucket=obj.bucket, Key=obj.key, IfMatch=obj.etag, **version_argument(obj.version_id), **arguments
-            )
-        except ClientError as error:
-            if code_of(error) in OTHERS_WROTE:
-                raise ObjectChanged(obj) from error
-            raise
+    with changed_or_refused("reading", obj):
+        response = clients.s3(obj.region).get_object(
+            Bucket=obj.bucket, Key=obj.key, IfMatch=obj.etag, **version_argument(obj.version_id), **arguments
+        )
         # Not `with response["Body"]`: that hands out the bare connection, without the check of the length.
         with closing(response["Body"]) as body:
             yield body

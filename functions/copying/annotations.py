@@ -7,16 +7,11 @@ and ETag, are left alone: running it twice is harmless.
 Raises ObjectChanged when either object is not there any more, AccessDenied, Throttled, RequestRefused.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from functions.common import clients
-from functions.common.aws_errors import aws_errors, code_of
 from functions.common.models import ObjectVersion
-from functions.common.objects import OTHERS_WROTE, ObjectChanged, location, version_argument
+from functions.common.objects import changed_or_refused, version_argument
 
 
 def carry_annotations(source: ObjectVersion, target: ObjectVersion) -> None:
@@ -33,7 +28,7 @@ def _listed(obj: ObjectVersion) -> dict[str, tuple[int, str]]:
     listed: dict[str, tuple[int, str]] = {}
     more: dict[str, Any] = {}
     while True:
-        with _changed_or_refused("listing the annotations", obj):
+        with changed_or_refused("listing the annotations of", obj):
             answer: Any = clients.s3(obj.region).list_object_annotations(**_which(obj), **more)
         for entry in answer.get("Annotations", []):
             listed[entry["AnnotationName"]] = (entry["Size"], entry["ETag"])
@@ -43,34 +38,23 @@ def _listed(obj: ObjectVersion) -> dict[str, tuple[int, str]]:
 
 
 def _read(obj: ObjectVersion, name: str) -> bytes:
-    with _changed_or_refused(f"reading the annotation {name}", obj):
+    with changed_or_refused(f"reading the annotation {name} of", obj):
         answer: Any = clients.s3(obj.region).get_object_annotation(**_which(obj), AnnotationName=name)
         payload: bytes = answer["AnnotationPayload"].read()
     return payload
 
 
 def _put(obj: ObjectVersion, name: str, payload: bytes) -> None:
-    with _changed_or_refused(f"writing the annotation {name}", obj):
+    with changed_or_refused(f"writing the annotation {name} of", obj):
         clients.s3(obj.region).put_object_annotation(
             **_which(obj), AnnotationName=name, AnnotationPayload=payload, ObjectIfMatch=obj.etag
         )
 
 
 def _delete(obj: ObjectVersion, name: str) -> None:
-    with _changed_or_refused(f"deleting the annotation {name}", obj):
+    with changed_or_refused(f"deleting the annotation {name} of", obj):
         clients.s3(obj.region).delete_object_annotation(**_which(obj), AnnotationName=name, ObjectIfMatch=obj.etag)
 
 
 def _which(obj: ObjectVersion) -> dict[str, Any]:
     return {"Bucket": obj.bucket, "Key": obj.key, **version_argument(obj.version_id)}
-
-
-@contextmanager
-def _changed_or_refused(doing: str, obj: ObjectVersion) -> Iterator[None]:
-    with aws_errors(f"{doing} of {location(obj.bucket, obj.key)}"):
-        try:
-            yield
-        except ClientError as error:
-            if code_of(error) in OTHERS_WROTE:
-                raise ObjectChanged(obj) from error
-            raise

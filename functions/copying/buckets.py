@@ -14,25 +14,31 @@ from functions.common.aws_errors import aws_errors, code_of
 
 REMEMBERED_SECONDS = 300
 
+_versioned_until: dict[tuple[Any, str], float] = {}
+"""By client and bucket. Only what is versioned is remembered: whoever enables it replays at once."""
+
 
 def has_object_lock(bucket: str, region: str) -> bool:
     """Whether objects of this bucket may be locked."""
-    return _has_object_lock(clients.s3(region), bucket, _period())
+    return _has_object_lock(clients.s3(region), bucket, int(time.monotonic() // REMEMBERED_SECONDS))
 
 
 def is_versioned(bucket: str, region: str) -> bool:
     """Whether versioning is enabled; suspended is not."""
-    return _is_versioned(clients.s3(region), bucket, _period())
+    client, now = clients.s3(region), time.monotonic()
+    if _versioned_until.get((client, bucket), now) > now:
+        return True
+    with aws_errors(f"asking whether {bucket} keeps versions"):
+        versioned = bool(client.get_bucket_versioning(Bucket=bucket).get("Status") == "Enabled")
+    if versioned:
+        _versioned_until[client, bucket] = now + REMEMBERED_SECONDS
+    return versioned
 
 
 def forget() -> None:
-    """Ask again next time; for tests, in which one process sees many clouds."""
+    """Ask again next time; for whoever sees many clouds with one client."""
     _has_object_lock.cache_clear()
-    _is_versioned.cache_clear()
-
-
-def _period() -> int:
-    return int(time.monotonic() // REMEMBERED_SECONDS)
+    _versioned_until.clear()
 
 
 @lru_cache(maxsize=64)
@@ -46,9 +52,3 @@ def _has_object_lock(client: Any, bucket: str, _: int) -> bool:
                 return False
             raise
     return bool(answer.get("ObjectLockConfiguration", {}).get("ObjectLockEnabled") == "Enabled")
-
-
-@lru_cache(maxsize=64)
-def _is_versioned(client: Any, bucket: str, _: int) -> bool:
-    with aws_errors(f"asking whether {bucket} keeps versions"):
-        return bool(client.get_bucket_versioning(Bucket=bucket).get("Status") == "Enabled")

@@ -10,8 +10,8 @@ Running it twice is harmless: parts are listed before any is copied, Complete an
 Sources: "Uploading and copying objects using multipart upload" (Amazon S3 User Guide); CreateMultipartUpload,
 UploadPartCopy, ListParts, CompleteMultipartUpload, AbortMultipartUpload, ListMultipartUploads (S3 API reference).
 
-Raises ObjectChanged, ObjectTooLarge, SourceArchived, ObjectLockMissing, AccessDenied, BucketMissing, Throttled,
-RequestRefused.
+Raises ObjectChanged, ObjectTooLarge, MetadataUnreadable, SourceArchived, ObjectLockMissing, AccessDenied,
+BucketMissing, Throttled, RequestRefused.
 """
 
 import threading
@@ -32,7 +32,7 @@ from functions.common.models import MultipartUpload, ObjectVersion, StoredObject
 from functions.common.objects import OTHERS_WROTE, Head, ObjectChanged, tags, version_argument
 from functions.common.source_parts import expected_full_object, source_parts
 from functions.copying.parts import LARGEST_PART_BYTES, Part, own_parts, part_size, parts_of_size
-from functions.copying.refusals import copy_errors
+from functions.copying.refusals import copy_errors, require_whole_metadata
 from functions.copying.strays import abort, abort_others
 from functions.copying.task import MARGIN_MS, Task
 from functions.copying.wanted import Wanted
@@ -62,13 +62,14 @@ class UploadGone(Exception):
 class Turn:
     """What came of one turn: the object that was made, or a wait for the next call, or neither: look again.
 
-    `upload` is what is recorded for the next turn.
+    `upload` is what is recorded for the next turn; `refused` tells that others wrote meanwhile.
     """
 
     upload: MultipartUpload | None
     made: ObjectVersion | None = None
     wait_seconds: int | None = None
     in_parts: bool = True
+    refused: bool = False
 
 
 def is_multipart(source: StoredObject, threshold_bytes: int) -> bool:
@@ -135,6 +136,7 @@ def checksum_of_upload(source: StoredObject) -> tuple[str, Literal["FULL_OBJECT"
 
 def _begin(task: Task, source: Head, wanted: Wanted) -> MultipartUpload:
     """Create the upload with all that is carried; any other of ours is aborted, so that only this one is left."""
+    require_whole_metadata(task, source)
     upload = _planned(task, source.object)
     parts = _parts(upload)
     algorithm, kind = checksum_of_upload(source.object)
@@ -268,13 +270,13 @@ def _complete(task: Task, upload: MultipartUpload, there: Sequence[Mapping[str, 
         try:
             made = client.complete_multipart_upload(**task.target_arguments, UploadId=upload.upload_id, **arguments)
         except ReadTimeoutError:
-            return Turn(upload)
+            return Turn(upload, refused=True)
         except ClientError as error:
             # After a 409 the upload cannot be used any more, after a 412 it can ("CompleteMultipartUpload").
             if code_of(error) in ("409", "ConditionalRequestConflict", "BadDigest"):
                 return _afresh(task, upload)
             if code_of(error) in OTHERS_WROTE:
-                return Turn(upload)
+                return Turn(upload, refused=True)
             raise
     return Turn(None, made=task.made(made.get("VersionId"), made["ETag"]))
 
@@ -287,7 +289,7 @@ def _completed(part: Mapping[str, Any], checksum: str) -> dict[str, Any]:
 def _afresh(task: Task, upload: MultipartUpload) -> Turn:
     """Give this upload up, and look again."""
     abort(task, upload.upload_id)
-    return Turn(upload.model_copy(update={"upload_id": "", "parts_copied": 0}))
+    return Turn(upload.model_copy(update={"upload_id": "", "parts_copied": 0}), refused=True)
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """What cannot be copied, told before or after S3 says so.
 
-Raises SourceArchived, ObjectLockMissing, TargetNotVersioned.
+Raises SourceArchived, MetadataUnreadable, ObjectLockMissing, TargetNotVersioned.
 """
 
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from botocore.exceptions import ClientError
 
 from functions.common.aws_errors import aws_errors, code_of
-from functions.common.errors import ObjectLockMissing, SourceArchived, TargetNotVersioned
+from functions.common.errors import MetadataUnreadable, ObjectLockMissing, SourceArchived, TargetNotVersioned
 from functions.common.objects import Head
 from functions.copying.buckets import is_versioned
 from functions.copying.task import Task
@@ -21,13 +21,24 @@ def require_readable(task: Task, source: Head) -> None:
         raise _archived(task)
 
 
+def require_whole_metadata(task: Task, source: Head) -> None:
+    """Refuse what only CopyObject could carry: a multipart copy is given metadata as headers."""
+    if source.missing_metadata:
+        raise MetadataUnreadable(
+            f"{task.source} has {source.missing_metadata} entries of user metadata that no header can hold, and a copy "
+            "in parts would lose them. Upload it again without them; or, up to 5 GiB, set multipart_threshold_bytes "
+            "above its size, deploy, and upload it again."
+        )
+
+
 def require_versioned_target(task: Task) -> None:
     """Refuse to move to a bucket where anybody's write would destroy the only copy."""
     settings = task.settings
     if task.rule.mode == "move" and not is_versioned(settings.target_bucket, settings.target_region):
         raise TargetNotVersioned(
             f"{task.source} is not moved: {settings.target_bucket} keeps no versions, so that anybody's write would "
-            "destroy the only copy. Enable versioning there, then replay; or copy instead (mode: copy)."
+            "destroy the only copy. Enable versioning there, then replay; or have the rule copy instead, deploy, and "
+            "upload it again."
         )
 
 

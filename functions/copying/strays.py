@@ -11,6 +11,7 @@ Raises AccessDenied, BucketMissing, Throttled, RequestRefused.
 
 from collections.abc import Iterator, Mapping
 from typing import Any
+from urllib.parse import unquote_plus
 
 from botocore.exceptions import ClientError
 
@@ -70,12 +71,14 @@ def _uploads(task: Task) -> Iterator[Mapping[str, Any]]:
     marker: dict[str, Any] = {}
     while True:
         with aws_errors(f"looking for unfinished uploads to {task.target}"):
-            page: Any = client.list_multipart_uploads(Bucket=bucket, Prefix=key, **marker)
+            # XML has no characters for some keys; botocore asks for the encoding in other listings by itself.
+            page: Any = client.list_multipart_uploads(Bucket=bucket, Prefix=key, EncodingType="url", **marker)
+        decode = unquote_plus if page.get("EncodingType") == "url" else str
         found = page.get("Uploads", [])
-        yield from (upload for upload in found if upload["Key"] == key)
-        if not page.get("IsTruncated") or any(upload["Key"] != key for upload in found):
+        yield from (upload for upload in found if decode(upload["Key"]) == key)
+        if not page.get("IsTruncated") or any(decode(upload["Key"]) != key for upload in found):
             return
-        marker = {"KeyMarker": page["NextKeyMarker"], "UploadIdMarker": page["NextUploadIdMarker"]}
+        marker = {"KeyMarker": decode(page["NextKeyMarker"]), "UploadIdMarker": page["NextUploadIdMarker"]}
 
 
 def _initiator(upload: Mapping[str, Any]) -> str:

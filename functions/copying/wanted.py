@@ -14,9 +14,9 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from functions.common import clients
-from functions.common.aws_errors import aws_errors, code_of
+from functions.common.aws_errors import code_of
 from functions.common.models import ObjectVersion, Rule
-from functions.common.objects import OTHERS_WROTE, Head, ObjectChanged, location, version_argument
+from functions.common.objects import Head, changed_or_refused, version_argument
 from functions.copying.buckets import has_object_lock
 
 SETTABLE_CLASSES = (
@@ -77,8 +77,7 @@ def _storage_class(source: Head, rule: Rule) -> tuple[str, str]:
 def _lock(source: Head) -> tuple[dict[str, Any], str]:
     """The source's lock as a copy is given it, and what there is to say of it."""
     obj = source.object
-    # Object Lock works only in buckets with versioning, which it keeps enabled ("Locking objects with Object Lock").
-    if obj.version_id is None or not has_object_lock(obj.bucket, obj.region):
+    if not source.locks and not has_object_lock(obj.bucket, obj.region):
         return {}, ""
     client = clients.s3(obj.region)
     retention = _read("retention", client.get_object_retention, obj).get("Retention", {})
@@ -103,13 +102,11 @@ def _lock(source: Head) -> tuple[dict[str, Any], str]:
 
 
 def _read(what: str, operation: Callable[..., Any], obj: ObjectVersion) -> dict[str, Any]:
-    with aws_errors(f"reading the {what} of {location(obj.bucket, obj.key)}"):
+    with changed_or_refused(f"reading the {what} of", obj):
         try:
             answer: dict[str, Any] = operation(Bucket=obj.bucket, Key=obj.key, **version_argument(obj.version_id))
         except ClientError as error:
             if code_of(error) in NO_LOCK:
                 return {}
-            if code_of(error) in OTHERS_WROTE:
-                raise ObjectChanged(obj) from error
             raise
     return answer

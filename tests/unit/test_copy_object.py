@@ -292,6 +292,26 @@ def test_a_source_deleted_during_the_copy_was_copied_in_time(cloud: Cloud) -> No
     assert cloud.arrived() == b"last"
 
 
+def test_when_a_newer_version_is_deleted_for_good_the_older_one_that_is_current_again_is_copied(cloud: Cloud) -> None:
+    """The older one's own execution found itself superseded while the newer one was there."""
+    older, newer = cloud.upload(b"older"), cloud.upload(b"newer")
+    assert run(older, started="2099-01-01T00:00:00Z").status == "superseded"
+    cloud.source.delete_object(Bucket=SOURCE, Key=KEY, VersionId=newer.version_id or "")
+    done = run(newer, started="2099-01-01T00:00:00Z")
+    assert done.status == "copied"
+    assert done.source
+    assert done.source.version_id == older.version_id
+    assert cloud.arrived() == b"older"
+
+
+@pytest.mark.parametrize(("mode", "also"), [("copy", ""), ("move", "moved already")])
+def test_a_source_that_is_gone_is_told_with_what_may_have_become_of_it(cloud: Cloud, mode: str, also: str) -> None:
+    upload = cloud.upload()
+    cloud.source.delete_object(Bucket=SOURCE, Key=KEY)
+    with pytest.raises(SourceMissing, match=rf"s3://{SOURCE}/.* is gone: it was deleted or renamed.*{also}"):
+        run(upload, rule={"mode": mode})
+
+
 def test_an_upload_that_was_replaced_is_superseded_and_nothing_is_written(cloud: Cloud) -> None:
     older = cloud.upload(b"older")
     cloud.upload(b"newer")
@@ -571,6 +591,14 @@ def test_a_move_does_not_rely_on_an_equal_target_that_is_older_than_its_buckets_
     assert moved.target.version_id
 
 
+def test_a_target_bucket_that_was_not_versioned_is_asked_again(cloud: Cloud) -> None:
+    upload = cloud.upload()
+    cloud.hooks.answer("GetBucketVersioning", {"Status": "Suspended"})
+    with pytest.raises(TargetNotVersioned):
+        run(upload, rule={"mode": "move"})
+    assert run(upload, rule={"mode": "move"}).status == "copied", "whoever enables it replays at once"
+
+
 def test_a_move_asks_the_target_bucket_once(cloud: Cloud) -> None:
     for body in (b"one", b"two"):
         assert run(cloud.upload(body), rule={"mode": "move"}).status == "copied"
@@ -641,8 +669,7 @@ def test_a_small_object_is_copied_with_two_looks_a_copy_and_one_more_look(cloud:
     if not versioned:
         cloud.unversion()
     run(cloud.upload())
-    asked = {"GetObjectLockConfiguration": 1} if versioned else {}
-    assert calls(cloud) == {"HeadObject": 3, "CopyObject": 1, **asked}
+    assert calls(cloud) == {"HeadObject": 3, "CopyObject": 1, "GetObjectLockConfiguration": 1}
     cloud.hooks.params.clear()
     run(cloud.upload(b"another"))
     assert calls(cloud) == {"HeadObject": 3, "CopyObject": 1}

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import quote_plus
 
 import boto3
 import pytest
@@ -18,6 +19,7 @@ from functions.common.checksums import composite, digest_of, to_text
 from functions.common.errors import (
     AccessDenied,
     CopyTimedOut,
+    MetadataUnreadable,
     ObjectLockMissing,
     ObjectTooLarge,
     SourceArchived,
@@ -206,6 +208,42 @@ def test_tags_that_may_not_be_read_are_a_failure_before_anything_is_begun(cloud:
     with pytest.raises(AccessDenied, match=f"reading the tags of s3://{SOURCE}/.*GetObjectTagging"):
         call(upload, announced)
     assert left(cloud) == []
+
+
+def test_tags_that_change_while_the_parts_are_copied_arrive(cloud: Cloud) -> None:
+    upload = cloud.upload(THREE_PARTS, Tagging="team=a")
+    recorded = begun(upload)
+    cloud.source.put_object_tagging(Bucket=SOURCE, Key=KEY, Tagging={"TagSet": [{"Key": "team", "Value": "b"}]})
+    done = call(upload, recorded)
+    assert done.status == "copied"
+    assert cloud.target.get_object_tagging(Bucket=TARGET, Key=KEY)["TagSet"] == [{"Key": "team", "Value": "b"}]
+    assert len(cloud.hooks.params["CompleteMultipartUpload"]) == 1
+
+
+def test_metadata_that_no_header_can_hold_is_refused_before_anything_is_begun(cloud: Cloud) -> None:
+    upload = cloud.upload(THREE_PARTS)
+    announced = call(upload)
+    cloud.hooks.edits["HeadObject"] = lambda answer: answer.update(MissingMeta=2)
+    with pytest.raises(MetadataUnreadable, match=f"s3://{SOURCE}/.* has 2 entries of user metadata that no header"):
+        call(upload, announced)
+    assert left(cloud) == []
+
+
+def test_uploads_are_listed_in_url_encoding_since_xml_cannot_hold_every_key(cloud: Cloud) -> None:
+    upload = cloud.upload(THREE_PARTS)
+    first = begun(upload)
+
+    def encode(answer: Values) -> None:
+        answer["EncodingType"] = "url"
+        for each in answer["Uploads"]:
+            each["Key"] = quote_plus(each["Key"], safe="/")
+
+    cloud.hooks.edits["ListMultipartUploads"] = encode
+    second = call(upload, call(upload))
+    assert second.upload
+    assert first.upload
+    assert left(cloud) == [second.upload.upload_id], "the stray of the same key was found"
+    assert cloud.hooks.params["ListMultipartUploads"][0]["EncodingType"] == "url"
 
 
 def test_annotations_follow_since_a_multipart_copy_carries_none(cloud: Cloud, annotations: Annotations) -> None:
@@ -459,7 +497,7 @@ def killing(hooked_session: tuple[boto3.Session, Hooks], monkeypatch: pytest.Mon
 CALLS_OF_A_COPY = {
     1: 3,
     2: 5,
-    3: 13,
+    3: 15,
 }
 """How many calls to S3 each call of the function makes, of an object of three parts."""
 
@@ -491,8 +529,8 @@ def test_a_copy_that_is_killed_anywhere_goes_on_and_no_part_is_copied_twice(
     assert left(cloud) == []
 
 
-CALLS_OF_AN_END = 5
-"""Two looks, the abort, a look whether it is gone, and one for others."""
+CALLS_OF_AN_END = 6
+"""Two looks, one at the uploaded version, the abort, a look whether it is gone, and one for others."""
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
@@ -873,7 +911,7 @@ def test_uploads_are_listed_in_pages_up_to_the_end_of_this_key(cloud: Cloud) -> 
     cloud.hooks.answer("ListMultipartUploads", page(KEY, more=True), page(KEY, f"{KEY}.gz", more=True))
     call(upload, announced)
     first, second = cloud.hooks.params["ListMultipartUploads"]
-    assert first == {"Bucket": TARGET, "Prefix": KEY}
+    assert first == {"Bucket": TARGET, "Prefix": KEY, "EncodingType": "url"}
     assert second == {**first, "KeyMarker": KEY, "UploadIdMarker": f"id-{KEY}"}
 
 

@@ -24,6 +24,7 @@ OTHER_ACTIONS = {
     "s3:GetObjectVersionTagging": "GetObjectTagging",
     "s3:GetObjectVersionAttributes": "GetObjectAttributes",
     "s3:GetBucketObjectLockConfiguration": "GetObjectLockConfiguration",
+    "s3:PutObjectVersionTagging": "PutObjectTagging",
     "s3:DeleteObjectVersion": "DeleteObject",
     "s3:ListBucketVersions": "ListObjectVersions",
     "s3:ListBucket": "ListObjectsV2",
