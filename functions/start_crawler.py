@@ -46,7 +46,8 @@ def handler(event: StepEvent, _context: LambdaContext) -> Catalogue:
     """Say that no crawl is needed, that one covers the object, or that one runs which may cover it."""
     settings = read_settings(Settings)
     known, covers_from = known_so_far(event.document, event.execution)
-    if is_catalogued(event.document, settings.glue_database):
+    # An older definition takes `not_needed` for a crawl to wait for: after one look it gets a crawl.
+    if known.polls == 0 and is_catalogued(event.document, settings.glue_database):
         count("CrawlsSpared")
         return known.model_copy(update={"status": "not_needed", "crawl_id": None, "cause": ""})
     return start_crawler(known, covers_from, event.execution.attempt_began, settings)

@@ -10,7 +10,7 @@ from typing import Any
 import boto3
 import pytest
 
-from functions import start_crawler
+from functions import poll_crawler, start_crawler
 from functions.common.errors import AccessDenied, SettingInvalid, Throttled
 from functions.common.models import Catalogue, Copy, Validation
 from functions.common.objects import head
@@ -223,6 +223,19 @@ def test_after_a_validation_that_found_nothing_only_a_crawl_is_believed(cloud: C
     cloud.hooks.answer("GetTables", {"TableList": [table()]})
     assert call(cloud, "sales/a.csv", CSV, validation=Validation(status="not_covered")).status == "running"
     assert not cloud.hooks.params["GetTables"]
+
+
+def test_a_definition_that_polls_after_not_needed_comes_to_a_crawl(cloud: Cloud) -> None:
+    """The first release's: whatever is not `covered` is waited for, and then StartCrawler is asked again."""
+    cloud.hooks.answer("GetTables", *[{"TableList": [table()]}] * 2)
+    first = call(cloud, "sales/a.csv", CSV)
+    assert first.status == "not_needed"
+    began = first.covers_from
+    assert began
+    looked = poll_crawler.poll_crawler(first, began, [])
+    assert (looked.status, looked.polls) == ("not_covered", 1)
+    assert call(cloud, "sales/a.csv", CSV, catalogue=looked).status == "running"
+    assert cloud.hooks.params["StartCrawler"]
 
 
 def test_a_target_that_is_replaced_meanwhile_is_left_to_the_validation(cloud: Cloud) -> None:
