@@ -23,7 +23,7 @@ from functions.common.models import Document, Model, StepEvent, Validation
 from functions.common.objects import Head, ObjectChanged, head, location, same_version
 from functions.common.settings import RegionName, read_settings
 from functions.common.step import count, step
-from functions.common.table import Table, column_problem, find_table, missing_columns, some
+from functions.common.table import Table, column_problem, find_table, missing_columns, shown, some
 from functions.common.tabular import Format, file_format
 from functions.validation.file_contents import FileContents, read_file
 from functions.validation.queries import (
@@ -75,7 +75,7 @@ def handler(event: StepEvent, context: LambdaContext) -> Validation:
 def begin(
     event: StepEvent, known: Validation, now: Head, settings: Settings, time_is_left: Callable[[], bool]
 ) -> Validation:
-    """Read the file, find its table, compare the two and start the queries."""
+    """Read the file, find its table and compare the two; then the queries are started."""
     target, uri = now.object, location(now.object.bucket, now.object.key)
     layout = file_format(target.key)
     if layout is None:
@@ -103,6 +103,14 @@ def begin(
             f"{uri} does not fit the table {table.database}.{table.name}: {problem}. Files in one folder "
             "are one table: mend the file's columns, alter the table, or upload the file into a folder of its own."
         )
+    warnings = [*contents.warnings, *_column_warnings(contents, table, layout)]
+    known = known.model_copy(
+        update={"file_records": contents.records, "expected_rows": expected_rows, "warnings": warnings}
+    )
+    return _start_queries(event, known, table, uri, settings)
+
+
+def _start_queries(event: StepEvent, known: Validation, table: Table, uri: str, settings: Settings) -> Validation:
     queries = validation_queries(table, uri, event.document.rule.checks)
     place = Place(settings.target_region, settings.athena_workgroup, settings.glue_database)
     return known.model_copy(
@@ -110,12 +118,9 @@ def begin(
             "status": "pending",
             "database": table.database,
             "table": table.name,
-            "columns": dict(list(table.columns.items())[:SHOWN_COLUMNS]),
+            "columns": {shown(name): shown(kind) for name, kind in list(table.columns.items())[:SHOWN_COLUMNS]},
             "column_count": len(table.columns),
-            "file_records": contents.records,
-            "expected_rows": expected_rows,
             "checks": list(queries),
-            "warnings": [*contents.warnings, *_column_warnings(contents, table, layout)],
             "queries": {check: start_query(check, sql, _occasion(event), place) for check, sql in queries.items()},
             "wait_seconds": FIRST_WAIT_SECONDS,
         }

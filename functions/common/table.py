@@ -27,6 +27,8 @@ DELIMITER_PARAMETERS = ("separatorChar", "field.delim")
 """Of OpenCSVSerDe and of LazySimpleSerDe."""
 
 SHOWN_NAMES = 50
+LONGEST_SHOWN = 80
+"""Characters of a name or a type: a JSON key, and the type of a struct, may be longer than a whole document."""
 
 
 @dataclass(frozen=True)
@@ -161,6 +163,11 @@ def missing_columns(names: Collection[str], table: Table) -> list[str]:
 
 
 def some(names: Sequence[str]) -> str:
-    """The names, or the first of very many."""
+    """The names, or the first of very many, each no longer than can be shown."""
     more = f" and {len(names) - SHOWN_NAMES} more" if len(names) > SHOWN_NAMES else ""
-    return ", ".join(names[:SHOWN_NAMES]) + more
+    return ", ".join(map(shown, names[:SHOWN_NAMES])) + more
+
+
+def shown(text: str) -> str:
+    """A name or a type, or its beginning and an ellipsis."""
+    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…"

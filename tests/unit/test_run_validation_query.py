@@ -5,6 +5,7 @@ answers every query with nothing.
 """
 
 import hashlib
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -219,6 +220,22 @@ def test_a_json_file_that_lacks_columns_is_asked_and_warned_of(cloud: Cloud) -> 
     ]
 
 
+def test_names_and_types_of_any_length_leave_room_in_the_document(cloud: Cloud) -> None:
+    """Step Functions passes on 256 KiB in all, as UTF-8; these characters take four bytes each."""
+    wide = [f"{number}" + "\U0001d11e" * 1000 for number in range(200)]
+    late = json.dumps({f"late {name}": 1 for name in wide}, ensure_ascii=False)
+    given = copied(cloud, f'{{"id": 1}}\n{late}\n'.encode(), key="sales/a.json")
+    columns = [{"Name": name, "Type": f"struct<{name}:int>"} for name in ("id", *wide)]
+    found = table()
+    found["StorageDescriptor"]["Columns"] = columns
+    cloud.hooks.answer("GetTables", tables(found))
+    cloud.hooks.answer("StartQueryExecution", {"QueryExecutionId": "q1"})
+    began = run(given)
+    assert (len(began.columns), began.column_count, len(began.warnings)) == (100, 201, 2)
+    assert all(name.endswith("…") and kind.endswith("…") for name, kind in [*began.columns.items()][1:])
+    assert len(began.model_dump_json().encode()) < 128 * 1024
+
+
 @pytest.mark.parametrize("allowed", [True, False])
 def test_a_file_without_rows_passes_where_its_rule_allows_it(cloud: Cloud, allowed: bool) -> None:
     given = copied(cloud, b"id,name\n")
@@ -388,6 +405,11 @@ def test_of_very_many_columns_some_are_named() -> None:
     told = column_problem(names, Table("ferry", "sales", {}, {}), DELIMITED)
     assert told.startswith("the table lacks c0, c1")
     assert told.endswith("c49 and 950 more")
+
+
+def test_of_a_very_long_name_the_beginning_is_told() -> None:
+    told = column_problem(["x" * 300_000, "y"], Table("ferry", "sales", {}, {}), JSON)
+    assert told == f"the table lacks {'x' * 80}…, y"
 
 
 def test_names_and_values_are_quoted_in_every_query(tmp_path: Path) -> None:
