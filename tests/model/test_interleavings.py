@@ -104,6 +104,9 @@ def explore(case: Case, player: Player) -> Explored:
 
 
 ALL = list(product(VERSIONINGS, VERSIONINGS))
+# The null version of a suspended bucket goes the way of an unversioned one: once each is enough every time.
+SOME = ALL if SOAK else [("Enabled", "Enabled"), ("Enabled", "Never"), ("Suspended", "Suspended"), ("Never", "Enabled")]
+SOME_SOURCES = VERSIONINGS if SOAK else ("Enabled", "Never")
 UPLOADS = {"other bytes": (X, Y), "same bytes": (X, X_AGAIN)}
 
 
@@ -113,19 +116,19 @@ def test_copy(source: Versioning, target: Versioning, uploads: str, player: Play
     explore(Case(UPLOADS[uploads], source, target), player)
 
 
-@pytest.mark.parametrize(("source", "target"), ALL)
+@pytest.mark.parametrize(("source", "target"), SOME)
 @pytest.mark.parametrize("uploads", UPLOADS)
 def test_copy_with_a_fault(source: Versioning, target: Versioning, uploads: str, player: Player) -> None:
     explore(Case(UPLOADS[uploads], source, target, faults=1), player)
 
 
-@pytest.mark.parametrize(("source", "target"), ALL)
+@pytest.mark.parametrize(("source", "target"), SOME)
 @pytest.mark.parametrize("late", [1, 2])
 def test_copy_of_bytes_that_come_back(source: Versioning, target: Versioning, late: int, player: Player) -> None:
     explore(Case((X, Y, X_AGAIN), source, target, late=late), player)
 
 
-@pytest.mark.parametrize(("source", "target"), ALL)
+@pytest.mark.parametrize(("source", "target"), SOME)
 def test_copy_while_somebody_writes_the_target(source: Versioning, target: Versioning, player: Player) -> None:
     explore(Case((X, Y), source, target, meddled=True), player)
 
@@ -136,13 +139,13 @@ def test_move(source: Versioning, uploads: str, player: Player) -> None:
     explore(Case(UPLOADS[uploads], source, mode="move", minimum_grade="readback"), player)
 
 
-@pytest.mark.parametrize("source", VERSIONINGS)
+@pytest.mark.parametrize("source", SOME_SOURCES)
 @pytest.mark.parametrize("uploads", UPLOADS)
 def test_move_with_a_fault(source: Versioning, uploads: str, player: Player) -> None:
     explore(Case(UPLOADS[uploads], source, mode="move", minimum_grade="readback", faults=1), player)
 
 
-@pytest.mark.parametrize("source", VERSIONINGS)
+@pytest.mark.parametrize("source", SOME_SOURCES)
 @pytest.mark.parametrize("mode", ["copy", "move"])
 def test_upload_that_is_deleted_meanwhile(source: Versioning, mode: str, player: Player) -> None:
     explore(Case((X, Y), source, mode=mode, deleted=True), player)
@@ -183,5 +186,6 @@ def test_purge(player: Player) -> None:
     """What is purged is gone for good, so an older version under it makes it refuse."""
     explored = explore(Case((X, Y), "Enabled", mode="move", minimum_grade="readback", rule={"purge": True}), player)
     assert any("PurgeRefused" in ending for ending in explored.endings)
-    alone = explore(Case((X,), "Enabled", mode="move", minimum_grade="readback", faults=1, rule={"purge": True}), player)
+    case = Case((X,), "Enabled", mode="move", minimum_grade="readback", faults=1, rule={"purge": True})
+    alone = explore(case, player)
     assert set(alone.endings) == {"execution 1:Succeeded"}

@@ -16,7 +16,7 @@ from functions.common.models import Source
 from tests.properties.cases import Case, Upload
 from tests.properties.faults import Faults
 from tests.workflow.conftest import World
-from tests.workflow.machine import Execution, LambdaContext
+from tests.workflow.machine import Call, Execution, LambdaContext
 
 Values = dict[str, Any]
 RECEIVES = 5
@@ -61,6 +61,9 @@ class Run:
     """The key and the exact source of each write that an execution made at the target."""
 
     unproved: list[str] = field(default_factory=list)
+    deleted: list[str] = field(default_factory=list)
+    """What its owner deleted at the source: the uploads' executions."""
+
     meddled: bool = False
     deleting: tuple[str, list[Any]] | None = None
     sequence: int = 0
@@ -84,7 +87,7 @@ class Run:
             if upload.deleted_after is not None:
                 deletions.append((step + upload.deleted_after, told.key))
             for _, key in [each for each in deletions if each[0] == step]:
-                self.world.source.delete_object(Bucket=self.source, Key=key)
+                self._delete_at_source(key)
             self._deliver(step)
         while self.due:
             self._deliver(max(when for when, _ in self.due))
@@ -162,6 +165,8 @@ class Run:
 
     def _overwrite_target(self, *_: Values) -> bool:
         key = self._latest().key
+        if any(call.function == "verify_checksum" and _is_proof(call, key) for call in self.world.lambdas.calls):
+            return False  # Whoever writes over what was proved leaves nothing to find.
         self.world.target.put_object(Bucket=self.target, Key=key, Body=MEDDLED)
         self.meddled = True
         return True
@@ -189,16 +194,20 @@ class Run:
         return True
 
     def _delete(self, *_: Values) -> bool:
-        self.world.source.delete_object(Bucket=self.source, Key=self._latest().key)
+        self._delete_at_source(self._latest().key)
         return True
+
+    def _delete_at_source(self, key: str) -> None:
+        self.world.source.delete_object(Bucket=self.source, Key=key)
+        self.deleted += [starter.execution_name(told.source) for told in self.told if told.key == key]
 
     def _retag(self, *_: Values) -> bool:
         latest = self._latest()
-        tags = {"team": f"other {self.sequence}"}
+        # In another number: HEAD tells no more of them, and the deletion looks no further.
+        tags = {f"tag {number}": str(self.sequence) for number in range(len(latest.tags[-1]) + 1)}
+        tag_set: Any = [{"Key": name, "Value": value} for name, value in tags.items()]
         try:
-            self.world.source.put_object_tagging(
-                Bucket=self.source, Key=latest.key, Tagging={"TagSet": [{"Key": "team", "Value": tags["team"]}]}
-            )
+            self.world.source.put_object_tagging(Bucket=self.source, Key=latest.key, Tagging={"TagSet": tag_set})
         except ClientError:
             return False
         self.told[-1] = replace(latest, tags=(*latest.tags, tags))
@@ -240,6 +249,10 @@ class Run:
             listed = client.list_object_versions(Bucket=bucket, Prefix=self.folder)
             for version in [*listed.get("Versions", []), *listed.get("DeleteMarkers", [])]:
                 client.delete_object(Bucket=bucket, Key=version["Key"], VersionId=version["VersionId"])
+
+
+def _is_proof(call: Call, key: str) -> bool:
+    return call.event["document"]["source"]["key"] == key and (call.answer or {}).get("status") == "verified"
 
 
 def _source_of(given: Values) -> str:
