@@ -219,6 +219,107 @@ def test_what_travels_with_the_source_was_changed_after_the_proof(cloud: Cloud) 
     assert markers(cloud) == []
 
 
+def tag(client: Any, bucket: str, value: str, **which: str) -> None:
+    client.put_object_tagging(Bucket=bucket, Key=KEY, Tagging={"TagSet": [{"Key": "team", "Value": value}]}, **which)
+
+
+def tagged(cloud: Cloud, upload: Source) -> Values:
+    """A move whose source and copy have the same tag; what lies over the copy has another one."""
+    made = event(cloud, upload)
+    tag(cloud.target, TARGET, "one", VersionId=made["document"]["copy"]["target"]["version_id"])
+    cloud.target.put_object(Bucket=TARGET, Key=KEY, Body=b"other", Tagging="team=other")
+    return made
+
+
+@pytest.mark.parametrize("versioned", [True, False], ids=["versioned", "unversioned"])
+def test_a_tag_whose_value_was_changed_after_the_copy_is_not_lost_with_the_source(
+    cloud: Cloud, versioned: bool
+) -> None:
+    if not versioned:
+        unversion_source(cloud)
+    made = tagged(cloud, cloud.upload(BYTES, Tagging="team=one"))
+    tag(cloud.source, SOURCE, "two")
+    deletion = run(made)
+    assert (deletion.status, deletion.changes, markers(cloud)) == ("copy_again", 1, [])
+    assert "tags" in deletion.detail
+    assert head(SOURCE, SOURCE_REGION, KEY)
+
+
+def test_a_tagged_source_is_deleted_when_its_copy_has_the_same_tags(cloud: Cloud) -> None:
+    made = tagged(cloud, cloud.upload(BYTES, Tagging="team=one"))
+    assert run(made).status == "deleted"
+    assert [given["Bucket"] for given in cloud.hooks.params["GetObjectTagging"]] == [TARGET, SOURCE]
+
+
+def test_a_source_that_is_replaced_while_its_tags_are_read_is_left(cloud: Cloud) -> None:
+    made = tagged(cloud, cloud.upload(BYTES, Tagging="team=one"))
+    cloud.hooks.answer("GetObjectTagging", lambda: cloud.upload(b"newer"), Refusal("NoSuchVersion"))
+    assert run(made).status == "source_changed"
+    assert markers(cloud) == []
+
+
+def give_versions(cloud: Cloud) -> None:
+    cloud.source.put_bucket_versioning(Bucket=SOURCE, VersioningConfiguration={"Status": "Enabled"})
+
+
+def test_an_object_from_before_its_bucket_kept_versions_is_hidden_by_the_marker_that_s3_names(cloud: Cloud) -> None:
+    unversion_source(cloud)
+    upload = cloud.upload(BYTES)
+    give_versions(cloud)
+    deletion = run(event(cloud, upload))
+    assert upload.version_id is None
+    assert (deletion.status, [deletion.delete_marker]) == ("deleted", markers(cloud))
+    assert versions(cloud) == ["null"], "it can be brought back"
+
+
+def test_the_marker_over_a_version_of_a_suspended_bucket_is_named(cloud: Cloud) -> None:
+    made = event(cloud, cloud.upload(BYTES))
+    cloud.hooks.answer("DeleteObject", {"DeleteMarker": True, "VersionId": "null", "ResponseMetadata": {}})
+    assert run(made).delete_marker == "null"
+
+
+def test_a_purge_takes_an_object_from_before_its_bucket_kept_versions_from_under_its_marker(cloud: Cloud) -> None:
+    unversion_source(cloud)
+    upload = cloud.upload(BYTES)
+    give_versions(cloud)
+    deletion = run(event(cloud, upload, rule={"purge": True}))
+    assert (deletion.status, deletion.delete_marker, versions(cloud)) == ("deleted", None, [])
+    given = cloud.hooks.params["DeleteObject"]
+    assert [each.get("VersionId") for each in given] == [None, "null"]
+
+
+def test_a_purge_that_stopped_when_the_object_was_hidden_goes_on_with_it(cloud: Cloud) -> None:
+    unversion_source(cloud)
+    upload = cloud.upload(BYTES)
+    give_versions(cloud)
+    made = event(cloud, upload, rule={"purge": True})
+    cloud.hooks.answer("ListObjectVersions", *[Refusal("AccessDenied")])
+    with pytest.raises(AccessDenied):
+        run(made)
+    assert versions(cloud) == ["null"]
+    assert run(made).status == "already_gone"
+    assert versions(cloud) == []
+
+
+def test_a_purge_where_no_versions_are_kept_is_one_deletion_and_lists_nothing(cloud: Cloud) -> None:
+    unversion_source(cloud)
+    upload = cloud.upload(BYTES)
+    assert run(event(cloud, upload, rule={"purge": True})).status == "deleted"
+    assert calls(cloud) == ["HeadObject", "DeleteObject"]
+    assert cloud.hooks.params["DeleteObject"] == [{"Bucket": SOURCE, "Key": KEY, "IfMatch": upload.etag}]
+
+
+def test_a_purge_of_a_gone_source_takes_nothing_that_no_marker_hides(cloud: Cloud) -> None:
+    unversion_source(cloud)
+    upload = cloud.upload(BYTES)
+    made = event(cloud, upload, rule={"purge": True})
+    cloud.source.delete_object(Bucket=SOURCE, Key=KEY)
+    # The same bytes come back between the look and the listing.
+    cloud.hooks.answer("ListObjectVersions", lambda: cloud.upload(BYTES))
+    assert run(made).status == "already_gone"
+    assert versions(cloud) == ["null"]
+
+
 def test_a_source_that_keeps_changing_fails_and_a_redrive_counts_anew(cloud: Cloud) -> None:
     upload = cloud.upload(BYTES)
     before = current(cloud).model_copy(update={"carried_digest": "before"})
@@ -280,11 +381,7 @@ def test_the_target_is_looked_at_again_where_the_proof_is_not_of_just_now(cloud:
     # The source is looked at last, and then deleted at once.
     assert [given["Bucket"] for given in cloud.hooks.params["HeadObject"]] == [SOURCE, TARGET, SOURCE]
     target = made["document"]["copy"]["target"]
-    assert cloud.hooks.params["HeadObject"][1] == {
-        "Bucket": TARGET,
-        "Key": KEY,
-        "VersionId": target["version_id"],
-    }
+    assert cloud.hooks.params["HeadObject"][1]["VersionId"] == target["version_id"]
 
 
 @pytest.mark.parametrize("why", STALE)
@@ -357,21 +454,52 @@ def test_a_missing_permission_is_named_and_nothing_deleted(cloud: Cloud, operati
     assert markers(cloud) == []
 
 
-def test_a_purge_that_an_object_lock_forbids_is_told(cloud: Cloud) -> None:
+LATER, EARLIER = datetime(2100, 1, 1, tzinfo=UTC), datetime(2020, 1, 1, tzinfo=UTC)
+LOCKS: dict[str, tuple[Values, str]] = {
+    "a legal hold": ({"ObjectLockLegalHoldStatus": "ON"}, "it has a legal hold"),
+    "an event hold": ({"ObjectLockEventHold": "ON"}, "it has an event hold"),
+    "a retention": (
+        {"ObjectLockMode": "GOVERNANCE", "ObjectLockRetainUntilDate": LATER},
+        "it has a GOVERNANCE retention until 2100-01-01",
+    ),
+}
+NO_LOCKS: dict[str, Values] = {
+    "no lock": {},
+    "a retention that ended": {"ObjectLockMode": "GOVERNANCE", "ObjectLockRetainUntilDate": EARLIER},
+    "a hold that was lifted": {"ObjectLockLegalHoldStatus": "OFF"},
+}
+
+
+def lock(cloud: Cloud, upload: Source, members: Values) -> Values:
+    """A purge of this upload, which S3 says is locked so and does not delete."""
+    cloud.hooks.edits["HeadObject"] = lambda answer: answer.update(members)
+    locked = head(SOURCE, SOURCE_REGION, KEY)
+    assert locked
+    cloud.hooks.answer("DeleteObject", Refusal("AccessDenied"))
+    return event(cloud, upload, rule={"purge": True}, source=locked.object)
+
+
+@pytest.mark.parametrize("what", LOCKS)
+def test_a_purge_that_a_lock_forbids_names_the_lock_and_no_permission(cloud: Cloud, what: str) -> None:
+    members, said = LOCKS[what]
     upload = cloud.upload(BYTES)
-    made = event(cloud, upload, rule={"purge": True})
-    cloud.hooks.answer(
-        "DeleteObject", Refusal("AccessDenied", "Access Denied because object protected by object lock.")
-    )
-    with pytest.raises(AccessDenied, match="object lock"):
-        run(made)
+    with pytest.raises(PurgeRefused, match=f"version {upload.version_id} of s3://{SOURCE}/.*{said}") as raised:
+        run(lock(cloud, upload, members))
+    assert "permission" not in str(raised.value)
+    assert versions(cloud) == [upload.version_id]
+
+
+@pytest.mark.parametrize("what", NO_LOCKS)
+def test_a_denied_purge_without_a_lock_names_the_permission(cloud: Cloud, what: str) -> None:
+    with pytest.raises(AccessDenied, match="permission behind DeleteObject"):
+        run(lock(cloud, cloud.upload(BYTES), NO_LOCKS[what]))
 
 
 def test_a_source_that_always_refuses_is_tried_again_later(cloud: Cloud) -> None:
     upload = cloud.upload(BYTES)
     made = event(cloud, upload)
     cloud.hooks.answer("DeleteObject", *[Refusal("PreconditionFailed")] * delete_source.LOOKS)
-    with pytest.raises(Throttled, match="kept refusing"):
+    with pytest.raises(Throttled, match=f"refused 3 times to delete s3://{SOURCE}/.* It is tried again"):
         run(made)
 
 
