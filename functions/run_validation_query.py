@@ -19,7 +19,7 @@ from pydantic import Field
 
 from functions.common.bounds import FRESH_COPIES_AFTER_PROOF, QUERY_POLLS
 from functions.common.errors import QueryFailed, TargetKeepsChanging, ValidationFailed
-from functions.common.models import Document, Model, StepEvent, Validation
+from functions.common.models import Document, Model, ObjectVersion, StepEvent, Validation
 from functions.common.objects import Head, ObjectChanged, head, location, same_version
 from functions.common.settings import RegionName, read_settings
 from functions.common.step import count, step
@@ -242,6 +242,8 @@ def _replaced(document: Document, known: Validation) -> Validation:
     now = head(copied.bucket, copied.region, copied.key)
     where = location(target.bucket, target.key)
     if now is None:
+        if document.rule.mode == "move" and _lies_under_another(target):
+            return known.model_copy(update={"status": "superseded"})
         raise ValidationFailed(
             f"{where} was overwritten or deleted after its proof, and its source is gone too. "
             "Look at the target's versions, or upload the file again."
@@ -255,3 +257,10 @@ def _replaced(document: Document, known: Validation) -> Validation:
             "Somebody else writes to it: stop them, then replay with --restart."
         )
     return known.model_copy(update={"status": "target_changed", "changes": changes, "queries": {}})
+
+
+def _lies_under_another(target: ObjectVersion) -> bool:
+    """Whether somebody newer wrote over the proved version; where the source is gone too, it was moved by them."""
+    if target.version_id is None or head(target.bucket, target.region, target.key) is None:
+        return False
+    return head(target.bucket, target.region, target.key, version_id=target.version_id) is not None

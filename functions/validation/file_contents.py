@@ -70,7 +70,8 @@ def read_file(
         contents = _read(obj, layout, time_is_left)
         if contents.records == 0 and not allow_empty:
             only = ", only a header" if layout.layout == "delimited" else ""
-            raise Unreadable(f"it has no rows{only}; where that is right, allow_empty in its rule lets it pass")
+            unless = "where that is right: give its rule allow_empty, deploy, and upload it again"
+            raise Unreadable(f"it has no rows{only} ({unless})")
     except (gzip.BadGzipFile, zlib.error, EOFError) as error:
         reason = f"it is no whole gzip file: {error}"
     except UnicodeDecodeError as error:

@@ -54,7 +54,7 @@ def validation_queries(table: Table, uri: str, named: list[str] | None = None, c
     if unknown:
         raise QueryFailed(
             f"The rule of {uri} names the check {', '.join(unknown)}, and there is none of that name in "
-            "functions/checks. Add it or mend the rule, deploy, then replay (with --restart for a mended rule)."
+            "functions/checks. Add it, deploy and replay; or mend the rule, deploy and upload the file again."
         )
     for file in there.values() if named is None else [there[name] for name in dict.fromkeys(named)]:
         sql = file.read_text(encoding="utf-8").strip().rstrip(";")

@@ -242,7 +242,7 @@ def test_a_file_without_rows_passes_where_its_rule_allows_it(cloud: Cloud, allow
     cloud.hooks.answer("GetTables", tables(table()))
     cloud.hooks.answer("StartQueryExecution", {"QueryExecutionId": "q1"})
     if not allowed:
-        with pytest.raises(ValidationFailed, match=r"no rows, only a header; .* allow_empty"):
+        with pytest.raises(ValidationFailed, match=r"only a header .* allow_empty, deploy, and upload it again"):
             run(given)
         return
     began = run(given, rule={"allow_empty": True})
@@ -304,6 +304,37 @@ def test_a_target_that_is_replaced_while_it_is_read_is_superseded_by_a_newer_upl
     cloud.upload(b"id,name\n9,new\n", key=KEY)
     cloud.hooks.answer("GetObject", Refusal("PreconditionFailed"))
     assert run(given).status == "superseded"
+
+
+MOVE: dict[str, Any] = {"mode": "move"}
+
+
+def test_a_file_that_a_newer_execution_has_moved_already_is_superseded(cloud: Cloud) -> None:
+    given = copied(cloud)
+    cloud.upload(b"id,name\n9,new\n", key=KEY)
+    cloud.target.put_object(Bucket=TARGET, Key=KEY, Body=b"id,name\n9,new\n")
+    cloud.source.delete_object(Bucket=SOURCE, Key=KEY)
+    assert run(given, pending(), MOVE).status == "superseded"
+    with pytest.raises(ValidationFailed, match="its source is gone too"):
+        run(given, pending())  # Nobody moves in copy mode.
+
+
+def test_a_file_whose_source_is_gone_and_whose_copy_was_deleted_fails(cloud: Cloud) -> None:
+    given = copied(cloud)
+    cloud.source.delete_object(Bucket=SOURCE, Key=KEY)
+    cloud.target.delete_object(Bucket=TARGET, Key=KEY)
+    with pytest.raises(ValidationFailed, match="its source is gone too"):
+        run(given, pending(), MOVE)
+
+
+def test_a_file_whose_source_is_gone_and_whose_proved_version_is_gone_under_another_fails(cloud: Cloud) -> None:
+    given = copied(cloud)
+    cloud.source.delete_object(Bucket=SOURCE, Key=KEY)
+    cloud.target.put_object(Bucket=TARGET, Key=KEY, Body=b"id,name\n9,new\n")
+    assert given[1].target
+    cloud.target.delete_object(Bucket=TARGET, Key=KEY, VersionId=str(given[1].target.version_id))
+    with pytest.raises(ValidationFailed, match="its source is gone too"):
+        run(given, pending(), MOVE)
 
 
 @pytest.mark.parametrize("name", ["TARGET_REGION", "GLUE_DATABASE", "ATHENA_WORKGROUP"])
@@ -446,8 +477,9 @@ def test_a_rule_chooses_the_checks(tmp_path: Path, named: list[str] | None, aske
 def test_a_check_that_a_rule_names_and_nobody_wrote_is_told(cloud: Cloud) -> None:
     given = copied(cloud)
     cloud.hooks.answer("GetTables", tables(table()))
-    with pytest.raises(QueryFailed, match=r"names the check none_such\.sql, and there is none of that name"):
+    with pytest.raises(QueryFailed, match=r"names the check none_such\.sql, and there is none of that name") as raised:
         run(given, rule={"checks": ["none_such.sql"]})
+    assert "mend the rule, deploy and upload the file again" in str(raised.value)
     assert not cloud.hooks.params["StartQueryExecution"]
 
 
