@@ -92,7 +92,9 @@ def copy_object(task: Task, previous: Copy | None = None) -> Copy:
 
 def _look_and_copy(task: Task, progress: Progress) -> Copy | None:
     """The protocol, once; None when it has to begin again."""
-    target, source = _look_at_target(task), _look_at_source(task, progress)
+    target, source = _look_at_target(task), _look_at_source(task)
+    if source is None:
+        return _source_is_gone(task, progress, target)
     mine = progress.written or is_upload(source.object, task.upload) or _is_removed(task)
     if not mine and not _may_be_ours(target, task):
         return _superseded(task, progress)
@@ -115,7 +117,7 @@ def _look_and_copy(task: Task, progress: Progress) -> Copy | None:
     if turn.in_parts:
         carry_tags(source.object, turn.made)
         carry_annotations(source.object, turn.made)
-    now = _look_at_source_again(task)
+    now = _look_at_source(task)
     if now and now.object != source.object:
         return None
     # A source that was deleted meanwhile was copied in time: deletions are not mirrored.
@@ -130,24 +132,21 @@ def _look_at_target(task: Task) -> Head | None:
     return head(task.settings.target_bucket, task.settings.target_region, task.target_key, absence_is_common=True)
 
 
-def _look_at_source(task: Task, progress: Progress) -> Head:
-    """The current source; raises SourceMissing."""
-    found = _look_at_source_again(task)
-    if found is None:
-        end_uploads(task, progress.upload)
-        raise SourceMissing(
-            f"{task.source} is gone: it was deleted or renamed{_or_moved(task)}. If it is still wanted, upload it "
-            "again; the upload has an execution of its own."
-        )
-    return found
+def _source_is_gone(task: Task, progress: Progress, target: Head | None) -> Copy:
+    """In a move, the execution of an upload of the same bytes may have moved them; else it is SourceMissing."""
+    end_uploads(task, progress.upload)
+    upload = task.upload
+    same = target and (target.object.etag, target.object.size_bytes) == (upload.etag, upload.size_bytes)
+    if task.rule.mode == "move" and same:
+        return Copy(status="superseded")
+    also = f", or a later upload of it was moved already and is at {task.target}" if task.rule.mode == "move" else ""
+    raise SourceMissing(
+        f"{task.source} is gone: it was deleted or renamed{also}. If it is still wanted, upload it again; the upload "
+        "has an execution of its own."
+    )
 
 
-def _or_moved(task: Task) -> str:
-    """What else may have become of it: a move's source is deleted by whichever execution proved its copy."""
-    return f", or a later upload of it was moved already and is at {task.target}" if task.rule.mode == "move" else ""
-
-
-def _look_at_source_again(task: Task) -> Head | None:
+def _look_at_source(task: Task) -> Head | None:
     return head(task.upload.bucket, task.upload.region, task.upload.key)
 
 

@@ -29,7 +29,14 @@ THROTTLES_AND_SERVICE_ERRORS = [
     "Lambda.SdkClientException",
     "Lambda.ClientExecutionTimeoutException",
 ]
-CRASHES_AND_TIMEOUTS = ["Lambda.Unknown", "Sandbox.Timedout", "Runtime.ExitError", "States.Timeout"]
+CRASHES_AND_TIMEOUTS = [
+    "Lambda.Unknown",
+    "Sandbox.Timedout",
+    "Runtime.ExitError",
+    # A process that died while it started.
+    "Runtime.Unknown",
+    "States.Timeout",
+]
 
 
 def read_functions() -> dict[str, dict[str, Any]]:

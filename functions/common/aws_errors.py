@@ -13,6 +13,7 @@ from botocore.exceptions import (
     ConnectTimeoutError,
     EndpointConnectionError,
     IncompleteReadError,
+    ParamValidationError,
     ReadTimeoutError,
     ResponseStreamingError,
     SSLError,
@@ -75,6 +76,13 @@ def code_of(error: ClientError) -> str:
     return str(error.response.get("Error", {}).get("Code", ""))
 
 
+def _permission(error: ClientError) -> str:
+    """What may be missing; S3 says it only in a body, and a HEAD has none."""
+    if error.operation_name == "HeadObject":
+        return "s3:GetObject on it, or s3:ListBucket on its bucket (without that, what is missing is denied too),"
+    return f"the permission behind {error.operation_name}"
+
+
 @contextmanager
 def aws_errors(doing: str) -> Iterator[None]:
     """Raise what goes wrong with AWS inside as an error of ours; `doing` says what was tried on what.
@@ -86,19 +94,25 @@ def aws_errors(doing: str) -> Iterator[None]:
     except ClientError as error:
         code, said = code_of(error), error.response.get("Error", {}).get("Message", "").rstrip(".")
         if code in TRY_AGAIN:
-            raise Throttled(f"AWS was too busy while {doing}: {code}. It is tried again.") from error
+            raise Throttled(
+                f"AWS was too busy while {doing}: {code}. It is tried again; if it stays so, replay later."
+            ) from error
         if code in DENIED:
             raise AccessDenied(
-                f"Denied while {doing}: {said or code}. Give the function's role the permission behind "
-                f"{error.operation_name} in infra/functions.yaml (and the bucket's or key's policy), "
-                "deploy and replay."
+                f"Denied while {doing}: {said or code}. Give the function's role {_permission(error)} in "
+                "infra/functions.yaml (and the bucket's or key's policy), deploy and replay."
             ) from error
         if code == "NoSuchBucket":
             bucket = error.response.get("Error", {}).get("BucketName", "The bucket")
             raise BucketMissing(f"{bucket} does not exist: {doing}. Check the settings, then replay.") from error
         raise RequestRefused(f"AWS refused while {doing}: {code}: {said}") from error
+    except ParamValidationError as error:
+        # Metadata that is no ASCII, above all: S3 tells it encoded ("Working with object metadata", User Guide).
+        raise RequestRefused(f"It cannot be sent to AWS: {doing}: {' '.join(str(error).split())}") from error
     except ResponseParserError as error:
         # A key may hold characters that XML cannot ("Naming Amazon S3 objects", Amazon S3 User Guide).
         raise RequestRefused(f"AWS's answer cannot be read while {doing}: {error}") from error
     except CONNECTION_LOST as error:
-        raise Throttled(f"No answer from AWS while {doing}: {error}. It is tried again.") from error
+        raise Throttled(
+            f"No answer from AWS while {doing}: {error}. It is tried again; if it stays so, replay later."
+        ) from error

@@ -224,7 +224,10 @@ def _copy_parts(task: Task, upload: MultipartUpload, missing: Sequence[Part]) ->
     if copied == len(missing):
         return Turn(upload, wait_seconds=None if task.remaining_ms() > COMPLETE_MS else 1)
     if throttled.is_set() and not copied:
-        raise Throttled(f"AWS was too busy while copying parts of {task.source} to {task.target}. It is tried again.")
+        raise Throttled(
+            f"AWS was too busy while copying parts of {task.source} to {task.target}. It is tried again; if it stays "
+            "so, replay later."
+        )
     return Turn(upload, wait_seconds=AFTER_THROTTLE_SECONDS if throttled.is_set() else 1)
 
 

@@ -61,7 +61,10 @@ def abort(task: Task, upload_id: str) -> None:
             if code_of(error) == "NoSuchUpload":
                 return
             raise
-    raise Throttled(f"The multipart upload {upload_id} to {task.target} is still being aborted. It is tried again.")
+    raise Throttled(
+        f"The multipart upload {upload_id} to {task.target} is still being aborted. It is tried again; if it stays so, "
+        "replay later."
+    )
 
 
 def _uploads(task: Task) -> Iterator[Mapping[str, Any]]:

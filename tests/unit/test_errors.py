@@ -14,9 +14,11 @@ from botocore.exceptions import (
     EndpointConnectionError,
     IncompleteReadError,
     NoCredentialsError,
+    ParamValidationError,
     ReadTimeoutError,
     ResponseStreamingError,
 )
+from botocore.parsers import ResponseParserError
 
 from functions.common import clients, errors
 from functions.common.aws_errors import DENIED, TRY_AGAIN, aws_errors, code_of
@@ -75,6 +77,22 @@ def test_a_denial_says_what_aws_said_and_where_to_give_the_permission(said: str,
     assert str(raised.value).startswith(f"Denied while {DOING}: {told}. Give")
     assert "infra/functions.yaml" in str(raised.value)
     assert "CopyObject" in str(raised.value)
+
+
+def test_a_denied_look_names_both_permissions_that_may_be_missing() -> None:
+    with pytest.raises(AccessDenied, match=r"s3:GetObject on it, or s3:ListBucket on its bucket"), aws_errors(DOING):
+        raise ClientError({"Error": {"Code": "403", "Message": "Forbidden"}}, "HeadObject")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [ParamValidationError(report="metadata can only\ncontain ASCII"), ResponseParserError("no element found")],
+    ids=["request", "answer"],
+)
+def test_what_cannot_be_sent_or_read_is_refused_in_one_line(error: Exception) -> None:
+    with pytest.raises(RequestRefused, match=DOING) as raised, aws_errors(DOING):
+        raise error
+    assert "\n" not in str(raised.value)
 
 
 @pytest.mark.parametrize(
