@@ -4,14 +4,14 @@ One rule never does (each renaming keeps the whole key, or all of it after the p
 can a rule and the keys that no rule matches, which stay as they are. Reads and changes nothing.
 """
 
+import itertools
+import string
 from dataclasses import dataclass
 
 from functions.common.models import Rule
 from functions.common.rules import KeyRule, Rules
 
-MIDDLES = ("x", "", "0/x.csv")
-"""What is tried between the beginning and the end that two rules' targets share: an earlier rule may have taken
-the keys with one of them."""
+_LETTERS = f"x{string.ascii_letters}{string.digits}"
 
 _KEEP = KeyRule(rule=Rule())
 """What holds for the keys that no rule matches, as a rule."""
@@ -39,19 +39,21 @@ def goes_anywhere(rules: Rules, *numbers: int) -> bool:
 def find(rules: Rules, one: int, other: int) -> Collision | None:
     """A collision between two rules, by their places in the list; the place after the last is: no rule.
 
-    What is found is one. What is not found may be one all the same, where earlier rules leave but few keys.
+    What is found is one, and none is missed but where a key is so short that a rule's prefix and suffix share it.
     """
-    (begin, end), (other_begin, other_end) = (_target_ends(_rule(rules, number)) for number in (one, other))
-    if not (begin.startswith(other_begin) or other_begin.startswith(begin)):
+    begins, ends = zip(*(_target_ends(_rule(rules, number)) for number in (one, other)), strict=True)
+    target = max(begins, key=len) + _unused_letter(rules) + max(ends, key=len)
+    first, second = (_source(rules, number, target) for number in (one, other))
+    if first is None or second is None or first == second:
         return None
-    if not (end.endswith(other_end) or other_end.endswith(end)):
-        return None
-    for middle in MIDDLES:
-        target = max(begin, other_begin, key=len) + middle + max(end, other_end, key=len)
-        first, second = (_source(rules, number, target) for number in (one, other))
-        if first is not None and second is not None and first != second:
-            return Collision((first, second), target)
-    return None
+    return Collision((first, second), target)
+
+
+def _unused_letter(rules: Rules) -> str:
+    """A character that no rule looks for: no earlier rule takes a key with it, unless it takes all such keys."""
+    looked_for = "".join(rule.prefix + rule.suffix for rule in rules.rules)
+    letters = itertools.chain(_LETTERS, map(chr, itertools.count(0x100)))
+    return next(letter for letter in letters if letter not in looked_for)
 
 
 def _rule(rules: Rules, number: int) -> KeyRule:

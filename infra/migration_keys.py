@@ -100,7 +100,7 @@ def _renaming(node: Node) -> Renaming:
     found = [name for name in ("key", "rest") for _ in range(template.count(f"{{{name}}}"))]
     if len(found) != 1:
         how_many = "neither" if not found else "more than one of them"
-        raise Wrong(f"{template!r} has {how_many}, and two keys must never become one")
+        raise Wrong(f"{template!r} has {how_many}, and a renaming must never make one key of two")
     before, after = template.split(f"{{{found[0]}}}")
     for brace in "{}":
         if brace in before + after:

@@ -1,5 +1,6 @@
 """migration.yaml: what is read from it, and how each mistake in it is told."""
 
+import itertools
 import re
 import textwrap
 from pathlib import Path
@@ -201,7 +202,7 @@ MISTAKES: dict[str, tuple[str | bytes, str]] = {
     "purge of a copy": (rules("purge: true"), "m.yaml:3: purge: nothing is deleted without `mode: move`; allowed:"),
     "template without a key": (
         rules("rename: b/c"),
-        "m.yaml:3: rename: 'b/c' has neither, and two keys must never become one; "
+        "m.yaml:3: rename: 'b/c' has neither, and a renaming must never make one key of two; "
         "allowed: text with one {key} or one {rest}",
     ),
     "template with two": (rules("rename: '{key}{rest}'"), "m.yaml:3: rename: '{key}{rest}' has more than one of them"),
@@ -370,8 +371,18 @@ def test_targets_that_no_two_keys_can_share_are_taken_without_a_word(reading: Re
             "rules:\n  - suffix: .gz\n  - prefix: a/\n    suffix: .csv.gz\n    exclude: true",
             "m.yaml:3: rules: this one never decides: line 2 matches all of its keys first",
         ),
+        (
+            "rules:\n  - prefix: a/\n    exclude: true\n  - prefix: a/b/\n    mode: move",
+            "m.yaml:4: rules: this one never decides: line 2 matches all of its keys first",
+        ),
     ],
-    ids=["with no rule", "with the rule for the others", "shadowed by all", "shadowed by a suffix"],
+    ids=[
+        "with no rule",
+        "with the rule for the others",
+        "shadowed by all",
+        "shadowed by a suffix",
+        "shadowed by an exclusion",
+    ],
 )
 def test_what_is_hardly_meant_is_a_warning(reading: Reading, text: str, told: str) -> None:
     (line,) = reading.warnings(text)
@@ -422,10 +433,27 @@ def test_a_collision_that_is_told_is_one(some: list[KeyRule], one: int, other: i
     assert set(found.sources) <= set(collisions.sources_of(given_rules, found.target))
 
 
+KEYS = ["".join(pieces) for many in range(5) for pieces in itertools.product(["a/", "b/", "x", ".csv"], repeat=many)]
+
+
 @settings(max_examples=300, deadline=None, derandomize=True)
-@given(st.lists(key_rules(), max_size=4), st.lists(st.sampled_from(["a/", "b/", "x", ".csv"]), max_size=4))
-def test_a_key_is_among_the_sources_of_its_target(some: list[KeyRule], pieces: list[str]) -> None:
-    given_rules, key = Rules(rules=tuple(some)), "".join(pieces)
+@given(st.lists(key_rules(), max_size=4))
+def test_two_rules_that_send_two_keys_to_one_target_are_found(some: list[KeyRule]) -> None:
+    given_rules = Rules(rules=tuple(some))
+    sent: dict[str, set[int]] = {}
+    for key in KEYS:
+        rule = given_rules.deciding(key)
+        if rule is None or not rule.exclude:
+            number = len(some) if rule is None else next(at for at, each in enumerate(some) if each is rule)
+            sent.setdefault(rule.target_key(key) if rule else key, set()).add(number)
+    for one, other in {pair for numbers in sent.values() for pair in itertools.combinations(sorted(numbers), 2)}:
+        assert collisions.find(given_rules, one, other)
+
+
+@settings(max_examples=300, deadline=None, derandomize=True)
+@given(st.lists(key_rules(), max_size=4), st.sampled_from(KEYS))
+def test_a_key_is_among_the_sources_of_its_target(some: list[KeyRule], key: str) -> None:
+    given_rules = Rules(rules=tuple(some))
     rule = given_rules.deciding(key)
     target = rule.target_key(key) if rule else key
     expected = [key] if rule is None or not rule.exclude else []
