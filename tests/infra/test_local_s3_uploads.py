@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from infra.local.s3 import checksums, completion, uploads
+from infra.local.s3 import checksums, completion, copies, uploads
 from tests.infra.local_s3 import MIB, SMALLEST_PART, Events, content, md5, part_of, refused, sha256, upload
 from tests.infra.local_server import ACCOUNT, Server, allow
 
@@ -166,7 +166,7 @@ def test_a_part_below_5_mib_is_too_small_unless_it_is_the_last(s3: Any, bucket: 
 
 
 def test_a_part_above_5_gib_is_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert uploads.LARGEST_COPY_BYTES == 5_368_709_120
+    assert copies.LARGEST_COPY_BYTES == 5_368_709_120
     most = 5
     monkeypatch.setattr(uploads, "LARGEST_COPY_BYTES", most)
     guarded = uploads._uploading_part(lambda *_: (200, {}, b""))
