@@ -444,12 +444,14 @@ def test_a_catalogued_file_that_passed_its_validation_is_deleted(cloud: Cloud) -
     assert run(made).status == "deleted"
 
 
-@pytest.mark.parametrize("operation", ["HeadObject", "DeleteObject"])
-def test_a_missing_permission_is_named_and_nothing_deleted(cloud: Cloud, operation: str) -> None:
-    upload = cloud.upload(BYTES)
-    made = event(cloud, upload)
-    cloud.hooks.answer(operation, Refusal("AccessDenied" if operation == "DeleteObject" else "403"))
-    with pytest.raises(AccessDenied, match=operation):
+@pytest.mark.parametrize(
+    ("operation", "named"),
+    [("HeadObject", "s3:GetObject"), ("GetObjectTagging", "GetObjectTagging"), ("DeleteObject", "DeleteObject")],
+)
+def test_a_missing_permission_is_named_and_nothing_deleted(cloud: Cloud, operation: str, named: str) -> None:
+    made = tagged(cloud, cloud.upload(BYTES, Tagging="team=one"))
+    cloud.hooks.answer(operation, Refusal("403" if operation == "HeadObject" else "AccessDenied"))
+    with pytest.raises(AccessDenied, match=named):
         run(made)
     assert markers(cloud) == []
 

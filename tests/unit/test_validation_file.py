@@ -165,11 +165,7 @@ BAD_DEFLATE = WHOLE_GZIP[:20] + b"\xff" * 40 + WHOLE_GZIP[60:]
         ("t/a.parquet", parquet(b""), "its Parquet footer cannot be read: it ends too early"),
         ("t/a.parquet", parquet(b"foot"), "its Parquet footer cannot be read: it has a value of an unknown kind"),
         ("t/a.parquet", parquet(b"\x00"), "its Parquet footer cannot be read: it tells no schema"),
-        (
-            "t/a.parquet",
-            parquet(footer("id", rows=0)),
-            "no rows (where that is right: give its rule allow_empty",
-        ),
+        ("t/a.parquet", parquet(footer("id", rows=0)), "it has no rows (where that is right: give its rule allow"),
         ("t/a.parquet", b"PAR1" + (1000).to_bytes(4, "little") + b"PAR1", "it is a truncated Parquet file"),
     ],
 )
