@@ -4,17 +4,18 @@ What S3 stores is compared by one HEAD of the target. Where the rule asks for mo
 the target (and, if need be, the source) is read; a large one in several calls: `in_progress` with how far it is, and
 the next call goes on from there. A small one is read by one GET, whose answer also tells which version it is of.
 
-A copy that differs is discarded, that version only, and the workflow copies afresh, twice at most an attempt.
+A copy that differs is discarded, that version only, and the workflow copies afresh, twice at most an attempt. One
+that Object Lock holds cannot be discarded: it stays under the fresh one, and the result says so.
 A target that is no longer the one that was copied is no mismatch: the workflow goes back to CopyObject, which
 finds out why. These are results, not errors, because their count has to travel in the document; a redrive
 counts anew, and reads on.
 
 Running it twice is harmless: it reads, and discards only what it has just disproved, by version id or ETag.
-Sources: "Checking object integrity" (Amazon S3 User Guide), GetObject and DeleteObject (IfMatch) in the S3 API
-reference.
+Sources: "Checking object integrity" and "Managing Object Lock" (Amazon S3 User Guide), GetObject and DeleteObject
+(IfMatch) in the S3 API reference.
 
-Raises ChecksumMismatchPersists, TargetKeepsChanging, ProofTimedOut, AccessDenied, BucketMissing, Throttled,
-RequestRefused.
+Raises ChecksumMismatchPersists, TargetKeepsChanging, ProofTimedOut, CustomerKeyRequired, AccessDenied,
+BucketMissing, Throttled, RequestRefused.
 """
 
 from collections.abc import Callable
@@ -24,9 +25,10 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.exceptions import ClientError
 
 from functions.common import clients
-from functions.common.aws_errors import aws_errors, code_of
+from functions.common.aws_errors import DENIED, aws_errors, code_of
 from functions.common.bounds import FRESH_COPIES_AFTER_CHANGE, FRESH_COPIES_AFTER_MISMATCH, PROOF_CALLS
 from functions.common.errors import ChecksumMismatchPersists, ProofTimedOut, TargetKeepsChanging
+from functions.common.locks import lock_in_words
 from functions.common.models import (
     Document,
     MinimumGrade,
@@ -114,7 +116,8 @@ def _in_progress(
     if calls > PROOF_CALLS:
         raise ProofTimedOut(
             f"{location(target.bucket, target.key)} ({size_bytes:,} bytes) was not read back in {PROOF_CALLS} calls. "
-            "Replay it: a redrive reads on from where this stopped. Or have its rule ask for a lower minimum_grade."
+            "Replay it: a redrive reads on from where this stopped. Or lower minimum_grade in its rule, deploy and "
+            "upload the file again."
         )
     return before.model_copy(
         update={"status": "in_progress", "grade": None, "detail": "", "calls": calls, "progress": progress}
@@ -133,32 +136,42 @@ def _changed(before: Verification, target: ObjectVersion, status: ChangeStatus, 
 
 def _mismatched(before: Verification, source: StoredObject, target: ObjectVersion, proof: Proof) -> Verification:
     """Discard the bad copy; it is made afresh unless that was done too often."""
-    _discard(target)
+    kept = _discard(target)
     count("ChecksumMismatches")
     mismatches = before.mismatches + 1
     if mismatches > FRESH_COPIES_AFTER_MISMATCH:
         raise ChecksumMismatchPersists(
             f"{mismatches} copies of {location(source.bucket, source.key)} in {target.bucket} differed from it, "
-            f"the last by {proof.grade}: {proof.detail}. Each was discarded; the source is untouched. "
+            f"the last by {proof.grade}: {proof.detail}. {kept or 'Each was discarded'}; the source is untouched. "
             "Look at what writes to the target, then replay."
         )
     return before.model_copy(
         update={
             "status": "mismatched",
             "grade": None,
-            "detail": proof.detail,
+            "detail": f"{proof.detail}. {kept}" if kept else proof.detail,
             "mismatches": mismatches,
             "progress": None,
         }
     )
 
 
-def _discard(target: ObjectVersion) -> None:
-    """Delete exactly the copy that was disproved; whatever replaced it meanwhile stays."""
+def _discard(target: ObjectVersion) -> str:
+    """Delete exactly the copy that was disproved; whatever replaced it meanwhile stays. Says why it had to be left."""
     which: dict[str, Any] = {"VersionId": target.version_id} if target.version_id else {"IfMatch": target.etag}
     with aws_errors(f"discarding the bad copy {location(target.bucket, target.key)}"):
         try:
             clients.s3(target.region).delete_object(Bucket=target.bucket, Key=target.key, **which)
         except ClientError as error:
-            if code_of(error) not in OTHERS_WROTE:
-                raise
+            if code_of(error) in OTHERS_WROTE:
+                return ""
+            # The next copy goes over a locked one, as a newer version.
+            if code_of(error) in DENIED and (lock := _lock_of(target)):
+                return f"The bad version {target.version_id} could not be discarded and stays: it has {lock}"
+            raise
+    return ""
+
+
+def _lock_of(target: ObjectVersion) -> str:
+    found = head(target.bucket, target.region, target.key, version_id=target.version_id)
+    return lock_in_words(found) if found else ""

@@ -167,6 +167,44 @@ def test_a_bad_copy_that_may_not_be_discarded_is_an_error_that_names_it(cloud: C
     assert f"s3://{TARGET}/{KEY}" in str(raised.value)
 
 
+LOCKED = {"ObjectLockMode": "COMPLIANCE", "ObjectLockRetainUntilDate": datetime(2100, 1, 1, tzinfo=UTC)}
+ENDED = {"ObjectLockMode": "COMPLIANCE", "ObjectLockRetainUntilDate": datetime(2020, 1, 1, tzinfo=UTC)}
+
+
+@pytest.mark.parametrize(
+    ("lock", "said"),
+    [(LOCKED, "a COMPLIANCE retention until 2100-01-01"), ({"ObjectLockLegalHoldStatus": "ON"}, "a legal hold")],
+    ids=["retention", "legal hold"],
+)
+def test_a_bad_copy_that_is_locked_stays_and_is_copied_over(cloud: Cloud, lock: dict[str, Any], said: str) -> None:
+    upload, copy = corrupted(cloud)
+    cloud.hooks.answer("DeleteObject", Refusal("AccessDenied"))
+    cloud.hooks.edits["HeadObject"] = lambda answer: answer.update(lock)
+    found = run(upload, copy)
+    assert copy.target
+    assert (found.status, found.mismatches) == ("mismatched", 1)
+    assert f"version {copy.target.version_id} could not be discarded and stays: it has {said}" in found.detail
+    assert cloud.hooks.params["HeadObject"][-1]["VersionId"] == copy.target.version_id
+
+
+def test_bad_copies_that_are_locked_are_not_made_for_ever(cloud: Cloud) -> None:
+    upload, copy = corrupted(cloud)
+    cloud.hooks.answer("DeleteObject", Refusal("AccessDenied"))
+    cloud.hooks.edits["HeadObject"] = lambda answer: answer.update(LOCKED)
+    before = Verification(status="mismatched", mismatches=FRESH_COPIES_AFTER_MISMATCH)
+    with pytest.raises(ChecksumMismatchPersists, match="could not be discarded and stays: it has a COMPLIANCE") as told:
+        run(upload, copy, before)
+    assert "Each was discarded" not in str(told.value)
+
+
+def test_a_lock_that_has_ended_is_no_reason_for_a_refusal(cloud: Cloud) -> None:
+    upload, copy = corrupted(cloud)
+    cloud.hooks.answer("DeleteObject", Refusal("AccessDenied"))
+    cloud.hooks.edits["HeadObject"] = lambda answer: answer.update(ENDED)
+    with pytest.raises(AccessDenied, match="discarding the bad copy"):
+        run(upload, copy)
+
+
 def test_the_last_bad_copy_is_discarded_and_then_it_is_given_up(cloud: Cloud) -> None:
     upload, copy = corrupted(cloud)
     before = Verification(status="mismatched", mismatches=FRESH_COPIES_AFTER_MISMATCH)
@@ -291,6 +329,7 @@ def test_a_proof_that_is_called_too_often_is_given_up_and_a_redrive_reads_on(lar
     with pytest.raises(ProofTimedOut, match=f"was not read back in {PROOF_CALLS} calls") as raised:
         call(upload, copy, before, 0)
     assert f"s3://{TARGET}/{KEY}" in str(raised.value)
+    assert "lower minimum_grade in its rule, deploy and upload the file again" in str(raised.value)
     found = call(upload, copy, before, 0, redrives=1)
     assert (found.status, found.calls, found.redrive_count, found.progress) == ("in_progress", 1, 1, before.progress)
 
