@@ -24,11 +24,17 @@ from botocore.exceptions import ClientError
 from botocore.response import StreamingBody
 
 from functions.common import clients
-from functions.common.aws_errors import aws_errors, code_of
+from functions.common.aws_errors import code_of
 from functions.common.checksums import HASHERS, Crc, from_text, joined, to_text
 from functions.common.errors import Throttled
 from functions.common.models import Grade, ObjectVersion, ReadProgress, StoredObject
-from functions.common.objects import OTHERS_WROTE, ObjectChanged, answered_at, location, same_version, version_argument
+from functions.common.objects import (
+    ObjectChanged,
+    answered_at,
+    changed_or_refused,
+    same_version,
+    version_argument,
+)
 from functions.common.source_parts import SourcePart
 
 RANGE_BYTES = 64 * 1024**2
@@ -187,14 +193,12 @@ class Reader:
         arguments: dict[str, Any] = {} if is_target else version_argument(obj.version_id)
         if span.size_bytes != size_bytes:
             arguments["Range"] = f"bytes={span.start}-{span.start + span.size_bytes - 1}"
-        with aws_errors(f"reading {location(obj.bucket, obj.key)}"):
+        with changed_or_refused("reading", obj):
             try:
                 answer = clients.s3(obj.region).get_object(
                     Bucket=obj.bucket, Key=obj.key, IfMatch=obj.etag, **arguments
                 )
             except ClientError as error:
-                if code_of(error) in OTHERS_WROTE:
-                    raise ObjectChanged(obj) from error
                 if code_of(error) in BEYOND_THE_END:
                     raise OtherSize("less") from error
                 raise

@@ -12,17 +12,13 @@ Raises ObjectChanged when the object is not there any more, AccessDenied, Bucket
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from functions.common import clients
-from functions.common.aws_errors import aws_errors, code_of
 from functions.common.checksums import CRC_BYTES, HASHERS, composite, folded, from_text, to_text
 from functions.common.models import StoredObject
-from functions.common.objects import OTHERS_WROTE, ObjectChanged, location, version_argument
+from functions.common.objects import ObjectChanged, changed_or_refused, version_argument
 
 PAGE_PARTS = 1000
 """The most that one answer lists."""
@@ -70,7 +66,7 @@ def _listed(obj: StoredObject) -> Iterator[SourcePart]:
     """The parts as GetObjectAttributes lists them; none where it leaves them out."""
     marker: dict[str, Any] = {}
     while True:
-        with _reading_parts(obj):
+        with changed_or_refused("reading the parts of", obj):
             answer: Any = clients.s3(obj.region).get_object_attributes(
                 Bucket=obj.bucket,
                 Key=obj.key,
@@ -95,7 +91,7 @@ def _looked_at(obj: StoredObject, count: int) -> tuple[SourcePart, ...]:
     client = clients.s3(obj.region)
 
     def look(number: int) -> SourcePart:
-        with _reading_parts(obj):
+        with changed_or_refused("reading the parts of", obj):
             answer: Any = client.head_object(
                 Bucket=obj.bucket,
                 Key=obj.key,
@@ -108,17 +104,6 @@ def _looked_at(obj: StoredObject, count: int) -> tuple[SourcePart, ...]:
 
     with ThreadPoolExecutor(LOOKS_AT_ONCE) as pool:
         return tuple(pool.map(look, range(1, count + 1)))
-
-
-@contextmanager
-def _reading_parts(obj: StoredObject) -> Iterator[None]:
-    with aws_errors(f"reading the parts of {location(obj.bucket, obj.key)}"):
-        try:
-            yield
-        except ClientError as error:
-            if code_of(error) in OTHERS_WROTE:
-                raise ObjectChanged(obj) from error
-            raise
 
 
 def _adds_up(obj: StoredObject, parts: tuple[SourcePart, ...]) -> bool:
