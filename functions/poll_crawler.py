@@ -1,8 +1,8 @@
-"""PollCrawler: one look at the crawler. It reports and never raises for what it sees: StartCrawler decides.
+"""PollCrawler: one look at the crawls. It reports and never raises for what it sees: StartCrawler decides.
 
 Running it twice is harmless: it only reads. Source: ListCrawls (AWS Glue web API reference).
 
-Raises AccessDenied, Throttled, SettingInvalid.
+Raises CrawlerFailed (there is no such crawler), AccessDenied, Throttled, RequestRefused, SettingInvalid.
 """
 
 from datetime import datetime

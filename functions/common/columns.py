@@ -4,7 +4,8 @@ Of delimited text the header line, of JSON the keys of the first line, of Parque
 unpacked no further than the first line. Reading twice is harmless. Sources: GetObject (Range; Amazon S3 API
 reference), "File Format" of the Apache Parquet format.
 
-Raises Unreadable (in words, never leaves a function), ObjectChanged, AccessDenied, Throttled, RequestRefused.
+Raises Unreadable (in words, never leaves a function), ObjectChanged, AccessDenied, BucketMissing, Throttled,
+RequestRefused.
 """
 
 import csv

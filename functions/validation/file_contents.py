@@ -5,7 +5,8 @@ error; so a file is looked at here before its rows are counted there. Reading go
 bounded by one line. Reading twice is harmless. Sources: "OpenCSVSerDe for processing CSV" and "JSON SerDe
 libraries" (Amazon Athena User Guide: one record a line), the Parquet format's file layout.
 
-Raises ValidationFailed with the reason in words, ObjectChanged, AccessDenied, Throttled.
+Raises ValidationFailed with the reason in words, ObjectChanged, AccessDenied, BucketMissing, Throttled,
+RequestRefused.
 """
 
 import csv
