@@ -10,14 +10,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
 from ferry import executions, screen
 from ferry.deployment import Deployment
 from ferry.executions import Summary
+from ferry.explain import deployed_rules, explanation
 from ferry.listing import shorten
-from ferry.problems import UsageProblem
+from ferry.problems import Problem, UsageProblem
 from functions.common.rules import LONGEST_KEY_BYTES
 
 EXECUTION_SECONDS = 10.0
@@ -48,12 +50,31 @@ def upload(deployment: Deployment, file: Path, key: str | None) -> None:
             "Uploaded ", (str(file), "bold"), f" ({screen.size(sent.size_bytes)}) to s3://{sent.bucket}/{sent.key}"
         )
     )
+    left_out = why_left_out(deployment, sent.key)
+    if left_out:
+        console.print(screen.line((left_out, "yellow")))
+        return
     found = find_execution(deployment, sent)
     if found is None:
         console.print("Its execution has not started yet; `ferry list` will show it.")
         return
     name = shorten(found.name) if console.is_terminal else found.name
     console.print(screen.line("Follow it with  ", (f"ferry show {name}", "cyan")))
+
+
+def why_left_out(deployment: Deployment, key: str) -> str | None:
+    """In words, why the deployed rules start no execution for a key; None where they do, or cannot be read."""
+    try:
+        found = explanation(key, deployed_rules(deployment))
+    except (Problem, BotoCoreError, ClientError):
+        # The file is uploaded all the same, and who may upload may not be allowed to read rules.
+        return None
+    if found.rule:
+        return None
+    if found.reason:
+        return f"No execution comes of it, it goes to the dead-letter queue: {found.reason}."
+    by = f" ({found.key_rule.rule.decided_by})" if found.key_rule else ""
+    return f"The rules leave this key out{by}: no execution and no copy is made of it."
 
 
 def default_key(file: Path) -> str:

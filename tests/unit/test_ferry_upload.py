@@ -12,8 +12,10 @@ from moto import mock_aws
 
 from ferry import screen
 from ferry.problems import UsageProblem
-from ferry.upload import check_file, check_key, default_key, find_execution, send, upload
-from tests.unit.ferry_fakes import HASH, FakeDeployment, FakeStepFunctions, document, event, source
+from ferry.upload import check_file, check_key, default_key, find_execution, send, upload, why_left_out
+from functions.common.models import Rule
+from functions.common.rules import KeyRule, Renaming, Rules
+from tests.unit.ferry_fakes import HASH, FakeDeployment, FakeStepFunctions, document, event, refusal, source
 
 BUCKET = "ferry-source-us-west-2"
 
@@ -31,9 +33,27 @@ def states() -> FakeStepFunctions:
     return FakeStepFunctions()
 
 
+class FakeLambda:
+    """Gives the starter's settings, or refuses to."""
+
+    settings: dict[str, str] | None = None
+
+    def get_function_configuration(self, **named: str) -> dict[str, Any]:
+        assert named == {"FunctionName": "ferry-starter"}
+        if self.settings is None:
+            raise refusal("AccessDeniedException", "GetFunctionConfiguration")
+        return {"Environment": {"Variables": self.settings}}
+
+
 @pytest.fixture
-def cloud(s3: Any, states: FakeStepFunctions) -> FakeDeployment:
-    return FakeDeployment({"s3": s3, "stepfunctions": states}, endpoint_url="http://127.0.0.1:1")
+def starter() -> FakeLambda:
+    return FakeLambda()
+
+
+@pytest.fixture
+def cloud(s3: Any, states: FakeStepFunctions, starter: FakeLambda) -> FakeDeployment:
+    clients = {"s3": s3, "stepfunctions": states, "lambda": starter}
+    return FakeDeployment(clients, endpoint_url="http://127.0.0.1:1")
 
 
 @pytest.fixture
@@ -106,3 +126,53 @@ def test_it_is_said_how_to_follow_the_upload(
 def test_an_execution_that_does_not_come_is_not_awaited_for_ever(cloud: FakeDeployment, file: Path) -> None:
     sent = send(cloud, file, "k", screen.console())
     assert find_execution(cloud, sent, seconds=0) is None
+
+
+RULES = Rules(
+    rules=(
+        KeyRule(suffix=".tmp", exclude=True, rule=Rule(decided_by="m.yaml:2")),
+        KeyRule(prefix="long/", renaming=Renaming(before="x" * 1024, of="rest"), rule=Rule(decided_by="m.yaml:4")),
+    )
+)
+
+
+@pytest.mark.parametrize(
+    ("key", "said"),
+    [
+        ("a.tmp", "The rules leave this key out (m.yaml:2): no execution and no copy is made of it."),
+        ("long/a", "it goes to the dead-letter queue: the target key that m.yaml:4 makes of it has 1,025 bytes"),
+    ],
+    ids=["excluded", "no target key"],
+)
+def test_a_key_that_the_rules_leave_out_is_told_at_once(
+    key: str,
+    said: str,
+    cloud: FakeDeployment,
+    s3: Any,
+    starter: FakeLambda,
+    file: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    starter.settings = {"RULES_BUCKET": BUCKET, "RULES_KEY": "rules"}
+    s3.put_object(Bucket=BUCKET, Key="rules", Body=RULES.model_dump_json())
+    # To look for an execution is to wait for one.
+    monkeypatch.delattr(FakeStepFunctions, "get_paginator")
+    upload(cloud, file, key)
+    out = " ".join(capsys.readouterr().out.split())
+    assert said in out
+    assert "ferry list" not in out
+    assert s3.get_object(Bucket=BUCKET, Key=key)["Body"].read() == file.read_bytes()
+
+
+@pytest.mark.parametrize(
+    "rules", [RULES.model_dump_json(), "no rules", None], ids=["another key", "no JSON", "missing"]
+)
+def test_rules_that_do_not_leave_a_key_out_or_cannot_be_read_say_nothing(
+    rules: str | None, cloud: FakeDeployment, s3: Any, starter: FakeLambda
+) -> None:
+    assert why_left_out(cloud, "a.tmp") is None, "they may not be read"
+    starter.settings = {"RULES_BUCKET": BUCKET, "RULES_KEY": "rules"}
+    if rules is not None:
+        s3.put_object(Bucket=BUCKET, Key="rules", Body=rules)
+    assert why_left_out(cloud, "a.csv") is None
