@@ -1,5 +1,8 @@
 """`ferry upload`: sends a file to the source bucket under exactly the key that is asked for.
 
+Where the deployed rules leave the key out, it says so and waits for no execution. That rules cannot be read is no
+failure: the file is uploaded.
+
 Twice is harmless: the same bytes again are one more upload, found `unchanged` at the target. Raises UsageProblem
 for a file or a key that cannot be uploaded, before anything is sent. Limits of a key: Amazon S3 User Guide,
 "Naming Amazon S3 objects".
