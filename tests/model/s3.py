@@ -335,7 +335,7 @@ class S3:
         stored = self.buckets[bucket].versions.get(key, ())
         if self.buckets[bucket].versioning == "Enabled":
             self.buckets[bucket].made += 1
-            version = replace(version, version_id=f"v{self.buckets[bucket].made}")
+            version = replace(version, version_id=f"{bucket}-v{self.buckets[bucket].made}")
         else:
             version = replace(version, version_id="null")
             stored = tuple(each for each in stored if each.version_id != "null")
