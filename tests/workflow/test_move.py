@@ -43,7 +43,7 @@ def upload_to(world: World, bucket: str, body: bytes = BYTES, **rule: Any) -> Ex
         bucket=bucket,
         region=world.outputs.source_region,
         key=key,
-        version_id=put["VersionId"],
+        version_id=put.get("VersionId"),
         etag=put["ETag"].strip('"'),
         sequencer=uuid.uuid4().hex[:16],
         size_bytes=len(body),
@@ -94,6 +94,19 @@ def test_a_versioned_source_can_be_brought_back(world: World, versioned: str) ->
     assert world.source.get_object(Bucket=versioned, Key=given.source.key)["Body"].read() == BYTES
 
 
+@pytest.mark.parametrize("purge", [False, True], ids=["marker", "purge"])
+def test_an_object_from_before_its_bucket_kept_versions_is_moved(world: World, versioned: str, purge: bool) -> None:
+    suspended: Any = {"Status": "Suspended"}
+    world.source.put_bucket_versioning(Bucket=versioned, VersioningConfiguration=suspended)
+    given = upload_to(world, versioned, purge=purge)
+    world.source.put_bucket_versioning(Bucket=versioned, VersioningConfiguration={"Status": "Enabled"})
+    ended = world.machine.run(given, "older-than-versions")
+    assert ended.status == "SUCCEEDED", ended.cause
+    left, (marker,) = versions(world, versioned)
+    assert left == ([] if purge else ["null"])
+    assert ended.document["deletion"]["delete_marker"] == (None if purge else marker)
+
+
 def test_a_purge_leaves_nothing_and_is_refused_over_an_older_version(world: World, versioned: str) -> None:
     ended = world.machine.run(upload_to(world, versioned, purge=True), "purge")
     assert ended.status == "SUCCEEDED", ended.cause
@@ -118,6 +131,20 @@ def test_a_table_is_moved_after_its_validation(world: World) -> None:
     assert set(there) == {True}
     assert ended.document["validation"]["status"] == "passed"
     assert not is_there(world, given)
+
+
+def test_a_table_that_a_newer_execution_moved_during_its_validation_is_superseded(world: World) -> None:
+    given = move(world.upload("a.csv", CSV))
+    newer_csv = CSV + b"3,three\n"
+
+    def move_newer() -> None:
+        newer = world.machine.run(move(world.upload("a.csv", newer_csv)), "newer")
+        assert newer.status == "SUCCEEDED", newer.cause
+
+    world.lambdas.before["run_validation_query"] = once(move_newer)
+    ended = world.machine.run(given, "older")
+    assert (ended.status, ended.visited[-1]) == ("SUCCEEDED", "Superseded"), ended.cause
+    assert (is_there(world, given), world.arrived("a.csv")) == (False, newer_csv)
 
 
 def test_a_newer_upload_after_the_proof_is_left_and_moved_by_its_own_execution(world: World) -> None:
@@ -186,6 +213,20 @@ def test_what_is_changed_at_the_source_after_the_proof_is_copied_again_before_it
     assert ended.status == "SUCCEEDED", ended.cause
     assert ended.document["deletion"]["changes"] == 1
     assert not is_there(world, given)
+    target: dict[str, Any] = {"Bucket": world.outputs.target_bucket, "Key": given.source.key}
+    assert world.target.get_object_tagging(**target)["TagSet"] == tagged["TagSet"]
+
+
+def test_a_tag_that_changes_its_value_after_the_proof_is_copied_again_before_the_source_is_deleted(
+    world: World,
+) -> None:
+    given = move(world.upload("a.bin", BYTES, Tagging="team=one"))
+    where: dict[str, Any] = {"Bucket": given.source.bucket, "Key": given.source.key}
+    tagged: Any = {"TagSet": [{"Key": "team", "Value": "two"}]}
+    world.lambdas.before["delete_source"] = once(lambda: world.source.put_object_tagging(**where, Tagging=tagged))
+    ended = world.machine.run(given, "tagged")
+    assert ended.status == "SUCCEEDED", ended.cause
+    assert (ended.document["deletion"]["changes"], is_there(world, given)) == (1, False)
     target: dict[str, Any] = {"Bucket": world.outputs.target_bucket, "Key": given.source.key}
     assert world.target.get_object_tagging(**target)["TagSet"] == tagged["TagSet"]
 
