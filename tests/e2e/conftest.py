@@ -10,8 +10,17 @@ from pathlib import Path
 
 import pytest
 
+from infra import migration
 from infra.local import cloud
-from tests.e2e.deployed import GIVEN, Deployed
+from tests.e2e.deployed import GIVEN, MODES, MOVED, Deployed
+
+MIGRATION = f"""
+rules:
+  - prefix: {MOVED}
+    mode: move
+  - prefix: /{MOVED}
+    mode: move
+"""
 
 
 @pytest.fixture(scope="session")
@@ -39,14 +48,29 @@ def _deployment(folder: Path) -> Iterator[Deployed]:
             )
         yield Deployed(Path(GIVEN).absolute())
         return
-    with cloud.running(folder / ".ferry"):
+    rules = folder / "migration.yaml"
+    rules.write_text(MIGRATION)
+    with cloud.running(folder / ".ferry", rules=migration.load(rules).rules):
         yield Deployed(folder / ".ferry" / "outputs.json")
 
 
 @pytest.fixture
 def folder() -> str:
     """A folder, and so a table, that no other test uses."""
+    return new_folder()
+
+
+def new_folder() -> str:
+    """Name a folder that nobody uses."""
     return f"e2e_{uuid.uuid4().hex[:8]}"
+
+
+@pytest.fixture(params=MODES)
+def mode(request: pytest.FixtureRequest, deployment: Deployed) -> str:
+    """Each mode in turn, as far as the deployment has rules for it."""
+    if request.param == "move" and not deployment.moves:
+        pytest.skip(f"no rule of this deployment moves what begins with {MOVED}")
+    return str(request.param)
 
 
 @pytest.fixture(scope="session")

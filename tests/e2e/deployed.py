@@ -41,12 +41,21 @@ PROGRAMS = CHECKOUT / ".venv" / "bin"
 PATIENCE_SECONDS = 90
 """No statement about speed: after so long nothing will come any more."""
 
+MODES = ("copy", "move")
+MOVED = "moved_"
+"""How keys begin that the tests' rules move; the first folder, and so the table, is another one than a copy's."""
+
 Found = TypeVar("Found")
 
 
-def wait_for(look: Callable[[], Found | None], what: str) -> Found:
+def in_mode(mode: str, key: str) -> str:
+    """The key, or folder, made one that is copied or one that is moved."""
+    return f"{MOVED}{key}" if mode == "move" else key
+
+
+def wait_for(look: Callable[[], Found | None], what: str, patience_seconds: float = PATIENCE_SECONDS) -> Found:
     """Look until there is something; what is missing is said when it never comes."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + patience_seconds
     while not (found := look()):
         assert time.monotonic() < deadline, f"waited in vain for {what}"
         time.sleep(0.1)
@@ -150,6 +159,13 @@ class Deployed:
     def redrives(self) -> bool:
         """Whether its Step Functions can redrive an execution: AWS can, no emulator does."""
         return self.outputs.endpoint_url is None
+
+    @cached_property
+    def moves(self) -> bool:
+        """Whether its rules move what the tests mean to be moved."""
+        told = self.ferry("explain", in_mode("move", "any"), "--json")
+        assert told.returncode == 0, told.stderr
+        return bool(json.loads(told.stdout)["outcome"] == "move")
 
     @property
     def embedded(self) -> bool:
@@ -257,6 +273,21 @@ class Deployed:
         told = self.target.get_object_tagging(Bucket=self.outputs.target_bucket, Key=key)
         return {tag["Key"]: tag["Value"] for tag in told["TagSet"]}
 
+    def is_at_source(self, key: str) -> bool:
+        """Whether the source lists the object."""
+        pages = self.source.get_paginator("list_objects_v2").paginate(Bucket=self.outputs.source_bucket, Prefix=key)
+        return any(item["Key"] == key for page in pages for item in page.get("Contents", []))
+
+    def assert_arrived(self, run: Run, body: bytes, mode: str) -> None:
+        """It is at the target byte for byte, and at the source only if it was copied; a move was proved by reading."""
+        assert (run.status, run.cause) == ("SUCCEEDED", "")
+        assert self.arrived(run.key) == body
+        assert self.is_at_source(run.key) == (mode == "copy")
+        if mode == "move":
+            assert run.document["verification"]["grade"] == "readback"
+            assert run.states["deletion"] == "deleted"
+            assert self.head(run.key)["VersionId"] == run.document["copy"]["target"]["version_id"]
+
     def versions(self, key: str) -> list[str]:
         """The ids of the target's versions."""
         told = self.target.list_object_versions(Bucket=self.outputs.target_bucket, Prefix=key)
@@ -340,16 +371,16 @@ class Deployed:
     # What a clumsy administrator does, and mends.
 
     @contextmanager
-    def permission_removed(self, role: str, action: str) -> Iterator[None]:
-        """Have a role without an action for a while."""
+    def permission_removed(self, role: str, *actions: str) -> Iterator[None]:
+        """Have a role without these actions for a while."""
         (name,) = self.iam.list_role_policies(RoleName=role)["PolicyNames"]
         policy: Any = self.iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
         whole = policy if isinstance(policy, str) else json.dumps(policy)
         without = json.loads(whole)
         for statement in without["Statement"]:
-            statement["Action"] = [each for each in statement["Action"] if each != action]
+            statement["Action"] = [each for each in statement["Action"] if each not in actions]
         without["Statement"] = [statement for statement in without["Statement"] if statement["Action"]]
-        assert without != json.loads(whole), f"{role} has no {action}"
+        assert without != json.loads(whole), f"{role} has none of {actions}"
         self.iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=json.dumps(without))
         try:
             yield

@@ -1,4 +1,4 @@
-"""A file that is not what its name says fails alone, in words; the files around it go on."""
+"""A file that is not what its name says fails alone, in words, and stays at the source; the files around it go on."""
 
 import gzip
 import uuid
@@ -6,7 +6,7 @@ import uuid
 import duckdb
 import pytest
 
-from tests.e2e.deployed import Deployed, Run
+from tests.e2e.deployed import MODES, Deployed, Run, in_mode
 
 HEADER = "ship,berth\n"
 GOOD_CSV = f"{HEADER}Aurora,1\nBorealis,2\n".encode()
@@ -38,26 +38,30 @@ def good_parquet(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 @pytest.fixture(scope="module")
 def bodies(good_parquet: bytes) -> dict[str, bytes]:
-    """All files by their keys, one folder for each format."""
-    folder = f"e2e_{uuid.uuid4().hex[:8]}"
-    bad = {f"{folder}_csv/{name}": body for name, (body, _) in CSV.items()}
-    bad |= {f"{folder}_json/{name}": body for name, (body, _) in JSON.items()}
-    bad[f"{folder}_parquet/truncated.parquet"] = good_parquet[:-20]
-    return bad | {
-        f"{folder}_csv/good_1.csv": GOOD_CSV,
-        f"{folder}_csv/good_2.csv": GOOD_CSV,
-        f"{folder}_csv/good_3.csv.gz": gzip.compress(GOOD_CSV),
-        f"{folder}_json/good.json": GOOD_JSON,
-        f"{folder}_parquet/good.parquet": good_parquet,
+    """All files by their names."""
+    return {name: body for name, (body, _) in (CSV | JSON).items()} | {
+        "truncated.parquet": good_parquet[:-20],
+        "good_1.csv": GOOD_CSV,
+        "good_2.csv": GOOD_CSV,
+        "good_3.csv.gz": gzip.compress(GOOD_CSV),
+        "good.json": GOOD_JSON,
+        "good.parquet": good_parquet,
     }
 
 
 @pytest.fixture(scope="module")
-def runs(deployment: Deployed, bodies: dict[str, bytes]) -> dict[str, Run]:
-    """All of them uploaded at once; by their names what became of them."""
-    for key, body in bodies.items():
-        deployment.put(key, body)
-    return {run.key.partition("/")[2]: run for run in deployment.runs(bodies)}
+def runs(deployment: Deployed, bodies: dict[str, bytes]) -> dict[tuple[str, str], Run]:
+    """All of them uploaded at once in both modes, one folder for each format; by mode and name what became of them."""
+    folder = f"e2e_{uuid.uuid4().hex[:8]}"
+    keys = {
+        (mode, name): in_mode(mode, f"{folder}_{name.removesuffix('.gz').rpartition('.')[2]}/{name}")
+        for mode in MODES
+        for name in bodies
+    }
+    for (_, name), key in keys.items():
+        deployment.put(key, bodies[name])
+    ended = {run.key: run for run in deployment.runs(keys.values())}
+    return {which: ended[key] for which, key in keys.items()}
 
 
 REASONS = {name: reason for name, (_, reason) in (CSV | JSON).items()} | {
@@ -66,22 +70,27 @@ REASONS = {name: reason for name, (_, reason) in (CSV | JSON).items()} | {
 
 
 @pytest.mark.parametrize(("name", "reason"), REASONS.items(), ids=REASONS)
-def test_a_bad_file_fails_in_words(
-    name: str, reason: str, deployment: Deployed, bodies: dict[str, bytes], runs: dict[str, Run]
+def test_a_bad_file_fails_in_words_and_stays(
+    name: str,
+    reason: str,
+    mode: str,
+    deployment: Deployed,
+    bodies: dict[str, bytes],
+    runs: dict[tuple[str, str], Run],
 ) -> None:
-    run = runs[name]
+    run = runs[mode, name]
     assert (run.status, run.error) == ("FAILED", "ValidationFailed")
     assert reason in run.cause
     assert run.key in run.cause
-    assert deployment.arrived(run.key) == bodies[run.key]
+    assert deployment.arrived(run.key) == bodies[name]
+    assert deployment.is_at_source(run.key)
 
 
 @pytest.mark.parametrize("name", ["good_1.csv", "good_2.csv", "good_3.csv.gz", "good.json", "good.parquet"])
 def test_the_good_files_around_go_on(
-    name: str, deployment: Deployed, bodies: dict[str, bytes], runs: dict[str, Run]
+    name: str, mode: str, deployment: Deployed, bodies: dict[str, bytes], runs: dict[tuple[str, str], Run]
 ) -> None:
-    run = runs[name]
-    assert (run.status, run.cause) == ("SUCCEEDED", "")
+    run = runs[mode, name]
+    deployment.assert_arrived(run, bodies[name], mode)
     assert run.document["validation"]["rows"] == 2
     assert list(run.document["validation"]["columns"]) == ["ship", "berth"]
-    assert deployment.arrived(run.key) == bodies[run.key]

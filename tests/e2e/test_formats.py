@@ -6,11 +6,12 @@ import uuid
 import duckdb
 import pytest
 
-from tests.e2e.deployed import Deployed, Run
+from tests.e2e.deployed import MODES, Deployed, Run, in_mode
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256))
 TABLES = ("airports.csv", "airports.csv.gz", "airports.jsonl", "airports.parquet", "airports.tsv")
 PARTITIONED = "dt=2026-01-01/airports.csv"
+GRADES = {"copy": "checksum", "move": "readback"}
 COLUMNS = ["icao", "iata", "name", "city", "subd", "country", "elevation", "lat", "lon", "tz", "lid"]
 
 
@@ -32,64 +33,65 @@ def files(airports: bytes, tmp_path_factory: pytest.TempPathFactory) -> dict[str
 
 
 @pytest.fixture(scope="module")
-def keys(files: dict[str, bytes]) -> dict[str, str]:
-    """Each file in a folder of its own."""
-    return {name: f"e2e_{uuid.uuid4().hex[:8]}/{name}" for name in files}
+def keys(files: dict[str, bytes]) -> dict[tuple[str, str], str]:
+    """Each file, by mode and name, in a folder of its own."""
+    return {(mode, name): in_mode(mode, f"e2e_{uuid.uuid4().hex[:8]}/{name}") for mode in MODES for name in files}
 
 
 @pytest.fixture(scope="module")
-def runs(deployment: Deployed, files: dict[str, bytes], keys: dict[str, str]) -> dict[str, Run]:
-    """All of them uploaded at once, and moved."""
-    for name, body in files.items():
-        deployment.put(keys[name], body)
+def runs(deployment: Deployed, files: dict[str, bytes], keys: dict[tuple[str, str], str]) -> dict[tuple[str, str], Run]:
+    """All of them uploaded at once, in both modes."""
+    for (_, name), key in keys.items():
+        deployment.put(key, files[name])
     ended = {run.key: run for run in deployment.runs(keys.values())}
-    return {name: ended[key] for name, key in keys.items()}
+    return {which: ended[key] for which, key in keys.items()}
 
 
 @pytest.mark.parametrize("name", [*TABLES, PARTITIONED])
 def test_a_table_can_be_queried_whole(
     name: str,
+    mode: str,
     deployment: Deployed,
     files: dict[str, bytes],
-    keys: dict[str, str],
-    runs: dict[str, Run],
+    runs: dict[tuple[str, str], Run],
     airport_count: int,
 ) -> None:
-    run = runs[name]
-    assert (run.status, run.cause) == ("SUCCEEDED", "")
-    assert run.document["verification"]["grade"] == "checksum"
+    run = runs[mode, name]
+    deployment.assert_arrived(run, files[name], mode)
+    assert run.document["verification"]["grade"] == GRADES[mode]
     validation = run.document["validation"]
     assert (validation["status"], validation["rows"]) == ("passed", airport_count)
-    assert validation["table"] == keys[name].partition("/")[0]
+    assert validation["table"] == run.key.partition("/")[0]
     assert list(validation["columns"]) == COLUMNS
-    assert deployment.arrived(keys[name]) == files[name]
 
 
-def test_a_key_value_folder_is_a_partition(deployment: Deployed, keys: dict[str, str], runs: dict[str, Run]) -> None:
-    table, database = runs[PARTITIONED].document["validation"]["table"], deployment.outputs.glue_database
+def test_a_key_value_folder_is_a_partition(mode: str, deployment: Deployed, runs: dict[tuple[str, str], Run]) -> None:
+    run, database = runs[mode, PARTITIONED], deployment.outputs.glue_database
+    table = run.document["validation"]["table"]
     found = deployment.glue.get_table(DatabaseName=database, Name=table)["Table"]
     assert [(key["Name"], key["Type"]) for key in found["PartitionKeys"]] == [("dt", "string")]
     partition = deployment.glue.get_partition(DatabaseName=database, TableName=table, PartitionValues=["2026-01-01"])
     location = partition["Partition"]["StorageDescriptor"]["Location"].rstrip("/")
-    folder = keys[PARTITIONED].rpartition("/")[0]
-    assert location == f"s3://{deployment.outputs.target_bucket}/{folder}"
+    assert location == f"s3://{deployment.outputs.target_bucket}/{run.key.rpartition('/')[0]}"
 
 
-def test_an_image_is_moved_and_makes_no_table(deployment: Deployed, keys: dict[str, str], runs: dict[str, Run]) -> None:
-    run = runs["photo.png"]
-    assert (run.status, run.document["verification"]["grade"]) == ("SUCCEEDED", "checksum")
+def test_an_image_arrives_and_makes_no_table(mode: str, deployment: Deployed, runs: dict[tuple[str, str], Run]) -> None:
+    run = runs[mode, "photo.png"]
+    deployment.assert_arrived(run, PNG, mode)
+    assert run.document["verification"]["grade"] == GRADES[mode]
     assert run.document["catalogue"]["status"] == "not_catalogued"
     assert run.document["catalogue"]["reason"].startswith("not a table: the name ends in none of .csv,")
     assert "validation" not in run.document
-    assert deployment.arrived(keys["photo.png"]) == PNG
 
 
-def test_row_count_in_the_metadata_is_held_to(deployment: Deployed, folder: str) -> None:
+def test_row_count_in_the_metadata_is_held_to(deployment: Deployed, folder: str, mode: str) -> None:
     body = b"ship,berth\nAurora,1\nBorealis,2\n"
-    right, wrong = f"{folder}/right.csv", f"{folder}/wrong.csv"
+    right, wrong = (in_mode(mode, f"{folder}/{name}.csv") for name in ("right", "wrong"))
     deployment.put(right, body, Metadata={"row-count": "2"})
     deployment.put(wrong, body, Metadata={"row-count": "3"})
     ended = {run.key: run for run in deployment.runs([right, wrong])}
+    deployment.assert_arrived(ended[right], body, mode)
     assert ended[right].document["validation"]["expected_rows"] == 2
     assert (ended[wrong].status, ended[wrong].error) == ("FAILED", "ValidationFailed")
     assert "2 rows can be queried, and its metadata row-count says 3" in ended[wrong].cause
+    assert deployment.is_at_source(wrong)

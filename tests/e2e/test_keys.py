@@ -1,11 +1,11 @@
-"""Whatever a key looks like, the object goes to exactly the same key."""
+"""Whatever a key looks like, the object goes to exactly the same key, copied or moved."""
 
 import unicodedata
 import uuid
 
 import pytest
 
-from tests.e2e.deployed import Deployed, Run
+from tests.e2e.deployed import MODES, Deployed, Run, in_mode
 
 NAMES = {
     "spaces": " a  b ",
@@ -29,39 +29,42 @@ NAMES = {
     "braces": "{database}",
     "encoded-already": "a%2Fb%20c+%E2%82%AC",
 }
+Keys = dict[tuple[str, str], str]
 
 
 @pytest.fixture(scope="module")
-def keys() -> dict[str, str]:
-    """Each key by what is odd in it."""
-    folder = f"e2e_{uuid.uuid4().hex[:8]}"
-    keys = {odd: f"{folder}/{odd}/{name}" for odd, name in NAMES.items()}
-    keys["leading-slash"] = f"/{folder}/leading"
-    keys["longest"] = f"{folder}/".ljust(1024, "k")
-    keys["longest-unicode"] = f"{folder}/" + "ü" * ((1024 - len(folder) - 1) // 2)
+def keys() -> Keys:
+    """Each key by its mode and what is odd in it."""
+    keys: Keys = {}
+    for mode in MODES:
+        folder = in_mode(mode, f"e2e_{uuid.uuid4().hex[:8]}")
+        keys |= {(mode, odd): f"{folder}/{odd}/{name}" for odd, name in NAMES.items()}
+        keys[mode, "leading-slash"] = f"/{folder}/leading"
+        keys[mode, "longest"] = f"{folder}/".ljust(1024, "k")
+        keys[mode, "longest-unicode"] = f"{folder}/" + "ü" * ((1024 - len(folder) - 1) // 2)
     return keys
 
 
 @pytest.fixture(scope="module")
-def runs(deployment: Deployed, keys: dict[str, str]) -> dict[str, Run]:
-    """All of them uploaded at once, and moved."""
+def runs(deployment: Deployed, keys: Keys) -> dict[str, Run]:
+    """All of them uploaded at once."""
     for key in keys.values():
         deployment.put(key, key.encode())
     return {run.key: run for run in deployment.runs(keys.values())}
 
 
 @pytest.mark.parametrize("odd", [*NAMES, "leading-slash", "longest", "longest-unicode"])
-def test_key_stays_as_it_is(odd: str, deployment: Deployed, keys: dict[str, str], runs: dict[str, Run]) -> None:
-    key = keys[odd]
-    assert runs[key].status == "SUCCEEDED", runs[key].cause
+def test_key_stays_as_it_is(odd: str, mode: str, deployment: Deployed, keys: Keys, runs: dict[str, Run]) -> None:
+    key = keys[mode, odd]
+    deployment.assert_arrived(runs[key], key.encode(), mode)
     assert runs[key].document["copy"]["target"]["key"] == key
-    assert deployment.arrived(key) == key.encode()
     assert len(deployment.execution_names(key)) == 1
 
 
-def test_a_table_under_an_odd_folder(deployment: Deployed, folder: str) -> None:
-    key = f'{folder}/of day=1+1 %41/it\'s "1" & ü.csv'
-    deployment.put(key, b"ship,berth\nAurora,1\n")
+def test_a_table_under_an_odd_folder(deployment: Deployed, folder: str, mode: str) -> None:
+    key = in_mode(mode, f'{folder}/of day=1+1 %41/it\'s "1" & ü.csv')
+    body = b"ship,berth\nAurora,1\n"
+    deployment.put(key, body)
     run = deployment.one_run(key)
-    assert (run.status, run.cause) == ("SUCCEEDED", "")
+    deployment.assert_arrived(run, body, mode)
     assert run.document["validation"]["rows"] == 1

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.deployed import Deployed, Run, wait_for
+from tests.e2e.deployed import Deployed, Run, in_mode, wait_for
 
 MEGABYTE = 1024 * 1024
 GIGABYTE = 1024 * MEGABYTE
@@ -36,11 +36,13 @@ def assert_arrived(deployment: Deployed, key: str, body: bytes) -> Run:
     return run
 
 
-def test_boto3_with_metadata_headers_and_tags(deployment: Deployed, folder: str, file: Path) -> None:
-    key, metadata = f"{folder}/manifest.bin", {"ship": "Aurora", "row-count": "7"}
+def test_boto3_with_metadata_headers_and_tags(mode: str, deployment: Deployed, folder: str, file: Path) -> None:
+    key, metadata = in_mode(mode, f"{folder}/manifest.bin"), {"ship": "Aurora", "row-count": "7"}
     deployment.put(key, file.read_bytes(), Metadata=metadata, Tagging="class=express&berth=4%2F2", **HEADERS)
     run = assert_arrived(deployment, key, file.read_bytes())
-    assert run.states == {"copy": "copied", "verification": "verified", "catalogue": "not_catalogued"}
+    deployment.assert_arrived(run, file.read_bytes(), mode)
+    steps = {"copy": "copied", "verification": "verified", "catalogue": "not_catalogued"}
+    assert run.states == steps | ({"deletion": "deleted"} if mode == "move" else {})
     head = deployment.head(key)
     assert head["Metadata"] == metadata
     assert {name: head[name] for name in HEADERS} == HEADERS
@@ -101,13 +103,18 @@ def test_same_bytes_with_other_metadata_or_tags(deployment: Deployed, folder: st
 
 
 @pytest.mark.parametrize("name", ["ship.bin", "ship.csv"])
-def test_overwritten_there_and_back(name: str, deployment: Deployed, folder: str) -> None:
-    key, x, y = f"{folder}/{name}", b"ship,berth\nAurora,1\n", b"ship,berth\nBorealis,2\nCanopus,3\n"
+def test_overwritten_there_and_back(name: str, mode: str, deployment: Deployed, folder: str) -> None:
+    key, x, y = in_mode(mode, f"{folder}/{name}"), b"ship,berth\nAurora,1\n", b"ship,berth\nBorealis,2\nCanopus,3\n"
     for body in (x, y, x):
         deployment.put(key, body)
     runs = deployment.runs([key], each=3)
     assert [(run.status, run.cause) for run in runs] == [("SUCCEEDED", "")] * 3
     assert deployment.arrived(key) == x
+    assert deployment.is_at_source(key) == (mode == "copy")
+    if mode == "move":
+        # By which of the two that brought these bytes is all the same.
+        assert "deleted" in [run.states.get("deletion") for run in runs]
+        return
     # The last upload's own execution has seen to it that it is there, or found that it is.
     last = max(runs, key=lambda run: str(json.loads(run.input)["source"]["sequencer"]))
     assert last.states["verification"] == "verified"
