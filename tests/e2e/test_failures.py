@@ -1,5 +1,6 @@
 """What failed succeeds once its cause is gone and it is replayed, and what was good is not copied again.
 
+Each fault meets a copy and a move at once: whatever goes wrong, the source of either is still there.
 These tests take permissions and code away, so they have a deployment to themselves.
 """
 
@@ -8,11 +9,11 @@ import json
 import textwrap
 import uuid
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 
-from tests.e2e.deployed import GIVEN, Deployed, Run
+from tests.e2e.deployed import GIVEN, MODES, Deployed, Run, in_mode
 
 
 @pytest.fixture(scope="module")
@@ -47,48 +48,72 @@ CORRUPTING = textwrap.dedent(
 )
 
 
-def failed(run: Run, error: str) -> Run:
-    """Hold an execution to have failed with this error."""
-    assert (run.status, run.error) == ("FAILED", error), run
-    return run
+def put(deployment: Deployed, folder: str, tagging: str = "", modes: Sequence[str] = MODES) -> list[str]:
+    """Upload the file in each of these modes, as far as the deployment has rules for them."""
+    keys = [in_mode(mode, f"{folder}/berths.csv") for mode in modes if mode == "copy" or deployment.moves]
+    for key in keys:
+        deployment.put(key, BODY, **({"Tagging": tagging} if tagging else {}))
+    return keys
 
 
-def assert_replayed(deployment: Deployed, failure: Run) -> Run:
-    """Replay all that failed: this one succeeds, and asking again replays nothing, now or later."""
+def failed(deployment: Deployed, keys: Sequence[str], error: str = "") -> list[Run]:
+    """Hold the only execution of each key to have failed (with this error), and its source to be still there."""
+    failures = deployment.runs(keys)
+    assert [(run.status, run.error) for run in failures] == [("FAILED", error or run.error) for run in failures]
+    assert len(failures) == len(keys)
+    for key in keys:
+        assert deployment.is_at_source(key), key
+    return failures
+
+
+def assert_replayed(deployment: Deployed, failures: Sequence[Run]) -> list[Run]:
+    """Replay all that failed: these succeed, and asking again replays nothing, now or later."""
     said = deployment.ferry("replay", "--failed")
     assert said.returncode == 0, said.stderr
-    assert failure.name in said.stdout
-    assert_nothing_to_replay(deployment, failure)
-    *_, replayed = deployment.runs([failure.key], each=1 if deployment.redrives else 2)
-    assert (replayed.status, replayed.cause) == ("SUCCEEDED", "")
-    assert replayed.input == failure.input
-    if not deployment.redrives:
-        assert replayed.name == f"{failure.name}-replay-1"
-    assert_nothing_to_replay(deployment, failure)
-    assert len(deployment.execution_names(failure.key)) == (1 if deployment.redrives else 2)
-    assert deployment.arrived(failure.key) == BODY
+    for failure in failures:
+        assert failure.name in said.stdout
+    assert_nothing_to_replay(deployment, failures)
+    replayed = [last_run(deployment, failure.key, 2) for failure in failures]
+    for failure, run in zip(failures, replayed, strict=True):
+        deployment.assert_arrived(run, BODY, mode_of(run))
+        assert run.input == failure.input
+        if not deployment.redrives:
+            assert run.name == f"{failure.name}-replay-1"
+        assert len(deployment.execution_names(run.key)) == (1 if deployment.redrives else 2)
+    assert_nothing_to_replay(deployment, failures)
     return replayed
 
 
-def assert_nothing_to_replay(deployment: Deployed, failure: Run) -> None:
-    """Replay all that failed, but not this one."""
+def last_run(deployment: Deployed, key: str, number: int) -> Run:
+    """The last of so many attempts at a key: executions of their own where nothing can be redriven."""
+    *_, last = deployment.runs([key], each=1 if deployment.redrives else number)
+    return last
+
+
+def mode_of(run: Run) -> str:
+    """What its rule says."""
+    return str(json.loads(run.input)["rule"]["mode"])
+
+
+def assert_nothing_to_replay(deployment: Deployed, failures: Sequence[Run]) -> None:
+    """Replay all that failed, but none of these."""
     said = deployment.ferry("replay", "--failed")
     assert said.returncode == 0, said.stderr
     if GIVEN:
         # There may be other failures.
-        assert failure.name not in said.stdout
+        assert not any(failure.name in said.stdout for failure in failures)
     else:
         assert said.stdout == "Nothing to replay.\n"
 
 
-def assert_not_copied_again(deployment: Deployed, failure: Run, replay: Callable[[], Run]) -> None:
-    """The target stays the very object it was."""
-    before = deployment.head(failure.key)
-    replayed = replay()
-    after = deployment.head(failure.key)
-    assert (after["VersionId"], after["LastModified"]) == (before["VersionId"], before["LastModified"])
-    assert len(deployment.versions(failure.key)) == 1
-    assert replayed.states["copy"] == ("copied" if deployment.redrives else "unchanged")
+def assert_replayed_without_another_copy(deployment: Deployed, failures: Sequence[Run]) -> None:
+    """The targets stay the very objects that they were."""
+    before = {failure.key: deployment.head(failure.key) for failure in failures}
+    for run in assert_replayed(deployment, failures):
+        was, after = before[run.key], deployment.head(run.key)
+        assert (after["VersionId"], after["LastModified"]) == (was["VersionId"], was["LastModified"])
+        assert len(deployment.versions(run.key)) == 1
+        assert run.states["copy"] == ("copied" if deployment.redrives else "unchanged")
 
 
 def added(name: str, content: str) -> Callable[[bytes], bytes]:
@@ -117,65 +142,105 @@ def corrupting(original: bytes) -> bytes:
 
 
 def test_a_check_that_finds_offending_rows(deployment: Deployed, folder: str) -> None:
-    key, function = f"{folder}/berths.csv", f"{deployment.outputs.name}-run-validation-query"
+    function = f"{deployment.outputs.name}-run-validation-query"
     with deployment.code_replaced(function, added("functions/checks/no_missing_berth.sql", CHECK)):
-        deployment.put(key, BODY)
-        failure = failed(deployment.one_run(key), "ValidationFailed")
-    assert "no_missing_berth" in failure.cause
-    assert "found 1 offending rows, the first: ['Borealis']" in failure.cause
-    assert_not_copied_again(deployment, failure, lambda: assert_replayed(deployment, failure))
+        failures = failed(deployment, put(deployment, folder), "ValidationFailed")
+    for failure in failures:
+        assert "no_missing_berth" in failure.cause
+        assert "found 1 offending rows, the first: ['Borealis']" in failure.cause
+    assert_replayed_without_another_copy(deployment, failures)
 
 
 def test_as_long_as_the_cause_is_there_a_replay_fails_too(deployment: Deployed, folder: str) -> None:
-    key = f"{folder}/berths.csv"
     with deployment.permission_removed(f"{deployment.outputs.name}-verify-checksum", "s3:GetObject"):
-        deployment.put(key, BODY)
-        failure = failed(deployment.one_run(key), "AccessDenied")
-        assert deployment.ferry("replay", failure.name).returncode == 0
-        *_, second = deployment.runs([key], each=1 if deployment.redrives else 2)
-        failed(second, "AccessDenied")
-    versions = deployment.versions(key)
-    said = deployment.ferry("replay", second.name)
+        keys = put(deployment, folder)
+        failures = failed(deployment, keys, "AccessDenied")
+        assert deployment.ferry("replay", *(failure.name for failure in failures)).returncode == 0
+        seconds = [last_run(deployment, key, 2) for key in keys]
+        assert [(second.status, second.error) for second in seconds] == [("FAILED", "AccessDenied")] * len(keys)
+        assert all(deployment.is_at_source(key) for key in keys)
+    versions = [deployment.versions(key) for key in keys]
+    said = deployment.ferry("replay", *(second.name for second in seconds))
     assert said.returncode == 0, said.stderr
-    *_, third = deployment.runs([key], each=1 if deployment.redrives else 3)
-    assert (third.status, third.cause) == ("SUCCEEDED", "")
-    assert deployment.versions(key) == versions
-    assert_nothing_to_replay(deployment, failure)
+    for key in keys:
+        third = last_run(deployment, key, 3)
+        deployment.assert_arrived(third, BODY, mode_of(third))
+    assert [deployment.versions(key) for key in keys] == versions
+    assert_nothing_to_replay(deployment, failures)
 
 
 def test_a_crawler_that_fails(deployment: Deployed, folder: str) -> None:
-    key = f"{folder}/berths.csv"
     with deployment.policy_removed(f"{deployment.outputs.name}-crawler"):
-        deployment.put(key, BODY)
-        failure = failed(deployment.one_run(key), "CrawlerFailed")
-    assert failure.cause.startswith(f"The crawler {deployment.outputs.crawler_name} failed 3 times, the last with: ")
-    assert "not authorized" in failure.cause
-    assert failure.cause.endswith("Mend the crawler (its role, database or target), then replay.")
-    assert_not_copied_again(deployment, failure, lambda: assert_replayed(deployment, failure))
+        failures = failed(deployment, put(deployment, folder), "CrawlerFailed")
+    for failure in failures:
+        assert failure.cause.startswith(
+            f"The crawler {deployment.outputs.crawler_name} failed 3 times, the last with: "
+        )
+        assert "not authorized" in failure.cause
+        assert failure.cause.endswith("Mend the crawler (its role, database or target), then replay.")
+    assert_replayed_without_another_copy(deployment, failures)
 
 
 def test_every_copy_is_corrupted(deployment: Deployed, folder: str) -> None:
-    key = f"{folder}/berths.csv"
     with deployment.code_replaced(f"{deployment.outputs.name}-copy-object", corrupting):
-        deployment.put(key, BODY)
-        failure = failed(deployment.one_run(key), "ChecksumMismatchPersists")
-    assert failure.cause.startswith(f"3 copies of s3://{deployment.outputs.source_bucket}/{key} in ")
-    # Each was discarded: what is left are good copies only.
-    for version in deployment.versions(key):
-        body = deployment.target.get_object(Bucket=deployment.outputs.target_bucket, Key=key, VersionId=version)["Body"]
-        assert body.read() == BODY
-    assert_replayed(deployment, failure)
+        failures = failed(deployment, put(deployment, folder), "ChecksumMismatchPersists")
+    for failure in failures:
+        assert failure.cause.startswith(f"3 copies of s3://{deployment.outputs.source_bucket}/{failure.key} in ")
+        # Each was discarded: what is left are good copies only.
+        for version in deployment.versions(failure.key):
+            where = {"Bucket": deployment.outputs.target_bucket, "Key": failure.key, "VersionId": version}
+            assert deployment.target.get_object(**where)["Body"].read() == BODY  # type: ignore[arg-type]
+    assert_replayed(deployment, failures)
 
 
 def test_a_missing_permission_is_named(deployment: Deployed, folder: str) -> None:
-    key, outputs = f"{folder}/berths.csv", deployment.outputs
+    outputs = deployment.outputs
     with deployment.permission_removed(f"{outputs.name}-copy-object", "s3:PutObject"):
-        deployment.put(key, BODY)
-        failure = failed(deployment.one_run(key), "AccessDenied")
-    assert f"copying s3://{outputs.source_bucket}/{key} to s3://{outputs.target_bucket}/{key}" in failure.cause
-    assert "Give the function's role the permission behind CopyObject in infra/functions.yaml" in failure.cause
-    assert deployment.versions(key) == []
-    assert_replayed(deployment, failure)
+        failures = failed(deployment, put(deployment, folder), "AccessDenied")
+    for failure in failures:
+        key = failure.key
+        assert f"copying s3://{outputs.source_bucket}/{key} to s3://{outputs.target_bucket}/{key}" in failure.cause
+        assert "Give the function's role the permission behind CopyObject in infra/functions.yaml" in failure.cause
+        assert deployment.versions(key) == []
+    assert_replayed(deployment, failures)
+
+
+def test_tags_that_may_not_be_read_are_not_left_behind(deployment: Deployed, folder: str) -> None:
+    hidden = ("s3:GetObjectTagging", "s3:GetObjectVersionTagging")
+    with deployment.permission_removed(f"{deployment.outputs.name}-copy-object", *hidden):
+        failures = failed(deployment, put(deployment, folder, tagging="class=express&berth=4%2F2"), "AccessDenied")
+    for failure in failures:
+        assert "GetObjectTagging" in failure.cause
+        assert "infra/functions.yaml" in failure.cause
+    for run in assert_replayed(deployment, failures):
+        assert deployment.tags(run.key) == {"class": "express", "berth": "4/2"}
+
+
+def test_queries_that_may_not_be_started(deployment: Deployed, folder: str) -> None:
+    with deployment.permission_removed(f"{deployment.outputs.name}-run-validation-query", "athena:StartQueryExecution"):
+        failures = failed(deployment, put(deployment, folder), "AccessDenied")
+    for failure in failures:
+        assert "the permission behind StartQueryExecution" in failure.cause
+    assert_replayed_without_another_copy(deployment, failures)
+
+
+@pytest.mark.parametrize(
+    "actions",
+    [
+        ["s3:DeleteObject"],
+        # What it may not see might have been changed since the proof.
+        ["s3:GetObjectTagging", "s3:GetObjectVersionTagging"],
+    ],
+    ids=["delete", "see-its-tags"],
+)
+def test_a_proved_source_that_its_function_may_not(actions: list[str], deployment: Deployed, folder: str) -> None:
+    if not deployment.moves:
+        pytest.skip("no rule of this deployment moves anything")
+    with deployment.permission_removed(f"{deployment.outputs.name}-delete-source", *actions):
+        keys = put(deployment, folder, tagging="class=express", modes=["move"])
+        failures = failed(deployment, keys)
+    assert_replayed_without_another_copy(deployment, failures)
+    assert deployment.tags(*keys) == {"class": "express"}
 
 
 def test_a_dead_letter_goes_back_and_is_handled(deployment: Deployed, folder: str) -> None:
