@@ -76,6 +76,7 @@ def delete_source(document: Document, known: Deletion, is_redrive: bool) -> Dele
             f"{target.bucket} kept no versions, so that a write could destroy it. Enable versioning there, delete "
             "the copy, then replay with --restart."
         )
+    lost = f"{location(target.bucket, target.key)} lost the proved version"
     seen_at_target = False
     for _ in range(LOOKS):
         now = head(source.bucket, source.region, source.key)
@@ -85,7 +86,7 @@ def delete_source(document: Document, known: Deletion, is_redrive: bool) -> Dele
             return _left(known, "another upload took its place after the proof")
         if not seen_at_target and (is_redrive or _is_old(proved_at, now.answered_at)):
             if not _holds(target):
-                return _copy_again(known, source, f"{location(target.bucket, target.key)} lost the proved version")
+                return _copy_again(known, source, lost)
             # The source is looked at last of all: one that is not versioned has nothing else to protect it.
             seen_at_target = True
             continue
@@ -93,8 +94,9 @@ def delete_source(document: Document, known: Deletion, is_redrive: bool) -> Dele
             if changed := _change(now, source, target):
                 return _copy_again(known, source, changed)
             return _deleted(known, source, document.rule.purge)
-        except ObjectChanged:
-            continue
+        except ObjectChanged as error:
+            if error.which == target:
+                return _copy_again(known, source, lost)
     raise Throttled(
         f"S3 refused {LOOKS} times to delete {location(source.bucket, source.key)}, as if somebody were writing it, "
         "and it is the proved object all the same. It is tried again."

@@ -140,8 +140,9 @@ def test_a_purge_deletes_the_proved_version(cloud: Cloud) -> None:
 def test_a_purge_is_refused_where_an_older_version_would_come_back(cloud: Cloud) -> None:
     older = cloud.upload(b"older")
     upload = cloud.upload(BYTES)
-    with pytest.raises(PurgeRefused, match=f"older version {older.version_id} .* never moved"):
+    with pytest.raises(PurgeRefused, match=f"older version {older.version_id} .* never moved") as raised:
         run(event(cloud, upload, rule={"purge": True}))
+    assert "take purge out of the rule, deploy and upload the file again" in str(raised.value)
     assert set(versions(cloud)) == {older.version_id, upload.version_id}
 
 
@@ -258,6 +259,14 @@ def test_a_source_that_is_replaced_while_its_tags_are_read_is_left(cloud: Cloud)
     assert markers(cloud) == []
 
 
+def test_a_tagged_source_whose_copy_is_lost_is_copied_again(cloud: Cloud) -> None:
+    made = tagged(cloud, cloud.upload(BYTES, Tagging="team=one"))
+    cloud.target.delete_object(Bucket=TARGET, Key=KEY, VersionId=made["document"]["copy"]["target"]["version_id"])
+    deletion = run(made)
+    assert (deletion.status, markers(cloud)) == ("copy_again", [])
+    assert "lost the proved version" in deletion.detail
+
+
 def give_versions(cloud: Cloud) -> None:
     cloud.source.put_bucket_versioning(Bucket=SOURCE, VersioningConfiguration={"Status": "Enabled"})
 
@@ -316,6 +325,16 @@ def test_a_purge_of_a_gone_source_takes_nothing_that_no_marker_hides(cloud: Clou
     cloud.source.delete_object(Bucket=SOURCE, Key=KEY)
     # The same bytes come back between the look and the listing.
     cloud.hooks.answer("ListObjectVersions", lambda: cloud.upload(BYTES))
+    assert run(made).status == "already_gone"
+    assert versions(cloud) == ["null"]
+
+
+def test_a_purge_of_a_gone_source_takes_no_other_object_from_under_a_marker(cloud: Cloud) -> None:
+    unversion_source(cloud)
+    made = event(cloud, cloud.upload(BYTES), rule={"purge": True})
+    cloud.upload(b"newer")
+    give_versions(cloud)
+    cloud.source.delete_object(Bucket=SOURCE, Key=KEY)
     assert run(made).status == "already_gone"
     assert versions(cloud) == ["null"]
 
