@@ -18,6 +18,7 @@ STRAIGHT = [
     "ChecksumVerified?",
     "IsCatalogued?",
     "NotCatalogued",
+    "DeleteSource?",
     "Succeeded",
 ]
 COPY_AGAIN = ["CopyObject", "CopyFinished?", "WaitForCopy"]
