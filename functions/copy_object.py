@@ -94,7 +94,7 @@ def _look_and_copy(task: Task, progress: Progress) -> Copy | None:
     """The protocol, once; None when it has to begin again."""
     target, source = _look_at_target(task), _look_at_source(task)
     if source is None:
-        return _source_is_gone(task, progress, target)
+        raise _source_missing(task, progress)
     mine = progress.written or is_upload(source.object, task.upload) or _is_removed(task)
     if not mine and not _may_be_ours(target, task):
         return _superseded(task, progress)
@@ -132,15 +132,11 @@ def _look_at_target(task: Task) -> Head | None:
     return head(task.settings.target_bucket, task.settings.target_region, task.target_key, absence_is_common=True)
 
 
-def _source_is_gone(task: Task, progress: Progress, target: Head | None) -> Copy:
-    """In a move, the execution of an upload of the same bytes may have moved them; else it is SourceMissing."""
+def _source_missing(task: Task, progress: Progress) -> SourceMissing:
+    """Also where a move of an equal upload may have deleted it: another one's metadata would be lost without a word."""
     end_uploads(task, progress.upload)
-    upload = task.upload
-    same = target and (target.object.etag, target.object.size_bytes) == (upload.etag, upload.size_bytes)
-    if task.rule.mode == "move" and same:
-        return Copy(status="superseded")
     also = f", or a later upload of it was moved already and is at {task.target}" if task.rule.mode == "move" else ""
-    raise SourceMissing(
+    return SourceMissing(
         f"{task.source} is gone: it was deleted or renamed{also}. If it is still wanted, upload it again; the upload "
         "has an execution of its own."
     )

@@ -304,19 +304,6 @@ def test_when_a_newer_version_is_deleted_for_good_the_older_one_that_is_current_
     assert cloud.arrived() == b"older"
 
 
-def test_an_upload_whose_bytes_another_execution_has_moved_is_superseded(cloud: Cloud) -> None:
-    """A client that sends a file twice makes two executions; the first one to prove the copy deletes the source."""
-    upload = cloud.upload(b"the same")
-    run(upload, rule={"mode": "move"})
-    cloud.source.delete_object(Bucket=SOURCE, Key=KEY)
-    assert run(upload, rule={"mode": "move"}).status == "superseded"
-    with pytest.raises(SourceMissing):
-        run(upload)
-    cloud.target.put_object(Bucket=TARGET, Key=KEY, Body=b"another!")
-    with pytest.raises(SourceMissing):
-        run(upload, rule={"mode": "move"})
-
-
 @pytest.mark.parametrize(("mode", "also"), [("copy", ""), ("move", "moved already")])
 def test_a_source_that_is_gone_is_told_with_what_may_have_become_of_it(cloud: Cloud, mode: str, also: str) -> None:
     upload = cloud.upload()
