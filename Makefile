@@ -1,6 +1,6 @@
 # Every target works on a machine with Python >= 3.11 and make: what it needs it sets up first.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test up down build lint typecheck check asl fix clean
+.PHONY: help setup demo test soak up down build lint typecheck check asl fix clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -18,7 +18,11 @@ export FERRY_RULES = $(call given,RULES)
 help: ## Show this list
 	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: $(READY) ## Make .venv with everything that is needed, and nothing else
+setsoak: $(READY) ## Move a 6 GB object, and try 5,000 random cases and every order with faults: an hour or two
+	@FERRY_SOAK=1 $(BIN)/python -m pytest -n 0 tests/e2e/test_large_objects.py
+	@FERRY_SOAK=1 FERRY_CASES=$${FERRY_CASES:-5000} $(BIN)/python -m pytest -n 2 --dist loadfile tests/model tests/properties
+
+up: $(READY) ## Make .venv with everything that is needed, and nothing else
 
 $(READY):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "S3 Ferry needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) -V)"; exit 1; }
@@ -38,6 +42,10 @@ demo: $(READY) ## Move a real file through a cloud of its own: make demo [FILE=p
 
 test: $(READY) ## Run every test, with coverage
 	@$(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report=term
+
+soak: $(READY) ## Move a 6 GB object, and try 5,000 random cases and every order with faults: an hour or two
+	@FERRY_SOAK=1 $(BIN)/python -m pytest -n 0 tests/e2e/test_large_objects.py
+	@FERRY_SOAK=1 FERRY_CASES=$${FERRY_CASES:-5000} $(BIN)/python -m pytest -n 2 --dist loadfile tests/model tests/properties
 
 up: $(READY) ## Start the embedded cloud in the background: make up [PORT=n] [RULES=path]
 	@$(BIN)/ferry up $${FERRY_PORT:+--port "$$FERRY_PORT"} $${FERRY_RULES:+--rules "$$FERRY_RULES"}

@@ -203,8 +203,8 @@ class Run:
 
     def _retag(self, *_: Values) -> bool:
         latest = self._latest()
-        # In another number: HEAD tells no more of them, and the deletion looks no further.
-        tags = {f"tag {number}": str(self.sequence) for number in range(len(latest.tags[-1]) + 1)}
+        # Other values in the same number: HEAD tells no more than how many there are.
+        tags = {f"tag {number}": str(self.sequence) for number in range(max(1, len(latest.tags[-1])))}
         tag_set: Any = [{"Key": name, "Value": value} for name, value in tags.items()]
         try:
             self.world.source.put_object_tagging(Bucket=self.source, Key=latest.key, Tagging={"TagSet": tag_set})
