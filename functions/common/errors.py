@@ -21,7 +21,7 @@
     ├── CrawlTimedOut             no crawl ended in time
     ├── ValidationFailed          the file, or what can be queried of it, is not right
     ├── QueryFailed               Athena could not run a query
-    ├── PurgeRefused              purging would bring an older version back that was never moved
+    ├── PurgeRefused              purging would bring an older version back, or a lock forbids it
     ├── SourceKeepsChanging       somebody else changes what travels with the source, or removes its copy
     └── ProvedCopyMissing         the source is gone, and the target does not hold what was proved
 
@@ -120,7 +120,7 @@ class QueryFailed(FerryError):
 
 
 class PurgeRefused(FerryError):
-    """Purging would bring an older version back that was never moved."""
+    """Purging would bring an older version back that was never moved, or a lock forbids it."""
 
 
 class SourceKeepsChanging(FerryError):

@@ -179,6 +179,15 @@ def test_the_newer_of_two_uploads_is_never_lost_in_whatever_order_they_run(world
     assert world.arrived(NAME) == BYTES
 
 
+def test_an_edit_of_the_same_size_in_the_same_second_arrives(world: World) -> None:
+    """Sizes and times tell nothing: other tools' syncs miss this."""
+    edited = bytes(reversed(BYTES))
+    world.machine.run(world.upload(NAME, BYTES), "first")
+    ended = world.machine.run(world.upload(NAME, edited), "edited")
+    assert (len(edited), ended.document["copy"]["status"]) == (len(BYTES), "copied")
+    assert world.arrived(NAME) == edited
+
+
 def test_new_metadata_with_the_same_bytes_arrives(world: World) -> None:
     world.machine.run(world.upload(NAME, BYTES, Metadata={"colour": "red"}), "red")
     ended = world.machine.run(world.upload(NAME, BYTES, Metadata={"colour": "blue"}), "blue")
