@@ -8,6 +8,7 @@ looked at here holds until the write that it guards.
 """
 
 from infra.local.s3 import (
+    characters,
     checksums,
     completion,
     copies,
@@ -24,6 +25,7 @@ from infra.local.s3 import (
 def install() -> None:
     """Mend all of them."""
     for subject in (
+        characters,
         versions,
         checksums,
         copies,

@@ -5,12 +5,12 @@ AWS: "ListParts", "ListMultipartUploads" (S3 API reference): by key, then by whe
 
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import quote
 from xml.etree.ElementTree import Element, SubElement
 
 from ministack.services import s3
 
 from infra.local.replacing import rely_on, wrap
+from infra.local.s3.characters import as_url
 from infra.local.s3.requests import Answer, Query
 from infra.local.s3.uploads import Upload, find_upload, no_such_upload
 from infra.local.s3.xml import append, append_checksums
@@ -62,13 +62,13 @@ def _listing_uploads(list_uploads: Callable[..., Answer]) -> Any:
         uploads.sort(key=lambda upload: upload[:2])
         after = _position(uploads, key_marker, id_marker)
         page = uploads[after : after + most]
-        encode = quote if s3._qp(query, "encoding-type") == "url" else str
+        encode = as_url if s3._qp(query, "encoding-type") == "url" else str
         root = Element("ListMultipartUploadsResult", xmlns=s3.S3_NS)
         append(root, Bucket=bucket, KeyMarker=encode(key_marker), UploadIdMarker=id_marker, Prefix=encode(prefix))
         append(root, MaxUploads=most, IsTruncated=str(after + len(page) < len(uploads)).lower())
         if page:
             append(root, NextKeyMarker=encode(page[-1][0]), NextUploadIdMarker=page[-1][2])
-        if encode is quote:
+        if encode is as_url:
             append(root, EncodingType="url")
         for key, created, upload_id in page:
             found = SubElement(root, "Upload")
