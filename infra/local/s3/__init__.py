@@ -15,6 +15,7 @@ from infra.local.s3 import (
     limits,
     listings,
     locks,
+    metadata,
     permissions,
     reading,
     uploads,
@@ -27,6 +28,7 @@ def install() -> None:
     for subject in (
         characters,
         versions,
+        metadata,
         checksums,
         copies,
         uploads,
