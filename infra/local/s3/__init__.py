@@ -18,6 +18,7 @@ from infra.local.s3 import (
     metadata,
     permissions,
     reading,
+    tagging,
     uploads,
     versions,
 )
@@ -29,6 +30,7 @@ def install() -> None:
         characters,
         versions,
         metadata,
+        tagging,
         checksums,
         copies,
         uploads,
