@@ -420,6 +420,16 @@ def test_a_version_that_is_another_object_is_not_the_proved_one(cloud: Cloud) ->
     assert run(made).status == "copy_again"
 
 
+def test_tags_that_the_role_may_not_read_are_a_missing_permission_and_nobodys_change(cloud: Cloud) -> None:
+    upload = cloud.upload(BYTES, Tagging="team=data")
+    made = event(cloud, upload)
+    cloud.hooks.edits["HeadObject"] = lambda answer: answer.pop("TagCount", None)
+    cloud.hooks.answer("GetObjectTagging", Refusal("AccessDenied"))
+    with pytest.raises(AccessDenied, match=f"reading the tags of s3://{SOURCE}/.*GetObjectTagging"):
+        run(made)
+    assert versions(cloud) == [upload.version_id]
+
+
 def test_a_move_to_a_target_without_versions_deletes_nothing(cloud: Cloud) -> None:
     upload = cloud.upload(BYTES)
     target = ObjectVersion(bucket=TARGET, region=TARGET_REGION, key=KEY, version_id=None, etag=upload.etag)
