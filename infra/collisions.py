@@ -36,20 +36,27 @@ def goes_anywhere(rules: Rules, *numbers: int) -> bool:
     return any(not _target_ends(_rule(rules, number))[0] for number in numbers)
 
 
-def find(rules: Rules, one: int, other: int) -> Collision | None:
+def find(rules: Rules, one: int, other: int, letter: str) -> Collision | None:
     """A collision between two rules, by their places in the list; the place after the last is: no rule.
 
-    What is found is one, and none is missed but where a key is so short that a rule's prefix and suffix share it.
+    `letter` is `unused_letter(rules)`, which is found once for all pairs. What is found is a collision, and none is
+    missed but where a key is so short that a rule's prefix and suffix share it.
     """
-    begins, ends = zip(*(_target_ends(_rule(rules, number)) for number in (one, other)), strict=True)
-    target = max(begins, key=len) + _unused_letter(rules) + max(ends, key=len)
+    pair = _rule(rules, one), _rule(rules, other)
+    if pair[0].renaming is None and pair[1].renaming is None:
+        return None
+    begins, ends = zip(*map(_target_ends, pair), strict=True)
+    begin, end = max(begins, key=len), max(ends, key=len)
+    if not (all(map(begin.startswith, begins)) and all(map(end.endswith, ends))):
+        return None
+    target = begin + letter + end
     first, second = (_source(rules, number, target) for number in (one, other))
     if first is None or second is None or first == second:
         return None
     return Collision((first, second), target)
 
 
-def _unused_letter(rules: Rules) -> str:
+def unused_letter(rules: Rules) -> str:
     """A character that no rule looks for: no earlier rule takes a key with it, unless it takes all such keys."""
     looked_for = "".join(rule.prefix + rule.suffix for rule in rules.rules)
     letters = itertools.chain(_LETTERS, map(chr, itertools.count(0x100)))
@@ -76,5 +83,6 @@ def _source(rules: Rules, number: int, target_key: str) -> str | None:
         before, after = rule.renaming.before, rule.renaming.after
         kept = target_key[len(before) : len(target_key) - len(after)]
         key = kept if rule.renaming.of == "key" else rule.prefix + kept
-    decides = next((at for at, each in enumerate(rules.rules) if each.matches(key)), len(rules.rules))
-    return key if decides == number and not rule.exclude and rule.target_key(key) == target_key else None
+    if rule.exclude or not rule.matches(key) or rule.target_key(key) != target_key:
+        return None
+    return None if any(earlier.matches(key) for earlier in rules.rules[:number]) else key

@@ -204,24 +204,38 @@ class _File:
 
     def _look_for_collisions(self, rules: Rules, entries: list[_Entry]) -> None:
         """Find rules that would write one target key for two source keys."""
+        letter = collisions.unused_letter(rules)
         for number in range(len(entries) + 1):
-            found = [(other, collisions.find(rules, other, number)) for other in range(number)]
-            pairs = [(other, collision) for other, collision in found if collision]
-            # Two rules that each name a place at the target are a mistake; one that goes anywhere is a danger.
-            for other, collision in sorted(pairs, key=lambda pair: collisions.goes_anywhere(rules, pair[0], number))[
-                :1
-            ]:
+            told: tuple[int, collisions.Collision, bool] | None = None
+            for other in range(number):
+                # Two rules that each name a place at the target are a mistake; one that goes anywhere is a danger.
                 anywhere = collisions.goes_anywhere(rules, other, number)
-                renamer = entries[number if number < len(entries) and rules.rules[number].renaming else other]
-                name = "rename" if "rename" in renamer.at else "target_prefix"
-                one, two = (
-                    f"{key!r} ({_by(entries, at)})" for key, at in zip(collision.sources, (other, number), strict=True)
-                )
-                text = f"{name}: {one} and {two} would both become {collision.target!r}"
-                if anywhere:
-                    self.warn(renamer.at[name], f"{text}: if there are such keys, exclude them or rename them as well")
-                else:
-                    self.wrong(renamer.at[name], f"{text}; allowed are targets that no other rule has")
+                if told and anywhere:
+                    continue
+                if collision := collisions.find(rules, other, number, letter):
+                    told = other, collision, anywhere
+                    if not anywhere:
+                        break
+            if told:
+                self._tell_collision(rules, entries, number, *told)
+
+    def _tell_collision(
+        self,
+        rules: Rules,
+        entries: list[_Entry],
+        number: int,
+        other: int,
+        collision: collisions.Collision,
+        anywhere: bool,
+    ) -> None:
+        renamer = entries[number if number < len(entries) and rules.rules[number].renaming else other]
+        name = "rename" if "rename" in renamer.at else "target_prefix"
+        one, two = (f"{key!r} ({_by(entries, at)})" for key, at in zip(collision.sources, (other, number), strict=True))
+        text = f"{name}: {one} and {two} would both become {collision.target!r}"
+        if anywhere:
+            self.warn(renamer.at[name], f"{text}: if there are such keys, exclude them or rename them as well")
+        else:
+            self.wrong(renamer.at[name], f"{text}; allowed are targets that no other rule has")
 
     def _look_for_shadows(self, rules: Rules, entries: list[_Entry]) -> None:
         """Find rules that never decide."""

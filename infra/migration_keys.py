@@ -19,6 +19,9 @@ MOVE_GRADE: Grade = "readback"
 """A source is deleted only after its copy was read, unless its rule says otherwise."""
 
 ARCHIVES = ("GLACIER", "DEEP_ARCHIVE")
+MOST_RULES = 1000
+"""Each pair of rules is looked at for a collision, and the starter looks for the deciding rule from the first on."""
+
 SHOWN = 80
 """So many characters of a wrong value are told."""
 
@@ -151,6 +154,12 @@ def _names(node: Node) -> list[str]:
     return [_text(each) for each in node.value]
 
 
+def _rules(node: Node) -> Node:
+    if isinstance(node, yaml.SequenceNode) and len(node.value) > MOST_RULES:
+        raise Wrong(f"{len(node.value):,} are too many")
+    return node
+
+
 def meant(text: str, allowed: Iterable[str]) -> str:
     """What was probably meant, to be said after what is wrong."""
     close = difflib.get_close_matches(text, allowed, n=1)
@@ -177,7 +186,13 @@ SETTINGS = (
         "any",
         "The weakest proof that is enough, of all that no rule says otherwise of.",
     ),
-    Key("rules", lambda node: node, "a list of rules", "none", "The rules; the first that matches a key decides."),
+    Key(
+        "rules",
+        _rules,
+        f"a list of up to {MOST_RULES:,} rules",
+        "none",
+        "The rules; the first that matches a key decides.",
+    ),
 )
 """The keys at the top of the file."""
 

@@ -17,7 +17,7 @@ from functions.copying.wanted import SETTABLE_CLASSES
 from infra import collisions, migration
 from infra.build import CHECKOUT
 from infra.migration import Migration, RulesInvalid
-from infra.migration_keys import ARCHIVES, RULE_KEYS, SETTINGS, Key
+from infra.migration_keys import ARCHIVES, MOST_RULES, RULE_KEYS, SETTINGS, Key
 
 EXAMPLE = CHECKOUT / "migration.example.yaml"
 PAGE = CHECKOUT / "docs" / "rules.md"
@@ -61,7 +61,7 @@ def test_everything_that_can_be_said_is_read(reading: Reading) -> None:
     read = reading.load(
         """
         # A comment.
-        multipart_threshold_bytes: 5_242_881
+        multipart_threshold_bytes: 5242881
         minimum_grade: checksum
         rules:
           - suffix: .tmp
@@ -285,6 +285,23 @@ def test_a_mistake_is_one_line_with_file_line_key_and_what_is_allowed(reading: R
     assert line.startswith(told)
 
 
+def test_a_thousand_rules_are_the_most(reading: Reading) -> None:
+    lines = [f"  - prefix: {number}/\n    target_prefix: new/{number}/" for number in range(MOST_RULES)]
+    assert len(reading.load("\n".join(["rules:", *lines])).rules.rules) == MOST_RULES
+    told = reading.mistakes("\n".join(["rules:", *lines, '  - prefix: ""']))
+    assert told == ["m.yaml:2: rules: 1,001 are too many; allowed: a list of up to 1,000 rules"]
+
+
+def test_of_many_rules_with_one_target_each_is_told_of_once(reading: Reading) -> None:
+    lines = [f"  - prefix: {number}/\n    target_prefix: new/" for number in range(4)]
+    told = [line.partition(";")[0] for line in reading.mistakes("\n".join(["rules:", *lines]))]
+    assert told == [
+        f"m.yaml:{3 + 2 * number}: target_prefix: '0/x' (line 2) and '{number}/x' (line {2 + 2 * number}) "
+        "would both become 'new/x'"
+        for number in (1, 2, 3)
+    ]
+
+
 def test_every_mistake_of_a_file_is_told_in_the_files_order(reading: Reading) -> None:
     told = reading.mistakes(
         """
@@ -421,7 +438,7 @@ def key_rules(draw: Any) -> KeyRule:
 def test_a_collision_that_is_told_is_one(some: list[KeyRule], one: int, other: int) -> None:
     given_rules = Rules(rules=tuple(some))
     one, other = one % (len(some) + 1), other % (len(some) + 1)
-    found = collisions.find(given_rules, one, other)
+    found = collisions.find(given_rules, one, other, collisions.unused_letter(given_rules))
     if found is None:
         return
     first, second = found.sources
@@ -447,7 +464,7 @@ def test_two_rules_that_send_two_keys_to_one_target_are_found(some: list[KeyRule
             number = len(some) if rule is None else next(at for at, each in enumerate(some) if each is rule)
             sent.setdefault(rule.target_key(key) if rule else key, set()).add(number)
     for one, other in {pair for numbers in sent.values() for pair in itertools.combinations(sorted(numbers), 2)}:
-        assert collisions.find(given_rules, one, other)
+        assert collisions.find(given_rules, one, other, collisions.unused_letter(given_rules))
 
 
 @settings(max_examples=300, deadline=None, derandomize=True)
