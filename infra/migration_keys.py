@@ -119,6 +119,9 @@ def _threshold(node: Node) -> int:
     value = _scalar(node, "int")
     if not isinstance(value, int) or isinstance(value, bool):
         raise Wrong(f"{said(node)} is no whole number")
+    if node.value != str(value):
+        # YAML 1.1 takes 010 for eight and 1:30 for ninety.
+        raise Wrong(f"{said(node)} is not written in plain decimal digits")
     if not SMALLEST_MULTIPART_THRESHOLD <= value <= LARGEST_SINGLE_COPY:
         raise Wrong(f"{value:,} is too {'small' if value < SMALLEST_MULTIPART_THRESHOLD else 'large'}")
     return value

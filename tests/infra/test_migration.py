@@ -175,6 +175,26 @@ MISTAKES: dict[str, tuple[str | bytes, str]] = {
         "multipart_threshold_bytes: 1 GiB",
         "m.yaml:1: multipart_threshold_bytes: '1 GiB' is no whole number; allowed: a whole number from",
     ),
+    "threshold in octal digits": (
+        "multipart_threshold_bytes: 010000000000",
+        "m.yaml:1: multipart_threshold_bytes: '010000000000' is not written in plain decimal digits; a",
+    ),
+    "threshold in hexadecimal digits": (
+        "multipart_threshold_bytes: 0x10000000",
+        "m.yaml:1: multipart_threshold_bytes: '0x10000000' is not written in plain decimal digits; a",
+    ),
+    "threshold as hours": (
+        "multipart_threshold_bytes: 2000:00:00",
+        "m.yaml:1: multipart_threshold_bytes: '2000:00:00' is not written in plain decimal digits; a",
+    ),
+    "threshold with underscores": (
+        "multipart_threshold_bytes: 1_073_741_824",
+        "m.yaml:1: multipart_threshold_bytes: '1_073_741_824' is not written in plain decimal digits; a",
+    ),
+    "threshold with a sign": (
+        "multipart_threshold_bytes: +1073741824",
+        "m.yaml:1: multipart_threshold_bytes: '+1073741824' is not written in plain decimal digits; a",
+    ),
     "threshold tagged": (
         "multipart_threshold_bytes: !!int x",
         "m.yaml:1: multipart_threshold_bytes: 'x' is no whole number; allowed: a whole number from",
