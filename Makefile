@@ -18,11 +18,7 @@ export FERRY_RULES = $(call given,RULES)
 help: ## Show this list
 	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setsoak: $(READY) ## Move a 6 GB object, and try 5,000 random cases and every order with faults: an hour or two
-	@FERRY_SOAK=1 $(BIN)/python -m pytest -n 0 tests/e2e/test_large_objects.py
-	@FERRY_SOAK=1 FERRY_CASES=$${FERRY_CASES:-5000} $(BIN)/python -m pytest -n 2 --dist loadfile tests/model tests/properties
-
-up: $(READY) ## Make .venv with everything that is needed, and nothing else
+setup: $(READY) ## Make .venv with everything that is needed, and nothing else
 
 $(READY):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "S3 Ferry needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) -V)"; exit 1; }

@@ -24,3 +24,10 @@ def test_every_file_that_a_page_names_exists(page: str) -> None:
     assert named
     missing = [name for name in named if not (CHECKOUT / page).parent.joinpath(name).exists()]
     assert [name for name in missing if not (CHECKOUT / name).exists()] == []
+
+
+def test_every_target_of_the_makefile_has_one_rule_and_the_help_tells_all_of_them() -> None:
+    makefile = (CHECKOUT / "Makefile").read_text(encoding="utf-8")
+    (phony,) = re.findall(r"^\.PHONY: (.+)$", makefile, re.MULTILINE)
+    described = re.findall(r"^([a-z]+):.*?## .+$", makefile, re.MULTILINE)
+    assert sorted(described) == sorted(phony.split())
