@@ -8,6 +8,7 @@ import boto3
 import pytest
 
 from functions.common import clients
+from functions.copying import multipart
 from tests.model.explorer import TARGET, TARGET_REGION
 from tests.model.player import Player
 
@@ -31,6 +32,8 @@ def player(playing: tuple[boto3.Session, Player], monkeypatch: pytest.MonkeyPatc
     # A line of JSON for each of a hundred thousand calls is most of the time.
     logging.disable(logging.CRITICAL)
     monkeypatch.setattr(boto3, "DEFAULT_SESSION", session)
+    # Which of two threads asks first is nobody's choice, and each story is told again from its beginning.
+    monkeypatch.setattr(multipart, "PARTS_AT_ONCE", 1)
     clients._client.cache_clear()
     yield player
     logging.disable(logging.NOTSET)
