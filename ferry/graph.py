@@ -15,6 +15,7 @@ from rich.text import Text
 from ferry.executions import DefinedState, Execution, StateRun, Summary
 from ferry.screen import duration, line, size, visible
 from functions.common.models import Deletion, Document, Grade, Validation
+from functions.common.objects import location
 
 MARKS = {
     "SUCCEEDED": ("✓", "green"),
@@ -96,6 +97,10 @@ def outcome(execution: Execution, link: str | None, successor: Summary | None = 
     """
     grid = facts()
     document = execution.document
+    target = document.copy_.target if document and document.copy_ else None
+    if target and execution.state == "Succeeded":
+        version = f"  version {target.version_id}" if target.version_id else ""
+        grid.add_row("Now at", line(location(target.bucket, target.key), (version, "dim")))
     verification = document.verification if document else None
     if verification and verification.grade and execution.grade:
         grid.add_row("Proof", line(f"{verification.grade}: {GRADES_IN_WORDS[verification.grade]}"))

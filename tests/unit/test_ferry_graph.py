@@ -126,6 +126,11 @@ def test_what_became_of_a_moved_source_is_told(deletion: dict[str, str], told: s
     assert told in row
 
 
+def test_where_the_object_is_now_is_told() -> None:
+    execution = finished("SUCCEEDED", event(0, "SucceedStateEntered", name="Succeeded", input=document(copy=COPY)))
+    assert "Now at  s3://target/k  version v1" in render(graph.outcome(execution, None))
+
+
 def test_what_could_not_be_carried_and_another_key_at_the_target_are_told() -> None:
     given = json.loads(document(copy=COPY | {"notes": ["its class SNOW cannot be set: it is STANDARD now"]}))
     given["rule"]["target_key"] = "archive/airports.csv"
