@@ -2,6 +2,7 @@
 
 import re
 import socket
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,12 @@ def test_every_file_that_a_page_names_exists(page: str) -> None:
     assert named
     missing = [name for name in named if not (CHECKOUT / page).parent.joinpath(name).exists()]
     assert [name for name in missing if not (CHECKOUT / name).exists()] == []
+
+
+def test_every_folder_of_tests_is_run() -> None:
+    given = tomllib.loads((CHECKOUT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["pytest"]["ini_options"]
+    folders = {str(file.parent.relative_to(CHECKOUT)) for file in (CHECKOUT / "tests").rglob("test_*.py")}
+    assert folders == set(given["testpaths"])
 
 
 def test_every_target_of_the_makefile_has_one_rule_and_the_help_tells_all_of_them() -> None:
