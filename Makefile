@@ -37,7 +37,7 @@ demo: $(READY) ## Move a real file through a cloud of its own: make demo [FILE=p
 	@$(BIN)/ferry demo $${FERRY_FILE:+"$$FERRY_FILE"} $${FERRY_KEY:+--key "$$FERRY_KEY"}
 
 test: $(READY) ## Run every test, with coverage
-	@$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --cov --cov-report=term
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --cov --cov-report=term
 
 soak: $(READY) ## Move a 6 GB object, and try 5,000 random cases and every order with faults: an hour or two
 	@FERRY_SOAK=1 $(BIN)/python -m pytest -n 0 tests/e2e/test_large_objects.py
