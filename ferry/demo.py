@@ -82,8 +82,7 @@ def _print_facts(
 ) -> None:
     document = execution.document
     facts = graph.facts()
-    version = f"  version {target.version_id}" if target.version_id else ""
-    facts.add_row("Now at", screen.line(f"s3://{target.bucket}/{target.key}", (version, "dim")))
+    facts.add_row("Now at", graph.place(target))
     grade = document.verification.grade if document and document.verification else None
     if grade is None:
         raise Problem("The execution succeeded without a proof.")

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from ferry.executions import DefinedState, Execution, StateRun, Summary
 from ferry.screen import duration, line, size, visible
-from functions.common.models import Deletion, Document, Grade, Validation
+from functions.common.models import Deletion, Document, Grade, ObjectVersion, Validation
 from functions.common.objects import location
 
 MARKS = {
@@ -99,8 +99,7 @@ def outcome(execution: Execution, link: str | None, successor: Summary | None = 
     document = execution.document
     target = document.copy_.target if document and document.copy_ else None
     if target and execution.state == "Succeeded":
-        version = f"  version {target.version_id}" if target.version_id else ""
-        grid.add_row("Now at", line(location(target.bucket, target.key), (version, "dim")))
+        grid.add_row("Now at", place(target))
     verification = document.verification if document else None
     if verification and verification.grade and execution.grade:
         grid.add_row("Proof", line(f"{verification.grade}: {GRADES_IN_WORDS[verification.grade]}"))
@@ -151,6 +150,12 @@ def checked(validation: Validation) -> str:
         said.append(f"{_count(len(validation.checks), 'check')} passed: {', '.join(validation.checks)}")
     said += [f"but {warning}" for warning in validation.warnings]
     return "; ".join(said) or "passed"
+
+
+def place(target: ObjectVersion) -> Text:
+    """Where an object is, and which version of it."""
+    version = f"  version {target.version_id}" if target.version_id else ""
+    return line(location(target.bucket, target.key), (version, "dim"))
 
 
 def deleted(deletion: Deletion) -> str:

@@ -12,13 +12,13 @@ from typing import Any
 import yaml
 
 from functions.common.models import GRADES, LARGEST_SINGLE_COPY, SMALLEST_MULTIPART_THRESHOLD, Grade, Rule
+from functions.common.objects import ARCHIVE_CLASSES
 from functions.common.rules import LONGEST_KEY_BYTES, Renaming
 from functions.copying.wanted import SETTABLE_CLASSES
 
 MOVE_GRADE: Grade = "readback"
 """A source is deleted only after its copy was read, unless its rule says otherwise."""
 
-ARCHIVES = ("GLACIER", "DEEP_ARCHIVE")
 MOST_RULES = 1000
 """Each pair of rules is looked at for a collision, and the starter looks for the deciding rule from the first on."""
 
@@ -146,7 +146,7 @@ def _versions(node: Node) -> str:
 
 def _storage_class(node: Node) -> str:
     text = _text(node)
-    if text in ARCHIVES:
+    if text in ARCHIVE_CLASSES:
         raise Wrong(f"{text!r} is an archive, and a copy in it could not be read for its proof")
     return _one_of(*SETTABLE_CLASSES)(node)
 

@@ -12,12 +12,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from functions.common.models import GRADES, Rule
+from functions.common.objects import ARCHIVE_CLASSES
 from functions.common.rules import KeyRule, Renaming, Rules, decide
 from functions.copying.wanted import SETTABLE_CLASSES
 from infra import collisions, migration
 from infra.build import CHECKOUT
 from infra.migration import Migration, RulesInvalid
-from infra.migration_keys import ARCHIVES, MOST_RULES, RULE_KEYS, SETTINGS, Key
+from infra.migration_keys import MOST_RULES, RULE_KEYS, SETTINGS, Key
 
 EXAMPLE = CHECKOUT / "migration.example.yaml"
 PAGE = CHECKOUT / "docs" / "rules.md"
@@ -540,4 +541,4 @@ def test_each_storage_class_that_s3_knows_is_allowed_or_left_out_on_purpose() ->
     elsewhere = {"OUTPOSTS", "SNOW", "EXPRESS_ONEZONE", "FSX_OPENZFS", "FSX_ONTAP"}
     backups = {"AWS_BACKUP_WARM", "AWS_BACKUP_LOW_COST_WARM"}
     known: Any = botocore.session.get_session().get_service_model("s3").shape_for("StorageClass")
-    assert set(known.enum) == {*SETTABLE_CLASSES, *ARCHIVES, *elsewhere, *backups}
+    assert set(known.enum) == {*SETTABLE_CLASSES, *ARCHIVE_CLASSES, *elsewhere, *backups}

@@ -48,13 +48,13 @@ class World:
     glue: "GlueClient"
     iam: "IAMClient"
 
-    def upload(self, name: str, body: bytes, **arguments: Any) -> ExecutionInput:
+    def upload(self, name: str, body: bytes, bucket: str = "", **arguments: Any) -> ExecutionInput:
         """Upload an object under the test's folder, and say what the starter would."""
-        key = f"{self.folder}/{name}"
-        put = self.source.put_object(Bucket=self.outputs.source_bucket, Key=key, Body=body, **arguments)
+        bucket, key = bucket or self.outputs.source_bucket, f"{self.folder}/{name}"
+        put = self.source.put_object(Bucket=bucket, Key=key, Body=body, **arguments)
         return ExecutionInput(
             source=Source(
-                bucket=self.outputs.source_bucket,
+                bucket=bucket,
                 region=self.outputs.source_region,
                 key=key,
                 version_id=put.get("VersionId"),

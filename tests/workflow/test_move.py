@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from functions.common.bounds import FRESH_COPIES_BEFORE_DELETION
-from functions.common.models import ExecutionInput, Rule, Source
+from functions.common.models import ExecutionInput, Rule
 from statemachine.graph import StateGraph
 from statemachine.render import ASL_FILE
 from tests.workflow.conftest import World
@@ -37,18 +37,7 @@ def versioned(world: World) -> str:
 
 def upload_to(world: World, bucket: str, body: bytes = BYTES, **rule: Any) -> ExecutionInput:
     """Upload an object to a bucket of the test's own, to be moved."""
-    key = f"{world.folder}/a.bin"
-    put = world.source.put_object(Bucket=bucket, Key=key, Body=body)
-    source = Source(
-        bucket=bucket,
-        region=world.outputs.source_region,
-        key=key,
-        version_id=put.get("VersionId"),
-        etag=put["ETag"].strip('"'),
-        sequencer=uuid.uuid4().hex[:16],
-        size_bytes=len(body),
-    )
-    return move(ExecutionInput(source=source), **rule)
+    return move(world.upload("a.bin", body, bucket), **rule)
 
 
 def is_there(world: World, given: ExecutionInput) -> bool:
