@@ -5,7 +5,10 @@
 PYTHON ?= python3
 BIN := .venv/bin
 # What was installed, where, and with which Python: scripts in .venv/bin hold absolute paths.
-READY := .venv/.ready-$(shell { cat requirements/*.txt; sed -n '/^\[build-system\]/,/^\[tool.ruff\]/p' pyproject.toml; pwd; $(PYTHON) -V; } 2>&1 | cksum | cut -d' ' -f1)
+READY := .venv/.ready-$(shell { cat requirements/venv.txt requirements/tools.txt; sed -n '/^\[build-system\]/,/^\[tool.ruff\]/p' pyproject.toml; pwd; $(PYTHON) -V; } 2>&1 | cksum | cut -d' ' -f1)
+
+# What checks the Terraform takes longer to install than all else, and `make demo` does not need it.
+CHECKS := .venv-tools/.checks-$(shell cat requirements/checks.txt | cksum | cut -d' ' -f1)
 
 # Given on the command line only: PORT in an environment is somebody else's. They reach the shell through the
 # environment, so that a name may hold quotes, dollars and spaces.
@@ -18,7 +21,7 @@ export FERRY_RULES = $(call given,RULES)
 help: ## Show this list
 	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: $(READY) ## Make .venv with everything that is needed, and nothing else
+setup: $(READY) $(CHECKS) ## Make .venv with everything that is needed, and nothing else
 
 $(READY):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "S3 Ferry needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) -V)"; exit 1; }
@@ -31,6 +34,11 @@ $(READY):
 	@$(PYTHON) -m venv .venv-tools
 	@.venv-tools/bin/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements/tools.txt
 	@ln -sf ../../.venv-tools/bin/aws .venv/bin/aws
+	@touch $@
+
+$(CHECKS): $(READY)
+	@echo "Setting up checkov (once, about half a minute)"
+	@.venv-tools/bin/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements/checks.txt
 	@touch $@
 
 demo: $(READY) ## Move a real file through a cloud of its own: make demo [FILE=path] [KEY=key]

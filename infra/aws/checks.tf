@@ -1,0 +1,50 @@
+# What no single variable shows: refused in the plan, before anything is made.
+locals {
+  _overlaps = flatten([
+    for a, one in local.sources : [
+      for b, other in local.sources : { text = "${a} and ${b}", of_one_bucket = one.bucket == other.bucket }
+      if index(keys(local.sources), a) < index(keys(local.sources), b)
+      && (startswith(one.prefix, other.prefix) || startswith(other.prefix, one.prefix))
+      && (endswith(one.suffix, other.suffix) || endswith(other.suffix, one.suffix))
+    ]
+  ])
+  _overlaps_in_one_bucket = [for overlap in local._overlaps : overlap.text if overlap.of_one_bucket]
+  _overlaps_of_buckets    = [for overlap in local._overlaps : overlap.text if !overlap.of_one_bucket]
+
+  _contradictory_buckets = [
+    for bucket, kinds in {
+      for source in values(local.sources) : source.bucket => jsonencode([source.region, source.account, source.create, source.versioning, source.kms_key_arn])...
+    } : bucket if length(distinct(kinds)) > 1
+  ]
+  _created_elsewhere = [for key, source in local.sources : key if source.create && source.account != local.account]
+}
+
+resource "terraform_data" "checks" {
+  lifecycle {
+    precondition {
+      # S3 refuses overlapping filters of one bucket, too, but only when half of the deployment is made.
+      condition     = length(local._overlaps_in_one_bucket) == 0
+      error_message = "sources: ${join("; ", local._overlaps_in_one_bucket)}: both select some of the same uploads of one bucket. S3 takes only filters that do not overlap."
+    }
+
+    precondition {
+      condition     = var.sources_share_keys || length(local._overlaps_of_buckets) == 0
+      error_message = "sources: ${join("; ", local._overlaps_of_buckets)}: uploads of two buckets could have the same key, and one would replace the other at the target. Give them prefixes that do not overlap, or set sources_share_keys = true."
+    }
+
+    precondition {
+      condition     = length(local._contradictory_buckets) == 0
+      error_message = "sources: ${join(", ", local._contradictory_buckets)}: the entries of one bucket must agree on region, account_id, create, versioning and kms_key_arn."
+    }
+
+    precondition {
+      condition     = length(local._created_elsewhere) == 0
+      error_message = "sources: ${join(", ", local._created_elsewhere)}: a bucket of another account cannot be created from here. Name it in `bucket` and set create = false."
+    }
+
+    precondition {
+      condition     = !contains(keys(local.source_buckets), local.target_bucket)
+      error_message = "target_bucket: '${local.target_bucket}' is a source bucket, too: every copy would be an upload of its own, without end."
+    }
+  }
+}

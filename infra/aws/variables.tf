@@ -1,0 +1,214 @@
+variable "name" {
+  description = "What the deployment is called: every resource's name begins with it. IAM is global, so two deployments in one account need two names."
+  type        = string
+  default     = "ferry"
+  nullable    = false
+
+  validation {
+    # "<name>-athena-results-<account>-<region>" is the longest bucket name, of at most 63 characters.
+    condition     = can(regex("^[a-z][a-z0-9-]{0,18}[a-z0-9]$", var.name)) && !strcontains(var.name, "--")
+    error_message = "name: '${var.name}' must have 2 to 20 characters: lower-case letters, digits and single hyphens, beginning with a letter, not ending with a hyphen."
+  }
+}
+
+variable "target_region" {
+  description = "The region of the target bucket, the queue, the functions, the state machine and the catalogue."
+  type        = string
+  default     = "us-east-1"
+  nullable    = false
+
+  validation {
+    condition     = contains(local.regions, var.target_region)
+    error_message = "target_region: '${var.target_region}' is no region of AWS that S3 Ferry knows. Known are ${join(", ", local.regions)}."
+  }
+}
+
+variable "sources" {
+  description = <<-TEXT
+    The buckets whose uploads are moved, by a name of your choice. `region` is the bucket's region. `bucket` is its name;
+    without one, "<name>-source-<account>-<region>". `create = false` adopts a bucket that exists: Terraform then manages
+    nothing of it, and `ferry adopt` connects it. `account_id` is the bucket's account, if it is another one: it then has
+    to be adopted. `prefix` and `suffix` select the uploads. `versioning` is for a bucket that is created.
+    `kms_key_arn` is the key that the bucket's objects are encrypted with, if it is a customer managed one.
+  TEXT
+  type = map(object({
+    region      = string
+    bucket      = optional(string)
+    create      = optional(bool, true)
+    account_id  = optional(string)
+    prefix      = optional(string, "")
+    suffix      = optional(string, "")
+    versioning  = optional(bool, false)
+    kms_key_arn = optional(string)
+  }))
+  default  = { main = { region = "us-west-2" } }
+  nullable = false
+
+  validation {
+    # The functions' environment holds the account of each bucket, and Lambda gives it 4 KB.
+    condition     = length(var.sources) >= 1 && length(var.sources) <= 40
+    error_message = "sources: there must be 1 to 40 of them, not ${length(var.sources)}."
+  }
+
+  validation {
+    condition     = alltrue([for key in keys(var.sources) : can(regex("^[a-z0-9][a-z0-9-]{0,30}$", key))])
+    error_message = "sources: each must be called by at most 31 lower-case letters, digits and hyphens, not ${join(", ", [for key in keys(var.sources) : "'${key}'" if !can(regex("^[a-z0-9][a-z0-9-]{0,30}$", key))])}."
+  }
+
+  validation {
+    condition     = alltrue([for source in values(var.sources) : contains(local.regions, source.region)])
+    error_message = "sources: ${join(", ", [for key, source in var.sources : "${key}: '${source.region}'" if !contains(local.regions, source.region)])}: no region of AWS that S3 Ferry knows. Known are ${join(", ", local.regions)}."
+  }
+
+  validation {
+    condition     = alltrue([for source in values(var.sources) : source.bucket == null || can(regex(local.bucket_name, source.bucket)) && !can(regex(local.reserved_bucket_name, source.bucket))])
+    error_message = "sources: ${join(", ", [for key, source in var.sources : "${key}: '${source.bucket}'" if source.bucket != null && (!can(regex(local.bucket_name, source.bucket)) || can(regex(local.reserved_bucket_name, source.bucket)))])}: no name that a bucket may have (3 to 63 lower-case letters, digits, dots and hyphens, beginning and ending with a letter or digit, no IP address, none of S3's own beginnings and endings)."
+  }
+
+  validation {
+    condition     = alltrue([for source in values(var.sources) : source.account_id == null || can(regex("^[0-9]{12}$", source.account_id))])
+    error_message = "sources: account_id must be twelve digits: ${join(", ", [for key, source in var.sources : "${key}: '${source.account_id}'" if source.account_id != null && !can(regex("^[0-9]{12}$", source.account_id))])}."
+  }
+
+  validation {
+    condition     = alltrue([for source in values(var.sources) : source.create || source.bucket != null])
+    error_message = "sources: ${join(", ", [for key, source in var.sources : key if !source.create && source.bucket == null])}: a bucket that exists already (create = false) needs its name in `bucket`."
+  }
+
+  validation {
+    condition     = alltrue([for source in values(var.sources) : !source.create || source.kms_key_arn == null])
+    error_message = "sources: ${join(", ", [for key, source in var.sources : key if source.create && source.kms_key_arn != null])}: kms_key_arn is for a bucket that exists already (create = false); a bucket that is created takes the key of create_kms_keys."
+  }
+
+  validation {
+    condition     = alltrue([for source in values(var.sources) : source.kms_key_arn == null || can(regex("^arn:aws:kms:${source.region}:[0-9]{12}:key/[a-z0-9-]+$", source.kms_key_arn))])
+    error_message = "sources: ${join(", ", [for key, source in var.sources : key if source.kms_key_arn != null && !can(regex("^arn:aws:kms:${source.region}:[0-9]{12}:key/[a-z0-9-]+$", source.kms_key_arn))])}: kms_key_arn must be the ARN of a key (no alias) in the bucket's region."
+  }
+}
+
+variable "sources_share_keys" {
+  description = "Whether uploads of two source buckets may have the same key. The later one then replaces the earlier one at the target (as a new version)."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
+variable "target_bucket" {
+  description = "The name of the target bucket, which is created; without one, \"<name>-target-<account>-<region>\"."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.target_bucket == null || can(regex(local.bucket_name, var.target_bucket)) && !can(regex(local.reserved_bucket_name, var.target_bucket))
+    error_message = "target_bucket: '${coalesce(var.target_bucket, "-")}' is no name that a bucket may have (3 to 63 lower-case letters, digits, dots and hyphens, beginning and ending with a letter or digit, no IP address, none of S3's own beginnings and endings)."
+  }
+
+  validation {
+    condition     = var.target_bucket == null || !contains([for source in values(var.sources) : coalesce(source.bucket, "-")], coalesce(var.target_bucket, "+"))
+    error_message = "target_bucket: '${coalesce(var.target_bucket, "-")}' is a source bucket, too: every copy would be an upload of its own, without end."
+  }
+}
+
+variable "target_versioning" {
+  description = "Whether the target keeps versions. Without them nothing can be moved (only copied), since anybody's write would destroy the only copy."
+  type        = bool
+  default     = true
+  nullable    = false
+
+  validation {
+    condition     = var.target_versioning || length(local.moving_rules) == 0
+    error_message = "target_versioning: infra/aws/migration.yaml moves objects (${join(", ", local.moving_rules)}), and without versions at the target anybody's write there would destroy the only copy. Leave target_versioning true, or copy instead of moving."
+  }
+}
+
+variable "create_kms_keys" {
+  description = "Whether everything at rest is encrypted with customer managed KMS keys, one made in each region, rather than with AWS's own."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
+variable "alert_emails" {
+  description = "Who is written to when an execution fails or an alarm goes off. Each address has to confirm its subscriptions, one for each region."
+  type        = set(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for address in var.alert_emails : can(regex("^[^@\\s]+@[^@\\s]+\\.[^@\\s]+$", address))])
+    error_message = "alert_emails: no addresses: ${join(", ", [for address in var.alert_emails : "'${address}'" if !can(regex("^[^@\\s]+@[^@\\s]+\\.[^@\\s]+$", address))])}."
+  }
+}
+
+variable "oldest_message_alarm_minutes" {
+  description = "How long an upload's event may wait in the queue before an alarm goes off, in minutes."
+  type        = number
+  default     = 30
+  nullable    = false
+
+  validation {
+    condition     = var.oldest_message_alarm_minutes >= 1 && var.oldest_message_alarm_minutes <= 10080 && floor(var.oldest_message_alarm_minutes) == var.oldest_message_alarm_minutes
+    error_message = "oldest_message_alarm_minutes: ${var.oldest_message_alarm_minutes} must be a whole number from 1 to 10080 (a week)."
+  }
+}
+
+variable "log_retention_days" {
+  description = "How long logs are kept, in days."
+  type        = number
+  default     = 90
+  nullable    = false
+
+  validation {
+    condition     = contains([1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653], var.log_retention_days)
+    error_message = "log_retention_days: CloudWatch Logs does not keep logs for ${var.log_retention_days} days; choose e.g. 30, 90, 180, 365 or 3653."
+  }
+}
+
+variable "starters_at_once" {
+  description = "How many starters may work on the queue at once (the event source mapping's maximum concurrency)."
+  type        = number
+  default     = 5
+  nullable    = false
+
+  validation {
+    condition     = var.starters_at_once >= 2 && var.starters_at_once <= 1000 && floor(var.starters_at_once) == var.starters_at_once
+    error_message = "starters_at_once: ${var.starters_at_once} must be a whole number from 2 to 1000."
+  }
+}
+
+variable "query_scan_limit_gb" {
+  description = "How much data one validation query may scan, in GB; a file that needs more fails in its validation. Athena bills by the TB."
+  type        = number
+  default     = 1024
+  nullable    = false
+
+  validation {
+    condition     = var.query_scan_limit_gb >= 1 && var.query_scan_limit_gb <= 102400 && floor(var.query_scan_limit_gb) == var.query_scan_limit_gb
+    error_message = "query_scan_limit_gb: ${var.query_scan_limit_gb} must be a whole number from 1 to 102400."
+  }
+}
+
+variable "powertools_layer_arn" {
+  description = "The layer with Powertools for AWS Lambda and pydantic, for Python 3.13 on arm64; without one, the public layer in the target region."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.powertools_layer_arn == null || can(regex("^arn:aws:lambda:${var.target_region}:[0-9]{12}:layer:[A-Za-z0-9_-]+:[0-9]+$", var.powertools_layer_arn))
+    error_message = "powertools_layer_arn: '${coalesce(var.powertools_layer_arn, "-")}' is no ARN of a layer's version in the target region ${var.target_region}."
+  }
+}
+
+variable "force_destroy" {
+  description = "Whether `make destroy` also deletes the objects in the buckets that were created here. It cannot be undone."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
+variable "tags" {
+  description = "Tags for every resource."
+  type        = map(string)
+  default     = {}
+  nullable    = false
+}
