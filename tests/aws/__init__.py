@@ -1,0 +1,1 @@
+"""The Terraform of infra/aws, judged without an account."""

@@ -1,0 +1,1 @@
+"""Which action of which function is needed, shown by taking each away."""
