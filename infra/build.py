@@ -1,30 +1,24 @@
-"""Build dist/<function>.zip: the code that both targets run.
+"""Build what Lambda gets: dist/<function>.zip, the code that both targets run, and dist/layer.zip, the SDK.
 
-A zip holds this project's own code only, and of that only what the function may use: its module,
+A function's zip holds this project's own code only, and of that only what the function may use: its module,
 `functions/common` and, for the validation, its own package and the checks. Third-party packages come from
-the runtime (layers on AWS, .venv here). Same sources, same bytes: fixed times and modes, sorted names, and
-stored, not deflated, since zlib's output differs between versions. So building twice changes nothing.
-Raises DeclarationInvalid for a function without a module.
+the runtime (layers on AWS, .venv here). Same sources, same bytes, so building twice changes nothing.
+Raises DeclarationInvalid for a function without a module, BuildFailed for a layer that cannot be built.
 """
 
-import io
 import sys
-import zipfile
 from pathlib import Path
 
-from infra import functions
+from infra import functions, layer, zips
 from infra.errors import DeclarationInvalid, InfraError
 
-CHECKOUT = Path(__file__).resolve().parent.parent
-DISTRIBUTION = CHECKOUT / "dist"
+CHECKOUT = zips.CHECKOUT
+DISTRIBUTION = zips.DISTRIBUTION
 OWN_FOLDERS = {
     "copy_object": ("copying",),
     "run_validation_query": ("validation", "checks"),
 }
 """The folders that only one function uses; every function has `common`."""
-
-_EPOCH = (1980, 1, 1, 0, 0, 0)
-"""The earliest time that a zip can hold."""
 
 
 def package(key: str, checkout: Path = CHECKOUT) -> bytes:
@@ -36,24 +30,13 @@ def package(key: str, checkout: Path = CHECKOUT) -> bytes:
     files = [code / "__init__.py", module]
     for folder in ("common", *OWN_FOLDERS.get(key, ())):
         files += (file for file in (code / folder).rglob("*") if file.suffix in (".py", ".sql"))
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as target:
-        for file in sorted(files):
-            target.writestr(entry(file.relative_to(checkout).as_posix()), file.read_bytes())
-    return buffer.getvalue()
-
-
-def entry(name: str, executable: bool = False) -> zipfile.ZipInfo:
-    """Name a file in a zip by nothing that changes from build to build."""
-    info = zipfile.ZipInfo(name, _EPOCH)
-    info.create_system = 3  # Unix, on every machine: Lambda reads the modes
-    info.external_attr = (0o100755 if executable else 0o100644) << 16
-    return info
+    return zips.pack({file.relative_to(checkout).as_posix(): file.read_bytes() for file in files})
 
 
 def build(directory: Path = DISTRIBUTION, checkout: Path = CHECKOUT) -> list[Path]:
-    """Write the zip of every declared function; zips of others are removed."""
+    """Write the zip of every declared function, and the layer's; zips of others are removed."""
     packages = {f"{key}.zip": package(key, checkout) for key in functions.load()}
+    packages[layer.NAME] = layer.package(layer.fetch_wheels(directory))
     directory.mkdir(parents=True, exist_ok=True)
     for stale in set(directory.glob("*.zip")) - {directory / name for name in packages}:
         stale.unlink()

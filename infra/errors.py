@@ -2,6 +2,7 @@
 
 InfraError
 ├── DeclarationInvalid   infra/functions.yaml, the workflow or a module of a function is not right
+├── BuildFailed          what a Lambda is given cannot be built: the wheels of the layer cannot be downloaded
 ├── OutputsMissing       there is no outputs.json, or it is not one: no cloud runs there
 ├── CloudFailed          the embedded cloud did not start
 └── CloudRunsOtherwise   one runs already, with other settings
@@ -14,6 +15,10 @@ class InfraError(Exception):
 
 class DeclarationInvalid(InfraError):
     """A file of this checkout that describes the infrastructure is wrong."""
+
+
+class BuildFailed(InfraError):
+    """Something that is put on a Lambda cannot be built."""
 
 
 class OutputsMissing(InfraError):

@@ -28,10 +28,11 @@ from botocore.config import Config
 
 from functions.common.rules import NO_RULES, Rules
 from infra import functions
-from infra.build import CHECKOUT, entry, package
+from infra.build import CHECKOUT, package
 from infra.errors import DeclarationInvalid
 from infra.functions import PLACEHOLDER, Function
 from infra.outputs import Outputs
+from infra.zips import entry
 from statemachine.check import findings_in_file
 
 if TYPE_CHECKING:

@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -83,8 +84,26 @@ def test_a_declared_function_without_a_module_is_named(tmp_path: Path) -> None:
         build.package("starter", checkout)
 
 
-def test_build_writes_one_zip_for_each_function_and_removes_stale_ones(tmp_path: Path) -> None:
-    (tmp_path / "gone.zip").write_bytes(b"")
-    built = build.build(tmp_path)
-    assert sorted(path.name for path in tmp_path.iterdir()) == [f"{key}.zip" for key in KEYS]
-    assert {path.read_bytes() for path in built} == {build.package(key) for key in KEYS}
+@pytest.mark.parametrize("key", KEYS)
+def test_a_zip_is_small_and_holds_neither_tests_nor_what_only_the_build_needs(key: str) -> None:
+    content = build.package(key)
+    assert len(content) <= 200_000
+    assert all(name.startswith("functions/") and name.endswith((".py", ".sql")) for name in names(content))
+    for file in zipfile.ZipFile(io.BytesIO(content)).infolist():
+        imported = re.findall(rb"^\s*(?:from|import) (\w+)", zipfile.ZipFile(io.BytesIO(content)).read(file), re.M)
+        assert not {b"stepfunctions", b"statemachine", b"infra", b"ferry", b"tests", b"pytest"} & set(imported)
+
+
+def test_what_is_wrong_in_the_declaration_stops_the_build_in_one_line(tmp_path: Path) -> None:
+    checkout = copied_checkout(tmp_path)
+    shutil.copytree(build.CHECKOUT / "infra", checkout / "infra", ignore=shutil.ignore_patterns(".terraform"))
+    shutil.copytree(build.CHECKOUT / "requirements", checkout / "requirements")
+    declaration = checkout / "infra" / "functions.yaml"
+    declaration.write_text(declaration.read_text(encoding="utf-8").replace("  timeout_seconds: 30\n", "", 1))
+    ran = subprocess.run(
+        [sys.executable, "-m", "infra.build"], cwd=checkout, capture_output=True, text=True, check=False
+    )
+    assert (ran.returncode, ran.stdout) == (1, "")
+    assert ran.stderr.count("\n") == 1
+    assert re.search(r"infra/functions\.yaml.*poll_crawler\.timeout_seconds: ", ran.stderr)
+    assert not (checkout / "dist").exists()

@@ -1,0 +1,33 @@
+"""A zip that is the same wherever and whenever it is made: what Lambda gets must change only with its content.
+
+Fixed times and modes, sorted names, and stored, not deflated, since zlib's output differs between versions. Pure.
+"""
+
+import io
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+DISTRIBUTION = CHECKOUT / "dist"
+"""Where the zips are built."""
+
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+"""The earliest time that a zip can hold."""
+
+
+def pack(files: Mapping[str, bytes]) -> bytes:
+    """Build a zip of these files, by their names in it."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as target:
+        for name in sorted(files):
+            target.writestr(entry(name), files[name])
+    return buffer.getvalue()
+
+
+def entry(name: str, executable: bool = False) -> zipfile.ZipInfo:
+    """Name a file in a zip by nothing that changes from build to build."""
+    info = zipfile.ZipInfo(name, _EPOCH)
+    info.create_system = 3  # Unix, on every machine: Lambda reads the modes
+    info.external_attr = (0o100755 if executable else 0o100644) << 16
+    return info
