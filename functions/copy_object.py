@@ -70,7 +70,13 @@ def handler(event: StepEvent, context: LambdaContext) -> Copy:
         )
     began, remaining_ms = event.execution.start_time, context.get_remaining_time_in_millis
     task = Task(source, rule, key, read_settings(Settings), began, remaining_ms)
-    return copy_object(task, previous).model_copy(update={"calls": calls, "redrive_count": redrives})
+    result = copy_object(task, previous)
+    if result.upload and previous and "upload" not in previous.model_fields_set:
+        raise CopyTimedOut(
+            f"{task.source} is copied in parts, and the definition that this execution runs is an older release's, "
+            "which cannot go on with them. Start it anew: ferry replay --restart with the execution's name."
+        )
+    return result.model_copy(update={"calls": calls, "redrive_count": redrives})
 
 
 def copy_object(task: Task, previous: Copy | None = None) -> Copy:

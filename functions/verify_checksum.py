@@ -113,6 +113,12 @@ def _in_progress(
     before: Verification, target: ObjectVersion, size_bytes: int, progress: ReadProgress | None
 ) -> Verification:
     calls = before.calls + 1
+    if before.status == "in_progress" and "progress" not in before.model_fields_set:
+        raise ProofTimedOut(
+            f"{location(target.bucket, target.key)} ({size_bytes:,} bytes) was not read back in one call, and the "
+            "definition that this execution runs is an older release's, which cannot go on with it. Start it anew: "
+            "ferry replay --restart with the execution's name."
+        )
     if calls > PROOF_CALLS:
         raise ProofTimedOut(
             f"{location(target.bucket, target.key)} ({size_bytes:,} bytes) was not read back in {PROOF_CALLS} calls. "

@@ -15,6 +15,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -205,19 +206,20 @@ class Execution:
 
 
 class Machine:
-    """The state machine `migrate`."""
+    """The state machine `migrate`, as it is committed or as a release had it."""
 
-    def __init__(self, lambdas: Lambdas) -> None:
+    def __init__(self, lambdas: Lambdas, definition: Path = ASL_FILE) -> None:
         self.lambdas = lambdas
+        self._definition = definition
         self._client = boto3.client("stepfunctions", region_name=REGION)
         self.timeout_seconds: dict[str, int] = {}
         """Of Tasks whose time is to run out in a test; else it is the definition's."""
         self._machines: dict[str, str] = {}
         self._contexts: dict[str, Document] = {}
 
-    def start(self, given: ExecutionInput, name: str) -> str:
-        """Start an execution."""
-        return self._start(given.model_dump(mode="json"), name)
+    def start(self, given: ExecutionInput | Document, name: str) -> str:
+        """Start an execution; a document is the input as another release's starter made it."""
+        return self._start(given if isinstance(given, dict) else given.model_dump(mode="json"), name)
 
     @property
     def machine_arn(self) -> str:
@@ -228,7 +230,7 @@ class Machine:
         """The ARN of an execution that was started by its name."""
         return f"{self.machine_arn.replace(':stateMachine:', ':execution:')}:{name}"
 
-    def run(self, given: ExecutionInput, name: str) -> Execution:
+    def run(self, given: ExecutionInput | Document, name: str) -> Execution:
         """Run an execution to its end."""
         return self.wait(self.start(given, name))
 
@@ -283,9 +285,11 @@ class Machine:
         return started["executionArn"]
 
     def _machine(self, start_at: str | None) -> str:
-        name = f"ferry-migrate-from-{start_at}" if start_at else "ferry-migrate"
+        # One name, one definition: a test may have the machines of two releases.
+        name = "ferry-" + self._definition.name.removesuffix(".asl.json").replace(".", "-")
+        name += f"-from-{start_at}" if start_at else ""
         if name not in self._machines:
-            text = PLACEHOLDER.sub(lambda match: function_arn(match[1]), ASL_FILE.read_text(encoding="utf-8"))
+            text = PLACEHOLDER.sub(lambda match: function_arn(match[1]), self._definition.read_text(encoding="utf-8"))
             definition = json.loads(text)
             definition["StartAt"] = start_at or definition["StartAt"]
             for state, seconds in self.timeout_seconds.items():
