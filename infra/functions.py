@@ -14,7 +14,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, RootModel, StringConstraints, ValidationError, model_validator
 
 from infra.errors import DeclarationInvalid
-from infra.outputs import Outputs, describe
+from infra.outputs import PLACEHOLDERS, describe
 
 DECLARATION = Path(__file__).resolve().parent / "functions.yaml"
 PLACEHOLDER = re.compile(r"\$\{([^}]*)\}")
@@ -58,7 +58,7 @@ class Declaration(RootModel[dict[FunctionKey, Function]]):
         for key, function in self.root.items():
             if function.handler != f"functions.{key}.handler":
                 raise ValueError(f"{key}.handler is {function.handler!r}, must be functions.{key}.handler")
-            for unknown in _placeholders(function) - set(Outputs.model_fields):
+            for unknown in _placeholders(function) - set(PLACEHOLDERS):
                 raise ValueError(f"{key}: ${{{unknown}}} is no key of outputs.json")
         return self
 

@@ -14,6 +14,22 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from infra.errors import OutputsMissing
 
 
+class Source(BaseModel):
+    """A bucket whose uploads are moved, and which of them."""
+
+    model_config = ConfigDict(frozen=True)
+
+    bucket: str
+    region: str
+    account_id: str
+    prefix: str = ""
+    suffix: str = ""
+    topic_arn: str
+    """Where the bucket tells of its uploads."""
+    create: bool = True
+    """Whether the bucket was made with the deployment; one that was there before is adopted."""
+
+
 class Outputs(BaseModel):
     """The names, addresses and regions of one deployment."""
 
@@ -22,8 +38,8 @@ class Outputs(BaseModel):
     name: str
     source_region: str
     target_region: str
-    endpoint_url: str | None
-    """None on AWS, where the SDK knows the address."""
+    endpoint_url: str | None = None
+    """None on AWS, where the SDK knows the address; Terraform leaves out what is null."""
     source_bucket: str
     target_bucket: str
     uploads_topic_arn: str
@@ -35,10 +51,16 @@ class Outputs(BaseModel):
     athena_workgroup: str
     athena_results: str
     """The bucket of Athena's results."""
+    sources: dict[str, Source] | None = None
+    """All source buckets by what the deployment calls them, where it says so: AWS's does."""
 
     def placeholders(self) -> dict[str, str]:
         """What `${key}` stands for in functions.yaml; a key without a value stands for nothing."""
-        return {key: value or "" for key, value in self.model_dump().items()}
+        return {key: getattr(self, key) or "" for key in PLACEHOLDERS}
+
+
+PLACEHOLDERS = tuple(key for key in Outputs.model_fields if key != "sources")
+"""What functions.yaml may name: a key of one text."""
 
 
 def load(path: Path) -> Outputs:
@@ -59,7 +81,8 @@ def load(path: Path) -> Outputs:
 
 def save(outputs: Outputs, path: Path) -> None:
     """Write an outputs.json."""
-    write_whole(path, outputs.model_dump_json(indent=2) + "\n")
+    unsaid = {"sources"} if outputs.sources is None else set()
+    write_whole(path, outputs.model_dump_json(indent=2, exclude=unsaid) + "\n")
 
 
 def write_whole(path: Path, text: str) -> None:
@@ -78,4 +101,6 @@ def describe(error: ValidationError) -> str:
 
 
 def _unwrap(value: object) -> object:
-    return value["value"] if isinstance(value, dict) and "value" in value else value
+    """Terraform's form tells for each key whether it is sensitive, and its type."""
+    wrapped = isinstance(value, dict) and "value" in value and isinstance(value.get("sensitive"), bool)
+    return value["value"] if wrapped else value  # type: ignore[index]
