@@ -1,0 +1,69 @@
+"""The GitHub Actions workflow: pinned actions, no rights but to read, and nothing run but make and Terraform."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+CHECKOUT = Path(__file__).parents[2]
+WORKFLOWS = sorted((CHECKOUT / ".github" / "workflows").glob("*.yml"))
+PINNED = re.compile(r"uses: [\w.-]+/[\w.-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$")
+RUN = re.compile(r"(make (?P<target>[a-z]+)|terraform -chdir=infra/aws (fmt -check|init -backend=false|validate)\b.*)")
+
+
+@pytest.fixture(params=WORKFLOWS, ids=lambda file: file.name)
+def file(request: pytest.FixtureRequest) -> Path:
+    found: Path = request.param
+    return found
+
+
+@pytest.fixture
+def workflow(file: Path) -> Any:
+    return yaml.safe_load(file.read_text(encoding="utf-8"))
+
+
+def steps(workflow: Any) -> list[Any]:
+    return [step for job in workflow["jobs"].values() for step in job["steps"]]
+
+
+def test_there_is_a_workflow() -> None:
+    assert [each.name for each in WORKFLOWS] == ["ci.yml"]
+
+
+def test_every_action_is_pinned_to_a_commit_with_its_version_beside_it(file: Path) -> None:
+    used = [line.strip(" -") for line in file.read_text(encoding="utf-8").splitlines() if "uses:" in line]
+    assert len(used) >= 3
+    assert [line for line in used if not PINNED.match(line)] == []
+
+
+def test_it_may_read_the_contents_and_nothing_else_and_knows_no_secret(workflow: Any, file: Path) -> None:
+    assert workflow["permissions"] == {"contents": "read"}
+    assert [name for name, job in workflow["jobs"].items() if "permissions" in job] == []
+    text = file.read_text(encoding="utf-8")
+    assert "secrets." not in text
+    assert "pull_request_target" not in text
+    checkouts = [step for step in steps(workflow) if step.get("uses", "").startswith("actions/checkout@")]
+    assert [step["with"]["persist-credentials"] for step in checkouts] == [False] * len(workflow["jobs"])
+
+
+def test_every_job_ends_in_time_and_gives_way_to_a_newer_run(workflow: Any) -> None:
+    assert workflow["concurrency"]["cancel-in-progress"] is True
+    assert [name for name, job in workflow["jobs"].items() if not 0 < job["timeout-minutes"] <= 60] == []
+
+
+def test_only_targets_of_the_makefile_and_terraform_are_run(workflow: Any) -> None:
+    makefile = (CHECKOUT / "Makefile").read_text(encoding="utf-8")
+    (phony,) = re.findall(r"^\.PHONY: (.+)$", makefile, re.MULTILINE)
+    run = [step["run"] for step in steps(workflow) if "run" in step]
+    matches = [RUN.fullmatch(command) for command in run]
+    assert [command for command, match in zip(run, matches, strict=True) if not match] == []
+    targets = {match["target"] for match in matches if match and match["target"]}
+    assert {"check", "test"} <= targets <= set(phony.split())
+    assert "terraform -chdir=infra/aws validate" in run
+
+
+def test_no_step_interprets_what_a_pull_request_is_called(workflow: Any) -> None:
+    """A title or a branch's name inside `run` would be a part of the script."""
+    assert [step["run"] for step in steps(workflow) if "${{" in step.get("run", "")] == []
