@@ -1,0 +1,151 @@
+# What an operator is woken for. Each description ends with the place of its runbook. An alarm speaks when it goes off, not
+# again for each further failure: the rule in events.tf speaks for each.
+locals {
+  # The metrics of Step Functions come late at times, and not at all while nothing runs: so the alarms on them look at a
+  # quarter of an hour, and take one period that is over the threshold for enough ("Monitoring Step Functions metrics using
+  # Amazon CloudWatch", AWS Step Functions Developer Guide).
+  unsuccessful_executions = ["ExecutionsFailed", "ExecutionsTimedOut", "ExecutionsAborted"]
+}
+
+resource "aws_cloudwatch_metric_alarm" "dead_letters" {
+  region              = var.target_region
+  alarm_name          = "${var.name}-dead-letters"
+  alarm_description   = "Upload events that the starter could not turn into executions wait in ${aws_sqs_queue.dead_letters.name}: their files are not moved. Each message says why in its attribute 'reason', or has been tried in vain. They are kept for 14 days. docs/operate.md#dead-letters"
+  namespace           = "AWS/SQS"
+  metric_name         = "ApproximateNumberOfMessagesVisible"
+  dimensions          = { QueueName = aws_sqs_queue.dead_letters.name }
+  statistic           = "Maximum"
+  period              = 300
+  evaluation_periods  = 1
+  comparison_operator = "GreaterThanThreshold"
+  threshold           = 0
+  # SQS tells nothing of a queue that nobody touched for six hours ("Available CloudWatch metrics for Amazon SQS", Amazon SQS
+  # Developer Guide): the message is still there, so the state stays what it was.
+  treat_missing_data = "ignore"
+  alarm_actions      = [aws_sns_topic.alerts[var.target_region].arn]
+}
+
+resource "aws_cloudwatch_metric_alarm" "undelivered" {
+  for_each            = local.source_regions
+  region              = each.key
+  alarm_name          = "${var.name}-undelivered"
+  alarm_description   = "Upload events of the source buckets in ${each.key} did not reach the queue ${local.queue_name} in ${var.target_region} and wait in ${aws_sqs_queue.undelivered[each.key].name}: their files are not moved. Mostly a policy or a key no longer admits SNS. They are kept for 14 days. docs/operate.md#undelivered"
+  namespace           = "AWS/SQS"
+  metric_name         = "ApproximateNumberOfMessagesVisible"
+  dimensions          = { QueueName = aws_sqs_queue.undelivered[each.key].name }
+  statistic           = "Maximum"
+  period              = 300
+  evaluation_periods  = 1
+  comparison_operator = "GreaterThanThreshold"
+  threshold           = 0
+  # As with the dead letters: no data says nothing of the messages.
+  treat_missing_data = "ignore"
+  alarm_actions      = [aws_sns_topic.alerts[each.key].arn]
+}
+
+resource "aws_cloudwatch_metric_alarm" "oldest_message" {
+  region              = var.target_region
+  alarm_name          = "${var.name}-oldest-message"
+  alarm_description   = "An upload's event has waited for more than ${var.oldest_message_alarm_minutes} minutes in ${aws_sqs_queue.uploads.name}: the starter does not run, fails, or cannot keep up, and files are moved late. A message that was tried three times no longer counts here; it becomes a dead letter. docs/operate.md#oldest-message"
+  namespace           = "AWS/SQS"
+  metric_name         = "ApproximateAgeOfOldestMessage"
+  dimensions          = { QueueName = aws_sqs_queue.uploads.name }
+  statistic           = "Maximum"
+  period              = 60
+  evaluation_periods  = 5
+  datapoints_to_alarm = 3
+  comparison_operator = "GreaterThanThreshold"
+  threshold           = var.oldest_message_alarm_minutes * 60
+  # The age is reported only while there is a message: no data is an empty queue ("Available CloudWatch metrics for Amazon
+  # SQS").
+  treat_missing_data = "notBreaching"
+  alarm_actions      = [aws_sns_topic.alerts[var.target_region].arn]
+}
+
+resource "aws_cloudwatch_metric_alarm" "failed_executions" {
+  region              = var.target_region
+  alarm_name          = "${var.name}-failed-executions"
+  alarm_description   = "Executions of ${var.name}-migrate failed, timed out or were stopped: `ferry list --failed` names their files, `ferry show` the reason, `ferry replay --failed` goes on once the cause is gone. A move from a source without versions also fails with SourceMissing, harmlessly, where the same bytes were uploaded once more while the first upload was being deleted. docs/operate.md#failed-executions"
+  evaluation_periods  = 3
+  datapoints_to_alarm = 1
+  comparison_operator = "GreaterThanThreshold"
+  threshold           = 0
+  # Nothing runs, so nothing failed.
+  treat_missing_data = "notBreaching"
+  alarm_actions      = [aws_sns_topic.alerts[var.target_region].arn]
+
+  metric_query {
+    id    = "unsuccessful"
+    label = "Executions that failed, timed out or were stopped"
+    # One of them missing would make the sum missing.
+    expression  = join(" + ", [for metric in local.unsuccessful_executions : "FILL(${lower(metric)}, 0)"])
+    return_data = true
+  }
+
+  dynamic "metric_query" {
+    for_each = local.unsuccessful_executions
+    content {
+      id = lower(metric_query.value)
+      metric {
+        namespace   = "AWS/States"
+        metric_name = metric_query.value
+        dimensions  = { StateMachineArn = aws_sfn_state_machine.migrate.arn }
+        stat        = "Sum"
+        period      = 300
+      }
+    }
+  }
+}
+
+# One alarm on the sum, since functions share their account's concurrency and are throttled together.
+resource "aws_cloudwatch_metric_alarm" "throttled_functions" {
+  region              = var.target_region
+  alarm_name          = "${var.name}-throttled-functions"
+  alarm_description   = "Lambda has refused invocations of ${var.name}'s functions for a quarter of an hour: the account's concurrency in ${var.target_region} is used up. Nothing is lost, the workflow tries again, but files are moved late, and executions fail in the end. docs/operate.md#throttled-functions"
+  evaluation_periods  = 3
+  datapoints_to_alarm = 3
+  comparison_operator = "GreaterThanThreshold"
+  threshold           = 0
+  # Nothing is invoked, so nothing is throttled.
+  treat_missing_data = "notBreaching"
+  alarm_actions      = [aws_sns_topic.alerts[var.target_region].arn]
+
+  metric_query {
+    id          = "throttled"
+    label       = "Refused invocations"
+    expression  = join(" + ", [for key in keys(local.functions) : "FILL(${key}, 0)"])
+    return_data = true
+  }
+
+  dynamic "metric_query" {
+    for_each = local.functions
+    content {
+      id = metric_query.key
+      metric {
+        namespace   = "AWS/Lambda"
+        metric_name = "Throttles"
+        dimensions  = { FunctionName = aws_lambda_function.function[metric_query.key].function_name }
+        stat        = "Sum"
+        period      = 300
+      }
+    }
+  }
+}
+
+resource "aws_cloudwatch_metric_alarm" "throttled_executions" {
+  region              = var.target_region
+  alarm_name          = "${var.name}-throttled-executions"
+  alarm_description   = "Step Functions has held back state transitions of ${var.name}-migrate for a quarter of an hour: the account's quota in ${var.target_region} is used up. Nothing is lost, but files are moved late. docs/operate.md#throttled-executions"
+  namespace           = "AWS/States"
+  metric_name         = "ExecutionThrottled"
+  dimensions          = { StateMachineArn = aws_sfn_state_machine.migrate.arn }
+  statistic           = "Sum"
+  period              = 300
+  evaluation_periods  = 3
+  datapoints_to_alarm = 3
+  comparison_operator = "GreaterThanThreshold"
+  threshold           = 0
+  # Nothing runs, so nothing is throttled.
+  treat_missing_data = "notBreaching"
+  alarm_actions      = [aws_sns_topic.alerts[var.target_region].arn]
+}

@@ -1,0 +1,154 @@
+# One look: is anything wrong, is anything late, and what does it cost. "Dashboard body structure and syntax" (Amazon CloudWatch
+# API Reference).
+locals {
+  _alarm_arns = concat(
+    [
+      aws_cloudwatch_metric_alarm.failed_executions.arn,
+      aws_cloudwatch_metric_alarm.dead_letters.arn,
+      aws_cloudwatch_metric_alarm.oldest_message.arn,
+      aws_cloudwatch_metric_alarm.throttled_functions.arn,
+      aws_cloudwatch_metric_alarm.throttled_executions.arn,
+    ],
+    [for alarm in aws_cloudwatch_metric_alarm.undelivered : alarm.arn],
+  )
+
+  _outcomes = {
+    Started = { metric = "ExecutionsStarted", color = "#1f77b4" }
+    Moved   = { metric = "ExecutionsSucceeded", color = "#2ca02c" }
+    Failed  = { metric = "ExecutionsFailed", color = "#d62728" }
+    Late    = { metric = "ExecutionsTimedOut", color = "#ff7f0e" }
+    Stopped = { metric = "ExecutionsAborted", color = "#7f7f7f" }
+  }
+
+  # What a graph of each function shows. A function that is called again until it is done runs for long, and that is right.
+  _function_graphs = {
+    Invocations = "Sum"
+    Errors      = "Sum"
+    Throttles   = "Sum"
+    Duration    = "Maximum"
+  }
+
+  # Rows of graphs, from the most to the least urgent; each graph is as wide as its row allows.
+  _rows = [
+    [
+      {
+        title   = "Executions by outcome"
+        stat    = "Sum"
+        metrics = [for label, each in local._outcomes : ["AWS/States", each.metric, "StateMachineArn", aws_sfn_state_machine.migrate.arn, { label = label, color = each.color }]]
+      },
+      {
+        title = "From upload event to the end, in milliseconds"
+        stat  = "Average"
+        metrics = [
+          for stat in ["p50", "p90", "Maximum"] :
+          ["AWS/States", "ExecutionTime", "StateMachineArn", aws_sfn_state_machine.migrate.arn, { label = stat, stat = stat }]
+        ]
+      },
+    ],
+    [
+      {
+        title = "Upload events in the queue, and the age of the oldest in seconds (right)"
+        stat  = "Maximum"
+        metrics = [
+          ["AWS/SQS", "ApproximateNumberOfMessagesVisible", "QueueName", aws_sqs_queue.uploads.name, { label = "waiting" }],
+          ["AWS/SQS", "ApproximateNumberOfMessagesNotVisible", "QueueName", aws_sqs_queue.uploads.name, { label = "at the starter" }],
+          ["AWS/SQS", "ApproximateAgeOfOldestMessage", "QueueName", aws_sqs_queue.uploads.name, { label = "age of the oldest", yAxis = "right" }],
+        ]
+      },
+      {
+        title = "Dead letters, and undelivered events by region"
+        stat  = "Maximum"
+        metrics = concat(
+          [["AWS/SQS", "ApproximateNumberOfMessagesVisible", "QueueName", aws_sqs_queue.dead_letters.name, { label = "dead letters" }]],
+          [for region, queue in aws_sqs_queue.undelivered : ["AWS/SQS", "ApproximateNumberOfMessagesVisible", "QueueName", queue.name, { label = "undelivered ${region}", region = region }]],
+        )
+      },
+    ],
+    [
+      for metric, stat in local._function_graphs : {
+        title   = "Functions: ${metric}${metric == "Duration" ? ", longest, in milliseconds" : ""}"
+        stat    = stat
+        metrics = [for key, function in aws_lambda_function.function : ["AWS/Lambda", metric, "FunctionName", function.function_name, { label = key }]]
+      }
+    ],
+    [
+      {
+        title = "Transitions that Step Functions held back"
+        stat  = "Sum"
+        metrics = [
+          ["AWS/States", "ExecutionThrottled", "StateMachineArn", aws_sfn_state_machine.migrate.arn, { label = "held back" }],
+        ]
+      },
+      {
+        # "Use CloudWatch and EventBridge to monitor queries and control costs" (Amazon Athena User Guide).
+        title   = "Bytes that Athena scanned for validations, by outcome"
+        stat    = "Sum"
+        metrics = [[{ expression = "SEARCH('{AWS/Athena,QueryState,QueryType,WorkGroup} MetricName=\"ProcessedBytes\" WorkGroup=\"${aws_athena_workgroup.validation.name}\"', 'Sum', 300)" }]]
+      },
+    ],
+  ]
+
+  _graphs = flatten([
+    for row, graphs in local._rows : [
+      for column, graph in graphs : {
+        type   = "metric"
+        x      = column * 24 / length(graphs)
+        y      = 4 + row * 6
+        width  = 24 / length(graphs)
+        height = 6
+        properties = {
+          title   = graph.title
+          region  = var.target_region
+          view    = "timeSeries"
+          stat    = graph.stat
+          period  = 300
+          metrics = graph.metrics
+        }
+      }
+    ]
+  ])
+}
+
+resource "aws_cloudwatch_dashboard" "ferry" {
+  region         = var.target_region
+  dashboard_name = var.name
+  dashboard_body = jsonencode({
+    widgets = concat(
+      [
+        {
+          type   = "text"
+          x      = 0
+          y      = 0
+          width  = 8
+          height = 4
+          properties = {
+            markdown = "## S3 Ferry ${var.name}\n${join(", ", keys(local.source_buckets))} → ${local.target_bucket}\n\n`ferry list --failed`, `ferry show NAME`, `ferry replay --failed`. Runbooks: docs/operate.md"
+          }
+        },
+        {
+          type       = "alarm"
+          x          = 8
+          y          = 0
+          width      = 16
+          height     = 4
+          properties = { title = "Alarms", alarms = local._alarm_arns }
+        },
+      ],
+      local._graphs,
+      # Glue's crawlers have no metrics, only a log.
+      [{
+        type   = "log"
+        x      = 0
+        y      = 4 + length(local._rows) * 6
+        width  = 24
+        height = 6
+        properties = {
+          title  = "Crawls"
+          region = var.target_region
+          view   = "table"
+          query  = "SOURCE '${aws_cloudwatch_log_group.crawler.name}' | fields @timestamp, @message | sort @timestamp desc | limit 50"
+        }
+      }],
+    )
+  })
+}

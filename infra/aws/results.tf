@@ -1,0 +1,132 @@
+# The bucket of Athena's results and of the rules: apart from the target, so that no crawl makes a table of them.
+resource "aws_s3_bucket" "athena_results" {
+  region        = var.target_region
+  bucket        = local.athena_results
+  force_destroy = var.force_destroy
+}
+
+# For the rules' sake: they decide what is deleted, and their history tells why something was.
+resource "aws_s3_bucket_versioning" "athena_results" {
+  region = var.target_region
+  bucket = aws_s3_bucket.athena_results.id
+  versioning_configuration {
+    status = "Enabled"
+  }
+}
+
+resource "aws_s3_bucket_server_side_encryption_configuration" "athena_results" {
+  region = var.target_region
+  bucket = aws_s3_bucket.athena_results.id
+  rule {
+    apply_server_side_encryption_by_default {
+      sse_algorithm     = var.create_kms_keys ? "aws:kms" : "AES256"
+      kms_master_key_id = local.kms_keys[var.target_region]
+    }
+    bucket_key_enabled = var.create_kms_keys
+  }
+}
+
+resource "aws_s3_bucket_public_access_block" "athena_results" {
+  region                  = var.target_region
+  bucket                  = aws_s3_bucket.athena_results.id
+  block_public_acls       = true
+  block_public_policy     = true
+  ignore_public_acls      = true
+  restrict_public_buckets = true
+}
+
+resource "aws_s3_bucket_ownership_controls" "athena_results" {
+  region = var.target_region
+  bucket = aws_s3_bucket.athena_results.id
+  rule {
+    object_ownership = "BucketOwnerEnforced"
+  }
+}
+
+data "aws_iam_policy_document" "athena_results" {
+  # As at the target: a Deny has to name whatever there is.
+  statement {
+    sid       = "RefusePlainHttp"
+    effect    = "Deny"
+    actions   = ["s3:*"]
+    resources = [aws_s3_bucket.athena_results.arn, "${aws_s3_bucket.athena_results.arn}/*"]
+    principals {
+      type        = "*"
+      identifiers = ["*"]
+    }
+    condition {
+      test     = "Bool"
+      variable = "aws:SecureTransport"
+      values   = ["false"]
+    }
+  }
+}
+
+resource "aws_s3_bucket_policy" "athena_results" {
+  region     = var.target_region
+  bucket     = aws_s3_bucket.athena_results.id
+  policy     = data.aws_iam_policy_document.athena_results.json
+  depends_on = [aws_s3_bucket_public_access_block.athena_results]
+}
+
+# A validation reads its result once, minutes after the query at most. A month lets an operator look at the offending rows
+# for as long as an execution can be redriven (14 days), and longer. Rules never expire.
+resource "aws_s3_bucket_lifecycle_configuration" "athena_results" {
+  region = var.target_region
+  bucket = aws_s3_bucket.athena_results.id
+  rule {
+    id     = "expire-results"
+    status = "Enabled"
+    filter {
+      prefix = "results/"
+    }
+    expiration {
+      days = 30
+    }
+    noncurrent_version_expiration {
+      noncurrent_days = 1
+    }
+    abort_incomplete_multipart_upload {
+      days_after_initiation = 7
+    }
+  }
+  # An expiration leaves a delete marker where there are versions, and one rule cannot expire both ("Lifecycle configuration
+  # elements", Amazon S3 User Guide).
+  rule {
+    id     = "remove-markers-of-results"
+    status = "Enabled"
+    filter {
+      prefix = "results/"
+    }
+    expiration {
+      expired_object_delete_marker = true
+    }
+  }
+  # S3 counts the days of noncurrent versions from when versioning is on.
+  depends_on = [aws_s3_bucket_versioning.athena_results]
+}
+
+# The starter reads it. Without rules there is none, and the starter's RULES_KEY is empty: everything is copied.
+resource "aws_s3_object" "rules" {
+  count              = local.rules == null ? 0 : 1
+  region             = var.target_region
+  bucket             = aws_s3_bucket.athena_results.id
+  key                = local.rules_key
+  content            = local.rules
+  content_type       = "application/json"
+  kms_key_id         = local.kms_keys[var.target_region]
+  bucket_key_enabled = var.create_kms_keys ? true : null
+
+  # An object has ten tags at most ("Categorizing your objects using tags", Amazon S3 User Guide), and the deployment's tags
+  # may be more.
+  override_provider {
+    default_tags {
+      tags = {}
+    }
+  }
+
+  depends_on = [
+    aws_s3_bucket_versioning.athena_results,
+    aws_s3_bucket_server_side_encryption_configuration.athena_results,
+  ]
+}
