@@ -21,6 +21,7 @@ from botocore.exceptions import (
 from botocore.parsers import ResponseParserError
 
 from functions.common.errors import AccessDenied, BucketMissing, RequestRefused, Throttled
+from functions.common.owners import doubt_in_words
 
 TRY_AGAIN = frozenset(
     {
@@ -100,7 +101,7 @@ def aws_errors(doing: str) -> Iterator[None]:
         if code in DENIED:
             raise AccessDenied(
                 f"Denied while {doing}: {said or code}. Give the function's role {_permission(error)} in "
-                "infra/functions.yaml (and the bucket's or key's policy), deploy and replay."
+                f"infra/functions.yaml (and the bucket's or key's policy), deploy and replay.{doubt_in_words(error)}"
             ) from error
         if code == "NoSuchBucket":
             bucket = error.response.get("Error", {}).get("BucketName", "The bucket")

@@ -1,13 +1,16 @@
 """The one place that makes AWS clients: cached, keyed by service, region and how long an answer may take.
 
 No client is made at import, so importing a function needs neither region nor environment. The endpoint is
-boto3's own business: it reads AWS_ENDPOINT_URL, which only an emulator sets.
+boto3's own business: it reads AWS_ENDPOINT_URL, which only an emulator sets. Raises SettingInvalid for a wrong
+BUCKET_OWNERS.
 """
 
 from __future__ import annotations
 
 from functools import cache
 from typing import TYPE_CHECKING, Any, cast
+
+from functions.common.owners import name_owners
 
 if TYPE_CHECKING:
     from mypy_boto3_athena import AthenaClient
@@ -35,7 +38,10 @@ def _client(service: str, region: str, read_timeout_seconds: int, attempts: int)
         # The proof hashes what it reads by itself; the SDK would do it a second time, and not for ranges.
         response_checksum_validation="when_required",
     )
-    return boto3.client(service, region_name=region, config=config)  # type: ignore[call-overload]
+    client = boto3.client(service, region_name=region, config=config)  # type: ignore[call-overload]
+    if service == "s3":
+        name_owners(client)
+    return client
 
 
 def s3(region: str) -> S3Client:

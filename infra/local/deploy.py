@@ -50,6 +50,7 @@ SECRET_ACCESS_KEY = "test"  # noqa: S105 - MiniStack's root user; there is nothi
 
 WORKFLOW = CHECKOUT / "statemachine" / "migrate.asl.json"
 STARTER = "starter"
+BUCKET_OWNERS = "BUCKET_OWNERS"
 RECEIVES = 5
 STARTERS_AT_ONCE = 2
 
@@ -103,6 +104,14 @@ def outputs_of(endpoint_url: str) -> Outputs:
         athena_workgroup=NAME,
         athena_results=f"{NAME}-athena-results-{TARGET_REGION}",
     )
+
+
+def name_owners(function: Function, outputs: Outputs) -> Function:
+    """Tell a function whose the buckets are, if it asks."""
+    if BUCKET_OWNERS not in function.environment:
+        return function
+    owners = {bucket: ACCOUNT for bucket in (outputs.source_bucket, outputs.target_bucket, outputs.athena_results)}
+    return function.model_copy(update={"environment": {**function.environment, BUCKET_OWNERS: json.dumps(owners)}})
 
 
 def deploy(plan: Plan, outputs: Outputs) -> None:
@@ -213,7 +222,7 @@ def _function_role(iam: "IAMClient", outputs: Outputs, key: str, function: Funct
 def _create_function(
     clients: Clients, outputs: Outputs, key: str, function: Function, content: bytes, role: str
 ) -> str:
-    filled = functions.fill(function, outputs.placeholders())
+    filled = name_owners(functions.fill(function, outputs.placeholders()), outputs)
     created = clients.lambda_.create_function(
         FunctionName=_function_name(outputs, key),
         Runtime="provided.al2023",
