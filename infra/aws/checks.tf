@@ -46,5 +46,10 @@ resource "terraform_data" "checks" {
       condition     = !contains(keys(local.source_buckets), local.target_bucket)
       error_message = "target_bucket: '${local.target_bucket}' is a source bucket, too: every copy would be an upload of its own, without end."
     }
+
+    precondition {
+      condition     = !contains(concat(keys(local.source_buckets), [local.target_bucket]), local.athena_results)
+      error_message = "'${local.athena_results}' is the bucket of Athena's results and cannot be a source or the target: every query would be an upload, or a table."
+    }
   }
 }

@@ -9,6 +9,12 @@ variable "name" {
     condition     = can(regex("^[a-z][a-z0-9-]{0,18}[a-z0-9]$", var.name)) && !strcontains(var.name, "--")
     error_message = "name: '${var.name}' must have 2 to 20 characters: lower-case letters, digits and single hyphens, beginning with a letter, not ending with a hyphen."
   }
+
+  validation {
+    # The buckets begin with it, too; each account has a workgroup "primary" and mostly a database "default".
+    condition     = !can(regex("^(sthree|amzn-s3-demo)-", var.name)) && !contains(["primary", "default"], var.name)
+    error_message = "name: '${var.name}' is kept by AWS for itself: neither \"primary\" nor \"default\" is free, and no bucket may begin with \"sthree-\" or \"amzn-s3-demo-\"."
+  }
 }
 
 variable "target_region" {
@@ -56,13 +62,19 @@ variable "sources" {
   }
 
   validation {
-    condition     = alltrue([for source in values(var.sources) : contains(local.regions, source.region)])
-    error_message = "sources: ${join(", ", [for key, source in var.sources : "${key}: '${source.region}'" if !contains(local.regions, source.region)])}: no region of AWS that S3 Ferry knows. Known are ${join(", ", local.regions)}."
+    condition     = alltrue([for source in values(var.sources) : contains(local.regions, coalesce(source.region, "-"))])
+    error_message = "sources: ${join(", ", [for key, source in var.sources : "${key}: '${coalesce(source.region, "-")}'" if !contains(local.regions, coalesce(source.region, "-"))])}: no region of AWS that S3 Ferry knows. Known are ${join(", ", local.regions)}."
   }
 
   validation {
     condition     = alltrue([for source in values(var.sources) : source.bucket == null || can(regex(local.bucket_name, source.bucket)) && !can(regex(local.reserved_bucket_name, source.bucket))])
     error_message = "sources: ${join(", ", [for key, source in var.sources : "${key}: '${source.bucket}'" if source.bucket != null && (!can(regex(local.bucket_name, source.bucket)) || can(regex(local.reserved_bucket_name, source.bucket)))])}: no name that a bucket may have (3 to 63 lower-case letters, digits, dots and hyphens, beginning and ending with a letter or digit, no IP address, none of S3's own beginnings and endings)."
+  }
+
+  validation {
+    # "Namespaces for general purpose buckets" (Amazon S3 User Guide): such a bucket exists already, or is made otherwise.
+    condition     = alltrue([for source in values(var.sources) : !source.create || !endswith(coalesce(source.bucket, "-"), "-an")])
+    error_message = "sources: ${join(", ", [for key, source in var.sources : "${key}: '${coalesce(source.bucket, "-")}'" if source.create && endswith(coalesce(source.bucket, "-"), "-an")])}: a bucket that is created here may not end with \"-an\", which is for account regional namespaces. Create it yourself and set create = false."
   }
 
   validation {
@@ -99,8 +111,8 @@ variable "target_bucket" {
   default     = null
 
   validation {
-    condition     = var.target_bucket == null || can(regex(local.bucket_name, var.target_bucket)) && !can(regex(local.reserved_bucket_name, var.target_bucket))
-    error_message = "target_bucket: '${coalesce(var.target_bucket, "-")}' is no name that a bucket may have (3 to 63 lower-case letters, digits, dots and hyphens, beginning and ending with a letter or digit, no IP address, none of S3's own beginnings and endings)."
+    condition     = var.target_bucket == null || can(regex(local.bucket_name, var.target_bucket)) && !can(regex(local.reserved_bucket_name, var.target_bucket)) && !endswith(coalesce(var.target_bucket, "-"), "-an")
+    error_message = "target_bucket: '${coalesce(var.target_bucket, "-")}' is no name that a bucket may be created with (3 to 63 lower-case letters, digits, dots and hyphens, beginning and ending with a letter or digit, no IP address, none of S3's own beginnings and endings)."
   }
 
   validation {
@@ -211,4 +223,10 @@ variable "tags" {
   type        = map(string)
   default     = {}
   nullable    = false
+
+  validation {
+    # "Tag naming limits and requirements" (Tagging AWS Resources User Guide); two of the fifty are our own.
+    condition     = length(var.tags) <= 48 && alltrue([for key, value in var.tags : can(regex("^[\\pL\\pZ\\pN_.:/=+@-]{1,128}$", key)) && can(regex("^[\\pL\\pZ\\pN_.:/=+@-]{0,256}$", value)) && !startswith(lower(key), "aws:")])
+    error_message = "tags: at most 48, each with a key of 1 to 128 and a value of at most 256 letters, digits, spaces and _.:/=+@-, no key beginning with \"aws:\". Not so: ${length(var.tags) <= 48 ? join(", ", [for key, value in var.tags : "'${key}'" if !can(regex("^[\\pL\\pZ\\pN_.:/=+@-]{1,128}$", key)) || !can(regex("^[\\pL\\pZ\\pN_.:/=+@-]{0,256}$", value)) || startswith(lower(key), "aws:")]) : "${length(var.tags)} tags"}."
+  }
 }
