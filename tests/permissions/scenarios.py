@@ -1,0 +1,599 @@
+"""What each role's permissions are needed for: short stories, each of one function (or of the crawler).
+
+A story prepares objects of its own, calls the function and gives what came out, in words. `gives` is what comes out
+with all permissions; `without` says for each permission that the story is about what comes out without it.
+"""
+
+import json
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from tests.infra.local_s3 import upload
+from tests.permissions.world import CSV, OTHER_BYTES, UNTIL, Document, Failed, Permission, World, new_key
+
+Story = Callable[[World], str]
+
+NAMED = ""
+"""AccessDenied, in words that name the action."""
+
+SOURCE_LOOK = "AccessDenied: Denied while looking at s3://ferry-source-"
+TARGET_LOOK = "AccessDenied: Denied while looking at s3://ferry-target-"
+"""A HEAD has no body, so a refused one does not name the action."""
+
+LOCK = {"ObjectLockMode": "GOVERNANCE", "ObjectLockRetainUntilDate": UNTIL}
+HOLD = {"ObjectLockLegalHoldStatus": "ON"}
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A story, what comes out of it, and what without each permission that it is about."""
+
+    role: str
+    story: Story
+    gives: str
+    without: dict[Permission, str]
+
+    @property
+    def name(self) -> str:
+        """What the tests call it."""
+        return f"{self.role}-{self.story.__name__}"
+
+    def outcome(self, world: World) -> str:
+        """What comes out, an error of the role's own function included; another function's is the story's fault."""
+        try:
+            return self.story(world)
+        except Failed as failed:
+            if failed.function != self.role:
+                raise
+            return str(failed)
+
+
+SCENARIOS: list[Scenario] = []
+
+
+def shows(role: str, gives: str, without: dict[str, str]) -> Callable[[Story], Story]:
+    """Make a scenario of a story; a permission is written `action`, or `action bucket`."""
+
+    def remember(story: Story) -> Story:
+        about = {Permission(role, *name.split()): outcome for name, outcome in without.items()}
+        SCENARIOS.append(Scenario(role, story, gives, about))
+        return story
+
+    return remember
+
+
+# The starter.
+
+
+def _start(world: World, body: str) -> str:
+    message = {"messageId": uuid.uuid4().hex, "receiptHandle": "a", "body": body, "eventSource": "aws:sqs"}
+    said = world.invoke("starter", {"Records": [message]})
+    return "delivered again" if said["batchItemFailures"] else "acknowledged"
+
+
+def _event(world: World, key: str) -> str:
+    bucket = {"name": world.outputs.source_bucket}
+    obj = {"key": key, "size": 1, "eTag": uuid.uuid4().hex, "sequencer": "0A"}
+    record = {
+        "eventSource": "aws:s3",
+        "eventName": "ObjectCreated:Put",
+        "awsRegion": world.outputs.source_region,
+        "s3": {"bucket": bucket, "object": obj},
+    }
+    return json.dumps({"Records": [record]})
+
+
+@shows(
+    "starter",
+    "acknowledged",
+    {"s3:GetObject results": NAMED, "states:StartExecution": "delivered again"},
+)
+def an_upload_is_told(world: World) -> str:
+    return _start(world, _event(world, new_key("a.csv")))
+
+
+@shows("starter", "acknowledged", {"sqs:SendMessage": "delivered again"})
+def a_message_is_no_event(world: World) -> str:
+    return _start(world, "no event")
+
+
+@shows("starter", "SettingInvalid: There are no rules", {"s3:ListBucket results": "AccessDenied: Denied while reading"})
+def the_rules_are_missing(world: World) -> str:
+    where = {"Bucket": world.outputs.athena_results, "Key": "rules/migration.json"}
+    rules = world.target.get_object(**where)["Body"].read()
+    world.target.delete_object(**where)
+    try:
+        return _start(world, _event(world, new_key("a.csv")))
+    finally:
+        world.target.put_object(**where, Body=rules)
+
+
+# CopyObject.
+
+
+def _copy(world: World, document: Document, **rule: Any) -> str:
+    return str(world.copied(document, **rule)["copy"]["status"])
+
+
+def _copy_early(world: World, name: str) -> str:
+    """Copy an object without a version id to where nothing is."""
+    return _copy(world, world.document_of(f"early/{name}"), target_key=new_key(name))
+
+
+@shows(
+    "copy_object",
+    "copied",
+    {
+        "s3:GetObject source": SOURCE_LOOK,
+        "s3:GetObjectVersion source": NAMED,
+        "s3:GetObjectRetention source": NAMED,
+        "s3:GetObjectLegalHold source": NAMED,
+        "s3:GetObject target": TARGET_LOOK,
+        "s3:ListBucket target": TARGET_LOOK,
+        "s3:PutObject target": NAMED,
+    },
+)
+def an_object_is_copied(world: World) -> str:
+    return _copy(world, world.upload())
+
+
+@shows("copy_object", "copied", {"s3:GetBucketObjectLockConfiguration source": NAMED})
+def a_new_process_copies(world: World) -> str:
+    world.renew("copy_object")
+    return _copy(world, world.upload())
+
+
+@shows("copy_object", "copied", {"s3:GetBucketVersioning target": NAMED})
+def a_new_process_copies_to_move(world: World) -> str:
+    world.renew("copy_object")
+    return _copy(world, world.upload(), mode="move")
+
+
+@shows("copy_object", "copied", {"s3:GetObjectTagging source": NAMED, "s3:PutObjectTagging target": NAMED})
+def a_tagged_object_without_version_is_copied(world: World) -> str:
+    return _copy_early(world, "tagged.bin")
+
+
+@shows("copy_object", "copied", {"s3:GetObjectVersionTagging source": NAMED})
+def a_tagged_object_is_copied(world: World) -> str:
+    return _copy(world, world.upload(Tagging="a=b"))
+
+
+@shows("copy_object", "copied", {"s3:GetObjectAnnotation source": NAMED, "s3:PutObjectAnnotation target": NAMED})
+def an_annotated_object_is_copied(world: World) -> str:
+    document = world.upload()
+    _annotate(world, world.outputs.source_bucket, document["source"]["key"], "berth")
+    return _copy(world, document)
+
+
+def _annotate(world: World, bucket: str, key: str, name: str) -> None:
+    world.target.put_object_annotation(Bucket=bucket, Key=key, AnnotationName=name, AnnotationPayload=b"4")
+
+
+@shows("copy_object", "copied", {"s3:PutObjectRetention target": NAMED})
+def an_object_with_a_retention_is_copied(world: World) -> str:
+    return _copy(world, world.upload(**LOCK))
+
+
+@shows("copy_object", "copied", {"s3:PutObjectLegalHold target": NAMED})
+def an_object_with_a_legal_hold_is_copied(world: World) -> str:
+    return _copy(world, world.upload(**HOLD))
+
+
+@shows("copy_object", "SourceMissing: ", {"s3:ListBucket source": SOURCE_LOOK})
+def the_source_is_gone(world: World) -> str:
+    document = world.upload()
+    world.source.delete_object(Bucket=world.outputs.source_bucket, Key=document["source"]["key"])
+    return _copy(world, document)
+
+
+def _there_already(world: World, **arguments: Any) -> Document:
+    """An object that is at the target as well, the very same."""
+    document = world.upload(**arguments)
+    world.put(world.outputs.target_bucket, document["source"]["key"], **arguments)
+    return document
+
+
+@shows(
+    "copy_object",
+    "unchanged",
+    {
+        "s3:GetObjectVersionTagging target": NAMED,
+        "s3:ListObjectAnnotations source": NAMED,
+        "s3:ListObjectAnnotations target": NAMED,
+        "s3:DeleteObjectAnnotation target": NAMED,
+    },
+)
+def the_target_has_an_annotation_too_many(world: World) -> str:
+    document = _there_already(world, Tagging="a=b")
+    _annotate(world, world.outputs.target_bucket, document["source"]["key"], "berth")
+    return _copy(world, document)
+
+
+@shows("copy_object", "unchanged", {"s3:GetObjectTagging target": "copied"})
+def the_target_without_version_is_the_same(world: World) -> str:
+    return _copy(world, world.document_of("early/tagged.bin"))
+
+
+@shows("copy_object", "unchanged", {"s3:GetObjectRetention target": "copied"})
+def the_target_has_the_retention_too(world: World) -> str:
+    return _copy(world, _there_already(world, **LOCK))
+
+
+@shows("copy_object", "unchanged", {"s3:GetObjectLegalHold target": "copied"})
+def the_target_has_the_legal_hold_too(world: World) -> str:
+    return _copy(world, _there_already(world, **HOLD))
+
+
+@shows(
+    "copy_object",
+    "copied",
+    {
+        "s3:GetObjectVersionAttributes source": NAMED,
+        "s3:ListBucketMultipartUploads target": NAMED,
+        "s3:ListMultipartUploadParts target": NAMED,
+        "s3:PutObjectVersionTagging target": NAMED,
+    },
+)
+def an_object_is_copied_in_parts_and_its_tags_change_meanwhile(world: World) -> str:
+    document = world.upload_in_parts("SHA256", Tagging="a=b")
+    document = _begun(world, document)
+    key = {"Bucket": world.outputs.source_bucket, "Key": document["source"]["key"]}
+    world.source.put_object_tagging(**key, Tagging={"TagSet": [{"Key": "a", "Value": "c"}]})
+    return _copy(world, document)
+
+
+def _begun(world: World, document: Document) -> Document:
+    """The document once the copy in parts was announced and begun."""
+    return world.step("copy_object", world.step("copy_object", document))
+
+
+@shows("copy_object", "in_progress", {"s3:GetObjectAttributes source": NAMED})
+def an_object_without_version_is_copied_in_parts(world: World) -> str:
+    document = world.document_of("early/SHA256.bin", target_key=new_key("file.bin"))
+    return str(world.step("copy_object", document)["copy"]["status"])
+
+
+@shows("copy_object", "superseded", {"s3:AbortMultipartUpload target": NAMED})
+def a_newer_upload_comes_during_a_copy_in_parts(world: World) -> str:
+    document = _begun(world, world.upload_in_parts("SHA256"))
+    world.put(world.outputs.source_bucket, document["source"]["key"], b"newer")
+    return _copy(world, document)
+
+
+@shows(
+    "copy_object",
+    "copied",
+    {"s3:GetObjectVersionAttributes target": NAMED, "s3:GetObjectVersion target": NAMED},
+)
+def the_target_was_uploaded_in_other_parts(world: World) -> str:
+    document = world.upload_in_parts("CRC32")
+    _put_in_parts(world, document["source"]["key"])
+    return _copy(world, document)
+
+
+def _put_in_parts(world: World, key: str) -> None:
+    """Other bytes at the target, of the same length, whose checksum is one of its parts."""
+    upload(world.target, world.outputs.target_bucket, key, [OTHER_BYTES], ChecksumAlgorithm="CRC32")
+
+
+@shows("copy_object", "copied", {"s3:GetObjectAttributes target": NAMED})
+def the_target_without_version_was_uploaded_in_other_parts(world: World) -> str:
+    return _copy(world, world.document_of("early/CRC32.bin"), target_key=world.early_target())
+
+
+# VerifyChecksum.
+
+
+def _verify(world: World, document: Document, **rule: Any) -> str:
+    said = world.steps("verify_checksum", {**document, "rule": {**document["rule"], **rule}}, "in_progress")
+    return f"{said['verification']['status']} {said['verification']['detail']}"
+
+
+@shows("verify_checksum", "verified", {"s3:GetObjectVersion source": NAMED, "s3:GetObject target": NAMED})
+def both_are_read(world: World) -> str:
+    return _verify(world, world.copied(world.upload()), minimum_grade="bytes")
+
+
+@shows("verify_checksum", "verified", {"s3:GetObject source": NAMED})
+def both_are_read_and_the_source_has_no_version(world: World) -> str:
+    document = world.copied(world.document_of("early/plain.bin"), target_key=new_key("plain.bin"))
+    return _verify(world, document, minimum_grade="bytes")
+
+
+@shows("verify_checksum", "verified", {"s3:GetObjectVersionAttributes source": NAMED})
+def the_checksum_of_the_parts_is_folded(world: World) -> str:
+    return _verify(world, world.copied(world.upload_in_parts("CRC32")))
+
+
+@shows("verify_checksum", "verified", {"s3:GetObjectAttributes source": NAMED})
+def the_checksum_of_the_parts_is_folded_and_the_source_has_no_version(world: World) -> str:
+    document = world.document_of("early/CRC32.bin")
+    return _verify(world, world.copied(document, target_key=new_key("file.bin")))
+
+
+def _instead(document: Document, target: dict[str, Any]) -> Document:
+    """The document as if this had been made of the source."""
+    return {**document, "copy": {**document["copy"], "target": target}}
+
+
+@shows(
+    "verify_checksum",
+    "mismatched stored CRC32",
+    {
+        "s3:GetObjectVersionAttributes target": NAMED,
+        "s3:GetObjectVersion target": NAMED,
+        "s3:DeleteObjectVersion target": NAMED,
+    },
+)
+def a_bad_copy_is_discarded(world: World) -> str:
+    document = world.copied(world.upload_in_parts("CRC32"))
+    key = new_key("file.bin")
+    _put_in_parts(world, key)
+    return _verify(world, _instead(document, world.target_of(key)))
+
+
+@shows(
+    "verify_checksum",
+    "mismatched stored CRC32",
+    {"s3:GetObjectAttributes target": NAMED, "s3:DeleteObject target": NAMED},
+)
+def a_bad_copy_without_version_is_discarded(world: World) -> str:
+    document = world.copied(world.document_of("early/CRC32.bin"), target_key=new_key("file.bin"))
+    return _verify(world, _instead(document, world.target_of(world.early_target())))
+
+
+@shows("verify_checksum", "mismatched", {"s3:GetObjectRetention target": "AccessDenied: Denied while discarding"})
+def a_bad_copy_has_a_retention(world: World) -> str:
+    return _verify_locked(world, **LOCK)
+
+
+@shows("verify_checksum", "mismatched", {"s3:GetObjectLegalHold target": "AccessDenied: Denied while discarding"})
+def a_bad_copy_has_a_legal_hold(world: World) -> str:
+    return _verify_locked(world, **HOLD)
+
+
+def _verify_locked(world: World, **lock: Any) -> str:
+    document, key = world.copied(world.upload()), new_key("file.bin")
+    world.put(world.outputs.target_bucket, key, OTHER_BYTES, **lock)
+    return _verify(world, _instead(document, world.target_of(key)))
+
+
+@shows("verify_checksum", "source_changed", {"s3:ListBucket source": "AccessDenied: Denied while reading s3://ferry-source"})
+def the_source_is_gone_before_it_is_read(world: World) -> str:
+    document = world.copied(world.upload())
+    source = document["copy"]["source"]
+    world.source.delete_object(Bucket=source["bucket"], Key=source["key"], VersionId=source["version_id"])
+    return _verify(world, document, minimum_grade="bytes")
+
+
+@shows("verify_checksum", "target_changed", {"s3:ListBucket target": TARGET_LOOK})
+def the_target_is_gone_before_its_proof(world: World) -> str:
+    document = world.copied(world.upload())
+    _delete_target(world, document)
+    return _verify(world, document)
+
+
+def _delete_target(world: World, document: Document) -> None:
+    target = document["copy"]["target"]
+    world.target.delete_object(Bucket=target["bucket"], Key=target["key"], VersionId=target["version_id"])
+
+
+# The crawls.
+
+
+def _file(world: World, name: str = "a.csv") -> Document:
+    """A file of a new table, copied and proved."""
+    return world.proved(world.upload(name, CSV))
+
+
+def _copied_at(document: Document, moment: datetime) -> Document:
+    return {**document, "copy": {**document["copy"], "copied_at": moment.isoformat()}}
+
+
+def _later(document: Document) -> Document:
+    """The document as if it had been copied so late that no crawl covers it yet."""
+    return _copied_at(document, datetime.now(UTC) + timedelta(hours=1))
+
+
+def _crawl(world: World, document: Document) -> str:
+    return str(world.step("start_crawler", document)["catalogue"]["status"])
+
+
+@shows("start_crawler", "running", {"glue:ListCrawls": NAMED, "glue:StartCrawler": NAMED})
+def a_file_needs_a_crawl(world: World) -> str:
+    world.await_crawler()
+    return _crawl(world, _later(_file(world)))
+
+
+@shows("start_crawler", "not_needed", {"glue:GetTables": NAMED, "s3:GetObjectVersion target": NAMED})
+def a_file_of_a_known_table_needs_no_crawl(world: World) -> str:
+    return _crawl(world, _later(world.crawled_file("a.csv")))
+
+
+@shows("start_crawler", "not_needed", {"glue:GetPartition": NAMED})
+def a_file_of_a_known_partition_needs_no_crawl(world: World) -> str:
+    return _crawl(world, _later(world.crawled_file("dt=1/a.csv")))
+
+
+@shows("start_crawler", "not_needed", {"s3:GetObject target": NAMED})
+def a_file_without_version_needs_no_crawl(world: World) -> str:
+    document = world.crawled_file("a.csv")
+    return _crawl(world, _later(_instead(document, world.target_of("early_table/a.csv"))))
+
+
+@shows("start_crawler", "covered", {"s3:ListBucket target": "AccessDenied: Denied while reading s3://ferry-target"})
+def a_file_of_a_known_table_is_gone(world: World) -> str:
+    document = world.crawled_file("a.csv")
+    gone = {**document["copy"]["target"], "key": document["copy"]["target"]["key"].replace("a.csv", "gone.csv")}
+    return _crawl(world, _copied_at(_instead(document, gone), datetime.now(UTC) - timedelta(hours=1)))
+
+
+@shows("poll_crawler", "not_covered", {"glue:ListCrawls": NAMED})
+def a_crawl_is_looked_for(world: World) -> str:
+    world.await_crawler()
+    return str(world.step("poll_crawler", _later(world.crawled_file("a.csv")))["catalogue"]["status"])
+
+
+# RunValidationQuery.
+
+QUERY_DENIED = "QueryFailed: The query rows on"
+
+
+def _validate(world: World, document: Document) -> str:
+    """Start the queries and wait for them, in one execution."""
+    return str(world.steps("run_validation_query", document, "pending")["validation"]["status"])
+
+
+@shows(
+    "run_validation_query",
+    "passed",
+    {
+        "s3:GetObject target": TARGET_LOOK,
+        "s3:GetObjectVersion target": NAMED,
+        "glue:GetTables": NAMED,
+        "glue:GetTable": QUERY_DENIED,
+        "athena:StartQueryExecution": NAMED,
+        "athena:GetQueryExecution": NAMED,
+        "athena:GetQueryResults": NAMED,
+        "s3:PutObject results": QUERY_DENIED,
+        "s3:GetObject results": "RequestRefused: AWS refused while reading the results",
+    },
+)
+def a_file_is_validated(world: World) -> str:
+    return _validate(world, world.crawled_file("a.csv"))
+
+
+@shows("run_validation_query", "passed", {"glue:GetPartitions": QUERY_DENIED})
+def a_file_in_a_partition_is_validated(world: World) -> str:
+    return _validate(world, world.crawled_file("dt=1/a.csv"))
+
+
+@shows(
+    "run_validation_query",
+    "target_changed",
+    {"s3:ListBucket target": TARGET_LOOK, "s3:GetObject source": SOURCE_LOOK},
+)
+def the_target_is_gone_before_its_validation(world: World) -> str:
+    document = _file(world)
+    _delete_target(world, document)
+    return _validate(world, document)
+
+
+@shows("run_validation_query", "ValidationFailed: ", {"s3:ListBucket source": SOURCE_LOOK})
+def both_are_gone_before_the_validation(world: World) -> str:
+    document = _file(world)
+    _delete_target(world, document)
+    world.source.delete_object(Bucket=world.outputs.source_bucket, Key=document["source"]["key"])
+    return _validate(world, document)
+
+
+# DeleteSource.
+
+
+def _moved(world: World, **arguments: Any) -> Document:
+    """An object that makes no table, copied to be moved, and proved."""
+    return world.proved(world.upload(**arguments), mode="move", minimum_grade="checksum")
+
+
+def _delete(world: World, document: Document, **rule: Any) -> str:
+    said = world.step("delete_source", {**document, "rule": {**document["rule"], **rule}})
+    return str(said["deletion"]["status"])
+
+
+@shows("delete_source", "deleted", {"s3:GetObject source": SOURCE_LOOK, "s3:DeleteObject source": NAMED})
+def a_source_is_deleted(world: World) -> str:
+    return _delete(world, _moved(world))
+
+
+@shows("delete_source", "deleted", {"s3:ListBucketVersions source": NAMED, "s3:DeleteObjectVersion source": NAMED})
+def a_source_is_purged(world: World) -> str:
+    return _delete(world, _moved(world), purge=True)
+
+
+@shows("delete_source", "PurgeRefused: ", {"s3:GetObjectVersion source": "AccessDenied: "})
+def a_locked_source_is_not_purged(world: World) -> str:
+    return _delete(world, _moved(world, **LOCK), purge=True)
+
+
+@shows("delete_source", "deleted", {"s3:GetObjectRetention source": "copy_again"})
+def a_source_with_a_retention_is_deleted(world: World) -> str:
+    return _delete(world, _moved(world, **LOCK))
+
+
+@shows("delete_source", "deleted", {"s3:GetObjectLegalHold source": "copy_again"})
+def a_source_with_a_legal_hold_is_deleted(world: World) -> str:
+    return _delete(world, _moved(world, **HOLD))
+
+
+@shows(
+    "delete_source",
+    "deleted",
+    {
+        "s3:GetObjectTagging source": "copy_again",
+        "s3:GetObjectVersionTagging source": NAMED,
+        "s3:GetObjectVersionTagging target": NAMED,
+    },
+)
+def a_tagged_source_is_deleted(world: World) -> str:
+    return _delete(world, _moved(world, Tagging="a=b"))
+
+
+@shows("delete_source", "already_gone", {"s3:ListBucket source": SOURCE_LOOK, "s3:GetObjectVersion target": TARGET_LOOK})
+def the_source_is_deleted_already(world: World) -> str:
+    document = _moved(world)
+    world.source.delete_object(Bucket=world.outputs.source_bucket, Key=document["source"]["key"])
+    return _delete(world, document)
+
+
+@shows("delete_source", "ProvedCopyMissing: ", {"s3:ListBucket target": TARGET_LOOK})
+def both_are_gone_before_the_deletion(world: World) -> str:
+    document = _moved(world)
+    _delete_target(world, document)
+    world.source.delete_object(Bucket=world.outputs.source_bucket, Key=document["source"]["key"])
+    return _delete(world, document)
+
+
+# The crawler.
+
+
+def _crawled(world: World) -> str:
+    crawl = world.crawl()
+    return f"{crawl['State']} {crawl.get('ErrorMessage', '')}"
+
+
+def _refused(what: str) -> str:
+    return f"FAILED Access denied to the {what}"
+
+
+@shows(
+    "crawler",
+    "COMPLETED",
+    {
+        "s3:ListBucket target": _refused("bucket"),
+        "s3:GetObject target": _refused("object"),
+        "glue:GetDatabase": _refused("database"),
+        "glue:GetTable": _refused("table"),
+        "glue:CreateTable": _refused("table"),
+        "glue:GetPartitions": _refused("table"),
+        "glue:BatchCreatePartition": _refused("table"),
+    },
+)
+def a_new_table_with_a_partition_is_crawled(world: World) -> str:
+    name = uuid.uuid4().hex
+    world.put(world.outputs.target_bucket, new_key("dt=1/a.csv"), f"id,{name}\n1,one\n".encode())
+    return _crawled(world)
+
+
+@shows("crawler", "COMPLETED", {"glue:BatchUpdatePartition": _refused("table")})
+def a_partition_was_changed_by_somebody(world: World) -> str:
+    document = world.crawled_file("dt=1/a.csv")
+    where = {"DatabaseName": world.outputs.glue_database, "TableName": document["source"]["key"].partition("/")[0]}
+    partition: Any = world.clients.glue.get_partition(**where, PartitionValues=["1"])["Partition"]
+    descriptor = {**partition["StorageDescriptor"], "Columns": [{"Name": "id", "Type": "int"}]}
+    changed: Any = {"PartitionValueList": ["1"], "PartitionInput": {"Values": ["1"], "StorageDescriptor": descriptor}}
+    world.clients.glue.batch_update_partition(**where, Entries=[changed])
+    return _crawled(world)

@@ -1,0 +1,33 @@
+"""Each role has what it needs: with all of its permissions each scenario succeeds, without any one of them one fails."""
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.permissions.conftest import SHOWN
+from tests.permissions.scenarios import NAMED, SCENARIOS, Scenario
+from tests.permissions.world import Permission, World
+
+ABLATIONS = sorted(
+    ((permission, scenario) for scenario in SCENARIOS for permission in scenario.without), key=lambda pair: pair[0]
+)
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=[scenario.name for scenario in SCENARIOS])
+def test_with_all_permissions_all_goes_well(world: World, scenario: Scenario) -> None:
+    assert scenario.outcome(world).startswith(scenario.gives)
+
+
+@pytest.mark.parametrize(("permission", "scenario"), ABLATIONS, ids=[str(permission) for permission, _ in ABLATIONS])
+def test_without_the_permission_it_fails(
+    world: World, permission: Permission, scenario: Scenario, record_property: Callable[[str, object], None]
+) -> None:
+    with world.taken(permission):
+        outcome = scenario.outcome(world)
+    expected = scenario.without[permission]
+    if expected == NAMED:
+        assert outcome.startswith("AccessDenied: ")
+        assert f"not authorized to perform: {permission.action} " in outcome
+    else:
+        assert outcome.startswith(expected)
+    record_property(SHOWN, f"{permission.role:<20} {permission.action:<35} {permission.where}")
