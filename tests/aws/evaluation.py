@@ -1,0 +1,78 @@
+"""Terraform's own answers about the files of infra/aws that need no provider.
+
+They are copied to a folder of their own, with an account.tf that asks nobody, and the real terraform applies them to an
+empty state: outputs, or the reasons of a refusal. Nothing leaves the folder, so asking twice gives the same.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from infra.build import CHECKOUT
+
+ACCOUNT = "123456789012"
+AWS = CHECKOUT / "infra" / "aws"
+FILES = ("regions", "variables", "names", "declaration", "checks")
+TOLD = ("account", "environment", "functions", "source_buckets", "source_regions", "sources", "values")
+
+
+class Refused(Exception):
+    """Terraform refuses the variables; the message holds each of its reasons."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A folder with the files, in which terraform can be asked."""
+
+    folder: Path
+
+    @classmethod
+    def prepare(cls, folder: Path) -> "Evaluation":
+        """Copy the files to an empty folder, where they find each other as in the checkout."""
+        made = cls(folder)
+        made._module.mkdir(parents=True)
+        shutil.copy(AWS.parent / "functions.yaml", made._module.parent)
+        for name in FILES:
+            shutil.copy(AWS / f"{name}.tf", made._module)
+        outputs = (f'output "{name}" {{\n  value = local.{name}\n}}\n' for name in TOLD)
+        account = f'locals {{\n  account = "{ACCOUNT}"\n}}\n'
+        (made._module / "account.tf").write_text(account + "".join(outputs), encoding="utf-8")
+        made._run("init", "-input=false")
+        return made
+
+    def apply(self, variables: Mapping[str, Any] | None = None, rules: str | None = None) -> dict[str, Any]:
+        """Give terraform variables, and the rules as `make deploy` leaves them; say its locals, or raise Refused."""
+        given = self._module / "given.tfvars.json"
+        given.write_text(json.dumps(variables or {}), encoding="utf-8")
+        file = self.folder / "dist" / "migration.json"
+        file.parent.mkdir(exist_ok=True)
+        file.unlink(missing_ok=True)
+        if rules is not None:
+            file.write_text(rules, encoding="utf-8")
+        (self._module / "terraform.tfstate").unlink(missing_ok=True)
+        said = self._run("apply", "-json", "-auto-approve", "-input=false", f"-var-file={given}")
+        messages = [json.loads(line) for line in said.splitlines()]
+        wrong = [each["diagnostic"] for each in messages if each["type"] == "diagnostic"]
+        if wrong:
+            raise Refused("\n".join(f"{each['summary']}: {each['detail']}" for each in wrong))
+        outputs = [each["outputs"] for each in messages if each["type"] == "outputs"][-1]
+        return {name: outputs[name]["value"] if name in outputs else None for name in TOLD}
+
+    @property
+    def _module(self) -> Path:
+        return self.folder / "infra" / "aws"
+
+    def _run(self, *arguments: str) -> str:
+        # Neither the operator's settings nor a question to HashiCorp about newer versions.
+        environment = {"PATH": os.environ["PATH"], "HOME": str(self.folder), "CHECKPOINT_DISABLE": "1"}
+        run = subprocess.run(
+            ["terraform", *arguments], cwd=self._module, env=environment, capture_output=True, text=True, check=False
+        )
+        if run.returncode and "-json" not in arguments:
+            raise AssertionError(run.stderr)
+        return run.stdout
