@@ -1,0 +1,224 @@
+# One key in each region in use, if create_kms_keys says so; otherwise AWS encrypts with keys of its own. S3 can notify an
+# encrypted topic only if the key's policy admits it, which that of alias/aws/sns cannot: a topic has a key of ours, or none.
+locals {
+  regions_in_use = setunion(local.source_regions, [var.target_region])
+  kms_keys       = { for region in local.regions_in_use : region => var.create_kms_keys ? aws_kms_key.region[region].arn : null }
+
+  # The topics and queues of a region: what its key encrypts for services rather than for roles.
+  encrypted_topics = {
+    for region in local.regions_in_use : region => {
+      uploads = contains(local.source_regions, region) ? [local.topic_arns[region]] : []
+      alerts  = ["arn:aws:sns:${region}:${local.account}:${var.name}-alerts"]
+    }
+  }
+  encrypted_queues = {
+    for region in local.regions_in_use : region => concat(
+      region == var.target_region ? [local.queue_arns.uploads] : [],
+      contains(local.source_regions, region) ? [local.undelivered_arns[region]] : [],
+    )
+  }
+  encrypted_log_groups = [
+    for group in concat(values(local.log_groups), [local.workflow_log_group, local.crawler_log_group]) : "arn:aws:logs:${var.target_region}:${local.account}:log-group:${group}"
+  ]
+}
+
+resource "aws_kms_key" "region" {
+  for_each            = var.create_kms_keys ? local.regions_in_use : []
+  region              = each.key
+  description         = "What S3 Ferry ${var.name} keeps in ${each.key}"
+  enable_key_rotation = true
+  # Whoever destroys the deployment by mistake has a month to keep what it encrypted readable.
+  deletion_window_in_days = 30
+  policy                  = data.aws_iam_policy_document.key[each.key].json
+}
+
+resource "aws_kms_alias" "region" {
+  for_each      = aws_kms_key.region
+  region        = each.key
+  name          = "alias/${var.name}"
+  target_key_id = each.value.key_id
+}
+
+# In the policy of a key, the resource "*" is that key ("Key policies in AWS KMS", AWS KMS Developer Guide).
+data "aws_iam_policy_document" "key" {
+  for_each = var.create_kms_keys ? local.regions_in_use : []
+
+  # The account decides by IAM who manages and who uses the key: without it, the roles' policies would count for nothing, and
+  # nobody could mend this one ("Default key policy", the same guide). The page has kms:*; these are the actions that a
+  # symmetric key without replicas takes.
+  statement {
+    sid = "ByPoliciesOfTheAccount"
+    actions = [
+      "kms:CancelKeyDeletion",
+      "kms:CreateAlias",
+      "kms:CreateGrant",
+      "kms:Decrypt",
+      "kms:DeleteAlias",
+      "kms:DescribeKey",
+      "kms:DisableKey",
+      "kms:DisableKeyRotation",
+      "kms:EnableKey",
+      "kms:EnableKeyRotation",
+      "kms:Encrypt",
+      "kms:GenerateDataKey",
+      "kms:GenerateDataKeyWithoutPlaintext",
+      "kms:GetKeyPolicy",
+      "kms:GetKeyRotationStatus",
+      "kms:ListGrants",
+      "kms:ListKeyPolicies",
+      "kms:ListKeyRotations",
+      "kms:ListResourceTags",
+      "kms:PutKeyPolicy",
+      "kms:ReEncryptFrom",
+      "kms:ReEncryptTo",
+      "kms:RetireGrant",
+      "kms:RevokeGrant",
+      "kms:RotateKeyOnDemand",
+      "kms:ScheduleKeyDeletion",
+      "kms:TagResource",
+      "kms:UntagResource",
+      "kms:UpdateAlias",
+      "kms:UpdateKeyDescription",
+    ]
+    resources = ["*"]
+    principals {
+      type        = "AWS"
+      identifiers = ["arn:aws:iam::${local.account}:root"]
+    }
+  }
+
+  # S3 notifies the encrypted topic: "Granting permissions to publish event notification messages to a destination" (Amazon S3
+  # User Guide), the condition by "Managing Amazon SNS encryption keys and costs" (Amazon SNS Developer Guide). Which bucket
+  # it may be, the topic's policy says.
+  dynamic "statement" {
+    for_each = { for kind, topics in local.encrypted_topics[each.key] : kind => topics if kind == "uploads" && length(topics) > 0 }
+    content {
+      sid       = "NotificationsOfS3"
+      actions   = ["kms:GenerateDataKey", "kms:Decrypt"]
+      resources = ["*"]
+      principals {
+        type        = "Service"
+        identifiers = ["s3.amazonaws.com"]
+      }
+      condition {
+        test     = "StringEquals"
+        variable = "aws:SourceAccount"
+        values   = distinct([for source in values(local.source_buckets) : source.account if source.region == each.key])
+      }
+      # "Securing Amazon SNS data with server-side encryption": SNS encrypts for one topic.
+      condition {
+        test     = "ArnEquals"
+        variable = "kms:EncryptionContext:aws:sns:topicArn"
+        values   = statement.value
+      }
+    }
+  }
+
+  # SNS delivers to the encrypted queues: "Configure KMS permissions for AWS services" (Amazon SQS Developer Guide).
+  dynamic "statement" {
+    for_each = length(local.encrypted_queues[each.key]) > 0 ? [local.encrypted_queues[each.key]] : []
+    content {
+      sid       = "DeliveriesOfSns"
+      actions   = ["kms:GenerateDataKey", "kms:Decrypt"]
+      resources = ["*"]
+      principals {
+        type        = "Service"
+        identifiers = each.key == var.target_region ? local.sns_principals : ["sns.amazonaws.com"]
+      }
+      condition {
+        test     = "ArnEquals"
+        variable = "aws:SourceArn"
+        values   = each.key == var.target_region ? values(local.topic_arns) : [local.topic_arns[each.key]]
+      }
+    }
+  }
+
+  # Alarms notify the encrypted topic: "Notifying users on alarm changes" (Amazon CloudWatch User Guide).
+  statement {
+    sid       = "AlertsOfCloudWatch"
+    actions   = ["kms:GenerateDataKey", "kms:Decrypt"]
+    resources = ["*"]
+    principals {
+      type        = "Service"
+      identifiers = ["cloudwatch.amazonaws.com"]
+    }
+    condition {
+      test     = "StringEquals"
+      variable = "aws:SourceAccount"
+      values   = [local.account]
+    }
+    condition {
+      test     = "ArnLike"
+      variable = "aws:SourceArn"
+      values   = ["arn:aws:cloudwatch:${each.key}:${local.account}:alarm:${var.name}-*"]
+    }
+  }
+
+  # EventBridge notifies it, too. aws:SourceAccount and aws:SourceArn are not supported there ("Managing Amazon SNS encryption
+  # keys and costs", Amazon SNS Developer Guide); the topic is SNS's own word.
+  dynamic "statement" {
+    for_each = each.key == var.target_region ? [local.encrypted_topics[each.key].alerts] : []
+    content {
+      sid       = "AlertsOfEventBridge"
+      actions   = ["kms:GenerateDataKey", "kms:Decrypt"]
+      resources = ["*"]
+      principals {
+        type        = "Service"
+        identifiers = ["events.amazonaws.com"]
+      }
+      condition {
+        test     = "ArnEquals"
+        variable = "kms:EncryptionContext:aws:sns:topicArn"
+        values   = statement.value
+      }
+    }
+  }
+
+  # "Encrypt log data in CloudWatch Logs using AWS Key Management Service" (Amazon CloudWatch Logs User Guide). All log groups
+  # are in the target region.
+  dynamic "statement" {
+    for_each = each.key == var.target_region ? [local.encrypted_log_groups] : []
+    content {
+      sid = "LogGroups"
+      actions = [
+        "kms:Encrypt",
+        "kms:Decrypt",
+        "kms:ReEncryptFrom",
+        "kms:ReEncryptTo",
+        "kms:GenerateDataKey",
+        "kms:GenerateDataKeyWithoutPlaintext",
+        "kms:DescribeKey",
+      ]
+      resources = ["*"]
+      principals {
+        type        = "Service"
+        identifiers = ["logs.${each.key}.amazonaws.com"]
+      }
+      condition {
+        test     = "ArnEquals"
+        variable = "kms:EncryptionContext:aws:logs:arn"
+        values   = statement.value
+      }
+    }
+  }
+
+  # The log of an encrypted state machine is delivered by another principal: "Data at rest encryption in Step Functions" (AWS
+  # Step Functions Developer Guide).
+  dynamic "statement" {
+    for_each = each.key == var.target_region ? ["arn:aws:logs:${each.key}:${local.account}:*"] : []
+    content {
+      sid       = "LogDelivery"
+      actions   = ["kms:Decrypt"]
+      resources = ["*"]
+      principals {
+        type        = "Service"
+        identifiers = ["delivery.logs.amazonaws.com"]
+      }
+      condition {
+        test     = "StringEquals"
+        variable = "kms:EncryptionContext:SourceArn"
+        values   = [statement.value]
+      }
+    }
+  }
+}
