@@ -199,6 +199,30 @@ def explain(
         subject.explain(key, subject.deployed_rules(deployment), deployment.outputs.target_bucket, as_json=json)
 
 
+BucketArgument = Annotated[str, typer.Argument(help="The name of a bucket.")]
+DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Say what would be written, and write nothing.")]
+
+
+@app.command()
+def adopt(bucket: BucketArgument, dry_run: DryRunOption = False, outputs: OutputsOption = None) -> None:
+    """Have a bucket that exists tell the deployment of its uploads; what others have configured stays."""
+    from ferry import adopt as subject
+
+    subject.check_bucket(bucket)
+    with opened(outputs) as deployment:
+        subject.adopt(deployment, bucket, dry_run=dry_run)
+
+
+@app.command()
+def unadopt(bucket: BucketArgument, dry_run: DryRunOption = False, outputs: OutputsOption = None) -> None:
+    """Have a bucket no longer tell the deployment of its uploads; what others have configured stays."""
+    from ferry import adopt as subject
+
+    subject.check_bucket(bucket)
+    with opened(outputs) as deployment:
+        subject.unadopt(deployment, bucket, dry_run=dry_run)
+
+
 def main() -> None:
     """Run a command and exit with its code."""
     for stream in (sys.stdout, sys.stderr):

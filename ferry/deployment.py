@@ -95,17 +95,20 @@ class Deployment:
         client: SFNClient = self._client("stepfunctions", self.outputs.target_region)
         return client
 
+    def s3(self, region: str, attempts: int | None = None) -> "S3Client":
+        """S3 in a region; one attempt is for what must not be sent again."""
+        client: S3Client = self._client("s3", region, attempts) if attempts else self._client("s3", region)
+        return client
+
     @property
     def source_s3(self) -> "S3Client":
-        """S3 in the source region."""
-        client: S3Client = self._client("s3", self.outputs.source_region)
-        return client
+        """S3 in the main source's region."""
+        return self.s3(self.outputs.source_region)
 
     @property
     def target_s3(self) -> "S3Client":
         """S3 in the target region."""
-        client: S3Client = self._client("s3", self.outputs.target_region)
-        return client
+        return self.s3(self.outputs.target_region)
 
     @property
     def sqs(self) -> "SQSClient":
@@ -131,16 +134,16 @@ class Deployment:
         client: GlueClient = self._client("glue", self.outputs.target_region)
         return client
 
-    def _make_client(self, service: str, region: str) -> Any:
+    def _make_client(self, service: str, region: str, attempts: int | None = None) -> Any:
+        attempts = attempts or (ATTEMPTS if self.on_aws else 2)
         settings: dict[str, Any] = {
             "connect_timeout": CONNECT_SECONDS,
-            "retries": {"mode": "standard", "total_max_attempts": ATTEMPTS},
+            "retries": {"mode": "standard", "total_max_attempts": attempts},
             "max_pool_connections": 16,
         }
         if not self.on_aws:
             # An emulator's address has no names for buckets before it, and no proxy leads to it.
             settings |= {"s3": {"addressing_style": "path"}, "proxies": {}}
-            settings["retries"] = {"mode": "standard", "total_max_attempts": 2}
         client: Any = self._session.client(
             service,  # type: ignore[call-overload]  # the service is not a literal here
             region_name=region,

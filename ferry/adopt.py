@@ -1,0 +1,434 @@
+"""`ferry adopt` and `ferry unadopt`: have a bucket that exists tell the deployment of its uploads, or no longer.
+
+S3 knows only whole notification configurations: a write replaces all that anybody has configured
+("PutBucketNotificationConfiguration", Amazon S3 API Reference). So the whole is read, ours put in its place by
+its ids (`s3-ferry-<name>-<source>`, as Terraform's), and everything else written back as S3 told it. Twice is
+harmless: what is there already is not written again.
+
+S3 writes on no condition, so somebody else's change can be lost between the last read and the write, which
+follow each other at once. What can be seen is seen: a change between the first and the last read stops the command
+before it writes, and what is there afterwards is compared with what was read. That comparison waits for a while,
+since bucket configurations are eventually consistent ("What is Amazon S3?", its data consistency model). The write is
+sent once: the SDK's retry would write what was read seconds ago.
+
+Raises Problem, in one line, when the bucket is no source, is Terraform's, cannot be read or written, when
+somebody else's filter overlaps, and when the bucket has a kind of notification that this SDK would drop.
+"""
+
+import re
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote_plus
+
+from botocore.exceptions import ClientError
+
+from ferry import screen, sources
+from ferry.deployment import Deployment
+from ferry.problems import Problem, UsageProblem
+from infra.outputs import Source
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+    from rich.text import Text
+
+EVENTS = ("s3:ObjectCreated:*",)
+KINDS = {
+    "TopicConfigurations": ("TopicArn", "topic"),
+    "QueueConfigurations": ("QueueArn", "queue"),
+    "LambdaFunctionConfigurations": ("LambdaFunctionArn", "function"),
+}
+TOPICS = "TopicConfigurations"
+EVENT_BRIDGE = "EventBridgeConfiguration"
+READ_BACK_SECONDS = 30.0
+POLL_SECONDS = 0.5
+ELEMENT = re.compile(rb"<(?:[\w.-]+:)?([A-Za-z][\w.-]*)")
+
+READ, WRITE = "s3:GetBucketNotification", "s3:PutBucketNotification"
+MISSING = {"NoSuchBucket", "404"}
+DENIED = {"AccessDenied", "AllAccessDisabled", "403"}
+ELSEWHERE = {"PermanentRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException", "301"}
+
+
+@dataclass(frozen=True)
+class Notification:
+    """One entry of a bucket's configuration: two are equal if they mean the same."""
+
+    kind: str
+    id: str
+    destination: str
+    events: frozenset[str]
+    prefix: str
+    suffix: str
+    told: dict[str, Any] = field(compare=False, repr=False)
+    """As S3 told it, and as it is written back."""
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """All that is configured for a bucket."""
+
+    notifications: frozenset[Notification]
+    event_bridge: bool
+
+    def foreign(self, mine: "Mine") -> "Configuration":
+        """What is not ours."""
+        others = frozenset(each for each in self.notifications if not mine.made(each))
+        return Configuration(others, self.event_bridge)
+
+    def to_write(self) -> dict[str, Any]:
+        """The configuration as S3 takes it."""
+        request: dict[str, Any] = {
+            kind: [each.told for each in in_order(self.notifications) if each.kind == kind] for kind in KINDS
+        }
+        request = {kind: notifications for kind, notifications in request.items() if notifications}
+        return request | ({EVENT_BRIDGE: {}} if self.event_bridge else {})
+
+
+@dataclass(frozen=True)
+class Mine:
+    """What makes a notification this deployment's: its id, and its topic, which no other deployment has."""
+
+    name: str
+    account: str
+
+    def notification(self, key: str, source: Source) -> Notification:
+        """What tells the deployment of the source's uploads."""
+        rules = [
+            {"Name": name, "Value": value}
+            for name, value in (("prefix", source.prefix), ("suffix", source.suffix))
+            if value
+        ]
+        told: dict[str, Any] = {
+            "Id": f"s3-ferry-{self.name}-{key}",
+            "TopicArn": source.topic_arn,
+            "Events": list(EVENTS),
+        }
+        return _notification(TOPICS, told | ({"Filter": {"Key": {"FilterRules": rules}}} if rules else {}))
+
+    def made(self, notification: Notification) -> bool:
+        """Whether it is ours; one of ours from earlier may be called after a source that is no more."""
+        topic = rf"arn:aws:sns:[a-z0-9-]+:{self.account}:{re.escape(self.name)}-uploads"
+        ours = notification.kind == TOPICS and notification.id.startswith(f"s3-ferry-{self.name}-")
+        return ours and re.fullmatch(topic, notification.destination) is not None
+
+
+def adopt(deployment: Deployment, bucket: str, *, dry_run: bool, read_back_seconds: float = READ_BACK_SECONDS) -> None:
+    """Have a source bucket tell the deployment of its uploads."""
+    check_bucket(bucket)
+    entries = {key: each for key, each in sources.of(deployment.outputs).items() if each.bucket == bucket}
+    if not entries:
+        known = ", ".join(sorted({each.bucket for each in sources.of(deployment.outputs).values()}))
+        raise Problem(
+            f"{bucket} is no source of the deployment {deployment.outputs.name} (its sources: {known}): "
+            "name it in `sources` of terraform.tfvars with create = false, `make deploy`, and adopt it then."
+        )
+    place = _place(deployment, bucket, entries)
+    wanted = [place.mine.notification(key, source) for key, source in entries.items()]
+    before = place.read()
+    after = merged(before, wanted, place.mine, bucket)
+    console = screen.console()
+    if after == before:
+        console.print(screen.line(f"s3://{bucket} is adopted already: nothing was changed."))
+        return
+    _print_difference(bucket, before, after)
+    if dry_run:
+        console.print("Nothing was written; S3 was not asked whether it may publish to the topic.")
+        return
+    place.write(before, after, read_back_seconds)
+    console.print(
+        screen.line(
+            ("✓ ", "green"),
+            f"s3://{bucket} is adopted, and all else that is configured for it is as it was. "
+            "S3 begins to tell of uploads within five minutes.",
+        )
+    )
+
+
+def unadopt(
+    deployment: Deployment, bucket: str, *, dry_run: bool, read_back_seconds: float = READ_BACK_SECONDS
+) -> None:
+    """Have a bucket no longer tell the deployment of its uploads, whether it still is a source or not."""
+    check_bucket(bucket)
+    entries = {key: each for key, each in sources.of(deployment.outputs).items() if each.bucket == bucket}
+    place = _place(deployment, bucket, entries)
+    before = place.read()
+    after = before.foreign(place.mine)
+    console = screen.console()
+    if after == before:
+        console.print(screen.line(f"s3://{bucket} tells {deployment.outputs.name} of nothing: nothing was changed."))
+        return
+    _print_difference(bucket, before, after)
+    if dry_run:
+        console.print("Nothing was written.")
+        return
+    place.write(before, after, read_back_seconds)
+    console.print(
+        screen.line(
+            ("✓ ", "green"),
+            f"s3://{bucket} is let go, and all else that is configured for it is as it was. "
+            "Uploads of which it has told before are still moved.",
+        )
+    )
+
+
+def check_bucket(bucket: str) -> None:
+    """Raise UsageProblem for what is no bucket's name."""
+    if not re.fullmatch(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", bucket):
+        raise UsageProblem(f"BUCKET {bucket}: the name of a bucket is meant, without s3:// and without a key.")
+
+
+def merged(before: Configuration, wanted: Sequence[Notification], mine: Mine, bucket: str) -> Configuration:
+    """What is there, with ours in the place of an older one of ours; a Problem where that would harm somebody."""
+    foreign = before.foreign(mine)
+    for ours in wanted:
+        for other in in_order(foreign.notifications):
+            if other.id == ours.id:
+                raise Problem(
+                    f"s3://{bucket} has a notification {other.id} already, and it goes to {other.destination}: "
+                    "another deployment of this name has adopted it. Let that one unadopt it, or remove it by hand."
+                )
+            if overlap(ours, other):
+                raise Problem(
+                    f"s3://{bucket}: {_what(ours)} ({ours.id}) overlaps with {_what(other)}, which the notification "
+                    f"{other.id} sends to {other.destination}, and S3 takes no overlapping filters. Nothing was "
+                    "written. Give the source another prefix or suffix in terraform.tfvars, or remove that "
+                    f"notification and subscribe its destination to {ours.destination}."
+                )
+    return Configuration(foreign.notifications | frozenset(wanted), foreign.event_bridge)
+
+
+def overlap(one: Notification, other: Notification) -> bool:
+    """S3's rule: no event in common, unless the prefixes or the suffixes have no key in common.
+
+    "Configuring event notifications using object key name filtering", Amazon S3 User Guide.
+    """
+    return (
+        any(_same_event(a, b) for a in one.events for b in other.events)
+        and _one_begins(unquote_plus(one.prefix), unquote_plus(other.prefix))
+        and _one_begins(unquote_plus(one.suffix)[::-1], unquote_plus(other.suffix)[::-1])
+    )
+
+
+def _one_begins(one: str, other: str) -> bool:
+    return one.startswith(other) or other.startswith(one)
+
+
+def _same_event(one: str, other: str) -> bool:
+    families = [event.removesuffix("*") for event in (one, other) if event.endswith("*")]
+    return one == other or any(one.startswith(family) and other.startswith(family) for family in families)
+
+
+@dataclass(frozen=True)
+class _Place:
+    """A bucket's configuration, and how to reach it."""
+
+    reading: "S3Client"
+    writing: "S3Client"
+    """Sends everything once."""
+
+    bucket: str
+    region: str
+    account: str | None
+    """Whose the bucket must be; None where the deployment does not know the bucket."""
+
+    mine: Mine
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """What is said in each call."""
+        return {"Bucket": self.bucket} | ({"ExpectedBucketOwner": self.account} if self.account else {})
+
+    def read(self) -> Configuration:
+        """What is configured now."""
+        unknown: list[str] = []
+        known = _elements(self.reading)
+
+        def look(response_dict: dict[str, Any] | None, **_: object) -> None:
+            if response_dict and response_dict["status_code"] == 200:
+                unknown.extend(
+                    name for name in map(bytes.decode, ELEMENT.findall(response_dict["body"])) if name not in known
+                )
+
+        event = "response-received.s3.GetBucketNotificationConfiguration"
+        self.reading.meta.events.register(event, look, unique_id="ferry-unknown-notifications")
+        try:
+            told: Any = self.reading.get_bucket_notification_configuration(**self.arguments)
+        except ClientError as error:
+            problem = self._problem(error, READ)
+            if problem is None:
+                raise
+            raise problem from error
+        finally:
+            self.reading.meta.events.unregister(event, unique_id="ferry-unknown-notifications")
+        if unknown:
+            raise Problem(
+                f"s3://{self.bucket}: S3 tells of {', '.join(sorted(set(unknown)))} in its notifications, which this "
+                "boto3 does not know and would remove. Nothing was written: use a release of S3 Ferry with a newer one."
+            )
+        return configuration(told)
+
+    def write(self, before: Configuration, after: Configuration, read_back_seconds: float) -> None:
+        """Write what was made of `before`, unless that has changed, and hold S3 to it."""
+        now = self.read()
+        if now != before:
+            raise Problem(
+                f"s3://{self.bucket}: somebody else changed the notifications at this moment "
+                f"({_changes(before, now)}). Nothing was written: run it again."
+            )
+        try:
+            self.writing.put_bucket_notification_configuration(
+                **self.arguments,
+                NotificationConfiguration=after.to_write(),  # type: ignore[arg-type]  # as S3 told it
+            )
+        except ClientError as error:
+            problem = self._problem(error, WRITE)
+            if problem is None:
+                raise
+            raise problem from error
+        deadline = time.monotonic() + read_back_seconds
+        while (seen := self.read()) != after:
+            if time.monotonic() > deadline:
+                ours = "Ours is as it should be" if self._ours(seen) == self._ours(after) else "Ours is not there"
+                raise Problem(
+                    f"s3://{self.bucket}: after the write S3 tells of other notifications than were written "
+                    f"({_changes(after, seen)}). {ours}. Somebody else changed them at the same moment, or S3 is slow: "
+                    "look with `aws s3api get-bucket-notification-configuration`, then run it again."
+                )
+            time.sleep(POLL_SECONDS)
+
+    def _ours(self, whole: Configuration) -> frozenset[Notification]:
+        return whole.notifications - whole.foreign(self.mine).notifications
+
+    def _problem(self, error: ClientError, action: str) -> Problem | None:
+        """What the operator can do about it; None where there is nothing more to say than S3 does."""
+        told: dict[str, Any] = dict(error.response["Error"])
+        code, message = str(told.get("Code", "")), str(told.get("Message", ""))
+        if code in MISSING:
+            return Problem(f"There is no bucket {self.bucket}.")
+        if code in ELSEWHERE or (action == WRITE and "region" in message.lower()):
+            return Problem(
+                f"s3://{self.bucket} is not in {self.region}, where the deployment has it, and S3 notifies only in the "
+                f"bucket's own region ({message}): correct its region in terraform.tfvars and `make deploy`."
+            )
+        if code in DENIED:
+            whose = f", and the bucket must belong to the account {self.account}" if self.account else ""
+            return Problem(
+                f"s3://{self.bucket}: S3 refused it ({code}: {message}). These credentials need {action} on the "
+                f"bucket{whose}."
+            )
+        if "destination configurations" in message:
+            return Problem(self._destinations(told, message))
+        if code == "OperationAborted":
+            return Problem(f"s3://{self.bucket}: another change of the bucket is under way. Run it again.")
+        return None
+
+    def _destinations(self, told: dict[str, Any], message: str) -> str:
+        """S3 tests every destination of the whole configuration, not ours alone."""
+        said = " ".join([message, *(str(value) for name, value in told.items() if name.startswith("Argument"))])
+        named = set(re.findall(r"arn:[^\s,]+", said))
+        foreign = sorted(arn for arn in named if not arn.endswith(f":{self.mine.account}:{self.mine.name}-uploads"))
+        if foreign:
+            return (
+                f"s3://{self.bucket}: S3 cannot reach {', '.join(foreign)}, where somebody else's notification goes, "
+                "and so takes no change at all. Nothing was written: have that destination or its notification mended."
+            )
+        return (
+            f"s3://{self.bucket}: S3 may not publish to the deployment's topic, so nothing was written ({message}). "
+            "The topic's policy admits the sources of terraform.tfvars: `make deploy` first, with this bucket and "
+            "its account_id among them."
+        )
+
+
+def _place(deployment: Deployment, bucket: str, entries: dict[str, Source]) -> _Place:
+    outputs = deployment.outputs
+    made = [key for key, source in entries.items() if source.create]
+    if made and deployment.on_aws:
+        raise Problem(
+            f"s3://{bucket} was created by Terraform, which manages its notifications itself (sources: "
+            f"{', '.join(made)}): change `sources` in terraform.tfvars and `make deploy` instead."
+        )
+    first = next(iter(entries.values()), None)
+    region = first.region if first else outputs.source_region
+    return _Place(
+        reading=deployment.s3(region),
+        writing=deployment.s3(region, attempts=1),
+        bucket=bucket,
+        region=region,
+        account=first.account_id if first else None,
+        mine=Mine(outputs.name, outputs.state_machine_arn.split(":")[4]),
+    )
+
+
+def configuration(told: dict[str, Any]) -> Configuration:
+    """What S3 tells."""
+    notifications = frozenset(_notification(kind, each) for kind in KINDS for each in told.get(kind, []))
+    return Configuration(notifications, EVENT_BRIDGE in told)
+
+
+def _notification(kind: str, told: dict[str, Any]) -> Notification:
+    # S3 tells a filter's names as Prefix and Suffix, and may tell one of no characters.
+    rules = told.get("Filter", {}).get("Key", {}).get("FilterRules", [])
+    values = {rule.get("Name", "").lower(): rule.get("Value", "") for rule in rules}
+    return Notification(
+        kind=kind,
+        id=told.get("Id", ""),
+        destination=told[KINDS[kind][0]],
+        events=frozenset(told["Events"]),
+        prefix=values.get("prefix", ""),
+        suffix=values.get("suffix", ""),
+        told=told,
+    )
+
+
+def _elements(client: "S3Client") -> set[str]:
+    """The names of all elements that this SDK reads in a configuration."""
+    shape: Any = client.meta.service_model.operation_model("GetBucketNotificationConfiguration").output_shape
+    found, rest = {"NotificationConfiguration"}, [shape]
+    while rest:
+        structure = rest.pop()
+        for name, member in structure.members.items():
+            item = member.member if member.type_name == "list" else member
+            found.add(member.serialization.get("name", name))
+            found.add(item.serialization.get("name", name))
+            if item.type_name == "structure":
+                rest.append(item)
+    return found
+
+
+def in_order(notifications: Iterable[Notification]) -> list[Notification]:
+    """The same order for the same notifications."""
+    return sorted(notifications, key=lambda each: (each.kind, each.id, each.destination))
+
+
+def _what(notification: Notification) -> str:
+    events = ", ".join(sorted(notification.events))
+    return f"{events} of {sources.selection(notification.prefix, notification.suffix)}"
+
+
+def _changes(before: Configuration, after: Configuration) -> str:
+    told = [f"gone: {each.id}" for each in in_order(before.notifications - after.notifications)]
+    told += [f"new: {each.id}" for each in in_order(after.notifications - before.notifications)]
+    if before.event_bridge != after.event_bridge:
+        told.append(f"EventBridge was switched {'on' if after.event_bridge else 'off'}")
+    return "; ".join(told)
+
+
+def _print_difference(bucket: str, before: Configuration, after: Configuration) -> None:
+    console = screen.console()
+    console.print(screen.line(("s3://" + bucket, "bold")))
+    rows: list[Text] = []
+    for mark, style, notifications in (
+        ("  stays  ", "dim", before.notifications & after.notifications),
+        ("- remove ", "red", before.notifications - after.notifications),
+        ("+ add    ", "green", after.notifications - before.notifications),
+    ):
+        rows += [
+            screen.line((mark, style), f"{each.id}  {_what(each)}  → {KINDS[each.kind][1]} {each.destination}")
+            for each in in_order(notifications)
+        ]
+    if before.event_bridge:
+        rows.append(screen.line(("  stays  ", "dim"), "every event  → EventBridge"))
+    for row in rows:
+        console.print(row, soft_wrap=True)

@@ -1,0 +1,564 @@
+"""Adopting a bucket: ours comes and goes, and what others have configured for it stays, whatever it is."""
+
+import itertools
+import re
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import Any
+from xml.etree import ElementTree
+from xml.sax.saxutils import escape
+
+import boto3
+import pytest
+from botocore.awsrequest import AWSRequest, AWSResponse
+from botocore.compat import HTTPHeaders
+from botocore.config import Config
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ferry import adopt as subject
+from ferry import cli, sources
+from ferry.adopt import Mine, Notification, configuration, overlap
+from ferry.deployment import Deployment
+from ferry.problems import Problem
+from infra import outputs as outputs_file
+from infra.outputs import Source
+from tests.unit.ferry_fakes import outputs
+
+BUCKET, ACCOUNT, OWNER = "their-bucket", "000000000000", "111122223333"
+TOPIC = f"arn:aws:sns:eu-west-1:{ACCOUNT}:ferry-uploads"
+OURS = "s3-ferry-ferry-theirs"
+CREATED = "s3:ObjectCreated:*"
+NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
+WIRE = {
+    "TopicConfigurations": ("TopicConfiguration", "Topic"),
+    "QueueConfigurations": ("QueueConfiguration", "Queue"),
+    "LambdaFunctionConfigurations": ("CloudFunctionConfiguration", "CloudFunction"),
+}
+ARNS = {
+    "TopicConfigurations": ("TopicArn", "arn:aws:sns:eu-west-1:111122223333:{}"),
+    "QueueConfigurations": ("QueueArn", "arn:aws:sqs:eu-west-1:111122223333:{}"),
+    "LambdaFunctionConfigurations": ("LambdaFunctionArn", "arn:aws:lambda:eu-west-1:111122223333:function:{}"),
+}
+
+
+class FakeS3:
+    """One bucket's notifications behind a real client, told as S3 tells them: Prefix and Suffix, and empty ones too."""
+
+    def __init__(self) -> None:
+        self.configuration: dict[str, Any] = {}
+        self.more_xml = ""
+        self.requests: list[AWSRequest] = []
+        self.answers: list[tuple[str, int, str, str]] = []
+        """Errors for the next calls: method, status, code, and what stands beside the code."""
+
+        self.meanwhile: dict[tuple[str, int], Callable[[], object]] = {}
+        """What happens before the n-th call of a method is answered."""
+
+        self.client = cache(self._client)
+
+    def _client(self, region: str = "eu-west-1") -> Any:
+        once = Config(retries={"total_max_attempts": 1})
+        client: Any = boto3.client("s3", region, aws_access_key_id="k", aws_secret_access_key="s", config=once)
+        client.meta.events.register("before-send.s3", self.answer)
+        return client
+
+    def answer(self, request: Any, **_: object) -> AWSResponse:
+        self.requests.append(request)
+        number = sum(1 for each in self.requests if each.method == request.method)
+        self.meanwhile.pop((request.method, number), lambda: None)()
+        status, body = self._answered(request)
+        response = AWSResponse(request.url, status, HTTPHeaders(), None)
+        response._content = body.encode()  # type: ignore[attr-defined]
+        return response
+
+    def _answered(self, request: Any) -> tuple[int, str]:
+        if request.method == "HEAD":
+            # Where boto3 asks for the bucket's region, and may not know it.
+            return 403, ""
+        assert request.url.endswith("?notification")
+        if self.answers and self.answers[0][0] == request.method:
+            _, status, code, more = self.answers.pop(0)
+            return status, f"<Error><Code>{code}</Code>{more}</Error>"
+        if request.method == "GET":
+            return 200, self.xml()
+        assert request.method == "PUT"
+        self.configuration = parsed(request.body.decode())
+        return 200, ""
+
+    def xml(self) -> str:
+        told = []
+        for kind, (element, arn) in WIRE.items():
+            for each in self.configuration.get(kind, []):
+                rules = {rule["Name"].lower(): rule["Value"] for rule in filter_rules(each)}
+                told_rules = "".join(
+                    f"<FilterRule><Name>{name}</Name><Value>{escape(rules.get(name.lower(), ''))}</Value></FilterRule>"
+                    for name in ("Prefix", "Suffix")
+                )
+                key = f"<Filter><S3Key>{told_rules if rules else ''}</S3Key></Filter>"
+                events = "".join(f"<Event>{event}</Event>" for event in each["Events"])
+                destination = f"<{arn}>{escape(each[ARNS[kind][0]])}</{arn}>"
+                told.append(f"<{element}><Id>{escape(each['Id'])}</Id>{destination}{events}{key}</{element}>")
+        bridge = "<EventBridgeConfiguration/>" if "EventBridgeConfiguration" in self.configuration else ""
+        root = f'<NotificationConfiguration xmlns="{NAMESPACE}">{"".join(told)}{bridge}{self.more_xml}'
+        return f'<?xml version="1.0" encoding="UTF-8"?>{root}</NotificationConfiguration>'
+
+    @property
+    def written(self) -> int:
+        return sum(1 for request in self.requests if request.method == "PUT")
+
+
+def parsed(body: str) -> dict[str, Any]:
+    """A configuration as a client sends it."""
+    root = ElementTree.fromstring(body)  # noqa: S314 - this test's own client wrote it
+    found: dict[str, Any] = {}
+    for kind, (element, arn) in WIRE.items():
+        for each in root.iter(f"{{{NAMESPACE}}}{element}"):
+            rules = [
+                {"Name": text(rule, "Name"), "Value": text(rule, "Value")}
+                for rule in each.iter(f"{{{NAMESPACE}}}FilterRule")
+            ]
+            told: dict[str, Any] = {"Id": text(each, "Id"), ARNS[kind][0]: text(each, arn)}
+            told["Events"] = [event.text for event in each.iter(f"{{{NAMESPACE}}}Event")]
+            told["Filter"] = {"Key": {"FilterRules": rules}}
+            found.setdefault(kind, []).append(told)
+    if root.find(f"{{{NAMESPACE}}}EventBridgeConfiguration") is not None:
+        found["EventBridgeConfiguration"] = {}
+    return found
+
+
+def text(element: ElementTree.Element, name: str) -> str:
+    return element.findtext(f"{{{NAMESPACE}}}{name}") or ""
+
+
+def filter_rules(told: dict[str, Any]) -> list[dict[str, str]]:
+    rules: list[dict[str, str]] = told.get("Filter", {}).get("Key", {}).get("FilterRules", [])
+    return rules
+
+
+def notification(kind: str, name: str, events: Sequence[str], prefix: str = "", suffix: str = "") -> dict[str, Any]:
+    member, arn = ARNS[kind]
+    rules = [{"Name": n, "Value": v} for n, v in (("prefix", prefix), ("suffix", suffix)) if v]
+    told = {"Id": name, member: arn.format(name), "Events": list(events)}
+    return told | ({"Filter": {"Key": {"FilterRules": rules}}} if rules else {})
+
+
+THEIRS = {
+    "TopicConfigurations": [notification("TopicConfigurations", "lost", ["s3:ReducedRedundancyLostObject"])],
+    "QueueConfigurations": [
+        notification("QueueConfigurations", "removed", ["s3:ObjectRemoved:*", "s3:ObjectTagging:Put"], "incoming/")
+    ],
+    "LambdaFunctionConfigurations": [
+        notification("LambdaFunctionConfigurations", "thumbnails", [CREATED], "images/", ".jpg"),
+        notification("LambdaFunctionConfigurations", "b<&>ü", ["s3:ObjectCreated:Put"], "a+b/%26"),
+    ],
+    "EventBridgeConfiguration": {},
+}
+
+
+class FakeDeployment(Deployment):
+    """A deployment on AWS whose S3 is the fake."""
+
+    def __init__(self, fake: FakeS3, **changes: Any) -> None:
+        super().__init__(outputs(**changes))
+        self.regions: list[tuple[str, int | None]] = []
+
+        def make(_: str, region: str, attempts: int | None = None) -> Any:
+            self.regions.append((region, attempts))
+            return fake.client(region)
+
+        self._client = make  # type: ignore[assignment]
+
+
+def source(**changes: Any) -> Source:
+    values = {"bucket": BUCKET, "region": "eu-west-1", "account_id": OWNER, "prefix": "incoming/", "topic_arn": TOPIC}
+    return Source(**{**values, "create": False, **changes})
+
+
+@pytest.fixture
+def fake() -> FakeS3:
+    fake = FakeS3()
+    fake.configuration = dict(THEIRS)
+    return fake
+
+
+@pytest.fixture
+def deployment(fake: FakeS3) -> FakeDeployment:
+    return FakeDeployment(fake, sources={"theirs": source()})
+
+
+def adopt(deployment: Deployment, bucket: str = BUCKET, *, dry_run: bool = False) -> None:
+    subject.adopt(deployment, bucket, dry_run=dry_run, read_back_seconds=0)
+
+
+def unadopt(deployment: Deployment, bucket: str = BUCKET, *, dry_run: bool = False) -> None:
+    subject.unadopt(deployment, bucket, dry_run=dry_run, read_back_seconds=0)
+
+
+def of_ids(fake: FakeS3) -> dict[str, Notification]:
+    return {each.id: each for each in configuration(fake.configuration).notifications}
+
+
+def test_ours_is_put_beside_theirs_and_taken_away_again(
+    fake: FakeS3, deployment: FakeDeployment, capsys: pytest.CaptureFixture[str]
+) -> None:
+    theirs = configuration(THEIRS)
+    adopt(deployment)
+    ours = of_ids(fake)[OURS]
+    assert (ours.kind, ours.destination, ours.events) == ("TopicConfigurations", TOPIC, frozenset({CREATED}))
+    assert (ours.prefix, ours.suffix) == ("incoming/", "")
+    assert configuration(fake.configuration).notifications - {ours} == theirs.notifications
+    assert "EventBridgeConfiguration" in fake.configuration
+    told = capsys.readouterr().out
+    assert f"+ add    {OURS}  {CREATED} of prefix incoming/  → topic {TOPIC}\n" in told
+    assert "stays  thumbnails  s3:ObjectCreated:* of prefix images/ and suffix .jpg  → function arn:aws:lambda" in told
+    assert "stays  every event  → EventBridge" in told
+    assert f"✓ s3://{BUCKET} is adopted, and all else that is configured for it is as it was." in told
+
+    unadopt(deployment)
+    assert configuration(fake.configuration) == theirs
+    told = capsys.readouterr().out
+    assert f"- remove {OURS}" in told
+    assert f"✓ s3://{BUCKET} is let go" in told
+
+
+def test_a_bucket_without_any_notification(fake: FakeS3, deployment: FakeDeployment) -> None:
+    fake.configuration = {}
+    adopt(deployment)
+    assert list(of_ids(fake)) == [OURS]
+    assert "EventBridgeConfiguration" not in fake.configuration
+    unadopt(deployment)
+    assert fake.configuration == {}
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [(adopt, "is adopted already: nothing was changed"), (unadopt, "tells ferry of nothing: nothing was changed")],
+    ids=["adopt", "unadopt"],
+)
+def test_a_second_time_writes_nothing(
+    command: Callable[..., None],
+    words: str,
+    fake: FakeS3,
+    deployment: FakeDeployment,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    adopt(deployment)
+    command(deployment)
+    written = fake.written
+    capsys.readouterr()
+    command(deployment)
+    assert fake.written == written
+    assert words in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", [adopt, unadopt])
+def test_a_dry_run_says_what_it_would_do_and_writes_nothing(
+    command: Callable[..., None], fake: FakeS3, deployment: FakeDeployment, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if command is unadopt:
+        adopt(deployment)
+    written = fake.written
+    capsys.readouterr()
+    command(deployment, dry_run=True)
+    told = capsys.readouterr().out
+    assert ("+ add" if command is adopt else "- remove") in told
+    assert "Nothing was written" in told
+    assert "✓" not in told
+    assert fake.written == written
+
+
+def test_an_older_one_of_ours_is_replaced(fake: FakeS3, capsys: pytest.CaptureFixture[str]) -> None:
+    adopt(FakeDeployment(fake, sources={"theirs": source(prefix="old/"), "gone": source(prefix="gone/")}))
+    capsys.readouterr()
+    adopt(FakeDeployment(fake, sources={"theirs": source(), "new": source(prefix="new/", suffix=".csv")}))
+    ours = {key: each for key, each in of_ids(fake).items() if key.startswith("s3-ferry-")}
+    assert {key: (each.prefix, each.suffix) for key, each in ours.items()} == {
+        OURS: ("incoming/", ""),
+        "s3-ferry-ferry-new": ("new/", ".csv"),
+    }
+    assert configuration(fake.configuration).notifications - set(ours.values()) == configuration(THEIRS).notifications
+    told = capsys.readouterr().out
+    assert "- remove s3-ferry-ferry-gone" in told
+    assert f"- remove {OURS}  {CREATED} of prefix old/" in told
+
+
+def test_a_bucket_that_is_no_source_any_more_can_be_let_go(fake: FakeS3, deployment: FakeDeployment) -> None:
+    adopt(deployment)
+    fake.requests.clear()
+    unadopt(FakeDeployment(fake, sources={"main": source(bucket="another")}))
+    assert configuration(fake.configuration) == configuration(THEIRS)
+    # Whose it is, the deployment does not know any more.
+    assert all("x-amz-expected-bucket-owner" not in request.headers for request in fake.requests)
+
+
+def test_another_deployment_is_left_alone(fake: FakeS3, deployment: FakeDeployment) -> None:
+    """Its name begins with ours, and so do its ids: the topic tells them apart."""
+    other = FakeDeployment(
+        fake,
+        name="ferry-eu",
+        sources={"theirs": source(prefix="eu/", topic_arn=TOPIC.replace("ferry-uploads", "ferry-eu-uploads"))},
+    )
+    adopt(other)
+    adopt(deployment)
+    unadopt(deployment)
+    assert [key for key in of_ids(fake) if key.startswith("s3-ferry")] == ["s3-ferry-ferry-eu-theirs"]
+
+
+def test_a_deployment_of_the_same_name_in_another_account_is_not_replaced(fake: FakeS3) -> None:
+    theirs = "999999999999"
+    machine = f"arn:aws:states:us-east-1:{theirs}:stateMachine:ferry-migrate"
+    topic = TOPIC.replace(ACCOUNT, theirs)
+    adopt(FakeDeployment(fake, state_machine_arn=machine, sources={"theirs": source(topic_arn=topic)}))
+    with pytest.raises(Problem, match=f"a notification {OURS} already, and it goes to {topic}: another deployment"):
+        adopt(FakeDeployment(fake, sources={"theirs": source(prefix="other/")}))
+    unadopt(FakeDeployment(fake, sources={"theirs": source()}))
+    assert of_ids(fake)[OURS].destination == topic
+
+
+@pytest.mark.parametrize(
+    ("kind", "event", "prefix", "suffix"),
+    [
+        ("LambdaFunctionConfigurations", "s3:ObjectCreated:Put", "incoming/2026/", ".csv"),
+        ("QueueConfigurations", CREATED, "", ""),
+        ("TopicConfigurations", "s3:ObjectCreated:CompleteMultipartUpload", "in", ""),
+        ("TopicConfigurations", "s3:ObjectCreated:Copy", "incoming%2F", "csv"),
+    ],
+)
+def test_an_overlapping_filter_is_refused_with_all_that_tells_whose_it_is(
+    kind: str, event: str, prefix: str, suffix: str, fake: FakeS3, deployment: FakeDeployment
+) -> None:
+    other = notification(kind, "other", ["s3:ObjectRemoved:*", event], prefix, suffix)
+    fake.configuration = {kind: [other]}
+    with pytest.raises(Problem) as problem:
+        adopt(deployment)
+    said = str(problem.value)
+    assert fake.written == 0
+    assert "\n" not in said
+    for words in ("other", other[ARNS[kind][0]], event, "Nothing was written", "another prefix or suffix", TOPIC):
+        assert words in said
+    for words in (prefix, suffix):
+        assert words in said
+
+
+@pytest.mark.parametrize(
+    ("other", "expected"),
+    [
+        ((["s3:ObjectCreated:Put"], "a/", ""), True),
+        ((["s3:ObjectCreated:*"], "a/b/", ".csv"), True),
+        ((["s3:ObjectRemoved:*"], "a/", ""), False),
+        ((["s3:ObjectCreated:*"], "b/", ""), False),
+        ((["s3:ObjectCreated:*"], "", "csv.gz"), False),
+        ((["s3:ObjectCreated:*"], "", "sv"), True),
+        ((["s3:ObjectAnnotation:*", "s3:ObjectRestore:Completed"], "", ""), False),
+        ((["s3:ObjectCreated:Post"], "", ""), True),
+    ],
+)
+def test_what_overlaps(other: tuple[list[str], str, str], expected: bool) -> None:
+    events, prefix, suffix = other
+    ours = Mine("ferry", ACCOUNT).notification("main", source(prefix="a/", suffix=".csv"))
+    (theirs,) = configuration(
+        {"QueueConfigurations": [notification("QueueConfigurations", "other", events, prefix, suffix)]}
+    ).notifications
+    assert overlap(ours, theirs) is overlap(theirs, ours) is expected
+
+
+def test_each_call_says_whose_the_bucket_must_be(fake: FakeS3, deployment: FakeDeployment) -> None:
+    adopt(deployment)
+    assert [request.method for request in fake.requests] == ["GET", "GET", "PUT", "GET"]
+    assert {request.headers["x-amz-expected-bucket-owner"] for request in fake.requests} == {OWNER.encode()}
+    # The write is never sent again by the SDK.
+    assert deployment.regions == [("eu-west-1", None), ("eu-west-1", 1)]
+
+
+def test_a_change_between_the_reads_stops_it_before_it_writes(fake: FakeS3, deployment: FakeDeployment) -> None:
+    def change() -> None:
+        fake.configuration = {"QueueConfigurations": THEIRS["QueueConfigurations"]}
+
+    fake.meanwhile["GET", 2] = change
+    with pytest.raises(Problem, match="somebody else changed the notifications at this moment") as problem:
+        adopt(deployment)
+    assert "gone: thumbnails" in str(problem.value)
+    assert "EventBridge was switched off" in str(problem.value)
+    assert "Nothing was written" in str(problem.value)
+    assert fake.written == 0
+
+
+def test_a_change_after_the_write_is_seen(fake: FakeS3, deployment: FakeDeployment) -> None:
+    def change() -> None:
+        fake.configuration = dict(THEIRS) | {
+            "TopicConfigurations": [notification("TopicConfigurations", "new", ["s3:ObjectRemoved:Delete"])]
+        }
+
+    fake.meanwhile["GET", 3] = change
+    with pytest.raises(Problem, match="other notifications than were written") as problem:
+        adopt(deployment)
+    said = str(problem.value)
+    assert f"gone: lost; gone: {OURS}; new: new" in said
+    assert "Ours is not there." in said
+
+
+def test_a_late_answer_of_s3_is_waited_for(fake: FakeS3, deployment: FakeDeployment) -> None:
+    """Bucket configurations are eventually consistent: the first read after the write may tell of the old one."""
+    new: list[dict[str, Any]] = []
+
+    def old() -> None:
+        new.append(fake.configuration)
+        fake.configuration = dict(THEIRS)
+
+    def caught_up() -> None:
+        fake.configuration = new[0]
+
+    fake.meanwhile |= {("GET", 3): old, ("GET", 4): caught_up}
+    subject.adopt(deployment, BUCKET, dry_run=False, read_back_seconds=60)
+    assert OURS in of_ids(fake)
+
+
+def test_a_kind_of_notification_that_this_sdk_would_drop_is_never_written_over(
+    fake: FakeS3, deployment: FakeDeployment
+) -> None:
+    fake.more_xml = "<StreamConfiguration><Id>new</Id><Stream>arn:aws:kinesis:x</Stream></StreamConfiguration>"
+    with pytest.raises(Problem, match="S3 tells of Stream, StreamConfiguration in its notifications"):
+        adopt(deployment)
+    assert fake.written == 0
+
+
+def test_nothing_that_this_sdk_knows_is_left_out() -> None:
+    """A botocore that knows a new kind of notification, or more of one, must have us look at it."""
+    model = FakeS3().client().meta.service_model
+    shape = model.operation_model("PutBucketNotificationConfiguration").input_shape.members["NotificationConfiguration"]
+    assert set(shape.members) == {*subject.KINDS, subject.EVENT_BRIDGE}
+    for kind, (arn, _) in subject.KINDS.items():
+        members = shape.members[kind].member.members
+        assert set(members) == {"Id", arn, "Events", "Filter"}
+        assert set(members["Filter"].members) == {"Key"}
+        assert set(members["Filter"].members["Key"].members) == {"FilterRules"}
+        assert set(members["Filter"].members["Key"].members["FilterRules"].member.members) == {"Name", "Value"}
+    assert shape.members[subject.EVENT_BRIDGE].members == {}
+    read = model.operation_model("GetBucketNotificationConfiguration").output_shape
+    assert set(read.members) == set(shape.members)
+
+
+UNREACHABLE = "<Message>Unable to validate the following destination configurations</Message>"
+ERRORS = {
+    "no-bucket": ("GET", 404, "NoSuchBucket", "", f"There is no bucket {BUCKET}."),
+    "may-not-read": (
+        "GET",
+        403,
+        "AccessDenied",
+        "<Message>Access Denied</Message>",
+        f"need s3:GetBucketNotification on the bucket, and the bucket must belong to the account {OWNER}",
+    ),
+    "may-not-write": ("PUT", 403, "AccessDenied", "", "need s3:PutBucketNotification on the bucket"),
+    "elsewhere": ("GET", 301, "PermanentRedirect", "", "is not in eu-west-1, where the deployment has it"),
+    "topic-elsewhere": (
+        "PUT",
+        400,
+        "InvalidArgument",
+        "<Message>The notification destination service region is not valid for the bucket location</Message>",
+        "is not in eu-west-1, where the deployment has it",
+    ),
+    "our-topic": (
+        "PUT",
+        400,
+        "InvalidArgument",
+        f"{UNREACHABLE}<ArgumentName1>{TOPIC}, null</ArgumentName1><ArgumentValue1>no</ArgumentValue1>",
+        "S3 may not publish to the deployment's topic",
+    ),
+    "their-queue": (
+        "PUT",
+        400,
+        "InvalidArgument",
+        f"{UNREACHABLE}<ArgumentName1>arn:aws:sqs:eu-west-1:111122223333:removed, null</ArgumentName1>",
+        "S3 cannot reach arn:aws:sqs:eu-west-1:111122223333:removed, where somebody else's notification goes",
+    ),
+    "busy": ("PUT", 409, "OperationAborted", "", "another change of the bucket is under way. Run it again."),
+}
+
+
+@pytest.mark.parametrize(("method", "status", "code", "more", "words"), ERRORS.values(), ids=ERRORS)
+def test_what_s3_refuses_is_one_line_that_says_what_to_do(
+    method: str, status: int, code: str, more: str, words: str, fake: FakeS3, deployment: FakeDeployment
+) -> None:
+    fake.answers = [(method, status, code, more)]
+    with pytest.raises(Problem) as problem:
+        adopt(deployment)
+    assert words in str(problem.value)
+    assert "\n" not in str(problem.value)
+    assert configuration(fake.configuration) == configuration(THEIRS)
+
+
+@pytest.mark.parametrize("command", [adopt, unadopt])
+def test_terraforms_own_bucket_is_left_to_terraform(command: Callable[..., None], fake: FakeS3) -> None:
+    made = FakeDeployment(fake, sources={"main": source(create=True)})
+    with pytest.raises(Problem, match="was created by Terraform, which manages its notifications itself"):
+        command(made)
+    assert fake.requests == []
+
+
+def test_a_bucket_that_is_no_source_is_not_adopted(fake: FakeS3, deployment: FakeDeployment) -> None:
+    with pytest.raises(Problem, match=rf"other-bucket is no source of the deployment ferry \(its sources: {BUCKET}\)"):
+        adopt(deployment, "other-bucket")
+    assert fake.requests == []
+
+
+@pytest.mark.parametrize("command", ["adopt", "unadopt"])
+@pytest.mark.parametrize("bucket", ["s3://bucket", "bucket/key", "", "Bucket"])
+def test_what_is_no_buckets_name_is_called_wrongly(
+    command: str, bucket: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.run([command, bucket]) == 2
+    assert re.fullmatch(r"ferry: BUCKET .*the name of a bucket is meant.*\n", capsys.readouterr().err)
+
+
+def test_without_sources_there_is_the_one_of_the_embedded_cloud() -> None:
+    assert sources.of(outputs()) == {
+        "main": Source(
+            bucket="ferry-source-us-west-2",
+            region="us-west-2",
+            account_id=ACCOUNT,
+            topic_arn="arn:aws:sns:us-west-2:000000000000:ferry-uploads",
+        )
+    }
+    assert outputs_file.Outputs.model_fields["sources"].default is None
+
+
+ONE = FakeS3()
+"""For many examples: a client takes longer to make than all that is asked of it."""
+
+ALL_EVENTS = sorted(
+    ONE.client().meta.service_model.shape_for("Event").enum  # what anybody may have configured
+)
+PIECES = st.text("ab/+%ü", max_size=3)
+THEIR_NOTIFICATIONS = st.builds(
+    lambda kind, events, prefix, suffix: (kind, events, prefix, suffix),
+    st.sampled_from(sorted(subject.KINDS)),
+    st.lists(st.sampled_from(ALL_EVENTS), min_size=1, max_size=3, unique=True),
+    PIECES,
+    PIECES,
+)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(THEIR_NOTIFICATIONS, max_size=6), st.booleans(), PIECES, PIECES)
+def test_whatever_others_have_configured_is_never_changed(
+    others: list[tuple[str, list[str], str, str]], bridge: bool, prefix: str, suffix: str
+) -> None:
+    fake, fake.configuration, fake.requests = ONE, {}, []
+    for number, (kind, events, theirs_prefix, theirs_suffix) in enumerate(others):
+        told = notification(kind, f"other-{number}", events, theirs_prefix, theirs_suffix)
+        fake.configuration.setdefault(kind, []).append(told)
+    if bridge:
+        fake.configuration["EventBridgeConfiguration"] = {}
+    before = configuration(fake.configuration)
+    deployment = FakeDeployment(fake, sources={"theirs": source(prefix=prefix, suffix=suffix)})
+    try:
+        adopt(deployment)
+    except Problem:
+        assert fake.written == 0
+        assert any("s3:ObjectCreated:" in event for event in itertools.chain(*(events for _, events, _, _ in others)))
+    else:
+        assert OURS in of_ids(fake)
+        assert configuration(fake.configuration).foreign(Mine("ferry", ACCOUNT)) == before
+    unadopt(deployment)
+    assert configuration(fake.configuration) == before
