@@ -1,0 +1,433 @@
+"""docs/resources.md: every resource that infra/aws makes, and how a file passes through them.
+
+`python -m infra.diagram` writes the page from what is declared: the Terraform resources and what they name of each
+other, the permissions of infra/functions.yaml, the steps of the committed workflow. Writing it again changes nothing.
+Raises DeclarationInvalid for a resource that has no place in the picture: nothing is left out without a word.
+"""
+
+import json
+import re
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import hcl2
+
+from infra import functions
+from infra.errors import DeclarationInvalid, InfraError
+from infra.functions import Function
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+TERRAFORM = CHECKOUT / "infra" / "aws"
+WORKFLOW = CHECKOUT / "statemachine" / "migrate.asl.json"
+PAGE = CHECKOUT / "docs" / "resources.md"
+BEGIN = "<!-- From here on written by `python -m infra.diagram` -->"
+END = "<!-- To here -->"
+
+KINDS = {
+    "aws_athena_workgroup": ("Athena workgroup", "[{}]"),
+    "aws_cloudwatch_dashboard": ("CloudWatch dashboard", "[{}]"),
+    "aws_cloudwatch_event_rule": ("EventBridge rule", "[{}]"),
+    "aws_cloudwatch_metric_alarm": ("CloudWatch alarm", "{{{{{}}}}}"),
+    "aws_glue_catalog_database": ("Glue database", "[({})]"),
+    "aws_glue_crawler": ("Glue crawler", "[{}]"),
+    "aws_kms_key": ("KMS key", "[{}]"),
+    "aws_lambda_function": ("Lambda function", "[{}]"),
+    "aws_s3_bucket": ("S3 bucket", "[({})]"),
+    "aws_sfn_state_machine": ("Step Functions state machine", "[{}]"),
+    "aws_sns_topic": ("SNS topic", "([{}])"),
+    "aws_sqs_queue": ("SQS queue", "[[{}]]"),
+}
+"""What has a place of its own in the picture: what it is called, and its shape."""
+
+BELONGS_TO = {
+    "aws_iam_role_policy": "role",
+    "aws_kms_alias": "for_each",
+    "aws_s3_bucket_lifecycle_configuration": "bucket",
+    "aws_s3_bucket_ownership_controls": "bucket",
+    "aws_s3_bucket_policy": "bucket",
+    "aws_s3_bucket_public_access_block": "bucket",
+    "aws_s3_bucket_server_side_encryption_configuration": "bucket",
+    "aws_s3_bucket_versioning": "bucket",
+    "aws_s3_object": "bucket",
+    "aws_sns_topic_policy": "arn",
+    "aws_sqs_queue_policy": "queue_url",
+}
+"""What is a part of something else, and the argument that names it."""
+
+SERVES = {
+    "aws_cloudwatch_log_group",
+    "aws_glue_classifier",
+    "aws_glue_security_configuration",
+    "aws_iam_role",
+    "aws_lambda_layer_version",
+}
+"""What is a part of whatever names it."""
+
+ARROWS = {
+    "aws_cloudwatch_event_target": ("rule", "arn", "tells"),
+    "aws_lambda_event_source_mapping": ("event_source_arn", "function_name", "batches"),
+    "aws_s3_bucket_notification": ("bucket", "dynamic", "event"),
+    "aws_sns_topic_subscription": ("topic_arn", "endpoint", "message"),
+}
+"""What is an arrow: the arguments that name its two ends, and what is written at it."""
+
+NOT_MADE = {"terraform_data"}
+"""Exists in Terraform's state only."""
+
+LINKS = {
+    ("aws_athena_workgroup", "configuration"): "results",
+    ("aws_cloudwatch_metric_alarm", "alarm_actions"): "",
+    ("aws_glue_crawler", "database_name"): "tables",
+    ("aws_sns_topic_subscription", "redrive_policy"): "not delivered",
+    ("aws_sqs_queue", "redrive_policy"): "failed too often",
+}
+"""Arguments that name where something goes, and what is written at the arrow."""
+
+LOOKS_AT = {
+    "aws_cloudwatch_event_rule": ("event_pattern",),
+    "aws_cloudwatch_metric_alarm": ("dimensions", "dynamic"),
+    "aws_glue_crawler": ("s3_target",),
+}
+"""Arguments that name what is looked at."""
+
+CHANGES = re.compile(r":(Put|Delete|Send|Start|Abort|Create)")
+"""Actions by which a function does something to what it names; by all others it looks."""
+
+SOURCE_SCOPES = {"local.source_regions", "local.created_buckets"}
+EACH_SCOPES = {
+    "local.alert_regions": "each region",
+    "local.regions_in_use": "each region",
+    "local.source_regions": "each source region",
+    "local.created_buckets": "each source bucket that is created here",
+    "local.functions": "each function",
+    "local.delimiters": "each delimiter",
+    "local.alert_emails": "each address, in each region",
+    "aws_kms_key.region": "each region, if `create_kms_keys`",
+}
+THINGS = {
+    r"\$\{source_bucket\}": "aws_s3_bucket.source",
+    r"\$\{target_bucket\}": "aws_s3_bucket.target",
+    r"\$\{athena_results\}": "aws_s3_bucket.athena_results",
+    r"-uploads$": "aws_sqs_queue.uploads",
+    r"-dead-letters$": "aws_sqs_queue.dead_letters",
+    r"^\$\{state_machine_arn\}$": "aws_sfn_state_machine.migrate",
+    r"\$\{crawler_name\}$": "aws_glue_crawler.target",
+    r"\$\{athena_workgroup\}$": "aws_athena_workgroup.validation",
+    r"^arn:aws:glue:[^:]*:\*:(catalog|database|table)": "aws_glue_catalog_database.target",
+}
+"""What the statements of functions.yaml are about, by their resources."""
+
+NAME = re.compile(r"(?<![\w.])((?:data\.)?aws_\w+|local)\.(\w+)")
+PLACES = {"source": "source regions", "target": "target region", "every": "each region"}
+
+
+@dataclass(frozen=True, eq=False)
+class Resource:
+    """One `resource` block."""
+
+    kind: str
+    name: str
+    body: Mapping[str, Any]
+    file: str
+
+    @property
+    def address(self) -> str:
+        """As Terraform calls it."""
+        return f"{self.kind}.{self.name}"
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """What it is made of; not what it only waits for."""
+        return {key: value for key, value in self.body.items() if key not in {"depends_on", "lifecycle"}}
+
+    @property
+    def scope(self) -> str:
+        """For what there is one of it; empty where there is one."""
+        many = str(self.body.get("for_each", ""))
+        found = sorted(scope for scope in EACH_SCOPES if re.search(rf"{re.escape(scope)}\b", many))
+        if many and not found:
+            raise DeclarationInvalid(f"{self.file}: {self.address}: infra/diagram.py knows no words for {many}")
+        return found[0] if found else ""
+
+    @property
+    def made_for(self) -> str:
+        """The same in words."""
+        if "count" in self.body:
+            return "if there are rules" if "local.rules" in str(self.body["count"]) else "if it is wanted"
+        words = EACH_SCOPES[self.scope] if self.scope else "one"
+        return f"{words}, if `create_kms_keys`" if "var.create_kms_keys" in str(self.body.get("for_each")) else words
+
+    @property
+    def place(self) -> str:
+        """In which regions it is."""
+        if self.scope in SOURCE_SCOPES:
+            return "source"
+        return "target" if str(self.body.get("region")) in {"${var.target_region}", "None"} else "every"
+
+
+@dataclass
+class Declared:
+    """All of infra/aws: the resources by their address, and what its data and locals name."""
+
+    resources: dict[str, Resource] = field(default_factory=dict)
+    others: dict[str, Any] = field(default_factory=dict)
+
+    def named(self, value: Any, seen: frozenset[str] = frozenset()) -> set[str]:
+        """The resources that an expression names, also by way of data and locals."""
+        found: set[str] = set()
+        for kind, name in NAME.findall(json.dumps(value)):
+            address = f"{kind}.{name}"
+            if address in self.resources:
+                found.add(address)
+            elif address in self.others and address not in seen:
+                found |= self.named(self.others[address], seen | {address})
+        return found
+
+
+def read(folder: Path = TERRAFORM) -> Declared:
+    """Read every .tf file."""
+    declared = Declared()
+    for file in sorted(folder.glob("*.tf")):
+        document = hcl2.loads(file.read_text(encoding="utf-8"))
+        for kind, name, body in _blocks(document, "resource"):
+            resource = Resource(kind, name, body, file.name)
+            declared.resources[resource.address] = resource
+        for kind, name, body in _blocks(document, "data"):
+            declared.others[f"data.{kind}.{name}"] = body
+        for block in document.get("locals", []):
+            declared.others |= {f"local.{name}": value for name, value in block.items()}
+    return declared
+
+
+def _blocks(document: Mapping[str, Any], what: str) -> Iterable[tuple[str, str, Mapping[str, Any]]]:
+    for block in document.get(what, []):
+        for kind, named in block.items():
+            if kind.startswith('"'):
+                for name, body in named.items():
+                    yield kind.strip('"'), name.strip('"'), body
+
+
+@dataclass(frozen=True)
+class Arrow:
+    """One way that something goes; dotted where it is only looked at."""
+
+    start: str
+    end: str
+    label: str = ""
+    dotted: bool = False
+
+
+class Picture:
+    """What the page shows."""
+
+    def __init__(self, declared: Declared, declaration: Mapping[str, Function], workflow: Mapping[str, Any]) -> None:
+        self.declared, self.declaration, self.workflow = declared, declaration, workflow
+        self.resources = declared.resources
+        self.whole = {address: self._whole(resource) for address, resource in self.resources.items()}
+
+    def _whole(self, resource: Resource) -> str:
+        """The resource that this one is a part of; itself if it has a place of its own, empty if it is an arrow."""
+        if resource.kind in KINDS:
+            return resource.address
+        if resource.kind in ARROWS or resource.kind in NOT_MADE:
+            return ""
+        if resource.kind in BELONGS_TO:
+            users = [self.resources[owner] for owner in self._ends(resource, BELONGS_TO[resource.kind])]
+        else:
+            users = [other for other in self.resources.values() if self._uses(other, resource)]
+        wholes = {self._whole(user) for user in users} - {""}
+        if len(wholes) != 1 or resource.kind not in {*BELONGS_TO, *SERVES}:
+            raise DeclarationInvalid(
+                f"{resource.file}: {resource.address} has no place in the picture, since it belongs to "
+                f"{', '.join(sorted(wholes)) or 'nothing'}. Give it one in infra/diagram.py."
+            )
+        return wholes.pop()
+
+    def _uses(self, other: Resource, resource: Resource) -> bool:
+        """Whether one names the other to be served; a dashboard looks at everything, a policy is its role's."""
+        if other is resource or other.kind == "aws_cloudwatch_dashboard":
+            return False
+        if (resource.kind, other.kind) == ("aws_iam_role", "aws_iam_role_policy"):
+            return False
+        return resource.address in self.declared.named(other.arguments)
+
+    def _ends(self, resource: Resource, argument: str) -> set[str]:
+        """The resources that an argument names."""
+        return self.declared.named(resource.body.get(argument, ""))
+
+    def nodes(self) -> dict[str, list[str]]:
+        """The nodes by their place, each as mermaid draws it."""
+        nodes: dict[str, list[str]] = {place: [] for place in PLACES}
+        for resource in self.resources.values():
+            if resource.kind in KINDS and resource.kind not in {"aws_lambda_function", "aws_cloudwatch_metric_alarm"}:
+                nodes[resource.place].append(_draw(resource.address, resource.kind, _label(resource)))
+        for place in PLACES:
+            alarms = [each.name.replace("_", "-") for each in self._alarms(place)]
+            if alarms:
+                label = "<br/>".join(
+                    [*(f"<b>{alarm}</b>" for alarm in alarms), KINDS["aws_cloudwatch_metric_alarm"][0]]
+                )
+                nodes[place].append(_draw(f"alarms.{place}", "aws_cloudwatch_metric_alarm", label))
+        functions = [f"  {_draw(_function(key), 'aws_lambda_function', key)}" for key in self.declaration]
+        nodes["target"] += ['subgraph functions["Lambda functions"]', "  direction TB", *functions, "end"]
+        return nodes
+
+    def _alarms(self, place: str) -> list[Resource]:
+        return [
+            each
+            for each in self.resources.values()
+            if each.kind == "aws_cloudwatch_metric_alarm" and each.place == place
+        ]
+
+    def arrows(self) -> list[Arrow]:
+        """Every way that a file, its event or a message about it goes, in the order of the files."""
+        found = [Arrow("you", "aws_s3_bucket.source", "upload")]
+        for resource in self.resources.values():
+            found += self._arrows_of(resource)
+        found += self._steps()
+        for key, function in self.declaration.items():
+            found += self._uses_of(key, function)
+        return list(dict.fromkeys(found))
+
+    def _arrows_of(self, resource: Resource) -> Iterable[Arrow]:
+        here = self._node(resource)
+        if resource.kind in ARROWS:
+            start, end, label = ARROWS[resource.kind]
+            (here,) = self._nodes(resource, start)
+            yield from (Arrow(here, there, label) for there in self._nodes(resource, end) or _mail(resource))
+        for (kind, argument), label in LINKS.items():
+            if kind == resource.kind:
+                dotted = argument == "redrive_policy"
+                yield from (Arrow(here, there, label, dotted) for there in self._nodes(resource, argument))
+        for argument in LOOKS_AT.get(resource.kind, ()):
+            yield from (Arrow(there, here, dotted=True) for there in self._nodes(resource, argument))
+
+    def _node(self, resource: Resource) -> str:
+        return f"alarms.{resource.place}" if resource.kind == "aws_cloudwatch_metric_alarm" else resource.address
+
+    def _nodes(self, resource: Resource, argument: str) -> list[str]:
+        """What an argument names, as nodes; keys and roles stand at no arrow."""
+        value = resource.body.get(argument, "")
+        keys = re.findall(r"aws_lambda_function\.function\[\"(\w+)\"\]", str(value))
+        if keys:
+            return [_function(key) for key in keys]
+        kinds = set(KINDS) - {"aws_kms_key"}
+        ends = {self.resources[address] for address in self._ends(resource, argument)}
+        names = sorted(self._node(end) for end in ends if end.kind in kinds and end is not resource)
+        return ["functions" if name == "aws_lambda_function.function" else name for name in names]
+
+    def _steps(self) -> Iterable[Arrow]:
+        """What the state machine calls, numbered in the order of functions.yaml, which is that of the way."""
+        machine = "aws_sfn_state_machine.migrate"
+        tasks = [state for state in self.workflow["States"].values() if state["Type"] == "Task"]
+        called = {task["Parameters"]["FunctionName"].strip("${}") for task in tasks}
+        steps = [key for key in self.declaration if key in called]
+        yield from (Arrow(machine, _function(key), str(number)) for number, key in enumerate(steps, start=1))
+
+    def _uses_of(self, key: str, function: Function) -> Iterable[Arrow]:
+        """What a function may do, by its statements in functions.yaml; its event source has an arrow of its own."""
+        changed: dict[str, bool] = {}
+        for statement in function.statements:
+            for resource in statement.resources:
+                thing = self._thing(key, resource)
+                changes = any(CHANGES.search(action) for action in statement.actions)
+                changed[thing] = changed.get(thing, False) or changes
+        for thing, changes in changed.items():
+            if thing != "aws_sqs_queue.uploads":
+                yield Arrow(_function(key), thing) if changes else Arrow(thing, _function(key), dotted=True)
+
+    def _thing(self, key: str, resource: str) -> str:
+        for pattern, address in THINGS.items():
+            if re.search(pattern, resource):
+                if address not in self.resources:
+                    raise DeclarationInvalid(f"infra/diagram.py takes {resource} for {address}, which infra/aws lacks")
+                return address
+        raise DeclarationInvalid(f"infra/functions.yaml: {key}: infra/diagram.py does not know what {resource} is")
+
+
+def _mail(resource: Resource) -> list[str]:
+    return ["mail"] if str(resource.body.get("protocol")).strip('"') == "email" else []
+
+
+def _function(key: str) -> str:
+    return f"function.{key}"
+
+
+def _identifier(address: str) -> str:
+    return address.replace(".", "_")
+
+
+def _label(resource: Resource) -> str:
+    return f"<b>{resource.name.replace('_', ' ')}</b><br/>{KINDS[resource.kind][0]}"
+
+
+def _draw(address: str, kind: str, label: str) -> str:
+    return _identifier(address) + KINDS[kind][1].format(f'"{label}"')
+
+
+def _arrow(arrow: Arrow) -> str:
+    line = "-.->" if arrow.dotted else "-->"
+    label = f"|{arrow.label}|" if arrow.label else ""
+    return f"{_identifier(arrow.start)} {line}{label} {_identifier(arrow.end)}"
+
+
+def mermaid(picture: Picture) -> str:
+    """The diagram."""
+    lines = ["flowchart LR", '  you(["you"])', '  mail(["your e-mail"])']
+    for place, nodes in picture.nodes().items():
+        lines += [f'  subgraph {place}["{PLACES[place]}"]', *(f"    {node}" for node in nodes), "  end"]
+    lines += [f"  {_arrow(arrow)}" for arrow in picture.arrows()]
+    return "\n".join(lines)
+
+
+def tables(picture: Picture) -> str:
+    """Every resource once: what is a node, with its parts, and what is an arrow."""
+    lines = ["| in the picture | made for | with it |", "| --- | --- | --- |"]
+    for address, resource in picture.resources.items():
+        if resource.kind in KINDS:
+            parts = [part for part, whole in picture.whole.items() if whole == address != part]
+            told = ", ".join(f"`{part}`{_if(picture.resources[part], resource)}" for part in parts)
+            lines.append(f"| `{address}` ({resource.file}) | {resource.made_for} | {told} |")
+    lines += ["", "| arrow | made for |", "| --- | --- |"]
+    for address, resource in picture.resources.items():
+        if resource.kind in ARROWS:
+            lines.append(f"| `{address}` ({resource.file}) | {resource.made_for} |")
+    return "\n".join(lines)
+
+
+def _if(part: Resource, whole: Resource) -> str:
+    return "" if part.made_for in ("one", whole.made_for) else f" ({part.made_for})"
+
+
+def render(text: str, picture: Picture) -> str:
+    """The page with its generated part as it should be."""
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not (begin and end):
+        raise DeclarationInvalid(f"{PAGE} lacks the line {END if begin else BEGIN}")
+    generated = f"```mermaid\n{mermaid(picture)}\n```\n\n{tables(picture)}"
+    return f"{before}{begin}\n\n{generated}\n\n{end}{after}"
+
+
+def load() -> Picture:
+    """What is declared now."""
+    return Picture(read(), functions.load(), json.loads(WORKFLOW.read_text(encoding="utf-8")))
+
+
+def main() -> int:
+    """Write the page."""
+    try:
+        text = render(PAGE.read_text(encoding="utf-8"), load())
+    except InfraError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    PAGE.write_text(text, encoding="utf-8")
+    sys.stdout.write(f"{PAGE.name} is written\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
