@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,8 @@ from moto.awslambda_simple.models import LambdaSimpleBackend
 from moto.core.exceptions import JsonRESTError
 from moto.stepfunctions.parser.asl.component.common.retry import retrier_decl
 from moto.stepfunctions.parser.asl.component.state.wait.wait_function.wait_function import WaitFunction
+from moto.stepfunctions.parser.asl.parse.asl_parser import AmazonStateLanguageParser
+from moto.stepfunctions.parser.asl.parse.preprocessor import Preprocessor
 from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 
 from functions.common.models import ExecutionInput
@@ -299,8 +302,16 @@ class Machine:
         return self._machines[name]
 
 
+_parse = AmazonStateLanguageParser.parse
+
+
+@cache
+def _tree(definition: str) -> Any:
+    return _parse(definition)[1]
+
+
 def install(monkeypatch: pytest.MonkeyPatch, lambdas: Lambdas, clock: Clock) -> None:
-    """Put `lambdas` and `clock` into moto."""
+    """Put `lambdas` and `clock` into moto, and have it read each definition's text once, not in every execution."""
 
     def invoke(_backend: object, name: str, _qualifier: object, body: Any, _headers: object, answer: Any) -> bytes:
         return lambdas.invoke(name, body, answer)
@@ -308,6 +319,12 @@ def install(monkeypatch: pytest.MonkeyPatch, lambdas: Lambdas, clock: Clock) -> 
     def wait(_state: object, env: Any, wait_seconds: float) -> None:
         env.program_state_event.wait(wait_seconds * clock.second)
 
+    def parse(definition: str) -> tuple[Any, Any]:
+        # What is made of the tree is made anew: it is not for two executions at once.
+        tree = _tree(definition)
+        return Preprocessor().visit(tree), tree
+
     monkeypatch.setattr(LambdaSimpleBackend, "invoke", invoke)
     monkeypatch.setattr(WaitFunction, "_wait_interval", wait)
     monkeypatch.setattr(retrier_decl, "time", clock)
+    monkeypatch.setattr(AmazonStateLanguageParser, "parse", staticmethod(parse))
