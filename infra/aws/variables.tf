@@ -167,7 +167,7 @@ variable "oldest_message_alarm_minutes" {
 variable "log_retention_days" {
   description = "How long logs are kept, in days."
   type        = number
-  default     = 90
+  default     = 365
   nullable    = false
 
   validation {
