@@ -65,7 +65,7 @@ resource "aws_cloudwatch_metric_alarm" "oldest_message" {
 resource "aws_cloudwatch_metric_alarm" "failed_executions" {
   region              = var.target_region
   alarm_name          = "${var.name}-failed-executions"
-  alarm_description   = "Executions of ${var.name}-migrate failed, timed out or were stopped: `ferry list --failed` names their files, `ferry show` the reason, `ferry replay --failed` goes on once the cause is gone. A move from a source without versions also fails with SourceMissing, harmlessly, where the same bytes were uploaded once more while the first upload was being deleted. docs/operate.md#failed-executions"
+  alarm_description   = "Executions of ${var.name}-migrate failed, timed out or were stopped: `ferry list --failed` names their files, `ferry show` the reason, `ferry replay --failed` goes on once the cause is gone. SourceMissing of a move may mean that the execution of another upload of the same key has moved it already; see the limits of a move in docs/guarantees.md. docs/operate.md#failed-executions"
   evaluation_periods  = 3
   datapoints_to_alarm = 1
   comparison_operator = "GreaterThanThreshold"

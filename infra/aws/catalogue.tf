@@ -8,8 +8,8 @@ locals {
   crawler_config = "${var.name}-crawler"
 
   # A crawler with a security configuration logs apart from all others, in a group that is named by its role and that
-  # configuration. The page on job runs says in which order ("logGroupName", JobRun, AWS Glue web API reference); where both
-  # have the same name the order does not matter.
+  # configuration, as a job does ("LogGroupName" of "JobRun structure", AWS Glue web API reference; no page has the crawler's,
+  # accounts do). Where both have the same name, it does not matter which comes first.
   crawler_log_group = "/aws-glue/crawlers-role/${local.crawler_role}-${local.crawler_config}"
 }
 
@@ -45,7 +45,6 @@ resource "aws_glue_classifier" "csv" {
 
 # A crawler writes nothing but its log. SSE-S3 for data is the mode that needs no key.
 resource "aws_glue_security_configuration" "target" {
-  # checkov:skip=CKV_AWS_99:Design: customer managed keys are a variable, create_kms_keys; Glue has no other encryption of logs, and CloudWatch Logs encrypts them with AWS's own key anyway
   region = var.target_region
   name   = local.crawler_config
 
@@ -147,6 +146,16 @@ data "aws_iam_policy_document" "crawler" {
     sid       = "WriteLog"
     actions   = concat(["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"], var.create_kms_keys ? ["logs:AssociateKmsKey"] : [])
     resources = [aws_cloudwatch_log_group.crawler.arn, "${aws_cloudwatch_log_group.crawler.arn}:*"]
+  }
+  # Whether a configuration that encrypts no logs changes the group, no page says: then this crawler may write its own stream
+  # of the group that all crawlers share, too.
+  dynamic "statement" {
+    for_each = var.create_kms_keys ? [] : ["arn:aws:logs:${var.target_region}:${local.account}:log-group:/aws-glue/crawlers"]
+    content {
+      sid       = "WriteSharedLog"
+      actions   = ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"]
+      resources = [statement.value, "${statement.value}:log-stream:${local.values.crawler_name}"]
+    }
   }
   dynamic "statement" {
     for_each = var.create_kms_keys ? [local.kms_keys[var.target_region]] : []

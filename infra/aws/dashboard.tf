@@ -12,21 +12,21 @@ locals {
     [for alarm in aws_cloudwatch_metric_alarm.undelivered : alarm.arn],
   )
 
-  _outcomes = {
-    Started = { metric = "ExecutionsStarted", color = "#1f77b4" }
-    Moved   = { metric = "ExecutionsSucceeded", color = "#2ca02c" }
-    Failed  = { metric = "ExecutionsFailed", color = "#d62728" }
-    Late    = { metric = "ExecutionsTimedOut", color = "#ff7f0e" }
-    Stopped = { metric = "ExecutionsAborted", color = "#7f7f7f" }
-  }
+  _outcomes = [
+    { metric = "ExecutionsStarted", label = "started", color = "#1f77b4" },
+    { metric = "ExecutionsSucceeded", label = "succeeded", color = "#2ca02c" },
+    { metric = "ExecutionsFailed", label = "failed", color = "#d62728" },
+    { metric = "ExecutionsTimedOut", label = "timed out", color = "#ff7f0e" },
+    { metric = "ExecutionsAborted", label = "stopped", color = "#7f7f7f" },
+  ]
 
   # What a graph of each function shows. A function that is called again until it is done runs for long, and that is right.
-  _function_graphs = {
-    Invocations = "Sum"
-    Errors      = "Sum"
-    Throttles   = "Sum"
-    Duration    = "Maximum"
-  }
+  _function_graphs = [
+    { metric = "Errors", stat = "Sum" },
+    { metric = "Throttles", stat = "Sum" },
+    { metric = "Duration", stat = "Maximum" },
+    { metric = "Invocations", stat = "Sum" },
+  ]
 
   # Rows of graphs, from the most to the least urgent; each graph is as wide as its row allows.
   _rows = [
@@ -34,7 +34,7 @@ locals {
       {
         title   = "Executions by outcome"
         stat    = "Sum"
-        metrics = [for label, each in local._outcomes : ["AWS/States", each.metric, "StateMachineArn", aws_sfn_state_machine.migrate.arn, { label = label, color = each.color }]]
+        metrics = [for each in local._outcomes : ["AWS/States", each.metric, "StateMachineArn", aws_sfn_state_machine.migrate.arn, { label = each.label, color = each.color }]]
       },
       {
         title = "From upload event to the end, in milliseconds"
@@ -65,10 +65,10 @@ locals {
       },
     ],
     [
-      for metric, stat in local._function_graphs : {
-        title   = "Functions: ${metric}${metric == "Duration" ? ", longest, in milliseconds" : ""}"
-        stat    = stat
-        metrics = [for key, function in aws_lambda_function.function : ["AWS/Lambda", metric, "FunctionName", function.function_name, { label = key }]]
+      for graph in local._function_graphs : {
+        title   = "Functions: ${graph.metric}${graph.metric == "Duration" ? ", longest, in milliseconds" : ""}"
+        stat    = graph.stat
+        metrics = [for key, function in aws_lambda_function.function : ["AWS/Lambda", graph.metric, "FunctionName", function.function_name, { label = key }]]
       }
     ],
     [

@@ -2,21 +2,20 @@
 # the executions. EventBridge gets these events by best effort ("AWS Step Functions events", Amazon EventBridge Events
 # Reference): the alarm failed-executions is on the same failures.
 locals {
-  # An alarm can only notify a topic of its own region ("PutMetricAlarm", Amazon CloudWatch API Reference), and the
-  # subscriptions' dead-letter queues are in the sources' regions.
-  alert_regions = setunion(local.source_regions, [var.target_region])
-  alert_emails  = { for pair in setproduct(local.alert_regions, var.alert_emails) : "${pair[0]} ${pair[1]}" => { region = pair[0], email = pair[1] } }
+  alert_emails = { for pair in setproduct(local.regions_in_use, var.alert_emails) : "${pair[0]} ${pair[1]}" => { region = pair[0], email = pair[1] } }
 }
 
+# An alarm can only notify a topic of its own region ("PutMetricAlarm", Amazon CloudWatch API Reference), and the
+# subscriptions' dead-letter queues are in the sources' regions.
 resource "aws_sns_topic" "alerts" {
-  for_each          = local.alert_regions
+  for_each          = local.regions_in_use
   region            = each.key
   name              = "${var.name}-alerts"
   kms_master_key_id = local.kms_keys[each.key]
 }
 
 data "aws_iam_policy_document" "alerts" {
-  for_each = local.alert_regions
+  for_each = local.regions_in_use
 
   # "Notifying users on alarm changes" (Amazon CloudWatch User Guide).
   statement {
@@ -57,7 +56,7 @@ data "aws_iam_policy_document" "alerts" {
 }
 
 resource "aws_sns_topic_policy" "alerts" {
-  for_each = local.alert_regions
+  for_each = local.regions_in_use
   region   = each.key
   arn      = aws_sns_topic.alerts[each.key].arn
   policy   = data.aws_iam_policy_document.alerts[each.key].json
@@ -102,6 +101,7 @@ resource "aws_cloudwatch_event_target" "alerts" {
     input_template = "\"S3 Ferry ${var.name}: execution <name> has ended as <status>. See which file, where and why: ferry show <name>. Once the cause is gone: ferry replay <name>. What to do: docs/operate.md#failed-executions\""
   }
 
-  # EventBridge would try once, before the topic admits it.
+  # EventBridge does not try again what the topic refuses ("Event retry policy and using dead-letter queues", Amazon
+  # EventBridge User Guide).
   depends_on = [aws_sns_topic_policy.alerts]
 }

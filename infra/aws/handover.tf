@@ -78,9 +78,7 @@ locals {
             Events   = ["s3:ObjectCreated:*"]
           },
           entry.prefix == "" && entry.suffix == "" ? {} : {
-            Filter = { Key = { FilterRules = [
-              for name, value in { prefix = entry.prefix, suffix = entry.suffix } : { Name = name, Value = value } if value != ""
-            ] } }
+            Filter = { Key = { FilterRules = [for name, value in local.filters[key] : { Name = name, Value = value } if value != ""] } }
           },
         ) if entry.bucket == bucket
       ]

@@ -86,9 +86,6 @@ resource "aws_s3_bucket_lifecycle_configuration" "athena_results" {
     noncurrent_version_expiration {
       noncurrent_days = 1
     }
-    abort_incomplete_multipart_upload {
-      days_after_initiation = 7
-    }
   }
   # An expiration leaves a delete marker where there are versions, and one rule cannot expire both ("Lifecycle configuration
   # elements", Amazon S3 User Guide).
@@ -100,6 +97,14 @@ resource "aws_s3_bucket_lifecycle_configuration" "athena_results" {
     }
     expiration {
       expired_object_delete_marker = true
+    }
+  }
+  rule {
+    id     = "abort-incomplete-multipart-uploads"
+    status = "Enabled"
+    filter {}
+    abort_incomplete_multipart_upload {
+      days_after_initiation = 7
     }
   }
   # S3 counts the days of noncurrent versions from when versioning is on.
