@@ -37,8 +37,8 @@ class Settings(BaseModel):
 def name_owners(client: "S3Client") -> None:
     """Have this client tell S3 whose each bucket is; raises SettingInvalid at once for a wrong setting."""
     _owners()
-    # First: botocore makes one text of CopySource then.
-    client.meta.events.register_first("before-parameter-build.s3", _tell)
+    # Not "before-parameter-build": botocore makes one text of CopySource then.
+    client.meta.events.register("provide-client-params.s3", _tell)
     client.meta.events.register("after-call.s3", _remember)
 
 

@@ -18,7 +18,7 @@ from infra import functions
 from infra.build import package
 from infra.errors import DeclarationInvalid
 from infra.local import cloud, deploy
-from infra.local.deploy import WORKFLOW, Clients
+from infra.local.deploy import ACCOUNT, WORKFLOW, Clients
 from infra.outputs import Outputs
 
 PROBE = """
@@ -158,7 +158,8 @@ def test_every_created_object_is_notified(clients: Clients, outputs: Outputs) ->
 @pytest.mark.parametrize("key", sorted(functions.load()))
 def test_a_function_is_what_its_declaration_says(key: str, clients: Clients, outputs: Outputs) -> None:
     name = f"ferry-{key.replace('_', '-')}"
-    declared = functions.fill(deploy.plan().functions[key], outputs.placeholders())
+    filled = functions.fill(deploy.plan().functions[key], outputs.placeholders())
+    declared = deploy.name_owners(filled, outputs)
     made = clients.lambda_.get_function_configuration(FunctionName=name)
     assert made["State"] == "Active"
     assert (made["Handler"], made["MemorySize"], made["Timeout"]) == (
@@ -174,6 +175,12 @@ def test_a_function_is_what_its_declaration_says(key: str, clients: Clients, out
         each.sid: {"Effect": "Allow", "Sid": each.sid, "Action": each.actions, "Resource": each.resources}
         for each in declared.statements
     }
+
+
+def test_the_functions_are_told_whose_every_bucket_is(clients: Clients, outputs: Outputs) -> None:
+    made = clients.lambda_.get_function_configuration(FunctionName="ferry-copy-object")
+    owners = json.loads(made["Environment"]["Variables"]["BUCKET_OWNERS"])
+    assert owners == dict.fromkeys((outputs.source_bucket, outputs.target_bucket, outputs.athena_results), ACCOUNT)
 
 
 def test_the_workflow_has_every_placeholder_filled_and_may_invoke_its_steps_only(

@@ -7,6 +7,7 @@ import boto3
 import pytest
 from pydantic import BaseModel, Field
 
+from functions.common import owners
 from functions.common.errors import SettingInvalid
 from functions.common.settings import read_settings
 from infra import functions
@@ -41,11 +42,12 @@ class Example(BaseModel):
     a_number: int = 7
 
 
-def settings_of(key: str) -> type[BaseModel] | None:
-    """The model of a function's settings."""
+def settings_of(key: str) -> list[type[BaseModel]]:
+    """The models of a function's settings: its own, and that of all who use S3."""
     module: Any = importlib.import_module(f"functions.{key}")
-    found: type[BaseModel] | None = getattr(module, "Settings", None)
-    return found
+    own: type[BaseModel] | None = getattr(module, "Settings", None)
+    uses_s3 = any(action.startswith("s3:") for s in DECLARED[key].statements for action in s.actions)
+    return [*([own] if own else []), *([owners.Settings] if uses_s3 else [])]
 
 
 def test_each_field_is_read_from_the_variable_of_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -82,10 +84,15 @@ def test_every_wrong_setting_is_named_in_one_line_and_where_to_mend_it(
 
 @pytest.mark.parametrize("key", DECLARED)
 def test_a_function_reads_what_it_is_given_and_is_given_what_it_reads(key: str) -> None:
-    model, given = settings_of(key), set(DECLARED[key].environment)
-    fields = model.model_fields if model else {}
-    assert given <= {name.upper() for name in fields}
-    assert {name.upper() for name, field in fields.items() if field.is_required()} <= given
+    given = set(DECLARED[key].environment)
+    fields = {name.upper(): field for model in settings_of(key) for name, field in model.model_fields.items()}
+    assert given <= set(fields)
+    assert {name for name, field in fields.items() if field.is_required()} <= given
+
+
+@pytest.mark.parametrize("key", DECLARED)
+def test_every_function_that_uses_s3_can_be_told_whose_the_buckets_are(key: str) -> None:
+    assert ("BUCKET_OWNERS" in DECLARED[key].environment) == (owners.Settings in settings_of(key))
 
 
 @pytest.mark.parametrize("key", [key for key in DECLARED if settings_of(key)])
@@ -93,9 +100,7 @@ def test_what_a_deployment_gives_is_accepted(key: str, monkeypatch: pytest.Monke
     environment = functions.fill(DECLARED[key], OUTPUTS.placeholders()).environment
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    model = settings_of(key)
-    assert model
-    read = read_settings(model).model_dump()
+    read = {name: value for model in settings_of(key) for name, value in read_settings(model).model_dump().items()}
     assert {name: str(read[name.lower()]) for name in environment} == environment
 
 
