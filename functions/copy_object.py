@@ -26,6 +26,7 @@ from functions.common.bounds import COPY_CALLS
 from functions.common.errors import CopyTimedOut, SourceMissing
 from functions.common.models import Copy, MultipartUpload, StepEvent
 from functions.common.objects import Head, ObjectChanged, head, is_upload, location
+from functions.common.sdk import require_sdk
 from functions.common.settings import read_settings
 from functions.common.step import count, step
 from functions.copying.annotations import carry_annotations
@@ -37,6 +38,20 @@ from functions.copying.strays import end_uploads
 from functions.copying.tagging import carry_tags
 from functions.copying.task import MARGIN_MS, Settings, Task
 from functions.copying.wanted import Wanted, what_is_wanted
+
+require_sdk(
+    "HeadObject",
+    "CopyObject",
+    "CreateMultipartUpload",
+    "CompleteMultipartUpload",
+    "ListParts",
+    "GetObjectAttributes",
+    "GetObjectRetention",
+    "ListObjectAnnotations",
+    "GetObjectAnnotation",
+    "PutObjectAnnotation",
+    "DeleteObjectAnnotation",
+)
 
 REFUSALS = 3
 """How often a refused condition is met at once, before the state machine waits a little."""

@@ -45,7 +45,10 @@ from functions.common.objects import (
     same_version,
     tags,
 )
+from functions.common.sdk import require_sdk
 from functions.common.step import count, step
+
+require_sdk("HeadObject", "DeleteObject")
 
 FRESH_PROOF = timedelta(seconds=60)
 """By S3's own clock: after a longer time, and after a redrive, the target is looked at again."""

@@ -41,8 +41,11 @@ from functions.common.models import (
 )
 from functions.common.objects import OTHERS_WROTE, ObjectChanged, head, location, same_version
 from functions.common.proof import Proof, Reading, compare_stored, reaches, read_on
+from functions.common.sdk import require_sdk
 from functions.common.step import count, step
 from functions.common.tabular import not_catalogued_reason
+
+require_sdk("HeadObject", "GetObjectAttributes", "DeleteObject")
 
 ChangeStatus = Literal["target_changed", "source_changed"]
 

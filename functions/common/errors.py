@@ -3,6 +3,7 @@
     FerryError
     ├── Throttled                 retried with backoff by the state machine
     ├── SettingInvalid            a function's environment is wrong; raised at start
+    ├── SdkTooOld                 the AWS SDK does not know what is sent or read; raised at import
     ├── AccessDenied              a permission is missing
     ├── BucketMissing             a bucket does not exist, or not in this region
     ├── RequestRefused            AWS refused a request for another reason
@@ -45,6 +46,10 @@ class Throttled(FerryError):
 
 class SettingInvalid(FerryError):
     """An environment variable of the function is missing or wrong."""
+
+
+class SdkTooOld(FerryError):
+    """The AWS SDK that the function runs with does not know what is sent to S3 or read of its answers."""
 
 
 class AccessDenied(FerryError):

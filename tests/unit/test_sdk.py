@@ -1,0 +1,225 @@
+"""The SDK that the functions run with: all that it has to know is listed, and asked for when they are imported.
+
+s3_of_botocore_1_34_145.json has the members of the requests and answers that the functions use, as the first SDK
+knew them that Lambda's Python 3.13 came with.
+"""
+
+import ast
+import gzip
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import botocore
+import botocore.loaders
+import pytest
+from botocore import xform_name
+
+from functions.common import sdk
+from functions.common.errors import SdkTooOld
+from infra.layer import REQUIREMENTS
+
+CHECKOUT = Path(__file__).parents[2]
+DATA = Path(botocore.__file__).parent / "data" / "s3" / "2006-03-01" / "service-2.json.gz"
+MODEL: dict[str, Any] = json.loads(gzip.decompress(DATA.read_bytes()))
+BEFORE: dict[str, dict[str, list[str]]] = json.loads(
+    Path(__file__).with_name("s3_of_botocore_1_34_145.json").read_text(encoding="utf-8")
+)
+NEEDED = [
+    (operation, side, member)
+    for side, listed in (("input", sdk.SENT), ("output", sdk.READ))
+    for operation, members in listed.items()
+    for member in members
+]
+NOT_READ = {
+    "CompleteMultipartUpload.ChecksumType": "of what was made the HEAD of the proof tells",
+    "CreateMultipartUpload.ChecksumType": "it is what was asked for",
+    "GetObject.ChecksumType": "only HEAD's is read",
+    "GetObject.ObjectLockEventHold": "only HEAD's is read",
+    "GetObject.ObjectLockEventHoldDurationDays": "only HEAD's is read",
+    "GetObject.ObjectLockEventHoldDurationYears": "only HEAD's is read",
+    "HeadObject.ContentRange": "no range is looked at, only a part's size",
+    "ListParts.ChecksumType": "it is what was asked for",
+}
+"""What other answers have as well, and why it is not missed in these."""
+
+USERS = ("copy_object", "verify_checksum", "delete_source")
+
+
+def shape_of(operation: str, side: str) -> dict[str, Any]:
+    described = MODEL["operations"][operation]
+    shape: dict[str, Any] = MODEL["shapes"][described[side]["shape"]] if side in described else {"members": {}}
+    return shape
+
+
+def sources() -> Iterator[ast.Module]:
+    for file in sorted((CHECKOUT / "functions").rglob("*.py")):
+        if file.name != "sdk.py":
+            yield ast.parse(file.read_text(encoding="utf-8"))
+
+
+def words() -> set[str]:
+    """Every name of an argument, and every text, in the functions."""
+    nodes = [node for module in sources() for node in ast.walk(module)]
+    texts = {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    return texts | {node.arg for node in nodes if isinstance(node, ast.keyword) and node.arg}
+
+
+def _calls() -> Iterator[tuple[str, set[str]]]:
+    operations = {xform_name(operation): operation for operation in MODEL["operations"]}
+    for module in sources():
+        for node in ast.walk(module):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in operations:
+                yield operations[node.func.attr], {keyword.arg for keyword in node.keywords if keyword.arg}
+            # As `client.get_object_retention`, handed to somebody who calls it.
+            elif isinstance(node, ast.Attribute) and node.attr in operations:
+                yield operations[node.attr], set()
+
+
+CALLS = list(_calls())
+"""Each call of an operation of S3 in the functions, with the arguments that it names."""
+
+CALLED = {operation for operation, _ in CALLS}
+
+
+def reached(operation: str) -> set[str]:
+    """The shapes of an operation's request and answer."""
+    described, found = MODEL["operations"][operation], set[str]()
+    waiting = [described[side]["shape"] for side in ("input", "output") if side in described]
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found.add(name)
+            shape = MODEL["shapes"][name]
+            inner = [
+                *shape.get("members", {}).values(),
+                *(shape[key] for key in ("member", "key", "value") if key in shape),
+            ]
+            waiting += [each["shape"] for each in inner]
+    return found
+
+
+def model_without(folder: Path, operation: str, member: str | None, side: str = "input", *, only: bool = False) -> Path:
+    """S3, or this operation only, as another SDK describes it; the folder for AWS_DATA_PATH."""
+    described = {**MODEL, "operations": dict(MODEL["operations"]), "shapes": dict(MODEL["shapes"])}
+    if only:
+        # To read and write all of S3 takes time.
+        described["operations"] = {operation: MODEL["operations"][operation]}
+        described["shapes"] = {name: MODEL["shapes"][name] for name in reached(operation)}
+    if member is None:
+        del described["operations"][operation]
+    else:
+        name = MODEL["operations"][operation][side]["shape"]
+        *through, last = member.split(".")
+        for step in through:
+            name = described["shapes"][name]["members"][step]["shape"]
+            while described["shapes"][name]["type"] == "list":
+                name = described["shapes"][name]["member"]["shape"]
+        shape = described["shapes"][name]
+        kept = {key: value for key, value in shape["members"].items() if key != last}
+        described["shapes"][name] = {**shape, "members": kept}
+    path = folder / "s3" / "2006-03-01" / "service-2.json"
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps(described))
+    return folder
+
+
+def imported(modules: str, data: Path) -> subprocess.CompletedProcess[str]:
+    environment = {"PATH": os.environ["PATH"], "AWS_DATA_PATH": str(data)}
+    command = [sys.executable, "-c", f"from functions import {modules}"]
+    return subprocess.run(command, cwd=CHECKOUT, env=environment, capture_output=True, text=True, check=False)
+
+
+def test_needed_is_the_version_of_the_layer_with_which_the_tests_run() -> None:
+    pinned = re.findall(r"^botocore==(\S+)", REQUIREMENTS.read_text(encoding="utf-8"), re.MULTILINE)
+    assert [sdk.TESTED] == pinned == [botocore.__version__]
+
+
+def test_every_call_names_only_arguments_that_its_operation_has() -> None:
+    assert len(CALLS) > 25
+    for operation, arguments in CALLS:
+        assert arguments <= set(shape_of(operation, "input")["members"]), operation
+
+
+def test_what_is_younger_than_the_runtimes_sdk_is_listed() -> None:
+    said = words()
+    for operation in CALLED:
+        if operation not in BEFORE:
+            assert operation in sdk.SENT
+            continue
+        for side, listed in (("input", sdk.SENT), ("output", sdk.READ)):
+            younger = (set(shape_of(operation, side)["members"]) & said) - set(BEFORE[operation][side])
+            missed = younger - {member.split(".")[0] for member in listed.get(operation, ())}
+            assert not {member for member in missed if side == "input" or f"{operation}.{member}" not in NOT_READ}
+
+
+@pytest.mark.parametrize(("operation", "side", "member"), NEEDED, ids=[".".join(each) for each in NEEDED])
+def test_a_member_that_is_missing_is_named(
+    operation: str, side: str, member: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert operation in CALLED
+    monkeypatch.setenv("AWS_DATA_PATH", str(model_without(tmp_path, operation, member, side, only=True)))
+    with pytest.raises(SdkTooOld, match=rf"botocore {sdk.TESTED}, does not know {operation}\.{member} of S3; needed"):
+        sdk.require_sdk(operation)
+
+
+@pytest.fixture(autouse=True)
+def session_of_its_own(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No other test gets clients of a model that lacks something."""
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
+    sdk._s3_model.cache_clear()
+    yield
+    sdk._s3_model.cache_clear()
+
+
+def test_this_sdk_knows_all_of_it() -> None:
+    sdk.require_sdk(*sdk.SENT, *sdk.READ)
+
+
+@pytest.mark.parametrize("function", USERS)
+def test_a_function_is_not_even_imported_with_an_sdk_that_lacks_something(function: str, tmp_path: Path) -> None:
+    failed = imported(function, model_without(tmp_path, "HeadObject", "ChecksumType", "output"))
+    assert failed.returncode != 0
+    assert failed.stderr.rstrip().endswith(
+        f"SdkTooOld: This function's AWS SDK, botocore {sdk.TESTED}, does not know HeadObject.ChecksumType of S3; "
+        f"needed is {sdk.TESTED}. Is our own layer (dist/layer.zip) attached to the function? Deploy again."
+    )
+
+
+def test_an_operation_that_is_missing_is_named(tmp_path: Path) -> None:
+    failed = imported("copy_object", model_without(tmp_path, "PutObjectAnnotation", None))
+    assert "does not know PutObjectAnnotation of S3" in failed.stderr
+
+
+def test_the_others_do_without(tmp_path: Path) -> None:
+    data = model_without(tmp_path, "HeadObject", "ChecksumType", "output")
+    others = {file.stem for file in (CHECKOUT / "functions").glob("*.py")} - {"__init__", *USERS}
+    assert others == {"starter", "start_crawler", "poll_crawler", "run_validation_query"}
+    ran = imported(", ".join(sorted(others)), data)
+    assert ran.returncode == 0, ran.stderr
+
+
+def test_the_clients_are_made_of_the_model_that_was_looked_at() -> None:
+    script = """
+import builtins, functions.copy_object, boto3, botocore.loaders
+read = []
+load = botocore.loaders.JSONFileLoader.load_file
+def watched(self, path):
+    read.append(path)
+    return load(self, path)
+botocore.loaders.JSONFileLoader.load_file = watched
+from functions.common import clients
+clients.s3("us-east-1")
+print([path for path in read if "/s3/" in path and "service-2" in path])
+"""
+    environment = {"PATH": os.environ["PATH"]}
+    ran = subprocess.run(
+        [sys.executable, "-c", script], cwd=CHECKOUT, env=environment, capture_output=True, text=True, check=True
+    )
+    assert ran.stdout == "[]\n"
