@@ -11,8 +11,11 @@ locals {
 
   # What functions.yaml leaves to the deployer.
   environment = {
-    RULES_KEY     = local.rules == null ? "" : local.rules_key
-    BUCKET_OWNERS = jsonencode(merge({ for bucket, source in local.source_buckets : bucket => source.account }, { (local.target_bucket) = local.account }))
+    RULES_KEY = local.rules == null ? "" : local.rules_key
+    BUCKET_OWNERS = jsonencode(merge(
+      { for bucket, source in local.source_buckets : bucket => source.account },
+      { for bucket in [local.target_bucket, local.athena_results] : bucket => local.account },
+    ))
   }
 
   # A resource that names ${source_bucket} is meant for each of them.
