@@ -4,7 +4,8 @@ MiniStack 1.5.33 takes StartCrawler's Name for a table and checks table actions 
 policy that works on AWS is refused and one that is too narrow passes. `install` puts AWS's rules in front of it:
 a call on a database needs the catalogue too, a call on a table needs catalogue, database and table
 (AWS Glue Developer Guide, "Specifying AWS Glue resource ARNs"), and an Athena call on a query needs the
-query's workgroup. Installing twice is harmless.
+query's workgroup. What takes no resource needs `*`, as ListCrawls does ("Actions, resources, and condition keys for
+AWS Glue", Service Authorization Reference). Installing twice is harmless.
 """
 
 import json
@@ -25,6 +26,7 @@ _NO_RESOURCE = {
     "GetCrawlers",
     "ListCrawlers",
     "GetCrawlerMetrics",
+    "ListCrawls",
 }
 _original: Callable[..., str] = iam_actions.extract_resource_arn
 
@@ -36,8 +38,6 @@ def glue_resources(action: str, data: dict[str, Any], region: str, account_id: s
         return ["*"]
     if action in _CRAWLER_ACTIONS:
         return [f"{prefix}:crawler/{data.get('Name', '')}"]
-    if action == "ListCrawls":
-        return [f"{prefix}:crawler/{data.get('CrawlerName', '')}"]
     catalog = f"{prefix}:catalog"
     if action == "GetDatabases":
         return [catalog, f"{prefix}:database/*"]

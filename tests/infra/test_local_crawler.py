@@ -409,12 +409,14 @@ def test_starting_a_crawler_needs_that_crawler(server: Server) -> None:
         f"user-{next(_numbers)}",
         [allow(["glue:StartCrawler", "glue:ListCrawls"], [f"{GLUE}:crawler/{it.name}"])],
     )
+    looking = server.user(f"user-{next(_numbers)}", [allow(["glue:ListCrawls"], ["*"])])
     glue = server.client("glue", keys)
     glue.start_crawler(Name=it.name)
-    assert len(glue.list_crawls(CrawlerName=it.name)["Crawls"]) == 1
+    assert len(server.client("glue", looking).list_crawls(CrawlerName=it.name)["Crawls"]) == 1
     for call, arguments in (
         (glue.start_crawler, {"Name": other.name}),
-        (glue.list_crawls, {"CrawlerName": other.name}),
+        # It takes no resource, so that one for a crawler is one for nothing.
+        (glue.list_crawls, {"CrawlerName": it.name}),
         (glue.get_crawler, {"Name": it.name}),
     ):
         with pytest.raises(ClientError, match="AccessDenied"):
