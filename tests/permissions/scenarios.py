@@ -23,8 +23,8 @@ SOURCE_LOOK = "AccessDenied: Denied while looking at s3://ferry-source-"
 TARGET_LOOK = "AccessDenied: Denied while looking at s3://ferry-target-"
 """A HEAD has no body, so a refused one does not name the action."""
 
-LOCK = {"ObjectLockMode": "GOVERNANCE", "ObjectLockRetainUntilDate": UNTIL}
-HOLD = {"ObjectLockLegalHoldStatus": "ON"}
+LOCK: dict[str, Any] = {"ObjectLockMode": "GOVERNANCE", "ObjectLockRetainUntilDate": UNTIL}
+HOLD: dict[str, Any] = {"ObjectLockLegalHoldStatus": "ON"}
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ def a_message_is_no_event(world: World) -> str:
 
 @shows("starter", "SettingInvalid: There are no rules", {"s3:ListBucket results": "AccessDenied: Denied while reading"})
 def the_rules_are_missing(world: World) -> str:
-    where = {"Bucket": world.outputs.athena_results, "Key": "rules/migration.json"}
+    where: Any = {"Bucket": world.outputs.athena_results, "Key": "rules/migration.json"}
     rules = world.target.get_object(**where)["Body"].read()
     world.target.delete_object(**where)
     try:
@@ -241,7 +241,7 @@ def the_target_has_the_legal_hold_too(world: World) -> str:
 def an_object_is_copied_in_parts_and_its_tags_change_meanwhile(world: World) -> str:
     document = world.upload_in_parts("SHA256", Tagging="a=b")
     document = _begun(world, document)
-    key = {"Bucket": world.outputs.source_bucket, "Key": document["source"]["key"]}
+    key: Any = {"Bucket": world.outputs.source_bucket, "Key": document["source"]["key"]}
     world.source.put_object_tagging(**key, Tagging={"TagSet": [{"Key": "a", "Value": "c"}]})
     return _copy(world, document)
 
@@ -362,7 +362,11 @@ def _verify_locked(world: World, **lock: Any) -> str:
     return _verify(world, _instead(document, world.target_of(key)))
 
 
-@shows("verify_checksum", "source_changed", {"s3:ListBucket source": "AccessDenied: Denied while reading s3://ferry-source"})
+@shows(
+    "verify_checksum",
+    "source_changed",
+    {"s3:ListBucket source": "AccessDenied: Denied while reading s3://ferry-source"},
+)
 def the_source_is_gone_before_it_is_read(world: World) -> str:
     document = world.copied(world.upload())
     source = document["copy"]["source"]
@@ -542,7 +546,9 @@ def a_tagged_source_is_deleted(world: World) -> str:
     return _delete(world, _moved(world, Tagging="a=b"))
 
 
-@shows("delete_source", "already_gone", {"s3:ListBucket source": SOURCE_LOOK, "s3:GetObjectVersion target": TARGET_LOOK})
+@shows(
+    "delete_source", "already_gone", {"s3:ListBucket source": SOURCE_LOOK, "s3:GetObjectVersion target": TARGET_LOOK}
+)
 def the_source_is_deleted_already(world: World) -> str:
     document = _moved(world)
     world.source.delete_object(Bucket=world.outputs.source_bucket, Key=document["source"]["key"])

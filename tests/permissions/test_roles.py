@@ -1,4 +1,4 @@
-"""Each role has what it needs: with all of its permissions each scenario succeeds, without any one of them one fails."""
+"""Each role needs all that it has: with all of it each scenario goes well, without any one permission one fails."""
 
 from collections.abc import Callable
 

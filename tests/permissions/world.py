@@ -91,7 +91,9 @@ def reduced(statements: list[Statement], taken: Permission, outputs: Outputs) ->
         others = [action for action in each["Action"] if action != taken.action]
         elsewhere = [resource for resource in each["Resource"] if place(resource, outputs) != taken.where]
         left += [{**each, "Action": others}] if others else []
-        left += [{**each, "Sid": f"{each['Sid']}Left", "Action": [taken.action], "Resource": elsewhere}] * bool(elsewhere)
+        left += [{**each, "Sid": f"{each['Sid']}Left", "Action": [taken.action], "Resource": elsewhere}] * bool(
+            elsewhere
+        )
     assert left != statements, f"the role never had {taken}"
     return left
 
@@ -255,13 +257,7 @@ class World:
 
     def _permit(self, who: str, statements: list[Statement]) -> None:
         role = self.role_of(who)
-        self.clients.iam.put_role_policy(
-            RoleName=role, PolicyName=role, PolicyDocument=local_server.policy(statements)
-        )
-
-    def credentials_of(self, who: str) -> dict[str, str]:
-        """Keys of a session of a role, such as its function has."""
-        raise NotImplementedError
+        self.clients.iam.put_role_policy(RoleName=role, PolicyName=role, PolicyDocument=local_server.policy(statements))
 
 
 def new_key(name: str) -> str:
