@@ -226,7 +226,7 @@ variable "tags" {
 
   validation {
     # "Tag naming limits and requirements" (Tagging AWS Resources User Guide); two of the fifty are our own.
-    condition     = length(var.tags) <= 48 && alltrue([for key, value in var.tags : can(regex("^[\\pL\\pZ\\pN_.:/=+@-]{1,128}$", key)) && can(regex("^[\\pL\\pZ\\pN_.:/=+@-]{0,256}$", value)) && !startswith(lower(key), "aws:")])
-    error_message = "tags: at most 48, each with a key of 1 to 128 and a value of at most 256 letters, digits, spaces and _.:/=+@-, no key beginning with \"aws:\". Not so: ${length(var.tags) <= 48 ? join(", ", [for key, value in var.tags : "'${key}'" if !can(regex("^[\\pL\\pZ\\pN_.:/=+@-]{1,128}$", key)) || !can(regex("^[\\pL\\pZ\\pN_.:/=+@-]{0,256}$", value)) || startswith(lower(key), "aws:")]) : "${length(var.tags)} tags"}."
+    condition     = length(var.tags) <= 48 && alltrue([for key, value in var.tags : can(regex("^[\\pL\\pZ\\pN_.:/=+@-]*$", "${key}${value}")) && length(key) >= 1 && length(key) <= 128 && length(value) <= 256 && !startswith(lower(key), "aws:")])
+    error_message = "tags: ${join(", ", [for key, value in var.tags : "'${key}'"])}: there may be 48 of them, each with a key of 1 to 128 and a value of at most 256 letters, digits, spaces and _.:/=+@-, no key beginning with \"aws:\"."
   }
 }
