@@ -10,6 +10,7 @@ import shutil
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -47,8 +48,18 @@ class Evaluation:
 
     def apply(self, variables: Mapping[str, Any] | None = None, rules: str | None = None) -> dict[str, Any]:
         """Give terraform variables, and the rules as `make deploy` leaves them; say its locals, or raise Refused."""
+        messages = self._apply(json.dumps(variables or {}), rules)
+        wrong = [each["diagnostic"] for each in messages if each["type"] == "diagnostic"]
+        if wrong:
+            raise Refused("\n".join(f"{each['summary']}: {each['detail']}" for each in wrong))
+        outputs = [each["outputs"] for each in messages if each["type"] == "outputs"][-1]
+        # Terraform drops what is null.
+        return {name: outputs[name]["value"] if name in outputs else None for name in TOLD}
+
+    @cache  # noqa: B019 - there are as many evaluations as test modules
+    def _apply(self, variables: str, rules: str | None) -> list[dict[str, Any]]:
         given = self._module / "given.tfvars.json"
-        given.write_text(json.dumps(variables or {}), encoding="utf-8")
+        given.write_text(variables, encoding="utf-8")
         file = self.folder / "dist" / "migration.json"
         file.parent.mkdir(exist_ok=True)
         file.unlink(missing_ok=True)
@@ -56,12 +67,7 @@ class Evaluation:
             file.write_text(rules, encoding="utf-8")
         (self._module / "terraform.tfstate").unlink(missing_ok=True)
         said = self._run("apply", "-json", "-auto-approve", "-input=false", f"-var-file={given}")
-        messages = [json.loads(line) for line in said.splitlines()]
-        wrong = [each["diagnostic"] for each in messages if each["type"] == "diagnostic"]
-        if wrong:
-            raise Refused("\n".join(f"{each['summary']}: {each['detail']}" for each in wrong))
-        outputs = [each["outputs"] for each in messages if each["type"] == "outputs"][-1]
-        return {name: outputs[name]["value"] if name in outputs else None for name in TOLD}
+        return [json.loads(line) for line in said.splitlines()]
 
     @property
     def _module(self) -> Path:

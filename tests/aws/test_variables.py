@@ -176,7 +176,7 @@ REFUSED = {
             "starters_at_once": 1,
             "query_scan_limit_gb": 0,
             "powertools_layer_arn": "arn:aws:lambda:us-east-2:017000801446:layer:Powertools:7",
-            "tags": {"aws:cost": "1", "": "2", "good": "3", "long": "x" * 257},
+            "tags": {"aws:cost": "1"},
         },
         [
             "alert_emails: no addresses: 'me'.",
@@ -185,10 +185,18 @@ REFUSED = {
             "starters_at_once: 1 must be a whole number from 2 to 1000",
             "query_scan_limit_gb: 0 must be a whole number from 1 to 102400",
             "is no ARN of a layer's version in the target region us-east-1",
-            "tags: at most 48, each with a key of 1 to 128",
-            "Not so: '', 'aws:cost', 'long'.",
+            "tags: 'aws:cost': there may be 48 of them, each with a key of 1 to 128",
         ],
     ),
+    **{
+        f"a tag with {label}": ({"tags": tags}, ["there may be 48 of them, each with a key of 1 to 128"])
+        for label, tags in {
+            "no key": {"": "2"},
+            "a long key": {"k" * 129: ""},
+            "a long value": {"long": "x" * 257},
+            "a semicolon": {"a;b": ""},
+        }.items()
+    },
     "each number beyond its bounds": (
         {
             "oldest_message_alarm_minutes": 10081,
@@ -204,7 +212,7 @@ REFUSED = {
             "starters_at_once: 1001 must",
             "query_scan_limit_gb: 102401 must",
             "'arn:aws:lambda:us-east-1:017000801446:layer:Powertools' is no ARN of a layer's version",
-            "Not so: 49 tags",
+            "'t9': there may be 48 of them",
         ],
     ),
 }
