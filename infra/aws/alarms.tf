@@ -1,9 +1,8 @@
 # What an operator is woken for. Each description ends with the place of its runbook. An alarm speaks when it goes off, not
 # again for each further failure: the rule in events.tf speaks for each.
 locals {
-  # The metrics of Step Functions come late at times, and not at all while nothing runs: so the alarms on them look at a
-  # quarter of an hour, and take one period that is over the threshold for enough ("Monitoring Step Functions metrics using
-  # Amazon CloudWatch", AWS Step Functions Developer Guide).
+  # The metrics of Step Functions may come late ("Monitoring Step Functions metrics using Amazon CloudWatch", AWS Step Functions
+  # Developer Guide), so their alarm looks back a quarter of an hour.
   unsuccessful_executions = ["ExecutionsFailed", "ExecutionsTimedOut", "ExecutionsAborted"]
 }
 
@@ -19,8 +18,8 @@ resource "aws_cloudwatch_metric_alarm" "dead_letters" {
   evaluation_periods  = 1
   comparison_operator = "GreaterThanThreshold"
   threshold           = 0
-  # SQS tells nothing of a queue that nobody touched for six hours ("Available CloudWatch metrics for Amazon SQS", Amazon SQS
-  # Developer Guide): the message is still there, so the state stays what it was.
+  # SQS tells nothing of a queue that nobody has touched for six hours ("Monitoring Amazon SQS queues using CloudWatch", Amazon
+  # SQS Developer Guide). A message would still be there, so the state stays what it was.
   treat_missing_data = "ignore"
   alarm_actions      = [aws_sns_topic.alerts[var.target_region].arn]
 }
@@ -77,7 +76,8 @@ resource "aws_cloudwatch_metric_alarm" "failed_executions" {
   metric_query {
     id    = "unsuccessful"
     label = "Executions that failed, timed out or were stopped"
-    # One of them missing would make the sum missing.
+    # One of them missing would make the sum missing ("Using math expressions with CloudWatch metrics", Amazon CloudWatch User
+    # Guide).
     expression  = join(" + ", [for metric in local.unsuccessful_executions : "FILL(${lower(metric)}, 0)"])
     return_data = true
   }
@@ -97,7 +97,8 @@ resource "aws_cloudwatch_metric_alarm" "failed_executions" {
   }
 }
 
-# One alarm on the sum, since functions share their account's concurrency and are throttled together.
+# One alarm on the sum, since functions share their account's concurrency and are throttled together. "Create a CloudWatch
+# alarm based on a metric math expression" (Amazon CloudWatch User Guide).
 resource "aws_cloudwatch_metric_alarm" "throttled_functions" {
   region              = var.target_region
   alarm_name          = "${var.name}-throttled-functions"
@@ -128,6 +129,13 @@ resource "aws_cloudwatch_metric_alarm" "throttled_functions" {
         stat        = "Sum"
         period      = 300
       }
+    }
+  }
+
+  lifecycle {
+    precondition {
+      condition     = length(local.functions) <= 10
+      error_message = "infra/functions.yaml: an alarm adds up ten metrics at most, and there are ${length(local.functions)} functions: split aws_cloudwatch_metric_alarm.throttled_functions."
     }
   }
 }

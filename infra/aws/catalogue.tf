@@ -81,12 +81,9 @@ data "aws_iam_policy_document" "crawler_trust" {
       type        = "Service"
       identifiers = ["glue.amazonaws.com"]
     }
-    # "Cross-service confused deputy prevention" (AWS Glue Developer Guide).
-    condition {
-      test     = "StringEquals"
-      variable = "aws:SourceAccount"
-      values   = [local.account]
-    }
+    # No condition on aws:SourceAccount: no page says that Glue sends it when it assumes a crawler's role, and without it no
+    # crawler could be made. Only who may pass this role, in this account, can give it to a crawler ("Granting a user permissions
+    # to pass a role to an AWS service", IAM User Guide).
   }
 }
 

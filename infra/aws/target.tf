@@ -48,8 +48,8 @@ resource "aws_s3_bucket_ownership_controls" "target" {
 }
 
 data "aws_iam_policy_document" "target" {
-  # "Enforcing TLS 1.2 or higher", "Security best practices for Amazon S3" (Amazon S3 User Guide). It denies, so that it has
-  # to name whatever there is: every action, for everybody.
+  # "Security best practices for Amazon S3" (Amazon S3 User Guide). It denies, so that it has to name whatever there is: every
+  # action, for everybody.
   statement {
     sid       = "RefusePlainHttp"
     effect    = "Deny"
