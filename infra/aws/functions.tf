@@ -58,7 +58,7 @@ resource "aws_lambda_function" "function" {
     log_group  = aws_cloudwatch_log_group.function[each.key].name
   }
 
-  # A function that runs before its rights would fail, and one that logs before its group would make one without retention.
+  # A function that runs before its rights would fail, and a mapping to it would be refused.
   depends_on = [aws_iam_role_policy.function]
 }
 

@@ -39,7 +39,9 @@ resource "aws_kms_alias" "region" {
   target_key_id = each.value.key_id
 }
 
-# In the policy of a key, the resource "*" is that key ("Key policies in AWS KMS", AWS KMS Developer Guide).
+# In the policy of a key, the resource "*" is that key ("Key policies in AWS KMS", AWS KMS Developer Guide). An ARN that matches
+# the key does as well ("Configure AWS KMS keys", AWS Control Tower User Guide): KMS would refuse a policy that did not let its
+# own account change it again.
 data "aws_iam_policy_document" "key" {
   for_each = var.create_kms_keys ? local.regions_in_use : []
 
@@ -80,7 +82,7 @@ data "aws_iam_policy_document" "key" {
       "kms:UpdateAlias",
       "kms:UpdateKeyDescription",
     ]
-    resources = ["*"]
+    resources = ["arn:aws:kms:${each.key}:${local.account}:key/*"]
     principals {
       type        = "AWS"
       identifiers = ["arn:aws:iam::${local.account}:root"]

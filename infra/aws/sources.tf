@@ -127,8 +127,8 @@ resource "aws_s3_bucket_notification" "source" {
     }
   }
 
-  # S3 sends a test to the topic before it takes the configuration ("Enabling and configuring event notifications", Amazon S3
-  # User Guide). And what a topic gets before anybody listens is lost.
+  # S3 sends a test to the topic before it takes the configuration ("PutBucketNotificationConfiguration", Amazon S3 API
+  # Reference). And what a topic gets before anybody listens is lost.
   depends_on = [
     aws_sns_topic_policy.uploads,
     aws_sns_topic_subscription.uploads,

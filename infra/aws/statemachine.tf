@@ -16,8 +16,9 @@ resource "aws_sfn_state_machine" "migrate" {
   role_arn   = aws_iam_role.migrate.arn
   definition = templatefile(local.definition_file, { for key in local.steps : key => aws_lambda_function.function[key].arn })
 
-  # Errors only and without the documents: Step Functions keeps the whole history of each execution for 90 days, and the log is
-  # for what that does not show, a search over all of them. Keys and metadata of uploads stay out of it.
+  # Errors only, and without the documents: Step Functions keeps the whole history of each execution for 90 days, and this log is
+  # for a search over all failures. The names and metadata of uploads, which may be personal, stay out of it; a search by key
+  # is for the functions' logs.
   logging_configuration {
     level                  = "ERROR"
     include_execution_data = false
@@ -28,13 +29,11 @@ resource "aws_sfn_state_machine" "migrate" {
     enabled = true
   }
 
-  dynamic "encryption_configuration" {
-    for_each = var.create_kms_keys ? [local.kms_keys[var.target_region]] : []
-    content {
-      type                              = "CUSTOMER_MANAGED_KMS_KEY"
-      kms_key_id                        = encryption_configuration.value
-      kms_data_key_reuse_period_seconds = 300
-    }
+  # Said in either case: without the block, the provider would leave a machine on a key that is no longer there.
+  encryption_configuration {
+    type                              = var.create_kms_keys ? "CUSTOMER_MANAGED_KMS_KEY" : "AWS_OWNED_KEY"
+    kms_key_id                        = local.kms_keys[var.target_region]
+    kms_data_key_reuse_period_seconds = var.create_kms_keys ? 300 : null
   }
 
   # Step Functions tries the log's permissions when it makes the machine.

@@ -88,6 +88,8 @@ resource "aws_sns_topic_subscription" "uploads" {
 
   lifecycle {
     precondition {
+      # "Prerequisites for integrating Amazon SNS with Lambda functions across regions" (Amazon SNS Developer Guide) says so of
+      # all messages.
       condition     = each.key == var.target_region || !contains(local.opt_in_regions, each.key) || !contains(local.opt_in_regions, var.target_region)
       error_message = "sources: SNS does not deliver from one opt-in region (${each.key}) to another one (${var.target_region}). Take a target_region that every account has, like us-east-1 or eu-central-1."
     }
