@@ -57,10 +57,11 @@ data "aws_iam_policy_document" "foreign_key" {
       type        = "AWS"
       identifiers = [for key in local.foreign_readers[each.key] : aws_iam_role.function[key].arn]
     }
+    # A copy is asked for in the target's region and reads in the source's.
     condition {
       test     = "StringEquals"
       variable = "kms:ViaService"
-      values   = ["s3.${each.value.region}.amazonaws.com"]
+      values   = distinct(["s3.${each.value.region}.amazonaws.com", "s3.${var.target_region}.amazonaws.com"])
     }
   }
 }
