@@ -1,0 +1,151 @@
+"""docs/lambda.md: its events are what the starter takes and makes, its figures are the declared ones."""
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import boto3
+import hcl2
+import pytest
+from moto import mock_aws
+
+from functions import starter
+from functions.common import clients
+from functions.common.models import Source
+from functions.copying import buckets, task
+from infra import diagram, functions
+from infra.diagram import Declared
+from statemachine import definition
+from statemachine.render import ASL_FILE
+
+CHECKOUT = Path(__file__).parents[2]
+PAGE = (CHECKOUT / "docs" / "lambda.md").read_text(encoding="utf-8")
+REGION = "us-east-1"
+ACCOUNT = "123456789012"
+TEXT = " ".join(PAGE.split())
+"""The page without its line breaks."""
+
+EVENTS = [json.loads(block) for block in re.findall(r"^```json\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)]
+
+
+@dataclass(frozen=True)
+class Context:
+    """What the starter uses of Lambda's context."""
+
+    function_name: str = "ferry-starter"
+
+    def get_remaining_time_in_millis(self) -> int:
+        return 60_000
+
+
+@pytest.fixture
+def machine_arn(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A state machine to start executions of."""
+    arn = f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:ferry-migrate"
+    for name, value in {
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "STATE_MACHINE_ARN": arn,
+        "DEAD_LETTER_QUEUE_URL": f"https://sqs.{REGION}.amazonaws.com/{ACCOUNT}/dead-letters",
+        "RULES_BUCKET": "ferry-athena-results",
+        "RULES_KEY": "",
+    }.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    with mock_aws():
+        clients._client.cache_clear()
+        boto3.client("stepfunctions", REGION).create_state_machine(
+            name="ferry-migrate",
+            definition=json.dumps({"StartAt": "A", "States": {"A": {"Type": "Succeed"}}}),
+            roleArn=f"arn:aws:iam::{ACCOUNT}:role/ferry-migrate",
+        )
+        yield arn
+    clients._client.cache_clear()
+
+
+def delivered(message: Any) -> Any:
+    """The page's three envelopes, each put into the next as text."""
+    batch, notification, _, _, _ = json.loads(json.dumps(EVENTS))
+    notification["Message"] = message if isinstance(message, str) else json.dumps(message)
+    batch["Records"][0]["body"] = json.dumps(notification)
+    return batch
+
+
+def test_the_events_of_the_page_start_the_execution_that_the_page_shows(machine_arn: str) -> None:
+    _, _, uploaded, expected, _ = EVENTS
+    answer = starter.handler(delivered(uploaded), cast("Any", Context()))
+    assert answer == {"batchItemFailures": []}
+    client = boto3.client("stepfunctions", REGION)
+    (execution,) = client.list_executions(stateMachineArn=machine_arn)["executions"]
+    told = client.describe_execution(executionArn=execution["executionArn"])
+    assert json.loads(told["input"]) == expected
+    assert execution["name"] == starter.execution_name(Source.model_validate(expected["source"]))
+    assert f"The execution is called `{execution['name']}`" in TEXT
+
+
+def test_a_message_that_failed_is_answered_as_the_page_shows(machine_arn: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is no such state machine, so the start is refused."""
+    monkeypatch.setenv("STATE_MACHINE_ARN", f"{machine_arn}-of-another-name")
+    assert starter.handler(delivered(EVENTS[2]), cast("Any", Context())) == EVENTS[4]
+
+
+def test_the_table_of_functions_is_the_declaration() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| (.+?) \| (\d+) MB \| (\d+) s \| (.*) \|$", PAGE, re.MULTILINE)
+    told = {
+        key: (int(memory), int(seconds), sorted(re.findall(r"`(\w+)`", environment)))
+        for key, _, memory, seconds, environment in rows
+    }
+    declared = functions.load()
+    assert told == {
+        key: (each.memory_mb, each.timeout_seconds, sorted(each.environment)) for key, each in declared.items()
+    }
+    states = json.loads(ASL_FILE.read_text(encoding="utf-8"))["States"]
+    callers = {
+        state["Parameters"]["FunctionName"].strip("${}"): f"the state {name}"
+        for name, state in states.items()
+        if state["Type"] == "Task"
+    }
+    assert {key: caller for key, caller, *_ in rows if key != "starter"} == callers
+
+
+@pytest.fixture(scope="module")
+def declared() -> Declared:
+    return diagram.read()
+
+
+def test_the_figures_of_the_queue_are_the_declared_ones(declared: Declared) -> None:
+    mapping = declared.resources["aws_lambda_event_source_mapping.uploads"].body
+    assert f"up to {mapping['batch_size']} messages" in TEXT
+    assert "ReportBatchItemFailures" in str(mapping["function_response_types"])
+    queue = declared.resources["aws_sqs_queue.uploads"].body
+    starter_seconds = functions.load()["starter"].timeout_seconds
+    assert "6 * local.functions" in queue["visibility_timeout_seconds"]
+    assert f"hides a message for {6 * starter_seconds} seconds" in TEXT
+    assert f"the starter's {starter_seconds} seconds" in TEXT
+    assert f"again after {6 * starter_seconds} seconds" in TEXT
+    (receives,) = re.findall(r"maxReceiveCount = (\d+)", queue["redrive_policy"])
+    assert f"{receives} receives in all" in TEXT
+    assert f"failed {receives} times is moved" in TEXT
+    assert "local.fortnight" in declared.resources["aws_sqs_queue.dead_letters"].body["message_retention_seconds"]
+
+
+def test_the_figures_of_retries_and_of_concurrency_are_the_declared_ones() -> None:
+    states = json.loads(ASL_FILE.read_text(encoding="utf-8"))["States"]
+    retries = {tuple(each["MaxAttempts"] for each in state["Retry"]) for state in states.values() if "Retry" in state}
+    told = re.search(r"failures of the service (\d+) times, crashes and timeouts (\d+) times", TEXT)
+    assert told
+    assert retries == {tuple(int(each) for each in told.groups())}
+    assert f"{definition.TASK_TIMEOUT_MARGIN_SECONDS} seconds longer than the function may run" in TEXT
+    assert f"the SDK, {clients.ATTEMPTS} attempts" in TEXT
+    variables = hcl2.loads((diagram.TERRAFORM / "variables.tf").read_text(encoding="utf-8"))["variable"]
+    (at_once,) = [each['"starters_at_once"']["default"] for each in variables if '"starters_at_once"' in each]
+    assert f"at most {at_once} at once (`starters_at_once`)" in TEXT
+
+
+def test_the_figures_of_the_copy_and_of_what_is_remembered_are_those_of_the_code() -> None:
+    assert f"keeps {task.MARGIN_MS // 1000} seconds to answer in" in TEXT
+    assert f"for {buckets.REMEMBERED_SECONDS // 60} minutes what a bucket is set to" in TEXT
+    assert max(each.timeout_seconds for each in functions.load().values()) == 900
