@@ -5,13 +5,15 @@ resource "aws_s3_bucket" "target" {
   force_destroy = var.force_destroy
 }
 
-# Suspended rather than never begun would make no difference to a copy, so that the variable may be changed at any time;
-# with "Disabled" S3 could not go back to it ("PutBucketVersioning", Amazon S3 API Reference).
+# None at all where there are to be no versions, as in a bucket that never had them: where they are only suspended, deleting a
+# bad copy leaves a marker ("Deleting objects from versioning-suspended buckets", Amazon S3 User Guide). Taking
+# target_versioning back suspends them.
 resource "aws_s3_bucket_versioning" "target" {
+  count  = var.target_versioning ? 1 : 0
   region = var.target_region
   bucket = aws_s3_bucket.target.id
   versioning_configuration {
-    status = var.target_versioning ? "Enabled" : "Suspended"
+    status = "Enabled"
   }
 }
 
