@@ -113,7 +113,11 @@ class Deployment:
     @property
     def sqs(self) -> "SQSClient":
         """SQS in the target region, where the queues are."""
-        client: SQSClient = self._client("sqs", self.outputs.target_region)
+        return self.sqs_in(self.outputs.target_region)
+
+    def sqs_in(self, region: str) -> "SQSClient":
+        """SQS in a region: what a topic could not deliver waits in the topic's."""
+        client: SQSClient = self._client("sqs", region)
         return client
 
     @property

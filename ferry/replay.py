@@ -8,8 +8,9 @@ alone, and N is the same for two that replay at once, so Step Functions takes on
 anything is done, when one of the named executions does not exist or has not failed.
 
 Dead letters are received, sent and deleted here, on AWS too, and not by StartMessageMoveTask: that moves a letter
-to the queue it came from, and those that the starter sent itself came from none; and it goes on after the
-command has ended, so a letter that the starter sets aside anew would be moved again and again.
+to the queue it came from, and those that the starter sent itself came from none; it takes none that SNS could not
+deliver, which wait in each source's region; and it goes on after the command has ended, so a letter that the starter
+sets aside anew would be moved again and again.
 
 Redrive and its conditions: Step Functions Developer Guide, "Restarting state machine executions with
 redrive"; dead letters: SQS Developer Guide, "Learn how to configure a dead-letter queue redrive in Amazon SQS",
@@ -34,6 +35,7 @@ from ferry.problems import Problem, UsageProblem
 from ferry.show import resolve
 
 if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
     from mypy_boto3_sqs.type_defs import MessageTypeDef
 
 NAME_LENGTH = 80
@@ -154,52 +156,77 @@ def next_name(name: str, taken: Iterable[str]) -> str:
         number = highest[cut] + 1
 
 
+@dataclass(frozen=True)
+class LetterBox:
+    """A queue whose messages belong back into the queue of uploads, and what they are called."""
+
+    client: "SQSClient"
+    url: str
+    one: str
+    of: str = ""
+
+    def count(self, number: int) -> str:
+        """So many of them, in words."""
+        return f"{number} {self.one}{'' if number == 1 else 's'}{self.of}"
+
+
 def return_dead_letters(deployment: Deployment) -> list[str]:
-    """Put all dead letters back into the queue, and say so; nothing is said where there are none."""
-    letters = _move_each(deployment)
-    if not letters:
-        return []
-    said = [f"{_letters(len(letters))} put back into the queue."]
-    reasons = Counter(reason for message in letters if (reason := _reason(message)))
-    if reasons:
-        said.append(f"{reasons.total()} of them will most likely come back, for nothing can be made of them:")
-        said += [f"  {times} with: {reason}" for reason, times in reasons.most_common()]
+    """Put dead letters and what SNS could not deliver back into the queue, and say so; nothing where there is none."""
+    said: list[str] = []
+    for box in _letter_boxes(deployment):
+        letters = _move_each(deployment, box)
+        if letters:
+            said.append(f"{box.count(len(letters))} put back into the queue.")
+        reasons = Counter(reason for message in letters if (reason := _reason(message)))
+        if reasons:
+            said.append(f"{reasons.total()} of them will most likely come back, for nothing can be made of them:")
+            said += [f"  {times} with: {reason}" for reason, times in reasons.most_common()]
     return said
 
 
-def _move_each(deployment: Deployment) -> list["MessageTypeDef"]:
-    """Move the dead letters one by one; stopped midway, the rest is in its place again when it is visible again."""
-    sqs, outputs = deployment.sqs, deployment.outputs
-    letters = _set_aside(deployment)
+def _letter_boxes(deployment: Deployment) -> list[LetterBox]:
+    """The dead-letter queue, and on AWS that of the topic's subscription in each source's region."""
+    outputs = deployment.outputs
+    boxes = [LetterBox(deployment.sqs, outputs.dead_letter_queue_url, "dead letter")]
+    for region in sorted({source.region for source in (outputs.sources or {}).values()}):
+        client = deployment.sqs_in(region)
+        url = client.get_queue_url(QueueName=f"{outputs.name}-uploads-undelivered")["QueueUrl"]
+        boxes.append(LetterBox(client, url, "undelivered event", f" of {region}"))
+    return boxes
+
+
+def _move_each(deployment: Deployment, box: LetterBox) -> list["MessageTypeDef"]:
+    """Move the letters one by one; stopped midway, the rest is in its place again when it is visible again."""
+    letters = _set_aside(deployment, box)
     for message in letters:
         # Sent first: what comes twice starts nothing twice, but what is deleted first may be lost.
-        sqs.send_message(
-            QueueUrl=outputs.queue_url,
+        deployment.sqs.send_message(
+            QueueUrl=deployment.outputs.queue_url,
             MessageBody=message["Body"],
             MessageAttributes={
                 name: value for name, value in message.get("MessageAttributes", {}).items() if name != REASON
             },
         )
-        sqs.delete_message(QueueUrl=outputs.dead_letter_queue_url, ReceiptHandle=message["ReceiptHandle"])
+        box.client.delete_message(QueueUrl=box.url, ReceiptHandle=message["ReceiptHandle"])
     return letters
 
 
-def _set_aside(deployment: Deployment) -> list["MessageTypeDef"]:
-    """Read all dead letters before the first is moved, since a bad one is back before the last was read."""
+def _set_aside(deployment: Deployment, box: LetterBox) -> list["MessageTypeDef"]:
+    """Read all letters before the first is moved, since a bad one is back before the last was read."""
     letters: dict[str, MessageTypeDef] = {}
     # Later those read first are visible again. What was not read by then is left for the next replay.
     deadline = time.monotonic() + SET_ASIDE_SECONDS
     while time.monotonic() < deadline:
         seen = len(letters)
-        letters |= {message["MessageId"]: message for message in _receive(deployment)}
+        letters |= {message["MessageId"]: message for message in _receive(deployment, box)}
         if len(letters) == seen:
             break
     return list(letters.values())
 
 
-def _receive(deployment: Deployment) -> list["MessageTypeDef"]:
-    return deployment.sqs.receive_message(
-        QueueUrl=deployment.outputs.dead_letter_queue_url,
+def _receive(deployment: Deployment, box: LetterBox) -> list["MessageTypeDef"]:
+    return box.client.receive_message(
+        QueueUrl=box.url,
         MaxNumberOfMessages=10,
         MessageAttributeNames=["All"],
         VisibilityTimeout=SET_ASIDE_SECONDS,
@@ -212,10 +239,6 @@ def _reason(message: "MessageTypeDef") -> str | None:
     """Why the starter set this message aside; None for what only failed too often."""
     attribute = message.get("MessageAttributes", {}).get(REASON)
     return attribute.get("StringValue") if attribute else None
-
-
-def _letters(number: int) -> str:
-    return f"{number} dead letter{'' if number == 1 else 's'}"
 
 
 def _token(failed: Summary) -> str:

@@ -188,8 +188,8 @@ class FakeStepFunctions:
 
 
 class FakeDeployment(Deployment):
-    """A deployment whose clients are given."""
+    """A deployment whose clients are given, by service or by "service region"."""
 
     def __init__(self, clients: dict[str, Any], **changes: Any) -> None:
         super().__init__(outputs(**changes))
-        self._client = lambda service, _: clients[service]  # type: ignore[assignment]
+        self._client = lambda service, region: clients.get(f"{service} {region}") or clients[service]  # type: ignore[assignment]

@@ -12,6 +12,7 @@ from ferry import replay as subject
 from ferry.failures import base_name
 from ferry.problems import Problem, UsageProblem
 from ferry.replay import check_request, next_name, replay, return_dead_letters
+from infra.outputs import Source
 from tests.unit.ferry_fakes import HASH, FakeDeployment, FakeStepFunctions, document, refusal
 
 OTHER_HASH = "f" * 40
@@ -294,3 +295,39 @@ def test_letters_go_back_the_same_way_on_aws(sqs: Any) -> None:
     assert return_dead_letters(on_aws)[0] == "1 dead letter put back into the queue."
     assert bodies(sqs, queue) == ["one"]
     assert bodies(sqs, dead) == []
+
+
+def test_what_sns_could_not_deliver_goes_back_from_each_source_region(sqs: Any) -> None:
+    queue = sqs.create_queue(QueueName="ferry-uploads")["QueueUrl"]
+    dead = sqs.create_queue(QueueName="ferry-uploads-dead-letters")["QueueUrl"]
+    regions = {
+        region: boto3.client("sqs", region, aws_access_key_id="test", aws_secret_access_key="test")
+        for region in ("eu-west-1", "us-west-2")
+    }
+    waiting = {
+        region: client.create_queue(QueueName="ferry-uploads-undelivered")["QueueUrl"]
+        for region, client in regions.items()
+    }
+    sources = {
+        name: Source(bucket=name, region=region, account_id="123456789012", topic_arn=f"arn:aws:sns:{region}:1:t")
+        for name, region in (("a", "us-west-2"), ("b", "us-west-2"), ("c", "eu-west-1"))
+    }
+    on_aws = FakeDeployment(
+        {"sqs": sqs, **{f"sqs {region}": client for region, client in regions.items()}},
+        endpoint_url=None,
+        queue_url=queue,
+        dead_letter_queue_url=dead,
+        sources=sources,
+    )
+    for number in range(2):
+        put(regions["us-west-2"], waiting["us-west-2"], f"west {number}")
+    put(regions["eu-west-1"], waiting["eu-west-1"], "europe")
+    put(sqs, dead, "dead")
+    assert return_dead_letters(on_aws) == [
+        "1 dead letter put back into the queue.",
+        "1 undelivered event of eu-west-1 put back into the queue.",
+        "2 undelivered events of us-west-2 put back into the queue.",
+    ]
+    assert sorted(bodies(sqs, queue)) == ["dead", "europe", "west 0", "west 1"]
+    assert [bodies(client, waiting[region]) for region, client in regions.items()] == [[], []]
+    assert return_dead_letters(on_aws) == []
