@@ -5,7 +5,8 @@ finds the cloud that runs. `down` leaves no process, whatever became of the serv
 runs, the functions' processes too, has TMPDIR=<folder>/cloud-tmp in its environment, and by that it is found.
 
 The folder may hold another deployment's files, or anything else. A cloud's files are those beside a
-cloud.json, which is written first and removed last; of others none is overwritten or removed.
+cloud.json, which is written first and removed last; of others none is overwritten or removed: `up` refuses, and
+where the outputs are those of a deployment on AWS, `down` finds that no embedded cloud runs.
 
 Both take a lock on the folder. Both raise InfraError with one line for the operator: CloudFailed, after
 everything is stopped again or when the files are not a cloud's, CloudRunsOtherwise, DeclarationInvalid (before
@@ -107,11 +108,17 @@ def up(folder: Path, port: int | None = None, rules: Rules = NO_RULES, *, leash:
         return UpResult(folder, _start(folder, port, rules, leash), ran_already=False)
 
 
+def is_here(folder: Path) -> bool:
+    """Whether an embedded cloud runs in this folder, or left its files."""
+    return (folder / "cloud.json").exists() or bool(find_processes(folder))
+
+
 def down(folder: Path) -> bool:
     """Stop the cloud of this folder and remove its files but the log; say whether anything ran."""
     folder = folder.resolve()
-    if not any((folder / name).exists() for name in (LOCK, "outputs.json")) and not find_processes(folder):
-        # Nothing was ever started here, so nothing is made here.
+    nothing_here = not any((folder / name).exists() for name in (LOCK, "outputs.json")) or _is_on_aws(folder)
+    if nothing_here and not find_processes(folder):
+        # Nothing was started here, or `make deploy` took the folder since: nothing is made, nothing removed.
         return False
     with _locked(folder):
         return _clear(folder)
@@ -271,10 +278,20 @@ def _refuse_foreign(folder: Path) -> None:
     for name in ("outputs.json", "env"):
         path = folder / name
         if path.exists() and not (has_cloud and (name == "env" or _is_embedded(path))):
+            whose = " It is of the deployment on AWS, which `make destroy` ends." if _is_on_aws(folder) else ""
             raise CloudFailed(
-                f"{path} is not an embedded cloud's, so nothing was done: "
-                "unset FERRY_OUTPUTS, name another folder, or move the file away"
+                f"{path} is not an embedded cloud's, so nothing was done: unset FERRY_OUTPUTS, name another folder "
+                f"(ferry up --outputs FOLDER/outputs.json), or move the file away.{whose}"
             )
+
+
+def _is_on_aws(folder: Path) -> bool:
+    """Whether this folder has the outputs of a deployment on AWS, and nothing of an embedded cloud."""
+    try:
+        outputs = outputs_file.load(folder / "outputs.json")
+    except InfraError:
+        return False
+    return outputs.endpoint_url is None and not (folder / "cloud.json").exists()
 
 
 def _is_embedded(path: Path) -> bool:

@@ -110,7 +110,7 @@ def name_owners(function: Function, outputs: Outputs) -> Function:
     """Tell a function whose the buckets are, if it asks."""
     if BUCKET_OWNERS not in function.environment:
         return function
-    owners = {bucket: ACCOUNT for bucket in (outputs.source_bucket, outputs.target_bucket, outputs.athena_results)}
+    owners = dict.fromkeys((outputs.source_bucket, outputs.target_bucket, outputs.athena_results), ACCOUNT)
     return function.model_copy(update={"environment": {**function.environment, BUCKET_OWNERS: json.dumps(owners)}})
 
 
@@ -299,10 +299,12 @@ def _create_queues(clients: Clients, outputs: Outputs, starter: Function) -> Non
     }
     clients.sns.create_topic(Name=f"{outputs.name}-uploads", Attributes={"Policy": _policy(from_bucket)})
     clients.sns.subscribe(TopicArn=topic_arn, Protocol="sqs", Endpoint=queue_arn)
+    # Called as Terraform and `ferry adopt` call it.
+    notification_id = f"s3-ferry-{outputs.name}-main"
     clients.source_s3.put_bucket_notification_configuration(
         Bucket=outputs.source_bucket,
         NotificationConfiguration={
-            "TopicConfigurations": [{"Id": "uploads", "TopicArn": topic_arn, "Events": ["s3:ObjectCreated:*"]}]
+            "TopicConfigurations": [{"Id": notification_id, "TopicArn": topic_arn, "Events": ["s3:ObjectCreated:*"]}]
         },
     )
 

@@ -93,18 +93,30 @@ AWS = deploy.outputs_of("http://127.0.0.1:1").model_copy(update={"endpoint_url":
 RECORD = '{"pid": 1, "port": 1}'
 
 
+@pytest.mark.parametrize("lock", [True, False], ids=["locked-once", "never-locked"])
+def test_a_deployment_on_aws_is_left_as_it_is(lock: bool, tmp_path: Path) -> None:
+    outputs_file.save(AWS, tmp_path / "outputs.json")
+    if lock:
+        (tmp_path / cloud.LOCK).touch()
+    before = files_of(tmp_path)
+    assert not cloud.down(tmp_path)
+    with pytest.raises(CloudFailed, match=r"so nothing was done: .* deployment on AWS, which `make destroy` ends\.$"):
+        cloud.up(tmp_path)
+    assert not cloud.is_here(tmp_path)
+    assert files_of(tmp_path) == before
+
+
 @pytest.mark.parametrize("work", [cloud.up, cloud.down], ids=["up", "down"])
 @pytest.mark.parametrize(
     "files",
     [
-        {"outputs.json": AWS.model_dump_json()},
         {"outputs.json": AWS.model_dump_json(), "cloud.json": RECORD},
         {"outputs.json": '{"endpoint_url": {"value": null}}', "cloud.json": RECORD},
         {"outputs.json": '{"endpoint_url": "https://sqs.example.org"}', "cloud.json": RECORD, cloud.LOCK: ""},
         {"outputs.json": '{"endpoint_url": "http://127.0.0.1:1"}'},
         {"outputs.json": "cut sh"},
     ],
-    ids=["aws", "aws-over-a-cloud", "terraform-over-a-cloud", "elsewhere", "no-record", "no-json"],
+    ids=["aws-over-a-cloud", "terraform-over-a-cloud", "elsewhere", "no-record", "no-json"],
 )
 def test_another_deployments_files_are_left_as_they_are(
     files: dict[str, str], work: Callable[[Path], object], tmp_path: Path
