@@ -131,19 +131,32 @@ def test_no_cloud_is_one_line_and_exit_1(
     assert (absent.err.count("\n"), refused.err.count("\n")) == (1, 1)
 
 
-@pytest.mark.parametrize("command", ["up", "down"])
+@pytest.mark.parametrize(
+    ("command", "code", "out", "err"),
+    [
+        ("up", 1, "", "ferry: {} is not an embedded cloud's, so nothing was done: unset FERRY_OUTPUTS"),
+        ("down", 0, "No embedded cloud runs.\n", ""),
+    ],
+    ids=["up", "down"],
+)
 def test_up_and_down_leave_another_deployment_alone(
-    command: str, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    command: str,
+    code: int,
+    out: str,
+    err: str,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     path = tmp_path / "outputs.json"
     outputs_file.save(outputs(endpoint_url=None), path)
     monkeypatch.setenv("FERRY_OUTPUTS", str(path))
     before = path.read_bytes()
-    assert cli.run([command]) == 1
+    assert cli.run([command]) == code
     told = capsys.readouterr()
-    assert told.out == ""
-    assert told.err.startswith(f"ferry: {path} is not an embedded cloud's, so nothing was done: unset FERRY_OUTPUTS")
-    assert told.err.count("\n") == 1
+    assert told.out == out
+    assert told.err.startswith(err.format(path))
+    assert told.err.count("\n") == code
     assert list(tmp_path.iterdir()) == [path]
     assert path.read_bytes() == before
 
