@@ -1,18 +1,25 @@
-"""The deployment that the tests use: an embedded cloud of their own, or the one that FERRY_TEST_OUTPUTS names."""
+"""The deployment that the tests use: an embedded cloud of their own, or the one that FERRY_TEST_OUTPUTS names.
+
+What is done to a deployment that was given: it is cleaned of everything of these tests before and after them, and
+tests that need a cloud of their own are left out, with the reason.
+"""
 
 import csv
 import importlib.resources
+import json
 import os
-import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from ferry import sources
 from infra import migration
+from infra.errors import InfraError
 from infra.local import cloud
-from tests.e2e.deployed import GIVEN, MODES, MOVED, Deployed
+from tests.e2e.cleaning import clean
+from tests.e2e.deployed import GIVEN, MODES, MOVED, OWN_PREFIXES, Deployed, new_folder, on_aws
 
 MIGRATION = f"""
 rules:
@@ -23,46 +30,95 @@ rules:
 """
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Know the marker for what cannot be done with just any deployment."""
+    config.addinivalue_line("markers", "own_cloud(why): needs an embedded cloud of its own")
+
+
+def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
+    """Leave out what needs a cloud of its own where a deployment was given, and let the others reach it."""
+    if not GIVEN:
+        return
+    for item in items:
+        if Path(__file__).parent not in item.path.parents:
+            continue
+        own_cloud = item.get_closest_marker("own_cloud")
+        if own_cloud:
+            item.add_marker(pytest.mark.skip(reason=f"not with a deployment that was given: it {own_cloud.args[0]}"))
+        elif on_aws():
+            item.add_marker("enable_socket")
+
+
 @pytest.fixture(scope="session")
 def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
     """A deployment with everything, known by its outputs file alone."""
-    with _deployment(tmp_path_factory.mktemp("e2e")) as deployed:
+    if not GIVEN:
+        with _own_cloud(tmp_path_factory.mktemp("e2e")) as deployed:
+            yield deployed
+        return
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        pytest.fail(
+            f"FERRY_TEST_OUTPUTS={GIVEN}: what one worker has done the other would clean away, "
+            "so the tests must run one after the other: `pytest -n 0 tests/e2e`",
+            pytrace=False,
+        )
+    try:
+        deployed = Deployed(Path(GIVEN).absolute())
+    except InfraError as error:
+        pytest.fail(f"FERRY_TEST_OUTPUTS={GIVEN}: {error}", pytrace=False)
+    _refuse_unfit(deployed)
+    clean(deployed)
+    try:
         yield deployed
+    finally:
+        clean(deployed)
 
 
 @pytest.fixture(scope="module")
 def broken_deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
-    """A deployment for those tests alone that take something away from it."""
-    with _deployment(tmp_path_factory.mktemp("broken")) as deployed:
+    """A cloud for those tests alone that take something away from it."""
+    with _own_cloud(tmp_path_factory.mktemp("broken")) as deployed:
         yield deployed
 
 
 @contextmanager
-def _deployment(folder: Path) -> Iterator[Deployed]:
-    if GIVEN:
-        if "PYTEST_XDIST_WORKER" in os.environ:
-            pytest.fail(
-                f"FERRY_TEST_OUTPUTS={GIVEN}: tests take permissions and code away from that deployment for a while, "
-                "so they must run one after the other: `pytest -n 0 tests/e2e`",
-                pytrace=False,
-            )
-        yield Deployed(Path(GIVEN).absolute())
-        return
+def _own_cloud(folder: Path) -> Iterator[Deployed]:
     rules = folder / "migration.yaml"
     rules.write_text(MIGRATION)
     with cloud.running(folder / ".ferry", rules=migration.load(rules).rules):
         yield Deployed(folder / ".ferry" / "outputs.json")
 
 
+def _refuse_unfit(deployed: Deployed) -> None:
+    """Fail, before anything is written, where the keys of these tests would not go to where they are looked for."""
+    bucket = deployed.outputs.source_bucket
+    whole = [each for each in sources.of(deployed.outputs).values() if each.bucket == bucket and not each.suffix]
+    for prefix in OWN_PREFIXES:
+        if not any(sources.selects(each, prefix) for each in whole):
+            pytest.fail(f"the source {bucket} does not tell of all keys that begin with {prefix}", pytrace=False)
+    for key in (f"{prefix}any/any.csv" for prefix in OWN_PREFIXES):
+        said = deployed.ferry("explain", key, "--json")
+        assert said.returncode == 0, said.stderr
+        told = json.loads(said.stdout)
+        wanted = {
+            "outcome": "copy",
+            "target_key": key,
+            "storage_class": None,
+            "minimum_grade": "any",
+            "catalogue": True,
+        }
+        if {name: told[name] for name in wanted} != wanted:
+            pytest.fail(
+                f"the rules of this deployment do not simply copy {key} ({told['decided_by']}): begin them with "
+                f"rules for the prefixes {' and '.join(OWN_PREFIXES)}",
+                pytrace=False,
+            )
+
+
 @pytest.fixture
 def folder() -> str:
     """A folder, and so a table, that no other test uses."""
     return new_folder()
-
-
-def new_folder() -> str:
-    """Name a folder that nobody uses."""
-    return f"e2e_{uuid.uuid4().hex[:8]}"
 
 
 @pytest.fixture(params=MODES)

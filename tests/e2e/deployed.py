@@ -8,7 +8,8 @@ import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from functools import cached_property
+from datetime import UTC, datetime, timedelta
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import unquote_plus
@@ -19,6 +20,7 @@ import botocore.session
 import psutil
 from botocore.config import Config
 
+from ferry.executions import in_words
 from infra.build import CHECKOUT
 from infra.local import cloud
 from infra.outputs import Outputs, load
@@ -33,32 +35,65 @@ if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
 
 GIVEN = os.environ.get("FERRY_TEST_OUTPUTS")
-"""The outputs file of a deployment that is there already, which the tests then use: one after the other only,
-since some take its permissions and code away for a while. That is no variable of `ferry` itself: whoever has
-FERRY_OUTPUTS set for daily work must not run these tests on that deployment."""
+"""The outputs file of a deployment that is there already, which the tests then use, one after the other. That is no
+variable of `ferry` itself: whoever has FERRY_OUTPUTS set for daily work must not run these tests on that deployment."""
+
+OWN = "s3_ferry_e2e_"
+"""How every key, and so every table, of these tests begins: whatever begins so is deleted before and after them."""
+
+OWN_PREFIXES = (OWN, f"/{OWN}")
+"""Where all of it lies. A key that begins with a slash cannot begin with OWN itself."""
+
+OWN_QUEUES = "s3-ferry-e2e-"
+"""How the queues are called that listen to the topic for a while."""
 
 PROGRAMS = CHECKOUT / ".venv" / "bin"
 PATIENCE_SECONDS = 90
 """No statement about speed: after so long nothing will come any more."""
 
+AWS_PATIENCE_SECONDS = 3600
+"""A crawl takes minutes there, and a file may have to wait for two."""
+
+POLL_SECONDS = 0.1
+AWS_POLL_SECONDS = 5.0
+"""ListExecutions is throttled by account and region ("Step Functions service quotas")."""
+
 MODES = ("copy", "move")
-MOVED = "moved_"
+MOVED = f"{OWN}moved_"
 """How keys begin that the tests' rules move; the first folder, and so the table, is another one than a copy's."""
 
 Found = TypeVar("Found")
 
 
+def new_folder() -> str:
+    """Name a folder, and so a table, that nobody uses."""
+    return f"{OWN}{uuid.uuid4().hex[:8]}"
+
+
 def in_mode(mode: str, key: str) -> str:
     """The key, or folder, made one that is copied or one that is moved."""
-    return f"{MOVED}{key}" if mode == "move" else key
+    assert key.startswith(OWN)
+    return f"{MOVED}{key.removeprefix(OWN)}" if mode == "move" else key
 
 
-def wait_for(look: Callable[[], Found | None], what: str, patience_seconds: float = PATIENCE_SECONDS) -> Found:
+def is_own(key: str) -> bool:
+    """Whether a key is one of these tests'."""
+    return key.startswith(OWN_PREFIXES)
+
+
+@cache
+def on_aws() -> bool:
+    """Whether the deployment that was given is on AWS itself."""
+    return GIVEN is not None and load(Path(GIVEN)).endpoint_url is None
+
+
+def wait_for(look: Callable[[], Found | None], what: str, patience_seconds: float | None = None) -> Found:
     """Look until there is something; what is missing is said when it never comes."""
+    patience_seconds = patience_seconds or (AWS_PATIENCE_SECONDS if on_aws() else PATIENCE_SECONDS)
     deadline = time.monotonic() + patience_seconds
     while not (found := look()):
         assert time.monotonic() < deadline, f"waited in vain for {what}"
-        time.sleep(0.1)
+        time.sleep(AWS_POLL_SECONDS if on_aws() else POLL_SECONDS)
     return found
 
 
@@ -91,62 +126,69 @@ class Deployed:
         self.outputs_file = outputs_file
         self.outputs: Outputs = load(outputs_file)
         self.environment = _environment(outputs_file.with_name("env"))
+        # Where the caller has a region of his own, it is all the same to everything but `aws`.
+        self.environment.setdefault("AWS_DEFAULT_REGION", self.outputs.source_region)
+        # The clocks may differ by a little.
+        self._began = datetime.now(UTC) - timedelta(minutes=5)
         self._inputs: dict[str, str] = {}
 
     @cached_property
     def source(self) -> "S3Client":
-        client: S3Client = self._client("s3", self.outputs.source_region)
+        client: S3Client = self.client("s3", self.outputs.source_region)
         return client
 
     @cached_property
     def target(self) -> "S3Client":
-        client: S3Client = self._client("s3", self.outputs.target_region)
+        client: S3Client = self.client("s3", self.outputs.target_region)
         return client
 
     @cached_property
     def step_functions(self) -> "SFNClient":
-        client: SFNClient = self._client("stepfunctions", self.outputs.target_region)
+        client: SFNClient = self.client("stepfunctions", self.outputs.target_region)
         return client
 
     @cached_property
     def sqs(self) -> "SQSClient":
-        client: SQSClient = self._client("sqs", self.outputs.target_region)
+        client: SQSClient = self.client("sqs", self.outputs.target_region)
         return client
 
     @cached_property
     def sns(self) -> "SNSClient":
-        client: SNSClient = self._client("sns", self.outputs.source_region)
+        client: SNSClient = self.client("sns", self.outputs.source_region)
         return client
 
     @cached_property
     def glue(self) -> "GlueClient":
-        client: GlueClient = self._client("glue", self.outputs.target_region)
+        client: GlueClient = self.client("glue", self.outputs.target_region)
         return client
 
     @cached_property
     def iam(self) -> "IAMClient":
-        client: IAMClient = self._client("iam", self.outputs.target_region)
+        client: IAMClient = self.client("iam", self.outputs.target_region)
         return client
 
     @cached_property
     def functions(self) -> "LambdaClient":
-        client: LambdaClient = self._client("lambda", self.outputs.target_region)
+        client: LambdaClient = self.client("lambda", self.outputs.target_region)
         return client
 
-    def _client(self, service: str, region: str) -> Any:
+    def client(self, service: str, region: str) -> Any:
+        """A client with the caller's own credentials on AWS, else with those of the cloud's env file."""
         settings: dict[str, Any] = {"max_pool_connections": 16}
-        variables: dict[str, Any] = {}
-        if self.outputs.endpoint_url:
+        if self.outputs.endpoint_url is None:
+            settings["retries"] = {"mode": "adaptive", "total_max_attempts": 10}
+            session = boto3.Session()
+        else:
             # Nothing that is meant for AWS has a say in it.
             settings["proxies"] = {}
             nothing = {"profile": None, "config_file": os.devnull, "credentials_file": os.devnull}
-            variables = {name: (None, None, value, None) for name, value in nothing.items()}
-        session = boto3.Session(
-            botocore_session=botocore.session.Session(session_vars=variables),
-            aws_access_key_id=self.environment.get("AWS_ACCESS_KEY_ID"),
-            aws_secret_access_key=self.environment.get("AWS_SECRET_ACCESS_KEY"),
-            aws_session_token=self.environment.get("AWS_SESSION_TOKEN"),
-        )
+            variables: Any = {name: (None, None, value, None) for name, value in nothing.items()}
+            session = boto3.Session(
+                botocore_session=botocore.session.Session(session_vars=variables),
+                aws_access_key_id=self.environment.get("AWS_ACCESS_KEY_ID"),
+                aws_secret_access_key=self.environment.get("AWS_SECRET_ACCESS_KEY"),
+                aws_session_token=self.environment.get("AWS_SESSION_TOKEN"),
+            )
         client: Any = session.client(
             service,  # type: ignore[call-overload]  # the service is not a literal here
             region_name=region,
@@ -163,7 +205,7 @@ class Deployed:
     @cached_property
     def moves(self) -> bool:
         """Whether its rules move what the tests mean to be moved."""
-        told = self.ferry("explain", in_mode("move", "any"), "--json")
+        told = self.ferry("explain", in_mode("move", f"{OWN}any"), "--json")
         assert told.returncode == 0, told.stderr
         return bool(json.loads(told.stdout)["outcome"] == "move")
 
@@ -245,14 +287,23 @@ class Deployed:
             input=told["input"],
             document=json.loads(told["output"]) if told["status"] == "SUCCEEDED" else {},
             error=told.get("error", ""),
-            cause=json.loads(told["cause"])["errorMessage"] if told.get("cause") else "",
+            cause=in_words(told.get("cause")) or "",
         )
 
     def _executions(self) -> list[dict[str, Any]]:
+        """Those that have begun since these tests have."""
         pages = self.step_functions.get_paginator("list_executions").paginate(
-            stateMachineArn=self.outputs.state_machine_arn
+            stateMachineArn=self.outputs.state_machine_arn, PaginationConfig={"PageSize": 1000}
         )
-        return [dict(item) for page in pages for item in page["executions"]]
+        found: list[dict[str, Any]] = []
+        for page in pages:
+            found += [dict(item) for item in page["executions"] if item["startDate"] >= self._began]
+            # The newest come first, by their ends or beginnings; there may be months of others behind them.
+            if all(
+                max(item["startDate"], item.get("stopDate", self._began)) < self._began for item in page["executions"]
+            ):
+                break
+        return found
 
     def _key(self, arn: str) -> str:
         if arn not in self._inputs:
@@ -336,7 +387,7 @@ class Deployed:
     def overheard(self) -> Iterator[Callable[[str], str]]:
         """Listen to the topic for a while: gives what finds the message that the queue gets about a key."""
         region, account = self.outputs.uploads_topic_arn.split(":")[3:5]
-        name = f"e2e-{uuid.uuid4().hex[:8]}"
+        name = f"{OWN_QUEUES}{uuid.uuid4().hex[:8]}"
         arn = f"arn:aws:sqs:{region}:{account}:{name}"
         allowed = {
             "Effect": "Allow",
@@ -346,7 +397,7 @@ class Deployed:
             "Condition": {"ArnEquals": {"aws:SourceArn": self.outputs.uploads_topic_arn}},
         }
         policy = json.dumps({"Version": "2012-10-17", "Statement": [allowed]})
-        sqs: SQSClient = self._client("sqs", region)
+        sqs: SQSClient = self.client("sqs", region)
         url = sqs.create_queue(QueueName=name, Attributes={"Policy": policy})["QueueUrl"]
         subscription = self.sns.subscribe(
             TopicArn=self.outputs.uploads_topic_arn, Protocol="sqs", Endpoint=arn, ReturnSubscriptionArn=True
@@ -362,7 +413,13 @@ class Deployed:
 
             return wait_for(look, f"a message about {key}")
 
+        def hears() -> bool:
+            # The starter acknowledges S3's test event, so it is the one message that harms nothing.
+            self.sns.publish(TopicArn=self.outputs.uploads_topic_arn, Message=json.dumps({"Event": "s3:TestEvent"}))
+            return "Messages" in sqs.receive_message(QueueUrl=url, WaitTimeSeconds=1)
+
         try:
+            wait_for(hears, f"the subscription of {name}")
             yield about
         finally:
             self.sns.unsubscribe(SubscriptionArn=subscription)

@@ -1,12 +1,11 @@
 """A file that is not what its name says fails alone, in words, and stays at the source; the files around it go on."""
 
 import gzip
-import uuid
 
 import duckdb
 import pytest
 
-from tests.e2e.deployed import MODES, Deployed, Run, in_mode
+from tests.e2e.deployed import MODES, Deployed, Run, in_mode, new_folder
 
 HEADER = "ship,berth\n"
 GOOD_CSV = f"{HEADER}Aurora,1\nBorealis,2\n".encode()
@@ -52,7 +51,7 @@ def bodies(good_parquet: bytes) -> dict[str, bytes]:
 @pytest.fixture(scope="module")
 def runs(deployment: Deployed, bodies: dict[str, bytes]) -> dict[tuple[str, str], Run]:
     """All of them uploaded at once in both modes, one folder for each format; by mode and name what became of them."""
-    folder = f"e2e_{uuid.uuid4().hex[:8]}"
+    folder = new_folder()
     keys = {
         (mode, name): in_mode(mode, f"{folder}_{name.removesuffix('.gz').rpartition('.')[2]}/{name}")
         for mode in MODES

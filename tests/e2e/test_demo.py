@@ -16,6 +16,8 @@ from infra.build import CHECKOUT
 from infra.local import cloud
 from tests.e2e.deployed import PATIENCE_SECONDS, PROGRAMS
 
+pytestmark = pytest.mark.own_cloud("is about clouds on this machine")
+
 COLUMNS_APART = re.compile(r" {2,}")
 
 

@@ -1,12 +1,11 @@
 """Real data in every format that makes a table: where it ends, how it is proved, how many rows can be queried."""
 
 import gzip
-import uuid
 
 import duckdb
 import pytest
 
-from tests.e2e.deployed import MODES, Deployed, Run, in_mode
+from tests.e2e.deployed import MODES, Deployed, Run, in_mode, new_folder
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256))
 TABLES = ("airports.csv", "airports.csv.gz", "airports.jsonl", "airports.parquet", "airports.tsv")
@@ -35,7 +34,7 @@ def files(airports: bytes, tmp_path_factory: pytest.TempPathFactory) -> dict[str
 @pytest.fixture(scope="module")
 def keys(files: dict[str, bytes]) -> dict[tuple[str, str], str]:
     """Each file, by mode and name, in a folder of its own."""
-    return {(mode, name): in_mode(mode, f"e2e_{uuid.uuid4().hex[:8]}/{name}") for mode in MODES for name in files}
+    return {(mode, name): in_mode(mode, f"{new_folder()}/{name}") for mode in MODES for name in files}
 
 
 @pytest.fixture(scope="module")

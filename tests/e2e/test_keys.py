@@ -1,11 +1,10 @@
 """Whatever a key looks like, the object goes to exactly the same key, copied or moved."""
 
 import unicodedata
-import uuid
 
 import pytest
 
-from tests.e2e.deployed import MODES, Deployed, Run, in_mode
+from tests.e2e.deployed import MODES, Deployed, Run, in_mode, new_folder
 
 NAMES = {
     "spaces": " a  b ",
@@ -37,7 +36,7 @@ def keys() -> Keys:
     """Each key by its mode and what is odd in it."""
     keys: Keys = {}
     for mode in MODES:
-        folder = in_mode(mode, f"e2e_{uuid.uuid4().hex[:8]}")
+        folder = in_mode(mode, new_folder())
         keys |= {(mode, odd): f"{folder}/{odd}/{name}" for odd, name in NAMES.items()}
         keys[mode, "leading-slash"] = f"/{folder}/leading"
         keys[mode, "longest"] = f"{folder}/".ljust(1024, "k")

@@ -22,11 +22,13 @@ from boto3.s3.transfer import TransferConfig
 
 from infra import migration
 from infra.local import cloud
-from tests.e2e.deployed import GIVEN, PATIENCE_SECONDS, Deployed, Run, in_mode, wait_for
+from tests.e2e.deployed import MOVED, PATIENCE_SECONDS, Deployed, Run, in_mode, wait_for
+
+pytestmark = pytest.mark.own_cloud("kills processes")
 
 MIB = 1024**2
 GIB = 1024**3
-MIGRATION = "multipart_threshold_bytes: 5242881\nrules:\n  - {prefix: moved_, mode: move}\n"
+MIGRATION = f"multipart_threshold_bytes: 5242881\nrules:\n  - {{prefix: {MOVED}, mode: move}}\n"
 PART_BYTES = 5 * MIB
 """What that threshold makes of the parts."""
 
@@ -156,8 +158,6 @@ class Moving:
 @pytest.fixture(scope="module")
 def moving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Moving]:
     """A cloud of its own."""
-    if GIVEN:
-        pytest.skip("that deployment's processes cannot be killed")
     folder = tmp_path_factory.mktemp("large")
     rules = folder / "migration.yaml"
     rules.write_text(MIGRATION)

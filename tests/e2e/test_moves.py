@@ -7,20 +7,23 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.deployed import Deployed, in_mode
+from tests.e2e.deployed import GIVEN, Deployed, in_mode
 
 BODY = b"ship,berth\nAurora,1\n"
 
 
 @pytest.fixture(scope="module")
-def versioned(broken_deployment: Deployed) -> Deployed:
-    """A deployment whose source bucket keeps versions."""
-    if not broken_deployment.moves:
+def versioned(request: pytest.FixtureRequest) -> Deployed:
+    """A deployment whose source bucket keeps versions, by itself where it was given."""
+    found: Deployed = request.getfixturevalue("deployment" if GIVEN else "broken_deployment")
+    bucket = found.outputs.source_bucket
+    if not GIVEN:
+        found.source.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    elif found.source.get_bucket_versioning(Bucket=bucket).get("Status") != "Enabled":
+        pytest.skip("the source bucket of this deployment keeps no versions")
+    if not found.moves:
         pytest.skip("no rule of this deployment moves anything")
-    broken_deployment.source.put_bucket_versioning(
-        Bucket=broken_deployment.outputs.source_bucket, VersioningConfiguration={"Status": "Enabled"}
-    )
-    return broken_deployment
+    return found
 
 
 def versions(versioned: Deployed, key: str) -> dict[str, Any]:

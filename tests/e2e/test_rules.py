@@ -12,6 +12,8 @@ from infra.build import CHECKOUT
 from infra.local import cloud
 from tests.e2e.deployed import PATIENCE_SECONDS, PROGRAMS, Deployed, Run
 
+pytestmark = pytest.mark.own_cloud("has rules of its own")
+
 MIGRATION = """
 multipart_threshold_bytes: 6000000
 rules:

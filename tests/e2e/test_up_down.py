@@ -11,6 +11,8 @@ from infra.build import CHECKOUT
 from infra.local import cloud
 from tests.e2e.deployed import PATIENCE_SECONDS, PROGRAMS, Deployed
 
+pytestmark = pytest.mark.own_cloud("is about clouds on this machine")
+
 KEYS = [
     "name",
     "source_region",
