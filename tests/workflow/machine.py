@@ -24,9 +24,12 @@ import pytest
 from moto.awslambda_simple.models import LambdaSimpleBackend
 from moto.core.exceptions import JsonRESTError
 from moto.stepfunctions.parser.asl.component.common.retry import retrier_decl
+from moto.stepfunctions.parser.asl.component.state.exec.state_task import lambda_eval_utils
 from moto.stepfunctions.parser.asl.component.state.wait.wait_function.wait_function import WaitFunction
 from moto.stepfunctions.parser.asl.parse.asl_parser import AmazonStateLanguageParser
 from moto.stepfunctions.parser.asl.parse.preprocessor import Preprocessor
+from moto.stepfunctions.parser.asl.utils import json_path
+from moto.stepfunctions.parser.asl.utils.boto_client import boto_client_for
 from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 
 from functions.common.models import ExecutionInput
@@ -260,13 +263,13 @@ class Machine:
     def wait(self, arn: str) -> Execution:
         """Wait for an execution's end."""
         deadline = time.monotonic() + LONGEST_RUN_SECONDS
-        # Asking through the API takes longer than most steps do.
+        # Asking through the API takes longer than most steps do, and so does the history.
         running = stepfunctions_parser_backends[ACCOUNT][REGION].describe_execution(arn)
         while running.status == "RUNNING":
-            assert time.monotonic() < deadline, f"{arn} is still running: {self._history(arn)[-3:]}"
+            assert time.monotonic() < deadline, f"{arn} is still running: {_history(running)[-3:]}"
             time.sleep(0.005)
         told = self._client.describe_execution(executionArn=arn)
-        history = self._history(arn)
+        history = _history(running)
         entered = [event["stateEnteredEventDetails"]["input"] for event in history if ENTERED.match(event["type"])]
         return Execution(
             name=told["name"],
@@ -276,10 +279,6 @@ class Machine:
             document=json.loads(told.get("output") or entered[-1]),
             history=history,
         )
-
-    def _history(self, arn: str) -> list[Document]:
-        pages = self._client.get_paginator("get_execution_history").paginate(executionArn=arn)
-        return [dict(event) for page in pages for event in page["events"]]
 
     def _start(self, document: Document, name: str, start_at: str | None = None) -> str:
         started = self._client.start_execution(
@@ -302,7 +301,12 @@ class Machine:
         return self._machines[name]
 
 
+def _history(execution: Any) -> list[Document]:
+    return [dict(event) for event in execution.to_history_output()["events"]]
+
+
 _parse = AmazonStateLanguageParser.parse
+_path = cache(json_path.parse)
 
 
 @cache
@@ -311,7 +315,7 @@ def _tree(definition: str) -> Any:
 
 
 def install(monkeypatch: pytest.MonkeyPatch, lambdas: Lambdas, clock: Clock) -> None:
-    """Put `lambdas` and `clock` into moto, and have it read each definition's text once, not in every execution."""
+    """Put `lambdas` and `clock` into moto, and have it make once what it makes for every execution, state or call."""
 
     def invoke(_backend: object, name: str, _qualifier: object, body: Any, _headers: object, answer: Any) -> bytes:
         return lambdas.invoke(name, body, answer)
@@ -328,3 +332,6 @@ def install(monkeypatch: pytest.MonkeyPatch, lambdas: Lambdas, clock: Clock) -> 
     monkeypatch.setattr(WaitFunction, "_wait_interval", wait)
     monkeypatch.setattr(retrier_decl, "time", clock)
     monkeypatch.setattr(AmazonStateLanguageParser, "parse", staticmethod(parse))
+    client = cache(lambda region: boto_client_for(region=region, service="lambda"))
+    monkeypatch.setattr(lambda_eval_utils, "boto_client_for", lambda *, region, **_: client(region))
+    monkeypatch.setattr(json_path, "parse", _path)
