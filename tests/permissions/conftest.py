@@ -28,4 +28,4 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if shown:
         terminalreporter.section("permissions, and the test that fails without each")
     for said, nodeid in shown:
-        terminalreporter.write_line(f"{said:<70} {nodeid}")
+        terminalreporter.write_line(f"{said} {nodeid}")

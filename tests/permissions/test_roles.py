@@ -8,6 +8,9 @@ from tests.permissions.conftest import SHOWN
 from tests.permissions.scenarios import NAMED, SCENARIOS, Scenario
 from tests.permissions.world import Permission, World
 
+QUEUE_POLICY = Permission("uploads", "sqs:SendMessage")
+"""Of the topic, on the queue: the policy of a resource, which no role has."""
+
 ABLATIONS = sorted(
     ((permission, scenario) for scenario in SCENARIOS for permission in scenario.without), key=lambda pair: pair[0]
 )
@@ -30,4 +33,19 @@ def test_without_the_permission_it_fails(
         assert f"not authorized to perform: {permission.action} " in outcome
     else:
         assert outcome.startswith(expected)
-    record_property(SHOWN, f"{permission.role:<20} {permission.action:<35} {permission.where}")
+    record_property(SHOWN, told(permission))
+
+
+def test_without_its_policy_the_queue_takes_nothing_from_the_topic(
+    world: World, record_property: Callable[[str, object], None]
+) -> None:
+    with world.queue_policy_taken():
+        world.publish("denied")
+    world.publish("allowed")
+    assert world.dead_letters_until("allowed") == ["allowed"]
+    record_property(SHOWN, told(QUEUE_POLICY))
+
+
+def told(permission: Permission) -> str:
+    """A permission, for the table at the end."""
+    return f"{permission.role:<21} {permission.action:<36} {permission.where:<8}"

@@ -209,6 +209,38 @@ class World:
         waiter = self.clients.lambda_.get_waiter("function_updated_v2")
         waiter.wait(FunctionName=name, WaiterConfig={"Delay": 0, "MaxAttempts": 10_000})
 
+    # The way of an event.
+
+    def publish(self, text: str) -> None:
+        """Tell the topic what is no event: the starter sets aside what of it arrives."""
+        self.clients.sns.publish(TopicArn=self.outputs.uploads_topic_arn, Message=text)
+
+    def dead_letters_until(self, last: str) -> list[str]:
+        """What was told to the topic and set aside, in any order, once this one is there; each is taken out."""
+        found: list[str] = []
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        url = self.outputs.dead_letter_queue_url
+        while last not in found:
+            assert time.monotonic() < deadline, f"{last} never came: {found}"
+            for letter in self.clients.sqs.receive_message(QueueUrl=url, WaitTimeSeconds=1).get("Messages", []):
+                self.clients.sqs.delete_message(QueueUrl=url, ReceiptHandle=letter["ReceiptHandle"])
+                if letter["Body"].startswith("{"):
+                    found.append(json.loads(letter["Body"])["Message"])
+        return found
+
+    @contextmanager
+    def queue_policy_taken(self) -> Iterator[None]:
+        """Have the queue without a policy for a while."""
+        queue = self.outputs.queue_url
+        policy = self.clients.sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["Policy"])["Attributes"][
+            "Policy"
+        ]
+        self.clients.sqs.set_queue_attributes(QueueUrl=queue, Attributes={"Policy": ""})
+        try:
+            yield
+        finally:
+            self.clients.sqs.set_queue_attributes(QueueUrl=queue, Attributes={"Policy": policy})
+
     # The catalogue.
 
     def crawl(self) -> dict[str, Any]:

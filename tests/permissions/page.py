@@ -1,0 +1,52 @@
+"""docs/permissions.md, read: the table of what nothing here enforces, and that of the statements with `*`."""
+
+import re
+from dataclasses import dataclass
+
+from infra.build import CHECKOUT
+
+PAGE = CHECKOUT / "docs" / "permissions.md"
+CODE = re.compile(r"`([^`]+)`")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row: of which policy's which statement it tells, and what of it."""
+
+    policy: str
+    statement: str
+    where: str
+    actions: tuple[str, ...]
+    reason: str
+
+
+def unenforced() -> list[Row]:
+    """The rows of "What nothing here enforces"."""
+    rows = [
+        Row(_code(policy), statement, where, tuple(CODE.findall(actions)), reason)
+        for policy, statement, where, actions, reason in _rows("What nothing here enforces", 5)
+    ]
+    assert rows
+    return rows
+
+
+def stars() -> list[Row]:
+    """The rows of "Where a policy says `*`"."""
+    rows = [
+        Row(_code(policy), statement, "", (), why) for policy, statement, why in _rows("Where a policy says `*`", 3)
+    ]
+    assert rows
+    return rows
+
+
+def _rows(heading: str, columns: int) -> list[list[str]]:
+    section = PAGE.read_text(encoding="utf-8").split(f"\n## {heading}\n")[1].split("\n## ")[0]
+    lines = [line for line in section.splitlines() if line.startswith("| ")][2:]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    assert all(len(row) == columns for row in rows), heading
+    return rows
+
+
+def _code(cell: str) -> str:
+    (text,) = CODE.findall(cell)
+    return str(text)

@@ -1,0 +1,131 @@
+"""What the Terraform and functions.yaml let whom do, read from their text.
+
+Each `data "aws_iam_policy_document"` is one policy, called by its name. Its actions stand there in words, whatever the
+expression around them; what stands nowhere in words follows from functions.yaml (`FOLLOWS`).
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import hcl2
+
+from infra import functions
+from infra.build import CHECKOUT
+from tests.permissions.world import Permission
+
+AWS = CHECKOUT / "infra" / "aws"
+ACTION = re.compile(r'"([a-z0-9-]+:[A-Za-z*]+|\*)"')
+BUCKETS = {
+    "aws_s3_bucket.source": "source",
+    "aws_s3_bucket.target": "target",
+    "aws_s3_bucket.athena_results": "results",
+}
+PLACEHOLDERS = {"${source_bucket}": "source", "${target_bucket}": "target", "${athena_results}": "results"}
+
+FOLLOWS = {
+    # The functions' own statements.
+    ("function", "${statement.value.actions}", "${local.statements[each.key]}"),
+    # Those of them that are about a bucket of another account, for its owner to allow as well.
+    ("foreign_bucket", "${statement.value.actions}", "${local.foreign_statements[each.key]}"),
+}
+"""By policy, the actions and what they are one of: statements of functions.yaml, as Terraform reads it."""
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One statement; `has_star` tells of a resource `*`, `denies` of one that takes away."""
+
+    policy: str
+    sid: str
+    actions: frozenset[str]
+    resources: str
+    has_star: bool
+    denies: bool
+
+    @property
+    def label(self) -> str:
+        """The sid; what Terraform computes of it is an ellipsis."""
+        return re.sub(r".*\$\{.*", "…", self.sid)
+
+    @property
+    def permissions(self) -> frozenset[Permission]:
+        """What it allows or denies, one by one."""
+        wheres = {where for name, where in BUCKETS.items() if re.search(rf"{name}\b", self.resources)}
+        return frozenset(
+            Permission(self.policy, action, where)
+            for action in self.actions
+            for where in (sorted(wheres) if action.startswith("s3:") and not self.denies else [""]) or [""]
+        )
+
+
+@cache
+def statements() -> tuple[Statement, ...]:
+    """Every statement of every policy: of functions.yaml by the functions' keys, of the Terraform by its names."""
+    return (*_of_functions(), *_of_terraform())
+
+
+def _of_functions() -> Iterator[Statement]:
+    for key, function in functions.load().items():
+        for each in function.statements:
+            for place, resources in _by_place(each.resources).items():
+                yield Statement(key, each.sid, frozenset(each.actions), place, "*" in resources, denies=False)
+
+
+def _by_place(resources: list[str]) -> dict[str, list[str]]:
+    """Resources by the Terraform's name of the bucket that they are in."""
+    terraform = {where: name for name, where in BUCKETS.items()}
+    found: dict[str, list[str]] = {}
+    for resource in resources:
+        where = next((where for name, where in PLACEHOLDERS.items() if name in resource), "")
+        found.setdefault(terraform.get(where, ""), []).append(resource)
+    return found
+
+
+def _of_terraform() -> Iterator[Statement]:
+    files = {path.name: hcl2.loads(path.read_text(encoding="utf-8")) for path in sorted(AWS.glob("*.tf"))}
+    named = {
+        name: value for file in files.values() for block in file.get("locals", []) for name, value in block.items()
+    }
+    for file in files.values():
+        for data in file.get("data", []):
+            for policy, body in data.get('"aws_iam_policy_document"', {}).items():
+                for content, for_each in _contents(body):
+                    yield from _statement(policy.strip('"'), content, for_each, named)
+
+
+def _contents(body: dict[str, Any]) -> Iterator[tuple[dict[str, Any], str]]:
+    """The statements, and for the dynamic ones what there is one for each of."""
+    for each in body.get("statement", []):
+        yield each, ""
+    for dynamic in body.get("dynamic", []):
+        for block in dynamic.values():
+            if isinstance(block, dict):
+                for each in block["content"]:
+                    yield each, str(block["for_each"])
+
+
+def _statement(policy: str, content: dict[str, Any], for_each: str, named: dict[str, Any]) -> Iterator[Statement]:
+    said = (
+        str(content["actions"]).replace("'", "")
+        if isinstance(content["actions"], str)
+        else " ".join(content["actions"])
+    )
+    if (policy, said, for_each) in FOLLOWS:
+        return
+    actions = frozenset(ACTION.findall(said))
+    if not actions and for_each == "${local.key_uses[each.key]}":
+        # The keys of what a function reads and writes: local.key_actions says which actions ask for which of theirs.
+        actions = frozenset(each for each in ACTION.findall(str(named["key_actions"])) if each.startswith("kms:"))
+    assert actions, f"{policy}: no action stands in {said}"
+    resources = content.get("resources", "")
+    yield Statement(
+        policy=policy,
+        sid=str(content["sid"]).strip('"'),
+        actions=actions,
+        resources=resources if isinstance(resources, str) else " ".join(resources),
+        has_star='"*"' in resources,
+        denies=content.get("effect") == '"Deny"',
+    )

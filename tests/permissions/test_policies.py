@@ -1,0 +1,84 @@
+"""Every permission of every policy is shown by a scenario, or docs/permissions.md names the page that demands it."""
+
+import re
+from collections import Counter
+
+import pytest
+
+from tests.permissions import page
+from tests.permissions.page import Row
+from tests.permissions.policies import Statement, statements
+from tests.permissions.scenarios import SCENARIOS
+from tests.permissions.test_roles import QUEUE_POLICY
+from tests.permissions.world import Permission, declared_permissions
+
+SHOWN = {permission for scenario in SCENARIOS for permission in scenario.without} | {QUEUE_POLICY}
+
+PAGE_OF_AWS = re.compile(
+    r'"[A-Z][^"]{4,}"(?:, "[^"]+")*(?: \(|, )'
+    r"(?:Amazon (?:S3|SQS|SNS|Athena|CloudWatch|CloudWatch Logs|EventBridge)"
+    r"|AWS (?:Lambda|Glue|KMS|Step Functions)|Service Authorization Reference)"
+    r"(?: (?:User Guide|Developer Guide|API Reference))?\)"
+)
+
+Place = tuple[str, str, Permission]
+"""A policy, a statement of it, and one permission."""
+
+
+def places(each: Statement) -> set[Place]:
+    """What one statement gives."""
+    return {(each.policy, each.label, permission) for permission in each.permissions}
+
+
+EVERYWHERE = {place for each in statements() for place in places(each)}
+IN_THE_TABLE = [
+    (row.policy, row.statement, Permission(row.policy, action, row.where))
+    for row in page.unenforced()
+    for action in row.actions
+]
+
+
+def test_every_permission_is_shown_or_has_its_page() -> None:
+    neither = {place for place in EVERYWHERE if place[2] not in SHOWN} - set(IN_THE_TABLE)
+    assert not neither, f"no scenario needs these, and docs/permissions.md names no page of AWS: {sorted(neither)}"
+
+
+def test_what_is_shown_is_not_in_the_table() -> None:
+    both = [place for place in IN_THE_TABLE if place[2] in SHOWN]
+    assert not both, f"scenarios show these, so docs/permissions.md has no need to: {both}"
+
+
+def test_what_is_shown_is_in_some_policy() -> None:
+    stale = SHOWN - {permission for *_, permission in EVERYWHERE}
+    assert not stale, f"scenarios show what nobody has: {sorted(stale)}"
+
+
+def test_every_row_is_in_some_policy_and_there_once() -> None:
+    stale = set(IN_THE_TABLE) - EVERYWHERE
+    assert not stale, f"docs/permissions.md has rows of what nobody has: {sorted(stale)}"
+    assert [place for place, times in Counter(IN_THE_TABLE).items() if times > 1] == []
+
+
+def test_the_policies_read_here_are_those_that_the_functions_are_given() -> None:
+    functions = {permission.role for permission in declared_permissions()}
+    assert {permission for *_, permission in EVERYWHERE if permission.role in functions} == declared_permissions()
+
+
+@pytest.mark.parametrize("row", page.unenforced(), ids=lambda row: f"{row.policy}-{row.statement}-{row.actions[0]}")
+def test_a_row_names_a_page_of_aws_and_its_guide(row: Row) -> None:
+    assert PAGE_OF_AWS.search(row.reason), row.reason
+
+
+def test_a_star_stands_only_where_its_reason_is_told() -> None:
+    found = {(each.policy, each.label) for each in statements() if each.has_star or any("*" in a for a in each.actions)}
+    told = [(row.policy, row.statement) for row in page.stars()]
+    assert found - set(told) == set(), (
+        "a statement has * for an action or a resource, and docs/permissions.md no reason"
+    )
+    assert set(told) - found == set(), "docs/permissions.md excuses a * that is not there"
+    assert len(told) == len(set(told))
+    assert all(row.reason == "the same" or len(row.reason) > len("the same") for row in page.stars())
+
+
+def test_only_what_denies_has_every_action() -> None:
+    assert [each for each in statements() if any("*" in action for action in each.actions) and not each.denies] == []
