@@ -1,0 +1,135 @@
+"""Every declared function is deployed, with a role, a log group and time-outs; the workflow calls its steps only."""
+
+import json
+import re
+from typing import Any
+
+import pytest
+
+from infra import functions
+from infra.functions import PLACEHOLDER
+from infra.local.deploy import WORKFLOW
+from tests.aws import hcl
+
+DECLARED = functions.load()
+ASL: dict[str, Any] = json.loads(WORKFLOW.read_text(encoding="utf-8"))
+TASKS = {state["Parameters"]["FunctionName"]: state for state in ASL["States"].values() if state["Type"] == "Task"}
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        hcl.resource("aws_lambda_function.function"),
+        hcl.resource("aws_iam_role.function"),
+        hcl.resource("aws_iam_role_policy.function"),
+        hcl.resource("aws_cloudwatch_log_group.function"),
+        hcl.data("aws_iam_policy_document.function"),
+    ],
+    ids=lambda block: f"{block.kind} {block.address}",
+)
+def test_every_function_has_its_own(block: hcl.Block) -> None:
+    assert block.body["for_each"] == "local.functions"
+
+
+def test_there_are_no_other_functions() -> None:
+    assert [address for address in hcl.blocks("resource") if address.startswith("aws_lambda_function.")] == [
+        "aws_lambda_function.function"
+    ]
+
+
+def test_terraform_reads_the_whole_of_functions_yaml() -> None:
+    locals_ = hcl.local_values()
+    assert locals_["_each_source"].startswith(
+        '{for key, function in yamldecode(file("${path.module}/../functions.yaml")) :'
+    )
+    assert locals_["functions"].startswith("jsondecode(templatestring(local._as_text, ")
+    assert locals_["statements"].startswith(
+        "{for key, function in local.functions : key => [for statement in function.statements :"
+    )
+    for name in ("_each_source", "_as_text", "functions", "statements"):
+        assert " if " not in locals_[name]
+
+
+def test_a_function_is_what_is_declared_of_it() -> None:
+    body = hcl.resource("aws_lambda_function.function").body
+    assert {name: body[name] for name in ("handler", "memory_size", "timeout", "filename", "source_code_hash")} == {
+        "handler": "each.value.handler",
+        "memory_size": "each.value.memory_mb",
+        "timeout": "each.value.timeout_seconds",
+        "filename": "${local.distribution}/${each.key}.zip",
+        "source_code_hash": 'filebase64sha256("${local.distribution}/${each.key}.zip")',
+    }
+    assert (body["runtime"], body["architectures"]) == ("python3.13", ["arm64"])
+    assert body["tracing_config"] == [{"mode": "Active"}]
+
+
+def test_a_function_is_given_its_declared_environment_and_nothing_else() -> None:
+    (environment,) = hcl.resource("aws_lambda_function.function").blocks("environment")
+    assert environment["variables"] == "environment.value"
+    assert environment["for_each"] == "length(each.value.environment) == 0 ? [] : [each.value.environment]"
+
+
+def test_a_function_acts_by_its_own_role_and_logs_to_its_own_group() -> None:
+    body = hcl.resource("aws_lambda_function.function").body
+    assert body["role"] == "aws_iam_role.function[each.key].arn"
+    (logging,) = body["logging_config"]
+    assert logging == {"log_format": "JSON", "log_group": "aws_cloudwatch_log_group.function[each.key].name"}
+    policy = hcl.resource("aws_iam_role_policy.function").body
+    assert policy["role"] == "aws_iam_role.function[each.key].id"
+    assert policy["policy"] == "data.aws_iam_policy_document.function[each.key].json"
+    # Else its first call comes before its rights, or makes a log group that is kept for ever.
+    assert "aws_iam_role_policy.function" in hcl.named(body["depends_on"])
+
+
+def test_a_role_has_all_declared_statements_as_they_are() -> None:
+    statements = hcl.data("aws_iam_policy_document.function").blocks("statement")
+    (declared,) = (each for each in statements if each.get("for_each") == "local.statements[each.key]")
+    assert {name: declared[name] for name in ("sid", "actions", "resources")} == {
+        "sid": "statement.value.sid",
+        "actions": "statement.value.actions",
+        "resources": "statement.value.resources",
+    }
+
+
+def test_every_log_group_has_a_retention() -> None:
+    groups = [each for each in hcl.blocks("resource").values() if each.type == "aws_cloudwatch_log_group"]
+    assert {each.address for each in groups} == {
+        f"aws_cloudwatch_log_group.{name}" for name in ("crawler", "function", "migrate")
+    }
+    assert {each.body["retention_in_days"] for each in groups} == {"var.log_retention_days"}
+
+
+def test_terraform_fills_each_placeholder_of_the_workflow() -> None:
+    pattern = re.search(r'regexall\("(.*)", file\(local\.definition_file\)\)', hcl.local_values()["steps"])
+    assert pattern
+    found = set(re.findall(pattern[1].replace("\\\\", "\\").replace("$${", "${"), WORKFLOW.read_text(encoding="utf-8")))
+    assert found == {key for name in TASKS for key in PLACEHOLDER.findall(name)}
+    assert found == DECLARED.keys() - {"starter"}
+    assert hcl.resource("aws_sfn_state_machine.migrate").body["definition"] == (
+        "templatefile(local.definition_file, {for key in local.steps : key => aws_lambda_function.function[key].arn})"
+    )
+
+
+def test_the_workflow_may_invoke_its_steps_and_nothing_else() -> None:
+    statements = hcl.data("aws_iam_policy_document.migrate").blocks("statement")
+    (invoking,) = (each for each in statements if any("lambda:" in action for action in each["actions"]))
+    assert invoking["actions"] == ["lambda:InvokeFunction"]
+    assert "for key in sort(local.steps)" in invoking["resources"]
+    assert " if " not in invoking["resources"]
+    assert hcl.named(hcl.resource("aws_iam_role_policy.migrate").body["role"]) == {"aws_iam_role.migrate"}
+    assert hcl.resource("aws_sfn_state_machine.migrate").body["role_arn"] == "aws_iam_role.migrate.arn"
+
+
+@pytest.mark.parametrize("placeholder", TASKS)
+def test_a_task_waits_longer_than_its_function_may_run(placeholder: str) -> None:
+    (key,) = PLACEHOLDER.findall(placeholder)
+    assert TASKS[placeholder]["TimeoutSeconds"] > DECLARED[key].timeout_seconds
+
+
+def test_a_message_is_hidden_for_six_times_as_long_as_the_starter_may_run() -> None:
+    visibility = hcl.resource("aws_sqs_queue.uploads").body["visibility_timeout_seconds"]
+    match = re.fullmatch(r'(\d+) \* local\.functions\["starter"\]\.timeout_seconds', visibility)
+    assert match
+    assert int(match[1]) >= 6
+    # "Amazon SQS visibility timeout" (Amazon SQS Developer Guide): twelve hours at most.
+    assert int(match[1]) * DECLARED["starter"].timeout_seconds <= 12 * 3600
