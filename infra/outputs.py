@@ -66,17 +66,26 @@ PLACEHOLDERS = tuple(key for key in Outputs.model_fields if key != "sources")
 def load(path: Path) -> Outputs:
     """Read an outputs.json."""
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise OutputsMissing(f"No cloud here: {path} does not exist. Start one with `make up`.") from None
     except (OSError, ValueError) as error:
         raise OutputsMissing(f"{path} cannot be read as JSON: {error}") from None
+    return parse(text, str(path))
+
+
+def parse(text: str, where: str) -> Outputs:
+    """Read the text of an outputs.json, or what `terraform output -json` says."""
+    try:
+        document = json.loads(text)
+    except ValueError as error:
+        raise OutputsMissing(f"{where} cannot be read as JSON: {error}") from None
     if isinstance(document, dict):
         document = {key: _unwrap(value) for key, value in document.items()}
     try:
         return Outputs.model_validate(document)
     except ValidationError as error:
-        raise OutputsMissing(f"{path} is no outputs.json: {describe(error)}") from None
+        raise OutputsMissing(f"{where} is no outputs.json: {describe(error)}") from None
 
 
 def save(outputs: Outputs, path: Path) -> None:

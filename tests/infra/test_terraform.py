@@ -1,0 +1,590 @@
+"""make plan, deploy and destroy: what is checked, shown, asked, applied and written, and one line for each mistake.
+
+Most of it with a Terraform made of Python, which says what the test wants it to say and notes how it was called; the
+rest with the real one, where it is installed, on a configuration that needs no provider.
+"""
+
+import io
+import json
+import os
+import shutil
+import signal
+import stat
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from moto import mock_aws
+
+from infra import layer, terraform
+from infra import outputs as outputs_file
+from infra.build import CHECKOUT
+from infra.local import deploy
+from infra.outputs import Outputs, Source
+from infra.terraform import Checkout
+
+ACCOUNT = "123456789012"
+"""Moto's."""
+
+OUTPUTS = deploy.outputs_of("http://127.0.0.1:1").model_copy(
+    update={
+        "endpoint_url": None,
+        "state_machine_arn": f"arn:aws:states:us-east-1:{ACCOUNT}:stateMachine:ferry-migrate",
+        "sources": {
+            "main": Source(bucket="made", region="us-west-2", account_id=ACCOUNT, topic_arn="arn"),
+            "old": Source(bucket="ours", region="us-west-2", account_id=ACCOUNT, topic_arn="arn", create=False),
+            "theirs": Source(bucket="their", region="us-west-2", account_id="2" * 12, topic_arn="arn", create=False),
+        },
+    }
+)
+
+FAKE = """#!{python}
+import json, os, signal, sys, time
+folder = {folder!r}
+words = sys.argv[1:]
+command = words[1] if words[0].startswith("-chdir=") else words[0]
+if command == "plan" and not any(word.startswith("-out=") for word in words):
+    command = "check"
+with open(folder + "/calls", "a") as calls:
+    calls.write(json.dumps([command, *words]) + "\\n")
+script = json.load(open(folder + "/script.json")).get(command, {{}})
+for word in words:
+    if word.startswith("-out="):
+        open(word[5:], "w").write("the plan")
+    if command == "apply" and word.endswith("/plan"):
+        assert open(word).read() == "the plan"
+if script.get("wait"):
+    interrupts = []
+    signal.signal(signal.SIGINT, lambda *_: interrupts.append(1))
+    open(folder + "/waiting", "w").close()
+    while not interrupts:
+        time.sleep(0.01)
+    # A second one would come at once.
+    time.sleep(0.2)
+    open(folder + "/interrupts", "w").write(str(len(interrupts)))
+sys.stderr.write(script.get("err", ""))
+sys.stdout.write(script.get("out", ""))
+sys.exit(script.get("code", 0))
+"""
+
+
+def rows(*messages: dict[str, Any]) -> str:
+    return "".join(json.dumps(message) + "\n" for message in messages)
+
+
+def planned(address: str, action: str) -> dict[str, Any]:
+    resource = {"addr": address, "resource_type": address.split(".")[0]}
+    return {"type": "planned_change", "change": {"resource": resource, "action": action}}
+
+
+def diagnostic(summary: str, detail: str, severity: str = "error", **more: Any) -> dict[str, Any]:
+    return {"type": "diagnostic", "diagnostic": {"severity": severity, "summary": summary, "detail": detail, **more}}
+
+
+def from_terraform(outputs: Outputs) -> str:
+    document = outputs.model_dump(exclude={"endpoint_url"})
+    return json.dumps({key: {"sensitive": False, "type": "string", "value": value} for key, value in document.items()})
+
+
+CREATED = {
+    "code": 2,
+    "out": rows(planned("aws_s3_bucket.target", "create"), planned("aws_sqs_queue.uploads", "create")),
+}
+GOOD: dict[str, dict[str, Any]] = {
+    "version": {"out": '{"terraform_version": "1.9.0"}'},
+    "plan": CREATED,
+    "show": {"out": "  # aws_s3_bucket.target will be created\n"},
+    "apply": {"out": rows({"type": "apply_complete", "@message": "aws_s3_bucket.target: Creation complete after 2s"})},
+    "output": {"out": from_terraform(OUTPUTS)},
+}
+
+
+@dataclass
+class World:
+    """A checkout, a Terraform in it, and what a command said."""
+
+    checkout: Checkout
+    folder: Path
+    capsys: pytest.CaptureFixture[str]
+    script: dict[str, dict[str, Any]] = field(default_factory=lambda: dict(GOOD))
+
+    def run(self, *arguments: str) -> tuple[int, str, list[str]]:
+        """A command's exit code, its output and the lines of its errors."""
+        (self.folder / "script.json").write_text(json.dumps(self.script))
+        code = terraform.main(arguments, self.checkout)
+        told = self.capsys.readouterr()
+        assert "Traceback" not in told.out + told.err
+        return code, told.out, told.err.splitlines()
+
+    def calls(self) -> list[list[str]]:
+        file = self.folder / "calls"
+        return [json.loads(row) for row in file.read_text().splitlines()] if file.exists() else []
+
+    def commands(self) -> list[str]:
+        return [call[0] for call in self.calls() if call[0] not in ("version", "check")]
+
+    @property
+    def outputs(self) -> Path:
+        return self.checkout.outputs
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Checkout:
+    """What the commands read of a checkout; the wheels of the layer are there."""
+    made = Checkout(tmp_path / "checkout")
+    made.configuration.mkdir(parents=True)
+    for file in (*terraform.WITHOUT_PROVIDER, "checks.tf"):
+        shutil.copy(CHECKOUT / "infra" / "aws" / file, made.configuration)
+    shutil.copy(CHECKOUT / "infra" / "functions.yaml", made.path / "infra")
+    made.distribution.mkdir()
+    wheels = layer.fetch_wheels()
+    (made.distribution / wheels.name).symlink_to(wheels)
+    return made
+
+
+@pytest.fixture
+def signed_in(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    for name in [name for name in os.environ if name.startswith(("AWS_", "TF_"))]:
+        monkeypatch.delenv(name)
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "test")
+    with mock_aws(config={"core": {"mock_credentials": False}}):
+        yield
+
+
+@pytest.fixture
+def world(
+    checkout: Checkout,
+    signed_in: None,  # noqa: ARG001 - it is in the environment
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> World:
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    fake = folder / "terraform"
+    fake.write_text(FAKE.format(python=sys.executable, folder=str(folder)))
+    fake.chmod(fake.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setenv("PATH", str(folder))
+    return World(checkout, folder, capsys)
+
+
+class Terminal(io.StringIO):
+    """Where somebody types."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_deployment_is_built_planned_shown_applied_and_written_down(world: World) -> None:
+    code, out, errors = world.run("deploy", "--yes")
+    assert (code, errors) == (0, [])
+    assert world.commands() == ["init", "plan", "show", "apply", "output"]
+    assert all(call[1] == f"-chdir={world.checkout.configuration}" for call in world.calls() if call[0] == "apply")
+    assert {path.stem for path in world.checkout.distribution.glob("*.zip")} >= {"starter", "layer"}
+    assert outputs_file.load(world.outputs) == OUTPUTS
+    told = out.index
+    assert told("# aws_s3_bucket.target will be created") < told(
+        f"Plan: 2 added, 0 changed, 0 replaced, 0 destroyed, in the account {ACCOUNT}."
+    )
+    assert told("Creation complete after 2s") < told("Deployed.")
+
+
+def test_what_is_left_for_a_person_is_said(world: World) -> None:
+    world.script["plan"] = {"code": 2, "out": rows(planned('aws_sns_topic_subscription.alerts["a@b.c"]', "create"))}
+    _, out, _ = world.run("deploy", "--yes")
+    steps = [line for line in out.splitlines() if line.startswith("Next: ")]
+    assert [step.split()[1] for step in steps] == ["confirm", ".venv/bin/ferry", "give", ".venv/bin/ferry"]
+    assert "ferry adopt ours," in steps[1]
+    assert "theirs" in steps[2]
+    assert "ferry upload" in steps[3]
+
+
+def test_nothing_to_change_asks_nothing_and_still_writes_the_outputs(world: World) -> None:
+    world.script["plan"] = {"code": 0}
+    code, out, _ = world.run("deploy")
+    assert code == 0
+    assert world.commands() == ["init", "plan", "output"]
+    assert "Nothing to change" in out
+    assert outputs_file.load(world.outputs) == OUTPUTS
+    assert "confirm" not in out
+
+
+def test_a_plan_changes_nothing(world: World) -> None:
+    code, out, _ = world.run("plan")
+    assert code == 0
+    assert world.commands() == ["init", "plan", "show"]
+    assert "Plan: 2 added" in out
+    assert not world.checkout.ferry.exists()
+
+
+def test_what_would_be_lost_is_said_last_of_all(world: World) -> None:
+    changes = [("aws_sqs_queue.uploads", "replace"), ("aws_kms_key.region", "delete"), ("aws_iam_role.x", "delete")]
+    world.script["plan"] = {"code": 2, "out": rows(*(planned(address, action) for address, action in changes))}
+    _, out, _ = world.run("plan")
+    assert out.splitlines()[-3:] == [
+        "! aws_sqs_queue.uploads is replaced: the messages in it would be lost",
+        "! aws_kms_key.region is destroyed: whatever is encrypted with it would be lost",
+        f"Plan: 0 added, 0 changed, 1 replaced, 2 destroyed, in the account {ACCOUNT}.",
+    ]
+
+
+@pytest.mark.parametrize("command", ["deploy", "destroy"])
+def test_without_a_terminal_it_has_to_be_told_yes(world: World, command: str) -> None:
+    code, _, errors = world.run(command)
+    assert code == 1
+    assert errors == ["Nothing was changed: there is no terminal to ask at. Say YES=1 (or --yes) to apply the plan."]
+    assert "apply" not in world.commands()
+    assert not world.outputs.exists()
+
+
+@pytest.mark.parametrize(("typed", "applied"), [("yes\n", True), ("y\n", False), ("\n", False), ("", False)])
+def test_only_yes_is_taken_for_yes(world: World, monkeypatch: pytest.MonkeyPatch, typed: str, applied: bool) -> None:
+    monkeypatch.setattr(sys, "stdin", Terminal(typed))
+    code, out, errors = world.run("deploy")
+    assert "Deploy this? Only `yes`" in out
+    assert ("apply" in world.commands()) == applied
+    assert (code, errors) == ((0, []) if applied else (1, ["Nothing was changed."]))
+
+
+def test_the_rules_are_checked_and_laid_where_terraform_takes_them(world: World) -> None:
+    rules = world.checkout.configuration / "migration.yaml"
+    written = world.checkout.distribution / "migration.json"
+    rules.write_text("rules:\n  - prefix: a/\n    mode: move\n")
+    assert world.run("plan")[0] == 0
+    assert json.loads(written.read_text())["rules"][0]["rule"]["decided_by"] == "migration.yaml:2"
+    rules.unlink()
+    assert world.run("plan")[0] == 0
+    assert not written.exists()
+
+
+def test_mistakes_in_the_rules_are_told_line_by_line_before_terraform_does_anything(world: World) -> None:
+    rules = world.checkout.configuration / "migration.yaml"
+    rules.write_text("rules:\n  - prefix: a/\n    mood: move\n    mode: mov\n")
+    code, _, errors = world.run("deploy", "--yes")
+    assert code == 1
+    assert [error.partition(": ")[0] for error in errors] == [f"{rules}:3", f"{rules}:4"]
+    assert world.commands() == []
+
+
+def test_terraform_that_is_missing_is_one_line(world: World) -> None:
+    (world.folder / "terraform").unlink()
+    code, out, errors = world.run("deploy", "--yes")
+    assert (code, out) == (1, "")
+    assert errors == [
+        "terraform is not installed, or not on PATH. S3 Ferry needs 1.9 or newer: "
+        "https://developer.hashicorp.com/terraform/install"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("version", "refused"), [("1.8.5", True), ("0.15.0", True), ("1.10.0-rc1", False), ("2.0.0", False)]
+)
+def test_terraform_that_is_too_old_is_one_line(world: World, version: str, refused: bool) -> None:
+    world.script["version"] = {"out": json.dumps({"terraform_version": version})}
+    code, _, errors = world.run("plan")
+    assert code == int(refused)
+    assert [f"is Terraform {version}; S3 Ferry needs 1.9 or newer" in error for error in errors] == [True] * refused
+
+
+@pytest.mark.parametrize("said", ["Terraform v0.11", "{}", ""])
+def test_something_else_that_is_called_terraform_is_one_line(world: World, said: str) -> None:
+    world.script["version"] = {"out": said}
+    code, _, errors = world.run("plan")
+    assert code == 1
+    assert len(errors) == 1
+    assert "does not say which version it is" in errors[0]
+
+
+def test_no_credentials_are_one_line(world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.setenv(name, str(tmp_path / "absent"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    code, _, errors = world.run("deploy", "--yes")
+    assert code == 1
+    assert len(errors) == 1
+    assert errors[0].startswith("No AWS credentials to be had: ")
+    assert world.commands() == []
+
+
+class Expired(BaseHTTPRequestHandler):
+    """STS as it answers a token that is too old."""
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        body = b"<ErrorResponse><Error><Code>ExpiredToken</Code><Message>It expired</Message></Error></ErrorResponse>"
+        self.send_response(403)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None: ...
+
+
+def test_expired_credentials_are_one_line(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    with HTTPServer(("127.0.0.1", 0), Expired) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setenv("AWS_ENDPOINT_URL_STS", f"http://127.0.0.1:{server.server_port}")
+        code, _, errors = world.run("deploy", "--yes")
+        server.shutdown()
+    assert (code, errors) == (1, ["AWS refused the credentials: It expired. Sign in again."])
+
+
+def test_a_shell_that_is_set_up_for_an_embedded_cloud_is_refused(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:4566")
+    code, _, errors = world.run("deploy", "--yes")
+    assert code == 1
+    assert [error.startswith("AWS_ENDPOINT_URL leads this shell to http://127.0.0.1:4566") for error in errors] == [
+        True
+    ]
+    assert world.commands() == []
+
+
+def test_a_failing_init_is_one_line(world: World) -> None:
+    said = (
+        "╷\n│ Error: Failed to query available provider packages\n│ \n│ Could not retrieve the list of versions\n"
+        "│ for provider hashicorp/aws\n│ \n│ To see which modules are there, run the following command:\n╵\n"
+    )
+    world.script["init"] = {"code": 1, "err": said}
+    code, _, errors = world.run("deploy", "--yes")
+    assert (code, errors) == (
+        1,
+        [
+            "terraform init failed: Failed to query available provider packages: Could not retrieve the list of "
+            "versions for provider hashicorp/aws"
+        ],
+    )
+
+
+@pytest.mark.parametrize(
+    ("message", "line"),
+    [
+        (
+            diagnostic(
+                "Resource precondition failed",
+                "sources: a and b overlap.",
+                range={"filename": "checks.tf", "start": {"line": 9}},
+            ),
+            "sources: a and b overlap.",
+        ),
+        (
+            diagnostic("Unsupported argument", "No\n\nsuch thing.", range={"filename": "kms.tf", "start": {"line": 7}}),
+            "infra/aws/kms.tf:7: Unsupported argument: No such thing.",
+        ),
+        (
+            diagnostic("creating S3 Bucket", "BucketAlreadyExists", address="aws_s3_bucket.target"),
+            "aws_s3_bucket.target: creating S3 Bucket: BucketAlreadyExists",
+        ),
+    ],
+    ids=["own-rule", "syntax", "from-aws"],
+)
+def test_each_error_of_a_plan_is_one_line(world: World, message: dict[str, Any], line: str) -> None:
+    world.script["plan"] = {"code": 1, "out": rows(message, message, {"type": "version"})}
+    code, _, errors = world.run("deploy", "--yes")
+    assert (code, errors) == (1, [line])
+    assert "apply" not in world.commands()
+
+
+def test_what_is_no_json_is_told_when_nothing_else_is(world: World) -> None:
+    world.script["plan"] = {"code": 1, "out": "panic:\n  out of memory\n"}
+    assert world.run("plan")[2] == ["panic: out of memory"]
+    world.script["plan"] = {"code": 11}
+    assert world.run("plan")[2] == ["it ended with 11"]
+
+
+def test_warnings_are_shown(world: World) -> None:
+    where = {"filename": "terraform.tfvars", "start": {"line": 2}}
+    world.script["plan"] = {
+        "code": 0,
+        "out": rows(diagnostic("Value for undeclared variable", "nmae", "warning", range=where)),
+    }
+    code, out, _ = world.run("plan")
+    assert code == 0
+    assert "! infra/aws/terraform.tfvars:2: Value for undeclared variable: nmae" in out.splitlines()
+
+
+def test_an_apply_that_fails_says_why_and_how_to_go_on(world: World) -> None:
+    said = rows(diagnostic("creating SQS Queue", "denied", address="aws_sqs_queue.uploads"))
+    world.script["apply"] = {"code": 1, "out": said}
+    code, _, errors = world.run("deploy", "--yes")
+    assert code == 1
+    assert errors == [
+        "aws_sqs_queue.uploads: creating SQS Queue: denied",
+        "Mend that and run `make deploy` again: it goes on from there.",
+    ]
+    assert not world.outputs.exists()
+
+
+def test_outputs_that_are_not_the_agreed_ones_are_one_line(world: World) -> None:
+    world.script["output"] = {"out": "{}"}
+    code, _, errors = world.run("deploy", "--yes")
+    assert code == 1
+    assert [error.startswith("What `terraform output` says is no outputs.json: name: ") for error in errors] == [True]
+    assert not world.outputs.exists()
+
+
+@pytest.mark.parametrize("left", ["cloud.json", "outputs.json"])
+def test_an_embedded_cloud_is_never_overwritten(world: World, left: str) -> None:
+    world.checkout.ferry.mkdir()
+    outputs_file.save(OUTPUTS.model_copy(update={"endpoint_url": "http://127.0.0.1:4566"}), world.checkout.ferry / left)
+    before = (world.checkout.ferry / left).read_bytes()
+    code, _, errors = world.run("deploy", "--yes")
+    assert code == 1
+    assert len(errors) == 1
+    assert world.calls() == []
+    assert (world.checkout.ferry / left).read_bytes() == before
+
+
+def test_a_deployment_is_destroyed_and_its_outputs_removed(world: World) -> None:
+    world.checkout.ferry.mkdir()
+    outputs_file.save(OUTPUTS, world.outputs)
+    world.script["plan"] = {"code": 2, "out": rows(planned("aws_s3_bucket.target", "delete"))}
+    code, out, errors = world.run("destroy", "--yes")
+    assert (code, errors) == (0, [])
+    assert world.commands() == ["init", "plan", "show", "apply"]
+    assert "-destroy" in next(call for call in world.calls() if call[0] == "plan")
+    assert "! aws_s3_bucket.target is destroyed: the objects in it would be lost" in out
+    assert [bucket for bucket in ("made", "ours", "their") if f"ferry unadopt {bucket}`" in out] == ["ours", "their"]
+    assert not world.outputs.exists()
+
+
+def test_nothing_to_destroy_is_said_and_an_embedded_cloud_left(world: World) -> None:
+    world.checkout.ferry.mkdir()
+    outputs_file.save(OUTPUTS.model_copy(update={"endpoint_url": "http://127.0.0.1:4566"}), world.outputs)
+    world.script["plan"] = {"code": 0}
+    code, out, _ = world.run("destroy")
+    assert code == 0
+    assert "Nothing is deployed." in out
+    assert world.outputs.exists()
+
+
+def test_a_bucket_that_is_not_empty_stops_the_destruction_and_says_what_to_do(world: World) -> None:
+    world.checkout.ferry.mkdir()
+    outputs_file.save(OUTPUTS, world.outputs)
+    said = rows(
+        diagnostic("deleting S3 Bucket (x)", "api error BucketNotEmpty: not empty", address="aws_s3_bucket.target")
+    )
+    world.script["apply"] = {"code": 1, "out": said}
+    code, _, errors = world.run("destroy", "--yes")
+    assert code == 1
+    assert "force_destroy = true" in errors[1]
+    assert world.outputs.exists()
+
+
+def test_ctrl_c_goes_to_terraform_once_which_ends_what_it_began(world: World) -> None:
+    world.script["apply"] = {"wait": True, "code": 1, "out": rows(diagnostic("Interrupted", "stopped"))}
+
+    def interrupt() -> None:
+        while not (world.folder / "waiting").exists():
+            time.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=interrupt, daemon=True).start()
+    code, _, errors = world.run("deploy", "--yes")
+    assert code == 130
+    assert errors == ["terraform apply was stopped; what it had done is in Terraform's state. Run it again to go on."]
+    assert (world.folder / "interrupts").read_text() == "1"
+    assert not world.outputs.exists()
+
+
+@pytest.mark.parametrize("arguments", [(), ("apply",), ("deploy", "--force"), ("plan", "--yes"), ("deploy", "destroy")])
+def test_a_wrong_call_is_one_line_and_exit_2(world: World, arguments: tuple[str, ...]) -> None:
+    code, _, errors = world.run(*arguments)
+    assert (code, errors) == (2, [terraform.USAGE])
+    assert world.calls() == []
+
+
+# The real one.
+
+real = pytest.mark.skipif(shutil.which("terraform") is None, reason="terraform is not installed here")
+
+WITHOUT_AWS = """
+locals {
+  account = "123456789012"
+}
+resource "terraform_data" "target" {
+  input = local.target_bucket
+}
+"""
+
+
+@pytest.fixture
+def real_world(
+    checkout: Checkout,
+    signed_in: None,  # noqa: ARG001 - it is in the environment
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> World:
+    monkeypatch.setenv("TF_CLI_CONFIG_FILE", os.devnull)
+    outputs = "".join(f'output "{key}" {{\n  value = local.values.{key}\n}}\n' for key in outputs_file.PLACEHOLDERS)
+    (checkout.configuration / "account.tf").write_text(WITHOUT_AWS + outputs)
+    return World(checkout, tmp_path, capsys)
+
+
+@real
+def test_the_real_terraform_deploys_changes_nothing_twice_and_destroys(real_world: World) -> None:
+    code, out, errors = real_world.run("deploy", "--yes")
+    assert (code, errors) == (0, [])
+    assert "Plan: 2 added, 0 changed, 0 replaced, 0 destroyed" in out
+    assert "terraform_data.target: Creation complete" in out
+    outputs = outputs_file.load(real_world.outputs)
+    assert (outputs.target_bucket, outputs.endpoint_url) == ("ferry-target-123456789012-us-east-1", None)
+    again = real_world.run("deploy")
+    assert (again[0], "Nothing to change" in again[1]) == (0, True)
+    (real_world.checkout.configuration / "terraform.tfvars").write_text('target_bucket = "another-name"\n')
+    assert real_world.run("deploy")[2][0].startswith("Nothing was changed: there is no terminal")
+    assert real_world.run("deploy", "--yes")[0] == 0
+    assert outputs_file.load(real_world.outputs).target_bucket == "another-name"
+    code, out, _ = real_world.run("destroy", "--yes")
+    assert (code, "2 destroyed" in out) == (0, True)
+    assert not real_world.outputs.exists()
+    assert "Nothing is deployed." in real_world.run("destroy")[1]
+
+
+@real
+def test_wrong_values_are_told_by_file_and_line_without_credentials(
+    real_world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    (real_world.checkout.configuration / "terraform.tfvars").write_text(
+        'name = "Ferry"\nsources = { main = { region = "us-west-9" } }\n'
+    )
+    code, _, errors = real_world.run("deploy", "--yes")
+    assert code == 1
+    assert sorted(error[:47] for error in errors) == [
+        "infra/aws/terraform.tfvars:1: name: 'Ferry' mus",
+        "infra/aws/terraform.tfvars:2: sources: main: 'u",
+    ]
+
+
+@real
+def test_rules_that_move_need_versions_at_the_target(real_world: World) -> None:
+    (real_world.checkout.configuration / "migration.yaml").write_text("rules:\n  - prefix: a/\n    mode: move\n")
+    (real_world.checkout.configuration / "terraform.tfvars").write_text("target_versioning = false\n")
+    code, _, errors = real_world.run("plan")
+    assert code == 1
+    assert len(errors) == 1
+    assert "target_versioning: infra/aws/migration.yaml moves objects (migration.yaml:2)" in errors[0]
+
+
+@real
+def test_a_provider_that_cannot_be_had_is_one_line(real_world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    empty = real_world.folder / "no-providers"
+    empty.mkdir()
+    settings = real_world.folder / "terraform.rc"
+    settings.write_text(f'provider_installation {{\n  filesystem_mirror {{\n    path = "{empty}"\n  }}\n}}\n')
+    monkeypatch.setenv("TF_CLI_CONFIG_FILE", str(settings))
+    shutil.copy(CHECKOUT / "infra" / "aws" / "versions.tf", real_world.checkout.configuration)
+    code, _, errors = real_world.run("deploy", "--yes")
+    assert code == 1
+    assert len(errors) == 1
+    assert errors[0].startswith("terraform init failed: Failed to query available provider packages: Could not ")
