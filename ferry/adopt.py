@@ -20,7 +20,7 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote_plus
+from urllib.parse import quote_plus, unquote_plus
 
 from botocore.exceptions import ClientError
 
@@ -61,6 +61,8 @@ class Notification:
     events: frozenset[str]
     prefix: str
     suffix: str
+    """As keys have them, not as filters are written."""
+
     told: dict[str, Any] = field(compare=False, repr=False)
     """As S3 told it, and as it is written back."""
 
@@ -96,7 +98,7 @@ class Mine:
     def notification(self, key: str, source: Source) -> Notification:
         """What tells the deployment of the source's uploads."""
         rules = [
-            {"Name": name, "Value": value}
+            {"Name": name, "Value": encoded(value)}
             for name, value in (("prefix", source.prefix), ("suffix", source.suffix))
             if value
         ]
@@ -199,6 +201,14 @@ def merged(before: Configuration, wanted: Sequence[Notification], mine: Mine, bu
     return Configuration(foreign.notifications | frozenset(wanted), foreign.event_bridge)
 
 
+def encoded(text: str) -> str:
+    """A prefix or suffix as a filter is written, the same as Terraform's: a space is a `+`, and all but the safe
+    characters are percent-encoded ("Configuring event notifications using object key name filtering" and "Naming Amazon
+    S3 objects", Amazon S3 User Guide).
+    """
+    return quote_plus(text, safe="/!*'()")
+
+
 def overlap(one: Notification, other: Notification) -> bool:
     """S3's rule: no event in common, unless the prefixes or the suffixes have no key in common.
 
@@ -206,8 +216,8 @@ def overlap(one: Notification, other: Notification) -> bool:
     """
     return (
         any(_same_event(a, b) for a in one.events for b in other.events)
-        and _one_begins(unquote_plus(one.prefix), unquote_plus(other.prefix))
-        and _one_begins(unquote_plus(one.suffix)[::-1], unquote_plus(other.suffix)[::-1])
+        and _one_begins(one.prefix, other.prefix)
+        and _one_begins(one.suffix[::-1], other.suffix[::-1])
     )
 
 
@@ -370,7 +380,7 @@ def configuration(told: dict[str, Any]) -> Configuration:
 def _notification(kind: str, told: dict[str, Any]) -> Notification:
     # S3 tells a filter's names as Prefix and Suffix, and may tell one of no characters.
     rules = told.get("Filter", {}).get("Key", {}).get("FilterRules", [])
-    values = {rule.get("Name", "").lower(): rule.get("Value", "") for rule in rules}
+    values = {rule.get("Name", "").lower(): unquote_plus(rule.get("Value", "")) for rule in rules}
     return Notification(
         kind=kind,
         id=told.get("Id", ""),

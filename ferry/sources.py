@@ -1,10 +1,4 @@
-"""The buckets whose uploads a deployment moves, and which of their uploads. Reads nothing but the outputs.
-
-A filter's prefix and suffix are written as S3 wants them: a space as `+`, other special characters
-percent-encoded ("Configuring event notifications using object key name filtering", Amazon S3 User Guide).
-"""
-
-from urllib.parse import unquote_plus
+"""The buckets whose uploads a deployment moves, and which of their uploads. Reads nothing but the outputs."""
 
 from infra.outputs import Outputs, Source
 
@@ -27,7 +21,7 @@ def of(outputs: Outputs) -> dict[str, Source]:
 
 def selects(source: Source, key: str) -> bool:
     """Whether the source tells of uploads to this key."""
-    return key.startswith(unquote_plus(source.prefix)) and key.endswith(unquote_plus(source.suffix))
+    return key.startswith(source.prefix) and key.endswith(source.suffix)
 
 
 def selection(prefix: str, suffix: str) -> str:
