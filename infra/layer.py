@@ -50,8 +50,7 @@ def package(wheels: Path) -> bytes:
 
 def fetch_wheels(distribution: Path = zips.DISTRIBUTION) -> Path:
     """The folder of the pinned wheels, downloaded unless they are there; those of other requirements are removed."""
-    digest = hashlib.sha256(REQUIREMENTS.read_bytes()).hexdigest()[:_HASH_DIGITS]
-    folder = distribution / f"wheels-{digest}"
+    folder = folder_of_wheels(distribution)
     if not folder.is_dir():
         distribution.mkdir(parents=True, exist_ok=True)
         _download(folder)
@@ -59,6 +58,11 @@ def fetch_wheels(distribution: Path = zips.DISTRIBUTION) -> Path:
         if stale != folder:
             shutil.rmtree(stale, ignore_errors=True)
     return folder
+
+
+def folder_of_wheels(distribution: Path) -> Path:
+    """Where the wheels of today's requirements are, or will be."""
+    return distribution / f"wheels-{hashlib.sha256(REQUIREMENTS.read_bytes()).hexdigest()[:_HASH_DIGITS]}"
 
 
 def _belongs(name: str) -> bool:

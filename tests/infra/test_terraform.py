@@ -136,15 +136,13 @@ class World:
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Checkout:
-    """What the commands read of a checkout; the wheels of the layer are there."""
+    """What the commands read of a checkout; the folder of the layer's wheels is there, and empty, to save time."""
     made = Checkout(tmp_path / "checkout")
     made.configuration.mkdir(parents=True)
     for file in (*terraform.WITHOUT_PROVIDER, "checks.tf"):
         shutil.copy(CHECKOUT / "infra" / "aws" / file, made.configuration)
     shutil.copy(CHECKOUT / "infra" / "functions.yaml", made.path / "infra")
-    made.distribution.mkdir()
-    wheels = layer.fetch_wheels()
-    (made.distribution / wheels.name).symlink_to(wheels)
+    layer.folder_of_wheels(made.distribution).mkdir(parents=True)
     return made
 
 
