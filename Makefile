@@ -1,6 +1,6 @@
 # Every target works on a machine with Python >= 3.11 and make: what it needs it sets up first.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test soak up down build lint typecheck check asl fix clean
+.PHONY: help setup demo test e2e soak up down build plan deploy destroy lint typecheck check asl diagram fix clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -17,11 +17,14 @@ export FERRY_FILE = $(call given,FILE)
 export FERRY_KEY = $(call given,KEY)
 export FERRY_PORT = $(call given,PORT)
 export FERRY_RULES = $(call given,RULES)
+export FERRY_TEST_OUTPUTS = $(call given,OUTPUTS)
+YES_GIVEN = $(if $(filter 1 yes true,$(call given,YES)),--yes)
 
 help: ## Show this list
-	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z0-9]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(READY) $(CHECKS) ## Make .venv with everything that is needed, and nothing else
+	@$(BIN)/python -m infra.layer
 
 $(READY):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "S3 Ferry needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) -V)"; exit 1; }
@@ -47,6 +50,10 @@ demo: $(READY) ## Move a real file through a cloud of its own: make demo [FILE=p
 test: $(READY) ## Run every test, with coverage
 	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --cov --cov-report=term
 
+e2e: $(READY) ## Run the end-to-end tests here, or against a deployment on AWS: make e2e [OUTPUTS=path]
+	@if test -n "$$FERRY_TEST_OUTPUTS"; then $(BIN)/python -m pytest -n 0 tests/e2e; \
+	else $(BIN)/python -m pytest -n 2 --dist loadfile tests/e2e; fi
+
 soak: $(READY) ## Move a 6 GB object, and try 5,000 random cases and every order with faults: an hour or two
 	@FERRY_SOAK=1 $(BIN)/python -m pytest -n 0 tests/e2e/test_large_objects.py
 	@FERRY_SOAK=1 FERRY_CASES=$${FERRY_CASES:-5000} $(BIN)/python -m pytest -n 2 --dist loadfile tests/model tests/properties
@@ -57,11 +64,23 @@ up: $(READY) ## Start the embedded cloud in the background: make up [PORT=n] [RU
 down: $(READY) ## Stop the embedded cloud
 	@$(BIN)/ferry down
 
-build: $(READY) ## Build dist/<function>.zip, the same bytes each time
+build: $(READY) ## Build dist/<function>.zip and dist/layer.zip, the same bytes each time
 	@$(BIN)/python -m infra.build
+
+plan: $(READY) ## Show what `make deploy` would change on AWS, change nothing
+	@$(BIN)/python -m infra.terraform plan
+
+deploy: $(READY) ## Deploy to AWS, after showing what changes and asking: make deploy [YES=1]
+	@$(BIN)/python -m infra.terraform deploy $(YES_GIVEN)
+
+destroy: $(READY) ## Take the deployment on AWS away, after showing and asking: make destroy [YES=1]
+	@$(BIN)/python -m infra.terraform destroy $(YES_GIVEN)
 
 asl: $(READY) ## Render the state machine to statemachine/migrate.asl.json
 	@$(BIN)/python -m statemachine.render
+
+diagram: $(READY) ## Draw the resources of infra/aws in docs/resources.md
+	@$(BIN)/python -m infra.diagram
 
 lint: $(READY) ## Check style, change nothing
 	@$(BIN)/ruff check .
@@ -70,14 +89,19 @@ lint: $(READY) ## Check style, change nothing
 typecheck: $(READY) ## Check types, strictly
 	@$(BIN)/mypy
 
-check: lint typecheck ## Check style, types and the state machine, change nothing
+check: lint typecheck $(CHECKS) ## Check style, types, the state machine and the Terraform, change nothing
 	@$(BIN)/python -m statemachine.check
+	@if command -v terraform > /dev/null; then terraform fmt -check -recursive infra/aws; \
+	else echo "terraform is not installed here: the format of infra/aws is not checked"; fi
+	@.venv-tools/bin/checkov --config-file infra/aws/.checkov.yaml -d infra/aws
 
 fix: $(READY) ## Format, and mend what can be mended by itself
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
+	@if command -v terraform > /dev/null; then terraform fmt -recursive infra/aws; fi
 
 clean: ## Remove everything that was built or installed here
 	@test ! -x $(BIN)/ferry || $(BIN)/ferry down
-	@rm -rf .venv .venv-tools dist .ferry .coverage .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info build
+	@test -e .ferry/outputs.json || rm -rf .ferry
+	@rm -rf .venv .venv-tools dist infra/aws/.terraform .coverage .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info build
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
