@@ -39,9 +39,8 @@ resource "aws_kms_alias" "region" {
   target_key_id = each.value.key_id
 }
 
-# In the policy of a key, the resource "*" is that key ("Key policies in AWS KMS", AWS KMS Developer Guide). An ARN that matches
-# the key does as well ("Configure AWS KMS keys", AWS Control Tower User Guide): KMS would refuse a policy that did not let its
-# own account change it again.
+# In the policy of a key, the resource "*" is that key, and a statement without it has no effect ("Creating a key policy", AWS
+# KMS Developer Guide).
 data "aws_iam_policy_document" "key" {
   for_each = var.create_kms_keys ? local.regions_in_use : []
 
@@ -82,10 +81,16 @@ data "aws_iam_policy_document" "key" {
       "kms:UpdateAlias",
       "kms:UpdateKeyDescription",
     ]
-    resources = ["arn:aws:kms:${each.key}:${local.account}:key/*"]
+    resources = ["*"]
     principals {
       type        = "AWS"
       identifiers = ["arn:aws:iam::${local.account}:root"]
+    }
+    # The same once more, in the words of KMS: a request of this account ("kms:CallerAccount", the same guide).
+    condition {
+      test     = "StringEquals"
+      variable = "kms:CallerAccount"
+      values   = [local.account]
     }
   }
 
