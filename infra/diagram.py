@@ -120,6 +120,9 @@ THINGS = {
 }
 """What the statements of functions.yaml are about, by their resources."""
 
+WITHOUT_RESOURCE = {"glue:ListCrawls": "aws_glue_crawler.target"}
+"""What actions are about that take no resource, so that their statement says `*`."""
+
 NAME = re.compile(r"(?<![\w.])((?:data\.)?aws_\w+|local)\.(\w+)")
 PLACES = {"source": "source regions", "target": "target region", "every": "each region"}
 
@@ -331,21 +334,24 @@ class Picture:
         """What a function may do, by its statements in functions.yaml; its event source has an arrow of its own."""
         changed: dict[str, bool] = {}
         for statement in function.statements:
+            changes = any(CHANGES.search(action) for action in statement.actions)
             for resource in statement.resources:
-                thing = self._thing(key, resource)
-                changes = any(CHANGES.search(action) for action in statement.actions)
-                changed[thing] = changed.get(thing, False) or changes
+                for named in statement.actions if resource == "*" else [resource]:
+                    thing = self._thing(key, named)
+                    changed[thing] = changed.get(thing, False) or changes
         for thing, changes in changed.items():
             if thing != "aws_sqs_queue.uploads":
                 yield Arrow(_function(key), thing) if changes else Arrow(thing, _function(key), dotted=True)
 
-    def _thing(self, key: str, resource: str) -> str:
-        for pattern, address in THINGS.items():
-            if re.search(pattern, resource):
-                if address not in self.resources:
-                    raise DeclarationInvalid(f"infra/diagram.py takes {resource} for {address}, which infra/aws lacks")
-                return address
-        raise DeclarationInvalid(f"infra/functions.yaml: {key}: infra/diagram.py does not know what {resource} is")
+    def _thing(self, key: str, named: str) -> str:
+        """What a statement names, by a resource or by an action that takes none."""
+        found = [address for pattern, address in THINGS.items() if re.search(pattern, named)]
+        address = WITHOUT_RESOURCE.get(named) or next(iter(found), None)
+        if address is None:
+            raise DeclarationInvalid(f"infra/functions.yaml: {key}: infra/diagram.py does not know what {named} is")
+        if address not in self.resources:
+            raise DeclarationInvalid(f"infra/diagram.py takes {named} for {address}, which infra/aws lacks")
+        return address
 
 
 def _mail(resource: Resource) -> list[str]:
