@@ -1,23 +1,25 @@
 """infra/functions.yaml: what each Lambda is and may do, read and checked.
 
-Raises DeclarationInvalid, naming the file and the key, for anything that would only show later otherwise: an
-unknown or missing key, a handler that is not the key's own module, a placeholder that is no key of
-outputs.json, a `*` for all actions. Reading it changes nothing.
+Raises DeclarationInvalid, naming the file, the line and the key, for anything that would only show later otherwise:
+an unknown, missing or repeated key, a handler that is not the key's own module, a placeholder that nobody fills, a
+`*` for all actions. Reading it changes nothing.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, RootModel, StringConstraints, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, RootModel, StringConstraints, ValidationError
 
 from infra.errors import DeclarationInvalid
-from infra.outputs import PLACEHOLDERS, describe
+from infra.outputs import PLACEHOLDERS
 
 DECLARATION = Path(__file__).resolve().parent / "functions.yaml"
 PLACEHOLDER = re.compile(r"\$\{([^}]*)\}")
+TEMPLATE = re.compile(r"\$\{[^}]*\}?|%\{")
+"""All that Terraform's templatestring takes for something to be filled in."""
 
 FunctionKey = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
 Action = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]+:[A-Za-z]+$")]
@@ -53,28 +55,33 @@ class Function(_Strict):
 class Declaration(RootModel[dict[FunctionKey, Function]]):
     """The whole file."""
 
-    @model_validator(mode="after")
-    def _names_agree(self) -> "Declaration":
-        for key, function in self.root.items():
-            if function.handler != f"functions.{key}.handler":
-                raise ValueError(f"{key}.handler is {function.handler!r}, must be functions.{key}.handler")
-            for unknown in _placeholders(function) - set(PLACEHOLDERS):
-                raise ValueError(f"{key}: ${{{unknown}}} is no key of outputs.json")
-        return self
-
 
 def load(path: Path = DECLARATION) -> dict[str, Function]:
     """Read and check the declaration; the placeholders stay."""
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        document = yaml.safe_load(text)
     except OSError as error:
         raise DeclarationInvalid(f"{path} cannot be read: {error.strerror}") from None
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise DeclarationInvalid(f"{path} is no YAML: {' '.join(str(error).split())}") from None
     try:
-        return Declaration.model_validate(document).root
+        declared = Declaration.model_validate(document).root
     except ValidationError as error:
-        raise DeclarationInvalid(f"{path}: {describe(error)}") from None
+        wrong = [(tuple(problem["loc"]), problem["msg"]) for problem in error.errors(include_url=False)]
+    else:
+        wrong = [
+            ((key, "handler"), f"{function.handler!r} must be functions.{key}.handler")
+            for key, function in declared.items()
+            if function.handler != f"functions.{key}.handler"
+        ]
+    wrong += _repeated(root) if root else []
+    wrong += _unfilled(document)
+    if wrong:
+        told = (f"line {_line(root, loc)}: {'.'.join(map(str, loc)) or 'the file'}: {said}" for loc, said in wrong)
+        raise DeclarationInvalid(f"{path}: {'; '.join(told)}")
+    return declared
 
 
 def fill(function: Function, values: Mapping[str, str]) -> Function:
@@ -94,6 +101,43 @@ def fill(function: Function, values: Mapping[str, str]) -> Function:
     )
 
 
-def _placeholders(function: Function) -> set[str]:
-    texts = [*function.environment.values(), *(each for s in function.statements for each in s.resources)]
-    return {name for text in texts for name in PLACEHOLDER.findall(text)}
+Place = tuple[int | str, ...]
+
+
+def _unfilled(value: object, loc: Place = ()) -> list[tuple[Place, str]]:
+    """The texts with a placeholder that no deployment has a value for; Terraform would stumble over it."""
+    if isinstance(value, str):
+        return [
+            (loc, f"{found} is no key of outputs.json, so nobody fills it")
+            for found in TEMPLATE.findall(value)
+            if found not in {f"${{{key}}}" for key in PLACEHOLDERS}
+        ]
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [found for key, each in inner for found in _unfilled(each, (*loc, key))]
+
+
+def _repeated(node: yaml.Node, loc: Place = ()) -> list[tuple[Place, str]]:
+    """The keys that are there twice: YAML's reader silently takes the last."""
+    found: list[tuple[Place, str]] = []
+    seen: set[str] = set()
+    for key, value in _children(node):
+        if isinstance(node, yaml.MappingNode) and str(key) in seen:
+            found.append(((*loc, key), "it is there twice"))
+        seen.add(str(key))
+        found += _repeated(value, (*loc, key))
+    return found
+
+
+def _line(node: yaml.Node | None, loc: Place) -> int:
+    """Where a key is; of one that is missing, where it should be."""
+    for step in loc:
+        # The last of a key that is there twice.
+        node = dict(_children(node)).get(step, node) if node else None
+    return int(node.start_mark.line) + 1 if node else 1
+
+
+def _children(node: yaml.Node) -> Iterator[tuple[int | str, yaml.Node]]:
+    if isinstance(node, yaml.MappingNode):
+        yield from ((str(key.value), value) for key, value in node.value)
+    elif isinstance(node, yaml.SequenceNode):
+        yield from enumerate(node.value)

@@ -44,13 +44,22 @@ def statement(**changed: object) -> dict[str, Any]:
         ({"starter": {**GOOD, "timeout_seconds": "60"}}, "starter.timeout_seconds: Input should be a valid int"),
         ({"starter": {**GOOD, "memory_mb": 64}}, "starter.memory_mb: Input should be greater than"),
         ({"starter": {**GOOD, "environment": {"PORT": 1}}}, "starter.environment.PORT: Input should be a valid"),
-        ({"starter": {**GOOD, "environment": {"BUCKET": "${source_bukket}"}}}, r"starter: \$\{source_bukket\} is"),
-        ({"starter": statement(resources=["${}"])}, r"starter: \$\{\} is no key of outputs.json"),
+        (
+            {"starter": {**GOOD, "environment": {"BUCKET": "${source_bukket}"}}},
+            r"starter.environment.BUCKET: \$\{source_bukket\} is no key of outputs.json, so nobody fills it",
+        ),
+        (
+            {"starter": statement(resources=["${}"])},
+            r"starter.statements.0.resources.0: \$\{\} is no key of outputs.json",
+        ),
+        ({"starter": statement(resources=["${sources}"])}, r"\$\{sources\} is no key of outputs.json"),
+        ({"starter": statement(resources=["${name"])}, r"starter.statements.0.resources.0: \$\{name is no key"),
+        ({"starter": statement(resources=["%{ if true }"])}, r"starter.statements.0.resources.0: %\{ is no key"),
         ({"starter": statement(actions=["*"])}, "starter.statements.0.actions.0: String should match"),
         ({"starter": statement(actions=["s3:*"])}, "starter.statements.0.actions.0: String should match"),
         ({"starter": statement(resources=[])}, "starter.statements.0.resources: List should have at least 1"),
         ({"starter": statement(effect="Deny")}, "starter.statements.0.effect: Extra inputs"),
-        ({"other": GOOD}, "other.handler is 'functions.starter.handler', must be functions.other.handler"),
+        ({"other": GOOD}, "other.handler: 'functions.starter.handler' must be functions.other.handler"),
         ([GOOD], "the file: Input should be a valid dictionary"),
         (None, "the file: Input should be a valid dictionary"),
     ],
@@ -61,6 +70,28 @@ def test_what_is_wrong_is_named_with_file_and_key(document: object, message: str
         functions.load(path)
     assert str(raised.value).startswith(str(path))
     assert "\n" not in str(raised.value)
+
+
+def test_what_is_wrong_is_named_with_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "functions.yaml"
+    path.write_text(
+        "starter:\n"
+        "  handler: functions.starter.handler\n"
+        "  memory_mb: 256\n"
+        "  environment:\n"
+        "    QUEUE: ${queue}\n"
+        "  statements: []\n"
+        "  memory_mb: 512\n"
+        "  retries: 3\n"
+    )
+    with pytest.raises(DeclarationInvalid) as raised:
+        functions.load(path)
+    assert sorted(str(raised.value).removeprefix(f"{path}: ").split("; ")) == [
+        "line 2: starter.timeout_seconds: Field required",
+        "line 5: starter.environment.QUEUE: ${queue} is no key of outputs.json, so nobody fills it",
+        "line 7: starter.memory_mb: it is there twice",
+        "line 8: starter.retries: Extra inputs are not permitted",
+    ]
 
 
 def test_a_missing_file_and_broken_yaml_are_one_line_each(tmp_path: Path) -> None:
