@@ -1,6 +1,36 @@
-"""For every test: no credentials are looked for on the network."""
+"""For every test: no credentials are looked for on the network, and what libraries make again and again is made once.
+
+Lines are traced in the functions' own tests alone (tests/unit), which reach nearly all of them: tracing makes every
+line of every library several times slower, and the other tests run mostly those.
+"""
 
 import os
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import botocore.session
+import moto.core.models
+import pytest
 
 # Else botocore asks the instance metadata service at 169.254.169.254 where it finds no credentials.
 os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
+
+TRACED = Path(__file__).parent / "unit"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Trace no lines outside of tests/unit."""
+    for item in items:
+        if TRACED not in item.path.parents:
+            item.add_marker(pytest.mark.no_cover)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _once() -> Iterator[None]:
+    """Have each service's model read once a process, not once a session of boto3, and moto leave `requests` alone."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(botocore.session, "create_loader", cache(botocore.session.create_loader))
+        # Thousands of patterns for every mock_aws, for a library that nothing here sends by.
+        patch.setattr(moto.core.models, "RESPONSES_METHODS", [])
+        yield

@@ -15,9 +15,6 @@ from tests.model.explorer import KEY, SOURCE, TARGET, Actor, Explored, Explorer,
 from tests.model.player import Player
 from tests.model.s3 import S3, Bucket, Versioning
 
-# Tracing lines takes half the time, and every line is shown by other tests.
-pytestmark = pytest.mark.no_cover
-
 VERSIONINGS: tuple[Versioning, ...] = ("Enabled", "Suspended", "Never")
 MIB = 1024**2
 SOAK = "FERRY_SOAK" in os.environ

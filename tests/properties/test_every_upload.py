@@ -31,9 +31,6 @@ from tests.properties.faults import KINDS, Faults
 from tests.workflow.conftest import MOTO, World
 from tests.workflow.machine import Machine
 
-# Tracing lines doubles the time, and every line is shown by other tests.
-pytestmark = pytest.mark.no_cover
-
 CASES = int(os.environ.get("FERRY_CASES", "200"))
 CASES_OF_ONE_ENGINE = 100
 """The engine keeps every execution for ever, so it is made anew now and then."""
