@@ -7,6 +7,7 @@ rest with the real one, where it is installed, on a configuration that needs no 
 import io
 import json
 import os
+import re
 import shutil
 import signal
 import stat
@@ -562,6 +563,24 @@ def test_wrong_values_are_told_by_file_and_line_without_credentials(
         "infra/aws/terraform.tfvars:1: name: 'Ferry' mus",
         "infra/aws/terraform.tfvars:2: sources: main: 'u",
     ]
+
+
+def examples() -> dict[str, str]:
+    """The examples of values, each without its `#`, by their first words."""
+    text = (CHECKOUT / "infra" / "aws" / "terraform.tfvars.example").read_text(encoding="utf-8")
+    found = re.findall(r"\n\n((?:# .*\n)+)", text)
+    return {
+        code[2:].partition(" =")[0] + str(number): code[2:].replace("\n# ", "\n") for number, code in enumerate(found)
+    }
+
+
+@real
+@pytest.mark.parametrize("example", examples().values(), ids=examples())
+def test_every_example_of_values_is_accepted(real_world: World, example: str) -> None:
+    (real_world.checkout.configuration / "terraform.tfvars").write_text(example)
+    code, out, errors = real_world.run("plan")
+    assert (code, errors) == (0, [])
+    assert "undeclared" not in out
 
 
 @real
