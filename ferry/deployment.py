@@ -35,6 +35,10 @@ FOLDER = ".ferry"
 OUTPUTS = "outputs.json"
 CONNECT_SECONDS = 5
 ATTEMPTS = 5
+PACED, PACED_ATTEMPTS = "stepfunctions", 10
+"""Thousands of executions are read by calls of which Step Functions admits a few a second: only a client that keeps to
+that pace comes through ("Retries" in the Boto3 documentation, adaptive mode)."""
+
 
 CREDENTIALS_MISSING = (
     exceptions.NoCredentialsError,
@@ -56,6 +60,7 @@ CREDENTIALS_REFUSED = {
     "TokenRefreshRequired",
     "UnrecognizedClientException",
 }
+REGION_DISABLED = {"InvalidAccessKeyId", "InvalidClientTokenId", "InvalidToken", "UnrecognizedClientException"}
 
 
 def home() -> Path:
@@ -139,10 +144,15 @@ class Deployment:
         return client
 
     def _make_client(self, service: str, region: str, attempts: int | None = None) -> Any:
-        attempts = attempts or (ATTEMPTS if self.on_aws else 2)
+        retries: dict[str, Any] = {
+            "mode": "standard",
+            "total_max_attempts": attempts or (ATTEMPTS if self.on_aws else 2),
+        }
+        if self.on_aws and service == PACED:
+            retries = {"mode": "adaptive", "total_max_attempts": PACED_ATTEMPTS}
         settings: dict[str, Any] = {
             "connect_timeout": CONNECT_SECONDS,
-            "retries": {"mode": "standard", "total_max_attempts": attempts},
+            "retries": retries,
             "max_pool_connections": 16,
         }
         if not self.on_aws:
@@ -217,6 +227,10 @@ def explain(error: exceptions.BotoCoreError | exceptions.ClientError | Boto3Erro
         told = error.response["Error"]
         code, message = told.get("Code", "Unknown"), told.get("Message", "")
         if code in CREDENTIALS_REFUSED:
-            return f"{deployment} refused the credentials: {message or code}. Sign in again."
+            # A region that is not enabled answers just so ("AWS Regions", AWS Account Management Reference Guide).
+            region = (
+                " Or the account has not enabled the region." if deployment == "AWS" and code in REGION_DISABLED else ""
+            )
+            return f"{deployment} refused the credentials: {message or code}. Sign in again.{region}"
         return f"{error.operation_name} at {deployment} failed: {code}: {message}"
     return str(error)

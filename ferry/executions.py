@@ -43,7 +43,12 @@ EXECUTION_ENDED = {
     "ExecutionAborted": "ABORTED",
 }
 READERS = 8
-"""So many executions are read at a time: Step Functions throttles these calls by account and region."""
+"""So many executions are read at a time. Step Functions throttles these calls by account and region, so the client has
+to find its pace: DescribeExecution 10 to 15 a second, GetExecutionHistory 20, ListExecutions 2 to 5, once the first
+hundreds are used up ("Step Functions service quotas", AWS Step Functions Developer Guide)."""
+
+LIST_PAGE = 1000
+"""The most that ListExecutions gives at once; 100 by itself."""
 
 
 @dataclass(frozen=True)
@@ -141,11 +146,10 @@ def list_summaries(
     """All executions, or those of some statuses, newest first; at most `limit` of each status."""
     found: list[Summary] = []
     for status in statuses or (None,):
-        arguments: dict[str, Any] = {"stateMachineArn": state_machine_arn}
+        paging = {"PageSize": min(limit or LIST_PAGE, LIST_PAGE)} | ({"MaxItems": limit} if limit else {})
+        arguments: dict[str, Any] = {"stateMachineArn": state_machine_arn, "PaginationConfig": paging}
         if status:
             arguments["statusFilter"] = status
-        if limit:
-            arguments["PaginationConfig"] = {"MaxItems": limit}
         pages = client.get_paginator("list_executions").paginate(**arguments)
         found += [
             Summary(

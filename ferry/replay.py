@@ -21,6 +21,7 @@ import hashlib
 import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -43,7 +44,10 @@ NO_SUCH_CALL = {"InvalidAction", "UnknownOperationException", "UnknownOperation"
 NOT_REDRIVABLE = NO_SUCH_CALL | {"ExecutionNotRedrivable"}
 REASON = "reason"
 SET_ASIDE_SECONDS = 300
-"""So long are the dead letters that were read hidden from others, while they are moved."""
+"""So long are the dead letters that were read hidden from others, while they are moved; half of it is for reading."""
+
+MOVERS = 8
+"""So many are moved at a time: each takes two calls, and after an outage there are thousands."""
 
 
 def check_request(names: Sequence[str], *, failed: bool) -> None:
@@ -174,9 +178,11 @@ def return_dead_letters(deployment: Deployment) -> list[str]:
     """Put dead letters and what SNS could not deliver back into the queue, and say so; nothing where there is none."""
     said: list[str] = []
     for box in _letter_boxes(deployment):
-        letters = _move_each(deployment, box)
+        letters, left = _move_each(deployment, box)
         if letters:
             said.append(f"{box.count(len(letters))} put back into the queue.")
+        if left:
+            said.append(f"{box.count(left)} left, since it took too long: replay again in a few minutes.")
         reasons = Counter(reason for message in letters if (reason := _reason(message)))
         if reasons:
             said.append(f"{reasons.total()} of them will most likely come back, for nothing can be made of them:")
@@ -195,10 +201,17 @@ def _letter_boxes(deployment: Deployment) -> list[LetterBox]:
     return boxes
 
 
-def _move_each(deployment: Deployment, box: LetterBox) -> list["MessageTypeDef"]:
-    """Move the letters one by one; stopped midway, the rest is in its place again when it is visible again."""
+def _move_each(deployment: Deployment, box: LetterBox) -> tuple[list["MessageTypeDef"], int]:
+    """Move the letters; gives those that were moved, and how many were read but not moved in time.
+
+    Stopped midway, the rest is in its place again when it is visible again.
+    """
+    deadline = time.monotonic() + SET_ASIDE_SECONDS
     letters = _set_aside(deployment, box)
-    for message in letters:
+
+    def move(message: "MessageTypeDef") -> bool:
+        if time.monotonic() > deadline:
+            return False
         # Sent first: what comes twice starts nothing twice, but what is deleted first may be lost.
         deployment.sqs.send_message(
             QueueUrl=deployment.outputs.queue_url,
@@ -208,14 +221,19 @@ def _move_each(deployment: Deployment, box: LetterBox) -> list["MessageTypeDef"]
             },
         )
         box.client.delete_message(QueueUrl=box.url, ReceiptHandle=message["ReceiptHandle"])
-    return letters
+        return True
+
+    with ThreadPoolExecutor(MOVERS) as pool:
+        were_moved = list(pool.map(move, letters))
+    moved = [message for message, was_moved in zip(letters, were_moved, strict=True) if was_moved]
+    return moved, len(letters) - len(moved)
 
 
 def _set_aside(deployment: Deployment, box: LetterBox) -> list["MessageTypeDef"]:
     """Read all letters before the first is moved, since a bad one is back before the last was read."""
     letters: dict[str, MessageTypeDef] = {}
-    # Later those read first are visible again. What was not read by then is left for the next replay.
-    deadline = time.monotonic() + SET_ASIDE_SECONDS
+    # What was not read by then is left for the next replay.
+    deadline = time.monotonic() + SET_ASIDE_SECONDS / 2
     while time.monotonic() < deadline:
         seen = len(letters)
         letters |= {message["MessageId"]: message for message in _receive(deployment, box)}

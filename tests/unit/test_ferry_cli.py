@@ -213,7 +213,11 @@ def test_the_outputs_are_found_from_any_folder_of_the_checkout(tmp_path: Path, m
         (exceptions.NoCredentialsError(), "No AWS credentials"),
         (exceptions.ProfileNotFound(profile="x"), "No AWS credentials"),
         (exceptions.UnauthorizedSSOTokenError(), "No AWS credentials"),
-        (refusal("ExpiredTokenException", message="expired"), "refused the credentials: expired"),
+        (refusal("ExpiredTokenException", message="expired"), "refused the credentials: expired. Sign in again."),
+        (
+            refusal("UnrecognizedClientException", message="bad"),
+            "Sign in again. Or the account has not enabled the region",
+        ),
         (refusal("AccessDeniedException", "ListExecutions", "not you"), "ListExecutions at AWS failed: AccessDenied"),
         (exceptions.ConnectTimeoutError(endpoint_url="https://x"), "AWS does not answer"),
         (exceptions.ParamValidationError(report="bad"), "bad"),

@@ -166,7 +166,7 @@ def test_all_pages_are_listed_newest_first() -> None:
     client = boto3.client("stepfunctions", "us-east-1", aws_access_key_id="test", aws_secret_access_key="test")
     item = {"executionArn": "arn:a", "stateMachineArn": MACHINE, "name": "a", "status": "FAILED", "startDate": BEGIN}
     later = item | {"executionArn": "arn:b", "name": "b", "startDate": BEGIN + timedelta(hours=1)}
-    asked = {"stateMachineArn": MACHINE, "statusFilter": "FAILED"}
+    asked = {"stateMachineArn": MACHINE, "statusFilter": "FAILED", "maxResults": 1000}
     with Stubber(client) as stub:
         stub.add_response("list_executions", {"executions": [item], "nextToken": "more"}, asked)
         stub.add_response("list_executions", {"executions": [later]}, asked | {"nextToken": "more"})
