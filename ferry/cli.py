@@ -196,7 +196,7 @@ def explain(
         subject.explain(key, _read_rules(rules), None, as_json=json)
         return
     with opened(outputs) as deployment:
-        subject.explain(key, subject.deployed_rules(deployment), deployment.outputs.target_bucket, as_json=json)
+        subject.explain(key, subject.deployed_rules(deployment), deployment.outputs, as_json=json)
 
 
 BucketArgument = Annotated[str, typer.Argument(help="The name of a bucket.")]

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from ferry import screen
+from ferry import screen, sources
 from ferry.deployment import Deployment
 from ferry.graph import facts
 from ferry.listing import write_json
@@ -20,6 +20,7 @@ from functions.common.models import GRADES, Rule
 from functions.common.rules import NO_RULES, KeyRule, Rules, TargetKeyImpossible, decide
 from functions.common.tabular import not_catalogued_reason
 from infra import collisions
+from infra.outputs import Outputs
 
 SOME_BYTES = 1
 STYLES = {"copy": "green", "move": "cyan", "exclude": "yellow", "dead_letter": "red"}
@@ -31,7 +32,8 @@ class Explanation:
     """What would happen to a key. `number` is that of the deciding rule, None where none matches.
 
     `rule` is None for a key that is excluded, or set aside for the `reason`. `others` are further source keys
-    that go to the same target key.
+    that go to the same target key. `sources` are those whose filters take the key, None where the deployment does not
+    name its sources, or none is asked.
     """
 
     key: str
@@ -40,10 +42,18 @@ class Explanation:
     rule: Rule | None
     reason: str | None
     others: tuple[str, ...]
+    sources: tuple[str, ...] | None = None
+
+    @property
+    def untold(self) -> bool:
+        """Whether no source tells of such an upload, so that nothing is asked of the rules."""
+        return self.sources == ()
 
     @property
     def outcome(self) -> str:
         """In a word: copy, move, exclude or dead_letter."""
+        if self.untold:
+            return "exclude"
         if self.rule:
             return self.rule.mode
         return "dead_letter" if self.reason else "exclude"
@@ -66,9 +76,10 @@ class Explanation:
         return not_catalogued_reason(self.target_key, SOME_BYTES)
 
 
-def explain(key: str, rules: Rules, target_bucket: str | None, *, as_json: bool) -> None:
-    """Say what would happen to a key."""
-    found = explanation(key, rules)
+def explain(key: str, rules: Rules, outputs: Outputs | None, *, as_json: bool) -> None:
+    """Say what would happen to a key, in a deployment or by rules alone."""
+    found = explanation(key, rules, outputs)
+    target_bucket = outputs.target_bucket if outputs else None
     if as_json:
         write_json(document(found, target_bucket))
     else:
@@ -92,8 +103,8 @@ def deployed_rules(deployment: Deployment) -> Rules:
         raise Problem(f"What is at s3://{bucket}/{key} are no rules of this release: deploy again.") from None
 
 
-def explanation(key: str, rules: Rules) -> Explanation:
-    """Decide for a key as the starter does."""
+def explanation(key: str, rules: Rules, outputs: Outputs | None = None) -> Explanation:
+    """Decide for a key as the starter does, if a source tells of it."""
     rule, reason = None, None
     try:
         rule = decide(rules, key)
@@ -103,25 +114,35 @@ def explanation(key: str, rules: Rules) -> Explanation:
     number = None if deciding is None else rules.rules.index(deciding) + 1
     target = (rule.target_key or key) if rule else None
     others = [each for each in collisions.sources_of(rules, target) if each != key] if target else []
-    return Explanation(key, rules, number, rule, reason, tuple(others))
+    taken_by = None
+    if outputs and outputs.sources is not None:
+        taken_by = tuple(name for name, source in sources.of(outputs).items() if sources.selects(source, key))
+    return Explanation(key, rules, number, rule, reason, tuple(others), taken_by)
 
 
 def document(found: Explanation, target_bucket: str | None) -> dict[str, Any]:
     """What `--json` tells."""
-    rule, key_rule = found.rule, found.key_rule
+    rule = None if found.untold else found.rule
     told: dict[str, Any] = {
         "key": found.key,
         "outcome": found.outcome,
-        "reason": found.reason,
-        "rule": found.number,
-        "decided_by": key_rule.rule.decided_by if key_rule else found.rules.default.decided_by,
+        "reason": None if found.untold else found.reason,
+        "sources": None if found.sources is None else list(found.sources),
+        "rule": None if found.untold else found.number,
+        "decided_by": _decided_by(found),
         "target_bucket": target_bucket if rule else None,
         "target_key": found.target_key if rule else None,
-        "same_target_key": list(found.others),
+        "same_target_key": list(found.others) if rule else [],
         "not_catalogued_reason": found.no_table_because if rule else None,
     }
     decision = {name: None for name in Rule.model_fields if name not in told}
     return told | (rule.model_dump(mode="json", include=set(decision)) if rule else decision)
+
+
+def _decided_by(found: Explanation) -> str:
+    if found.untold:
+        return "sources"
+    return found.key_rule.rule.decided_by if found.key_rule else found.rules.default.decided_by
 
 
 def picture(found: Explanation, target_bucket: str | None) -> RenderableType:
@@ -132,6 +153,11 @@ def picture(found: Explanation, target_bucket: str | None) -> RenderableType:
         Text(),
     ]
     grid = facts()
+    if found.untold:
+        grid.add_row(
+            "Upload", screen.line("no source of the deployment tells of this key, by their prefixes and suffixes")
+        )
+        return Group(*rows, grid)
     if found.rule is None:
         none = "no copy and no execution is made of it"
         grid.add_row(
@@ -143,6 +169,8 @@ def picture(found: Explanation, target_bucket: str | None) -> RenderableType:
     grid.add_row("Target", screen.line(where, (found.target_key, "bold" if rule.target_key else "")))
     for other in found.others:
         grid.add_row(Text("But", "yellow"), screen.line(f"{other} would go there as well, and the later upload win"))
+    if found.sources is not None:
+        grid.add_row("Uploaded", screen.line(f"to the bucket of {' or '.join(found.sources)}"))
     grid.add_row("Source", screen.line(_source(rule)))
     grid.add_row("Proof", screen.line(_proof(rule)))
     grid.add_row("Storage", screen.line(f"class {rule.storage_class}" if rule.storage_class else "the source's class"))
@@ -152,11 +180,13 @@ def picture(found: Explanation, target_bucket: str | None) -> RenderableType:
 
 
 def _by(found: Explanation) -> str:
+    if found.untold:
+        return "by the filters of the sources"
     rule, many = found.key_rule, len(found.rules.rules)
     if rule is None:
         return f"no rule of {many} is for it" if many else "there are no rules"
-    whose = " and ".join([f"prefix {rule.prefix}"] * bool(rule.prefix) + [f"suffix {rule.suffix}"] * bool(rule.suffix))
-    return f"by rule {found.number} of {many} ({whose or 'every key'}), {rule.rule.decided_by}"
+    whose = sources.selection(rule.prefix, rule.suffix)
+    return f"by rule {found.number} of {many} ({whose}), {rule.rule.decided_by}"
 
 
 def _source(rule: Rule) -> str:

@@ -17,7 +17,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
-from ferry import executions, screen
+from ferry import executions, screen, sources
 from ferry.deployment import Deployment
 from ferry.executions import Summary
 from ferry.explain import deployed_rules, explanation
@@ -66,7 +66,14 @@ def upload(deployment: Deployment, file: Path, key: str | None) -> None:
 
 
 def why_left_out(deployment: Deployment, key: str) -> str | None:
-    """In words, why the deployed rules start no execution for a key; None where they do, or cannot be read."""
+    """In words, why no execution comes of a key, by the source's filter or the deployed rules; None where one does, or
+    the rules cannot be read.
+    """
+    outputs = deployment.outputs
+    main = [each for each in sources.of(outputs).values() if each.bucket == outputs.source_bucket]
+    if main and not any(sources.selects(each, key) for each in main):
+        taken = " or ".join(sources.selection(each.prefix, each.suffix) for each in main)
+        return f"The bucket tells only of keys with {taken}: no execution and no copy is made of it."
     try:
         found = explanation(key, deployed_rules(deployment))
     except (Problem, BotoCoreError, ClientError):

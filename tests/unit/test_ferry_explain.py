@@ -15,9 +15,11 @@ from ferry.problems import Problem
 from functions.common.models import Rule
 from functions.common.rules import KeyRule, Renaming, Rules
 from infra import outputs as outputs_file
+from infra.outputs import Outputs, Source
 from tests.unit.ferry_fakes import outputs
 
 BUCKET = "ferry-target-us-east-1"
+HERE = outputs()
 MOVED = Rule(
     decided_by="m.yaml:9",
     mode="move",
@@ -41,14 +43,16 @@ STRIPPED = Rules(
 )
 
 
-def told(key: str, capsys: pytest.CaptureFixture[str], rules: Rules = RULES, bucket: str | None = BUCKET) -> list[str]:
+def told(key: str, capsys: pytest.CaptureFixture[str], rules: Rules = RULES, where: Outputs | None = HERE) -> list[str]:
     """The lines that a person reads, with one space where there are many."""
-    explain.explain(key, rules, bucket, as_json=False)
+    explain.explain(key, rules, where, as_json=False)
     return [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
 
 
-def document(key: str, capsys: pytest.CaptureFixture[str], rules: Rules = RULES) -> dict[str, Any]:
-    explain.explain(key, rules, BUCKET, as_json=True)
+def document(
+    key: str, capsys: pytest.CaptureFixture[str], rules: Rules = RULES, where: Outputs | None = HERE
+) -> dict[str, Any]:
+    explain.explain(key, rules, where, as_json=True)
     answer: dict[str, Any] = json.loads(capsys.readouterr().out)
     return answer
 
@@ -101,7 +105,7 @@ def test_whether_it_is_catalogued_is_told_by_the_targets_key(
 
 def test_no_checks_at_all_are_told_as_none(capsys: pytest.CaptureFixture[str]) -> None:
     rules = Rules(rules=(KeyRule(rule=Rule(checks=[], mode="move", minimum_grade="bytes")),))
-    rows = told("a/b.csv", capsys, rules, bucket=None)
+    rows = told("a/b.csv", capsys, rules, where=None)
     assert rows[1] == "MOVED by rule 1 of 1 (every key), default"
     assert {"Target a/b.csv", "Table yes; checks: none", "Proof bytes"} <= set(rows)
     assert "Source is deleted after the proof, in a versioned bucket by a delete marker" in rows
@@ -136,6 +140,7 @@ def test_as_json_it_is_the_starters_decision_and_what_surrounds_it(capsys: pytes
         "key": "in/2026/a.csv",
         "outcome": "move",
         "reason": None,
+        "sources": None,
         "rule": 2,
         "decided_by": "m.yaml:9",
         "target_bucket": BUCKET,
@@ -267,3 +272,45 @@ def test_what_is_no_key_is_wrong_usage(
     monkeypatch.setenv("FERRY_OUTPUTS", str(path))
     assert cli.run(["explain", *arguments]) == 2
     assert said in capsys.readouterr().err
+
+
+def of_sources(**filters: tuple[str, str]) -> Outputs:
+    """A deployment whose sources have these prefixes and suffixes, each in a region of its own."""
+    topic = "arn:aws:sns:{}:000000000000:ferry-uploads"
+    return outputs(
+        sources={
+            name: Source(
+                bucket=f"bucket-{number}",
+                region=region,
+                account_id="000000000000",
+                prefix=prefix,
+                suffix=suffix,
+                topic_arn=topic.format(region),
+            )
+            for number, (region, (name, (prefix, suffix))) in enumerate(
+                zip(("us-west-2", "eu-west-1", "ap-south-1"), filters.items(), strict=False)
+            )
+        }
+    )
+
+
+def test_of_several_sources_those_are_told_whose_filters_take_the_key(capsys: pytest.CaptureFixture[str]) -> None:
+    where = of_sources(main=("", ""), europe=("in/", ".csv"), asia=("asia/", ""))
+    assert "Uploaded to the bucket of main or europe" in told("in/2026/a.csv", capsys, where=where)
+    answer = document("in/2026/a.csv", capsys, where=where)
+    assert (answer["outcome"], answer["sources"]) == ("move", ["main", "europe"])
+
+
+def test_a_key_that_no_source_tells_of_is_left_alone_whatever_the_rules_say(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    where = of_sources(europe=("in/", ".csv"), asia=("asia/", ""))
+    assert told("in/2026/a.json", capsys, where=where) == [
+        "in/2026/a.json",
+        "LEFT ALONE by the filters of the sources",
+        "",
+        "Upload no source of the deployment tells of this key, by their prefixes and suffixes",
+    ]
+    answer = document("in/2026/a.json", capsys, where=where)
+    assert (answer["outcome"], answer["sources"], answer["decided_by"]) == ("exclude", [], "sources")
+    assert {answer[name] for name in ("target_bucket", "target_key", "rule", "mode", "reason")} == {None}

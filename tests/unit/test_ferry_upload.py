@@ -15,6 +15,7 @@ from ferry.problems import UsageProblem
 from ferry.upload import check_file, check_key, default_key, find_execution, send, upload, why_left_out
 from functions.common.models import Rule
 from functions.common.rules import KeyRule, Renaming, Rules
+from infra.outputs import Source
 from tests.unit.ferry_fakes import HASH, FakeDeployment, FakeStepFunctions, document, event, refusal, source
 
 BUCKET = "ferry-source-us-west-2"
@@ -163,6 +164,22 @@ def test_a_key_that_the_rules_leave_out_is_told_at_once(
     assert said in out
     assert "ferry list" not in out
     assert s3.get_object(Bucket=BUCKET, Key=key)["Body"].read() == file.read_bytes()
+
+
+def test_a_key_that_the_main_bucket_does_not_tell_of_is_told_at_once(s3: Any) -> None:
+    entry = Source(bucket=BUCKET, region="us-west-2", account_id="1", prefix="in/", topic_arn="arn:topic")
+    other = entry.model_copy(update={"suffix": ".csv", "prefix": "x/"})
+    elsewhere = entry.model_copy(update={"bucket": "another", "prefix": ""})
+    cloud = FakeDeployment(
+        {"s3": s3, "lambda": FakeLambda()}, sources={"main": entry, "more": other, "else": elsewhere}
+    )
+    said = why_left_out(cloud, "out/a.csv")
+    assert said == (
+        "The bucket tells only of keys with prefix in/ or prefix x/ and suffix .csv: "
+        "no execution and no copy is made of it."
+    )
+    assert why_left_out(cloud, "in/a.tmp") is None
+    assert why_left_out(cloud, "x/a.csv") is None
 
 
 @pytest.mark.parametrize(
