@@ -15,7 +15,6 @@ import re
 import shutil
 import signal
 import subprocess
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -67,10 +66,9 @@ class Report:
 
     exit_code: int = SUCCEEDED
 
-    def count(self, *actions: str) -> int:
-        """How many resources these actions befall."""
-        found = Counter(change.action for change in self.changes)
-        return sum(found[action] for action in actions)
+    def count(self, action: str) -> int:
+        """How many resources this befalls."""
+        return sum(change.action == action for change in self.changes)
 
 
 def find_terraform() -> str:
@@ -190,6 +188,8 @@ def _in_one_line(diagnostic: Any) -> str:
     # Of the project's own rules the variable or the source is named in the text, so only the given value's place helps.
     if place.get("filename") and not (own and str(place["filename"]).endswith(".tf")):
         where = f"infra/aws/{place['filename']}:{place['start']['line']}: "
+    if diagnostic.get("severity") == "warning":
+        detail = detail.split("\n\n")[0]
     address = diagnostic.get("address")
     text = detail.split(CHECKED_BY)[0] if own else ": ".join(part for part in (address, summary, detail) if part)
     return " ".join(f"{where}{text}".split())

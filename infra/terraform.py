@@ -50,6 +50,9 @@ LOST_WITH = {
 }
 """What goes with a resource that is destroyed or replaced."""
 
+SIGNS = {"create": "+", "update": "~", "replace": "-/+", "delete": "-"}
+"""As Terraform writes them."""
+
 BUCKET_NOT_EMPTY = "BucketNotEmpty"
 EMPTY_IT = (
     "A bucket still has objects. Empty it, or set force_destroy = true in infra/aws/terraform.tfvars, `make deploy`, "
@@ -88,8 +91,10 @@ def plan(checkout: Checkout) -> None:
     """Show what a deployment would change."""
     terraform, account = _prepare(checkout)
     with tempfile.TemporaryDirectory() as folder:
-        report = _plan(terraform, Path(folder) / "plan")
-    _say(_summary(report, f"in the account {account}"))
+        report, text = _plan(terraform, Path(folder) / "plan")
+    if text:
+        _say(f"{text}\n")
+    _say(_summary(report, account))
 
 
 def deploy(checkout: Checkout, yes: bool) -> None:
@@ -98,8 +103,8 @@ def deploy(checkout: Checkout, yes: bool) -> None:
     terraform, account = _prepare(checkout)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "plan"
-        report = _plan(terraform, file)
-        _say(_summary(report, f"in the account {account}"))
+        report, text = _plan(terraform, file)
+        _show(checkout, report, text, account)
         if report.exit_code:
             _confirm("Deploy this?", yes)
             _apply(terraform, file, "Mend that and run `make deploy` again: it goes on from there.")
@@ -118,13 +123,13 @@ def destroy(checkout: Checkout, yes: bool) -> None:
     terraform, account = _prepare(checkout)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "plan"
-        report = _plan(terraform, file, "-destroy")
+        report, text = _plan(terraform, file, "-destroy")
         if not report.exit_code:
             _say("Nothing is deployed.")
         else:
             for line in _still_connected(checkout):
                 _say(f"! {line}")
-            _say(_summary(report, f"in the account {account}"))
+            _show(checkout, report, text, account)
             _confirm("Destroy all of this?", yes)
             _apply(terraform, file, "Mend that and run `make destroy` again: it goes on from there.")
             _say("Destroyed.")
@@ -234,32 +239,41 @@ def _sign_in() -> str:
     return caller["Account"]
 
 
-def _plan(terraform: Terraform, file: Path, *options: str) -> Report:
-    """Make a plan, and show it in Terraform's own words."""
+def _plan(terraform: Terraform, file: Path, *options: str) -> tuple[Report, str]:
+    """Make a plan; what it would do, and the same in Terraform's own words."""
     report = terraform.stream("plan", *options, f"-out={file}", "-detailed-exitcode")
     for warning in report.warnings:
         _say(f"! {warning}")
     if report.errors:
         raise TerraformFailed("\n".join(report.errors))
-    if report.exit_code:
-        colour = [] if sys.stdout.isatty() else ["-no-color"]
-        _say(terraform.run("show", *colour, str(file)).rstrip())
-    return report
+    return report, terraform.run("show", "-no-color", str(file)).strip() if report.exit_code else ""
 
 
-def _summary(report: Report, where: str) -> str:
+def _show(checkout: Checkout, report: Report, text: str, account: str) -> None:
+    """Show a plan resource by resource: Terraform's own words for it are thousands of lines."""
+    for change in report.changes:
+        if change.action in SIGNS:
+            _say(f"{SIGNS[change.action]:>3} {change.address}")
+    if text:
+        written = checkout.distribution / "plan.txt"
+        write_whole(written, f"{text}\n")
+        _say(f"\nIn Terraform's own words: {written}")
+    _say(_summary(report, account))
+
+
+def _summary(report: Report, account: str) -> str:
     """What a plan comes to, and what would be lost."""
     if not report.exit_code:
-        return f"Nothing to change {where}."
-    kinds = {"added": ("create",), "changed": ("update",), "replaced": ("replace",), "destroyed": ("delete",)}
-    counts = ", ".join(f"{report.count(*actions)} {name}" for name, actions in kinds.items())
+        return f"Nothing to change in the account {account}."
+    kinds = {"added": "create", "changed": "update", "replaced": "replace", "destroyed": "delete"}
+    counts = ", ".join(f"{report.count(action)} {name}" for name, action in kinds.items())
     lost = [
         f"! {change.address} is {'replaced' if change.action == 'replace' else 'destroyed'}: "
         f"{LOST_WITH[change.kind]} would be lost"
         for change in report.changes
         if change.action in ("replace", "delete") and change.kind in LOST_WITH
     ]
-    return "\n".join(["", *lost, f"Plan: {counts}, {where}."])
+    return "\n".join([*lost, f"Plan: {counts}, in the account {account}."])
 
 
 def _still_connected(checkout: Checkout) -> list[str]:
