@@ -353,6 +353,8 @@ class _Place:
 
 def _place(deployment: Deployment, bucket: str, entries: dict[str, Source]) -> _Place:
     outputs = deployment.outputs
+    if deployment.on_aws and outputs.sources is None:
+        raise Problem("This outputs.json does not tell of the deployment's sources: `make deploy` writes a new one.")
     made = [key for key, source in entries.items() if source.create]
     if made and deployment.on_aws:
         raise Problem(

@@ -103,9 +103,13 @@ def replay(deployment: Deployment, names: Sequence[str], *, failed: bool, restar
 def _named(deployment: Deployment, names: Sequence[str]) -> list[Failure]:
     """The failures of these names, each once; a Problem if one of them is none."""
     failures: dict[str, Failure] = {}
+    machine = deployment.outputs.state_machine_arn
+    ours = executions.execution_arn(machine, "")
     for name in names:
         arn = resolve(deployment, name)
-        summary, told = executions.describe(deployment.step_functions, deployment.outputs.state_machine_arn, arn)
+        if not arn.startswith(ours):
+            raise Problem(f"{name} is no execution of {machine.rpartition(':')[2]}. Nothing was done.")
+        summary, told = executions.describe(deployment.step_functions, machine, arn)
         if not summary.failed:
             raise Problem(f"{summary.name} is {summary.status}: only what failed can be replayed. Nothing was done.")
         failures[arn] = Failure(summary, told)

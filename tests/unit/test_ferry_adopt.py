@@ -517,6 +517,15 @@ def test_terraforms_own_bucket_is_left_to_terraform(command: Callable[..., None]
     assert fake.requests == []
 
 
+@pytest.mark.parametrize("command", [adopt, unadopt])
+def test_outputs_without_sources_are_no_word_about_whose_a_bucket_is(
+    command: Callable[..., None], fake: FakeS3
+) -> None:
+    with pytest.raises(Problem, match="does not tell of the deployment's sources"):
+        command(FakeDeployment(fake), outputs().source_bucket)
+    assert fake.requests == []
+
+
 def test_a_bucket_that_is_no_source_is_not_adopted(fake: FakeS3, deployment: FakeDeployment) -> None:
     with pytest.raises(Problem, match=rf"other-bucket is no source of the deployment ferry \(its sources: {BUCKET}\)"):
         adopt(deployment, "other-bucket")

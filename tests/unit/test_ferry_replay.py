@@ -56,6 +56,16 @@ def test_a_failure_is_started_anew_once(
     assert capsys.readouterr().out == "Nothing to replay.\n"
 
 
+def test_an_execution_of_another_workflow_is_left_alone(cloud: FakeDeployment, states: FakeStepFunctions) -> None:
+    other = states.add("theirs", "FAILED")
+    arn = other.arn.replace("ferry-migrate", "payroll")
+    states.executions[arn] = other
+    states.describe_execution = lambda **_: other.described() | {"executionArn": arn, "input": "{}"}  # type: ignore[method-assign]
+    with pytest.raises(Problem, match=r"payroll:theirs is no execution of ferry-migrate\. Nothing was done\."):
+        replay(cloud, [arn], failed=False, restart=False)
+    assert states.names == ["theirs", "theirs"]
+
+
 def test_a_replay_that_failed_is_replayed_under_the_next_number(
     cloud: FakeDeployment, states: FakeStepFunctions
 ) -> None:
