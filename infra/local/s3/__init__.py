@@ -16,6 +16,7 @@ from infra.local.s3 import (
     listings,
     locks,
     metadata,
+    owners,
     permissions,
     reading,
     tagging,
@@ -41,5 +42,6 @@ def install() -> None:
         # What a reader may not see, and what is refused at once, lies around all the rest.
         permissions,
         limits,
+        owners,
     ):
         subject.install()
