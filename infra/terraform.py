@@ -166,6 +166,8 @@ def _prepare(checkout: Checkout) -> tuple[Terraform, str]:
     _check_variables(terraform, checkout)
     account = _sign_in()
     build.build(checkout.distribution)
+    if not (checkout.configuration / ".terraform").exists():
+        _say("Terraform fetches its AWS provider, once: that takes minutes on a slow line")
     terraform.run("init", "-input=false", "-no-color")
     return terraform, account
 

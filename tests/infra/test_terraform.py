@@ -189,7 +189,7 @@ def test_a_deployment_is_built_planned_shown_applied_and_written_down(world: Wor
     assert {path.stem for path in world.checkout.distribution.glob("*.zip")} >= {"starter", "layer"}
     assert outputs_file.load(world.outputs) == OUTPUTS
     in_words = world.checkout.distribution / "plan.txt"
-    assert out.splitlines()[1:-1] == [
+    assert out.splitlines()[2:-1] == [
         "  + aws_s3_bucket.target",
         "  + aws_sqs_queue.uploads",
         "",
