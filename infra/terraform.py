@@ -11,7 +11,9 @@ Whatever goes wrong is a line on standard error for each mistake: exit 2 when it
 stopped, 1 for all else. Twice is harmless: Terraform finds nothing to change.
 """
 
+import json
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -40,6 +42,26 @@ WITHOUT_PROVIDER = ("variables.tf", "names.tf", "regions.tf", "declaration.tf")
 
 GIVEN = ("terraform.tfvars", "terraform.tfvars.json", "*.auto.tfvars", "*.auto.tfvars.json")
 """The files of values that Terraform loads by itself."""
+
+OBJECT_OF_SOURCES = r'variable "sources".*?type = map\(object\(\{(.*?)\}\)\)'
+
+KEYS_OF_SOURCES = """
+variable "sources" {
+  type    = any
+  default = {}
+
+  validation {
+    condition = try(length(flatten([
+      for source in values(var.sources) : setsubtract(keys(source), KNOWN)
+    ])) == 0, true)
+    error_message = "sources: ${join("; ", flatten([
+      for key, source in var.sources : [
+        for name in setsubtract(keys(source), KNOWN) : "${key}: there is no '${name}'"
+      ]
+    ]))}. Known are NAMES."
+  }
+}
+"""
 
 LOST_WITH = {
     "aws_s3_bucket": "the objects in it",
@@ -221,8 +243,26 @@ def _check_variables(terraform: Terraform, checkout: Checkout) -> None:
             copy.distribution.mkdir()
             shutil.copy(rules, copy.distribution)
         report = Terraform(terraform.binary, copy.configuration).stream("plan")
-    if report.errors:
-        raise TerraformFailed("\n".join(report.errors))
+        errors = [*report.errors, *_unknown_keys_of_sources(terraform, copy, values)]
+    if errors:
+        raise TerraformFailed("\n".join(errors))
+
+
+def _unknown_keys_of_sources(terraform: Terraform, checkout: Checkout, values: Sequence[Path]) -> list[str]:
+    """What is misspelt in a source: a `prefx` would be dropped without a word, and everything be moved.
+
+    Terraform drops what an object type does not name ("Type Constraints", Terraform's documentation: extra attributes
+    are discarded), so the values are looked at once more, as a variable of any type.
+    """
+    declared = re.search(OBJECT_OF_SOURCES, (checkout.configuration / "variables.tf").read_text(encoding="utf-8"), re.S)
+    known = re.findall(r"^\s*(\w+)\s*=", declared[1], re.MULTILINE) if declared else []
+    folder = checkout.path / "keys"
+    folder.mkdir()
+    for file in values:
+        shutil.copy(file, folder)
+    keys = KEYS_OF_SOURCES.replace("KNOWN", json.dumps(known)).replace("NAMES", ", ".join(known))
+    (folder / "variables.tf").write_text(keys, encoding="utf-8")
+    return Terraform(terraform.binary, folder).stream("plan").errors
 
 
 def _sign_in() -> str:

@@ -575,6 +575,22 @@ def test_wrong_values_are_told_by_file_and_line_without_credentials(
     ]
 
 
+@real
+def test_a_misspelt_key_of_a_source_is_told(real_world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    values = real_world.checkout.configuration / "terraform.tfvars"
+    source = '{ region = "us-west-2", prefx = "in/", sufix = ".csv" }'
+    told = "sources: a: there is no 'prefx'; a: there is no 'sufix'. Known are region, bucket, create, account_id, "
+    values.write_text(f'name = "ferry"\nsources = {{\n  a = {source}\n  b = {{ region = "eu-west-1" }}\n}}\n')
+    code, _, errors = real_world.run("plan")
+    assert (code, len(errors)) == (1, 1)
+    assert errors[0].startswith(f"infra/aws/terraform.tfvars:2: {told}")
+    values.unlink()
+    monkeypatch.setenv("TF_VAR_sources", f"{{ a = {source} }}")
+    code, _, errors = real_world.run("plan")
+    assert (code, len(errors)) == (1, 1)
+    assert errors[0].startswith(told)
+
+
 def examples() -> dict[str, str]:
     """The examples of values, each without its `#`, by their first words."""
     text = (CHECKOUT / "infra" / "aws" / "terraform.tfvars.example").read_text(encoding="utf-8")
