@@ -502,6 +502,7 @@ CALLS_OF_A_COPY = {
 """How many calls to S3 each call of the function makes, of an object of three parts."""
 
 
+@pytest.mark.no_cover  # A third of the file's time, and half of that for tracing what the others show.
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize(
     ("turn", "at"), [(turn, at) for turn, calls in CALLS_OF_A_COPY.items() for at in range(1, calls + 1)]
@@ -533,6 +534,7 @@ CALLS_OF_AN_END = 6
 """Two looks, one at the uploaded version, the abort, a look whether it is gone, and one for others."""
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("at", range(1, CALLS_OF_AN_END + 1))
 def test_a_copy_that_is_killed_while_it_is_given_up_leaves_no_upload_either(

@@ -202,6 +202,7 @@ def test_reading_reaches_the_grade_that_what_is_stored_allows(
     assert bool(sources) == (grade_of(way, minimum) == "bytes")
 
 
+@pytest.mark.no_cover  # Most of the file's time, and half of that for tracing what the others show.
 @pytest.mark.usefixtures("small_ranges")
 @pytest.mark.parametrize("minimum", ["readback", "bytes"])
 @pytest.mark.parametrize("way", READINGS)
