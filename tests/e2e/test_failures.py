@@ -6,6 +6,7 @@ These tests take permissions and code away, so they have a deployment to themsel
 
 import io
 import json
+import re
 import textwrap
 import uuid
 import zipfile
@@ -170,8 +171,9 @@ def test_a_crawler_that_fails(deployment: Deployed, folder: str) -> None:
     with deployment.policy_removed(f"{deployment.outputs.name}-crawler"):
         failures = failed(deployment, put(deployment, folder), "CrawlerFailed")
     for failure in failures:
-        assert failure.cause.startswith(
-            f"The crawler {deployment.outputs.crawler_name} failed 3 times, the last with: "
+        # The other execution may have started one more while this one looked away.
+        assert re.match(
+            f"The crawler {deployment.outputs.crawler_name} failed [34] times, the last with: ", failure.cause
         )
         assert "not authorized" in failure.cause
         assert failure.cause.endswith("Mend the crawler (its role, database or target), then replay.")
