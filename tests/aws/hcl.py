@@ -18,6 +18,12 @@ from infra.build import CHECKOUT
 AWS = CHECKOUT / "infra" / "aws"
 REFERENCE = re.compile(r"(?<![\w.])(data\.aws_\w+\.\w+|aws_\w+\.\w+|terraform_data\.\w+)")
 
+META = {"count", "depends_on", "for_each", "lifecycle"}
+"""Terraform's own arguments and blocks."""
+
+Nested = dict[str, tuple[set[str], Any]]
+"""By a nested block's name, its arguments and the blocks in it."""
+
 
 class Expression(str):
     """Terraform's own words; a text with ${...} in it counts as such."""
@@ -96,14 +102,46 @@ def text(address: str) -> str:
     raise AssertionError(f"{address} is not declared")
 
 
-def _parsed(kind: str) -> Iterator[tuple[str, list[str], dict[str, Any]]]:
+def kinds(group: str) -> set[str]:
+    """The kinds of resources, or of data sources, but for Terraform's own."""
+    return {block.type for block in blocks(group).values()} - {"terraform_data"}
+
+
+def given_to(group: str, kind: str) -> tuple[set[str], Nested]:
+    """The arguments, and the nested blocks, that any block of a kind is given."""
+    arguments, nested = _given([body for _, labels, body in _raw(group) if labels[0] == kind])
+    return arguments - META, {name: inner for name, inner in nested.items() if name not in META}
+
+
+def _given(bodies: list[dict[str, Any]]) -> tuple[set[str], Nested]:
+    arguments: set[str] = set()
+    inner: dict[str, list[dict[str, Any]]] = {}
+    for body in bodies:
+        for name, value in body.items():
+            if name == "dynamic":
+                for each in value:
+                    label = next(iter(each))
+                    inner.setdefault(label.strip('"'), []).extend(each[label]["content"])
+            elif isinstance(value, list) and value and isinstance(value[0], dict) and "__is_block__" in value[0]:
+                inner.setdefault(name, []).extend(value)
+            elif not name.startswith("__"):
+                arguments.add(name)
+    return arguments, {name: _given(found) for name, found in inner.items()}
+
+
+def _raw(kind: str) -> Iterator[tuple[str, list[str], dict[str, Any]]]:
     for path in sorted(AWS.glob("*.tf")):
         for block in _file(path.name).get(kind, []):
             labels, body = [], block
             while not body.get("__is_block__"):
                 ((label, body),) = body.items()
                 labels.append(label.strip('"'))
-            yield path.name, labels, _plain(body)
+            yield path.name, labels, body
+
+
+def _parsed(kind: str) -> Iterator[tuple[str, list[str], dict[str, Any]]]:
+    for file, labels, body in _raw(kind):
+        yield file, labels, _plain(body)
 
 
 @cache

@@ -1,5 +1,6 @@
 """Every declared function is deployed, with a role, a log group and time-outs; the workflow calls its steps only."""
 
+import importlib.metadata
 import json
 import re
 from typing import Any
@@ -35,6 +36,12 @@ def test_there_are_no_other_functions() -> None:
     assert [address for address in hcl.blocks("resource") if address.startswith("aws_lambda_function.")] == [
         "aws_lambda_function.function"
     ]
+
+
+def test_powertools_is_the_release_that_the_tests_ran_with() -> None:
+    given = re.search(r'powertools_version += "(.+)"', (hcl.AWS / "functions.tf").read_text(encoding="utf-8"))
+    assert given
+    assert given[1] == importlib.metadata.version("aws-lambda-powertools")
 
 
 def test_terraform_reads_the_whole_of_functions_yaml() -> None:

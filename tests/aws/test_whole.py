@@ -1,0 +1,367 @@
+"""The whole of infra/aws, planned and applied by the real terraform with a provider that asks nobody.
+
+It shows that the files fit together, with every way of setting the variables that changes what is made: no cycle,
+nothing unknown where it has to be known, no change when nothing changed. And it shows the policies that come out.
+"""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infra import functions
+from infra.build import CHECKOUT
+from infra.outputs import Outputs
+from tests.aws import hcl
+from tests.aws.evaluation import ACCOUNT
+
+PARTNER = "999999999999"
+KEY = f"arn:aws:kms:us-west-2:{PARTNER}:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+
+DEFAULT: dict[str, Any] = {}
+EVERYTHING: dict[str, Any] = {
+    "name": "n" * 20,
+    "create_kms_keys": True,
+    "alert_emails": ["a@b.example"],
+    "force_destroy": True,
+    "sources": {
+        "main": {"region": "us-west-2", "prefix": "m/"},
+        "near": {"region": "us-east-1", "prefix": "n/", "versioning": True},
+        "far": {"region": "eu-south-1", "prefix": "dt=1 /", "suffix": ".csv"},
+        "far-2": {"region": "eu-south-1", "prefix": "f2/"},
+        "partner": {
+            "region": "us-west-2",
+            "bucket": "partner-uploads",
+            "create": False,
+            "account_id": PARTNER,
+            "kms_key_arn": KEY,
+            "prefix": "p=/",
+        },
+        "adopted": {"region": "eu-west-1", "bucket": "adopted-uploads", "create": False, "prefix": "a/"},
+    },
+}
+PLAIN: dict[str, Any] = {
+    "target_versioning": False,
+    "target_region": "eu-south-1",
+    "sources": {"only": {"region": "eu-west-1", "bucket": "adopted-uploads", "create": False}},
+}
+
+
+class Deployment:
+    """A copy of what terraform reads, with the provider there."""
+
+    def __init__(self, folder: Path, reattach: str) -> None:
+        self.module = folder / "infra" / "aws"
+        self.environment = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(folder),
+            "CHECKPOINT_DISABLE": "1",
+            "TF_REATTACH_PROVIDERS": reattach,
+        }
+        shutil.copytree(hcl.AWS, self.module, ignore=lambda _, names: [n for n in names if not n.endswith(".tf")])
+        shutil.copy(CHECKOUT / "infra" / "functions.yaml", folder / "infra")
+        shutil.copytree(
+            CHECKOUT / "statemachine", folder / "statemachine", ignore=shutil.ignore_patterns("*.py", "__*")
+        )
+        (folder / "dist").mkdir()
+        for name in (*functions.load(), "layer"):
+            (folder / "dist" / f"{name}.zip").write_bytes(name.encode())
+        self.run("init")
+
+    def apply(self, variables: dict[str, Any]) -> None:
+        (self.module / "terraform.tfvars.json").write_text(json.dumps(variables), encoding="utf-8")
+        self.run("apply", "-auto-approve", "-lock=false")
+
+    def show(self) -> dict[str, Any]:
+        shown: dict[str, Any] = json.loads(self.run("show", "-json")).get("values", {})
+        return shown
+
+    def run(self, command: str, *arguments: str, exit_code: int = 0) -> str:
+        run = subprocess.run(
+            ["terraform", command, *arguments, "-no-color", *([] if command == "show" else ["-input=false"])],
+            cwd=self.module,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert run.returncode == exit_code, run.stdout + run.stderr
+        return run.stdout + run.stderr if exit_code else run.stdout
+
+
+@pytest.fixture(scope="module")
+def reattach() -> Iterator[str]:
+    if shutil.which("terraform") is None:
+        pytest.skip("terraform is not installed here")
+    with subprocess.Popen(
+        [sys.executable, "-m", "tests.aws.fake_aws"], cwd=CHECKOUT, stdout=subprocess.PIPE, text=True
+    ) as provider:
+        assert provider.stdout
+        yield provider.stdout.readline()
+        provider.terminate()
+
+
+@pytest.fixture(scope="module")
+def deployment(reattach: str, tmp_path_factory: pytest.TempPathFactory) -> Deployment:
+    return Deployment(tmp_path_factory.mktemp("whole") / "checkout", reattach)
+
+
+@pytest.fixture(scope="module")
+def everything(deployment: Deployment) -> dict[str, Any]:
+    """What there is after the default deployment was changed to one with everything."""
+    deployment.apply(DEFAULT)
+    assert "No changes." in deployment.run("plan", "-lock=false", "-detailed-exitcode")
+    deployment.apply(EVERYTHING)
+    return deployment.show()
+
+
+def resources(shown: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {each["address"]: each["values"] for each in shown["root_module"]["resources"] if each["mode"] == "managed"}
+
+
+def policies(shown: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {
+        address: json.loads(values[name])
+        for address, values in resources(shown).items()
+        for name in ("policy", "assume_role_policy")
+        if name in values
+    }
+
+
+def test_everything_can_be_made_and_nothing_changes_when_nothing_changed(
+    everything: dict[str, Any], deployment: Deployment
+) -> None:
+    assert len(resources(everything)) > 100
+    assert "No changes." in deployment.run("plan", "-lock=false", "-detailed-exitcode")
+
+
+def test_no_two_resources_have_one_name(everything: dict[str, Any]) -> None:
+    names = [
+        (address.split(".")[0], values.get("region"), values[name])
+        for address, values in resources(everything).items()
+        for name in ("name", "function_name", "alarm_name", "bucket")
+        if values.get(name) and not address.startswith(("aws_s3_bucket_", "aws_s3_object"))
+    ]
+    assert len(names) > 50
+    assert sorted(names, key=str) == sorted(set(names), key=str)
+
+
+def test_every_policy_names_real_things_only(everything: dict[str, Any]) -> None:
+    arn = re.compile(r"arn:aws:[a-z0-9-]+:[a-z0-9-]*:(\d{12})?:[^${}]+")
+    found = policies(everything)
+    assert len(found) > 30
+    for address, policy in found.items():
+        for statement in policy["Statement"]:
+            for resource in statement.get("Resource", []):
+                assert resource == "*" or arn.fullmatch(resource), (address, resource)
+
+
+def test_a_role_may_do_what_is_declared_and_what_follows_from_its_deployment(everything: dict[str, Any]) -> None:
+    found = policies(everything)
+    for key, function in functions.load().items():
+        statements = found[f'aws_iam_role_policy.function["{key}"]']["Statement"]
+        declared = {each.sid: sorted(each.actions) for each in function.statements}
+        given = {each["Sid"]: each["Action"] for each in statements}
+        assert {sid: actions for sid, actions in given.items() if sid in declared} == declared
+        others = given.keys() - declared.keys()
+        assert {sid for sid in others if not sid.startswith("UseKey")} == {"WriteLog", "WriteTraces"}
+
+
+def test_a_role_may_use_the_keys_of_what_it_may_read_and_no_others(everything: dict[str, Any]) -> None:
+    keys = {
+        key: {
+            " ".join(resource.split(":")[3:5])
+            for statement in policies(everything)[f'aws_iam_role_policy.function["{key}"]']["Statement"]
+            if statement["Sid"].startswith("UseKey")
+            for resource in statement["Resource"]
+        }
+        for key in functions.load()
+    }
+    sources = {f"us-west-2 {ACCOUNT}", f"us-east-1 {ACCOUNT}", f"eu-south-1 {ACCOUNT}", f"us-west-2 {PARTNER}"}
+    assert keys == {
+        "starter": {f"us-east-1 {ACCOUNT}"},
+        "copy_object": sources,
+        "verify_checksum": sources,
+        "start_crawler": {f"us-east-1 {ACCOUNT}"},
+        "poll_crawler": set(),
+        "run_validation_query": sources,
+        "delete_source": sources,
+    }
+
+
+def test_a_role_encrypts_only_where_it_writes(everything: dict[str, Any]) -> None:
+    region = EVERYTHING.get("target_region", "us-east-1")
+    actions = {
+        key: {
+            action
+            for statement in policies(everything)[f'aws_iam_role_policy.function["{key}"]']["Statement"]
+            if statement["Sid"].startswith("UseKey") and f"kms:{region}:" in str(statement["Resource"])
+            for action in statement["Action"]
+        }
+        for key in functions.load()
+    }
+    reading, writing = {"kms:Decrypt"}, {"kms:Decrypt", "kms:GenerateDataKey"}
+    assert actions == {
+        "starter": writing,
+        "copy_object": writing,
+        "verify_checksum": reading,
+        "start_crawler": reading,
+        "poll_crawler": set(),
+        "run_validation_query": writing,
+        "delete_source": reading,
+    }
+
+
+def test_each_created_bucket_notifies_the_topic_of_its_region_and_no_adopted_one(everything: dict[str, Any]) -> None:
+    notifications = {
+        values["bucket"]: {
+            (each["id"], each["topic_arn"].split(":")[3], each["filter_prefix"]) for each in values["topic"]
+        }
+        for address, values in resources(everything).items()
+        if address.startswith("aws_s3_bucket_notification.")
+    }
+    name = EVERYTHING["name"]
+    assert notifications == {
+        f"{name}-source-{ACCOUNT}-us-west-2": {(f"s3-ferry-{name}-main", "us-west-2", "m/")},
+        f"{name}-source-{ACCOUNT}-us-east-1": {(f"s3-ferry-{name}-near", "us-east-1", "n/")},
+        # As S3 wants it: "Configuring event notifications using object key name filtering" (Amazon S3 User Guide).
+        f"{name}-source-{ACCOUNT}-eu-south-1": {
+            (f"s3-ferry-{name}-far", "eu-south-1", "dt%3D1+/"),
+            (f"s3-ferry-{name}-far-2", "eu-south-1", "f2/"),
+        },
+    }
+
+
+def test_a_topic_admits_the_buckets_of_its_region_each_for_its_account(everything: dict[str, Any]) -> None:
+    name = EVERYTHING["name"]
+    admitted = {
+        address: {
+            (*each["Condition"]["ArnEquals"]["aws:SourceArn"], *each["Condition"]["StringEquals"]["aws:SourceAccount"])
+            for each in policy["Statement"]
+            if each["Effect"] == "Allow"
+        }
+        for address, policy in policies(everything).items()
+        if address.startswith("aws_sns_topic_policy.uploads")
+    }
+    assert admitted == {
+        'aws_sns_topic_policy.uploads["us-west-2"]': {
+            (f"arn:aws:s3:::{name}-source-{ACCOUNT}-us-west-2", ACCOUNT),
+            ("arn:aws:s3:::partner-uploads", PARTNER),
+        },
+        'aws_sns_topic_policy.uploads["us-east-1"]': {(f"arn:aws:s3:::{name}-source-{ACCOUNT}-us-east-1", ACCOUNT)},
+        'aws_sns_topic_policy.uploads["eu-south-1"]': {(f"arn:aws:s3:::{name}-source-{ACCOUNT}-eu-south-1", ACCOUNT)},
+        'aws_sns_topic_policy.uploads["eu-west-1"]': {("arn:aws:s3:::adopted-uploads", ACCOUNT)},
+    }
+
+
+def test_the_queue_admits_each_topic_and_the_opt_in_region_by_its_own_name(everything: dict[str, Any]) -> None:
+    (statement,) = policies(everything)["aws_sqs_queue_policy.uploads"]["Statement"]
+    regions = sorted(arn.split(":")[3] for arn in statement["Condition"]["ArnEquals"]["aws:SourceArn"])
+    assert regions == ["eu-south-1", "eu-west-1", "us-east-1", "us-west-2"]
+    assert sorted(statement["Principal"]["Service"]) == ["sns.amazonaws.com", "sns.eu-south-1.amazonaws.com"]
+
+
+def test_the_partner_is_handed_what_the_roles_may_do_with_its_bucket(everything: dict[str, Any]) -> None:
+    handover = everything["outputs"]["handover"]["value"]
+    assert handover.keys() == {"partner"}
+    policy, key, notification = (
+        json.loads(handover["partner"][each]) for each in ("bucket_policy", "key_policy", "notification")
+    )
+    handed = {
+        (each["Principal"]["AWS"][0].split("/")[1], action) for each in policy["Statement"] for action in each["Action"]
+    }
+    name = EVERYTHING["name"]
+    needed = {
+        (f"{name}-{key.replace('_', '-')}", action)
+        for key, function in functions.load().items()
+        for statement in function.statements
+        if any("${source_bucket}" in resource for resource in statement.resources)
+        for action in statement.actions
+    }
+    assert handed == needed
+    assert {resource for each in policy["Statement"] for resource in each["Resource"]} == {
+        "arn:aws:s3:::partner-uploads",
+        "arn:aws:s3:::partner-uploads/*",
+    }
+    assert [each["Action"] for each in key["Statement"]] == [["kms:Decrypt"]]
+    (topic,) = notification["TopicConfigurations"]
+    assert topic["TopicArn"] == f"arn:aws:sns:us-west-2:{ACCOUNT}:{name}-uploads"
+    assert topic["Filter"]["Key"]["FilterRules"] == [{"Name": "prefix", "Value": "p%3D/"}]
+
+
+def test_a_key_admits_each_service_that_writes_for_us(everything: dict[str, Any]) -> None:
+    def services(region: str) -> set[str]:
+        policy = policies(everything)[f'aws_kms_key.region["{region}"]']
+        return {service for each in policy["Statement"] for service in each["Principal"].get("Service", [])}
+
+    in_each = {"s3.amazonaws.com", "sns.amazonaws.com", "cloudwatch.amazonaws.com"}
+    assert services("us-west-2") == in_each
+    assert services("us-east-1") >= in_each | {
+        "sns.eu-south-1.amazonaws.com",
+        "events.amazonaws.com",
+        "logs.us-east-1.amazonaws.com",
+        "delivery.logs.amazonaws.com",
+    }
+
+
+def test_an_alarm_notifies_a_topic_of_its_own_region(everything: dict[str, Any]) -> None:
+    alarms = [values for address, values in resources(everything).items() if "metric_alarm" in address]
+    assert len(alarms) == 9
+    for alarm in alarms:
+        assert [arn.split(":")[3] for arn in alarm["alarm_actions"]] == [alarm["region"]]
+
+
+def test_the_dashboard_fits_on_its_grid_and_shows_each_alarm(everything: dict[str, Any]) -> None:
+    body = json.loads(resources(everything)["aws_cloudwatch_dashboard.ferry"]["dashboard_body"])
+    for widget in body["widgets"]:
+        assert 0 <= widget["x"] < widget["x"] + widget["width"] <= 24
+    shown = {arn for each in body["widgets"] if each["type"] == "alarm" for arn in each["properties"]["alarms"]}
+    assert shown == {values["arn"] for address, values in resources(everything).items() if "metric_alarm" in address}
+
+
+def test_the_outputs_can_be_read_as_outputs_json(everything: dict[str, Any]) -> None:
+    outputs = Outputs.model_validate({name: each["value"] for name, each in everything["outputs"].items()})
+    assert outputs.name == EVERYTHING["name"]
+    assert outputs.endpoint_url is None
+    made = resources(everything)
+    assert outputs.queue_url == made["aws_sqs_queue.uploads"]["id"]
+    assert outputs.dead_letter_queue_url == made["aws_sqs_queue.dead_letters"]["id"]
+    assert outputs.state_machine_arn == made["aws_sfn_state_machine.migrate"]["arn"]
+    assert outputs.uploads_topic_arn == made['aws_sns_topic.uploads["us-west-2"]']["arn"]
+
+
+def test_it_can_be_changed_to_next_to_nothing_and_destroyed(everything: dict[str, Any], deployment: Deployment) -> None:
+    assert everything
+    deployment.apply(PLAIN)
+    made = resources(deployment.show())
+    assert not [
+        address
+        for address in made
+        if re.match(r"aws_s3_bucket\w*\.source|aws_kms|aws_s3_bucket_versioning.target", address)
+    ]
+    deployment.run("destroy", "-auto-approve", "-lock=false")
+    assert deployment.show() == {}
+
+
+def test_sns_does_not_deliver_between_two_opt_in_regions(reattach: str, tmp_path: Path) -> None:
+    deployment = Deployment(tmp_path / "checkout", reattach)
+    variables = {"target_region": "eu-south-1", "sources": {"main": {"region": "me-south-1"}}}
+    (deployment.module / "terraform.tfvars.json").write_text(json.dumps(variables), encoding="utf-8")
+    said = deployment.run("plan", "-lock=false", exit_code=1)
+    assert "SNS does not deliver from one opt-in region (me-south-1) to another" in " ".join(said.split())
+
+
+def test_more_permissions_than_a_role_holds_are_refused(reattach: str, tmp_path: Path) -> None:
+    deployment = Deployment(tmp_path / "checkout", reattach)
+    adopted = {"region": "us-west-2", "create": False}
+    sources = {f"s{n}": {**adopted, "bucket": f"{n:02}" + "b" * 61, "prefix": f"{n:02}/"} for n in range(40)}
+    (deployment.module / "terraform.tfvars.json").write_text(json.dumps({"sources": sources}), encoding="utf-8")
+    said = deployment.run("plan", "-lock=false", exit_code=1)
+    assert "and IAM takes 10240 of one role" in " ".join(said.split())
