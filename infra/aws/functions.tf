@@ -4,9 +4,17 @@ locals {
   function_arns  = { for key, name in local.function_names : key => "arn:aws:lambda:${var.target_region}:${local.account}:function:${name}" }
   log_groups     = { for key, name in local.function_names : key => "/aws/lambda/${name}" }
 
-  # Powertools and pydantic, as its makers publish it in each region. The number is that of "Installation", "Lambda Layer"
-  # (Powertools for AWS Lambda (Python)).
-  powertools_layer = coalesce(var.powertools_layer_arn, "arn:aws:lambda:${var.target_region}:017000801446:layer:AWSLambdaPowertoolsPythonV3-python313-arm64:37")
+  # The release that the tests ran with (requirements/venv.txt), with pydantic in it.
+  powertools_version = "3.37.0"
+  powertools_layer   = var.powertools_layer_arn != null ? var.powertools_layer_arn : data.aws_ssm_parameter.powertools[0].insecure_value
+}
+
+# The layer that Powertools' makers publish in each region, found by its release: "Installation", "Lambda Layer" (Powertools for
+# AWS Lambda (Python)).
+data "aws_ssm_parameter" "powertools" {
+  count  = var.powertools_layer_arn == null ? 1 : 0
+  region = var.target_region
+  name   = "/aws/service/powertools/python/arm64/python3.13/${local.powertools_version}"
 }
 
 # The SDK that the tests ran with. The runtime has one of its own, of AWS's choice, which may lack what is sent here.
