@@ -1,5 +1,6 @@
 """A cloud for the session, and for each test the state machine with the real handlers."""
 
+import contextlib
 import logging
 import os
 import uuid
@@ -86,8 +87,12 @@ class World:
 
 @pytest.fixture(scope="session")
 def cloud_outputs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Outputs]:
-    """An embedded cloud in which an upload starts nothing by itself."""
-    with cloud.running(tmp_path_factory.mktemp("cloud")) as up:
+    """An embedded cloud in which an upload starts nothing by itself, and a crawl takes half the usual time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(cloud.SETTINGS, "FERRY_CRAWL_SECONDS", "1")
+        running = contextlib.ExitStack()
+        up = running.enter_context(cloud.running(tmp_path_factory.mktemp("cloud")))
+    with running:
         source = _client("s3", up.outputs.source_region, up.outputs)
         source.put_bucket_notification_configuration(Bucket=up.outputs.source_bucket, NotificationConfiguration={})
         yield up.outputs

@@ -1,6 +1,8 @@
 """The crawl in the whole workflow."""
 
+import itertools
 import json
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -149,6 +151,15 @@ def test_a_broken_crawler_harms_no_file_that_needs_no_crawl(world: World) -> Non
 
 def test_many_files_at_once_share_a_few_crawls(world: World) -> None:
     uploads = [world.upload(f"{number}.csv", CSV) for number in range(12)]
+    arrivals, all_are_there = itertools.count(1), threading.Event()
+
+    def arrive() -> None:
+        if next(arrivals) == len(uploads):
+            all_are_there.set()
+        assert all_are_there.wait(60)
+
+    # However slow the machine: here each execution waits once, with its copy made, until all of them are there.
+    world.lambdas.before["start_crawler"] = arrive
     running = [world.machine.start(upload, f"file-{number}") for number, upload in enumerate(uploads)]
     ended = [world.machine.wait(arn) for arn in running]
     assert [each.status for each in ended] == ["SUCCEEDED"] * 12
