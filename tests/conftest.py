@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 
 import botocore.session
+import botocore.useragent
 import moto.core.models
 import pytest
 
@@ -30,9 +31,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def _once() -> Iterator[None]:
-    """Have each service's model read once a process, not once a session of boto3, and moto leave `requests` alone."""
+    """Have each service's model read once a process, not once a session of boto3, and the client's name but once."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(botocore.session, "create_loader", cache(botocore.session.create_loader))
+        sanitized = cache(botocore.useragent.sanitize_user_agent_string_component)
+        patch.setattr(botocore.useragent, "sanitize_user_agent_string_component", sanitized)
         # Thousands of patterns for every mock_aws, for a library that nothing here sends by.
         patch.setattr(moto.core.models, "RESPONSES_METHODS", [])
         yield

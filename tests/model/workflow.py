@@ -86,7 +86,8 @@ class Execution:
         function = PLACEHOLDER.fullmatch(_states()[1][self.state]["Parameters"]["FunctionName"])
         assert function, self.state
         execution = {"Id": self.name, "Name": self.name, "StartTime": self._began}
-        event = json.dumps({"execution": execution, "document": self.said}, sort_keys=True)
+        # The document is text already, with its keys in order.
+        event = f'{{"document": {self.document}, "execution": {json.dumps(execution, sort_keys=True)}}}'
         return player.next(s3, function[1], event, self.record)
 
     def _failed(self, error: str, message: str) -> "Execution":
