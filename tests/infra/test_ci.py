@@ -10,7 +10,9 @@ import yaml
 CHECKOUT = Path(__file__).parents[2]
 WORKFLOWS = sorted((CHECKOUT / ".github" / "workflows").glob("*.yml"))
 PINNED = re.compile(r"uses: [\w.-]+/[\w.-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$")
-RUN = re.compile(r"(make (?P<target>[a-z]+)|terraform -chdir=infra/aws (fmt -check|init -backend=false|validate)\b.*)")
+RUN = re.compile(
+    r"(make (?P<target>[a-z0-9]+)|terraform -chdir=infra/aws (fmt -check|init -backend=false|validate)\b.*)"
+)
 
 
 @pytest.fixture(params=WORKFLOWS, ids=lambda file: file.name)
@@ -67,3 +69,18 @@ def test_only_targets_of_the_makefile_and_terraform_are_run(workflow: Any) -> No
 def test_no_step_interprets_what_a_pull_request_is_called(workflow: Any) -> None:
     """A title or a branch's name inside `run` would be a part of the script."""
     assert [step["run"] for step in steps(workflow) if "${{" in step.get("run", "")] == []
+
+
+def test_every_job_has_terraform_before_it_runs_anything(workflow: Any) -> None:
+    """Else the tests of the Terraform skip, since the runners of this image have none."""
+    for job in workflow["jobs"].values():
+        first = next(number for number, step in enumerate(job["steps"]) if "run" in step)
+        set_up = [step for step in job["steps"][:first] if step["uses"].startswith("hashicorp/setup-terraform@")]
+        assert [step["with"] for step in set_up] == [TERRAFORM]
+
+
+def test_a_target_may_have_digits_in_its_name() -> None:
+    """As the Makefile's `e2e` has."""
+    match = RUN.fullmatch("make e2e")
+    assert match
+    assert match["target"] == "e2e"
