@@ -54,8 +54,10 @@ def test_a_variable_that_is_refused_is_named(name: str) -> None:
 
 
 def test_every_variable_is_used() -> None:
-    text = "".join(path.read_text(encoding="utf-8") for path in hcl.AWS.glob("*.tf"))
-    assert [name for name in VARIABLES if len(re.findall(rf"\bvar\.{name}\b", text)) < 1] == []
+    # variables.tf does not count: there each variable's own validation names it.
+    files = [path for path in hcl.AWS.glob("*.tf") if path.name != "variables.tf"]
+    text = "".join(path.read_text(encoding="utf-8") for path in files)
+    assert [name for name in VARIABLES if not re.search(rf"\bvar\.{name}\b", text)] == []
 
 
 def test_the_outputs_are_those_of_the_embedded_cloud_and_two_more() -> None:
