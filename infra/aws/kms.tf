@@ -27,9 +27,15 @@ resource "aws_kms_key" "region" {
   region              = each.key
   description         = "What S3 Ferry ${var.name} keeps in ${each.key}"
   enable_key_rotation = true
-  # Whoever destroys the deployment by mistake has a month to keep what it encrypted readable.
+  # From the first day on nothing can be read or written with it; until the last one its deletion can be taken back ("Deleting
+  # AWS KMS keys", AWS KMS Developer Guide).
   deletion_window_in_days = 30
   policy                  = data.aws_iam_policy_document.key[each.key].json
+
+  lifecycle {
+    # It makes Terraform destroy keys last, after all that is encrypted with them has got AWS's own or is gone.
+    create_before_destroy = true
+  }
 }
 
 resource "aws_kms_alias" "region" {

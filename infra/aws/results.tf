@@ -2,10 +2,12 @@
 resource "aws_s3_bucket" "athena_results" {
   region        = var.target_region
   bucket        = local.athena_results
-  force_destroy = var.force_destroy
+  force_destroy = true # nothing is only here: queries can be repeated, and the rules are in infra/aws/migration.yaml
+  depends_on    = [aws_kms_key.region]
 }
 
-# For the rules' sake: they decide what is deleted, and their history tells why something was.
+# For the rules' sake: they decide what is deleted, and earlier versions tell why something was. They go when migration.yaml
+# goes.
 resource "aws_s3_bucket_versioning" "athena_results" {
   region = var.target_region
   bucket = aws_s3_bucket.athena_results.id
@@ -22,7 +24,8 @@ resource "aws_s3_bucket_server_side_encryption_configuration" "athena_results" {
       sse_algorithm     = var.create_kms_keys ? "aws:kms" : "AES256"
       kms_master_key_id = local.kms_keys[var.target_region]
     }
-    bucket_key_enabled = var.create_kms_keys
+    bucket_key_enabled       = var.create_kms_keys
+    blocked_encryption_types = ["SSE-C"]
   }
 }
 
@@ -87,18 +90,6 @@ resource "aws_s3_bucket_lifecycle_configuration" "athena_results" {
       noncurrent_days = 1
     }
   }
-  # An expiration leaves a delete marker where there are versions, and one rule cannot expire both ("Lifecycle configuration
-  # elements", Amazon S3 User Guide).
-  rule {
-    id     = "remove-markers-of-results"
-    status = "Enabled"
-    filter {
-      prefix = "results/"
-    }
-    expiration {
-      expired_object_delete_marker = true
-    }
-  }
   rule {
     id     = "abort-incomplete-multipart-uploads"
     status = "Enabled"
@@ -109,6 +100,11 @@ resource "aws_s3_bucket_lifecycle_configuration" "athena_results" {
   }
   # S3 counts the days of noncurrent versions from when versioning is on.
   depends_on = [aws_s3_bucket_versioning.athena_results]
+}
+
+# S3 takes no other key, and no other kind of encryption, for an object that is there: it is made anew.
+resource "terraform_data" "rules_encryption" {
+  input = var.create_kms_keys
 }
 
 # The starter reads it. Without rules there is none, and the starter's RULES_KEY is empty: everything is copied.
@@ -128,6 +124,12 @@ resource "aws_s3_object" "rules" {
     default_tags {
       tags = {}
     }
+  }
+
+  lifecycle {
+    # The provider keeps sending the key and the encryption that it once learned. While there is no object, the starter fails and
+    # tries again.
+    replace_triggered_by = [terraform_data.rules_encryption]
   }
 
   depends_on = [

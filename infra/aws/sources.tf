@@ -18,6 +18,8 @@ resource "aws_s3_bucket" "source" {
   region        = each.value.region
   bucket        = each.key
   force_destroy = var.force_destroy
+  # A key that is being deleted reads nothing any more: as long as a bucket stays, because it is not empty, its key stays, too.
+  depends_on = [aws_kms_key.region]
 }
 
 # None at all where there are to be no versions: in a bucket where they are only suspended, a deletion leaves a marker
@@ -43,6 +45,9 @@ resource "aws_s3_bucket_server_side_encryption_configuration" "source" {
     # One key for the bucket instead of a call to KMS for each object ("Reducing the cost of SSE-KMS with Amazon S3 Bucket
     # Keys", Amazon S3 User Guide).
     bucket_key_enabled = var.create_kms_keys
+    # Nobody here could read what is encrypted with its uploader's own key; S3 blocks it in new buckets by itself, and a provider
+    # that does not know that would undo it ("Blocking or unblocking SSE-C", Amazon S3 User Guide).
+    blocked_encryption_types = ["SSE-C"]
   }
 }
 

@@ -36,6 +36,12 @@ resource "aws_sfn_state_machine" "migrate" {
     kms_data_key_reuse_period_seconds = var.create_kms_keys ? 300 : null
   }
 
+  timeouts {
+    # Executions end at their next transition, and a copy or a proof takes up to a quarter of an hour ("DeleteStateMachine", AWS
+    # Step Functions API Reference).
+    delete = "30m"
+  }
+
   # Step Functions tries the log's permissions when it makes the machine.
   depends_on = [aws_iam_role_policy.migrate]
 }

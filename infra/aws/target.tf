@@ -3,6 +3,8 @@ resource "aws_s3_bucket" "target" {
   region        = var.target_region
   bucket        = local.target_bucket
   force_destroy = var.force_destroy
+  # As long as the bucket stays, because it is not empty, its key stays, too: what was moved is nowhere else.
+  depends_on = [aws_kms_key.region]
 }
 
 # None at all where there are to be no versions, as in a bucket that never had them: where they are only suspended, deleting a
@@ -28,6 +30,9 @@ resource "aws_s3_bucket_server_side_encryption_configuration" "target" {
     # One key for the bucket instead of a call to KMS for each object ("Reducing the cost of SSE-KMS with Amazon S3 Bucket
     # Keys", Amazon S3 User Guide).
     bucket_key_enabled = var.create_kms_keys
+    # Nobody here could read what is encrypted with its uploader's own key; S3 blocks it in new buckets by itself, and a provider
+    # that does not know that would undo it ("Blocking or unblocking SSE-C", Amazon S3 User Guide).
+    blocked_encryption_types = ["SSE-C"]
   }
 }
 

@@ -134,7 +134,7 @@ variable "target_versioning" {
 }
 
 variable "create_kms_keys" {
-  description = "Whether everything at rest is encrypted with customer managed KMS keys, one made in each region, rather than with AWS's own. Taking it back deletes the keys after 30 days, and nobody can read what they encrypted then: objects at the target, too."
+  description = "Whether everything at rest is encrypted with customer managed KMS keys, one made in each region, rather than with AWS's own. Taking it back disables the keys at once and deletes them 30 days later: nobody can read what they encrypted, objects at the target included. Copy those anew first (docs/deploy.md)."
   type        = bool
   default     = false
   nullable    = false

@@ -73,11 +73,13 @@ class Deployment:
         (folder / "dist").mkdir()
         for name in (*functions.load(), "layer"):
             (folder / "dist" / f"{name}.zip").write_bytes(name.encode())
+        (folder / "dist" / "migration.json").write_text('{"rules": []}')
         self.run("init")
 
-    def apply(self, variables: dict[str, Any]) -> None:
+    def apply(self, variables: dict[str, Any]) -> list[str]:
+        """Apply these; what was done, in its order."""
         (self.module / "terraform.tfvars.json").write_text(json.dumps(variables), encoding="utf-8")
-        self.run("apply", "-auto-approve", "-lock=false")
+        return self.run("apply", "-auto-approve", "-lock=false").splitlines()
 
     def show(self) -> dict[str, Any]:
         shown: dict[str, Any] = json.loads(self.run("show", "-json")).get("values", {})
@@ -337,6 +339,17 @@ def test_the_outputs_can_be_read_as_outputs_json(everything: dict[str, Any]) -> 
     assert outputs.uploads_topic_arn == made['aws_sns_topic.uploads["us-west-2"]']["arn"]
 
 
+def test_keys_that_are_taken_back_go_last_and_the_rules_are_encrypted_anew(
+    everything: dict[str, Any], deployment: Deployment
+) -> None:
+    assert everything
+    done = deployment.apply({**EVERYTHING, "create_kms_keys": False})
+    first_key = next(number for number, line in enumerate(done) if re.match(r"aws_kms_key.*Destroying", line))
+    assert [line for line in done[:first_key] if re.match(r"aws_sfn_state_machine\S+ Modifications complete", line)]
+    assert [line for line in done[first_key:] if re.search("Modifying|Creating", line)] == []
+    assert [line for line in done if re.match(r"aws_s3_object.rules\S+ Creation complete", line)]
+
+
 def test_it_can_be_changed_to_next_to_nothing_and_destroyed(everything: dict[str, Any], deployment: Deployment) -> None:
     assert everything
     deployment.apply(PLAIN)
@@ -348,6 +361,14 @@ def test_it_can_be_changed_to_next_to_nothing_and_destroyed(everything: dict[str
     ]
     deployment.run("destroy", "-auto-approve", "-lock=false")
     assert deployment.show() == {}
+
+
+def test_a_key_stays_while_a_bucket_stays(deployment: Deployment) -> None:
+    deployment.apply({"create_kms_keys": True})
+    done = deployment.run("destroy", "-auto-approve", "-lock=false").splitlines()
+    first_key = next(number for number, line in enumerate(done) if re.match(r"aws_kms_key.*Destroying", line))
+    gone = [line for line in done[:first_key] if re.match(r"aws_s3_bucket\.\S+ Destruction complete", line)]
+    assert len(gone) == len(["source", "target", "results"])
 
 
 def test_sns_does_not_deliver_between_two_opt_in_regions(reattach: str, tmp_path: Path) -> None:
