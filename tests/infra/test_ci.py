@@ -14,6 +14,9 @@ RUN = re.compile(
     r"(make (?P<target>[a-z0-9]+)|terraform -chdir=infra/aws (fmt -check|init -backend=false|validate)\b.*)"
 )
 
+TERRAFORM = {"terraform_version": "1.11.4", "terraform_wrapper": False}
+"""With its wrapper, a program that calls Terraform would read the wrapper's words too."""
+
 
 @pytest.fixture(params=WORKFLOWS, ids=lambda file: file.name)
 def file(request: pytest.FixtureRequest) -> Path:
