@@ -4,17 +4,28 @@ locals {
   foreign_sources = { for key, source in local.sources : key => source if source.account != local.account }
   foreign_buckets = { for bucket, source in local.source_buckets : bucket => source if source.account != local.account }
 
-  # Each statement of each function that names the bucket or its objects.
+  # What stands for the objects that its sources select. In a policy `*`, `?` and `$` are no characters of a key.
+  foreign_objects = {
+    for bucket in keys(local.foreign_buckets) : bucket => distinct([
+      for source in values(local.foreign_sources) : "arn:aws:s3:::${bucket}/${can(regex("[*?$]", source.prefix)) ? "" : source.prefix}*"
+      if source.bucket == bucket
+    ])
+  }
+
+  # Each statement of each function that names the bucket or its objects. Nobody has to be let delete what no rule moves.
   foreign_statements = {
     for bucket in keys(local.foreign_buckets) : bucket => flatten([
       for key, function in local.functions : [
         for statement in function.statements : {
-          function  = key
-          sid       = "${replace(title(replace(key, "_", " ")), " ", "")}${statement.sid}"
-          actions   = statement.actions
-          resources = [for resource in statement.resources : resource if contains(["arn:aws:s3:::${bucket}", "arn:aws:s3:::${bucket}/*"], resource)]
+          function = key
+          sid      = "${replace(title(replace(key, "_", " ")), " ", "")}${statement.sid}"
+          actions  = statement.actions
+          resources = concat(
+            contains(statement.resources, "arn:aws:s3:::${bucket}") ? ["arn:aws:s3:::${bucket}"] : [],
+            contains(statement.resources, "arn:aws:s3:::${bucket}/*") ? local.foreign_objects[bucket] : [],
+          )
         } if length(setintersection(statement.resources, ["arn:aws:s3:::${bucket}", "arn:aws:s3:::${bucket}/*"])) > 0
-      ]
+      ] if key != "delete_source" || length(local.moving_rules) > 0
     ])
   }
 

@@ -24,7 +24,7 @@ output "endpoint_url" {
 }
 
 output "source_bucket" {
-  description = "The source that `ferry upload` uploads to: the one called main, else the first. All are in `sources`."
+  description = "The source that `ferry upload` uploads to: the one called main, else the first by the alphabet. All are in `sources`."
   value       = local.values.source_bucket
   depends_on  = [aws_s3_bucket_notification.source]
 }

@@ -53,6 +53,9 @@ PLAIN: dict[str, Any] = {
     "sources": {"only": {"region": "eu-west-1", "bucket": "adopted-uploads", "create": False}},
 }
 
+COPYING = json.dumps({"rules": []})
+MOVING = json.dumps({"rules": [{"rule": {"mode": "move", "decided_by": "migration.yaml:1"}}]})
+
 
 class Deployment:
     """A copy of what terraform reads, with the provider there."""
@@ -73,7 +76,8 @@ class Deployment:
         (folder / "dist").mkdir()
         for name in (*functions.load(), "layer"):
             (folder / "dist" / f"{name}.zip").write_bytes(name.encode())
-        (folder / "dist" / "migration.json").write_text('{"rules": []}')
+        self.rules = folder / "dist" / "migration.json"
+        self.rules.write_text(COPYING)
         self.run("init")
 
     def apply(self, variables: dict[str, Any]) -> list[str]:
@@ -283,6 +287,7 @@ def test_the_partner_is_handed_what_the_roles_may_do_with_its_bucket(everything:
     needed = {
         (f"{name}-{key.replace('_', '-')}", action)
         for key, function in functions.load().items()
+        if key != "delete_source"
         for statement in function.statements
         if any("${source_bucket}" in resource for resource in statement.resources)
         for action in statement.actions
@@ -290,7 +295,7 @@ def test_the_partner_is_handed_what_the_roles_may_do_with_its_bucket(everything:
     assert handed == needed
     assert {resource for each in policy["Statement"] for resource in each["Resource"]} == {
         "arn:aws:s3:::partner-uploads",
-        "arn:aws:s3:::partner-uploads/*",
+        "arn:aws:s3:::partner-uploads/p=/*",
     }
     assert [each["Action"] for each in key["Statement"]] == [["kms:Decrypt"]]
     (topic,) = notification["TopicConfigurations"]
@@ -343,6 +348,7 @@ def test_keys_that_are_taken_back_go_last_and_the_rules_are_encrypted_anew(
     everything: dict[str, Any], deployment: Deployment
 ) -> None:
     assert everything
+    deployment.rules.write_text(MOVING)
     done = deployment.apply({**EVERYTHING, "create_kms_keys": False})
     first_key = next(number for number, line in enumerate(done) if re.match(r"aws_kms_key.*Destroying", line))
     assert [line for line in done[:first_key] if re.match(r"aws_sfn_state_machine\S+ Modifications complete", line)]
@@ -350,8 +356,17 @@ def test_keys_that_are_taken_back_go_last_and_the_rules_are_encrypted_anew(
     assert [line for line in done if re.match(r"aws_s3_object.rules\S+ Creation complete", line)]
 
 
+def test_the_partner_is_asked_for_the_right_to_delete_when_a_rule_moves(deployment: Deployment) -> None:
+    deployment.rules.write_text(MOVING)
+    deployment.apply({**EVERYTHING, "create_kms_keys": False})
+    policy = json.loads(deployment.show()["outputs"]["handover"]["value"]["partner"]["bucket_policy"])
+    deleting = [each["Resource"] for each in policy["Statement"] if "s3:DeleteObject" in each["Action"]]
+    assert deleting == [["arn:aws:s3:::partner-uploads/p=/*"]]
+
+
 def test_it_can_be_changed_to_next_to_nothing_and_destroyed(everything: dict[str, Any], deployment: Deployment) -> None:
     assert everything
+    deployment.rules.write_text(COPYING)
     deployment.apply(PLAIN)
     made = resources(deployment.show())
     assert not [
