@@ -12,8 +12,11 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from functions.common.bounds import CRAWL_POLLS
 from functions.common.crawls import Crawl, Settings, known_so_far, recent_crawls, wait_seconds
 from functions.common.models import Catalogue, StepEvent
+from functions.common.sdk import require_sdk
 from functions.common.settings import read_settings
 from functions.common.step import step
+
+require_sdk()
 
 
 @step

@@ -22,6 +22,7 @@ from functions.common.bounds import FRESH_COPIES_AFTER_PROOF, QUERY_POLLS
 from functions.common.errors import QueryFailed, TargetKeepsChanging, ValidationFailed
 from functions.common.models import Document, Model, ObjectVersion, StepEvent, Validation
 from functions.common.objects import Head, ObjectChanged, head, location, same_version
+from functions.common.sdk import require_sdk
 from functions.common.settings import RegionName, read_settings
 from functions.common.step import count, step
 from functions.common.table import Table, column_problem, find_table, missing_columns, shown, some
@@ -37,6 +38,8 @@ from functions.validation.queries import (
     start_query,
     validation_queries,
 )
+
+require_sdk()
 
 MARGIN_MS = 60_000
 """What is kept of the function's time to find the table and start the queries in."""

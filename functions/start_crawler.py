@@ -26,10 +26,13 @@ from functions.common.crawls import Crawl, known_so_far, recent_crawls, wait_sec
 from functions.common.errors import CrawlerFailed, CrawlTimedOut
 from functions.common.models import Catalogue, Document, StepEvent
 from functions.common.objects import ObjectChanged
+from functions.common.sdk import require_sdk
 from functions.common.settings import read_settings
 from functions.common.step import count, step
 from functions.common.table import column_problem, find_table, is_registered, missing_columns
 from functions.common.tabular import file_format
+
+require_sdk()
 
 CLOCK_TOLERANCE = timedelta(seconds=1)
 """Between our clock and Glue's. No other crawl can have begun and ended within it."""

@@ -37,11 +37,14 @@ from functions.common.aws_errors import aws_errors, code_of
 from functions.common.errors import SettingInvalid
 from functions.common.models import ExecutionInput, Model, Source
 from functions.common.rules import NO_RULES, Rules, TargetKeyImpossible, decide
+from functions.common.sdk import require_sdk
 from functions.common.settings import BucketName, read_settings
 from functions.common.step import count, logger, send_metrics
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import GetObjectRequestTypeDef
+
+require_sdk()
 
 NEW_BYTES = frozenset(f"ObjectCreated:{how}" for how in ("Put", "Post", "Copy", "CompleteMultipartUpload"))
 """The event types that mean new bytes."""

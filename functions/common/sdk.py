@@ -1,12 +1,14 @@
-"""The AWS SDK must know what the functions say to S3, and all that S3 says to them.
+"""The AWS SDK must know how its clients are set up, what the functions say to S3, and all that S3 says to them.
 
-Lambda's own boto3 may be older than that: it would refuse a request that has a member it does not know, and leave out
-of an answer, without a word, a lock or a checksum that it does not know. So the functions have a layer with the SDK
-that they were tested with (infra/layer.py), and look once, when they are imported, whether they really run with it:
-"Runtime-included SDK versions" (AWS Lambda Developer Guide) advises against relying on the runtime's.
+Lambda's own boto3 may be older than that: it would make no client with an option that it does not know, refuse a
+request with a member that it does not know, and leave out of an answer, without a word, a lock or a checksum. So the
+functions have a layer with the SDK that they were tested with (infra/layer.py), and each looks once, when it is
+imported, whether it really runs with it: "Runtime-included SDK versions" (AWS Lambda Developer Guide) advises against
+relying on the runtime's.
 
-The model that is looked at is the one that the clients are made of later, so it is loaded no second time; neither a
-region nor credentials are needed. Raises SdkTooOld. Looking twice changes nothing.
+The model that is looked at is the one that the clients are made of later, so it is loaded no second time, and not at
+all by a function that names no operation of S3; neither a region nor credentials are needed. Raises SdkTooOld. Looking
+twice changes nothing.
 """
 
 from collections.abc import Iterable
@@ -16,6 +18,7 @@ from typing import Any
 import boto3
 import botocore
 import botocore.session
+from botocore.config import Config
 
 from functions.common.errors import SdkTooOld
 
@@ -31,6 +34,11 @@ _NEWER_CHECKSUMS = (
     "ChecksumXXHASH3",
     "ChecksumXXHASH128",
 )
+
+OPTIONS = ("response_checksum_validation",)
+"""How clients are set up (functions/common/clients.py), as far as the first botocore that Lambda's Python 3.13 came with,
+1.34.145, did not know it yet.
+"""
 
 SENT: dict[str, tuple[str, ...]] = {
     "CopyObject": ("IfMatch", "IfNoneMatch", *_EVENT_HOLD),
@@ -49,7 +57,7 @@ SENT: dict[str, tuple[str, ...]] = {
     "PutObjectAnnotation": ("Bucket", "Key", "VersionId", "AnnotationName", "AnnotationPayload", "ObjectIfMatch"),
     "DeleteObjectAnnotation": ("Bucket", "Key", "VersionId", "AnnotationName", "ObjectIfMatch"),
 }
-"""What is sent and was not known yet to the first botocore that Lambda's Python 3.13 came with, 1.34.145."""
+"""What is sent and was not known to it either."""
 
 READ: dict[str, tuple[str, ...]] = {
     "HeadObject": ("TagCount", "ChecksumType", *_NEWER_CHECKSUMS, *_EVENT_HOLD),
@@ -67,11 +75,14 @@ READ: dict[str, tuple[str, ...]] = {
 
 
 def require_sdk(*operations: str) -> None:
-    """See that the SDK knows what these operations of S3 are asked and answer."""
-    model = _s3_model()
+    """See that the SDK knows how clients are set up, and what these operations of S3 are asked and answer."""
+    for option in OPTIONS:
+        if option not in Config.OPTION_DEFAULTS:
+            raise _too_old(f"a client's {option}")
     for operation in operations:
+        model = _s3_model()
         if operation not in model.operation_names:
-            raise _too_old(operation)
+            raise _too_old(f"{operation} of S3")
         described = model.operation_model(operation)
         for shape, members in (
             (described.input_shape, SENT.get(operation, ())),
@@ -79,7 +90,7 @@ def require_sdk(*operations: str) -> None:
         ):
             for member in members:
                 if not _has(shape, member.split(".")):
-                    raise _too_old(f"{operation}.{member}")
+                    raise _too_old(f"{operation}.{member} of S3")
 
 
 @cache
@@ -104,6 +115,6 @@ def _has(shape: Any, path: Iterable[str]) -> bool:
 
 def _too_old(what: str) -> SdkTooOld:
     return SdkTooOld(
-        f"This function's AWS SDK, botocore {botocore.__version__}, does not know {what} of S3; needed is {TESTED}. "
+        f"This function's AWS SDK, botocore {botocore.__version__}, does not know {what}; needed is {TESTED}. "
         "Is our own layer (dist/layer.zip) attached to the function? Deploy again."
     )

@@ -25,7 +25,7 @@ from botocore.config import Config
 FUNCTIONS = Path(__file__).parents[2] / "functions"
 DATA = Path(botocore.__file__).parent / "data" / "s3" / "2006-03-01" / "service-2.json.gz"
 MODEL: dict[str, Any] = json.loads(gzip.decompress(DATA.read_bytes()))
-OPTIONS = sorted(getattr(Config, "OPTION_DEFAULTS"))  # noqa: B009 - no stub tells of it
+OPTIONS = sorted(Config.OPTION_DEFAULTS)
 SIDES = ("input", "output")
 
 

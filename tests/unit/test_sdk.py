@@ -124,6 +124,15 @@ def test_every_call_names_only_arguments_that_its_operation_has() -> None:
         assert arguments <= set(shape_of(operation, "input")["members"]), operation
 
 
+def test_the_clients_are_set_up_with_nothing_else_that_the_runtimes_sdk_did_not_know() -> None:
+    (given,) = (
+        {keyword.arg for keyword in node.keywords}
+        for node in NODES
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Config"
+    )
+    assert given - set(BEFORE["config"]) == set(sdk.OPTIONS)
+
+
 def younger(operation: str, side: str) -> set[str]:
     """What the functions may send or read, by its words, and the runtime's SDK did not know."""
     return {
@@ -191,6 +200,55 @@ def test_a_function_is_not_even_imported_with_an_sdk_that_lacks_something(functi
         f"SdkTooOld: This function's AWS SDK, botocore {sdk.TESTED}, does not know HeadObject.ChecksumType of S3; "
         f"needed is {sdk.TESTED}. Is our own layer (dist/layer.zip) attached to the function? Deploy again."
     )
+
+
+def test_no_function_is_imported_with_an_sdk_that_cannot_set_up_its_clients() -> None:
+    """An SDK of before the option, as far as a client's Config tells."""
+    every = sorted({file.stem for file in (CHECKOUT / "functions").glob("*.py")} - {"__init__"})
+    assert len(every) == 7
+    script = f"""
+import importlib
+from botocore.config import Config
+del Config.OPTION_DEFAULTS["response_checksum_validation"]
+for function in {every}:
+    try:
+        importlib.import_module("functions." + function)
+    except Exception as error:
+        print(function, type(error).__name__, error)
+"""
+    environment = {"PATH": os.environ["PATH"]}
+    ran = subprocess.run(
+        [sys.executable, "-c", script], cwd=CHECKOUT, env=environment, capture_output=True, text=True, check=True
+    )
+    said = (
+        f"SdkTooOld This function's AWS SDK, botocore {sdk.TESTED}, does not know a client's "
+        f"response_checksum_validation; needed is {sdk.TESTED}. Is our own layer (dist/layer.zip) attached to the "
+        "function? Deploy again."
+    )
+    assert ran.stdout.splitlines() == [f"{function} {said}" for function in every]
+
+
+def test_a_function_that_names_no_operation_of_s3_loads_no_model() -> None:
+    script = """
+import botocore.loaders
+read = []
+load = botocore.loaders.JSONFileLoader.load_file
+def watched(self, path):
+    read.append(path)
+    return load(self, path)
+botocore.loaders.JSONFileLoader.load_file = watched
+from functions import poll_crawler, run_validation_query, start_crawler, starter
+print([path for path in read if "service-2" in path])
+"""
+    ran = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=CHECKOUT,
+        env={"PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert ran.stdout == "[]\n"
 
 
 def test_an_operation_that_is_missing_is_named(tmp_path: Path) -> None:
