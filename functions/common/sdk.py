@@ -36,8 +36,8 @@ _NEWER_CHECKSUMS = (
 )
 
 OPTIONS = ("response_checksum_validation",)
-"""How clients are set up (functions/common/clients.py), as far as the first botocore that Lambda's Python 3.13 came with,
-1.34.145, did not know it yet.
+"""What clients are set up with (functions/common/clients.py) and was not known yet to the first botocore that Lambda's
+Python 3.13 came with, 1.34.145.
 """
 
 SENT: dict[str, tuple[str, ...]] = {
