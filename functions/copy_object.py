@@ -24,7 +24,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from functions.common.bounds import COPY_CALLS
 from functions.common.errors import CopyTimedOut, SourceMissing
-from functions.common.models import Copy, MultipartUpload, StepEvent
+from functions.common.models import Copy, MultipartUpload, Source, StepEvent
 from functions.common.objects import Head, ObjectChanged, head, is_upload, location
 from functions.common.sdk import require_sdk
 from functions.common.settings import read_settings
@@ -74,24 +74,17 @@ class Progress:
 @step
 def handler(event: StepEvent, context: LambdaContext) -> Copy:
     """Copy the uploaded object, or say what became of it."""
-    previous, redrives = event.document.copy_, event.execution.redrive_count
-    same_attempt = previous is not None and previous.redrive_count == redrives
+    document, execution = event.document, event.execution
+    previous = document.copy_
+    same_attempt = previous is not None and previous.redrive_count == execution.redrive_count
     calls = (previous.calls if previous and same_attempt else 0) + 1
-    source, rule, key = event.document.source, event.document.rule, event.document.target_key
     if calls > COPY_CALLS:
-        raise CopyTimedOut(
-            f"{location(source.bucket, source.key)} was not copied in {COPY_CALLS} calls. Replay it: a redrive goes on "
-            "where this stopped."
-        )
-    began, remaining_ms = event.execution.start_time, context.get_remaining_time_in_millis
-    task = Task(source, rule, key, read_settings(Settings), began, remaining_ms)
+        raise _called_too_often(document.source)
+    settings, remaining_ms = read_settings(Settings), context.get_remaining_time_in_millis
+    task = Task(document.source, document.rule, document.target_key, settings, execution.start_time, remaining_ms)
     result = copy_object(task, previous)
-    if result.upload and previous and "upload" not in previous.model_fields_set:
-        raise CopyTimedOut(
-            f"{task.source} is copied in parts, and the definition that this execution runs is an older release's, "
-            "which cannot go on with them. Start it anew: ferry replay --restart with the execution's name."
-        )
-    return result.model_copy(update={"calls": calls, "redrive_count": redrives})
+    require_definition_of_parts(task, previous, result)
+    return result.model_copy(update={"calls": calls, "redrive_count": execution.redrive_count})
 
 
 def copy_object(task: Task, previous: Copy | None = None) -> Copy:
@@ -109,6 +102,25 @@ def copy_object(task: Task, previous: Copy | None = None) -> Copy:
         if result is not None:
             return result
     return Copy(status="in_progress", upload=progress.upload)
+
+
+def require_definition_of_parts(task: Task, previous: Copy | None, result: Copy) -> None:
+    """Raise CopyTimedOut where the workflow would not hand the next call the upload that this one began.
+
+    The definition of an earlier release leaves `upload` out of what it hands over, so each call would begin a new one.
+    """
+    if result.upload and previous and "upload" not in previous.model_fields_set:
+        raise CopyTimedOut(
+            f"{task.source} is copied in parts, and the definition that this execution runs is an older release's, "
+            "which cannot go on with them. Start it anew: ferry replay --restart with the execution's name."
+        )
+
+
+def _called_too_often(source: Source) -> CopyTimedOut:
+    return CopyTimedOut(
+        f"{location(source.bucket, source.key)} was not copied in {COPY_CALLS} calls. Replay it: a redrive goes on "
+        "where this stopped."
+    )
 
 
 def _look_and_copy(task: Task, progress: Progress) -> Copy | None:
