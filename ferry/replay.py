@@ -5,7 +5,8 @@ execution `<old>-replay-N` with the same input; what already arrived is found `u
 
 Twice replays nothing twice: a failure whose input has a later execution that runs or succeeded is left
 alone, and N is the same for two that replay at once, so Step Functions takes only one. Raises Problem, before
-anything is done, when one of the named executions does not exist or has not failed.
+anything is done, when one of the named executions does not exist or has not failed; and in the end, when dead letters
+of some region could not be put back, with the reason for each: those of the others were.
 
 Dead letters are received, sent and deleted here, on AWS too, and not by StartMessageMoveTask: that moves a letter
 to the queue it came from, and those that the starter sent itself came from none; it takes none that SNS could not
@@ -20,15 +21,16 @@ and API Reference, StartMessageMoveTask.
 import hashlib
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from ferry import executions, screen
-from ferry.deployment import Deployment
+from ferry.deployment import Deployment, explain
 from ferry.executions import Summary
 from ferry.failures import REPLAY, Failure, base_name, find_successors
 from ferry.listing import shorten
@@ -38,6 +40,9 @@ from ferry.show import resolve
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_sqs.type_defs import MessageTypeDef
+
+Clock = Callable[[], float]
+"""Seconds since some moment."""
 
 NAME_LENGTH = 80
 NO_SUCH_CALL = {"InvalidAction", "UnknownOperationException", "UnknownOperation", "NotImplemented"}
@@ -93,9 +98,10 @@ def replay(deployment: Deployment, names: Sequence[str], *, failed: bool, restar
             console.print(said, soft_wrap=True)
     for reason in reasons:
         console.print(screen.line(f"Started anew {reason}. What already arrived is not copied again."))
-    returned = return_dead_letters(deployment) if failed else []
-    for sentence in returned:
+    returned = False
+    for sentence in return_dead_letters(deployment) if failed else ():
         console.print(screen.line(sentence))
+        returned = True
     if not replayed and not returned:
         console.print("Nothing to replay.")
 
@@ -178,43 +184,63 @@ class LetterBox:
         return f"{number} {self.one}{'' if number == 1 else 's'}{self.of}"
 
 
-def return_dead_letters(deployment: Deployment) -> list[str]:
-    """Put dead letters and what SNS could not deliver back into the queue, and say so; nothing where there is none."""
-    said: list[str] = []
-    for box in _letter_boxes(deployment):
-        letters, left = _move_each(deployment, box)
-        if letters:
-            said.append(f"{box.count(len(letters))} put back into the queue.")
-        if left:
-            said.append(f"{box.count(left)} left, since it took too long: replay again in a few minutes.")
-        reasons = Counter(reason for message in letters if (reason := _reason(message)))
-        if reasons:
-            said.append(f"{reasons.total()} of them will most likely come back, for nothing can be made of them:")
-            said += [f"  {times} with: {reason}" for reason, times in reasons.most_common()]
-    return said
+def return_dead_letters(deployment: Deployment, now: Clock = time.monotonic) -> Iterator[str]:
+    """Put dead letters and what SNS could not deliver back into the queue, and say so; nothing where there is none.
+
+    A queue that cannot be reached keeps no other from being emptied: the Problem comes after the last.
+    """
+    failed: list[str] = []
+    for region, find in _letter_boxes(deployment):
+        try:
+            yield from _return_each(deployment, find(), now)
+        except (BotoCoreError, ClientError) as error:
+            failed.append(f"{region} ({explain(error, deployment.outputs.endpoint_url or 'AWS').rstrip('.')})")
+    if failed:
+        raise Problem(
+            f"Not all dead letters could be put back. Those of these regions may wait still: {'; '.join(failed)}. "
+            "Mend that and replay again: what is back already starts nothing twice."
+        )
 
 
-def _letter_boxes(deployment: Deployment) -> list[LetterBox]:
-    """The dead-letter queue, and on AWS that of the topic's subscription in each source's region."""
+def _letter_boxes(deployment: Deployment) -> Iterator[tuple[str, Callable[[], LetterBox]]]:
+    """The dead-letter queue, and on AWS that of the topic's subscription in each source's region; by region, how to
+    find it.
+    """
     outputs = deployment.outputs
-    boxes = [LetterBox(deployment.sqs, outputs.dead_letter_queue_url, "dead letter")]
+    yield outputs.target_region, lambda: LetterBox(deployment.sqs, outputs.dead_letter_queue_url, "dead letter")
     for region in sorted({source.region for source in (outputs.sources or {}).values()}):
-        client = deployment.sqs_in(region)
-        url = client.get_queue_url(QueueName=f"{outputs.name}-uploads-undelivered")["QueueUrl"]
-        boxes.append(LetterBox(client, url, "undelivered event", f" of {region}"))
-    return boxes
+        yield region, partial(_undelivered, deployment, region)
 
 
-def _move_each(deployment: Deployment, box: LetterBox) -> tuple[list["MessageTypeDef"], int]:
+def _undelivered(deployment: Deployment, region: str) -> LetterBox:
+    client = deployment.sqs_in(region)
+    url = client.get_queue_url(QueueName=f"{deployment.outputs.name}-uploads-undelivered")["QueueUrl"]
+    return LetterBox(client, url, "undelivered event", f" of {region}")
+
+
+def _return_each(deployment: Deployment, box: LetterBox, now: Clock) -> Iterator[str]:
+    """Move the letters of one box, and say what became of them."""
+    letters, left = _move_each(deployment, box, now)
+    if letters:
+        yield f"{box.count(len(letters))} put back into the queue."
+    if left:
+        yield f"{box.count(left)} left, since it took too long: replay again in a few minutes."
+    reasons = Counter(reason for message in letters if (reason := _reason(message)))
+    if reasons:
+        yield f"{reasons.total()} of them will most likely come back, for nothing can be made of them:"
+        yield from (f"  {times} with: {reason}" for reason, times in reasons.most_common())
+
+
+def _move_each(deployment: Deployment, box: LetterBox, now: Clock) -> tuple[list["MessageTypeDef"], int]:
     """Move the letters; gives those that were moved, and how many were read but not moved in time.
 
     Stopped midway, the rest is in its place again when it is visible again.
     """
-    deadline = time.monotonic() + SET_ASIDE_SECONDS
-    letters = _set_aside(deployment, box)
+    deadline = now() + SET_ASIDE_SECONDS
+    letters = _set_aside(deployment, box, now)
 
     def move(message: "MessageTypeDef") -> bool:
-        if time.monotonic() > deadline:
+        if now() > deadline:
             return False
         # Sent first: what comes twice starts nothing twice, but what is deleted first may be lost.
         deployment.sqs.send_message(
@@ -233,12 +259,12 @@ def _move_each(deployment: Deployment, box: LetterBox) -> tuple[list["MessageTyp
     return moved, len(letters) - len(moved)
 
 
-def _set_aside(deployment: Deployment, box: LetterBox) -> list["MessageTypeDef"]:
+def _set_aside(deployment: Deployment, box: LetterBox, now: Clock) -> list["MessageTypeDef"]:
     """Read all letters before the first is moved, since a bad one is back before the last was read."""
     letters: dict[str, MessageTypeDef] = {}
     # What was not read by then is left for the next replay.
-    deadline = time.monotonic() + SET_ASIDE_SECONDS / 2
-    while time.monotonic() < deadline:
+    deadline = now() + SET_ASIDE_SECONDS / 2
+    while now() < deadline:
         seen = len(letters)
         letters |= {message["MessageId"]: message for message in _receive(deployment, box)}
         if len(letters) == seen:

@@ -1,18 +1,19 @@
 """Replay: what failed goes on, once, and nothing else does."""
 
-import time
+import itertools
+import threading
 from collections.abc import Iterator
 from typing import Any
 
 import boto3
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import EndpointConnectionError
 from moto import mock_aws
 
 from ferry import replay as subject
 from ferry.failures import base_name
 from ferry.problems import Problem, UsageProblem
-from ferry.replay import check_request, next_name, replay, return_dead_letters
+from ferry.replay import Clock, check_request, next_name, replay, return_dead_letters
 from infra.outputs import Source
 from tests.unit.ferry_fakes import HASH, FakeDeployment, FakeStepFunctions, document, refusal
 
@@ -212,6 +213,11 @@ def test_only_a_replays_own_ending_is_taken_off() -> None:
     ]  # fmt: skip
 
 
+def returned(deployment: FakeDeployment, now: Clock = lambda: 0.0) -> list[str]:
+    """What is said; time stands still unless a clock is given."""
+    return list(return_dead_letters(deployment, now))
+
+
 def put(sqs: Any, url: str, body: str, **attributes: str) -> None:
     sqs.send_message(
         QueueUrl=url,
@@ -224,7 +230,7 @@ def test_dead_letters_go_back_whole_but_for_the_reason(cloud: FakeDeployment, sq
     put(sqs, cloud.outputs.dead_letter_queue_url, "one", reason="it is no S3 event", trace="7")
     for number in range(24):
         put(sqs, cloud.outputs.dead_letter_queue_url, f"{number}")
-    said = return_dead_letters(cloud)
+    said = returned(cloud)
     assert said[0] == "25 dead letters put back into the queue."
     assert said[1].startswith("1 of them will most likely come back")
     assert said[2] == "  1 with: it is no S3 event"
@@ -235,7 +241,7 @@ def test_dead_letters_go_back_whole_but_for_the_reason(cloud: FakeDeployment, sq
         back |= {message["Body"]: message.get("MessageAttributes", {}) for message in messages}
     assert len(back) == 25
     assert back["one"] == {"trace": {"DataType": "String", "StringValue": "7"}}
-    assert return_dead_letters(cloud) == []
+    assert returned(cloud) == []
 
 
 def test_a_bad_letter_that_comes_back_at_once_is_moved_only_once(cloud: FakeDeployment, sqs: Any) -> None:
@@ -246,7 +252,7 @@ def test_a_bad_letter_that_comes_back_at_once_is_moved_only_once(cloud: FakeDepl
         put(sqs, url, "bad", reason="it is no S3 event")
 
     sqs.meta.events.register("after-call.sqs.DeleteMessage", set_aside_again)
-    assert return_dead_letters(cloud)[0] == "1 dead letter put back into the queue."
+    assert returned(cloud)[0] == "1 dead letter put back into the queue."
 
 
 def test_a_stop_midway_loses_no_letter(cloud: FakeDeployment, sqs: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -261,8 +267,8 @@ def test_a_stop_midway_loses_no_letter(cloud: FakeDeployment, sqs: Any, monkeypa
             raise error
 
     sqs.meta.events.register("before-call.sqs.SendMessage", refuse_the_second)
-    with pytest.raises(ClientError, match="ServiceUnavailable"):
-        return_dead_letters(cloud)
+    with pytest.raises(Problem, match="ServiceUnavailable"):
+        returned(cloud)
     found = set(bodies(sqs, cloud.outputs.queue_url))
     # Whether the third was begun before the second was refused is nobody's choice.
     assert 1 <= len(found) <= 2
@@ -284,37 +290,36 @@ def test_letters_that_show_up_again_while_they_are_read_are_moved_once(
     put(sqs, cloud.outputs.dead_letter_queue_url, "one")
     receive = sqs.receive_message
     monkeypatch.setattr(sqs, "receive_message", lambda **given: receive(**{**given, "VisibilityTimeout": 0}))
-    assert return_dead_letters(cloud) == ["1 dead letter put back into the queue."]
+    assert returned(cloud) == ["1 dead letter put back into the queue."]
     assert bodies(sqs, cloud.outputs.queue_url) == ["one"]
 
 
-def test_reading_ends_even_when_letters_never_stop_coming(
-    cloud: FakeDeployment, sqs: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(subject, "SET_ASIDE_SECONDS", 1)
+def test_reading_ends_even_when_letters_never_stop_coming(cloud: FakeDeployment, sqs: Any) -> None:
     url = cloud.outputs.dead_letter_queue_url
     put(sqs, url, "bad")
     sqs.meta.events.register("after-call.sqs.ReceiveMessage", lambda **_: put(sqs, url, "bad"))
-    assert return_dead_letters(cloud)[0].endswith("put back into the queue.")
+    clock = itertools.count(step=subject.SET_ASIDE_SECONDS / 10)
+    assert returned(cloud, lambda: next(clock))[0].endswith("put back into the queue.")
 
 
-def test_letters_that_could_not_be_moved_in_time_are_told_and_stay(
-    cloud: FakeDeployment, sqs: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(subject, "SET_ASIDE_SECONDS", 1)
-    written = {f"{number}" for number in range(subject.MOVERS + 2)}
-    for body in written:
-        put(sqs, cloud.outputs.dead_letter_queue_url, body)
-    # Each of the first takes longer than the letters are hidden.
-    sqs.meta.events.register("before-call.sqs.SendMessage", lambda **_: time.sleep(1.1))
-    said = return_dead_letters(cloud)
-    assert said == [
+def test_letters_that_could_not_be_moved_in_time_are_told_and_stay(cloud: FakeDeployment, sqs: Any) -> None:
+    for number in range(subject.MOVERS + 2):
+        put(sqs, cloud.outputs.dead_letter_queue_url, f"{number}")
+    clock = [0.0]
+    # All movers have begun; none ends before the letters are visible to others again.
+    begun = threading.Barrier(subject.MOVERS, lambda: clock.append(subject.SET_ASIDE_SECONDS + 1.0))
+
+    def wait_for_all(**_: Any) -> None:
+        begun.wait(timeout=60)
+
+    sqs.meta.events.register("before-call.sqs.SendMessage", wait_for_all)
+    assert returned(cloud, lambda: clock[-1]) == [
         f"{subject.MOVERS} dead letters put back into the queue.",
         "2 dead letters left, since it took too long: replay again in a few minutes.",
     ]
-    moved = set(bodies(sqs, cloud.outputs.queue_url))
-    assert len(moved) == subject.MOVERS
-    assert moved | set(bodies(sqs, cloud.outputs.dead_letter_queue_url)) == written
+    assert len(set(bodies(sqs, cloud.outputs.queue_url))) == subject.MOVERS
+    left = sqs.get_queue_attributes(QueueUrl=cloud.outputs.dead_letter_queue_url, AttributeNames=["All"])["Attributes"]
+    assert left["ApproximateNumberOfMessagesNotVisible"] == "2"
 
 
 def test_letters_go_back_the_same_way_on_aws(sqs: Any) -> None:
@@ -322,42 +327,91 @@ def test_letters_go_back_the_same_way_on_aws(sqs: Any) -> None:
     queue = sqs.create_queue(QueueName="aws")["QueueUrl"]
     on_aws = FakeDeployment({"sqs": sqs}, endpoint_url=None, queue_url=queue, dead_letter_queue_url=dead)
     put(sqs, dead, "one", reason="it is no S3 event")
-    assert return_dead_letters(on_aws)[0] == "1 dead letter put back into the queue."
+    assert returned(on_aws)[0] == "1 dead letter put back into the queue."
     assert bodies(sqs, queue) == ["one"]
     assert bodies(sqs, dead) == []
 
 
-def test_what_sns_could_not_deliver_goes_back_from_each_source_region(sqs: Any) -> None:
-    queue = sqs.create_queue(QueueName="ferry-uploads")["QueueUrl"]
-    dead = sqs.create_queue(QueueName="ferry-uploads-dead-letters")["QueueUrl"]
-    regions = {
-        region: boto3.client("sqs", region, aws_access_key_id="test", aws_secret_access_key="test")
-        for region in ("eu-west-1", "us-west-2")
-    }
-    waiting = {
-        region: client.create_queue(QueueName="ferry-uploads-undelivered")["QueueUrl"]
-        for region, client in regions.items()
-    }
-    sources = {
-        name: Source(bucket=name, region=region, account_id="123456789012", topic_arn=f"arn:aws:sns:{region}:1:t")
-        for name, region in (("a", "us-west-2"), ("b", "us-west-2"), ("c", "eu-west-1"))
-    }
-    on_aws = FakeDeployment(
-        {"sqs": sqs, **{f"sqs {region}": client for region, client in regions.items()}},
-        endpoint_url=None,
-        queue_url=queue,
-        dead_letter_queue_url=dead,
-        sources=sources,
-    )
-    for number in range(2):
-        put(regions["us-west-2"], waiting["us-west-2"], f"west {number}")
-    put(regions["eu-west-1"], waiting["eu-west-1"], "europe")
-    put(sqs, dead, "dead")
-    assert return_dead_letters(on_aws) == [
+class SourcesElsewhere:
+    """A deployment on AWS with sources in two regions, and a queue of what SNS could not deliver in each."""
+
+    REGIONS = ("eu-west-1", "us-west-2")
+
+    def __init__(self, sqs: Any) -> None:
+        self.queue = sqs.create_queue(QueueName="ferry-uploads")["QueueUrl"]
+        self.dead = sqs.create_queue(QueueName="ferry-uploads-dead-letters")["QueueUrl"]
+        self.clients: dict[str, Any] = {
+            region: boto3.client("sqs", region, aws_access_key_id="test", aws_secret_access_key="test")
+            for region in self.REGIONS
+        }
+        self.waiting = {
+            region: client.create_queue(QueueName="ferry-uploads-undelivered")["QueueUrl"]
+            for region, client in self.clients.items()
+        }
+        sources = {
+            name: Source(bucket=name, region=region, account_id="123456789012", topic_arn=f"arn:aws:sns:{region}:1:t")
+            for name, region in (("a", "us-west-2"), ("b", "us-west-2"), ("c", "eu-west-1"))
+        }
+        self.deployment = FakeDeployment(
+            {
+                "stepfunctions": FakeStepFunctions(),
+                "sqs": sqs,
+                **{f"sqs {region}": client for region, client in self.clients.items()},
+            },
+            endpoint_url=None,
+            queue_url=self.queue,
+            dead_letter_queue_url=self.dead,
+            sources=sources,
+        )
+        for number in range(2):
+            put(self.clients["us-west-2"], self.waiting["us-west-2"], f"west {number}")
+        put(self.clients["eu-west-1"], self.waiting["eu-west-1"], "europe")
+        put(sqs, self.dead, "dead")
+
+
+@pytest.fixture
+def elsewhere(sqs: Any) -> SourcesElsewhere:
+    return SourcesElsewhere(sqs)
+
+
+def test_what_sns_could_not_deliver_goes_back_from_each_source_region(elsewhere: SourcesElsewhere, sqs: Any) -> None:
+    assert returned(elsewhere.deployment) == [
         "1 dead letter put back into the queue.",
         "1 undelivered event of eu-west-1 put back into the queue.",
         "2 undelivered events of us-west-2 put back into the queue.",
     ]
-    assert sorted(bodies(sqs, queue)) == ["dead", "europe", "west 0", "west 1"]
-    assert [bodies(client, waiting[region]) for region, client in regions.items()] == [[], []]
-    assert return_dead_letters(on_aws) == []
+    assert sorted(bodies(sqs, elsewhere.queue)) == ["dead", "europe", "west 0", "west 1"]
+    assert [bodies(client, elsewhere.waiting[region]) for region, client in elsewhere.clients.items()] == [[], []]
+    assert returned(elsewhere.deployment) == []
+
+
+def test_a_region_that_cannot_be_reached_keeps_no_other_letter_back(
+    elsewhere: SourcesElsewhere, sqs: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(**_: Any) -> None:
+        raise EndpointConnectionError(endpoint_url="https://sqs.eu-west-1.amazonaws.com")
+
+    elsewhere.clients["eu-west-1"].meta.events.register("before-call.sqs.GetQueueUrl", refuse)
+    with pytest.raises(Problem) as raised:
+        replay_failed(elsewhere.deployment)
+    assert capsys.readouterr().out.splitlines() == [
+        "1 dead letter put back into the queue.",
+        "2 undelivered events of us-west-2 put back into the queue.",
+    ]
+    assert str(raised.value) == (
+        "Not all dead letters could be put back. Those of these regions may wait still: eu-west-1 "
+        '(AWS does not answer: Could not connect to the endpoint URL: "https://sqs.eu-west-1.amazonaws.com"). '
+        "Mend that and replay again: what is back already starts nothing twice."
+    )
+    assert sorted(bodies(sqs, elsewhere.queue)) == ["dead", "west 0", "west 1"]
+
+
+def test_a_dead_letter_queue_that_refuses_keeps_nothing_undelivered_back(elsewhere: SourcesElsewhere, sqs: Any) -> None:
+    def refuse(params: dict[str, Any], **_: Any) -> None:
+        if elsewhere.dead in str(params):
+            raise refusal("AccessDenied", "ReceiveMessage")
+
+    sqs.meta.events.register("before-call.sqs.ReceiveMessage", refuse)
+    with pytest.raises(Problem, match=r"wait still: us-east-1 \(ReceiveMessage at AWS failed: AccessDenied: no\)\. "):
+        returned(elsewhere.deployment)
+    assert sorted(bodies(sqs, elsewhere.queue)) == ["europe", "west 0", "west 1"]
