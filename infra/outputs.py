@@ -68,7 +68,9 @@ def load(path: Path) -> Outputs:
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise OutputsMissing(f"No cloud here: {path} does not exist. Start one with `make up`.") from None
+        raise OutputsMissing(
+            f"No cloud here: {path} does not exist. Start one with `make up`, or `make deploy`."
+        ) from None
     except (OSError, ValueError) as error:
         raise OutputsMissing(f"{path} cannot be read as JSON: {error}") from None
     return parse(text, str(path))

@@ -125,7 +125,7 @@ def test_no_cloud_is_one_line_and_exit_1(
         (tmp_path / "env").write_text("export AWS_ACCESS_KEY_ID=a\nexport AWS_SECRET_ACCESS_KEY='b c'\n")
         assert cli.run(arguments) == 1
     refused = capsys.readouterr()
-    assert "make up" in absent.err
+    assert "Start one with `make up`, or `make deploy`." in absent.err
     assert f"No cloud answers at {address}" in refused.err
     assert (absent.out, refused.out) == ("", "")
     assert (absent.err.count("\n"), refused.err.count("\n")) == (1, 1)
