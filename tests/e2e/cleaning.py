@@ -1,9 +1,9 @@
 """Takes away everything that the end-to-end tests have left in a deployment, and nothing else.
 
 Theirs is what begins with one of OWN_PREFIXES: objects at source and target in all their versions, unfinished uploads,
-running executions of these keys, tables over them, dead letters about nothing else, and the queues that listened to
-the topic. What cannot be taken away, or is nobody's by its name, stays: ended executions (Step Functions keeps them for
-90 days), logs, and Athena's results, which expire in their bucket.
+running executions of these keys, tables over them, dead letters and undelivered events about nothing else, and the
+queues that listened to the topic. What cannot be taken away, or is nobody's by its name, stays: ended executions (Step
+Functions keeps them for 90 days), logs, and Athena's results, which expire in their bucket.
 
 Again and again until there is nothing, since a function that was at work when its execution was stopped, a crawl that
 ran, or an event that was on its way may bring something back. Twice is harmless.
@@ -126,20 +126,32 @@ def _is_crawled_since(deployed: Deployed, moment: datetime) -> bool:
 
 
 def _remove_dead_letters(deployed: Deployed) -> Iterator[str]:
-    url = deployed.outputs.dead_letter_queue_url
+    """Also what SNS could not deliver, which waits in the topic's region, where there is a queue for it."""
+    yield from _remove_letters(deployed, deployed.sqs, deployed.outputs.dead_letter_queue_url)
+    sqs = deployed.client("sqs", _topics_region(deployed))
+    with suppress(sqs.exceptions.QueueDoesNotExist):
+        url = sqs.get_queue_url(QueueName=f"{deployed.outputs.name}-uploads-undelivered")["QueueUrl"]
+        yield from _remove_letters(deployed, sqs, url)
+
+
+def _topics_region(deployed: Deployed) -> str:
+    return deployed.outputs.uploads_topic_arn.split(":")[3]
+
+
+def _remove_letters(deployed: Deployed, sqs: Any, url: str) -> Iterator[str]:
     wait_seconds = 1 if deployed.outputs.endpoint_url is None else 0
     letters: dict[str, Any] = {}
-    while told := deployed.sqs.receive_message(
+    while told := sqs.receive_message(
         QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=READING_SECONDS, WaitTimeSeconds=wait_seconds
     ).get("Messages"):
         letters |= {letter["MessageId"]: letter for letter in told}
     for letter in letters.values():
         where = {"QueueUrl": url, "ReceiptHandle": letter["ReceiptHandle"]}
         if is_own_letter(letter["Body"]):
-            deployed.sqs.delete_message(**where)
+            sqs.delete_message(**where)
             yield f"dead letter {letter['Body'][:80]}"
         else:
-            deployed.sqs.change_message_visibility(**where, VisibilityTimeout=0)
+            sqs.change_message_visibility(**where, VisibilityTimeout=0)
 
 
 def is_own_letter(body: str) -> bool:
@@ -159,8 +171,7 @@ def _keys_in(body: str) -> Iterator[str]:
 
 
 def _remove_queues(deployed: Deployed) -> Iterator[str]:
-    region = deployed.outputs.uploads_topic_arn.split(":")[3]
-    sqs: Any = deployed.client("sqs", region)
+    sqs: Any = deployed.client("sqs", _topics_region(deployed))
     pages = deployed.sns.get_paginator("list_subscriptions_by_topic").paginate(
         TopicArn=deployed.outputs.uploads_topic_arn
     )
