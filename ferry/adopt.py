@@ -17,15 +17,24 @@ somebody else's filter overlaps, and when the bucket has a kind of notification 
 
 import re
 import time
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote_plus, unquote_plus
 
 from botocore.exceptions import ClientError
 
 from ferry import screen, sources
 from ferry.deployment import Deployment
+from ferry.notifications import (
+    KINDS,
+    Configuration,
+    Mine,
+    Notification,
+    changes,
+    configuration,
+    in_order,
+    in_words,
+    merged,
+)
 from ferry.problems import Problem, UsageProblem
 from infra.outputs import Source
 
@@ -33,14 +42,6 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from rich.text import Text
 
-EVENTS = ("s3:ObjectCreated:*",)
-KINDS = {
-    "TopicConfigurations": ("TopicArn", "topic"),
-    "QueueConfigurations": ("QueueArn", "queue"),
-    "LambdaFunctionConfigurations": ("LambdaFunctionArn", "function"),
-}
-TOPICS = "TopicConfigurations"
-EVENT_BRIDGE = "EventBridgeConfiguration"
 READ_BACK_SECONDS = 30.0
 POLL_SECONDS = 0.5
 ELEMENT = re.compile(rb"<(?:[\w.-]+:)?([A-Za-z][\w.-]*)")
@@ -49,71 +50,6 @@ READ, WRITE = "s3:GetBucketNotification", "s3:PutBucketNotification"
 MISSING = {"NoSuchBucket", "404"}
 DENIED = {"AccessDenied", "AllAccessDisabled", "403"}
 ELSEWHERE = {"PermanentRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException", "301"}
-
-
-@dataclass(frozen=True)
-class Notification:
-    """One entry of a bucket's configuration: two are equal if they mean the same."""
-
-    kind: str
-    id: str
-    destination: str
-    events: frozenset[str]
-    prefix: str
-    suffix: str
-    """As keys have them, not as filters are written."""
-
-    told: dict[str, Any] = field(compare=False, repr=False)
-    """As S3 told it, and as it is written back."""
-
-
-@dataclass(frozen=True)
-class Configuration:
-    """All that is configured for a bucket."""
-
-    notifications: frozenset[Notification]
-    event_bridge: bool
-
-    def foreign(self, mine: "Mine") -> "Configuration":
-        """What is not ours."""
-        others = frozenset(each for each in self.notifications if not mine.made(each))
-        return Configuration(others, self.event_bridge)
-
-    def to_write(self) -> dict[str, Any]:
-        """The configuration as S3 takes it."""
-        request: dict[str, Any] = {
-            kind: [each.told for each in in_order(self.notifications) if each.kind == kind] for kind in KINDS
-        }
-        request = {kind: notifications for kind, notifications in request.items() if notifications}
-        return request | ({EVENT_BRIDGE: {}} if self.event_bridge else {})
-
-
-@dataclass(frozen=True)
-class Mine:
-    """What makes a notification this deployment's: its id, and its topic, which no other deployment has."""
-
-    name: str
-    account: str
-
-    def notification(self, key: str, source: Source) -> Notification:
-        """What tells the deployment of the source's uploads."""
-        rules = [
-            {"Name": name, "Value": encoded(value)}
-            for name, value in (("prefix", source.prefix), ("suffix", source.suffix))
-            if value
-        ]
-        told: dict[str, Any] = {
-            "Id": f"s3-ferry-{self.name}-{key}",
-            "TopicArn": source.topic_arn,
-            "Events": list(EVENTS),
-        }
-        return _notification(TOPICS, told | ({"Filter": {"Key": {"FilterRules": rules}}} if rules else {}))
-
-    def made(self, notification: Notification) -> bool:
-        """Whether it is ours; one of ours from earlier may be called after a source that is no more."""
-        topic = rf"arn:aws:sns:[a-z0-9-]+:{self.account}:{re.escape(self.name)}-uploads"
-        ours = notification.kind == TOPICS and notification.id.startswith(f"s3-ferry-{self.name}-")
-        return ours and re.fullmatch(topic, notification.destination) is not None
 
 
 def adopt(deployment: Deployment, bucket: str, *, dry_run: bool, read_back_seconds: float = READ_BACK_SECONDS) -> None:
@@ -181,55 +117,6 @@ def check_bucket(bucket: str) -> None:
         raise UsageProblem(f"BUCKET {bucket}: the name of a bucket is meant, without s3:// and without a key.")
 
 
-def merged(before: Configuration, wanted: Sequence[Notification], mine: Mine, bucket: str) -> Configuration:
-    """What is there, with ours in the place of an older one of ours; a Problem where that would harm somebody."""
-    foreign = before.foreign(mine)
-    for ours in wanted:
-        for other in in_order(foreign.notifications):
-            if other.id == ours.id:
-                raise Problem(
-                    f"s3://{bucket} has a notification {other.id} already, and it goes to {other.destination}: "
-                    "another deployment of this name has adopted it. Let that one unadopt it, or remove it by hand."
-                )
-            if overlap(ours, other):
-                raise Problem(
-                    f"s3://{bucket}: {_what(ours)} ({ours.id}) overlaps with {_what(other)}, which the notification "
-                    f"{other.id} sends to {other.destination}, and S3 takes no overlapping filters. Nothing was "
-                    "written. Give the source another prefix or suffix in terraform.tfvars, or remove that "
-                    f"notification and subscribe its destination to {ours.destination}."
-                )
-    return Configuration(foreign.notifications | frozenset(wanted), foreign.event_bridge)
-
-
-def encoded(text: str) -> str:
-    """A prefix or suffix as a filter is written, the same as Terraform's: a space is a `+`, and all but the safe
-    characters are percent-encoded ("Configuring event notifications using object key name filtering" and "Naming Amazon
-    S3 objects", Amazon S3 User Guide).
-    """
-    return quote_plus(text, safe="/!*'()")
-
-
-def overlap(one: Notification, other: Notification) -> bool:
-    """S3's rule: no event in common, unless the prefixes or the suffixes have no key in common.
-
-    "Configuring event notifications using object key name filtering", Amazon S3 User Guide.
-    """
-    return (
-        any(_same_event(a, b) for a in one.events for b in other.events)
-        and _one_begins(one.prefix, other.prefix)
-        and _one_begins(one.suffix[::-1], other.suffix[::-1])
-    )
-
-
-def _one_begins(one: str, other: str) -> bool:
-    return one.startswith(other) or other.startswith(one)
-
-
-def _same_event(one: str, other: str) -> bool:
-    families = [event.removesuffix("*") for event in (one, other) if event.endswith("*")]
-    return one == other or any(one.startswith(family) and other.startswith(family) for family in families)
-
-
 @dataclass(frozen=True)
 class _Place:
     """A bucket's configuration, and how to reach it."""
@@ -285,7 +172,7 @@ class _Place:
         if now != before:
             raise Problem(
                 f"s3://{self.bucket}: somebody else changed the notifications at this moment "
-                f"({_changes(before, now)}). Nothing was written: run it again."
+                f"({changes(before, now)}). Nothing was written: run it again."
             )
         try:
             self.writing.put_bucket_notification_configuration(
@@ -303,7 +190,7 @@ class _Place:
                 ours = "Ours is as it should be" if self._ours(seen) == self._ours(after) else "Ours is not there"
                 raise Problem(
                     f"s3://{self.bucket}: after the write S3 tells of other notifications than were written "
-                    f"({_changes(after, seen)}). {ours}. Somebody else changed them at the same moment, or S3 is slow: "
+                    f"({changes(after, seen)}). {ours}. Somebody else changed them at the same moment, or S3 is slow: "
                     "look with `aws s3api get-bucket-notification-configuration`, then run it again."
                 )
             time.sleep(POLL_SECONDS)
@@ -373,27 +260,6 @@ def _place(deployment: Deployment, bucket: str, entries: dict[str, Source]) -> _
     )
 
 
-def configuration(told: dict[str, Any]) -> Configuration:
-    """What S3 tells."""
-    notifications = frozenset(_notification(kind, each) for kind in KINDS for each in told.get(kind, []))
-    return Configuration(notifications, EVENT_BRIDGE in told)
-
-
-def _notification(kind: str, told: dict[str, Any]) -> Notification:
-    # S3 tells a filter's names as Prefix and Suffix, and may tell one of no characters.
-    rules = told.get("Filter", {}).get("Key", {}).get("FilterRules", [])
-    values = {rule.get("Name", "").lower(): unquote_plus(rule.get("Value", "")) for rule in rules}
-    return Notification(
-        kind=kind,
-        id=told.get("Id", ""),
-        destination=told[KINDS[kind][0]],
-        events=frozenset(told["Events"]),
-        prefix=values.get("prefix", ""),
-        suffix=values.get("suffix", ""),
-        told=told,
-    )
-
-
 def _elements(client: "S3Client") -> set[str]:
     """The names of all elements that this SDK reads in a configuration."""
     shape: Any = client.meta.service_model.operation_model("GetBucketNotificationConfiguration").output_shape
@@ -409,24 +275,6 @@ def _elements(client: "S3Client") -> set[str]:
     return found
 
 
-def in_order(notifications: Iterable[Notification]) -> list[Notification]:
-    """The same order for the same notifications."""
-    return sorted(notifications, key=lambda each: (each.kind, each.id, each.destination))
-
-
-def _what(notification: Notification) -> str:
-    events = ", ".join(sorted(notification.events))
-    return f"{events} of {sources.selection(notification.prefix, notification.suffix)}"
-
-
-def _changes(before: Configuration, after: Configuration) -> str:
-    told = [f"gone: {each.id}" for each in in_order(before.notifications - after.notifications)]
-    told += [f"new: {each.id}" for each in in_order(after.notifications - before.notifications)]
-    if before.event_bridge != after.event_bridge:
-        told.append(f"EventBridge was switched {'on' if after.event_bridge else 'off'}")
-    return "; ".join(told)
-
-
 def _print_difference(bucket: str, before: Configuration, after: Configuration) -> None:
     console = screen.console()
     console.print(screen.line(("s3://" + bucket, "bold")))
@@ -437,7 +285,7 @@ def _print_difference(bucket: str, before: Configuration, after: Configuration) 
         ("+ add    ", "green", after.notifications - before.notifications),
     ):
         rows += [
-            screen.line((mark, style), f"{each.id}  {_what(each)}  → {KINDS[each.kind][1]} {each.destination}")
+            screen.line((mark, style), f"{each.id}  {in_words(each)}  → {KINDS[each.kind][1]} {each.destination}")
             for each in in_order(notifications)
         ]
     if before.event_bridge:

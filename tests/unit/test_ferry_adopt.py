@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 
 from ferry import adopt as subject
 from ferry import cli, sources
-from ferry.adopt import Mine, Notification, configuration, overlap
 from ferry.deployment import Deployment
+from ferry.notifications import EVENT_BRIDGE, KINDS, Mine, Notification, configuration, overlap
 from ferry.problems import Problem
 from infra import outputs as outputs_file
 from infra.outputs import Source
@@ -448,14 +448,14 @@ def test_nothing_that_this_sdk_knows_is_left_out() -> None:
     """A botocore that knows a new kind of notification, or more of one, must have us look at it."""
     model = FakeS3().client().meta.service_model
     shape = model.operation_model("PutBucketNotificationConfiguration").input_shape.members["NotificationConfiguration"]
-    assert set(shape.members) == {*subject.KINDS, subject.EVENT_BRIDGE}
-    for kind, (arn, _) in subject.KINDS.items():
+    assert set(shape.members) == {*KINDS, EVENT_BRIDGE}
+    for kind, (arn, _) in KINDS.items():
         members = shape.members[kind].member.members
         assert set(members) == {"Id", arn, "Events", "Filter"}
         assert set(members["Filter"].members) == {"Key"}
         assert set(members["Filter"].members["Key"].members) == {"FilterRules"}
         assert set(members["Filter"].members["Key"].members["FilterRules"].member.members) == {"Name", "Value"}
-    assert shape.members[subject.EVENT_BRIDGE].members == {}
+    assert shape.members[EVENT_BRIDGE].members == {}
     read = model.operation_model("GetBucketNotificationConfiguration").output_shape
     assert set(read.members) == set(shape.members)
 
@@ -562,7 +562,7 @@ ALL_EVENTS = sorted(
 PIECES = st.text("ab/+%ü", max_size=3)
 THEIR_NOTIFICATIONS = st.builds(
     lambda kind, events, prefix, suffix: (kind, events, prefix, suffix),
-    st.sampled_from(sorted(subject.KINDS)),
+    st.sampled_from(sorted(KINDS)),
     st.lists(st.sampled_from(ALL_EVENTS), min_size=1, max_size=3, unique=True),
     PIECES,
     PIECES,
