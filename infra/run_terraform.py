@@ -6,7 +6,8 @@ the one TerraformFailed that is raised; of what this project's own files refuse 
 that is their own text. Whether something is harmless twice is the command's own business: nothing is changed here.
 
 Ctrl-C goes to Terraform, once: it ends what it has begun and keeps its state. It has a process group of its own for
-that, since a second interrupt, the terminal's beside ours, would end it at once. Raises TerraformStopped then.
+that, since a second interrupt, the terminal's beside ours, would end it at once. A terminal that is closed interrupts
+it just so: else it would be left without a reader, and die of that. Raises TerraformStopped then.
 """
 
 import json
@@ -27,6 +28,7 @@ from infra.errors import InfraError
 OLDEST = (1, 9)
 """As versions.tf requires: a validation may look at other variables, and templatestring exists."""
 
+NEEDED = f"S3 Ferry needs {'.'.join(map(str, OLDEST))} or newer"
 WHERE_TO_GET_IT = "https://developer.hashicorp.com/terraform/install"
 OWN_RULES = ("Invalid value for variable", "Resource precondition failed")
 """What Terraform calls the refusals that are this project's own; their text says all."""
@@ -35,6 +37,12 @@ CHECKED_BY = "\n\nThis was checked by the validation rule"
 FALLBACK_ROWS = 5
 SUCCEEDED, HAS_CHANGES = 0, 2
 """Exit codes of `plan -detailed-exitcode`."""
+
+STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+MISSPELT = "undeclared variable"
+"""In what Terraform calls a value of no variable: a warning to it, and a deployment without that value."""
+
+VALUE_OF_NONE = re.compile(r'variable named "(?P<name>.*?)" but a value was found in file "(?P<file>.*?)"')
 
 
 class TerraformFailed(InfraError):
@@ -75,9 +83,7 @@ def find_terraform() -> str:
     """The executable, seen to be new enough."""
     binary = shutil.which("terraform")
     if binary is None:
-        raise TerraformFailed(
-            f"terraform is not installed, or not on PATH. S3 Ferry needs 1.9 or newer: {WHERE_TO_GET_IT}"
-        )
+        raise TerraformFailed(f"terraform is not installed, or not on PATH. {NEEDED}: {WHERE_TO_GET_IT}")
     try:
         ran = subprocess.run([binary, "version", "-json"], capture_output=True, env=_environment(), check=False)  # noqa: S603
         version = str(json.loads(ran.stdout)["terraform_version"])
@@ -86,7 +92,7 @@ def find_terraform() -> str:
             f"{binary} does not say which version it is: {error}. Reinstall it: {WHERE_TO_GET_IT}"
         ) from None
     if tuple(int(digits) for digits in re.findall(r"\d+", version)[:2]) < OLDEST:
-        raise TerraformFailed(f"{binary} is Terraform {version}; S3 Ferry needs 1.9 or newer: {WHERE_TO_GET_IT}")
+        raise TerraformFailed(f"{binary} is Terraform {version}; {NEEDED}: {WHERE_TO_GET_IT}")
     return binary
 
 
@@ -96,6 +102,8 @@ class Terraform:
 
     binary: str
     folder: Path
+    without: frozenset[str] = frozenset()
+    """What of the environment is kept from it."""
 
     def run(self, *arguments: str) -> str:
         """Run it; its output. An error that it tells as text is told in one line."""
@@ -114,8 +122,9 @@ class Terraform:
             for row in process.stdout or ():
                 try:
                     _read(row, report, tell)
-                except BrokenPipeError:
-                    # Nobody reads on; Terraform must not end with the reader, in the middle of its work.
+                except OSError:
+                    # Nobody reads on, the terminal may be gone; Terraform must not end with it, in the middle of its
+                    # work.
                     tell = None
         report.exit_code = process.returncode
         if process.returncode not in (SUCCEEDED, HAS_CHANGES) and not report.errors:
@@ -129,11 +138,16 @@ class Terraform:
 
         def stop(number: int, _: FrameType | None) -> None:
             nonlocal stopped
-            stopped = True
-            if process and process.poll() is None:
-                process.send_signal(number)
+            # In one step: another signal may come in the midst of this.
+            first, stopped = not stopped, True
+            # A second interrupt ends Terraform at once: only a person may mean that. A shell that is closed tells it
+            # more than once.
+            if process and process.poll() is None and (number == signal.SIGINT or first):
+                process.send_signal(signal.SIGINT)
 
-        before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+        # What is ignored stays so: that is what nohup is for.
+        heard = [number for number in STOPPING if signal.getsignal(number) is not signal.SIG_IGN]
+        before = {number: signal.signal(number, stop) for number in heard}
         try:
             with subprocess.Popen(  # noqa: S603 - what find_terraform found
                 [self.binary, f"-chdir={self.folder}", *arguments],
@@ -143,7 +157,7 @@ class Terraform:
                 text=True,
                 encoding="utf-8",
                 errors="replace",
-                env=_environment(),
+                env=_environment(self.without),
                 process_group=0,
             ) as process:
                 yield process
@@ -154,9 +168,10 @@ class Terraform:
             raise TerraformStopped(f"terraform {arguments[0]} was stopped; what it had done is in Terraform's state")
 
 
-def _environment() -> dict[str, str]:
+def _environment(without: frozenset[str] = frozenset()) -> dict[str, str]:
     """The operator's own, and no question, colour or call home."""
-    return {**os.environ, "TF_IN_AUTOMATION": "1", "TF_INPUT": "0", "CHECKPOINT_DISABLE": "1"}
+    given = {name: value for name, value in os.environ.items() if name not in without}
+    return {**given, "TF_IN_AUTOMATION": "1", "TF_INPUT": "0", "CHECKPOINT_DISABLE": "1"}
 
 
 def _read(row: str, report: Report, tell: Callable[[str], object] | None) -> None:
@@ -168,7 +183,8 @@ def _read(row: str, report: Report, tell: Callable[[str], object] | None) -> Non
         return
     if kind == "diagnostic":
         diagnostic = message["diagnostic"]
-        told = report.errors if diagnostic.get("severity") == "error" else report.warnings
+        wrong = diagnostic.get("severity") == "error" or MISSPELT in str(diagnostic.get("summary"))
+        told = report.errors if wrong else report.warnings
         if (text := _in_one_line(diagnostic)) not in told:
             told.append(text)
     elif kind == "planned_change":
@@ -183,6 +199,8 @@ def _in_one_line(diagnostic: Any) -> str:
     """What is wrong and where, by file and line, or by the resource where AWS refused it."""
     summary, detail = str(diagnostic.get("summary", "")), str(diagnostic.get("detail", ""))
     own = summary in OWN_RULES and detail
+    if MISSPELT in summary and (found := VALUE_OF_NONE.search(detail)):
+        return f"infra/aws/{found['file']}: there is no variable '{found['name']}'; all are in infra/aws/variables.tf"
     place = diagnostic.get("range") or {}
     where = ""
     # Of the project's own rules the variable or the source is named in the text, so only the given value's place helps.
