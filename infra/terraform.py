@@ -5,20 +5,18 @@
 The functions' declaration, the rules in infra/aws/migration.yaml and the variables are checked before anything is asked
 of AWS; then the credentials; then the zips are built. What is applied is the very plan that was shown, after a `yes`
 typed at the terminal or given as --yes. Afterwards .ferry/outputs.json leads every `ferry` command to the deployment;
-`destroy` removes it. An embedded cloud in .ferry is in the way of a deployment, and is never overwritten.
+`destroy` removes it. An embedded cloud in .ferry, or another deployment's outputs there, is never overwritten. Nothing
+is begun that would stop half-way at a bucket which is not empty.
 
 Whatever goes wrong is a line on standard error for each mistake: exit 2 when it was called wrongly, 130 when it was
 stopped, 1 for all else. Twice is harmless: Terraform finds nothing to change.
 """
 
-import json
 import os
 import re
-import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import boto3
@@ -26,87 +24,58 @@ from botocore import exceptions
 
 from ferry.deployment import explain
 from functions.common.rules import Rules
-from infra import build, functions, migration
+from infra import build, check_variables, functions, judge_plan, migration
 from infra import outputs as outputs_file
+from infra.checkout import Checkout
 from infra.errors import InfraError, OutputsMissing
+from infra.judge_plan import Judged
 from infra.local import cloud
 from infra.outputs import Outputs, write_whole
 from infra.run_terraform import Report, Terraform, TerraformFailed, TerraformStopped, find_terraform
-from infra.zips import CHECKOUT
 
 USAGE = "usage: python -m infra.terraform plan | deploy [--yes] | destroy [--yes]"
 STOPPED = 130
-
-WITHOUT_PROVIDER = ("variables.tf", "names.tf", "regions.tf", "declaration.tf")
-"""The files that say which variables are right; they name no resource, so no provider has to be there."""
-
-GIVEN = ("terraform.tfvars", "terraform.tfvars.json", "*.auto.tfvars", "*.auto.tfvars.json")
-"""The files of values that Terraform loads by itself."""
-
-OBJECT_OF_SOURCES = r'variable "sources".*?type = map\(object\(\{(.*?)\}\)\)'
-
-KEYS_OF_SOURCES = """
-variable "sources" {
-  type    = any
-  default = {}
-
-  validation {
-    condition = try(length(flatten([
-      for source in values(var.sources) : setsubtract(keys(source), KNOWN)
-    ])) == 0, true)
-    error_message = "sources: ${join("; ", flatten([
-      for key, source in var.sources : [
-        for name in setsubtract(keys(source), KNOWN) : "${key}: there is no '${name}'"
-      ]
-    ]))}. Known are NAMES."
-  }
-}
-"""
+HERE = Checkout()
 
 LOST_WITH = {
-    "aws_s3_bucket": "the objects in it",
-    "aws_sqs_queue": "the messages in it",
-    "aws_kms_key": "whatever is encrypted with it",
-    "aws_glue_catalog_database": "its tables",
-    "aws_sfn_state_machine": "its executions, which cannot be replayed any more",
+    "aws_s3_bucket": "the objects in it would be lost",
+    "aws_sqs_queue": "the messages in it would be lost",
+    "aws_kms_key": (
+        "whatever is encrypted with it cannot be read from then on (for 30 days `aws kms cancel-key-deletion` and "
+        "`aws kms enable-key` bring it back)"
+    ),
+    "aws_glue_catalog_database": "its tables would be lost",
+    "aws_sfn_state_machine": "its executions would be lost, which cannot be replayed any more",
 }
-"""What goes with a resource that is destroyed or replaced."""
+"""What goes with a resource that is destroyed or replaced.
+
+A key that is scheduled for deletion cannot be used at once ("Key states of AWS KMS keys", AWS KMS Developer Guide).
+"""
 
 SIGNS = {"create": "+", "update": "~", "replace": "-/+", "delete": "-"}
 """As Terraform writes them."""
 
-BUCKET_NOT_EMPTY = "BucketNotEmpty"
-EMPTY_IT = (
-    "A bucket still has objects. Empty it, or set force_destroy = true in infra/aws/terraform.tfvars, `make deploy`, "
-    "and `make destroy` again: that deletes them for good."
+EMPTY_IT = {
+    "deploy": (
+        "Empty it, or deploy force_destroy = true (in infra/aws/terraform.tfvars) while it is still declared, and then "
+        "this."
+    ),
+    "destroy": (
+        "Empty it, or set force_destroy = true in infra/aws/terraform.tfvars and `make deploy`, then `make destroy`: "
+        "that deletes the objects for good."
+    ),
+}
+"""What to do about a bucket that is not empty."""
+
+HINTS = (
+    (re.compile("BucketNotEmpty"), "Something came into a bucket meanwhile: empty it."),
+    (
+        re.compile(r"/aws/service/powertools/.*(ParameterNotFound|find resource|not found)", re.IGNORECASE),
+        "Set powertools_layer_arn in infra/aws/terraform.tfvars: some regions, and new releases for a while, have no "
+        "such parameter.",
+    ),
 )
-
-
-@dataclass(frozen=True)
-class Checkout:
-    """The folders of one checkout."""
-
-    path: Path = CHECKOUT
-
-    @property
-    def configuration(self) -> Path:
-        """The Terraform files."""
-        return self.path / "infra" / "aws"
-
-    @property
-    def distribution(self) -> Path:
-        """What is built for it."""
-        return self.path / "dist"
-
-    @property
-    def ferry(self) -> Path:
-        """Where `ferry` looks for a deployment."""
-        return self.path / ".ferry"
-
-    @property
-    def outputs(self) -> Path:
-        """Which deployment it is."""
-        return self.ferry / "outputs.json"
+"""What to do about errors of AWS that do not say it."""
 
 
 def plan(checkout: Checkout) -> None:
@@ -126,8 +95,11 @@ def deploy(checkout: Checkout, yes: bool) -> None:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "plan"
         report, text = _plan(terraform, file)
+        judged = judge_plan.read(terraform, file)
+        _refuse_other_deployment(checkout, judged, account)
         _show(checkout, report, text, account)
         if report.exit_code:
+            judge_plan.refuse_full_buckets(judged.deleted_buckets, account, EMPTY_IT["deploy"], _say)
             _confirm("Deploy this?", yes)
             _apply(terraform, file, "Mend that and run `make deploy` again: it goes on from there.")
     # Somebody may have started one meanwhile.
@@ -142,20 +114,25 @@ def deploy(checkout: Checkout, yes: bool) -> None:
 
 def destroy(checkout: Checkout, yes: bool) -> None:
     """Take the deployment away."""
-    terraform, account = _prepare(checkout)
+    terraform, account = _prepare(checkout, destroying=True)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "plan"
         report, text = _plan(terraform, file, "-destroy")
         if not report.exit_code:
+            # In another workspace, or with a state that is lost: what outputs.json leads to may well be there.
             _say("Nothing is deployed.")
-        else:
-            for line in _still_connected(checkout):
-                _say(f"! {line}")
-            _show(checkout, report, text, account)
-            _confirm("Destroy all of this?", yes)
-            _apply(terraform, file, "Mend that and run `make destroy` again: it goes on from there.")
-            _say("Destroyed.")
-    if _outputs_on_aws(checkout):
+            return
+        judged = judge_plan.read(terraform, file)
+        outputs = _outputs_on_aws(checkout)
+        ours = outputs and _is_of(outputs, judged, account)
+        for line in _still_connected(outputs) if outputs and ours else ():
+            _say(f"! {line}")
+        _show(checkout, report, text, account)
+        judge_plan.refuse_full_buckets(judged.deleted_buckets, account, EMPTY_IT["destroy"], _say)
+        _confirm("Destroy all of this?", yes)
+        _apply(terraform, file, "Mend that and run `make destroy` again: it goes on from there.")
+    _say("Destroyed.")
+    if ours:
         checkout.outputs.unlink()
 
 
@@ -171,22 +148,24 @@ def next_steps(outputs: Outputs, report: Report) -> list[str]:
         source.bucket for _, source in sources if not source.create and source.account_id == account
     ):
         steps.append(f".venv/bin/ferry adopt {bucket}, so that it tells of its uploads")
-    for key in [key for key, source in sources if source.account_id != account]:
+    for bucket in dict.fromkeys(source.bucket for _, source in sources if source.account_id != account):
         steps.append(
-            f"give the owner of {key}'s bucket its policies and notification: "
+            f"give the owner of s3://{bucket} its policies and notification: "
             f"terraform -chdir=infra/aws output -json handover"
         )
     steps.append(".venv/bin/ferry upload FILE, then .venv/bin/ferry list")
     return steps
 
 
-def _prepare(checkout: Checkout) -> tuple[Terraform, str]:
+def _prepare(checkout: Checkout, destroying: bool = False) -> tuple[Terraform, str]:
     """Check all that can be, in the order of what it costs, and build what is deployed; the account's id as well."""
     terraform = Terraform(find_terraform(), checkout.configuration)
     functions.load()
     _write_rules(checkout)
-    _check_variables(terraform, checkout)
+    check_variables.check(terraform, checkout)
     account = _sign_in()
+    if not destroying:
+        check_variables.check(terraform, checkout, account)
     build.build(checkout.distribution)
     if not (checkout.configuration / ".terraform").exists():
         _say("Terraform fetches its AWS provider, once: that takes minutes on a slow line")
@@ -199,6 +178,20 @@ def _refuse_embedded_cloud(checkout: Checkout) -> None:
         raise InfraError(f"An embedded cloud runs in {checkout.ferry}, or left its files there: `make down` first.")
     if checkout.outputs.exists() and not _outputs_on_aws(checkout):
         raise InfraError(f"{checkout.outputs} is of no deployment on AWS: move it away first, it would be overwritten.")
+
+
+def _refuse_other_deployment(checkout: Checkout, judged: Judged, account: str) -> None:
+    outputs = _outputs_on_aws(checkout)
+    if outputs and not _is_of(outputs, judged, account):
+        raise InfraError(
+            f"Nothing was changed: {checkout.outputs} leads to '{outputs.name}' in the account {_account_of(outputs)}, "
+            f"and would be overwritten. Move it away first: `ferry --outputs` takes it from anywhere."
+        )
+
+
+def _is_of(outputs: Outputs, judged: Judged, account: str) -> bool:
+    """Whether these outputs are the deployment's that a plan is about."""
+    return outputs.name in judged.names and _account_of(outputs) == account
 
 
 def _outputs_on_aws(checkout: Checkout) -> Outputs | None:
@@ -225,46 +218,6 @@ def _write_rules(checkout: Checkout) -> None:
     write_whole(written, rules.model_dump_json(indent=2))
 
 
-def _check_variables(terraform: Terraform, checkout: Checkout) -> None:
-    """Refuse wrong values at once: without credentials, provider or network."""
-    if any(name.startswith("TF_CLI_ARGS") for name in os.environ):
-        # These may name files of values from another folder; the plan judges them.
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        copy = Checkout(Path(folder))
-        copy.configuration.mkdir(parents=True)
-        values = [file for pattern in GIVEN for file in checkout.configuration.glob(pattern)]
-        for file in (*values, *(checkout.configuration / name for name in WITHOUT_PROVIDER)):
-            shutil.copy(file, copy.configuration)
-        # No rule looks at the account; its place in a name has to be filled.
-        (copy.configuration / "account.tf").write_text('locals {\n  account = "000000000000"\n}\n', encoding="utf-8")
-        shutil.copy(checkout.path / "infra" / "functions.yaml", copy.path / "infra")
-        if (rules := checkout.distribution / "migration.json").is_file():
-            copy.distribution.mkdir()
-            shutil.copy(rules, copy.distribution)
-        report = Terraform(terraform.binary, copy.configuration).stream("plan")
-        errors = [*report.errors, *_unknown_keys_of_sources(terraform, copy, values)]
-    if errors:
-        raise TerraformFailed("\n".join(errors))
-
-
-def _unknown_keys_of_sources(terraform: Terraform, checkout: Checkout, values: Sequence[Path]) -> list[str]:
-    """What is misspelt in a source: a `prefx` would be dropped without a word, and everything be moved.
-
-    Terraform drops what an object type does not name ("Type Constraints", Terraform's documentation: extra attributes
-    are discarded), so the values are looked at once more, as a variable of any type.
-    """
-    declared = re.search(OBJECT_OF_SOURCES, (checkout.configuration / "variables.tf").read_text(encoding="utf-8"), re.S)
-    known = re.findall(r"^\s*(\w+)\s*=", declared[1], re.MULTILINE) if declared else []
-    folder = checkout.path / "keys"
-    folder.mkdir()
-    for file in values:
-        shutil.copy(file, folder)
-    keys = KEYS_OF_SOURCES.replace("KNOWN", json.dumps(known)).replace("NAMES", ", ".join(known))
-    (folder / "variables.tf").write_text(keys, encoding="utf-8")
-    return Terraform(terraform.binary, folder).stream("plan").errors
-
-
 def _sign_in() -> str:
     """The account that the credentials are for."""
     if endpoint := os.environ.get("AWS_ENDPOINT_URL"):
@@ -287,7 +240,7 @@ def _plan(terraform: Terraform, file: Path, *options: str) -> tuple[Report, str]
     for warning in report.warnings:
         _say(f"! {warning}")
     if report.errors:
-        raise TerraformFailed("\n".join(report.errors))
+        raise TerraformFailed("\n".join(_with_hints(report.errors)))
     return report, terraform.run("show", "-no-color", str(file)).strip() if report.exit_code else ""
 
 
@@ -310,21 +263,22 @@ def _summary(report: Report, account: str) -> str:
     kinds = {"added": "create", "changed": "update", "replaced": "replace", "destroyed": "delete"}
     counts = ", ".join(f"{report.count(action)} {name}" for name, action in kinds.items())
     lost = [
-        f"! {change.address} is {'replaced' if change.action == 'replace' else 'destroyed'}: "
-        f"{LOST_WITH[change.kind]} would be lost"
+        f"! {change.address} is {'replaced' if change.action == 'replace' else 'destroyed'}: {LOST_WITH[change.kind]}"
         for change in report.changes
         if change.action in ("replace", "delete") and change.kind in LOST_WITH
     ]
     return "\n".join([*lost, f"Plan: {counts}, in the account {account}."])
 
 
-def _still_connected(checkout: Checkout) -> list[str]:
+def _still_connected(outputs: Outputs) -> list[str]:
     """The adopted buckets, which would go on to notify a topic that is not there."""
-    outputs = _outputs_on_aws(checkout)
-    sources = (outputs.sources or {}).values() if outputs else ()
-    buckets = dict.fromkeys(source.bucket for source in sources if not source.create)
+    account = _account_of(outputs)
+    accounts = {each.bucket: each.account_id for each in (outputs.sources or {}).values() if not each.create}
     return [
-        f"{bucket} is adopted: `.venv/bin/ferry unadopt {bucket}` before this, if it is not done" for bucket in buckets
+        f"{bucket} is adopted: `.venv/bin/ferry unadopt {bucket}` before this, if it is not done"
+        if owner == account
+        else f"{bucket} is of the account {owner}: only its owner can take away what connects it (docs/deploy.md)"
+        for bucket, owner in accounts.items()
     ]
 
 
@@ -345,8 +299,11 @@ def _apply(terraform: Terraform, file: Path, hint: str) -> None:
     """Apply the plan that was shown."""
     report = terraform.stream("apply", str(file), tell=_say)
     if report.errors:
-        more = [EMPTY_IT] if any(BUCKET_NOT_EMPTY in error for error in report.errors) else []
-        raise TerraformFailed("\n".join([*report.errors, *more, hint]))
+        raise TerraformFailed("\n".join([*_with_hints(report.errors), hint]))
+
+
+def _with_hints(errors: Sequence[str]) -> list[str]:
+    return [*errors, *(hint for about, hint in HINTS if any(about.search(error) for error in errors))]
 
 
 def _account_of(outputs: Outputs) -> str:
@@ -358,7 +315,7 @@ def _say(text: str) -> None:
     sys.stdout.flush()
 
 
-def main(arguments: Sequence[str] | None = None, checkout: Checkout = Checkout()) -> int:
+def main(arguments: Sequence[str] | None = None, checkout: Checkout = HERE) -> int:
     """Run a command; its exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     yes = "--yes" in given

@@ -1,9 +1,10 @@
 """make plan, deploy and destroy: what is checked, shown, asked, applied and written, and one line for each mistake.
 
-Most of it with a Terraform made of Python, which says what the test wants it to say and notes how it was called; the
-rest with the real one, where it is installed, on a configuration that needs no provider.
+Most of it with a Terraform made of a few lines of shell, which says what the test wants it to say and notes
+how it was called; the rest with the real one, where it is installed, on a configuration that needs no provider.
 """
 
+import errno
 import io
 import json
 import os
@@ -20,15 +21,17 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 from moto import mock_aws
 
 from infra import layer, terraform
 from infra import outputs as outputs_file
 from infra.build import CHECKOUT
+from infra.check_variables import TOGETHER, WITHOUT_PROVIDER
+from infra.checkout import Checkout
 from infra.local import deploy
 from infra.outputs import Outputs, Source
-from infra.terraform import Checkout
 
 ACCOUNT = "123456789012"
 """Moto's."""
@@ -45,33 +48,30 @@ OUTPUTS = deploy.outputs_of("http://127.0.0.1:1").model_copy(
     }
 )
 
-FAKE = """#!{python}
-import json, os, signal, sys, time
-folder = {folder!r}
-words = sys.argv[1:]
-command = words[1] if words[0].startswith("-chdir=") else words[0]
-if command == "plan" and not any(word.startswith("-out=") for word in words):
-    command = "check"
-with open(folder + "/calls", "a") as calls:
-    calls.write(json.dumps([command, *words]) + "\\n")
-script = json.load(open(folder + "/script.json")).get(command, {{}})
-for word in words:
-    if word.startswith("-out="):
-        open(word[5:], "w").write("the plan")
-    if command == "apply" and word.endswith("/plan"):
-        assert open(word).read() == "the plan"
-if script.get("wait"):
-    interrupts = []
-    signal.signal(signal.SIGINT, lambda *_: interrupts.append(1))
-    open(folder + "/waiting", "w").close()
-    while not interrupts:
-        time.sleep(0.01)
-    # A second one would come at once.
-    time.sleep(0.2)
-    open(folder + "/interrupts", "w").write(str(len(interrupts)))
-sys.stderr.write(script.get("err", ""))
-sys.stdout.write(script.get("out", ""))
-sys.exit(script.get("code", 0))
+FAKE = """#!/bin/sh
+PATH=/usr/bin:/bin
+folder='{folder}'
+case $1 in -chdir=*) command=$2 ;; *) command=$1 ;; esac
+[ "$command" != plan ] || case $* in *-out=*) ;; *) command=check ;; esac
+[ "$command" != show ] || case $* in *-json*) command=show-json ;; esac
+{{ printf '%s' "$command"; printf '\t%s' "$@"; echo; }} >> "$folder/calls"
+env > "$folder/$command.env"
+for word; do
+  case $word in -out=*) printf 'the plan' > "${{word#-out=}}" ;; esac
+done
+[ "$command" != apply ] || [ "$(cat "$word")" = 'the plan' ] || exit 99
+if [ -e "$folder/$command.wait" ]; then
+  interrupts=0
+  trap 'interrupts=$((interrupts + 1))' INT
+  : > "$folder/waiting"
+  while [ $interrupts = 0 ]; do sleep 0.01; done
+  # A second one would come at once.
+  sleep 0.2
+  printf $interrupts > "$folder/interrupts"
+fi
+[ ! -e "$folder/$command.err" ] || cat "$folder/$command.err" >&2
+[ ! -e "$folder/$command.out" ] || cat "$folder/$command.out"
+[ ! -e "$folder/$command.code" ] || exit "$(cat "$folder/$command.code")"
 """
 
 
@@ -93,6 +93,23 @@ def from_terraform(outputs: Outputs) -> str:
     return json.dumps({key: {"sensitive": False, "type": "string", "value": value} for key, value in document.items()})
 
 
+def in_json(name: str = OUTPUTS.name, before: str | None = None, *changes: dict[str, Any]) -> str:
+    """A saved plan, as far as it is read."""
+    deployed = {"outputs": {"name": {"sensitive": False, "value": before}}} if before else {}
+    return json.dumps(
+        {
+            "variables": {"name": {"value": name}},
+            "prior_state": {"values": deployed},
+            "resource_changes": [{"type": "aws_iam_role", "change": {"actions": ["delete"], "before": {}}}, *changes],
+        }
+    )
+
+
+def deleted(bucket: str, force_destroy: bool = False, actions: tuple[str, ...] = ("delete",)) -> dict[str, Any]:
+    before = {"bucket": bucket, "region": "us-west-2", "force_destroy": force_destroy}
+    return {"type": "aws_s3_bucket", "change": {"actions": actions, "before": before}}
+
+
 CREATED = {
     "code": 2,
     "out": rows(planned("aws_s3_bucket.target", "create"), planned("aws_sqs_queue.uploads", "create")),
@@ -101,6 +118,7 @@ GOOD: dict[str, dict[str, Any]] = {
     "version": {"out": '{"terraform_version": "1.9.0"}'},
     "plan": CREATED,
     "show": {"out": "  # aws_s3_bucket.target will be created\n"},
+    "show-json": {"out": in_json()},
     "apply": {"out": rows({"type": "apply_complete", "@message": "aws_s3_bucket.target: Creation complete after 2s"})},
     "output": {"out": from_terraform(OUTPUTS)},
 }
@@ -117,7 +135,11 @@ class World:
 
     def run(self, *arguments: str) -> tuple[int, str, list[str]]:
         """A command's exit code, its output and the lines of its errors."""
-        (self.folder / "script.json").write_text(json.dumps(self.script))
+        for file in (file for ending in ("out", "err", "code", "wait") for file in self.folder.glob(f"*.{ending}")):
+            file.unlink()
+        for command, said in self.script.items():
+            for ending, value in said.items():
+                (self.folder / f"{command}.{ending}").write_text(str(value))
         code = terraform.main(arguments, self.checkout)
         told = self.capsys.readouterr()
         assert "Traceback" not in told.out + told.err
@@ -125,7 +147,7 @@ class World:
 
     def calls(self) -> list[list[str]]:
         file = self.folder / "calls"
-        return [json.loads(row) for row in file.read_text().splitlines()] if file.exists() else []
+        return [row.split("\t") for row in file.read_text().splitlines()] if file.exists() else []
 
     def commands(self) -> list[str]:
         return [call[0] for call in self.calls() if call[0] not in ("version", "check")]
@@ -140,7 +162,7 @@ def checkout(tmp_path: Path) -> Checkout:
     """What the commands read of a checkout; the folder of the layer's wheels is there, and empty, to save time."""
     made = Checkout(tmp_path / "checkout")
     made.configuration.mkdir(parents=True)
-    for file in (*terraform.WITHOUT_PROVIDER, "checks.tf"):
+    for file in (*WITHOUT_PROVIDER, TOGETHER):
         shutil.copy(CHECKOUT / "infra" / "aws" / file, made.configuration)
     shutil.copy(CHECKOUT / "infra" / "functions.yaml", made.path / "infra")
     layer.folder_of_wheels(made.distribution).mkdir(parents=True)
@@ -168,7 +190,7 @@ def world(
     folder = tmp_path / "bin"
     folder.mkdir()
     fake = folder / "terraform"
-    fake.write_text(FAKE.format(python=sys.executable, folder=str(folder)))
+    fake.write_text(FAKE.format(folder=folder))
     fake.chmod(fake.stat().st_mode | stat.S_IXUSR)
     monkeypatch.setenv("PATH", str(folder))
     return World(checkout, folder, capsys)
@@ -184,7 +206,7 @@ class Terminal(io.StringIO):
 def test_a_deployment_is_built_planned_shown_applied_and_written_down(world: World) -> None:
     code, out, errors = world.run("deploy", "--yes")
     assert (code, errors) == (0, [])
-    assert world.commands() == ["init", "plan", "show", "apply", "output"]
+    assert world.commands() == ["init", "plan", "show", "show-json", "apply", "output"]
     assert all(call[1] == f"-chdir={world.checkout.configuration}" for call in world.calls() if call[0] == "apply")
     assert {path.stem for path in world.checkout.distribution.glob("*.zip")} >= {"starter", "layer"}
     assert outputs_file.load(world.outputs) == OUTPUTS
@@ -198,7 +220,7 @@ def test_a_deployment_is_built_planned_shown_applied_and_written_down(world: Wor
         "aws_s3_bucket.target: Creation complete after 2s",
         f"Deployed. {world.outputs} leads every ferry command to it.",
         "Next: .venv/bin/ferry adopt ours, so that it tells of its uploads",
-        "Next: give the owner of theirs's bucket its policies and notification: "
+        "Next: give the owner of s3://their its policies and notification: "
         "terraform -chdir=infra/aws output -json handover",
     ]
     assert in_words.read_text() == "# aws_s3_bucket.target will be created\n"
@@ -210,7 +232,7 @@ def test_what_is_left_for_a_person_is_said(world: World) -> None:
     steps = [line for line in out.splitlines() if line.startswith("Next: ")]
     assert [step.split()[1] for step in steps] == ["confirm", ".venv/bin/ferry", "give", ".venv/bin/ferry"]
     assert "ferry adopt ours," in steps[1]
-    assert "theirs" in steps[2]
+    assert "s3://their " in steps[2]
     assert "ferry upload" in steps[3]
 
 
@@ -218,7 +240,7 @@ def test_nothing_to_change_asks_nothing_and_still_writes_the_outputs(world: Worl
     world.script["plan"] = {"code": 0}
     code, out, _ = world.run("deploy")
     assert code == 0
-    assert world.commands() == ["init", "plan", "output"]
+    assert world.commands() == ["init", "plan", "show-json", "output"]
     assert "Nothing to change" in out
     assert outputs_file.load(world.outputs) == OUTPUTS
     assert "confirm" not in out
@@ -239,7 +261,8 @@ def test_what_would_be_lost_is_said_last_of_all(world: World) -> None:
     _, out, _ = world.run("plan")
     assert out.splitlines()[-3:] == [
         "! aws_sqs_queue.uploads is replaced: the messages in it would be lost",
-        "! aws_kms_key.region is destroyed: whatever is encrypted with it would be lost",
+        "! aws_kms_key.region is destroyed: whatever is encrypted with it cannot be read from then on (for 30 days "
+        "`aws kms cancel-key-deletion` and `aws kms enable-key` bring it back)",
         f"Plan: 0 added, 0 changed, 1 replaced, 2 destroyed, in the account {ACCOUNT}.",
     ]
 
@@ -338,6 +361,19 @@ class Expired(BaseHTTPRequestHandler):
     def log_message(self, *_: object) -> None: ...
 
 
+class Denied(BaseHTTPRequestHandler):
+    """S3 as it answers whom it does not know."""
+
+    def do_GET(self) -> None:
+        body = b"<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>"
+        self.send_response(403)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None: ...
+
+
 def test_expired_credentials_are_one_line(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     with HTTPServer(("127.0.0.1", 0), Expired) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -410,14 +446,12 @@ def test_what_is_no_json_is_told_when_nothing_else_is(world: World) -> None:
 
 
 def test_warnings_are_shown(world: World) -> None:
-    where = {"filename": "terraform.tfvars", "start": {"line": 2}}
-    world.script["plan"] = {
-        "code": 0,
-        "out": rows(diagnostic("Value for undeclared variable", "nmae\n\nTo silence", "warning", range=where)),
-    }
+    where = {"filename": "kms.tf", "start": {"line": 2}}
+    told = diagnostic("Deprecated attribute", "name is\n\nThe rest", "warning", range=where)
+    world.script["plan"] = {"code": 0, "out": rows(told)}
     code, out, _ = world.run("plan")
     assert code == 0
-    assert "! infra/aws/terraform.tfvars:2: Value for undeclared variable: nmae" in out.splitlines()
+    assert "! infra/aws/kms.tf:2: Deprecated attribute: name is" in out.splitlines()
 
 
 def test_an_apply_that_fails_says_why_and_how_to_go_on(world: World) -> None:
@@ -458,16 +492,20 @@ def test_a_deployment_is_destroyed_and_its_outputs_removed(world: World) -> None
     world.script["plan"] = {"code": 2, "out": rows(planned("aws_s3_bucket.target", "delete"))}
     code, out, errors = world.run("destroy", "--yes")
     assert (code, errors) == (0, [])
-    assert world.commands() == ["init", "plan", "show", "apply"]
+    assert world.commands() == ["init", "plan", "show", "show-json", "apply"]
     assert "-destroy" in next(call for call in world.calls() if call[0] == "plan")
     assert "! aws_s3_bucket.target is destroyed: the objects in it would be lost" in out
-    assert [bucket for bucket in ("made", "ours", "their") if f"ferry unadopt {bucket}`" in out] == ["ours", "their"]
+    assert [bucket for bucket in ("made", "ours", "their") if f"ferry unadopt {bucket}`" in out] == ["ours"]
+    assert f"! their is of the account {'2' * 12}: only its owner can take away" in out
     assert not world.outputs.exists()
 
 
-def test_nothing_to_destroy_is_said_and_an_embedded_cloud_left(world: World) -> None:
+@pytest.mark.parametrize("endpoint", [None, "http://127.0.0.1:4566"], ids=["on-aws", "embedded"])
+def test_where_nothing_is_deployed_the_outputs_are_left_which_may_lead_to_another(
+    world: World, endpoint: str | None
+) -> None:
     world.checkout.ferry.mkdir()
-    outputs_file.save(OUTPUTS.model_copy(update={"endpoint_url": "http://127.0.0.1:4566"}), world.outputs)
+    outputs_file.save(OUTPUTS.model_copy(update={"endpoint_url": endpoint}), world.outputs)
     world.script["plan"] = {"code": 0}
     code, out, _ = world.run("destroy")
     assert code == 0
@@ -475,7 +513,92 @@ def test_nothing_to_destroy_is_said_and_an_embedded_cloud_left(world: World) -> 
     assert world.outputs.exists()
 
 
-def test_a_bucket_that_is_not_empty_stops_the_destruction_and_says_what_to_do(world: World) -> None:
+def of_account(account: str) -> Outputs:
+    machine = OUTPUTS.state_machine_arn.replace(ACCOUNT, account)
+    return OUTPUTS.model_copy(update={"state_machine_arn": machine})
+
+
+OTHERS = [OUTPUTS.model_copy(update={"name": "other"}), of_account("3" * 12)]
+
+
+@pytest.mark.parametrize("other", OTHERS, ids=["name", "account"])
+@pytest.mark.parametrize("changes", [0, 2], ids=["no-changes", "changes"])
+def test_outputs_of_another_deployment_are_not_overwritten(world: World, other: Outputs, changes: int) -> None:
+    world.checkout.ferry.mkdir()
+    outputs_file.save(other, world.outputs)
+    world.script["plan"] = {**CREATED, "code": changes}
+    code, _, errors = world.run("deploy", "--yes")
+    assert (code, len(errors)) == (1, 1)
+    assert f"leads to '{other.name}' in the account {other.state_machine_arn.split(':')[4]}" in errors[0]
+    assert "Move it away" in errors[0]
+    assert "apply" not in world.commands()
+    assert outputs_file.load(world.outputs) == other
+
+
+def test_a_deployment_that_gets_another_name_overwrites_its_own_outputs(world: World) -> None:
+    world.checkout.ferry.mkdir()
+    outputs_file.save(OTHERS[0], world.outputs)
+    world.script["show-json"] = {"out": in_json(before=OTHERS[0].name)}
+    assert world.run("deploy", "--yes")[0] == 0
+    assert outputs_file.load(world.outputs) == OUTPUTS
+
+
+@pytest.mark.parametrize("other", OTHERS, ids=["name", "account"])
+def test_destroying_one_deployment_leaves_the_outputs_of_another(world: World, other: Outputs) -> None:
+    world.checkout.ferry.mkdir()
+    outputs_file.save(other, world.outputs)
+    code, out, _ = world.run("destroy", "--yes")
+    assert (code, "unadopt" in out) == (0, False)
+    assert outputs_file.load(world.outputs) == other
+
+
+def bucket_with(name: str, *, deleted_object: bool = False) -> None:
+    s3 = boto3.client("s3", region_name="us-west-2")
+    s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": "us-west-2"})
+    s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
+    version = s3.put_object(Bucket=name, Key="k", Body=b"x")["VersionId"]
+    if deleted_object:
+        s3.delete_object(Bucket=name, Key="k")
+        s3.delete_object(Bucket=name, Key="k", VersionId=version)
+
+
+@pytest.mark.parametrize("command", ["deploy", "destroy"])
+def test_nothing_is_begun_that_would_stop_at_a_bucket_which_is_not_empty(world: World, command: str) -> None:
+    bucket_with("full")
+    bucket_with("marked", deleted_object=True)
+    changes = (deleted("full"), deleted("marked", actions=("delete", "create")), deleted("gone"))
+    world.script["show-json"] = {"out": in_json(OUTPUTS.name, None, *changes)}
+    code, out, errors = world.run(command, "--yes")
+    assert (code, len(errors)) == (1, 1)
+    assert errors[0].startswith("Nothing was changed: full, marked would be deleted and is not empty. Empty it, or ")
+    assert "force_destroy = true" in errors[0]
+    assert "gone" not in out
+    assert "apply" not in world.commands()
+
+
+def test_buckets_that_are_empty_or_emptied_by_terraform_are_deleted(world: World) -> None:
+    bucket_with("full")
+    boto3.client("s3", region_name="us-east-1").create_bucket(Bucket="empty")
+    changes = (deleted("full", force_destroy=True), deleted("empty"), deleted("made", actions=("update",)))
+    world.script["show-json"] = {"out": in_json(OUTPUTS.name, None, *changes)}
+    assert world.run("destroy", "--yes")[0] == 0
+    assert "apply" in world.commands()
+
+
+def test_a_bucket_that_may_not_be_looked_into_is_left_to_terraform(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.script["show-json"] = {"out": in_json(OUTPUTS.name, None, deleted("denied"))}
+    with HTTPServer(("127.0.0.1", 0), Denied) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", f"http://127.0.0.1:{server.server_port}")
+        code, out, _ = world.run("destroy", "--yes")
+        server.shutdown()
+    assert (code, "apply" in world.commands()) == (0, True)
+    assert "! denied: whether it is empty shows only when it is deleted: ListObjectVersions at AWS failed: Acc" in out
+
+
+def test_a_bucket_that_is_filled_meanwhile_stops_the_destruction_and_says_what_to_do(world: World) -> None:
     world.checkout.ferry.mkdir()
     outputs_file.save(OUTPUTS, world.outputs)
     said = rows(
@@ -484,24 +607,64 @@ def test_a_bucket_that_is_not_empty_stops_the_destruction_and_says_what_to_do(wo
     world.script["apply"] = {"code": 1, "out": said}
     code, _, errors = world.run("destroy", "--yes")
     assert code == 1
-    assert "force_destroy = true" in errors[1]
+    assert errors[1:] == [
+        "Something came into a bucket meanwhile: empty it.",
+        "Mend that and run `make destroy` again: it goes on from there.",
+    ]
     assert world.outputs.exists()
 
 
-def test_ctrl_c_goes_to_terraform_once_which_ends_what_it_began(world: World) -> None:
+@pytest.mark.parametrize("reason", ["couldn't find resource", "api error ParameterNotFound: "])
+def test_a_layer_of_powertools_that_a_region_lacks_is_explained(world: World, reason: str) -> None:
+    summary = f"reading SSM Parameter (/aws/service/powertools/python/arm64/python3.13/3.37.0): {reason}"
+    said = rows(diagnostic(summary, "", address="data.aws_ssm_parameter.powertools[0]"))
+    world.script["plan"] = {"code": 1, "out": said}
+    _, _, errors = world.run("deploy", "--yes")
+    assert len(errors) == 2
+    assert errors[1].startswith("Set powertools_layer_arn in infra/aws/terraform.tfvars: ")
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [(signal.SIGINT,), (signal.SIGTERM,), (signal.SIGHUP, signal.SIGHUP, signal.SIGTERM)],
+    ids=["ctrl-c", "terminated", "terminal-closed"],
+)
+def test_what_stops_us_goes_to_terraform_once_which_ends_what_it_began(
+    world: World, sent: tuple[signal.Signals, ...]
+) -> None:
     world.script["apply"] = {"wait": True, "code": 1, "out": rows(diagnostic("Interrupted", "stopped"))}
 
-    def interrupt() -> None:
+    def stop() -> None:
         while not (world.folder / "waiting").exists():
             time.sleep(0.01)
-        os.kill(os.getpid(), signal.SIGINT)
+        for each in sent:
+            # Sent to the process, this thread might take it, and the main one would read on.
+            signal.pthread_kill(main, each)
 
-    threading.Thread(target=interrupt, daemon=True).start()
-    code, _, errors = world.run("deploy", "--yes")
+    main = threading.get_ident()
+    # A shell that starts the tests in the background has them ignore it.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        threading.Thread(target=stop, daemon=True).start()
+        code, _, errors = world.run("deploy", "--yes")
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert code == 130
     assert errors == ["terraform apply was stopped; what it had done is in Terraform's state. Run it again to go on."]
     assert (world.folder / "interrupts").read_text() == "1"
     assert not world.outputs.exists()
+
+
+def test_a_terminal_that_is_gone_does_not_end_terraform(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Gone(io.StringIO):
+        def write(self, text: str) -> int:
+            if "Creation complete" in text:
+                raise OSError(errno.EIO, "Input/output error")
+            return len(text)
+
+    monkeypatch.setattr(sys, "stdout", Gone())
+    assert world.run("deploy", "--yes")[0] == 0
+    assert outputs_file.load(world.outputs) == OUTPUTS
 
 
 @pytest.mark.parametrize("arguments", [(), ("apply",), ("deploy", "--force"), ("plan", "--yes"), ("deploy", "destroy")])
