@@ -1,7 +1,7 @@
 """make plan, deploy and destroy: what is checked, shown, asked, applied and written, and one line for each mistake.
 
 Most of it with a Terraform made of a few lines of shell, which says what the test wants it to say and notes
-how it was called; the rest with the real one, where it is installed, on a configuration that needs no provider.
+how it was called; the rest with the real one, where it is installed, without a provider or with one that asks nobody.
 """
 
 import errno
@@ -12,6 +12,7 @@ import re
 import shutil
 import signal
 import stat
+import subprocess
 import sys
 import threading
 import time
@@ -25,13 +26,14 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from infra import layer, terraform
+from infra import check_variables, layer, terraform
 from infra import outputs as outputs_file
 from infra.build import CHECKOUT
 from infra.check_variables import TOGETHER, WITHOUT_PROVIDER
 from infra.checkout import Checkout
 from infra.local import deploy
 from infra.outputs import Outputs, Source
+from infra.run_terraform import Terraform, find_terraform
 
 ACCOUNT = "123456789012"
 """Moto's."""
@@ -702,22 +704,39 @@ def real_world(
     return World(checkout, tmp_path, capsys)
 
 
+@pytest.fixture
+def without_aws() -> Iterator[str]:
+    """What leads Terraform to a provider that asks nobody."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "tests.aws.fake_aws"], cwd=CHECKOUT, stdout=subprocess.PIPE, text=True
+    ) as provider:
+        assert provider.stdout
+        yield provider.stdout.readline()
+        provider.terminate()
+
+
 @real
-def test_the_real_terraform_deploys_changes_nothing_twice_and_destroys(real_world: World) -> None:
+def test_the_whole_is_deployed_and_destroyed(
+    real_world: World, without_aws: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TF_REATTACH_PROVIDERS", without_aws)
+    checkout = real_world.checkout
+    for file in (CHECKOUT / "infra" / "aws").glob("*.tf"):
+        shutil.copy(file, checkout.configuration)
+    shutil.copytree(CHECKOUT / "statemachine", checkout.path / "statemachine", ignore=shutil.ignore_patterns("*.py"))
     code, out, errors = real_world.run("deploy", "--yes")
     assert (code, errors) == (0, [])
-    assert "Plan: 2 added, 0 changed, 0 replaced, 0 destroyed" in out
-    assert "terraform_data.target: Creation complete" in out
+    assert "aws_sfn_state_machine.migrate: Creation complete" in out
+    assert f"0 changed, 0 replaced, 0 destroyed, in the account {ACCOUNT}." in out
     outputs = outputs_file.load(real_world.outputs)
-    assert (outputs.target_bucket, outputs.endpoint_url) == ("ferry-target-123456789012-us-east-1", None)
-    again = real_world.run("deploy")
-    assert (again[0], "Nothing to change" in again[1]) == (0, True)
-    (real_world.checkout.configuration / "terraform.tfvars").write_text('target_bucket = "another-name"\n')
-    assert real_world.run("deploy")[2][0].startswith("Nothing was changed: there is no terminal")
-    assert real_world.run("deploy", "--yes")[0] == 0
-    assert outputs_file.load(real_world.outputs).target_bucket == "another-name"
-    code, out, _ = real_world.run("destroy", "--yes")
-    assert (code, "2 destroyed" in out) == (0, True)
+    assert (outputs.target_bucket, outputs.endpoint_url) == (f"ferry-target-{ACCOUNT}-us-east-1", None)
+    bucket_with(outputs.source_bucket)
+    refused = real_world.run("destroy", "--yes")
+    assert refused[2][0].startswith(f"Nothing was changed: {outputs.source_bucket} would be deleted")
+    boto3.resource("s3").Bucket(outputs.source_bucket).object_versions.delete()
+    code, out, errors = real_world.run("destroy", "--yes")
+    assert (code, errors) == (0, [])
+    assert "Destroyed." in out
     assert not real_world.outputs.exists()
     assert "Nothing is deployed." in real_world.run("destroy")[1]
 
@@ -754,6 +773,64 @@ def test_a_misspelt_key_of_a_source_is_told(real_world: World, monkeypatch: pyte
     assert errors[0].startswith(told)
 
 
+MISTAKES = {
+    "syntax": ("sources = {\n", "infra/aws/terraform.tfvars:2: Missing expression: "),
+    "text-for-a-source": (
+        'sources = { main = "us-west-2" }\n',
+        "infra/aws/terraform.tfvars:1: Invalid value for input variable: The given value is not suitable for "
+        "var.sources declared at variables.tf:",
+    ),
+    "null-for-a-source": (
+        "sources = { main = null }\n",
+        "infra/aws/terraform.tfvars:1: sources: main: null, where a source with its region has to be.",
+    ),
+    "misspelt-variable": (
+        'nmae = "x"\n',
+        "infra/aws/terraform.tfvars: there is no variable 'nmae'; all are in infra/aws/variables.tf",
+    ),
+}
+
+
+@real
+@pytest.mark.parametrize(("values", "told"), MISTAKES.values(), ids=MISTAKES)
+def test_a_mistake_in_the_values_is_one_line_before_the_sign_in(
+    real_world: World, monkeypatch: pytest.MonkeyPatch, values: str, told: str
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    (real_world.checkout.configuration / "terraform.tfvars").write_text(values)
+    code, _, errors = real_world.run("deploy", "--yes")
+    assert (code, len(errors)) == (1, 1)
+    assert errors[0].startswith(told)
+
+
+@real
+def test_values_that_are_wrong_together_are_told_before_anything_is_built_or_fetched(real_world: World) -> None:
+    # Only with the account is it seen that this is the target's own name.
+    values = f'sources = {{ main = {{ region = "us-east-1", bucket = "ferry-target-{ACCOUNT}-us-east-1" }} }}\n'
+    (real_world.checkout.configuration / "terraform.tfvars").write_text(values)
+    code, out, errors = real_world.run("deploy", "--yes")
+    assert (code, len(errors)) == (1, 1)
+    assert errors[0].startswith(f"target_bucket: 'ferry-target-{ACCOUNT}-us-east-1' is a source bucket, too")
+    assert out.startswith("Signed in as ")
+    assert not list(real_world.checkout.distribution.glob("*.zip"))
+    assert not (real_world.checkout.configuration / ".terraform").exists()
+
+
+@real
+def test_the_values_are_judged_whatever_backend_the_shell_is_set_up_for(
+    real_world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = real_world.folder / "data"
+    data.mkdir()
+    backend = {"type": "s3", "config": {"bucket": "b", "key": "k", "region": "us-east-1"}, "hash": 1}
+    (data / "terraform.tfstate").write_text(json.dumps({"version": 3, "serial": 1, "lineage": "x", "backend": backend}))
+    monkeypatch.setenv("TF_DATA_DIR", str(data))
+    monkeypatch.setenv("TF_WORKSPACE", "other")
+    terraform = Terraform(find_terraform(), real_world.checkout.configuration)
+    check_variables.check(terraform, real_world.checkout)
+    assert terraform.stream("plan").errors
+
+
 def examples() -> dict[str, str]:
     """The examples of values, each without its `#`, by their first words."""
     text = (CHECKOUT / "infra" / "aws" / "terraform.tfvars.example").read_text(encoding="utf-8")
@@ -767,9 +844,9 @@ def examples() -> dict[str, str]:
 @pytest.mark.parametrize("example", examples().values(), ids=examples())
 def test_every_example_of_values_is_accepted(real_world: World, example: str) -> None:
     (real_world.checkout.configuration / "terraform.tfvars").write_text(example)
-    code, out, errors = real_world.run("plan")
-    assert (code, errors) == (0, [])
-    assert "undeclared" not in out
+    terraform = Terraform(find_terraform(), real_world.checkout.configuration)
+    check_variables.check(terraform, real_world.checkout)
+    check_variables.check(terraform, real_world.checkout, ACCOUNT)
 
 
 @real
