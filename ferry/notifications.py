@@ -123,8 +123,8 @@ def merged(before: Configuration, wanted: Sequence[Notification], mine: Mine, bu
             if overlap(ours, other):
                 raise Problem(
                     f"s3://{bucket}: {in_words(ours)} ({ours.id}) overlaps with {in_words(other)}, which the "
-                    f"notification {other.id} sends to {other.destination}, and S3 takes no overlapping filters. Nothing was "
-                    "written. Give the source another prefix or suffix in terraform.tfvars, or remove that "
+                    f"notification {other.id} sends to {other.destination}, and S3 takes no overlapping filters. "
+                    "Nothing was written. Give the source another prefix or suffix in terraform.tfvars, or remove that "
                     f"notification and subscribe its destination to {ours.destination}."
                 )
     return Configuration(foreign.notifications | frozenset(wanted), foreign.event_bridge)
