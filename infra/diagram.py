@@ -9,18 +9,15 @@ import json
 import re
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
-import hcl2
-
-from infra import functions
+from infra import declared, functions
+from infra.declared import Block, Declared
 from infra.errors import DeclarationInvalid, InfraError
 from infra.functions import Function
+from infra.zips import CHECKOUT
 
-CHECKOUT = Path(__file__).resolve().parents[1]
-TERRAFORM = CHECKOUT / "infra" / "aws"
 WORKFLOW = CHECKOUT / "statemachine" / "migrate.asl.json"
 PAGE = CHECKOUT / "docs" / "resources.md"
 BEGIN = "<!-- From here on written by `python -m infra.diagram` -->"
@@ -123,23 +120,29 @@ THINGS = {
 WITHOUT_RESOURCE = {"glue:ListCrawls": "aws_glue_crawler.target"}
 """What actions are about that take no resource, so that their statement says `*`."""
 
-NAME = re.compile(r"(?<![\w.])((?:data\.)?aws_\w+|local)\.(\w+)")
 PLACES = {"source": "source regions", "target": "target region", "every": "each region"}
 
 
 @dataclass(frozen=True, eq=False)
 class Resource:
-    """One `resource` block."""
+    """One `resource` block, and where and how often it is made."""
 
-    kind: str
-    name: str
-    body: Mapping[str, Any]
-    file: str
+    block: Block
+
+    @property
+    def kind(self) -> str:
+        """aws_sqs_queue, for one."""
+        return self.block.type
 
     @property
     def address(self) -> str:
         """As Terraform calls it."""
-        return f"{self.kind}.{self.name}"
+        return self.block.address
+
+    @property
+    def body(self) -> Mapping[str, Any]:
+        """All that stands in it."""
+        return self.block.body
 
     @property
     def arguments(self) -> dict[str, Any]:
@@ -152,7 +155,7 @@ class Resource:
         many = str(self.body.get("for_each", ""))
         found = sorted(scope for scope in EACH_SCOPES if re.search(rf"{re.escape(scope)}\b", many))
         if many and not found:
-            raise DeclarationInvalid(f"{self.file}: {self.address}: infra/diagram.py knows no words for {many}")
+            raise DeclarationInvalid(f"{self.block.file}: {self.address}: infra/diagram.py knows no words for {many}")
         return found[0] if found else ""
 
     @property
@@ -168,49 +171,7 @@ class Resource:
         """In which regions it is."""
         if self.scope in SOURCE_SCOPES:
             return "source"
-        return "target" if str(self.body.get("region")) in {"${var.target_region}", "None"} else "every"
-
-
-@dataclass
-class Declared:
-    """All of infra/aws: the resources by their address, and what its data and locals name."""
-
-    resources: dict[str, Resource] = field(default_factory=dict)
-    others: dict[str, Any] = field(default_factory=dict)
-
-    def named(self, value: Any, seen: frozenset[str] = frozenset()) -> set[str]:
-        """The resources that an expression names, also by way of data and locals."""
-        found: set[str] = set()
-        for kind, name in NAME.findall(json.dumps(value)):
-            address = f"{kind}.{name}"
-            if address in self.resources:
-                found.add(address)
-            elif address in self.others and address not in seen:
-                found |= self.named(self.others[address], seen | {address})
-        return found
-
-
-def read(folder: Path = TERRAFORM) -> Declared:
-    """Read every .tf file."""
-    declared = Declared()
-    for file in sorted(folder.glob("*.tf")):
-        document = hcl2.loads(file.read_text(encoding="utf-8"))
-        for kind, name, body in _blocks(document, "resource"):
-            resource = Resource(kind, name, body, file.name)
-            declared.resources[resource.address] = resource
-        for kind, name, body in _blocks(document, "data"):
-            declared.others[f"data.{kind}.{name}"] = body
-        for block in document.get("locals", []):
-            declared.others |= {f"local.{name}": value for name, value in block.items()}
-    return declared
-
-
-def _blocks(document: Mapping[str, Any], what: str) -> Iterable[tuple[str, str, Mapping[str, Any]]]:
-    for block in document.get(what, []):
-        for kind, named in block.items():
-            if kind.startswith('"'):
-                for name, body in named.items():
-                    yield kind.strip('"'), name.strip('"'), body
+        return "target" if self.body.get("region") in ("var.target_region", None) else "every"
 
 
 @dataclass(frozen=True)
@@ -226,9 +187,9 @@ class Arrow:
 class Picture:
     """What the page shows."""
 
-    def __init__(self, declared: Declared, declaration: Mapping[str, Function], workflow: Mapping[str, Any]) -> None:
-        self.declared, self.declaration, self.workflow = declared, declaration, workflow
-        self.resources = declared.resources
+    def __init__(self, terraform: Declared, declaration: Mapping[str, Function], workflow: Mapping[str, Any]) -> None:
+        self.terraform, self.declaration, self.workflow = terraform, declaration, workflow
+        self.resources = {address: Resource(block) for address, block in terraform.resources.items()}
         self.whole = {address: self._whole(resource) for address, resource in self.resources.items()}
 
     def _whole(self, resource: Resource) -> str:
@@ -244,7 +205,7 @@ class Picture:
         wholes = {self._whole(user) for user in users} - {""}
         if len(wholes) != 1 or resource.kind not in {*BELONGS_TO, *SERVES}:
             raise DeclarationInvalid(
-                f"{resource.file}: {resource.address} has no place in the picture, since it belongs to "
+                f"{resource.block.file}: {resource.address} has no place in the picture, since it belongs to "
                 f"{', '.join(sorted(wholes)) or 'nothing'}. Give it one in infra/diagram.py."
             )
         return wholes.pop()
@@ -255,11 +216,11 @@ class Picture:
             return False
         if (resource.kind, other.kind) == ("aws_iam_role", "aws_iam_role_policy"):
             return False
-        return resource.address in self.declared.named(other.arguments)
+        return resource.address in self.terraform.named(other.arguments)
 
     def _ends(self, resource: Resource, argument: str) -> set[str]:
         """The resources that an argument names."""
-        return self.declared.named(resource.body.get(argument, ""))
+        return self.terraform.named(resource.body.get(argument, ""))
 
     def nodes(self) -> dict[str, list[str]]:
         """The nodes by their place, each as mermaid draws it."""
@@ -268,7 +229,7 @@ class Picture:
             if resource.kind in KINDS and resource.kind not in {"aws_lambda_function", "aws_cloudwatch_metric_alarm"}:
                 nodes[resource.place].append(_draw(resource.address, resource.kind, _label(resource)))
         for place in PLACES:
-            alarms = [each.name.replace("_", "-") for each in self._alarms(place)]
+            alarms = [each.block.name.replace("_", "-") for each in self._alarms(place)]
             if alarms:
                 label = "<br/>".join(
                     [*(f"<b>{alarm}</b>" for alarm in alarms), KINDS["aws_cloudwatch_metric_alarm"][0]]
@@ -355,7 +316,7 @@ class Picture:
 
 
 def _mail(resource: Resource) -> list[str]:
-    return ["mail"] if str(resource.body.get("protocol")).strip('"') == "email" else []
+    return ["mail"] if resource.body.get("protocol") == "email" else []
 
 
 def _function(key: str) -> str:
@@ -367,7 +328,7 @@ def _identifier(address: str) -> str:
 
 
 def _label(resource: Resource) -> str:
-    return f"<b>{resource.name.replace('_', ' ')}</b><br/>{KINDS[resource.kind][0]}"
+    return f"<b>{resource.block.name.replace('_', ' ')}</b><br/>{KINDS[resource.kind][0]}"
 
 
 def _draw(address: str, kind: str, label: str) -> str:
@@ -396,11 +357,11 @@ def tables(picture: Picture) -> str:
         if resource.kind in KINDS:
             parts = [part for part, whole in picture.whole.items() if whole == address != part]
             told = ", ".join(f"`{part}`{_if(picture.resources[part], resource)}" for part in parts)
-            lines.append(f"| `{address}` ({resource.file}) | {resource.made_for} | {told} |")
+            lines.append(f"| `{address}` ({resource.block.file}) | {resource.made_for} | {told} |")
     lines += ["", "| arrow | made for |", "| --- | --- |"]
     for address, resource in picture.resources.items():
         if resource.kind in ARROWS:
-            lines.append(f"| `{address}` ({resource.file}) | {resource.made_for} |")
+            lines.append(f"| `{address}` ({resource.block.file}) | {resource.made_for} |")
     return "\n".join(lines)
 
 
@@ -420,7 +381,7 @@ def render(text: str, picture: Picture) -> str:
 
 def load() -> Picture:
     """What is declared now."""
-    return Picture(read(), functions.load(), json.loads(WORKFLOW.read_text(encoding="utf-8")))
+    return Picture(declared.read(), functions.load(), json.loads(WORKFLOW.read_text(encoding="utf-8")))
 
 
 def main() -> int:

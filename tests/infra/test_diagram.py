@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from infra import diagram, functions
+from infra import declared, diagram, functions
 from infra.diagram import Arrow, Picture
 from infra.errors import DeclarationInvalid
 
@@ -35,7 +35,7 @@ def picture() -> Picture:
 
 def picture_of(folder: Path, text: str) -> Picture:
     (folder / "main.tf").write_text(text, encoding="utf-8")
-    return Picture(diagram.read(folder), functions.load(), {"States": {}})
+    return Picture(declared.read(folder), functions.load(), {"States": {}})
 
 
 def test_the_page_is_not_stale(picture: Picture) -> None:
@@ -44,14 +44,14 @@ def test_the_page_is_not_stale(picture: Picture) -> None:
 
 
 def test_every_resource_is_on_the_page_once(picture: Picture) -> None:
-    declared = [
+    written = [
         f"{kind}.{name}"
-        for file in diagram.TERRAFORM.glob("*.tf")
+        for file in declared.TERRAFORM.glob("*.tf")
         for kind, name in re.findall(r'^resource "(\w+)" "(\w+)"', file.read_text(encoding="utf-8"), re.MULTILINE)
     ]
-    assert len(declared) > 40
+    assert len(written) > 40
     told = re.findall(r"`(aws_\w+\.\w+)`", diagram.tables(picture))
-    assert sorted(told) == sorted(address for address in declared if not address.startswith("terraform_data."))
+    assert sorted(told) == sorted(address for address in written if not address.startswith("terraform_data."))
 
 
 def test_a_file_passes_from_the_upload_to_the_target(picture: Picture) -> None:

@@ -12,8 +12,8 @@ from typing import Any
 import hcl2
 import pytest
 
-from infra import diagram, functions
-from infra.diagram import Declared
+from infra import functions
+from infra.declared import Declared, read
 
 CHECKOUT = Path(__file__).parents[2]
 PAGE = (CHECKOUT / "docs" / "deploy.md").read_text(encoding="utf-8")
@@ -24,13 +24,7 @@ FILES = 1_000
 
 @pytest.fixture(scope="module")
 def declared() -> Declared:
-    return diagram.read()
-
-
-@pytest.fixture(scope="module")
-def variables() -> dict[str, Any]:
-    given = hcl2.loads((diagram.TERRAFORM / "variables.tf").read_text(encoding="utf-8"))["variable"]
-    return {name.strip('"'): body for block in given for name, body in block.items()}
+    return read()
 
 
 def number(text: str) -> Decimal:
@@ -102,7 +96,7 @@ def test_the_counts_of_a_day_are_those_of_a_file() -> None:
 def test_the_alarms_metrics_are_those_that_are_declared(declared: Declared) -> None:
     count = 0
     for resource in declared.resources.values():
-        if resource.kind != "aws_cloudwatch_metric_alarm":
+        if resource.type != "aws_cloudwatch_metric_alarm":
             continue
         if "dynamic" not in resource.body:
             count += 1
@@ -110,10 +104,10 @@ def test_the_alarms_metrics_are_those_that_are_declared(declared: Declared) -> N
             count += len(functions.load())
         else:
             assert "local.unsuccessful_executions" in json.dumps(resource.body["dynamic"])
-            count += len(declared.others["local.unsuccessful_executions"])
+            count += len(declared.local_values["unsuccessful_executions"])
     assert how_many(IDLE, "alarms") == count
     assert f"alarms: {count} metrics" in PAGE
-    dashboards = [each for each in declared.resources.values() if each.kind == "aws_cloudwatch_dashboard"]
+    dashboards = [each for each in declared.resources.values() if each.type == "aws_cloudwatch_dashboard"]
     assert how_many(IDLE, "dashboard") == len(dashboards)
 
 
@@ -123,11 +117,12 @@ def test_the_metrics_of_our_own_are_those_that_are_counted() -> None:
     assert f"our own metrics, {len(counted)} of them" in TEXT
 
 
-def test_every_setting_that_is_shown_is_a_variable(variables: dict[str, Any]) -> None:
+def test_every_setting_that_is_shown_is_a_variable(declared: Declared) -> None:
     shown = re.findall(r"^```hcl\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
     shown += [f"{line}\n" for line in re.findall(r"`(\w+ = (?:\[.*?\]|true|false))`", PAGE)]
     assert len(shown) >= 5
-    attributes = set(re.findall(r"(\w+)\s*[:=]\s*", str(variables["sources"]["type"]))) | {"create"}
+    variables = declared.blocks["variable"]
+    attributes = set(re.findall(r"(\w+)\s*[:=]\s*", variables["sources"].body["type"])) | {"create"}
     given: dict[str, Any] = {}
     for text in shown:
         given |= hcl2.loads(text)
@@ -138,12 +133,11 @@ def test_every_setting_that_is_shown_is_a_variable(variables: dict[str, Any]) ->
 
 
 def test_the_handover_is_the_outputs(declared: Declared) -> None:
-    outputs = hcl2.loads((diagram.TERRAFORM / "outputs.tf").read_text(encoding="utf-8"))["output"]
-    (handover,) = [each['"handover"']["value"] for each in outputs if '"handover"' in each]
+    handover = declared.blocks["output"]["handover"].body["value"]
     for key in ("bucket_policy", "key_policy", "notification"):
         assert f"   | `{key}` | " in PAGE
         assert key in handover
     (window,) = {
-        each.body["deletion_window_in_days"] for each in declared.resources.values() if each.kind == "aws_kms_key"
+        each.body["deletion_window_in_days"] for each in declared.resources.values() if each.type == "aws_kms_key"
     }
     assert f"KMS keys, for {window} days" in TEXT

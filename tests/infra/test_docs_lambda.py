@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, cast
 
 import boto3
-import hcl2
 import pytest
 from moto import mock_aws
 
@@ -16,8 +15,8 @@ from functions import starter
 from functions.common import clients
 from functions.common.models import Source
 from functions.copying import buckets, task
-from infra import diagram, functions
-from infra.diagram import Declared
+from infra import functions
+from infra.declared import Declared, read
 from statemachine import definition
 from statemachine.render import ASL_FILE
 
@@ -113,7 +112,7 @@ def test_the_table_of_functions_is_the_declaration() -> None:
 
 @pytest.fixture(scope="module")
 def declared() -> Declared:
-    return diagram.read()
+    return read()
 
 
 def test_the_figures_of_the_queue_are_the_declared_ones(declared: Declared) -> None:
@@ -132,7 +131,7 @@ def test_the_figures_of_the_queue_are_the_declared_ones(declared: Declared) -> N
     assert "local.fortnight" in declared.resources["aws_sqs_queue.dead_letters"].body["message_retention_seconds"]
 
 
-def test_the_figures_of_retries_and_of_concurrency_are_the_declared_ones() -> None:
+def test_the_figures_of_retries_and_of_concurrency_are_the_declared_ones(declared: Declared) -> None:
     states = json.loads(ASL_FILE.read_text(encoding="utf-8"))["States"]
     retries = {tuple(each["MaxAttempts"] for each in state["Retry"]) for state in states.values() if "Retry" in state}
     told = re.search(r"failures of the service (\d+) times, crashes and timeouts (\d+) times", TEXT)
@@ -140,8 +139,7 @@ def test_the_figures_of_retries_and_of_concurrency_are_the_declared_ones() -> No
     assert retries == {tuple(int(each) for each in told.groups())}
     assert f"{definition.TASK_TIMEOUT_MARGIN_SECONDS} seconds longer than the function may run" in TEXT
     assert f"the SDK, {clients.ATTEMPTS} attempts" in TEXT
-    variables = hcl2.loads((diagram.TERRAFORM / "variables.tf").read_text(encoding="utf-8"))["variable"]
-    (at_once,) = [each['"starters_at_once"']["default"] for each in variables if '"starters_at_once"' in each]
+    at_once = declared.blocks["variable"]["starters_at_once"].body["default"]
     assert f"at most {at_once} at once (`starters_at_once`)" in TEXT
 
 

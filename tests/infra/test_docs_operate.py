@@ -8,8 +8,7 @@ import pytest
 
 from functions.common import errors
 from functions.common.bounds import COPY_CALLS
-from infra import diagram
-from infra.diagram import Declared
+from infra.declared import TERRAFORM, Declared, read
 from statemachine.definition import migrate
 
 CHECKOUT = Path(__file__).parents[2]
@@ -30,7 +29,7 @@ NOT_SEEN = {"FerryError"}
 
 @pytest.fixture(scope="module")
 def declared() -> Declared:
-    return diagram.read()
+    return read()
 
 
 def section(heading: str) -> str:
@@ -41,7 +40,7 @@ def section(heading: str) -> str:
 
 
 def test_the_alarms_are_those_that_are_declared(declared: Declared) -> None:
-    found = [each.name.replace("_", "-") for each in declared.resources.values() if "metric_alarm" in each.kind]
+    found = [each.name.replace("_", "-") for each in declared.resources.values() if "metric_alarm" in each.type]
     assert sorted(found) == ALARMS
 
 
@@ -57,7 +56,7 @@ def test_every_place_that_names_a_section_names_one_that_is_there() -> None:
     anchors = {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
     texts = [PAGE.replace("](#", "](operate.md#")]
     texts += [file.read_text(encoding="utf-8") for file in (CHECKOUT / "docs").glob("*.md")]
-    texts += [file.read_text(encoding="utf-8") for file in diagram.TERRAFORM.glob("*.tf")]
+    texts += [file.read_text(encoding="utf-8") for file in TERRAFORM.glob("*.tf")]
     named = {anchor for text in texts for anchor in re.findall(r"operate\.md#([\w-]+)", text)}
     assert len(named) >= len(ALARMS)
     assert named - anchors == set()
@@ -89,19 +88,19 @@ def test_the_metrics_that_are_named_are_counted() -> None:
 
 
 def test_the_names_of_queues_and_logs_are_the_declared_ones(declared: Declared) -> None:
-    assert declared.others["local.queue_name"] == '"${var.name}-uploads"'
+    assert declared.local_values["queue_name"] == "${var.name}-uploads"
     for address, suffix in (
         ("aws_sqs_queue.dead_letters", "-dead-letters"),
         ("aws_sqs_queue.undelivered", "-undelivered"),
     ):
-        assert declared.resources[address].body["name"] == f'"${{local.queue_name}}{suffix}"'
+        assert declared.resources[address].body["name"] == f"${{local.queue_name}}{suffix}"
         assert f"`<name>-uploads{suffix}`" in PAGE
-    assert "/aws/lambda/${name}" in declared.others["local.log_groups"]
-    assert "/aws/vendedlogs/states/${local.workflow}" in declared.others["local.workflow_log_group"]
-    assert declared.others["local.workflow"] == '"${var.name}-migrate"'
-    crawler = declared.others["local.crawler_log_group"]
-    assert crawler == '"/aws-glue/crawlers-role/${local.crawler_role}-${local.crawler_config}"'
-    assert {declared.others["local.crawler_role"], declared.others["local.crawler_config"]} == {'"${var.name}-crawler"'}
+    assert "/aws/lambda/${name}" in declared.local_values["log_groups"]
+    assert "/aws/vendedlogs/states/${local.workflow}" in declared.local_values["workflow_log_group"]
+    assert declared.local_values["workflow"] == "${var.name}-migrate"
+    crawler = declared.local_values["crawler_log_group"]
+    assert crawler == "/aws-glue/crawlers-role/${local.crawler_role}-${local.crawler_config}"
+    assert {declared.local_values["crawler_role"], declared.local_values["crawler_config"]} == {"${var.name}-crawler"}
     assert "`/aws-glue/crawlers-role/<name>-crawler-<name>-crawler`" in PAGE
 
 

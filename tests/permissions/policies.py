@@ -8,15 +8,13 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
+from itertools import chain
 from typing import Any
 
-import hcl2
-
-from infra import functions
-from infra.build import CHECKOUT
+from infra import declared, functions
+from infra.declared import Block, Expression
 from tests.permissions.world import Permission
 
-AWS = CHECKOUT / "infra" / "aws"
 ACTION = re.compile(r'"([a-z0-9-]+:[A-Za-z*]+|\*)"')
 BUCKETS = {
     "aws_s3_bucket.source": "source",
@@ -27,9 +25,9 @@ PLACEHOLDERS = {"${source_bucket}": "source", "${target_bucket}": "target", "${a
 
 FOLLOWS = {
     # The functions' own statements.
-    ("function", "${statement.value.actions}", "${local.statements[each.key]}"),
+    ("function", "statement.value.actions", "local.statements[each.key]"),
     # Those of them that are about a bucket of another account, for its owner to allow as well.
-    ("foreign_bucket", "${statement.value.actions}", "${local.foreign_statements[each.key]}"),
+    ("foreign_bucket", "statement.value.actions", "local.foreign_statements[each.key]"),
 }
 """By policy, the actions and what they are one of: statements of functions.yaml, as Terraform reads it."""
 
@@ -48,7 +46,7 @@ class Statement:
     @property
     def label(self) -> str:
         """The sid; what Terraform computes of it is an ellipsis."""
-        return re.sub(r".*\$\{.*", "…", self.sid)
+        return "…" if isinstance(self.sid, Expression) else self.sid
 
     @property
     def permissions(self) -> frozenset[Permission]:
@@ -85,47 +83,34 @@ def _by_place(resources: list[str]) -> dict[str, list[str]]:
 
 
 def _of_terraform() -> Iterator[Statement]:
-    files = {path.name: hcl2.loads(path.read_text(encoding="utf-8")) for path in sorted(AWS.glob("*.tf"))}
-    named = {
-        name: value for file in files.values() for block in file.get("locals", []) for name, value in block.items()
-    }
-    for file in files.values():
-        for data in file.get("data", []):
-            for policy, body in data.get('"aws_iam_policy_document"', {}).items():
-                for content, for_each in _contents(body):
-                    yield from _statement(policy.strip('"'), content, for_each, named)
+    for block in declared.read().blocks["data"].values():
+        if block.type == "aws_iam_policy_document":
+            for content in block.blocks("statement"):
+                yield from _statement(block, content)
 
 
-def _contents(body: dict[str, Any]) -> Iterator[tuple[dict[str, Any], str]]:
-    """The statements, and for the dynamic ones what there is one for each of."""
-    for each in body.get("statement", []):
-        yield each, ""
-    for dynamic in body.get("dynamic", []):
-        for block in dynamic.values():
-            if isinstance(block, dict):
-                for each in block["content"]:
-                    yield each, str(block["for_each"])
-
-
-def _statement(policy: str, content: dict[str, Any], for_each: str, named: dict[str, Any]) -> Iterator[Statement]:
-    said = (
-        str(content["actions"]).replace("'", "")
-        if isinstance(content["actions"], str)
-        else " ".join(content["actions"])
-    )
-    if (policy, said, for_each) in FOLLOWS:
+def _statement(policy: Block, content: dict[str, Any]) -> Iterator[Statement]:
+    said, for_each = _as_written(content["actions"]), content.get("for_each", "")
+    if (policy.name, said, for_each) in FOLLOWS:
         return
     actions = frozenset(ACTION.findall(said))
-    if not actions and for_each == "${local.key_uses[each.key]}":
+    if not actions and for_each == "local.key_uses[each.key]":
         # The keys of what a function reads and writes: local.key_actions says which actions ask for which of theirs.
-        actions = frozenset(each for each in ACTION.findall(str(named["key_actions"])) if each.startswith("kms:"))
-    assert actions, f"{policy}: no action stands in {said}"
-    resources = content.get("resources", "")
+        actions = frozenset(chain.from_iterable(declared.read().local_values["key_actions"].values()))
+    assert actions, f"{policy.name}: no action stands in {said}"
+    resources = _as_written(content.get("resources", []))
     yield Statement(
-        policy=policy,
-        sid=str(content["sid"]).strip('"'),
+        policy=policy.name,
+        sid=content["sid"],
         actions=actions,
-        resources=resources if isinstance(resources, str) else " ".join(resources),
+        resources=resources,
         has_star='"*"' in resources,
-        denies=content.get("effect") == '"Deny"',
+        denies=content.get("effect") == "Deny",
     )
+
+
+def _as_written(value: Any) -> str:
+    """A list's elements in words, texts in quotes; an expression as it is."""
+    if isinstance(value, list):
+        return " ".join(map(_as_written, value))
+    return value if isinstance(value, Expression) else f'"{value}"'
