@@ -5,7 +5,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 # What was installed, where, and with which Python: scripts in .venv/bin hold absolute paths.
-READY := .venv/.ready-$(shell { cat requirements/venv.txt requirements/tools.txt; sed -n '/^\[build-system\]/,/^\[tool.ruff\]/p' pyproject.toml; pwd; $(PYTHON) -V; } 2>&1 | cksum | cut -d' ' -f1)
+READY := .venv/.ready-$(shell { cat requirements/venv.txt requirements/tools.txt infra/local/aws; sed -n '/^\[build-system\]/,/^\[tool.ruff\]/p' pyproject.toml; pwd; $(PYTHON) -V; } 2>&1 | cksum | cut -d' ' -f1)
 
 # What checks the Terraform takes longer to install than all else, and `make demo` does not need it.
 CHECKS := .venv-tools/.checks-$(shell cat requirements/checks.txt | cksum | cut -d' ' -f1)
@@ -36,7 +36,7 @@ $(READY):
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-build-isolation --no-deps -e .
 	@$(PYTHON) -m venv .venv-tools
 	@.venv-tools/bin/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements/tools.txt
-	@ln -sf ../../.venv-tools/bin/aws .venv/bin/aws
+	@cp infra/local/aws $(BIN)/aws
 	@touch $@
 
 $(CHECKS): $(READY)
