@@ -19,6 +19,7 @@ export FERRY_PORT = $(call given,PORT)
 export FERRY_RULES = $(call given,RULES)
 export FERRY_TEST_OUTPUTS = $(call given,OUTPUTS)
 YES_GIVEN = $(if $(filter 1 yes true,$(call given,YES)),--yes)
+LOSE_GIVEN = $(if $(filter 1 yes true,$(call given,LOSE)),--lose)
 
 help: ## Show this list
 	@awk -F':.*## ' '/^[a-z0-9]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -70,8 +71,8 @@ build: $(READY) ## Build dist/<function>.zip and dist/layer.zip, the same bytes 
 plan: $(READY) ## Show what `make deploy` would change on AWS, change nothing
 	@$(BIN)/python -m infra.terraform plan
 
-deploy: $(READY) ## Deploy to AWS, after showing what changes and asking: make deploy [YES=1]
-	@$(BIN)/python -m infra.terraform deploy $(YES_GIVEN)
+deploy: $(READY) ## Deploy to AWS, after showing what changes and asking: make deploy [YES=1 [LOSE=1]]
+	@$(BIN)/python -m infra.terraform deploy $(YES_GIVEN) $(LOSE_GIVEN)
 
 destroy: $(READY) ## Take the deployment on AWS away, after showing and asking: make destroy [YES=1]
 	@$(BIN)/python -m infra.terraform destroy $(YES_GIVEN)

@@ -1,12 +1,13 @@
 """`make plan`, `make deploy`, `make destroy`: Terraform with all that it needs, checked before and explained after.
 
-    python -m infra.terraform plan | deploy [--yes] | destroy [--yes]
+    python -m infra.terraform plan | deploy [--yes [--lose]] | destroy [--yes]
 
 The functions' declaration, the rules in infra/aws/migration.yaml and the variables are checked before anything is asked
 of AWS; then the credentials; then the zips are built. What is applied is the very plan that was shown, after a `yes`
-typed at the terminal or given as --yes. Afterwards .ferry/outputs.json leads every `ferry` command to the deployment;
-`destroy` removes it. An embedded cloud in .ferry, or another deployment's outputs there, is never overwritten. Nothing
-is begun that would stop half-way at a bucket which is not empty.
+typed at the terminal or given as --yes; a change that loses something needs --lose beside that. Afterwards
+.ferry/outputs.json leads every `ferry` command to the deployment; `destroy` removes it. An embedded cloud in .ferry, or
+another deployment's outputs there, is never overwritten. Nothing is begun that would stop half-way at a bucket which is
+not empty.
 
 Whatever goes wrong is a line on standard error for each mistake: exit 2 when it was called wrongly, 130 when it was
 stopped, 1 for all else. Twice is harmless: Terraform finds nothing to change.
@@ -33,8 +34,10 @@ from infra.local import cloud
 from infra.outputs import Outputs, write_whole
 from infra.run_terraform import Report, Terraform, TerraformFailed, TerraformStopped, find_terraform
 
-USAGE = "usage: python -m infra.terraform plan | deploy [--yes] | destroy [--yes]"
+USAGE = "usage: python -m infra.terraform plan | deploy [--yes [--lose]] | destroy [--yes]"
+OPTIONS = {"plan": set[str](), "deploy": {"--yes", "--lose"}, "destroy": {"--yes"}}
 STOPPED = 130
+RULES_FILE = "migration.yaml"
 HERE = Checkout()
 
 LOST_WITH = {
@@ -83,12 +86,10 @@ def plan(checkout: Checkout) -> None:
     terraform, account = _prepare(checkout)
     with tempfile.TemporaryDirectory() as folder:
         report, text = _plan(terraform, Path(folder) / "plan")
-    if text:
-        _say(f"{text}\n")
-    _say(_summary(report, account))
+    _show(checkout, report, text, account)
 
 
-def deploy(checkout: Checkout, yes: bool) -> None:
+def deploy(checkout: Checkout, yes: bool, lose: bool) -> None:
     """Make the deployment what the files say, or change it to that."""
     _refuse_embedded_cloud(checkout)
     terraform, account = _prepare(checkout)
@@ -100,6 +101,10 @@ def deploy(checkout: Checkout, yes: bool) -> None:
         _show(checkout, report, text, account)
         if report.exit_code:
             judge_plan.refuse_full_buckets(judged.deleted_buckets, account, EMPTY_IT["deploy"], _say)
+            if yes and not lose and _lost(report):
+                raise InfraError(
+                    "Nothing was changed: something would be lost. Say YES=1 LOSE=1 (or --yes --lose) if that is meant."
+                )
             _confirm("Deploy this?", yes)
             _apply(terraform, file, "Mend that and run `make deploy` again: it goes on from there.")
     # Somebody may have started one meanwhile.
@@ -161,9 +166,11 @@ def _prepare(checkout: Checkout, destroying: bool = False) -> tuple[Terraform, s
     """Check all that can be, in the order of what it costs, and build what is deployed; the account's id as well."""
     terraform = Terraform(find_terraform(), checkout.configuration)
     functions.load()
-    _write_rules(checkout)
+    about_rules = _write_rules(checkout)
     check_variables.check(terraform, checkout)
     account = _sign_in()
+    for line in about_rules:
+        _say(line)
     if not destroying:
         check_variables.check(terraform, checkout, account)
     build.build(checkout.distribution)
@@ -203,19 +210,26 @@ def _outputs_on_aws(checkout: Checkout) -> Outputs | None:
     return outputs if outputs.endpoint_url is None else None
 
 
-def _write_rules(checkout: Checkout) -> None:
-    """Put the rules where Terraform takes them from; without a migration.yaml there are none."""
-    given = checkout.configuration / "migration.yaml"
+def _write_rules(checkout: Checkout) -> list[str]:
+    """Put the rules where Terraform takes them from, and tell of them; without a migration.yaml there are none."""
+    given = checkout.configuration / RULES_FILE
     written = checkout.distribution / "migration.json"
-    if not given.is_file():
+    if os.environ.get("FERRY_RULES"):
+        raise InfraError(f"RULES is for `make up` only: a deployment has the rules in infra/aws/{RULES_FILE}.")
+    if not given.exists():
         written.unlink(missing_ok=True)
-        return
+        elsewhere = (checkout.path / RULES_FILE).exists()
+        return [
+            f"Rules: none (there is no infra/aws/{RULES_FILE}), everything is copied",
+            *([f"! ./{RULES_FILE} is not deployed: copy it to infra/aws if it is meant for this"] if elsewhere else []),
+        ]
     read = migration.load(given)
-    for warning in read.warnings:
-        _say(f"! {warning}")
     rules: Rules = read.rules
     checkout.distribution.mkdir(exist_ok=True)
     write_whole(written, rules.model_dump_json(indent=2))
+    count = len(rules.rules)
+    told = f"Rules: infra/aws/{RULES_FILE}, {count} {'rule' if count == 1 else 'rules'}"
+    return [*(f"! {warning}" for warning in read.warnings), told]
 
 
 def _sign_in() -> str:
@@ -257,17 +271,21 @@ def _show(checkout: Checkout, report: Report, text: str, account: str) -> None:
 
 
 def _summary(report: Report, account: str) -> str:
-    """What a plan comes to, and what would be lost."""
+    """What would be lost, and what a plan comes to."""
     if not report.exit_code:
         return f"Nothing to change in the account {account}."
     kinds = {"added": "create", "changed": "update", "replaced": "replace", "destroyed": "delete"}
     counts = ", ".join(f"{report.count(action)} {name}" for name, action in kinds.items())
-    lost = [
+    return "\n".join([*_lost(report), f"Plan: {counts}, in the account {account}."])
+
+
+def _lost(report: Report) -> list[str]:
+    """A line for each thing that goes with a resource."""
+    return [
         f"! {change.address} is {'replaced' if change.action == 'replace' else 'destroyed'}: {LOST_WITH[change.kind]}"
         for change in report.changes
         if change.action in ("replace", "delete") and change.kind in LOST_WITH
     ]
-    return "\n".join([*lost, f"Plan: {counts}, in the account {account}."])
 
 
 def _still_connected(outputs: Outputs) -> list[str]:
@@ -317,15 +335,14 @@ def _say(text: str) -> None:
 
 def main(arguments: Sequence[str] | None = None, checkout: Checkout = HERE) -> int:
     """Run a command; its exit code."""
-    given = list(sys.argv[1:] if arguments is None else arguments)
-    yes = "--yes" in given
-    commands: dict[tuple[str, ...], Callable[[], None]] = {
-        ("plan",): lambda: plan(checkout),
-        ("deploy",): lambda: deploy(checkout, yes),
-        ("destroy",): lambda: destroy(checkout, yes),
+    command, *options = [*(sys.argv[1:] if arguments is None else arguments)] or [""]
+    yes = "--yes" in options
+    commands: dict[str, Callable[[], None]] = {
+        "plan": lambda: plan(checkout),
+        "deploy": lambda: deploy(checkout, yes, "--lose" in options),
+        "destroy": lambda: destroy(checkout, yes),
     }
-    command = tuple(word for word in given if word != "--yes")
-    if command not in commands or (yes and command == ("plan",)):
+    if command not in commands or set(options) - OPTIONS[command]:
         return _fail(USAGE, 2)
     try:
         commands[command]()

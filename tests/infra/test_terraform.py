@@ -213,7 +213,7 @@ def test_a_deployment_is_built_planned_shown_applied_and_written_down(world: Wor
     assert {path.stem for path in world.checkout.distribution.glob("*.zip")} >= {"starter", "layer"}
     assert outputs_file.load(world.outputs) == OUTPUTS
     in_words = world.checkout.distribution / "plan.txt"
-    assert out.splitlines()[2:-1] == [
+    assert out.splitlines()[3:-1] == [
         "  + aws_s3_bucket.target",
         "  + aws_sqs_queue.uploads",
         "",
@@ -252,8 +252,9 @@ def test_a_plan_changes_nothing(world: World) -> None:
     code, out, _ = world.run("plan")
     assert code == 0
     assert world.commands() == ["init", "plan", "show"]
-    assert "# aws_s3_bucket.target will be created" in out
+    assert "  + aws_s3_bucket.target\n" in out
     assert "Plan: 2 added" in out
+    assert (world.checkout.distribution / "plan.txt").read_text() == "# aws_s3_bucket.target will be created\n"
     assert not world.checkout.ferry.exists()
 
 
@@ -267,6 +268,19 @@ def test_what_would_be_lost_is_said_last_of_all(world: World) -> None:
         "`aws kms cancel-key-deletion` and `aws kms enable-key` bring it back)",
         f"Plan: 0 added, 0 changed, 1 replaced, 2 destroyed, in the account {ACCOUNT}.",
     ]
+
+
+def test_a_yes_beforehand_is_none_to_losing_something(world: World) -> None:
+    world.script["plan"] = {"code": 2, "out": rows(planned("aws_sqs_queue.uploads", "replace"))}
+    code, out, errors = world.run("deploy", "--yes")
+    assert code == 1
+    assert "! aws_sqs_queue.uploads is replaced" in out
+    assert errors == [
+        "Nothing was changed: something would be lost. Say YES=1 LOSE=1 (or --yes --lose) if that is meant."
+    ]
+    assert "apply" not in world.commands()
+    assert world.run("deploy", "--yes", "--lose")[0] == 0
+    assert "apply" in world.commands()
 
 
 @pytest.mark.parametrize("command", ["deploy", "destroy"])
@@ -296,6 +310,22 @@ def test_the_rules_are_checked_and_laid_where_terraform_takes_them(world: World)
     rules.unlink()
     assert world.run("plan")[0] == 0
     assert not written.exists()
+
+
+def test_which_rules_are_deployed_is_said(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    (world.checkout.path / "migration.yaml").write_text("rules:\n  - prefix: a/\n    exclude: true\n")
+    _, out, _ = world.run("plan")
+    assert "Rules: none (there is no infra/aws/migration.yaml), everything is copied\n" in out
+    assert "! ./migration.yaml is not deployed" in out
+    (world.checkout.path / "migration.yaml").rename(world.checkout.configuration / "migration.yaml")
+    _, out, _ = world.run("plan")
+    assert "Rules: infra/aws/migration.yaml, 1 rule\n" in out
+    monkeypatch.setenv("FERRY_RULES", "migration.yaml")
+    code, _, errors = world.run("plan")
+    assert (code, errors) == (
+        1,
+        ["RULES is for `make up` only: a deployment has the rules in infra/aws/migration.yaml."],
+    )
 
 
 def test_mistakes_in_the_rules_are_told_line_by_line_before_terraform_does_anything(world: World) -> None:
@@ -818,7 +848,7 @@ def test_values_that_are_wrong_together_are_told_before_anything_is_built_or_fet
     code, out, errors = real_world.run("deploy", "--yes")
     assert (code, len(errors)) == (1, 1)
     assert errors[0].startswith(f"target_bucket: 'ferry-target-{ACCOUNT}-us-east-1' is a source bucket, too")
-    assert out.startswith("Signed in as ")
+    assert "Signed in as " in out
     assert not list(real_world.checkout.distribution.glob("*.zip"))
     assert not (real_world.checkout.configuration / ".terraform").exists()
 
