@@ -1,8 +1,9 @@
 """What has to be known of a plan before it is applied, and is not in the list of its changes.
 
-Whose deployment it is, by name, and which buckets it deletes. S3 deletes no bucket that has anything in it, be it a
-delete marker ("Emptying a general purpose bucket", Amazon S3 User Guide), and Terraform learns that half-way, when the
-rest is gone already; so S3 is asked first. Raises InfraError then. Nothing is changed here.
+Whose deployment it is, by name, which adopted buckets it lets go of, and which buckets it deletes. S3 deletes no bucket
+that has anything in it, be it a delete marker ("Emptying a general purpose bucket", Amazon S3 User Guide), and
+Terraform learns that half-way, when the rest is gone already; so S3 is asked first. Raises InfraError then. Nothing is
+changed here.
 """
 
 import json
@@ -39,21 +40,32 @@ class Judged:
 
     deleted_buckets: tuple[Bucket, ...]
 
+    let_go: tuple[str, ...] = ()
+    """Adopted buckets that go on to notify a topic which will not be there, or not take them."""
+
 
 def read(terraform: Terraform, file: Path) -> Judged:
     """Read a plan ("JSON Output Format", Terraform's documentation)."""
     document: Any = json.loads(terraform.run("show", "-json", str(file)))
     outputs = document.get("prior_state", {}).get("values", {}).get("outputs", {})
+    before, after = _adopted(outputs), _adopted(document.get("planned_values", {}).get("outputs", {}))
     called = (outputs.get("name", {}).get("value"), document.get("variables", {}).get("name", {}).get("value"))
     return Judged(
         names=frozenset(name for name in called if name),
         deleted_buckets=tuple(
-            Bucket(before["bucket"], before["region"], bool(before.get("force_destroy")))
+            Bucket(had["bucket"], had["region"], bool(had.get("force_destroy")))
             for each in document.get("resource_changes", [])
             if each["type"] == "aws_s3_bucket" and "delete" in each["change"]["actions"]
-            for before in (each["change"]["before"],)
+            for had in (each["change"]["before"],)
         ),
+        let_go=tuple(sorted({bucket for bucket, _ in before - after})),
     )
+
+
+def _adopted(outputs: Any) -> set[tuple[str, str]]:
+    """Each adopted bucket with the topic that it notifies."""
+    sources = outputs.get("sources", {}).get("value") or {}
+    return {(source["bucket"], source["topic_arn"]) for source in sources.values() if not source["create"]}
 
 
 def refuse_full_buckets(buckets: Sequence[Bucket], account: str, advice: str, tell: Callable[[str], object]) -> None:

@@ -48,7 +48,7 @@ LOST_WITH = {
         "`aws kms enable-key` bring it back)"
     ),
     "aws_glue_catalog_database": "its tables would be lost",
-    "aws_sfn_state_machine": "its executions would be lost, which cannot be replayed any more",
+    "aws_sfn_state_machine": "its executions would be lost, and nothing of them could be replayed any more",
 }
 """What goes with a resource that is destroyed or replaced.
 
@@ -92,12 +92,15 @@ def plan(checkout: Checkout) -> None:
 def deploy(checkout: Checkout, yes: bool, lose: bool) -> None:
     """Make the deployment what the files say, or change it to that."""
     _refuse_embedded_cloud(checkout)
+    checkout.ferry.mkdir(exist_ok=True)
     terraform, account = _prepare(checkout)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "plan"
         report, text = _plan(terraform, file)
         judged = judge_plan.read(terraform, file)
         _refuse_other_deployment(checkout, judged, account)
+        for bucket in judged.let_go:
+            _say(f"! {bucket} was adopted: `.venv/bin/ferry unadopt {bucket}`, or it goes on to notify in vain")
         _show(checkout, report, text, account)
         if report.exit_code:
             judge_plan.refuse_full_buckets(judged.deleted_buckets, account, EMPTY_IT["deploy"], _say)
@@ -110,7 +113,6 @@ def deploy(checkout: Checkout, yes: bool, lose: bool) -> None:
     # Somebody may have started one meanwhile.
     _refuse_embedded_cloud(checkout)
     outputs = outputs_file.parse(terraform.run("output", "-json"), "What `terraform output` says")
-    checkout.ferry.mkdir(exist_ok=True)
     outputs_file.save(outputs, checkout.outputs)
     _say(f"Deployed. {checkout.outputs} leads every ferry command to it.")
     for line in next_steps(outputs, report):
@@ -216,6 +218,9 @@ def _write_rules(checkout: Checkout) -> list[str]:
     written = checkout.distribution / "migration.json"
     if os.environ.get("FERRY_RULES"):
         raise InfraError(f"RULES is for `make up` only: a deployment has the rules in infra/aws/{RULES_FILE}.")
+    for wrong in (checkout.configuration / "migration.yml", *([] if given.is_file() else [given])):
+        if os.path.lexists(wrong):
+            raise InfraError(f"{wrong}: the rules have to be in a file called {RULES_FILE}, or not to be there at all.")
     if not given.exists():
         written.unlink(missing_ok=True)
         elsewhere = (checkout.path / RULES_FILE).exists()
@@ -281,6 +286,18 @@ def _summary(report: Report, account: str) -> str:
 
 def _lost(report: Report) -> list[str]:
     """A line for each thing that goes with a resource."""
+    rules_go = any((change.kind, change.action) == ("aws_s3_object", "delete") for change in report.changes)
+    return [
+        *(
+            ["! The deployment had rules, and would have none: everything would be copied from then on"]
+            if rules_go
+            else []
+        ),
+        *_lost_with_resources(report),
+    ]
+
+
+def _lost_with_resources(report: Report) -> list[str]:
     return [
         f"! {change.address} is {'replaced' if change.action == 'replace' else 'destroyed'}: {LOST_WITH[change.kind]}"
         for change in report.changes

@@ -102,6 +102,11 @@ REFUSED = {
             f"sources: h: 'uploads-{ACCOUNT}-us-west-2-an': a bucket that is created here may not end with \"-an\"",
         ],
     ),
+    "filters with wildcards or control characters": (
+        sources(a=adopted("uploads-a", prefix="in/*"), b=adopted("uploads-b", prefix="b", suffix="x\ny")),
+        ["sources: a: prefix 'in/*', b: suffix 'x y': a filter knows no wildcards"],
+    ),
+    "a filter that is too long": (a_source(prefix="x" * 1001), ["has at most 1,000 characters"]),
     "the target as a source": (
         a_source(bucket="uploads") | {"target_bucket": "uploads"},
         ["target_bucket: 'uploads' is a source bucket, too: every copy would be an upload of its own"],

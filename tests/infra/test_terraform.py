@@ -328,6 +328,38 @@ def test_which_rules_are_deployed_is_said(world: World, monkeypatch: pytest.Monk
     )
 
 
+@pytest.mark.parametrize("name", ["migration.yaml", "migration.yml"])
+def test_rules_that_cannot_be_read_are_not_taken_for_none(world: World, name: str) -> None:
+    (world.checkout.configuration / name).symlink_to("nowhere")
+    code, _, errors = world.run("plan")
+    assert code == 1
+    assert errors == [
+        f"{world.checkout.configuration / name}: the rules have to be in a file called migration.yaml, "
+        "or not to be there at all."
+    ]
+
+
+def test_rules_that_go_are_something_lost(world: World) -> None:
+    world.script["plan"] = {"code": 2, "out": rows(planned("aws_s3_object.rules[0]", "delete"))}
+    code, out, errors = world.run("deploy", "--yes")
+    assert code == 1
+    assert "! The deployment had rules, and would have none: everything would be copied from then on" in out
+    assert "something would be lost" in errors[0]
+
+
+def test_an_adopted_bucket_that_is_let_go_of_is_named_before_it_is_asked(world: World) -> None:
+    def of(**buckets: str) -> dict[str, Any]:
+        sources = {name: {"bucket": name, "topic_arn": topic, "create": False} for name, topic in buckets.items()}
+        return {"outputs": {"sources": {"value": sources}}}
+
+    before, after = of(kept="arn:1", left_out="arn:1", moved="arn:1"), of(kept="arn:1", moved="arn:2")
+    plan = {"variables": {"name": {"value": OUTPUTS.name}}, "prior_state": {"values": before}, "planned_values": after}
+    world.script["show-json"] = {"out": json.dumps(plan)}
+    _, out, _ = world.run("deploy")
+    told = [line for line in out.splitlines() if "unadopt" in line]
+    assert [line.split()[1] for line in told] == ["left_out", "moved"]
+
+
 def test_mistakes_in_the_rules_are_told_line_by_line_before_terraform_does_anything(world: World) -> None:
     rules = world.checkout.configuration / "migration.yaml"
     rules.write_text("rules:\n  - prefix: a/\n    mood: move\n    mode: mov\n")
