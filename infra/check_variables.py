@@ -86,7 +86,7 @@ def _mistakes(
     if (rules := checkout.distribution / "migration.json").is_file():
         _copy([rules], copy.distribution)
     filled = f'locals {{\n  account = "{account or NO_ACCOUNT}"\n}}\n'
-    (copy.configuration / "account.tf").write_text(filled, encoding="utf-8")
+    (copy.configuration / "main.tf").write_text(filled, encoding="utf-8")
     return Terraform(terraform.binary, copy.configuration, ELSEWHERE).stream("plan").errors
 
 

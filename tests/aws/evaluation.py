@@ -1,6 +1,6 @@
 """Terraform's own answers about the files of infra/aws that need no provider.
 
-They are copied to a folder of their own, with an account.tf that asks nobody, and the real terraform applies them to an
+They are copied to a folder of their own, with an main.tf that asks nobody, and the real terraform applies them to an
 empty state: outputs, or the reasons of a refusal. Nothing leaves the folder, so asking twice gives the same.
 """
 
@@ -42,7 +42,7 @@ class Evaluation:
             shutil.copy(AWS / f"{name}.tf", made._module)
         outputs = (f'output "{name}" {{\n  value = local.{name}\n}}\n' for name in TOLD)
         account = f'locals {{\n  account = "{ACCOUNT}"\n}}\n'
-        (made._module / "account.tf").write_text(account + "".join(outputs), encoding="utf-8")
+        (made._module / "main.tf").write_text(account + "".join(outputs), encoding="utf-8")
         made._run("init", "-input=false")
         return made
 

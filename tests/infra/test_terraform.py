@@ -769,7 +769,7 @@ def real_world(
 ) -> World:
     monkeypatch.setenv("TF_CLI_CONFIG_FILE", os.devnull)
     outputs = "".join(f'output "{key}" {{\n  value = local.values.{key}\n}}\n' for key in outputs_file.PLACEHOLDERS)
-    (checkout.configuration / "account.tf").write_text(WITHOUT_AWS + outputs)
+    (checkout.configuration / "main.tf").write_text(WITHOUT_AWS + outputs)
     return World(checkout, tmp_path, capsys)
 
 
