@@ -2,8 +2,9 @@
 
 A function's zip holds this project's own code only, and of that only what the function may use: its module,
 `functions/common` and, for the validation, its own package and the checks. Third-party packages come from
-the runtime (layers on AWS, .venv here). Same sources, same bytes, so building twice changes nothing.
-Raises DeclarationInvalid for a function without a module, BuildFailed for a layer that cannot be built.
+the runtime (layers on AWS, .venv here). What an editor or a system leaves beside the sources stays out. Same sources,
+same bytes, so building twice changes nothing. Raises DeclarationInvalid for a function without a module, BuildFailed
+for a layer that cannot be built.
 """
 
 import sys
@@ -29,8 +30,16 @@ def package(key: str, checkout: Path = CHECKOUT) -> bytes:
         raise DeclarationInvalid(f"{functions.DECLARATION}: {key}: its module {module} does not exist")
     files = [code / "__init__.py", module]
     for folder in ("common", *OWN_FOLDERS.get(key, ())):
-        files += (file for file in (code / folder).rglob("*") if file.suffix in (".py", ".sql"))
+        files += (file for file in (code / folder).rglob("*") if _is_source(file, code))
     return zips.pack({file.relative_to(checkout).as_posix(): file.read_bytes() for file in files})
+
+
+def _is_source(file: Path, code: Path) -> bool:
+    """Whether it is a module or a check: not an editor's `.#x.py`, nor a link that leads nowhere."""
+    folders = file.relative_to(code).parts[:-1]
+    importable = file.suffix == ".py" and file.stem.isidentifier()
+    check = file.suffix == ".sql" and not file.name.startswith(".")
+    return (importable or check) and all(map(str.isidentifier, folders)) and file.is_file()
 
 
 def build(directory: Path = DISTRIBUTION, checkout: Path = CHECKOUT) -> list[Path]:
@@ -39,9 +48,9 @@ def build(directory: Path = DISTRIBUTION, checkout: Path = CHECKOUT) -> list[Pat
     packages[layer.NAME] = layer.package(layer.fetch_wheels(directory))
     directory.mkdir(parents=True, exist_ok=True)
     for stale in set(directory.glob("*.zip")) - {directory / name for name in packages}:
-        stale.unlink()
+        stale.unlink(missing_ok=True)
     for name, content in packages.items():
-        (directory / name).write_bytes(content)
+        zips.write(directory / name, content)
     return [directory / name for name in packages]
 
 

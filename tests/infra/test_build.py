@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from infra import build, functions
-from infra.errors import DeclarationInvalid
+from infra import build, functions, zips
+from infra.errors import BuildFailed, DeclarationInvalid
 
 KEYS = sorted(functions.load())
 
@@ -60,6 +60,70 @@ def test_only_the_validation_holds_its_package_and_the_checks(tmp_path: Path) ->
     (checkout / "functions" / "checks" / "no_empty_rows.sql").write_text("select 1")
     for file in ("functions/checks/no_empty_rows.sql", "functions/validation/__init__.py"):
         assert {key for key in KEYS if file in names(build.package(key, checkout))} == {"run_validation_query"}
+
+
+def test_what_an_editor_leaves_beside_the_sources_stays_out(tmp_path: Path) -> None:
+    checkout = copied_checkout(tmp_path)
+    code = checkout / "functions"
+    for name in ("common/.errors.py", "common/errors copy.py", "common/errors.py~", "checks/.no_rows.sql"):
+        (code / name).write_text("left")
+    for folder in ("common/.ipynb_checkpoints", "common/old.d"):
+        (code / folder).mkdir()
+        (code / folder / "errors.py").write_text("left")
+    (code / "common" / "folder.py").mkdir()
+    (code / "common" / ".#errors.py").symlink_to("somebody@host.1")
+    (code / "common" / "gone.py").symlink_to("nowhere.py")
+    assert build.package("run_validation_query", checkout) == build.package("run_validation_query")
+
+
+def test_a_check_may_have_any_name_that_a_rule_can_give(tmp_path: Path) -> None:
+    checkout = copied_checkout(tmp_path)
+    (checkout / "functions" / "checks" / "no-empty rows.sql").write_text("select 1")
+    assert "functions/checks/no-empty rows.sql" in names(build.package("run_validation_query", checkout))
+
+
+def test_an_equal_zip_is_left_as_it_is_and_another_is_replaced_whole(tmp_path: Path) -> None:
+    path = tmp_path / "a.zip"
+    zips.write(path, b"one")
+    with path.open("rb") as read_meanwhile:
+        before = path.stat()
+        zips.write(path, b"one")
+        assert (path.stat().st_ino, path.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+        zips.write(path, b"another")
+        assert read_meanwhile.read() == b"one"
+    assert path.read_bytes() == b"another"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_zip_that_cannot_be_written_is_one_line_and_leaves_nothing_half(tmp_path: Path) -> None:
+    (tmp_path / "a.zip").mkdir()
+    with pytest.raises(BuildFailed, match=r"^.*a\.zip cannot be written: Is a directory\. Mend that[^\n]*$"):
+        zips.write(tmp_path / "a.zip", b"one")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.zip"]
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
+def test_a_clone_on_a_machine_that_turns_line_ends_has_the_same_bytes(tmp_path: Path) -> None:
+    git = (
+        "git",
+        "-c",
+        "user.name=a",
+        "-c",
+        "user.email=a@b.c",
+        "-c",
+        "core.autocrlf=true",
+        "-c",
+        "core.safecrlf=false",
+    )
+    made = tmp_path / "made"
+    made.mkdir()
+    shutil.copy(build.CHECKOUT / ".gitattributes", made)
+    content = {"a.py": b"one\ntwo\n", "a.parquet": b"PAR1\r\n\n", "a.whl": b"PK\r\n\n"}
+    for name, text in content.items():
+        (made / name).write_bytes(text)
+    for command in (("init", "-q"), ("add", "."), ("commit", "-q", "-m", "a"), ("clone", "-q", ".", "../cloned")):
+        subprocess.run([*git, *command], cwd=made, check=True, capture_output=True)
+    assert {name: (tmp_path / "cloned" / name).read_bytes() for name in content} == content
 
 
 @pytest.mark.parametrize("key", KEYS)
