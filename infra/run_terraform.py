@@ -70,7 +70,7 @@ class Report:
     errors: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     rows: list[str] = field(default_factory=list)
-    """What was no JSON."""
+    """What was no JSON, or not understood."""
 
     exit_code: int = SUCCEEDED
 
@@ -87,7 +87,7 @@ def find_terraform() -> str:
     try:
         ran = subprocess.run([binary, "version", "-json"], capture_output=True, env=_environment(), check=False)  # noqa: S603
         version = str(json.loads(ran.stdout)["terraform_version"])
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, LookupError, TypeError) as error:
         raise TerraformFailed(
             f"{binary} does not say which version it is: {error}. Reinstall it: {WHERE_TO_GET_IT}"
         ) from None
@@ -110,6 +110,8 @@ class Terraform:
         with self._started(arguments, subprocess.PIPE) as process:
             out, error = process.communicate()
         if process.returncode != 0:
+            if process.returncode < 0:
+                raise TerraformFailed(_killed(arguments[0], process.returncode))
             raise TerraformFailed(f"terraform {arguments[0]} failed: {_first_error(error or out)}")
         return out
 
@@ -119,14 +121,24 @@ class Terraform:
         command, *more = arguments
         # Terraform takes no option after a file's name.
         with self._started((command, "-json", "-input=false", *more), subprocess.STDOUT) as process:
-            for row in process.stdout or ():
-                try:
-                    _read(row, report, tell)
-                except OSError:
-                    # Nobody reads on, the terminal may be gone; Terraform must not end with it, in the middle of its
-                    # work.
-                    tell = None
+            said = process.stdout or ()
+            try:
+                for row in said:
+                    done = _read(row, report)
+                    try:
+                        if done and tell:
+                            tell(done)
+                    except OSError:
+                        # Nobody reads on, the terminal may be gone; Terraform must not end with it, in the middle of
+                        # its work.
+                        tell = None
+            finally:
+                # Whatever went wrong here: a pipe that is closed would end Terraform, too.
+                for _ in said:
+                    pass
         report.exit_code = process.returncode
+        if process.returncode < 0:
+            report.errors.append(_killed(command, process.returncode))
         if process.returncode not in (SUCCEEDED, HAS_CHANGES) and not report.errors:
             report.errors.append(" ".join(report.rows[-FALLBACK_ROWS:]) or f"it ended with {process.returncode}")
         return report
@@ -174,13 +186,25 @@ def _environment(without: frozenset[str] = frozenset()) -> dict[str, str]:
     return {**given, "TF_IN_AUTOMATION": "1", "TF_INPUT": "0", "CHECKPOINT_DISABLE": "1"}
 
 
-def _read(row: str, report: Report, tell: Callable[[str], object] | None) -> None:
+def _killed(command: str, exit_code: int) -> str:
+    return f"terraform {command} was killed by signal {-exit_code}"
+
+
+def _read(row: str, report: Report) -> str | None:
+    """Take a row into the report; what it says that was done."""
     try:
-        message: Any = json.loads(row)
-        kind = message.get("type")
-    except (ValueError, AttributeError):
-        report.rows += [" ".join(row.split())] if row.strip() else []
-        return
+        return _understand(json.loads(row), report)
+    except (ValueError, AttributeError, LookupError, TypeError):
+        in_one_line = " ".join(row.split())
+        report.rows += [in_one_line] if in_one_line else []
+        if '"planned_change"' in in_one_line:
+            # Nobody could say what would be lost by it.
+            report.errors.append(f"terraform plans a change that is not understood: {in_one_line}")
+        return None
+
+
+def _understand(message: Any, report: Report) -> str | None:
+    kind = message.get("type")
     if kind == "diagnostic":
         diagnostic = message["diagnostic"]
         wrong = diagnostic.get("severity") == "error" or MISSPELT in str(diagnostic.get("summary"))
@@ -191,13 +215,14 @@ def _read(row: str, report: Report, tell: Callable[[str], object] | None) -> Non
         change = message["change"]
         resource = change["resource"]
         report.changes.append(Change(resource["addr"], resource["resource_type"], change["action"]))
-    elif kind in ("apply_complete", "apply_errored") and tell:
-        tell(str(message.get("@message", "")))
+    elif kind in ("apply_complete", "apply_errored"):
+        return str(message.get("@message", ""))
+    return None
 
 
 def _in_one_line(diagnostic: Any) -> str:
     """What is wrong and where, by file and line, or by the resource where AWS refused it."""
-    summary, detail = str(diagnostic.get("summary", "")), str(diagnostic.get("detail", ""))
+    summary, detail = str(diagnostic.get("summary") or ""), str(diagnostic.get("detail") or "")
     own = summary in OWN_RULES and detail
     if MISSPELT in summary and (found := VALUE_OF_NONE.search(detail)):
         return f"infra/aws/{found['file']}: there is no variable '{found['name']}'; all are in infra/aws/variables.tf"
