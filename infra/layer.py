@@ -5,7 +5,8 @@ Lambda's runtime brings a boto3 of its own, which may be older than the requests
 Developer Guide), which also says that packages lie under `python/`.
 
 The wheels are downloaded once for each requirements/layer.txt, into a folder that is named by its hash and appears
-whole or not at all; a later build needs no network. pip holds each wheel to its pinned hash. Same wheels, same bytes:
+whole or not at all; a later build needs no network. Each build holds each wheel to its pinned hash, as pip does: of a
+folder that lost a wheel, or half of one, or has another, all are downloaded anew. Same wheels, same bytes:
 of a wheel all is kept but its RECORD, which would not be true any more, and its scripts. botocore is whole: the layer
 has 35 MB, and a zip may have 50 MB when it is sent to Lambda, and 250 MB with all layers when it is unpacked ("Lambda
 quotas", AWS Lambda Developer Guide).
@@ -15,6 +16,7 @@ Raises BuildFailed when a wheel cannot be downloaded or is not the pinned one.
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -34,6 +36,8 @@ _TARGET = (
     *("--platform", "manylinux2014_aarch64", "--platform", "manylinux_2_28_aarch64"),
 )
 _FOLDER = "python"
+_PINNED = re.compile(r"^\S+==.*(?:\n\s+--hash=.*)+", re.MULTILINE)
+_HASH = re.compile(r"--hash=sha256:([0-9a-f]{64})\b")
 _HASH_DIGITS = 16
 
 
@@ -49,9 +53,9 @@ def package(wheels: Path) -> bytes:
 
 
 def fetch_wheels(distribution: Path = zips.DISTRIBUTION) -> Path:
-    """The folder of the pinned wheels, downloaded unless they are there; those of other requirements are removed."""
+    """The folder of the pinned wheels, downloaded unless all are there; those of other requirements are removed."""
     folder = folder_of_wheels(distribution)
-    if not folder.is_dir():
+    if not _is_whole(folder):
         distribution.mkdir(parents=True, exist_ok=True)
         _download(folder)
     for stale in distribution.glob("wheels-*"):
@@ -63,6 +67,18 @@ def fetch_wheels(distribution: Path = zips.DISTRIBUTION) -> Path:
 def folder_of_wheels(distribution: Path) -> Path:
     """Where the wheels of today's requirements are, or will be."""
     return distribution / f"wheels-{hashlib.sha256(REQUIREMENTS.read_bytes()).hexdigest()[:_HASH_DIGITS]}"
+
+
+def _is_whole(folder: Path) -> bool:
+    """Whether there is one wheel for each requirement, and nothing else that would be packed."""
+    requirements = [set(_HASH.findall(each)) for each in _PINNED.findall(REQUIREMENTS.read_text(encoding="utf-8"))]
+    wheels = [path for path in folder.glob("*.whl") if path.is_file()]
+    there = [hashlib.sha256(path.read_bytes()).hexdigest() for path in wheels]
+    return (
+        folder.is_dir()
+        and len(there) == len(list(folder.glob("*.whl"))) == len(requirements)
+        and all(sum(each in hashes for each in there) == 1 for hashes in requirements)
+    )
 
 
 def _belongs(name: str) -> bool:
@@ -89,10 +105,12 @@ def _download(folder: Path) -> None:
                 "Mend that (is the network there?), then build again."
             )
         try:
+            if folder.exists():
+                os.rename(folder, Path(unfinished) / "broken")  # noqa: PTH104 - as below
             os.rename(wheels, folder)  # noqa: PTH104 - the one that says it renames, or fails
         except OSError:
             # Another build was faster; it has the same wheels.
-            if not folder.is_dir():
+            if not _is_whole(folder):
                 raise
 
 

@@ -11,6 +11,7 @@ import struct
 import subprocess
 import sys
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -111,6 +112,43 @@ def test_stale_zips_and_wheels_are_removed(tmp_path: Path, wheels: Path) -> None
     built = build.build(tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {wheels.name, *(path.name for path in built)}
     assert {path.name for path in built} == {"layer.zip", *(f"{key}.zip" for key in functions.load())}
+
+
+def cut(folder: Path) -> None:
+    wheel = next(folder.glob("botocore-*"))
+    wheel.write_bytes(wheel.read_bytes()[:-1])
+
+
+def swap(folder: Path) -> None:
+    shutil.copy(next(folder.glob("six-*")), next(folder.glob("botocore-*")))
+
+
+def add(folder: Path) -> None:
+    shutil.copy(next(folder.glob("six-*")), folder / "six-1.0-py3-none-any.whl")
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [lambda folder: next(folder.glob("botocore-*")).unlink(), cut, swap, add],
+    ids=["gone", "cut", "swap", "add"],
+)
+def test_wheels_that_are_not_the_pinned_ones_are_downloaded_anew(
+    tmp_path: Path, wheels: Path, monkeypatch: pytest.MonkeyPatch, spoil: Callable[[Path], None]
+) -> None:
+    folder = tmp_path / wheels.name
+    shutil.copytree(wheels, folder)
+    spoil(folder)
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    with pytest.raises(BuildFailed, match="cannot be downloaded"):
+        build.build(tmp_path)
+    assert not list(tmp_path.glob("*.zip"))
+    # From there pip takes them without a network.
+    monkeypatch.setenv("PIP_FIND_LINKS", str(wheels))
+    assert layer.fetch_wheels(tmp_path) == folder
+    assert {file.name: file.stat().st_size for file in folder.iterdir()} == {
+        file.name: file.stat().st_size for file in wheels.iterdir()
+    }
+    assert list(tmp_path.iterdir()) == [folder]
 
 
 def test_a_download_that_fails_is_told_in_one_line_and_leaves_nothing(
