@@ -1,5 +1,7 @@
 """functions.yaml: what is wrong in it is said with the file and the key."""
 
+import re
+from copy import deepcopy
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -58,6 +60,30 @@ def statement(**changed: object) -> dict[str, Any]:
         ({"starter": statement(actions=["*"])}, "starter.statements.0.actions.0: String should match"),
         ({"starter": statement(actions=["s3:*"])}, "starter.statements.0.actions.0: String should match"),
         ({"starter": statement(resources=[])}, "starter.statements.0.resources: List should have at least 1"),
+        ({"starter": statement(resources=["$${name}"])}, r"starter.statements.0.resources.0: \$\$\{name\} is no key"),
+        ({"starter": statement(resources=["my-bucket/*"])}, r"resources.0: 'my-bucket/\*' is neither an ARN"),
+        ({"starter": statement(resources=["arn:aws-cn:s3:::a"])}, "resources.0: 'arn:aws-cn:s3:::a' is neither an ARN"),
+        ({"starter": statement(resources=["arn:aws:s3"])}, "resources.0: 'arn:aws:s3' is neither an ARN"),
+        ({"starter": statement(resources=["${queue_url}"])}, r"resources.0: '\$\{queue_url\}' is neither an ARN"),
+        (
+            {"starter": {**GOOD, "statements": [*GOOD["statements"], *deepcopy(GOOD["statements"])]}},
+            "starter.statements.1.sid: Read is there twice",
+        ),
+        ({"starter": {**GOOD, "environment": {"Q": ""}}}, "starter.environment.Q: a name has at least two capitals"),
+        ({"starter": {**GOOD, "environment": {"queue": ""}}}, "starter.environment.queue: a name has at least two"),
+        *(
+            ({"starter": {**GOOD, "environment": {name: ""}}}, f"starter.environment.{name}: the name is reserved")
+            for name in ("_HANDLER", "AWS_REGION", "AWS_LAMBDA_FUNCTION_NAME", "LAMBDA_TASK_ROOT", "AWS_SESSION_TOKEN")
+        ),
+        (
+            {"starter": {**GOOD, "environment": {"AB": "é" * 2048}}},
+            "starter.environment: 4,098 bytes are too many; Lambda takes 4,096 in all",
+        ),
+        (
+            {"s" * 44: {**GOOD, "handler": f"functions.{'s' * 44}.handler"}},
+            f"{'s' * 44}: 44 characters are too many; 43 leave room",
+        ),
+        ({"starter": {**GOOD, "environment": {"QUEUE": "${a\nb}"}}}, r"\$\{a\\nb\} is no key"),
         ({"starter": statement(effect="Deny")}, "starter.statements.0.effect: Extra inputs"),
         ({"other": GOOD}, "other.handler: 'functions.starter.handler' must be functions.other.handler"),
         ([GOOD], "the file: Input should be a valid dictionary"),
@@ -98,6 +124,49 @@ def test_a_missing_file_and_broken_yaml_are_one_line_each(tmp_path: Path) -> Non
     with pytest.raises(DeclarationInvalid, match=r"functions\.yaml cannot be read: No such file"):
         functions.load(tmp_path / "functions.yaml")
     (tmp_path / "functions.yaml").write_text("starter: [")
+    with pytest.raises(DeclarationInvalid, match=r"functions\.yaml is no YAML: [^\n]*$"):
+        functions.load(tmp_path / "functions.yaml")
+
+
+@pytest.mark.parametrize("number", ["1:00", "6_0", "0100", "0x80", "+256"])
+def test_a_number_must_be_what_it_looks_like(number: str, tmp_path: Path) -> None:
+    path = written(tmp_path, {"starter": {**GOOD, "memory_mb": 777}})
+    path.write_text(path.read_text().replace("777", number))
+    with pytest.raises(
+        DeclarationInvalid, match=rf"line \d+: starter.memory_mb: '{re.escape(number)}' is not written in plain decimal"
+    ):
+        functions.load(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("starter:\n  statements: &a\n  - *a\n", "line 3: *a: an alias; write out what is meant"),
+        ("starter: " + "[" * 5_000, "line 1: the file: it is nested deeper than any declaration is"),
+        ("starter:\n" + "- " * 200_000, "line 2: the file: it is nested deeper than any declaration is"),
+    ],
+    ids=["itself", "brackets", "dashes"],
+)
+def test_what_never_ends_is_refused(text: str, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "functions.yaml"
+    path.write_text(text)
+    with pytest.raises(DeclarationInvalid) as raised:
+        functions.load(path)
+    assert str(raised.value) == f"{path}: {message}"
+
+
+def test_what_lambda_just_takes_is_accepted(tmp_path: Path) -> None:
+    key = "s" * 43
+    function = {
+        **statement(resources=["*", "${state_machine_arn}", "arn:aws:s3:::a b/*"]),
+        "handler": f"functions.{key}.handler",
+        "environment": {"AB": "a" * 4094},
+    }
+    assert list(functions.load(written(tmp_path, {key: function}))) == [key]
+
+
+def test_a_value_that_does_not_fit_its_tag_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "functions.yaml").write_text("starter: !!int x\n")
     with pytest.raises(DeclarationInvalid, match=r"functions\.yaml is no YAML: [^\n]*$"):
         functions.load(tmp_path / "functions.yaml")
 
