@@ -1,7 +1,13 @@
-"""No role may do what only another one has to: each is tried, with each role's own credentials, and denied."""
+"""No role may do what only another one has to, nor do what it has to anywhere else: each is tried, with each role's own
+credentials, and denied.
+
+What a role may is not asked of its own policy alone: that would call its own whatever it was widened to. The places
+that only one role has, or nobody, are listed here, and so is each form of a resource in functions.yaml.
+"""
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import boto3
@@ -9,14 +15,51 @@ import pytest
 from botocore.exceptions import ClientError
 
 from infra import functions
-from infra.local.deploy import ACCESS_KEY_ID, SECRET_ACCESS_KEY
+from infra.local.deploy import ACCESS_KEY_ID, ACCOUNT, SECRET_ACCESS_KEY
 from infra.outputs import Outputs
+from tests.infra import local_server
 from tests.permissions.calls import OF_BUCKETS, OF_OBJECTS, OF_QUEUES, OTHERS, Call
 from tests.permissions.world import World
 
 ROLES = [*functions.load(), "crawler"]
 EVERYBODYS = ("logs:",)
 """Each role has these, for a log of its own."""
+
+OWN = {
+    ("starter", "s3:GetObject", "/rules/migration.json"),
+    ("run_validation_query", "s3:GetObject", "/results/a.csv"),
+    ("run_validation_query", "s3:PutObject", "/results/a.csv"),
+    ("run_validation_query", "s3:AbortMultipartUpload", "/results/a.csv"),
+    ("run_validation_query", "s3:ListMultipartUploadParts", "/results/a.csv"),
+    ("starter", "sqs:ReceiveMessage", "-uploads"),
+    ("starter", "sqs:DeleteMessage", "-uploads"),
+    ("starter", "sqs:GetQueueAttributes", "-uploads"),
+    ("starter", "sqs:SendMessage", "-uploads-dead-letters"),
+    # Athena asks for the database `default`, but for no table of it.
+    ("run_validation_query", "glue:GetDatabase", ":database/default"),
+}
+"""Who has to do what at the end of which ARN, of all that is tried `elsewhere`."""
+
+FORMS = {
+    "arn:aws:s3:::${source_bucket}": "the source itself",
+    "arn:aws:s3:::${source_bucket}/*": "every object of the source",
+    "arn:aws:s3:::${target_bucket}": "the target itself",
+    "arn:aws:s3:::${target_bucket}/*": "every object of the target",
+    "arn:aws:s3:::${athena_results}": "the results bucket itself",
+    "arn:aws:s3:::${athena_results}/rules/migration.json": "the rules, and nothing beside them",
+    "arn:aws:s3:::${athena_results}/results/*": "the results of queries, and not the rules",
+    "arn:aws:sqs:${target_region}:*:${name}-uploads": "the queue of the uploads",
+    "arn:aws:sqs:${target_region}:*:${name}-uploads-dead-letters": "the queue of what cannot be handled",
+    "${state_machine_arn}": "the workflow",
+    "arn:aws:glue:${target_region}:*:crawler/${crawler_name}": "the crawler",
+    "arn:aws:glue:${target_region}:*:catalog": "the catalogue, which every call on a database or a table needs",
+    "arn:aws:glue:${target_region}:*:database/${glue_database}": "the database",
+    "arn:aws:glue:${target_region}:*:database/default": "the database that Athena asks for besides",
+    "arn:aws:glue:${target_region}:*:table/${glue_database}/*": "every table of the database",
+    "arn:aws:athena:${target_region}:*:workgroup/${athena_workgroup}": "the workgroup",
+    "*": "what takes no resource; docs/permissions.md says which",
+}
+"""What a resource of functions.yaml may look like, and what it is."""
 
 Attempt = tuple[str, str, Call, dict[str, Any]]
 """An action, the ARN that it is done to, the call and the arguments that name the place."""
@@ -35,12 +78,57 @@ def attempts(outputs: Outputs) -> Iterator[Attempt]:
             for action, call in OF_OBJECTS.items():
                 yield action, f"arn:aws:s3:::{bucket}/{key}", call, {"Bucket": bucket, "Key": key}
     for url in (outputs.queue_url, outputs.dead_letter_queue_url):
-        queue = f"arn:aws:sqs:{outputs.target_region}:000000000000:{url.rpartition('/')[2]}"
+        queue = f"arn:aws:sqs:{outputs.target_region}:{ACCOUNT}:{url.rpartition('/')[2]}"
         for action, call in OF_QUEUES.items():
             yield action, queue, call, {"QueueUrl": url}
     for action, call in OTHERS.items():
         machine = {"stateMachineArn": outputs.state_machine_arn}
         yield action, "", call, machine if action.startswith("states:") else {}
+
+
+def elsewhere(outputs: Outputs, query: str) -> Iterator[Attempt]:
+    """What roles may do, at places that at most one of them has to do with; the names are nearly those of the others.
+
+    `query` is of another workgroup.
+    """
+    other = f"{outputs.name}-other"
+    results, bucket = outputs.athena_results, f"{outputs.source_bucket}-other"
+    for action, call in OF_BUCKETS.items():
+        yield action, f"arn:aws:s3:::{bucket}", call, {"Bucket": bucket}
+    for place, key in (
+        (bucket, "a.csv"),
+        (f"{outputs.target_bucket}-other", "a.csv"),
+        (results, "rules/migration.json"),
+        (results, "rules/migration.json.other"),
+        (results, "results/a.csv"),
+        (results, "results-other/a.csv"),
+    ):
+        for action, call in OF_OBJECTS.items():
+            yield action, f"arn:aws:s3:::{place}/{key}", call, {"Bucket": place, "Key": key}
+    queue, dead_letters = outputs.queue_url, outputs.dead_letter_queue_url
+    for url in (queue, f"{queue}-other", dead_letters, f"{dead_letters}-other"):
+        arn = f"arn:aws:sqs:{outputs.target_region}:{ACCOUNT}:{url.rpartition('/')[2]}"
+        for action, call in OF_QUEUES.items():
+            yield action, arn, call, {"QueueUrl": url}
+    for action, call in OTHERS.items():
+        for arn, where in _others_elsewhere(action, outputs, other, query):
+            yield action, arn, call, where
+
+
+def _others_elsewhere(action: str, outputs: Outputs, other: str, query: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    if action == "states:StartExecution":
+        arn = f"{outputs.state_machine_arn}-other"
+        yield arn, {"stateMachineArn": arn}
+    elif action == "athena:StartQueryExecution":
+        yield f"workgroup/{other}", {"WorkGroup": other}
+    elif action.startswith("athena:"):
+        yield f"workgroup/{other}", {"QueryExecutionId": query}
+    elif action == "glue:StartCrawler":
+        yield f"crawler/{other}", {"Name": other}
+    elif action != "glue:ListCrawls":
+        for database in (other, "default"):
+            name = "Name" if action == "glue:GetDatabase" else "DatabaseName"
+            yield f"glue:database/{database}", {name: database}
 
 
 def may(statements: list[dict[str, Any]], action: str, arn: str) -> bool:
@@ -61,26 +149,98 @@ def test_every_permission_of_a_role_can_be_tried(world: World) -> None:
     assert {action for action in granted if not action.startswith(EVERYBODYS)} == tried
 
 
+@dataclass(frozen=True)
+class Role:
+    """A role, what it may do, and clients with its rights."""
+
+    name: str
+    statements: list[dict[str, Any]]
+    clients: dict[str, Any]
+
+
 @pytest.fixture(scope="module")
 def session() -> boto3.Session:
     """One for all roles: reading the services' models takes longer than asking."""
     return boto3.Session()
 
 
-@pytest.mark.parametrize("role", ROLES)
-def test_a_role_may_nothing_that_only_others_have_to(world: World, session: boto3.Session, role: str) -> None:
-    statements, clients = world.statements_of(role), clients_of(world, session, role)
-    foreign = [each for each in attempts(world.outputs) if not may(statements, each[0], each[1])]
-    for action, arn, (method, arguments), where in foreign:
-        with pytest.raises(ClientError) as caught:
-            getattr(clients[action.partition(":")[0]], method)(**where, **arguments)
-        error = caught.value.response["Error"]
-        assert error["Code"] in ("AccessDenied", "AccessDeniedException"), (action, arn)
-        assert f"not authorized to perform: {action} " in error["Message"], (action, arn)
+@pytest.fixture(scope="module", params=ROLES)
+def role(request: pytest.FixtureRequest, world: World, session: boto3.Session) -> Role:
+    """Each of them."""
+    arn = world.clients.iam.get_role(RoleName=world.role_of(request.param))["Role"]["Arn"]
+    return Role(request.param, world.statements_of(request.param), clients_of(world, session, arn))
+
+
+@pytest.fixture(scope="module")
+def places(world: World) -> list[Attempt]:
+    """All that is tried elsewhere, with what has to be there to be denied: buckets, and a query, for its workgroup."""
+    athena, other = world.clients.athena, f"{world.outputs.name}-other"
+    for bucket in (world.outputs.source_bucket, world.outputs.target_bucket):
+        world.target.create_bucket(Bucket=f"{bucket}-other")
+    athena.create_work_group(
+        Name=other,
+        Configuration={"ResultConfiguration": {"OutputLocation": f"s3://{world.outputs.athena_results}/other/"}},
+    )
+    query = athena.start_query_execution(QueryString="SELECT 1", WorkGroup=other)["QueryExecutionId"]
+    return list(elsewhere(world.outputs, query))
+
+
+def test_a_role_may_nothing_that_only_others_have_to(world: World, role: Role) -> None:
+    foreign = [each for each in attempts(world.outputs) if not may(role.statements, each[0], each[1])]
+    for attempt in foreign:
+        assert refusal(role.clients, attempt) == attempt[0], attempt[:2]
     assert len(foreign) > 50
 
 
-def clients_of(world: World, session: boto3.Session, role: str) -> dict[str, Any]:
+def test_a_role_may_do_nowhere_else_what_it_has_to(role: Role, places: list[Attempt]) -> None:
+    has = {action for statement in role.statements for action in statement["Action"]}
+    unseen = {(action, end) for who, action, end in OWN if who == role.name}
+    for attempt in [each for each in places if each[0] in has]:
+        action, arn = attempt[:2]
+        own = {(what, end) for who, what, end in OWN if (who, what) == (role.name, action) and arn.endswith(end)}
+        assert own or refusal(role.clients, attempt) == action, (action, arn)
+        unseen -= own
+    assert unseen == set(), "the role does not have this any more"
+
+
+def test_elsewhere_is_denied_by_the_roles_alone(world: World, session: boto3.Session, places: list[Attempt]) -> None:
+    everything = {"Effect": "Allow", "Action": sorted({each[0] for each in places}), "Resource": ["*"]}
+    name = f"{world.outputs.name}-everything"
+    trust = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "lambda.amazonaws.com"}}
+    iam = world.clients.iam
+    arn = iam.create_role(RoleName=name, AssumeRolePolicyDocument=local_server.policy([trust]))["Role"]["Arn"]
+    iam.put_role_policy(RoleName=name, PolicyName=name, PolicyDocument=local_server.policy([everything]))
+    clients = clients_of(world, session, arn)
+    harmless = [each for each in places if each[1].endswith("other") or "-other/" in each[1]]
+    assert {each[0] for each in harmless} == {each[0] for each in places}
+    assert [each[:2] for each in harmless if refusal(clients, each)] == []
+
+
+def test_each_resource_has_one_of_the_forms() -> None:
+    declared = {
+        resource
+        for function in functions.load().values()
+        for statement in function.statements
+        for resource in statement.resources
+    }
+    assert declared - FORMS.keys() == set(), "functions.yaml names places that nobody has listed here"
+    assert FORMS.keys() - declared == set(), "these forms are of no resource any more"
+
+
+def refusal(clients: dict[str, Any], attempt: Attempt) -> str:
+    """The action that the caller is told to be denied; empty if it is not."""
+    action, _, (method, arguments), where = attempt
+    try:
+        getattr(clients[action.partition(":")[0]], method)(**{**arguments, **where})
+    except ClientError as error:
+        said = error.response["Error"]
+        if said["Code"] in ("AccessDenied", "AccessDeniedException"):
+            found = re.search(r"not authorized to perform: (\S+) ", said["Message"])
+            return found[1] if found else said["Message"]
+    return ""
+
+
+def clients_of(world: World, session: boto3.Session, arn: str) -> dict[str, Any]:
     """Clients with the rights of a role, as its function has them, by the prefix of their actions."""
 
     def client(service: str, *keys: str) -> Any:
@@ -92,7 +252,6 @@ def clients_of(world: World, session: boto3.Session, role: str) -> dict[str, Any
             **dict(zip(names, keys, strict=False)),
         )
 
-    arn = world.clients.iam.get_role(RoleName=world.role_of(role))["Role"]["Arn"]
     root = client("sts", ACCESS_KEY_ID, SECRET_ACCESS_KEY)
     given = root.assume_role(RoleArn=arn, RoleSessionName="tried")["Credentials"]
     keys = (given["AccessKeyId"], given["SecretAccessKey"], given["SessionToken"])
