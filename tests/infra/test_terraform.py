@@ -160,13 +160,16 @@ class World:
 
 
 @pytest.fixture
-def checkout(tmp_path: Path) -> Checkout:
-    """What the commands read of a checkout; the folder of the layer's wheels is there, and empty, to save time."""
+def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Checkout:
+    """What the commands read of a checkout; the layer of it holds nothing, to save time."""
     made = Checkout(tmp_path / "checkout")
     made.configuration.mkdir(parents=True)
     for file in (*WITHOUT_PROVIDER, TOGETHER):
         shutil.copy(CHECKOUT / "infra" / "aws" / file, made.configuration)
     shutil.copy(CHECKOUT / "infra" / "functions.yaml", made.path / "infra")
+    empty = tmp_path / "layer.txt"
+    empty.touch()
+    monkeypatch.setattr(layer, "REQUIREMENTS", empty)
     layer.folder_of_wheels(made.distribution).mkdir(parents=True)
     return made
 
