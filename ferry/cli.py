@@ -86,7 +86,7 @@ def up(
     shown = env.relative_to(Path.cwd()) if env.is_relative_to(Path.cwd()) else env
     console.print(screen.line(("✓ ", "green"), f"The embedded cloud runs at {result.endpoint_url}{by_rules}"))
     console.print(
-        screen.line("Next:  ", (f". {shown}", "cyan"), "   for any S3 client, then e.g.   ", ("ferry upload FILE", "cyan"))
+        screen.line("Next:  ", (f". {shown}", "cyan"), "   for any S3 client, and   ", ("ferry upload FILE", "cyan"))
     )
 
 
