@@ -94,7 +94,8 @@ check: lint typecheck $(CHECKS) ## Check style, types, the state machine and the
 	@$(BIN)/python -m statemachine.check
 	@if command -v terraform > /dev/null; then terraform fmt -check -recursive infra/aws; \
 	else echo "terraform is not installed here: the format of infra/aws is not checked"; fi
-	@.venv-tools/bin/checkov --config-file infra/aws/.checkov.yaml -d infra/aws
+	@told=$$(.venv-tools/bin/checkov --config-file infra/aws/.checkov.yaml -d infra/aws) || failed=1; echo "$$told"; \
+	case "$$told" in *"Parsing errors"*) echo "checkov cannot read a file of infra/aws: it has checked nothing in it"; exit 1;; esac; exit $${failed:-0}
 
 fix: $(READY) ## Format, and mend what can be mended by itself
 	@$(BIN)/ruff check --fix .

@@ -79,8 +79,13 @@ variable "sources" {
 
   validation {
     # "Configuring event notifications using object key name filtering" (Amazon S3 User Guide): no wildcards, 1,024 characters.
-    condition     = alltrue(flatten([for source in values(var.sources) : [for text in [source.prefix, source.suffix] : can(regex("^[^*[:cntrl:]]{0,1000}$", coalesce(text, " ")))]]))
-    error_message = "sources: ${join(", ", flatten([for key, source in var.sources : [for name, text in { prefix = source.prefix, suffix = source.suffix } : "${key}: ${name} '${coalesce(text, " ")}'" if !can(regex("^[^*[:cntrl:]]{0,1000}$", coalesce(text, " ")))]]))}: a filter knows no wildcards, and has at most 1,000 characters, none of them a control character."
+    condition     = alltrue([for source in values(var.sources) : can(regex("^[^*[:cntrl:]]{0,1000}$", source.prefix))])
+    error_message = "sources: ${join(", ", [for key, source in var.sources : "${key}: prefix '${source.prefix}'" if !can(regex("^[^*[:cntrl:]]{0,1000}$", source.prefix))])}: a filter knows no wildcards, and has at most 1,000 characters, none of them a control character."
+  }
+
+  validation {
+    condition     = alltrue([for source in values(var.sources) : can(regex("^[^*[:cntrl:]]{0,1000}$", source.suffix))])
+    error_message = "sources: ${join(", ", [for key, source in var.sources : "${key}: suffix '${source.suffix}'" if !can(regex("^[^*[:cntrl:]]{0,1000}$", source.suffix))])}: a filter knows no wildcards, and has at most 1,000 characters, none of them a control character."
   }
 
   validation {

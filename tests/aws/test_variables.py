@@ -104,7 +104,10 @@ REFUSED = {
     ),
     "filters with wildcards or control characters": (
         sources(a=adopted("uploads-a", prefix="in/*"), b=adopted("uploads-b", prefix="b", suffix="x\ny")),
-        ["sources: a: prefix 'in/*', b: suffix 'x y': a filter knows no wildcards"],
+        [
+            "sources: a: prefix 'in/*': a filter knows no wildcards",
+            "sources: b: suffix 'x y': a filter knows no wildcards",
+        ],
     ),
     "a filter that is too long": (a_source(prefix="x" * 1001), ["has at most 1,000 characters"]),
     "the target as a source": (
