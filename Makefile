@@ -17,7 +17,7 @@ export FERRY_FILE = $(call given,FILE)
 export FERRY_KEY = $(call given,KEY)
 export FERRY_PORT = $(call given,PORT)
 export FERRY_RULES = $(call given,RULES)
-export FERRY_TEST_OUTPUTS = $(call given,OUTPUTS)
+export FERRY_E2E_OUTPUTS = $(call given,OUTPUTS)
 YES_GIVEN = $(if $(filter 1 yes true,$(call given,YES)),--yes)
 LOSE_GIVEN = $(if $(filter 1 yes true,$(call given,LOSE)),--lose)
 
@@ -52,7 +52,7 @@ test: $(READY) ## Run every test, with coverage
 	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --cov --cov-report=term
 
 e2e: $(READY) ## Run the end-to-end tests here, or against a deployment on AWS: make e2e [OUTPUTS=path]
-	@if test -n "$$FERRY_TEST_OUTPUTS"; then $(BIN)/python -m pytest -n 0 tests/e2e; \
+	@if test -n "$$FERRY_E2E_OUTPUTS"; then FERRY_TEST_OUTPUTS="$$FERRY_E2E_OUTPUTS" $(BIN)/python -m pytest -n 0 tests/e2e; \
 	else $(BIN)/python -m pytest -n 2 --dist loadfile tests/e2e; fi
 
 soak: $(READY) ## Move a 6 GB object, and try 5,000 random cases and every order with faults: an hour or two

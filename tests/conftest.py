@@ -16,7 +16,7 @@ import pytest
 
 # Else botocore asks the instance metadata service at 169.254.169.254 where it finds no credentials. A deployment that
 # the end-to-end tests are given may be reached by just those.
-if "FERRY_TEST_OUTPUTS" not in os.environ:
+if not os.environ.get("FERRY_TEST_OUTPUTS"):
     os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
 
 TRACED = Path(__file__).parent / "unit"

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_stepfunctions import SFNClient
 
-GIVEN = os.environ.get("FERRY_TEST_OUTPUTS")
+GIVEN = os.environ.get("FERRY_TEST_OUTPUTS") or None
 """The outputs file of a deployment that is there already, which the tests then use, one after the other. That is no
 variable of `ferry` itself: whoever has FERRY_OUTPUTS set for daily work must not run these tests on that deployment."""
 
