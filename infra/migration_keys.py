@@ -187,7 +187,7 @@ SETTINGS = (
         _GRADE,
         _GRADES_ALLOWED,
         "any",
-        "The weakest proof that is enough, of all that no rule says otherwise of.",
+        "The weakest proof that is enough, for keys whose rule does not set one.",
     ),
     Key(
         "rules",
