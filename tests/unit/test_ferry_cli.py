@@ -373,7 +373,13 @@ def test_ctrl_c_ends_a_command_at_once_and_without_a_trace(tmp_path: Path) -> No
         outputs_file.save(outputs(endpoint_url=address), tmp_path / "outputs.json")
         (tmp_path / "env").write_text("export AWS_ACCESS_KEY_ID=a AWS_SECRET_ACCESS_KEY=b\n")
         command = [*FERRY, "list", "--outputs", str(tmp_path / "outputs.json")]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as waiting:
+        with subprocess.Popen(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            # Tests that run in the background of a shell ignore it, and so would their children.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        ) as waiting:
             connection, _ = silent.accept()
             waiting.send_signal(signal.SIGINT)
             told = waiting.communicate(timeout=10)
