@@ -65,23 +65,18 @@ def adopt(deployment: Deployment, bucket: str, *, dry_run: bool, read_back_secon
     place = _place(deployment, bucket, entries)
     wanted = [place.mine.notification(key, source) for key, source in entries.items()]
     before = place.read()
-    after = merged(before, wanted, place.mine, bucket)
-    console = screen.console()
-    if after == before:
-        console.print(screen.line(f"s3://{bucket} is adopted already: nothing was changed."))
-        return
-    _print_difference(bucket, before, after)
-    if dry_run:
-        console.print("Nothing was written; S3 was not asked whether it may publish to the topic.")
-        return
-    place.write(before, after, read_back_seconds)
-    console.print(
-        screen.line(
-            ("✓ ", "green"),
+    if place.change(
+        before,
+        merged(before, wanted, place.mine, bucket),
+        read_back_seconds,
+        dry_run=dry_run,
+        unchanged=f"s3://{bucket} is adopted already: nothing was changed.",
+        unwritten="Nothing was written; S3 was not asked whether it may publish to the topic.",
+    ):
+        _print_done(
             f"s3://{bucket} is adopted, and all else that is configured for it is as it was. "
-            "S3 begins to tell of uploads within five minutes.",
+            "S3 begins to tell of uploads within five minutes."
         )
-    )
 
 
 def unadopt(
@@ -92,23 +87,22 @@ def unadopt(
     entries = {key: each for key, each in sources.of(deployment.outputs).items() if each.bucket == bucket}
     place = _place(deployment, bucket, entries)
     before = place.read()
-    after = before.foreign(place.mine)
-    console = screen.console()
-    if after == before:
-        console.print(screen.line(f"s3://{bucket} tells {deployment.outputs.name} of nothing: nothing was changed."))
-        return
-    _print_difference(bucket, before, after)
-    if dry_run:
-        console.print("Nothing was written.")
-        return
-    place.write(before, after, read_back_seconds)
-    console.print(
-        screen.line(
-            ("✓ ", "green"),
+    if place.change(
+        before,
+        before.foreign(place.mine),
+        read_back_seconds,
+        dry_run=dry_run,
+        unchanged=f"s3://{bucket} tells {deployment.outputs.name} of nothing: nothing was changed.",
+        unwritten="Nothing was written.",
+    ):
+        _print_done(
             f"s3://{bucket} is let go, and all else that is configured for it is as it was. "
-            "Uploads of which it has told before are still moved.",
+            "Uploads of which it has told before are still moved."
         )
-    )
+
+
+def _print_done(text: str) -> None:
+    screen.console().print(screen.line(("✓ ", "green"), text))
 
 
 def check_bucket(bucket: str) -> None:
@@ -136,6 +130,27 @@ class _Place:
     def arguments(self) -> dict[str, Any]:
         """What is said in each call."""
         return {"Bucket": self.bucket} | ({"ExpectedBucketOwner": self.account} if self.account else {})
+
+    def change(
+        self,
+        before: Configuration,
+        after: Configuration,
+        read_back_seconds: float,
+        *,
+        dry_run: bool,
+        unchanged: str,
+        unwritten: str,
+    ) -> bool:
+        """Show the difference and write it, unless there is none or it is only to be shown; whether it was written."""
+        if after == before:
+            screen.console().print(screen.line(unchanged))
+            return False
+        _print_difference(self.bucket, before, after)
+        if dry_run:
+            screen.console().print(unwritten)
+            return False
+        self.write(before, after, read_back_seconds)
+        return True
 
     def read(self) -> Configuration:
         """What is configured now."""
