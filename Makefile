@@ -33,16 +33,16 @@ $(READY):
 	@test ! -x $(BIN)/ferry || $(BIN)/ferry down > /dev/null 2>&1 || true
 	@rm -rf .venv .venv-tools
 	@$(PYTHON) -m venv .venv
-	@$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements/venv.txt
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --require-hashes -r requirements/venv.txt
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-build-isolation --no-deps -e .
 	@$(PYTHON) -m venv .venv-tools
-	@.venv-tools/bin/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements/tools.txt
+	@.venv-tools/bin/python -m pip install -qq --disable-pip-version-check --no-deps --require-hashes -r requirements/tools.txt
 	@cp infra/local/aws $(BIN)/aws
 	@touch $@
 
 $(CHECKS): $(READY)
 	@echo "Setting up checkov (once, about half a minute)"
-	@.venv-tools/bin/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements/checks.txt
+	@.venv-tools/bin/python -m pip install -qq --disable-pip-version-check --no-deps --require-hashes -r requirements/checks.txt
 	@touch $@
 
 demo: $(READY) ## Move a real file through a cloud of its own: make demo [FILE=path] [KEY=key]
