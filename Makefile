@@ -1,14 +1,17 @@
 # Every target works on a machine with Python >= 3.11 and make: what it needs it sets up first.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test e2e soak up down build plan deploy destroy lint typecheck check asl diagram fix clean
+.PHONY: help setup lock demo test e2e soak up down build plan deploy destroy lint typecheck check asl diagram fix clean
 
 PYTHON ?= python3
 BIN := .venv/bin
 # What was installed, where, and with which Python: scripts in .venv/bin hold absolute paths.
-READY := .venv/.ready-$(shell { cat requirements/venv.txt requirements/tools.txt infra/local/aws; sed -n '/^\[build-system\]/,/^\[tool.ruff\]/p' pyproject.toml; pwd; $(PYTHON) -V; } 2>&1 | cksum | cut -d' ' -f1)
-
-# What checks the Terraform takes longer to install than all else, and `make demo` does not need it.
-CHECKS := .venv-tools/.checks-$(shell cat requirements/checks.txt | cksum | cut -d' ' -f1)
+hash = $(shell { cat $1; sed -n '/^\[build-system\]/,/^\[tool.ruff\]/p' pyproject.toml; pwd; $(PYTHON) -V; } 2>&1 | cksum | cut -d' ' -f1)
+# `make demo` needs the first alone; the AWS command line, the tests and what checks the Terraform come when they are needed.
+READY := .venv/.ready-$(call hash,infra/packages.py requirements/uv.txt requirements/run.txt)
+AWSCLI := .venv-tools/.ready-$(call hash,infra/packages.py infra/local/aws requirements/tools.txt)
+TESTS := .venv/.tests-$(call hash,requirements/test.txt)
+CHECKS := .venv-tools/.checks-$(call hash,requirements/checks.txt)
+INSTALL := $(BIN)/python infra/packages.py
 
 # Given on the command line only: PORT in an environment is somebody else's. They reach the shell through the
 # environment, so that a name may hold quotes, dollars and spaces.
@@ -24,42 +27,55 @@ LOSE_GIVEN = $(if $(filter 1 yes true,$(call given,LOSE)),--lose)
 help: ## Show this list
 	@awk -F':.*## ' '/^[a-z0-9]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: $(READY) $(CHECKS) ## Make .venv with everything that is needed, and nothing else
+setup: $(READY) $(AWSCLI) $(TESTS) $(CHECKS) ## Make .venv with everything that is needed, and nothing else
 	@$(BIN)/python -m infra.layer
 
 $(READY):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "S3 Ferry needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) -V)"; exit 1; }
-	@echo "Setting up .venv (once, about a minute)"
+	@echo "Setting up .venv (once, about 15 seconds)"
 	@test ! -x $(BIN)/ferry || $(BIN)/ferry down > /dev/null 2>&1 || true
 	@rm -rf .venv .venv-tools
 	@$(PYTHON) -m venv .venv
-	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --require-hashes -r requirements/venv.txt
-	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-build-isolation --no-deps -e .
-	@$(PYTHON) -m venv .venv-tools
-	@.venv-tools/bin/python -m pip install -qq --disable-pip-version-check --no-deps --require-hashes -r requirements/tools.txt
+	@$(INSTALL) install requirements/run.txt
+	@$(INSTALL) install-project
+	@touch $@
+
+$(AWSCLI): $(READY)
+	@echo "Setting up the AWS command line (once, a few seconds)"
+	@rm -rf .venv-tools
+	@$(PYTHON) -m venv --without-pip .venv-tools
+	@$(INSTALL) install --into .venv-tools requirements/tools.txt
 	@cp infra/local/aws $(BIN)/aws
 	@touch $@
 
-$(CHECKS): $(READY)
-	@echo "Setting up checkov (once, about half a minute)"
-	@.venv-tools/bin/python -m pip install -qq --disable-pip-version-check --no-deps --require-hashes -r requirements/checks.txt
+$(TESTS): $(READY)
+	@echo "Setting up what the tests need (once, a few seconds)"
+	@$(INSTALL) install requirements/test.txt
 	@touch $@
+
+$(CHECKS): $(AWSCLI)
+	@echo "Setting up checkov (once, about 15 seconds)"
+	@$(INSTALL) install --into .venv-tools requirements/checks.txt
+	@touch $@
+
+lock: $(READY) ## Compile requirements/*.in to hashed files, and prove them: make lock [UPGRADE=1]
+	@$(INSTALL) lock $(if $(filter 1 yes true,$(call given,UPGRADE)),--upgrade)
 
 demo: $(READY) ## Move a real file through a cloud of its own: make demo [FILE=path] [KEY=key]
 	@$(BIN)/ferry demo $${FERRY_FILE:+"$$FERRY_FILE"} $${FERRY_KEY:+--key "$$FERRY_KEY"}
 
-test: $(READY) ## Run every test, with coverage
+test: $(TESTS) ## Run every test, with coverage
 	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --cov --cov-report=term
 
-e2e: $(READY) ## Run the end-to-end tests here, or against a deployment on AWS: make e2e [OUTPUTS=path]
+e2e: $(TESTS) ## Run the end-to-end tests here, or against a deployment on AWS: make e2e [OUTPUTS=path]
 	@if test -n "$$FERRY_E2E_OUTPUTS"; then FERRY_TEST_OUTPUTS="$$FERRY_E2E_OUTPUTS" $(BIN)/python -m pytest -n 0 tests/e2e; \
 	else $(BIN)/python -m pytest -n 2 --dist loadfile tests/e2e; fi
 
-soak: $(READY) ## Move a 6 GB object, and try 5,000 random cases and every order with faults: an hour or two
+soak: $(TESTS) ## Move a 6 GB object, and try 5,000 random cases and every order with faults: an hour or two
 	@FERRY_SOAK=1 $(BIN)/python -m pytest -n 0 tests/e2e/test_large_objects.py
 	@FERRY_SOAK=1 FERRY_CASES=$${FERRY_CASES:-5000} $(BIN)/python -m pytest -n 2 --dist loadfile tests/model tests/properties
 
-up: $(READY) ## Start the embedded cloud in the background: make up [PORT=n] [RULES=path]
+up: $(READY) $(AWSCLI) ## Start the embedded cloud in the background: make up [PORT=n] [RULES=path]
 	@$(BIN)/ferry up $${FERRY_PORT:+--port "$$FERRY_PORT"} $${FERRY_RULES:+--rules "$$FERRY_RULES"}
 
 down: $(READY) ## Stop the embedded cloud
@@ -80,14 +96,14 @@ destroy: $(READY) ## Take the deployment on AWS away, after showing and asking: 
 asl: $(READY) ## Render the state machine to statemachine/migrate.asl.json
 	@$(BIN)/python -m statemachine.render
 
-diagram: $(READY) ## Draw the resources of infra/aws in docs/resources.md
+diagram: $(TESTS) ## Draw the resources of infra/aws in docs/resources.md
 	@$(BIN)/python -m infra.diagram
 
-lint: $(READY) ## Check style, change nothing
+lint: $(TESTS) ## Check style, change nothing
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 
-typecheck: $(READY) ## Check types, strictly
+typecheck: $(TESTS) ## Check types, strictly
 	@$(BIN)/mypy
 
 check: lint typecheck $(CHECKS) ## Check style, types, the state machine and the Terraform, change nothing
@@ -97,7 +113,7 @@ check: lint typecheck $(CHECKS) ## Check style, types, the state machine and the
 	@told=$$(.venv-tools/bin/checkov --config-file infra/aws/.checkov.yaml -d infra/aws) || failed=1; echo "$$told"; \
 	case "$$told" in *"Parsing errors"*) echo "checkov cannot read a file of infra/aws: it has checked nothing in it"; exit 1;; esac; exit $${failed:-0}
 
-fix: $(READY) ## Format, and mend what can be mended by itself
+fix: $(TESTS) ## Format, and mend what can be mended by itself
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 	@if command -v terraform > /dev/null; then terraform fmt -recursive infra/aws; fi

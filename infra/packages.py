@@ -1,0 +1,210 @@
+"""Installs the packages of a requirements file, and compiles these files anew.
+
+    python infra/packages.py install requirements/run.txt [--into .venv-tools]
+    python infra/packages.py install-project
+    python infra/packages.py lock [--upgrade]
+
+It runs before anything is installed, so it imports the standard library alone, and is run as a script by the Python of
+.venv. Every file in requirements/ is whole and hashed: nothing is resolved when it is installed, so a release that
+came out since changes nothing. Installing twice installs nothing the second time.
+
+uv installs: pip needs four times as long. pip puts uv into .venv, from requirements/uv.txt, which holds the hash of
+every platform's wheel. uv reads neither pip's configuration nor, by itself, the system's certificates ("Environment
+variables" and "TLS certificates" in uv's documentation), so it is given both. Where uv does not run, or fails, pip
+installs the same files by the same hashes.
+
+`lock` proves what it compiled: each file must resolve, by its own hashes and from wheels alone, on every Python and
+Linux that is promised.
+"""
+
+import argparse
+import ast
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+REQUIREMENTS = CHECKOUT / "requirements"
+NAMES = ("uv", "run", "test", "layer", "tools", "checks")
+"""In this order: a file may be held to the versions of one before it (`-c` in the .in files)."""
+
+OLDEST_PYTHON = "3.11"
+PYTHONS = (OLDEST_PYTHON, "3.12", "3.13", "3.14")
+PLATFORMS = ("x86_64-unknown-linux-gnu", "aarch64-unknown-linux-gnu")
+
+BEST_MATCH = ("--index-strategy", "unsafe-best-match")
+"""As pip takes a release from whichever of several indexes has it; by its hash, it is the same one everywhere."""
+
+UV_SETTINGS = {
+    # pip's name -> uv's variable, and what joins several values ("Environment variables", uv's documentation).
+    "index-url": ("UV_DEFAULT_INDEX", " "),
+    "extra-index-url": ("UV_INDEX", " "),
+    "find-links": ("UV_FIND_LINKS", ","),
+    "trusted-host": ("UV_INSECURE_HOST", " "),
+    "cert": ("SSL_CERT_FILE", " "),
+    "client-cert": ("SSL_CLIENT_CERT", " "),
+    "proxy": ("ALL_PROXY", " "),
+    "timeout": ("UV_HTTP_TIMEOUT", " "),
+    "no-index": ("UV_NO_INDEX", " "),
+}
+
+
+class InstallFailed(Exception):
+    """Neither uv nor pip could install; the text is what pip printed last."""
+
+
+def install(arguments: Sequence[str], into: Path | None = None) -> None:
+    """Install into a virtual environment, by default the one that this Python is of; raises InstallFailed."""
+    python = str(into / "bin" / "python") if into else sys.executable
+    uv = find_uv()
+    if uv:
+        command = [uv, "pip", "install", "--quiet", "--compile-bytecode", *BEST_MATCH]
+        ran = run([*command, "--python", python, *arguments], uv_environment(read_pip_settings(), os.environ))
+        if ran.returncode == 0:
+            return
+        sys.stderr.write(f"uv cannot install this ({last_line(ran.stderr)}). pip installs it instead.\n")
+    ran = run([*pip(python), "install", "-qq", *arguments])
+    if ran.returncode != 0:
+        raise InstallFailed(last_line(ran.stderr))
+
+
+def install_files(files: Sequence[Path], into: Path | None = None) -> None:
+    """Install what the files name, and nothing else."""
+    named = [part for file in files for part in ("--requirement", str(file))]
+    install(["--no-deps", "--require-hashes", *named], into)
+
+
+def install_project() -> None:
+    """Install this checkout itself, as the `ferry` command, with the setuptools that is installed already."""
+    install(["--no-deps", "--no-build-isolation", "--editable", str(CHECKOUT)])
+
+
+def find_uv() -> str | None:
+    """Where uv is, installed if it was not; None where it does not run."""
+    uv = Path(sys.executable).with_name("uv")
+    if not runs(uv):
+        wheel_only = ["--no-deps", "--only-binary=:all:", "--require-hashes"]
+        ran = run([*pip(), "install", "-qq", *wheel_only, "--requirement", str(REQUIREMENTS / "uv.txt")])
+        if ran.returncode != 0 or not runs(uv):
+            sys.stderr.write(
+                f"uv does not run here ({last_line(ran.stderr)}). pip installs instead, which is slower.\n"
+            )
+            return None
+    return str(uv)
+
+
+def runs(program: Path) -> bool:
+    """Whether a program is there and can be executed on this machine."""
+    try:
+        return run([str(program), "--version"]).returncode == 0
+    except OSError:
+        return False
+
+
+def read_pip_settings() -> dict[str, str]:
+    """pip's settings for `pip install`, from its files and the environment, as pip itself merges them."""
+    lines = run([*pip(), "config", "list"]).stdout.splitlines()
+    found: dict[str, dict[str, str]] = {"global": {}, "install": {}, ":env:": {}}
+    for line in lines:
+        name, equals, literal = line.partition("=")
+        section, _, key = name.rpartition(".")
+        if equals and section in found:
+            found[section][key] = str(ast.literal_eval(literal))
+    # "Configuration", pip's documentation: a command's own section overrides [global], the environment both.
+    return found["global"] | found["install"] | found[":env:"]
+
+
+def uv_environment(settings: Mapping[str, str], environment: Mapping[str, str]) -> dict[str, str]:
+    """The environment that makes uv install from where pip would; what is set for uv already stays."""
+    given = {
+        variable: joined_by.join(settings[key].split())
+        for key, (variable, joined_by) in UV_SETTINGS.items()
+        if settings.get(key, "").strip()
+    }
+    if "SSL_CERT_FILE" not in given and "SSL_CERT_FILE" not in environment:
+        given["UV_SYSTEM_CERTS"] = "true"
+    return given | dict(environment)
+
+
+def lock(*, upgrade: bool) -> None:
+    """Compile every .in file to its .txt, and prove each; raises InstallFailed when one is not whole."""
+    uv = find_uv()
+    if not uv:
+        raise InstallFailed("uv does not run here, and only uv compiles the files")
+    environment = uv_environment(read_pip_settings(), os.environ)
+    universal = ["--universal", "--generate-hashes", "--python-version", OLDEST_PYTHON]
+    plain = ["--quiet", "--no-header", "--no-annotate", *BEST_MATCH]
+    for name in NAMES:
+        # Relative paths: the files name one another, and no folder of this machine.
+        files = [f"{name}.in", "--output-file", f"{name}.txt"]
+        ran = run([uv, "pip", "compile", *universal, *plain, *(["--upgrade"] * upgrade), *files], environment)
+        if ran.returncode != 0:
+            raise InstallFailed(f"requirements/{name}.in cannot be compiled: {ran.stderr.strip()}")
+    with tempfile.TemporaryDirectory() as empty:
+        for name, python, platform in promised():
+            target = ["--python-version", python, "--python-platform", platform, "--target", empty]
+            proof = ["--dry-run", "--quiet", "--require-hashes", "--only-binary", ":all:", *BEST_MATCH]
+            ran = run([uv, "pip", "install", *proof, *target, "--requirement", f"{name}.txt"], environment)
+            if ran.returncode != 0:
+                raise InstallFailed(
+                    f"requirements/{name}.txt is not whole for Python {python} on {platform}: {ran.stderr.strip()}"
+                )
+
+
+def promised() -> Iterator[tuple[str, str, str]]:
+    """Each file with each Python and platform that it must be whole for."""
+    for name in NAMES:
+        for python in PYTHONS:
+            for platform in PLATFORMS:
+                yield name, python, platform
+
+
+def pip(python: str = sys.executable) -> list[str]:
+    """This Python's pip, for its own virtual environment or another's, which needs no pip."""
+    other = ["--python", python] if python != sys.executable else []
+    return [sys.executable, "-m", "pip", "--disable-pip-version-check", *other]
+
+
+def run(command: Sequence[str], environment: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    """Run a program in requirements/, and keep what it prints."""
+    return subprocess.run(  # noqa: S603 - programs of .venv alone
+        command, cwd=REQUIREMENTS, env=environment, capture_output=True, text=True, check=False
+    )
+
+
+def last_line(text: str) -> str:
+    """What a program said last, without the notices that pip puts after its errors."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    errors = [line for line in lines if line.lower().startswith(("error:", "cause:"))]
+    return (errors or lines or ["it gave no reason"])[-1]
+
+
+def main() -> int:
+    """Do what the arguments say; 1 with one line when it cannot be done."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(dest="command", required=True)
+    installing = commands.add_parser("install", help="install the packages of requirements files")
+    installing.add_argument("files", nargs="+", type=Path)
+    installing.add_argument("--into", type=Path, help="another virtual environment than this Python's")
+    commands.add_parser("install-project", help="install this checkout as the ferry command")
+    locking = commands.add_parser("lock", help="compile requirements/*.in to *.txt")
+    locking.add_argument("--upgrade", action="store_true", help="take the newest releases")
+    given = parser.parse_args()
+    try:
+        if given.command == "install":
+            install_files([file.absolute() for file in given.files], given.into and given.into.absolute())
+        elif given.command == "install-project":
+            install_project()
+        else:
+            lock(upgrade=given.upgrade)
+    except InstallFailed as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
