@@ -83,17 +83,77 @@ def test_the_tags_of_a_version_are_a_permission_of_their_own(s3: Any, restricted
     assert restricted(*BASIC, "GetObjectVersionTagging").head_object(**where)["TagCount"] == 1
 
 
+ANNOTATION_CALLS: dict[str, dict[str, Any]] = {
+    "list_object_annotations": {},
+    "put_object_annotation": {"AnnotationName": "berth", "AnnotationPayload": b"4"},
+    "get_object_annotation": {"AnnotationName": "berth"},
+    "delete_object_annotation": {"AnnotationName": "berth"},
+}
+
+
 @pytest.mark.parametrize(
-    ("source", "actions"),
+    ("method", "of_current", "of_version"),
     [
-        ("tagged", ("GetObjectTagging", "PutObjectTagging")),
-        ("annotated", ("GetObjectAnnotation", "PutObjectAnnotation")),
+        ("list_object_annotations", "ListObjectAnnotations", "ListObjectVersionAnnotations"),
+        ("put_object_annotation", "PutObjectAnnotation", "PutObjectVersionAnnotation"),
+        ("get_object_annotation", "GetObjectAnnotation", "GetObjectVersionAnnotation"),
+        ("delete_object_annotation", "DeleteObjectAnnotation", "DeleteObjectVersionAnnotation"),
+    ],
+)
+def test_the_annotations_of_a_version_are_permissions_of_their_own(
+    s3: Any, restricted: Restricted, bucket: str, method: str, of_current: str, of_version: str
+) -> None:
+    key = f"noted-{method}"
+    version = {"VersionId": s3.put_object(Bucket=bucket, Key=key, Body=b"x")["VersionId"]}
+    current, versioned = restricted(of_current), restricted(of_version)
+    for client, permitted, denied in ((current, {}, version), (versioned, version, {})):
+        where = {"Bucket": bucket, "Key": key, **ANNOTATION_CALLS[method]}
+        s3.put_object_annotation(Bucket=bucket, Key=key, AnnotationName="berth", AnnotationPayload=b"4")
+        with refused("AccessDenied", 403):
+            getattr(client, method)(**where, **denied)
+        getattr(client, method)(**where, **permitted)
+
+
+@pytest.mark.parametrize("method", ["put_object_annotation", "delete_object_annotation"])
+def test_to_bypass_a_retention_is_a_permission_for_the_annotations_of_a_version_too(
+    s3: Any, server: Server, bucket: str, method: str
+) -> None:
+    key = f"bypassed-{method}"
+    where = {"Bucket": bucket, "Key": key, "VersionId": s3.put_object(Bucket=bucket, Key=key, Body=b"x")["VersionId"]}
+    action = "PutObjectVersionAnnotation" if method.startswith("put") else "DeleteObjectVersionAnnotation"
+    s3.put_object_annotation(**where, **ANNOTATION_CALLS["put_object_annotation"])
+
+    def call(*actions: str) -> None:
+        granted = [allow([f"s3:{each}" for each in actions], [f"arn:aws:s3:::{bucket}/*"])]
+        client = server.client("s3", server.user(f"user-{uuid.uuid4().hex[:12]}", granted))
+        client.meta.events.register("before-sign.s3", bypass)
+        getattr(client, method)(**where, **ANNOTATION_CALLS[method])
+
+    with refused("AccessDenied", 403):
+        call(action)
+    call(action, "BypassGovernanceRetention")
+
+
+def bypass(request: Any, **_: object) -> None:
+    """Send what the SDK has no argument for with an annotation."""
+    request.headers["x-amz-bypass-governance-retention"] = "true"
+
+
+@pytest.mark.parametrize(
+    ("source", "is_versioned", "actions"),
+    [
+        ("tagged", False, ("GetObjectTagging", "PutObjectTagging")),
+        ("tagged", True, ("GetObjectVersionTagging", "PutObjectTagging")),
+        ("annotated", False, ("GetObjectAnnotation", "PutObjectAnnotation")),
+        ("annotated", True, ("GetObjectVersionAnnotation", "PutObjectAnnotation")),
     ],
 )
 def test_a_copy_needs_the_permissions_for_what_it_takes_along(
-    restricted: Restricted, bucket: str, source: str, actions: tuple[str, str]
+    s3: Any, restricted: Restricted, bucket: str, source: str, is_versioned: bool, actions: tuple[str, str]
 ) -> None:
-    where = {"Bucket": bucket, "Key": f"copy-{source}", "CopySource": f"{bucket}/{source}"}
+    version = s3.head_object(Bucket=bucket, Key=source)["VersionId"]
+    named = {"Bucket": bucket, "Key": source, **({"VersionId": version} if is_versioned else {})}
+    where = {"Bucket": bucket, "Key": f"copy-{source}", "CopySource": named}
     for granted in ((), actions[:1], actions[1:]):
         with refused("AccessDenied", 403):
             restricted(*BASIC, *granted).copy_object(**where)

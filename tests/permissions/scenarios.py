@@ -163,14 +163,15 @@ def a_tagged_object_is_copied(world: World) -> str:
 
 
 @shows("copy_object", "copied", {"s3:GetObjectAnnotation source": NAMED, "s3:PutObjectAnnotation target": NAMED})
+def an_annotated_object_without_version_is_copied(world: World) -> str:
+    return _copy_early(world, "annotated.bin")
+
+
+@shows("copy_object", "copied", {"s3:GetObjectVersionAnnotation source": NAMED})
 def an_annotated_object_is_copied(world: World) -> str:
     document = world.upload()
-    _annotate(world, world.outputs.source_bucket, document["source"]["key"], "berth")
+    world.annotate(world.outputs.source_bucket, document["source"]["key"], "berth")
     return _copy(world, document)
-
-
-def _annotate(world: World, bucket: str, key: str, name: str) -> None:
-    world.target.put_object_annotation(Bucket=bucket, Key=key, AnnotationName=name, AnnotationPayload=b"4")
 
 
 @shows("copy_object", "copied", {"s3:PutObjectRetention target": NAMED})
@@ -202,15 +203,31 @@ def _there_already(world: World, **arguments: Any) -> Document:
     "unchanged",
     {
         "s3:GetObjectVersionTagging target": NAMED,
+        "s3:ListObjectVersionAnnotations source": NAMED,
+        "s3:ListObjectVersionAnnotations target": NAMED,
+        "s3:PutObjectVersionAnnotation target": NAMED,
+        "s3:DeleteObjectVersionAnnotation target": NAMED,
+    },
+)
+def the_target_has_another_annotation(world: World) -> str:
+    document = _there_already(world, Tagging="a=b")
+    world.annotate(world.outputs.source_bucket, document["source"]["key"], "berth")
+    world.annotate(world.outputs.target_bucket, document["source"]["key"], "captain")
+    return _copy(world, document)
+
+
+@shows(
+    "copy_object",
+    "unchanged",
+    {
         "s3:ListObjectAnnotations source": NAMED,
         "s3:ListObjectAnnotations target": NAMED,
         "s3:DeleteObjectAnnotation target": NAMED,
     },
 )
-def the_target_has_an_annotation_too_many(world: World) -> str:
-    document = _there_already(world, Tagging="a=b")
-    _annotate(world, world.outputs.target_bucket, document["source"]["key"], "berth")
-    return _copy(world, document)
+def the_target_without_version_has_another_annotation(world: World) -> str:
+    world.annotate(world.outputs.target_bucket, "early/annotated.bin", "captain")
+    return _copy(world, world.document_of("early/annotated.bin"))
 
 
 @shows("copy_object", "unchanged", {"s3:GetObjectTagging target": "copied"})

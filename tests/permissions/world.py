@@ -114,6 +114,10 @@ class World:
         """Put an object, in one piece."""
         self.target.put_object(Bucket=bucket, Key=key, Body=body, **arguments)
 
+    def annotate(self, bucket: str, key: str, name: str) -> None:
+        """Annotate the current version of an object."""
+        self.target.put_object_annotation(Bucket=bucket, Key=key, AnnotationName=name, AnnotationPayload=b"4")
+
     def upload(self, name: str = "file.bin", body: bytes = BYTES, **arguments: Any) -> Document:
         """Upload an object that nobody knows yet; gives an execution's input."""
         key = new_key(name)
@@ -333,6 +337,8 @@ def _prepare(world: World) -> None:
     for bucket in (source, target):
         world.put(bucket, "early/plain.bin")
         world.put(bucket, "early/tagged.bin", Tagging="a=b")
+        world.put(bucket, "early/annotated.bin")
+        world.annotate(bucket, "early/annotated.bin", "berth")
         for algorithm in ("SHA256", "CRC32"):
             upload(s3, bucket, f"early/{algorithm}.bin", [BYTES], ChecksumAlgorithm=algorithm)
     world.put(target, "early_table/a.csv", CSV)

@@ -4,8 +4,11 @@
   source too (AWS: "Required permissions for Amazon S3 API operations", S3 User Guide: CopyObject).
 - A retention that is sent needs s3:PutObjectRetention, a legal hold s3:PutObjectLegalHold (the same page: PutObject,
   CopyObject, CreateMultipartUpload).
+- Annotations of a version have actions of their own ("Actions, resources, and condition keys for Amazon S3", Service
+  Authorization Reference). MiniStack asks for those of the current object.
 - A copy that takes the source's annotations needs s3:GetObjectAnnotation on the source and s3:PutObjectAnnotation
-  ("CopyObject": AnnotationDirective).
+  ("CopyObject": AnnotationDirective). Of a source that is named by its version, that page says nothing: here it needs
+  s3:GetObjectVersionAnnotation, by the reference above, as its tags need s3:GetObjectVersionTagging.
 - IfMatch on a write or a deletion needs s3:GetObject ("How to prevent object overwrites with conditional writes",
   "How to perform conditional deletes", S3 User Guide).
 - GET and HEAD give the number of tags, the retention and the legal hold only to whom may read them ("HeadObject":
@@ -30,6 +33,14 @@ from infra.local.s3.requests import Answer, Headers, Query, error
 Check = tuple[str, str]
 """An action, and the ARN that it is done to."""
 
+_OF_VERSIONS = {
+    "ListObjectAnnotations": "ListObjectVersionAnnotations",
+    "GetObjectAnnotation": "GetObjectVersionAnnotation",
+    "PutObjectAnnotation": "PutObjectVersionAnnotation",
+    "DeleteObjectAnnotation": "DeleteObjectVersionAnnotation",
+}
+"""By the action on the current object's annotations, the one on those of a version."""
+
 _LEGAL_HOLD = "x-amz-object-lock-legal-hold"
 _TAG_COUNT = "x-amz-tagging-count"
 
@@ -40,11 +51,22 @@ def install() -> None:
     rely_on(iam_evaluator, "enforce")
     rely_on(router, "extract_access_key_id", "extract_region")
     rely_on(s3, "_parse_bucket_key", "_object_tagging_count_header", "_object_annotations", "_object_tags")
+    _complete_versioned_actions()
     wrap(iam_actions, "s3_additional_checks", _checking_more)
     wrap(s3, "_get_object", _hiding)
     wrap(s3, "_head_object", _hiding)
     wrap(s3, "_copy_object", _hiding_a_missing_source)
     wrap(s3, "_upload_part_copy", _hiding_a_missing_source)
+
+
+def _complete_versioned_actions() -> None:
+    """Have MiniStack ask for the actions on annotations of a version, with a bypassed retention as without."""
+    rely_on(iam_actions, "_S3_VERSIONED_ACTIONS", "_S3_GOVERNANCE_BYPASS_ACTIONS")
+    bypassing = iam_actions._S3_GOVERNANCE_BYPASS_ACTIONS
+    iam_actions._S3_VERSIONED_ACTIONS.update(_OF_VERSIONS)
+    iam_actions._S3_GOVERNANCE_BYPASS_ACTIONS = bypassing | {
+        _OF_VERSIONS[each] for each in _OF_VERSIONS.keys() & bypassing
+    }
 
 
 def allowed(action: str, bucket: str, key: str, headers: Headers, query: Query) -> bool:
@@ -92,7 +114,7 @@ def _more(method: str, bucket: str, key: str, headers: Headers, query: Query) ->
     if headers.get("x-amz-object-annotation-directive", "COPY").upper() == "COPY" and s3._object_annotations.get(
         origin
     ):
-        yield "s3:GetObjectAnnotation", arn
+        yield "s3:GetObjectVersionAnnotation" if source.version_id else "s3:GetObjectAnnotation", arn
         yield "s3:PutObjectAnnotation", target
 
 
