@@ -17,7 +17,7 @@ resource "aws_sns_topic" "alerts" {
 data "aws_iam_policy_document" "alerts" {
   for_each = local.regions_in_use
 
-  # "Notifying users on alarm changes" (Amazon CloudWatch User Guide).
+  # "Notifying users on alarm changes" (Amazon CloudWatch User Guide), conditions included.
   statement {
     sid       = "FromAlarms"
     actions   = ["sns:Publish"]

@@ -68,7 +68,7 @@ data "aws_iam_policy_document" "foreign_key" {
       type        = "AWS"
       identifiers = [for key in local.foreign_readers[each.key] : aws_iam_role.function[key].arn]
     }
-    # A copy is asked for in the target's region and reads in the source's.
+    # A copy is asked for in the target's region and reads in the source's. "AWS KMS condition keys" (the same guide) lists S3.
     condition {
       test     = "StringEquals"
       variable = "kms:ViaService"

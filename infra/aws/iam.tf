@@ -69,12 +69,15 @@ data "aws_iam_policy_document" "function_trust" {
       type        = "Service"
       identifiers = ["lambda.amazonaws.com"]
     }
-    # Nobody else's function. Which one of this account, iam:PassRole decides: "Defining Lambda function permissions with an
-    # execution role" (AWS Lambda Developer Guide) tells of no aws:SourceArn, and event source mappings use the role, too.
-    condition {
-      test     = "StringEquals"
-      variable = "aws:SourceAccount"
-      values   = [local.account]
+    # "Defining Lambda function permissions with an execution role" (AWS Lambda Developer Guide) has no condition: where Lambda
+    # does not send the account, no function could be made. Who may give the role to a function, iam:PassRole decides.
+    dynamic "condition" {
+      for_each = var.unpromised_conditions ? [local.account] : []
+      content {
+        test     = "StringEquals"
+        variable = "aws:SourceAccount"
+        values   = [condition.value]
+      }
     }
   }
 }
@@ -120,7 +123,8 @@ data "aws_iam_policy_document" "function" {
       sid       = replace(title("use keys ${replace(statement.key, "kms:", "")}"), " ", "")
       actions   = statement.value.actions
       resources = [for used in statement.value.keys : startswith(used, "arn:") ? used : local.kms_keys[used]]
-      # Only through the services whose data it is ("kms:ViaService", AWS KMS Developer Guide).
+      # Only through the services whose data it is: "AWS KMS condition keys" (AWS KMS Developer Guide) lists S3 and SQS, "Data at
+      # rest encryption in Step Functions" (AWS Step Functions Developer Guide) has the name of Step Functions.
       condition {
         test     = "StringEquals"
         variable = "kms:ViaService"

@@ -92,7 +92,7 @@ data "aws_iam_policy_document" "key" {
       type        = "AWS"
       identifiers = ["arn:aws:iam::${local.account}:root"]
     }
-    # The same once more, in the words of KMS: a request of this account ("kms:CallerAccount", the same guide).
+    # The same once more, in the words of KMS: a request of this account ("AWS KMS condition keys", the same guide).
     condition {
       test     = "StringEquals"
       variable = "kms:CallerAccount"
@@ -101,8 +101,8 @@ data "aws_iam_policy_document" "key" {
   }
 
   # S3 notifies the encrypted topic: "Granting permissions to publish event notification messages to a destination" (Amazon S3
-  # User Guide), the condition by "Managing Amazon SNS encryption keys and costs" (Amazon SNS Developer Guide). Which bucket
-  # it may be, the topic's policy says.
+  # User Guide), the condition on the account by "Managing Amazon SNS encryption keys and costs" (Amazon SNS Developer Guide).
+  # Which bucket it may be, the topic's policy says.
   dynamic "statement" {
     for_each = { for kind, topics in local.encrypted_topics[each.key] : kind => topics if kind == "uploads" && length(topics) > 0 }
     content {
@@ -118,16 +118,22 @@ data "aws_iam_policy_document" "key" {
         variable = "aws:SourceAccount"
         values   = distinct([for source in values(local.source_buckets) : source.account if source.region == each.key])
       }
-      # "Securing Amazon SNS data with server-side encryption": SNS encrypts for one topic.
-      condition {
-        test     = "ArnEquals"
-        variable = "kms:EncryptionContext:aws:sns:topicArn"
-        values   = statement.value
+      # No page of SNS says with which context it encrypts; "Set up an SNS topic with server-side encryption" (Amazon GameLift
+      # Servers Developer Guide) has this one, for GameLift. Where it is not met, S3 cannot send its test to the topic and refuses
+      # the bucket's notification configuration.
+      dynamic "condition" {
+        for_each = var.unpromised_conditions ? [statement.value] : []
+        content {
+          test     = "ArnEquals"
+          variable = "kms:EncryptionContext:aws:sns:topicArn"
+          values   = condition.value
+        }
       }
     }
   }
 
-  # SNS delivers to the encrypted queues: "Configure KMS permissions for AWS services" (Amazon SQS Developer Guide).
+  # SNS delivers to the encrypted queues: "Configure KMS permissions for AWS services", the condition on the account by "Access
+  # management for encrypted Amazon SQS queues with least privilege policies" (Amazon SQS Developer Guide).
   dynamic "statement" {
     for_each = length(local.encrypted_queues[each.key]) > 0 ? [local.encrypted_queues[each.key]] : []
     content {
@@ -139,14 +145,25 @@ data "aws_iam_policy_document" "key" {
         identifiers = each.key == var.target_region ? local.sns_principals : ["sns.amazonaws.com"]
       }
       condition {
-        test     = "ArnEquals"
-        variable = "aws:SourceArn"
-        values   = each.key == var.target_region ? values(local.topic_arns) : [local.topic_arns[each.key]]
+        test     = "StringEquals"
+        variable = "aws:SourceAccount"
+        values   = [local.account]
+      }
+      # "Amazon SQS Key management" (the same guide) says that SNS supports it, but calls it the ARN of what is encrypted, which
+      # is the queue. Which topic it may be, the queue's policy says.
+      dynamic "condition" {
+        for_each = var.unpromised_conditions ? [each.key == var.target_region ? values(local.topic_arns) : [local.topic_arns[each.key]]] : []
+        content {
+          test     = "ArnEquals"
+          variable = "aws:SourceArn"
+          values   = condition.value
+        }
       }
     }
   }
 
-  # Alarms notify the encrypted topic: "Notifying users on alarm changes" (Amazon CloudWatch User Guide).
+  # Alarms notify the encrypted topic: "Managing Amazon SNS encryption keys and costs" (Amazon SNS Developer Guide) has both
+  # conditions, "Notifying users on alarm changes" (Amazon CloudWatch User Guide) their values.
   statement {
     sid       = "AlertsOfCloudWatch"
     actions   = ["kms:GenerateDataKey", "kms:Decrypt"]
@@ -168,7 +185,7 @@ data "aws_iam_policy_document" "key" {
   }
 
   # EventBridge notifies it, too. aws:SourceAccount and aws:SourceArn are not supported there ("Managing Amazon SNS encryption
-  # keys and costs", Amazon SNS Developer Guide); the topic is SNS's own word.
+  # keys and costs", Amazon SNS Developer Guide), and the context is as little promised as above.
   dynamic "statement" {
     for_each = each.key == var.target_region ? [local.encrypted_topics[each.key].alerts] : []
     content {
@@ -179,10 +196,13 @@ data "aws_iam_policy_document" "key" {
         type        = "Service"
         identifiers = ["events.amazonaws.com"]
       }
-      condition {
-        test     = "ArnEquals"
-        variable = "kms:EncryptionContext:aws:sns:topicArn"
-        values   = statement.value
+      dynamic "condition" {
+        for_each = var.unpromised_conditions ? [statement.value] : []
+        content {
+          test     = "ArnEquals"
+          variable = "kms:EncryptionContext:aws:sns:topicArn"
+          values   = condition.value
+        }
       }
     }
   }
@@ -216,7 +236,7 @@ data "aws_iam_policy_document" "key" {
   }
 
   # The log of an encrypted state machine is delivered by another principal: "Data at rest encryption in Step Functions" (AWS
-  # Step Functions Developer Guide).
+  # Step Functions Developer Guide). That page has the context in the role's policy, and no condition here.
   dynamic "statement" {
     for_each = each.key == var.target_region ? ["arn:aws:logs:${each.key}:${local.account}:*"] : []
     content {
@@ -227,10 +247,13 @@ data "aws_iam_policy_document" "key" {
         type        = "Service"
         identifiers = ["delivery.logs.amazonaws.com"]
       }
-      condition {
-        test     = "StringEquals"
-        variable = "kms:EncryptionContext:SourceArn"
-        values   = [statement.value]
+      dynamic "condition" {
+        for_each = var.unpromised_conditions ? [statement.value] : []
+        content {
+          test     = "StringEquals"
+          variable = "kms:EncryptionContext:SourceArn"
+          values   = [condition.value]
+        }
       }
     }
   }

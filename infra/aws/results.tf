@@ -47,7 +47,7 @@ resource "aws_s3_bucket_ownership_controls" "athena_results" {
 }
 
 data "aws_iam_policy_document" "athena_results" {
-  # As at the target: a Deny has to name whatever there is.
+  # As at the target, by "Security best practices for Amazon S3" (Amazon S3 User Guide): a Deny has to name whatever there is.
   statement {
     sid       = "RefusePlainHttp"
     effect    = "Deny"

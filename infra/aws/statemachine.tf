@@ -62,7 +62,7 @@ data "aws_iam_policy_document" "migrate_trust" {
       identifiers = ["states.amazonaws.com"]
     }
     # "Prevent cross-service confused deputy issue", "Creating an IAM role for your state machine in Step Functions" (AWS Step
-    # Functions Developer Guide).
+    # Functions Developer Guide), which has both conditions and wants the whole ARN where it is known.
     condition {
       test     = "StringEquals"
       variable = "aws:SourceAccount"

@@ -24,7 +24,7 @@ resource "aws_sns_topic" "uploads" {
 
 data "aws_iam_policy_document" "uploads_topic" {
   for_each = local.source_regions
-  # "Granting permissions to publish event notification messages to a destination" (Amazon S3 User Guide).
+  # "Granting permissions to publish event notification messages to a destination" (Amazon S3 User Guide), conditions included.
   dynamic "statement" {
     for_each = { for bucket, source in local.source_buckets : bucket => source.account if source.region == each.key }
     content {
@@ -113,6 +113,7 @@ resource "aws_sqs_queue" "undelivered" {
 
 data "aws_iam_policy_document" "undelivered" {
   for_each = local.source_regions
+  # "Configuring an Amazon SNS dead-letter queue for a subscription" (Amazon SNS Developer Guide), condition included.
   statement {
     sid       = "FromTopic"
     actions   = ["sqs:SendMessage"]
@@ -160,7 +161,8 @@ resource "aws_sqs_queue" "dead_letters" {
 
 data "aws_iam_policy_document" "uploads" {
   # One statement for all topics, since SQS takes twenty ("Subscribing a queue to an Amazon SNS topic", Amazon SQS Developer
-  # Guide). And it only allows: a Deny of all others would meet the replay, which sends dead letters back to the queue.
+  # Guide). And it only allows: a Deny of all others would meet the replay, which sends dead letters back to the queue. The
+  # condition is that of "Access management for encrypted Amazon SQS queues with least privilege policies" (the same guide).
   statement {
     sid       = "FromTopics"
     actions   = ["sqs:SendMessage"]

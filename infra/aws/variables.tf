@@ -151,6 +151,13 @@ variable "create_kms_keys" {
   nullable    = false
 }
 
+variable "unpromised_conditions" {
+  description = "Whether policies also carry the conditions that AWS's services may well meet, but that no page of AWS promises; docs/guarantees.md lists them. A service that does not send what a condition asks for is denied, so leave it false until the deployment has moved a file, then set it, move another file and, with create_kms_keys, stop an execution to see its alert. Setting it back to false undoes it."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
 variable "alert_emails" {
   description = "Who is written to when an execution fails or an alarm goes off. Each address has to confirm its subscriptions, one for each region."
   type        = set(string)

@@ -196,6 +196,7 @@ REFUSED = {
             "tags: 'aws:cost': there may be 48 of them, each with a key of 1 to 128",
         ],
     ),
+    "a switch that is neither on nor off": ({"unpromised_conditions": "first"}, ["a bool is required"]),
     **{
         f"a tag with {label}": ({"tags": tags}, ["there may be 48 of them, each with a key of 1 to 128"])
         for label, tags in {
@@ -238,6 +239,7 @@ TAKEN = {
     "nothing but the defaults": {},
     "nulls, which stand for the defaults": {
         "name": None,
+        "unpromised_conditions": None,
         "sources": {"main": {"region": "us-west-2", "bucket": None, "create": None, "prefix": None, "suffix": None}},
         "target_bucket": None,
         "tags": None,
@@ -250,6 +252,7 @@ TAKEN = {
         "starters_at_once": 1000,
         "query_scan_limit_gb": 102400,
         "tags": {f"t{n}": "x" * 256 for n in range(48)},
+        "unpromised_conditions": True,
     },
     "every bound at its lower end": {
         "name": "ab",

@@ -303,6 +303,35 @@ def test_the_partner_is_handed_what_the_roles_may_do_with_its_bucket(everything:
     assert topic["Filter"]["Key"]["FilterRules"] == [{"Name": "prefix", "Value": "p%3D/"}]
 
 
+UNPROMISED = {
+    ("LambdaAssumes", "aws:SourceAccount"),
+    ("NotificationsOfS3", "kms:EncryptionContext:aws:sns:topicArn"),
+    ("DeliveriesOfSns", "aws:SourceArn"),
+    ("AlertsOfEventBridge", "kms:EncryptionContext:aws:sns:topicArn"),
+    ("LogDelivery", "kms:EncryptionContext:SourceArn"),
+}
+"""By statement, the condition keys that no page of AWS promises (docs/guarantees.md)."""
+
+
+def condition_keys(shown: dict[str, Any]) -> set[tuple[str, str]]:
+    """By statement, the keys of its conditions."""
+    return {
+        (statement["Sid"], key)
+        for policy in policies(shown).values()
+        for statement in policy["Statement"]
+        for keys in statement.get("Condition", {}).values()
+        for key in keys
+    }
+
+
+def test_what_no_page_of_aws_promises_is_a_condition_only_where_it_is_asked_for(
+    everything: dict[str, Any], deployment: Deployment
+) -> None:
+    assert condition_keys(everything) & UNPROMISED == set()
+    deployment.apply({**EVERYTHING, "unpromised_conditions": True})
+    assert condition_keys(deployment.show()) == condition_keys(everything) | UNPROMISED
+
+
 def test_a_key_admits_each_service_that_writes_for_us(everything: dict[str, Any]) -> None:
     def services(region: str) -> set[str]:
         policy = policies(everything)[f'aws_kms_key.region["{region}"]']

@@ -7,6 +7,13 @@ from infra.build import CHECKOUT
 
 PAGE = CHECKOUT / "docs" / "permissions.md"
 CODE = re.compile(r"`([^`]+)`")
+PAGE_OF_AWS = re.compile(
+    r'"[A-Z][^"]{4,}"(?:, "[^"]+")*(?: \(|, )'
+    r"(?:Amazon (?:S3|SQS|SNS|Athena|CloudWatch|CloudWatch Logs|EventBridge)"
+    r"|AWS (?:Lambda|Glue|KMS|Step Functions)|Service Authorization Reference)"
+    r"(?: (?:User Guide|Developer Guide|API Reference))?\)"
+)
+"""A page by its name, and its guide."""
 
 
 @dataclass(frozen=True)

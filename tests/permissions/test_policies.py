@@ -1,25 +1,17 @@
 """Every permission of every policy is shown by a scenario, or docs/permissions.md names the page that demands it."""
 
-import re
 from collections import Counter
 
 import pytest
 
 from tests.permissions import page
-from tests.permissions.page import Row
+from tests.permissions.page import PAGE_OF_AWS, Row
 from tests.permissions.policies import Statement, statements
 from tests.permissions.scenarios import SCENARIOS
 from tests.permissions.test_roles import QUEUE_POLICY
 from tests.permissions.world import Permission, declared_permissions
 
 SHOWN = {permission for scenario in SCENARIOS for permission in scenario.without} | {QUEUE_POLICY}
-
-PAGE_OF_AWS = re.compile(
-    r'"[A-Z][^"]{4,}"(?:, "[^"]+")*(?: \(|, )'
-    r"(?:Amazon (?:S3|SQS|SNS|Athena|CloudWatch|CloudWatch Logs|EventBridge)"
-    r"|AWS (?:Lambda|Glue|KMS|Step Functions)|Service Authorization Reference)"
-    r"(?: (?:User Guide|Developer Guide|API Reference))?\)"
-)
 
 Place = tuple[str, str, Permission]
 """A policy, a statement of it, and one permission."""
