@@ -4,7 +4,7 @@ locals {
   function_arns  = { for key, name in local.function_names : key => "arn:aws:lambda:${var.target_region}:${local.account}:function:${name}" }
   log_groups     = { for key, name in local.function_names : key => "/aws/lambda/${name}" }
 
-  # The release that the tests ran with (requirements/venv.txt), with pydantic in it.
+  # The release that the tests ran with (requirements/run.txt), with pydantic in it.
   powertools_version = "3.37.0"
   powertools_layer   = var.powertools_layer_arn != null ? var.powertools_layer_arn : data.aws_ssm_parameter.powertools[0].insecure_value
 }
