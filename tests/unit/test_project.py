@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from pytest_socket import SocketConnectBlockedError
 
+from infra import errors
+
 CHECKOUT = Path(__file__).parents[2]
 PAGES = ["README.md", *sorted(str(file.relative_to(CHECKOUT)) for file in (CHECKOUT / "docs").glob("*.md"))]
 ONES_OWN = {
@@ -31,6 +33,22 @@ def test_every_file_that_a_page_names_exists(page: str) -> None:
     assert named
     missing = [name for name in named if name not in ONES_OWN and not (CHECKOUT / page).parent.joinpath(name).exists()]
     assert [name for name in missing if not (CHECKOUT / name).exists()] == []
+
+
+def test_every_error_of_the_infrastructure_is_in_the_tree() -> None:
+    bases = dict(
+        found
+        for file in (CHECKOUT / "infra").rglob("*.py")
+        for found in re.findall(r"^class (\w+)\((\w+)\):", file.read_text(encoding="utf-8"), re.MULTILINE)
+    )
+    expected = {name for name in bases if "InfraError" in _line_of(name, bases)}
+    assert expected > {"DeclarationInvalid"}
+    assert sorted(re.findall(r"[├└]── (\w+) +\S", errors.__doc__ or "")) == sorted(expected)
+
+
+def _line_of(name: str, bases: dict[str, str]) -> list[str]:
+    """What a class is derived from, the nearest first."""
+    return [bases[name], *_line_of(bases[name], bases)] if name in bases else []
 
 
 def test_every_folder_of_tests_is_run() -> None:
