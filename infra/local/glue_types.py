@@ -38,6 +38,7 @@ _FROM_DUCKDB = {
     "BLOB": "binary",
 }
 _NUMBERS = ("tinyint", "smallint", "int", "bigint", "float", "double")
+_PUNCTUATION = frozenset("<>(),:")
 _TOKEN = re.compile(r"\s*([<>(),:]|\"(?:[^\"]|\"\")*\"|[^<>(),:\s]+)")
 
 
@@ -74,9 +75,15 @@ class GlueType:
         if self.name == "map":
             return f"MAP({self.of[0].duckdb}, {self.of[1].duckdb})"
         if self.name == "decimal":
-            precision, scale = (*self.size, 0)[:2] if self.size else (10, 0)
+            precision, scale = self.digits
             return f"DECIMAL({precision},{scale})"
         return _DUCKDB[self.name]
+
+    @property
+    def digits(self) -> tuple[int, int]:
+        """Precision and scale of a decimal; Hive takes (10,0) for what is not stated."""
+        precision, scale = (*self.size, 0)[:2] if self.size else (10, 0)
+        return precision, scale
 
 
 STRING = GlueType("string")
@@ -98,6 +105,13 @@ def _parse(tokens: list[str], at: int, text: str) -> tuple[GlueType, int]:
             raise UnknownType(f"{text!r} is no type of the Glue catalogue")
         at += 1
 
+    def field_name() -> str:
+        nonlocal at
+        if at >= len(tokens) or tokens[at] in _PUNCTUATION:
+            raise UnknownType(f"{text!r} is no type of the Glue catalogue")
+        at += 1
+        return tokens[at - 1].strip('"')
+
     if at >= len(tokens):
         raise UnknownType(f"{text!r} is no type of the Glue catalogue")
     name = tokens[at].lower()
@@ -116,8 +130,7 @@ def _parse(tokens: list[str], at: int, text: str) -> tuple[GlueType, int]:
         expect("<")
         fields, types = [], []
         while True:
-            fields.append(tokens[at].strip('"'))
-            at += 1
+            fields.append(field_name())
             expect(":")
             found, at = _parse(tokens, at, text)
             types.append(found)
@@ -131,6 +144,8 @@ def _parse(tokens: list[str], at: int, text: str) -> tuple[GlueType, int]:
         at += 1
         while at < len(tokens) and tokens[at] != ")":
             if tokens[at] != ",":
+                if not tokens[at].isdecimal():
+                    raise UnknownType(f"{text!r} is no type of the Glue catalogue")
                 size.append(int(tokens[at]))
             at += 1
         expect(")")
@@ -194,8 +209,9 @@ def merge(a: GlueType, b: GlueType) -> GlueType:
         # A float does not hold every int, a double is what Glue takes for the mixture.
         return GlueType("double") if wider.name == "float" else wider
     if a.name == b.name == "decimal":
-        scale = max(a.size[1], b.size[1])
-        whole = max(a.size[0] - a.size[1], b.size[0] - b.size[1])
+        (precision_a, scale_a), (precision_b, scale_b) = a.digits, b.digits
+        scale = max(scale_a, scale_b)
+        whole = max(precision_a - scale_a, precision_b - scale_b)
         return GlueType("decimal", size=(min(38, whole + scale), scale))
     if a.name == b.name and a.name in {"array", "map"}:
         return GlueType(a.name, of=tuple(merge(x, y) for x, y in zip(a.of, b.of, strict=True)))

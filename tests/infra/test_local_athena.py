@@ -221,6 +221,13 @@ def test_json_records_are_matched_by_name_without_regard_to_case(lake: Lake) -> 
     ]
 
 
+def test_a_json_null_is_null_in_a_column_of_any_type(lake: Lake) -> None:
+    lake.put("t/a.json", b'{"id":1,"ok":null,"n":null}\n{"id":2}\n{"id":3,"ok":true}\n{"id":4,"ok":"no"}\n')
+    lake.table("t", "id int, ok boolean, n int", JSON)
+    assert lake.rows("SELECT ok, n FROM t ORDER BY id") == [[None, None], [None, None], ["true", None], ["false", None]]
+    assert lake.rows("SELECT count(*) FROM t WHERE ok IS NULL") == [["2"]]
+
+
 @pytest.mark.parametrize(
     ("body", "words"), [(b'{"a":1}\n{"a":\n', "valid JSON"), (b'[{"a":1}]\n', "array"), (b"hello\n", "valid JSON")]
 )

@@ -2,15 +2,21 @@
 
 import gzip
 import io
+import re
 from pathlib import Path
 
 import pytest
 
 from infra.local import glue_types
+from infra.local.athena.errors import InvalidRequest
 from infra.local.athena.results import java_double
+from infra.local.athena.scan import Kept, Ready
+from infra.local.athena.sql import Statement
 from infra.local.textfiles import BrokenFile, Dialect, lines, reading, unpack_start
 
 CSV = Dialect()
+README = Path(__file__).parents[2] / "README.md"
+QUERIES = {"SELECT": "SELECT 1", "WITH": "WITH a AS (SELECT 1 AS b) SELECT b FROM a", "VALUES": "VALUES 1"}
 
 
 @pytest.mark.parametrize(
@@ -110,6 +116,8 @@ def test_doubles_are_printed_as_java_does(value: float, text: str) -> None:
         ("array<int>", "array<double>", "array<double>"),
         ("struct<a:int>", "struct<a:bigint,b:string>", "struct<a:bigint,b:string>"),
         ("date", "timestamp", "string"),
+        ("decimal", "decimal(5,2)", "decimal(12,2)"),  # Hive's decimal without a size is decimal(10,0)
+        ("decimal(4)", "decimal(5,2)", "decimal(6,2)"),
     ],
 )
 def test_two_types_become_the_narrowest_that_holds_both(a: str, b: str, both: str) -> None:
@@ -117,7 +125,13 @@ def test_two_types_become_the_narrowest_that_holds_both(a: str, b: str, both: st
     assert str(glue_types.merge(glue_types.parse(b), glue_types.parse(a))) == both
 
 
-@pytest.mark.parametrize("wrong", ["", "text", "array<int", "array<>", "struct<a>", "map<int>", "int>"])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        *("", "text", "array<int", "array<>", "struct<a>", "map<int>", "int>"),
+        *("struct<", "struct<a:int,", "struct<>", "struct<,:int>", "decimal(", "decimal(a,b)"),
+    ],
+)
 def test_a_wrong_type_is_refused(wrong: str) -> None:
     with pytest.raises(glue_types.UnknownType):
         glue_types.parse(wrong)
@@ -135,3 +149,63 @@ def test_a_wrong_type_is_refused(wrong: str) -> None:
 )
 def test_types_of_parquet_files_become_glue_types(duckdb: str, glue: str) -> None:
     assert str(glue_types.of_duckdb(duckdb)) == glue
+
+
+def ready_file(path: Path, size_bytes: int) -> Ready:
+    path.write_bytes(b"x" * size_bytes)
+    return Ready(path, 2, 0, 1)
+
+
+@pytest.fixture
+def kept_folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "kept"
+    folder.mkdir()
+    return folder
+
+
+def test_keeping_a_file_looks_at_no_other_kept_file(
+    tmp_path: Path, kept_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = [ready_file(tmp_path / str(number), 1) for number in range(20)]
+    looks: list[Path] = []
+    stat = Path.stat
+
+    def counted(path: Path, *, follow_symlinks: bool = True) -> object:
+        looks.append(path)
+        return stat(path, follow_symlinks=follow_symlinks)
+
+    kept = Kept(kept_folder, 1000)
+    monkeypatch.setattr(Path, "stat", counted)
+    for number, file in enumerate(files):
+        kept.put((number,), file)
+    assert len(looks) <= len(files)
+
+
+def test_the_files_that_were_used_longest_ago_are_dropped_first(tmp_path: Path, kept_folder: Path) -> None:
+    kept = Kept(kept_folder, 10)
+    for number, size_bytes in enumerate((4, 4, 2)):
+        kept.put((number,), ready_file(tmp_path / f"made-{number}", size_bytes))
+    assert kept.take((0,), tmp_path / "used") == Ready(tmp_path / "used", 2, 0, 1)
+    kept.put((0,), ready_file(tmp_path / "again", 9))
+    kept.put((3,), ready_file(tmp_path / "made-3", 3))
+    left = [number for number in range(4) if kept.take((number,), tmp_path / f"left-{number}")]
+    assert left == [0, 2, 3]
+    assert (tmp_path / "left-0").read_bytes() == b"xxxx"
+
+
+def test_a_file_larger_than_all_that_may_be_kept_is_not_kept(tmp_path: Path, kept_folder: Path) -> None:
+    kept = Kept(kept_folder, 10)
+    kept.put((0,), ready_file(tmp_path / "large", 11))
+    kept.put((1,), ready_file(tmp_path / "small", 10))
+    assert kept.take((0,), tmp_path / "left-0") is None
+    assert kept.take((1,), tmp_path / "left-1")
+
+
+def test_every_kind_of_query_that_a_refusal_or_the_readme_names_is_run() -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        Statement.parse("DROP TABLE t", [])
+    claims = re.findall(r"embedded\s+Athena (?:runs|knows)\s([^;.:]+)", f"{refused.value}\n{README.read_text()}")
+    named = {word for claim in claims for word in re.findall(r"[A-Z]{3,}", claim.partition(" only")[0])}
+    assert named >= {"SELECT", "WITH"}
+    for word in named:
+        assert Statement.parse(QUERIES[word], []).sql == QUERIES[word]

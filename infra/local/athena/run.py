@@ -1,7 +1,7 @@
 """One query from RUNNING to its end.
 
 Every failure is the query's: its state is FAILED and its StateChangeReason says why. DuckDB runs in memory, one
-thread and at most 256 MB a query, and can open no file but the query's own. Running a query twice is harmless: it
+thread and at most 768 MB a query, and can open no file but the query's own. Running a query twice is harmless: it
 only reads, and writes a result under its own id.
 """
 

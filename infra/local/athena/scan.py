@@ -126,22 +126,24 @@ class Ready:
 class Kept:
     """Files made ready lately, up to a number of bytes. Users link to them, so that dropping one harms no query."""
 
-    def __init__(self, most_bytes: int) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="athena-kept-")
+    def __init__(self, folder: Path, most_bytes: int) -> None:
+        self._folder = folder
         self._most_bytes = most_bytes
         self._lock = threading.Lock()
-        self._files: OrderedDict[tuple[Any, ...], Ready] = OrderedDict()
+        self._files: OrderedDict[tuple[Any, ...], tuple[Ready, int]] = OrderedDict()
+        # Counted as files come and go: a look at each kept file for every new one makes large folders quadratic.
+        self._bytes = 0
         self._count = 0
 
     def take(self, key: tuple[Any, ...], target: Path) -> Ready | None:
         """Link a kept file to `target`."""
         with self._lock:
-            found = self._files.get(key)
-            if found is None:
+            if key not in self._files:
                 return None
             self._files.move_to_end(key)
+            found, _ = self._files[key]
             target.hardlink_to(found.path)
-            return Ready(target, found.fields, found.skip_lines, found.rows, found.parts)
+            return replace(found, path=target)
 
     def put(self, key: tuple[Any, ...], ready: Ready) -> None:
         """Keep a file, dropping the ones that were used longest ago."""
@@ -149,15 +151,19 @@ class Kept:
             if key in self._files:
                 return
             self._count += 1
-            kept = Path(self._folder.name) / str(self._count)
+            kept = self._folder / str(self._count)
             kept.hardlink_to(ready.path)
-            self._files[key] = Ready(kept, ready.fields, ready.skip_lines, ready.rows, ready.parts)
-            while sum(each.path.stat().st_size for each in self._files.values()) > self._most_bytes:
-                _, oldest = self._files.popitem(last=False)
+            size_bytes = kept.stat().st_size
+            self._files[key] = replace(ready, path=kept), size_bytes
+            self._bytes += size_bytes
+            while self._bytes > self._most_bytes:
+                _, (oldest, oldest_bytes) = self._files.popitem(last=False)
                 oldest.path.unlink()
+                self._bytes -= oldest_bytes
 
 
-_kept = Kept(KEPT_BYTES)
+_kept_folder = tempfile.TemporaryDirectory(prefix="athena-kept-")
+_kept = Kept(Path(_kept_folder.name), KEPT_BYTES)
 
 
 class Catalogue:
@@ -429,9 +435,11 @@ class Reader:
         hidden = [f'f.path AS "{PATH}"'] if scan.needs_path else []
         fields = ["file", "path", *(f"k{i}" for i in range(len(table.partition_keys)))]
         self._connection.execute(f'CREATE TABLE "{name}" ({", ".join(f"{each} VARCHAR" for each in fields)})')
-        self._connection.executemany(
-            f'INSERT INTO "{name}" VALUES ({", ".join("?" * len(fields))})',  # noqa: S608 - names of our own
-            [[str(each.path), stored.path, *_padded(stored.partition.values, fields)] for each, stored in files],
+        rows = [[str(each.path), stored.path, *_padded(stored.partition.values, fields)] for each, stored in files]
+        # Whole columns at once: a row at a time costs more than a millisecond each.
+        self._connection.execute(
+            f'INSERT INTO "{name}" SELECT {", ".join(["unnest(?::VARCHAR[])"] * len(fields))}',
+            [list(column) for column in zip(*rows, strict=True)],
         )
         everything = ", ".join(named + keys + hidden)
         return f'SELECT {everything} FROM {source} r JOIN "{name}" f ON r.filename = f.file'  # noqa: S608
@@ -480,7 +488,11 @@ def _cast(value: str, column: Column, serde: str) -> str:
         return f"CAST({value} AS {kind.duckdb})"
     if kind.name == "boolean":
         wrong = "false" if serde in _JSON else "NULL"
-        return f"CASE lower({value}) WHEN 'true' THEN true WHEN 'false' THEN false WHEN NULL THEN NULL ELSE {wrong} END"
+        # NULL equals no value of a WHEN, so it has a condition of its own.
+        return (
+            f"CASE WHEN {value} IS NULL THEN NULL WHEN lower({value}) = 'true' THEN true "
+            f"WHEN lower({value}) = 'false' THEN false ELSE {wrong} END"
+        )
     if kind.name in {"tinyint", "smallint", "int", "bigint"}:
         return f"CASE WHEN regexp_full_match({value}, '[+-]?[0-9]+') THEN TRY_CAST({value} AS {kind.duckdb}) END"
     return f"TRY_CAST({value} AS {kind.duckdb})"

@@ -70,7 +70,7 @@ class Statement:
         if not isinstance(tree, exp.Query):
             word = sql.split(maxsplit=1)[0].upper()
             raise InvalidRequest(
-                f"NOT_SUPPORTED: the embedded Athena runs queries (SELECT, WITH, VALUES) only, not {word} statements",
+                f"NOT_SUPPORTED: the embedded Athena runs queries (SELECT, WITH) only, not {word} statements",
                 "MALFORMED_QUERY",
             )
         return cls(tree, sql)
