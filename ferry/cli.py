@@ -8,30 +8,62 @@ import io
 import os
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ferry import screen
-from ferry.deployment import OUTPUTS, home, opened
 from ferry.problems import Problem, UsageProblem
 from infra.errors import InfraError
 
 if TYPE_CHECKING:
+    from ferry.deployment import Deployment
     from functions.common.rules import Rules
+
+DISTRIBUTION = "s3-ferry"
 
 app = typer.Typer(
     name="ferry",
     help="Moves files between S3 buckets, proves that every byte arrived, replays what failed.",
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
 
+@contextmanager
+def opened(outputs: Path | None) -> Iterator["Deployment"]:
+    """The deployment of an outputs file."""
+    # The AWS SDK takes most of a start, and --version, --help and completion at every Tab need none of it.
+    from ferry import deployment
+
+    with deployment.opened(outputs) as found:
+        yield found
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        typer.echo(f"ferry {version(DISTRIBUTION)}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Take what is common to all commands."""
+
+
 def _check_outputs(outputs: Path | None) -> Path | None:
     if outputs is not None and outputs.is_dir():
+        from ferry.deployment import OUTPUTS
+
         raise UsageProblem(f"--outputs {outputs} is a folder: name the {OUTPUTS}.")
     return outputs
 
@@ -279,6 +311,8 @@ def _read_rules(path: Path) -> "Rules":
 
 def _folder(outputs: Path | None) -> Path:
     """The folder of an embedded cloud, from its outputs file."""
+    from ferry.deployment import OUTPUTS, home
+
     if outputs is None:
         return home()
     if outputs.name != OUTPUTS:

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tomllib
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -89,6 +90,53 @@ def test_wrong_usage_gets_one_line_and_exit_2(
     assert told.out == ""
     assert told.err.startswith("ferry: ")
     assert told.err.count("\n") == 1
+
+
+HEAVY = """
+import sys
+from ferry import cli
+try:
+    cli.run(sys.argv[1:])
+except SystemExit:
+    pass
+print(sorted({"boto3", "botocore"} & set(sys.modules)))
+"""
+"""Runs a command and shows which of the slow imports it needed."""
+
+
+def test_the_version_is_the_projects_and_needs_no_sdk() -> None:
+    project = tomllib.loads((deployment.CHECKOUT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    ran = subprocess.run([sys.executable, "-c", HEAVY, "--version"], capture_output=True, text=True, check=True)
+    assert ran.stdout == f"ferry {project['version']}\n[]\n"
+
+
+@pytest.mark.parametrize(
+    ("typed", "completions"),
+    [("ferry unad", ["unadopt"]), ("ferry replay --re", ["--restart"]), ("ferry adopt --dr", ["--dry-run"])],
+)
+def test_tab_completes_commands_and_options_and_needs_no_sdk(typed: str, completions: list[str]) -> None:
+    words = typed.split(" ")
+    asked = {"_FERRY_COMPLETE": "complete_bash", "COMP_WORDS": typed, "COMP_CWORD": str(len(words) - 1)}
+    ran = subprocess.run(
+        [sys.executable, "-c", HEAVY], env={**os.environ, **asked}, capture_output=True, text=True, check=True
+    )
+    assert ran.stdout.splitlines() == [*completions, "[]"]
+
+
+@pytest.mark.parametrize(
+    ("shell", "file"),
+    [
+        ("bash", ".bash_completions/ferry.sh"),
+        ("zsh", ".zfunc/_ferry"),
+        ("fish", ".config/fish/completions/ferry.fish"),
+    ],
+)
+def test_completion_installs_itself_for_a_shell(tmp_path: Path, shell: str, file: str) -> None:
+    # The shell is named and not guessed from the parent process, which here is pytest.
+    environment = {**os.environ, "HOME": str(tmp_path), "_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"}
+    ran = subprocess.run([*FERRY, "--install-completion", shell], env=environment, capture_output=True, text=True)
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert "_FERRY_COMPLETE=complete_" in (tmp_path / file).read_text()
 
 
 @pytest.mark.parametrize(
