@@ -20,6 +20,7 @@ import zipfile
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -48,6 +49,8 @@ ACCESS_KEY_ID = "test"
 SECRET_ACCESS_KEY = "test"  # noqa: S105 - MiniStack's root user; there is nothing behind it but this machine
 """The operator's key."""
 
+PACKAGES = Path(sysconfig.get_path("purelib"))
+RUNTIME_CLIENT = CHECKOUT / "infra" / "local" / "runtime"
 WORKFLOW = CHECKOUT / "statemachine" / "migrate.asl.json"
 STARTER = "starter"
 BUCKET_OWNERS = "BUCKET_OWNERS"
@@ -176,17 +179,18 @@ _NO_CONFIGURATION: dict[str, tuple[Any, Any, Any, Any]] = {
 }
 
 
-def with_bootstrap(content: bytes) -> bytes:
+def with_bootstrap(content: bytes, packages: Path = PACKAGES) -> bytes:
     """Add to a function's zip what Lambda's own Python runtime is on AWS.
 
     Python runs with -S and site-packages by its path: processing .pth files would make this checkout
-    importable, and a module that is missing in the zip would be found here, but not on AWS.
+    importable, and a module that is missing in the zip would be found here, but not on AWS. The runtime client
+    in plain Python comes last, so that it is used only where awslambdaric has no native one.
     """
-    packages = shlex.quote(sysconfig.get_path("purelib"))
+    path = shlex.quote(f"{packages}{os.pathsep}{RUNTIME_CLIENT}")
     command = f'exec {shlex.quote(sys.executable)} -S -m awslambdaric "$_HANDLER"'
     buffer = io.BytesIO(content)
     with zipfile.ZipFile(buffer, "a") as target:
-        target.writestr(entry("bootstrap", executable=True), f"#!/bin/sh\nexport PYTHONPATH={packages}\n{command}\n")
+        target.writestr(entry("bootstrap", executable=True), f"#!/bin/sh\nexport PYTHONPATH={path}\n{command}\n")
     return buffer.getvalue()
 
 

@@ -2,6 +2,7 @@
 
 import io
 import json
+import sys
 import threading
 import time
 import zipfile
@@ -36,7 +37,9 @@ def handler(event, context):
         import boto3
         boto3.client("s3").put_object(Bucket=event["bucket"], Key=event["key"], Body=b"")
     if event["do"] == "raise":
-        raise ProbeFailed("on purpose")
+        raise ProbeFailed(event.get("words", "on purpose"))
+    if event["do"] == "tell":
+        return {**event, "remaining": context.get_remaining_time_in_millis(), "arn": context.invoked_function_arn}
     if event["do"] == "run":
         began = time.monotonic()
         time.sleep(event["seconds"])
@@ -56,18 +59,25 @@ def clients(outputs: Outputs) -> Clients:
     return Clients(outputs)
 
 
-def zipped(files: dict[str, str]) -> bytes:
+def zipped(files: dict[str, str], packages: Path = deploy.PACKAGES) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as target:
         for name, text in files.items():
             target.writestr(name, text)
-    return deploy.with_bootstrap(buffer.getvalue())
+    return deploy.with_bootstrap(buffer.getvalue(), packages)
 
 
 class Probe:
     """A function of the test's own, under the role of a real one."""
 
-    def __init__(self, clients: Clients, name: str, role_of: str, timeout_seconds: int = 20) -> None:
+    def __init__(
+        self,
+        clients: Clients,
+        name: str,
+        role_of: str,
+        timeout_seconds: int = 20,
+        packages: Path = deploy.PACKAGES,
+    ) -> None:
         self.clients, self.name = clients, name
         role = clients.lambda_.get_function_configuration(FunctionName=f"ferry-{role_of}")["Role"]
         clients.lambda_.create_function(
@@ -75,7 +85,7 @@ class Probe:
             Runtime="provided.al2023",
             Handler="functions.probe.handler",
             Role=role,
-            Code={"ZipFile": zipped({"functions/__init__.py": "", "functions/probe.py": PROBE})},
+            Code={"ZipFile": zipped({"functions/__init__.py": "", "functions/probe.py": PROBE}, packages)},
             Timeout=timeout_seconds,
             Environment={"Variables": {"OWN": "value"}},
         )
@@ -276,6 +286,38 @@ def test_a_function_may_do_what_its_role_allows_and_no_more(probe: Probe, client
 def test_an_error_keeps_its_class_name(probe: Probe) -> None:
     answer = probe.invoke(do="raise")
     assert (answer["errorType"], answer["errorMessage"]) == ("ProbeFailed", "on purpose")
+
+
+@pytest.fixture
+def packages_of_macos(tmp_path: Path) -> Path:
+    """The installed packages as they are where awslambdaric's native runtime client cannot be built."""
+    folder = tmp_path / "site packages"
+    folder.mkdir()
+    for path in deploy.PACKAGES.iterdir():
+        if not path.name.startswith("runtime_client."):
+            (folder / path.name).symlink_to(path)
+    return folder
+
+
+def test_a_function_runs_without_the_native_runtime_client(
+    clients: Clients, outputs: Outputs, packages_of_macos: Path
+) -> None:
+    probe = Probe(clients, "probe-macos", role_of="copy-object", packages=packages_of_macos)
+    assert probe.invoke(do="import", module="runtime_client") == str(deploy.RUNTIME_CLIENT / "runtime_client.py")
+    told = probe.invoke(do="tell", words="ünï 日本")
+    assert told["words"] == "ünï 日本"
+    assert 0 < told["remaining"] <= 20_000
+    assert told["arn"].endswith(":function:probe-macos")
+    failed = probe.invoke(do="raise", words="on purpose, 日本")
+    assert (failed["errorType"], failed["errorMessage"]) == ("ProbeFailed", "on purpose, 日本")
+    assert "raise ProbeFailed" in failed["stackTrace"][-1]
+    # The same process goes on after an error.
+    assert probe.invoke(do="put", bucket=outputs.target_bucket, key="macos") is None
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="awslambdaric has a native runtime client on Linux only")
+def test_the_native_runtime_client_is_used_where_there_is_one(probe: Probe) -> None:
+    assert probe.invoke(do="import", module="runtime_client").startswith(f"{deploy.PACKAGES}/runtime_client.")
 
 
 def test_a_function_that_takes_too_long_is_ended(clients: Clients) -> None:
