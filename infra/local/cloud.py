@@ -58,6 +58,8 @@ SETTINGS = {
     "MINISTACK_HOST": HOST,
     "MINISTACK_REGION": deploy.TARGET_REGION,
     "DOCKER_HOST": "unix:///nonexistent",
+    # Else macOS lets its system settings lead calls to this machine to a proxy.
+    "NO_PROXY": HOST,
     # Waits in the workflow are sized for AWS.
     "SFN_WAIT_SCALE": "0.1",
     # Listeners of services that nothing here uses.

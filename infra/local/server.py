@@ -12,6 +12,7 @@ import argparse
 import asyncio
 import logging
 import os
+import resource
 import signal
 import sys
 import threading
@@ -30,6 +31,17 @@ from infra.local.replacing import wrap
 
 UNGATED = "-starter"
 """The starter hands work over; waiting behind that work would hold new uploads back."""
+
+OPEN_FILES = 10_240
+"""macOS allows no process more, even where its hard limit is unlimited (OPEN_MAX, setrlimit(2))."""
+
+
+def raise_file_limit() -> None:
+    """Allow many open files: a connection is one, and so are a function's pipes; macOS starts with 256."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def put_gate() -> None:
@@ -82,6 +94,7 @@ def main() -> None:
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, end)
     signal.signal(signal.SIGINT, end)
+    raise_file_limit()
     put_gate()
     iam_wildcards.install()
     s3.install()
