@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 
+from infra.local import cloud
 from infra.local.gate import Gate
 
 
@@ -102,3 +103,43 @@ def test_the_server_does_not_start_without_the_place_of_the_gate() -> None:
     assert ended.returncode == 1
     assert "no ministack.services.lambda_svc._execute_function_dispatch" in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+BURST = """
+import threading
+import time
+from ministack.services import lambda_svc
+from infra.local import server
+
+NUMBER = 1_001
+answers, go = [], threading.Event()
+
+def dispatch(func, config, event, request_id, started):
+    go.wait(60)
+    return {"body": {}}
+
+lambda_svc._execute_function_dispatch = dispatch
+server.put_gate()
+function = {"config": {"FunctionName": "ferry-copy-object"}}
+threads = [
+    threading.Thread(target=lambda: answers.append(lambda_svc._execute_function(function, {}))) for _ in range(NUMBER)
+]
+for thread in threads:
+    thread.start()
+deadline = time.monotonic() + 60
+while lambda_svc.executions_in_flight()[0] + len(answers) < NUMBER:
+    assert time.monotonic() < deadline, "waited in vain"
+    time.sleep(0.01)
+go.set()
+for thread in threads:
+    thread.join(60)
+print(sum(answer == {"body": {}} for answer in answers), "of", NUMBER)
+"""
+"""More than AWS gives an account, and MiniStack at most ("Lambda quotas", AWS Lambda Developer Guide: 1,000)."""
+
+
+def test_as_many_as_come_wait_at_the_gate_and_none_is_refused() -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", BURST], env=cloud.SETTINGS, capture_output=True, text=True, check=False
+    )
+    assert ended.stdout == "1001 of 1001\n", ended.stderr
