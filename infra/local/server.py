@@ -25,7 +25,7 @@ from hypercorn.config import Config
 from ministack import app
 from ministack.services import lambda_svc
 
-from infra.local import athena, crawler, glue_permissions, iam_wildcards, s3
+from infra.local import athena, crawler, glue_permissions, iam_wildcards, s3, throttles
 from infra.local.gate import Gate
 from infra.local.replacing import wrap
 
@@ -97,6 +97,7 @@ def main() -> None:
     raise_file_limit()
     put_gate()
     iam_wildcards.install()
+    throttles.install()
     s3.install()
     register_services()
     if arguments.leash:

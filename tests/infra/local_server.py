@@ -100,6 +100,7 @@ def running(folder: Path, **settings: str) -> Iterator[Server]:
             "AWS_ENDPOINT_URL": url,
             "DOCKER_HOST": "unix:///nonexistent",
             "FERRY_CRAWL_SECONDS": "0.2",
+            "SFN_WAIT_SCALE": "0.01",
             "SFTP_ENABLED": "0",
             "IOT_MTLS_ENABLED": "0",
             "LOG_LEVEL": "INFO",

@@ -1,0 +1,78 @@
+"""A throttle of Lambda reaches an execution under Lambda's own name, and every other failure as it was."""
+
+import io
+import json
+import time
+import uuid
+import zipfile
+from typing import Any
+
+import pytest
+
+from infra.local import throttles
+from tests.infra.local_server import Server, allow
+
+HANDLER = "class Missing(Exception):\n    pass\n\ndef handler(event, context):\n    raise Missing('gone')\n"
+
+
+@pytest.fixture
+def function(server: Server) -> str:
+    """The name of a new function that always fails."""
+    zipped, name = io.BytesIO(), f"f{uuid.uuid4().hex[:8]}"
+    with zipfile.ZipFile(zipped, "w") as archive:
+        archive.writestr("app.py", HANDLER)
+    server.client("lambda").create_function(
+        FunctionName=name,
+        Runtime="python3.11",
+        Role=server.role(name, [allow(["logs:PutLogEvents"], ["*"])], "lambda.amazonaws.com"),
+        Handler="app.handler",
+        Code={"ZipFile": zipped.getvalue()},
+    )
+    return name
+
+
+def run(server: Server, function: str, retry: list[dict[str, Any]]) -> tuple[dict[str, Any], list[str]]:
+    """An execution of one Task that calls the function, once it has ended; and the errors of its attempts."""
+    states = server.client("stepfunctions")
+    task = {
+        "Type": "Task",
+        "Resource": "arn:aws:states:::lambda:invoke",
+        "Parameters": {"FunctionName": function, "Payload": {}},
+        "Retry": retry,
+        "End": True,
+    }
+    role = server.role(f"{function}-states", [allow(["lambda:InvokeFunction"], ["*"])], "states.amazonaws.com")
+    machine = states.create_state_machine(
+        name=function, roleArn=role, definition=json.dumps({"StartAt": "Call", "States": {"Call": task}})
+    )["stateMachineArn"]
+    arn = states.start_execution(stateMachineArn=machine, input="{}")["executionArn"]
+    deadline = time.monotonic() + 30
+    while (told := states.describe_execution(executionArn=arn))["status"] == "RUNNING":
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.01)
+    history = states.get_execution_history(executionArn=arn)["events"]
+    return told, [each["taskFailedEventDetails"]["error"] for each in history if each["type"] == "TaskFailed"]
+
+
+def test_a_throttle_has_lambdas_own_name_and_the_retry_for_it_applies(server: Server, function: str) -> None:
+    server.client("lambda").put_function_concurrency(FunctionName=function, ReservedConcurrentExecutions=0)
+    retries = [
+        {"ErrorEquals": ["Lambda.TooManyRequestsException"], "IntervalSeconds": 1, "MaxAttempts": 1},
+        {"ErrorEquals": ["Lambda.Unknown"], "IntervalSeconds": 1, "MaxAttempts": 5},
+    ]
+    told, errors = run(server, function, retries)
+    assert errors == ["Lambda.TooManyRequestsException"] * 2
+    assert (told["status"], told["error"]) == ("FAILED", "Lambda.TooManyRequestsException")
+    assert told["cause"].startswith("Rate Exceeded")
+
+
+def test_every_other_failure_is_reported_as_it_was(server: Server, function: str) -> None:
+    told, (error,) = run(server, function, [])
+    assert (told["status"], told["error"]) == ("FAILED", error)
+    assert error != "Lambda.TooManyRequestsException"
+    assert "gone" in json.loads(told["cause"])["errorMessage"]
+
+
+@pytest.mark.parametrize("cause", ["not JSON", "[]", '{"message": "Rate Exceeded"}'])
+def test_a_crash_is_no_throttle(cause: str) -> None:
+    assert throttles._throttle_message("Lambda.Unknown", cause) is None
