@@ -1,6 +1,6 @@
 # Every target works on a machine with Python >= 3.11 and make: what it needs it sets up first.
 .DEFAULT_GOAL := help
-.PHONY: help setup lock demo test e2e soak up down build plan deploy destroy lint typecheck check asl diagram fix clean
+.PHONY: help setup lock demo test e2e soak load up down build plan deploy destroy lint typecheck check asl diagram fix clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -21,6 +21,7 @@ export FERRY_KEY = $(call given,KEY)
 export FERRY_PORT = $(call given,PORT)
 export FERRY_RULES = $(call given,RULES)
 export FERRY_E2E_OUTPUTS = $(call given,OUTPUTS)
+export FERRY_UPLOADS = $(call given,N)
 YES_GIVEN = $(if $(filter 1 yes true,$(call given,YES)),--yes)
 LOSE_GIVEN = $(if $(filter 1 yes true,$(call given,LOSE)),--lose)
 
@@ -74,6 +75,9 @@ e2e: $(TESTS) ## Run the end-to-end tests here, or against a deployment on AWS: 
 soak: $(TESTS) ## Move a 6 GB object, and try 5,000 random cases and every order with faults: an hour or two
 	@FERRY_SOAK=1 $(BIN)/python -m pytest -n 0 tests/e2e/test_large_objects.py
 	@FERRY_SOAK=1 FERRY_CASES=$${FERRY_CASES:-5000} $(BIN)/python -m pytest -n 2 --dist loadfile tests/model tests/properties
+
+load: $(READY) ## Upload many files at once to a cloud of its own, and print the figures: make load [N=1000]
+	@$(BIN)/python -m tests.load.run $${FERRY_UPLOADS:+"$$FERRY_UPLOADS"}
 
 up: $(READY) $(AWSCLI) ## Start the embedded cloud in the background: make up [PORT=n] [RULES=path]
 	@$(BIN)/ferry up $${FERRY_PORT:+--port "$$FERRY_PORT"} $${FERRY_RULES:+--rules "$$FERRY_RULES"}
