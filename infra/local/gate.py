@@ -21,7 +21,7 @@ OF_ONE_FUNCTION_AT_ONCE = 2
 FIRST = ("-copy-object", "-verify-checksum")
 HEAD_START_SECONDS = 10
 """A crawl covers what was copied before it began: the sooner all is copied, the fewer crawls. But nobody waits
-for long behind those who come later, since a Task's time-out runs while it waits."""
+for long behind those who come later."""
 
 
 class Gate:

@@ -10,6 +10,7 @@ Ends at the start, with one line, when MiniStack lacks a name that is relied on.
 
 import argparse
 import asyncio
+import contextvars
 import logging
 import os
 import resource
@@ -18,19 +19,23 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from concurrent import futures
 from typing import Any
 
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
 from ministack import app
-from ministack.services import lambda_svc
+from ministack.services import lambda_svc, stepfunctions
 
 from infra.local import athena, crawler, glue_permissions, iam_wildcards, s3, throttles
 from infra.local.gate import Gate
-from infra.local.replacing import wrap
+from infra.local.replacing import rely_on, wrap
 
 UNGATED = "-starter"
 """The starter hands work over; waiting behind that work would hold new uploads back."""
+
+_passed: contextvars.ContextVar[threading.Event | None] = contextvars.ContextVar("passed", default=None)
+"""Set when the Task's call that this is about has passed the gate."""
 
 OPEN_FILES = 10_240
 """macOS allows no process more, even where its hard limit is unlimited (OPEN_MAX, setrlimit(2))."""
@@ -45,8 +50,10 @@ def raise_file_limit() -> None:
 
 
 def put_gate() -> None:
-    """Put the gate in front of every invocation but the starter's."""
+    """Put the gate in front of every invocation but the starter's, and have no Task's time run out before it."""
+    rely_on(stepfunctions, "_invoke_resource", "_ExecutionError")
     wrap(lambda_svc, "_execute_function_dispatch", _gating)
+    wrap(stepfunctions, "_invoke_resource_with_timeout", _timing)
 
 
 def _gating(dispatch: Callable[..., Any]) -> Any:
@@ -57,10 +64,37 @@ def _gating(dispatch: Callable[..., Any]) -> Any:
         if name.endswith(UNGATED):
             return dispatch(func, config, event, request_id, started)
         with gate.passed(name):
+            if passed := _passed.get():
+                passed.set()
             # The time before the gate is nobody's duration.
             return dispatch(func, config, event, request_id, time.time())
 
     return gated
+
+
+def _timing(invoke_with_timeout: Callable[..., Any]) -> Any:
+    """Count a Task's TimeoutSeconds from the gate on: on AWS a call does not wait, it runs or is refused.
+
+    Else a burst fails by time-outs: each is retried, while the call that was given up still waits for its place.
+    """
+
+    def timed(resource: str, given: Any, timeout_seconds: float) -> Any:
+        if "lambda" not in resource:
+            return invoke_with_timeout(resource, given, timeout_seconds)
+        passed = threading.Event()
+        context = contextvars.copy_context()
+        context.run(_passed.set, passed)
+        pool = futures.ThreadPoolExecutor(max_workers=1)
+        call = pool.submit(context.run, stepfunctions._invoke_resource, resource, given)
+        pool.shutdown(wait=False)
+        # What is refused never comes to the gate.
+        call.add_done_callback(lambda _: passed.set())
+        passed.wait()
+        if not futures.wait([call], timeout_seconds).done:
+            raise stepfunctions._ExecutionError("States.Timeout", f"Task timed out after {timeout_seconds} seconds")
+        return call.result()
+
+    return timed
 
 
 def register_services() -> None:

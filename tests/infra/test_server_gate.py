@@ -143,3 +143,61 @@ def test_as_many_as_come_wait_at_the_gate_and_none_is_refused() -> None:
         [sys.executable, "-c", BURST], env=cloud.SETTINGS, capture_output=True, text=True, check=False
     )
     assert ended.stdout == "1001 of 1001\n", ended.stderr
+
+
+TIMEOUTS = """
+import threading
+import time
+from ministack.services import lambda_svc, stepfunctions
+from infra.local import server
+
+LAMBDA, OTHER = "arn:aws:states:::lambda:invoke", "arn:aws:states:::sns:publish"
+go, ended = threading.Event(), {}
+
+def dispatch(func, config, event, request_id, started):
+    if event != "quick":
+        go.wait(60)
+    return "done"
+
+def invoke(resource, event):
+    if resource == OTHER:
+        go.wait(60)
+        return "done"
+    return lambda_svc._execute_function_dispatch({}, {"FunctionName": "f"}, event, "id", 0)
+
+lambda_svc._execute_function_dispatch = dispatch
+stepfunctions._invoke_resource = invoke
+server.put_gate()
+
+def call(name, resource, event, seconds):
+    try:
+        ended[name] = stepfunctions._invoke_resource_with_timeout(resource, event, seconds)
+    except stepfunctions._ExecutionError as error:
+        ended[name] = error.error
+
+def start(*arguments):
+    thread = threading.Thread(target=call, args=arguments)
+    thread.start()
+    return thread
+
+# Both places of the function are taken, by a call whose time runs out and by one that has time.
+calls = [start("too long", LAMBDA, "slow", 0.1), start("running", LAMBDA, "slow", 60)]
+calls[0].join(60)
+# It waits at the gate until one that came later, with as much time, has had its time.
+calls += [start("waiting", LAMBDA, "quick", 2), start("elsewhere", OTHER, {}, 2)]
+calls[3].join(60)
+print(sorted(ended.items()))
+go.set()
+for each in calls:
+    each.join(60)
+print(sorted(ended.items()))
+"""
+
+
+def test_a_tasks_time_does_not_run_while_it_waits_at_the_gate() -> None:
+    """Else a burst fails: of 1,000 uploads on a busy machine 46 did, by States.Timeout in StartCrawler."""
+    ended = subprocess.run([sys.executable, "-c", TIMEOUTS], capture_output=True, text=True, check=False)
+    timed_out = [("elsewhere", "States.Timeout"), ("too long", "States.Timeout")]
+    before, after = ended.stdout.splitlines()
+    assert before == str(timed_out), ended.stderr
+    assert after == str(sorted([*timed_out, ("running", "done"), ("waiting", "done")]))
