@@ -18,17 +18,29 @@ from statemachine.sdk import Chain, Choice, ChoiceRule, Graph, Pass, Retry, Succ
 FUNCTIONS_FILE = Path(__file__).parents[1] / "infra" / "functions.yaml"
 
 MACHINE_TIMEOUT_SECONDS = 3 * 24 * 60 * 60
-TASK_TIMEOUT_MARGIN_SECONDS = 30
-"""A Task waits so much longer than its function may run: else a retry would run beside the first."""
+"""Far more than the retries of all steps together may pause, which `statemachine/check.py` holds. A redrive begins
+it anew."""
 
-THROTTLES_AND_SERVICE_ERRORS = [
+TASK_TIMEOUT_MARGIN_SECONDS = 30
+"""A Task waits so much longer than its function may run: else a retry would run beside the first. It is the time of
+one attempt; the pauses between the attempts are none of it."""
+
+THROTTLES = [
     "Throttled",
     "Lambda.TooManyRequestsException",
+]
+"""AWS is too busy: nothing is wrong with the call, and it may last for hours ("Handle Lambda service exceptions", AWS
+Step Functions Developer Guide, for Lambda's name)."""
+
+SERVICE_ERRORS = [
     "Lambda.ServiceException",
     "Lambda.AWSLambdaException",
     "Lambda.SdkClientException",
     "Lambda.ClientExecutionTimeoutException",
 ]
+"""Lambda failed (the same page). They get no patience of hours: a missing lambda:InvokeFunction comes as
+Lambda.AWSLambdaException too (awslabs/aws-deployment-framework#460), and nobody should wait for that."""
+
 CRASHES_AND_TIMEOUTS = [
     "Lambda.Unknown",
     "Sandbox.Timedout",
@@ -46,21 +58,28 @@ def read_functions() -> dict[str, dict[str, Any]]:
 
 
 def _retries() -> list[Retry]:
-    """Retry by error class; what is not named here is permanent and never retried."""
+    """Retry by error class; what is not named here is permanent and never retried.
+
+    Each retrier counts by itself ("Error handling in Step Functions workflows", AWS Step Functions Developer Guide), so
+    each attempt of each is a part of the history's worst case. That is why failures of Lambda and of the function share
+    the second one.
+    """
     return [
+        # 3.6 hours at most, half of that on average.
         Retry(
-            error_equals=THROTTLES_AND_SERVICE_ERRORS,
-            interval_seconds=1,
-            backoff_rate=2,
-            max_attempts=6,
-            max_delay_seconds=60,
+            error_equals=THROTTLES,
+            interval_seconds=2,
+            backoff_rate=3,
+            max_attempts=10,
+            max_delay_seconds=60 * 60,
             jitter_strategy="FULL",
         ),
+        # 80 seconds at most.
         Retry(
-            error_equals=CRASHES_AND_TIMEOUTS,
+            error_equals=[*SERVICE_ERRORS, *CRASHES_AND_TIMEOUTS],
             interval_seconds=2,
-            backoff_rate=2,
-            max_attempts=2,
+            backoff_rate=3,
+            max_attempts=4,
             jitter_strategy="FULL",
         ),
     ]

@@ -102,7 +102,7 @@ resource "aws_cloudwatch_metric_alarm" "failed_executions" {
 resource "aws_cloudwatch_metric_alarm" "throttled_functions" {
   region              = var.target_region
   alarm_name          = "${var.name}-throttled-functions"
-  alarm_description   = "Lambda has refused invocations of ${var.name}'s functions for a quarter of an hour: the account's concurrency in ${var.target_region} is used up. Nothing is lost, the workflow tries again, but files are moved late, and executions fail in the end. docs/operate.md#throttled-functions"
+  alarm_description   = "Lambda has refused invocations of ${var.name}'s functions for a quarter of an hour: the account's concurrency in ${var.target_region} is used up. Nothing is lost, the workflow retries each step for hours, but files are moved late, and executions fail in the end. docs/operate.md#throttled-functions"
   evaluation_periods  = 3
   datapoints_to_alarm = 3
   comparison_operator = "GreaterThanThreshold"

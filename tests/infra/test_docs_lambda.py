@@ -134,7 +134,7 @@ def test_the_figures_of_the_queue_are_the_declared_ones(declared: Declared) -> N
 def test_the_figures_of_retries_and_of_concurrency_are_the_declared_ones(declared: Declared) -> None:
     states = json.loads(ASL_FILE.read_text(encoding="utf-8"))["States"]
     retries = {tuple(each["MaxAttempts"] for each in state["Retry"]) for state in states.values() if "Retry" in state}
-    told = re.search(r"failures of the service (\d+) times, crashes and timeouts (\d+) times", TEXT)
+    told = re.search(r"throttles (\d+) times, .*; failures of the service, crashes and timeouts (\d+) times", TEXT)
     assert told
     assert retries == {tuple(int(each) for each in told.groups())}
     assert f"{definition.TASK_TIMEOUT_MARGIN_SECONDS} seconds longer than the function may run" in TEXT

@@ -9,7 +9,9 @@ import pytest
 from functions.common import errors
 from functions.common.bounds import COPY_CALLS
 from infra.declared import TERRAFORM, Declared, read
-from statemachine.definition import migrate
+from statemachine.check import longest_pauses_seconds
+from statemachine.definition import THROTTLES, migrate
+from statemachine.graph import StateGraph
 
 CHECKOUT = Path(__file__).parents[2]
 PAGE = (CHECKOUT / "docs" / "operate.md").read_text(encoding="utf-8")
@@ -110,3 +112,13 @@ def test_the_figures_are_those_of_the_code(declared: Declared) -> None:
     )
     assert f"or failed {receives} times" in TEXT
     assert f"the copy was called {COPY_CALLS} times" in TEXT
+
+
+def test_the_hours_of_the_retries_are_the_declared_ones() -> None:
+    copy_object = migrate().to_dict()["States"]["CopyObject"]
+    (retry,) = [each for each in copy_object["Retry"] if each["ErrorEquals"] == THROTTLES]
+    states = {"CopyObject": copy_object | {"Retry": [retry]}}
+    hours = longest_pauses_seconds(StateGraph.of({"StartAt": "CopyObject", "States": states})) / 3600
+    assert retry["MaxDelaySeconds"] == 3600
+    assert f"each step {retry['MaxAttempts']} times, with growing pauses of at most an hour" in TEXT
+    assert f"({hours / 2:.1f} hours on average, {hours:.1f} at most)" in TEXT

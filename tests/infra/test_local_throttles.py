@@ -8,8 +8,10 @@ import zipfile
 from typing import Any
 
 import pytest
+from ministack.services import stepfunctions
 
-from infra.local import throttles
+from infra.local import cloud, throttles
+from statemachine.definition import migrate
 from tests.infra.local_server import Server, allow
 
 HANDLER = "class Missing(Exception):\n    pass\n\ndef handler(event, context):\n    raise Missing('gone')\n"
@@ -71,6 +73,24 @@ def test_every_other_failure_is_reported_as_it_was(server: Server, function: str
     assert (told["status"], told["error"]) == ("FAILED", error)
     assert error != "Lambda.TooManyRequestsException"
     assert "gone" in json.loads(told["cause"])["errorMessage"]
+
+
+def test_a_step_that_stays_throttled_fails_within_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On AWS its pauses are hours. MiniStack knows no MaxDelaySeconds, but pauses for 60 seconds at most by itself."""
+    copy_object = migrate().to_dict()["States"]["CopyObject"]
+    pauses: list[float] = []
+    throttled = stepfunctions._ExecutionError("Lambda.TooManyRequestsException", "Rate Exceeded")
+
+    def refuse(*_: object) -> None:
+        raise throttled
+
+    monkeypatch.setattr(stepfunctions, "_invoke_resource_with_timeout", refuse)
+    monkeypatch.setattr(stepfunctions.time, "sleep", pauses.append)
+    monkeypatch.setattr(stepfunctions, "_SFN_WAIT_SCALE", float(cloud.SETTINGS["SFN_WAIT_SCALE"]))
+    with pytest.raises(stepfunctions._ExecutionError, match="TooManyRequestsException"):
+        stepfunctions._execute_task(copy_object, {}, {"events": []}, {"State": {}, "Execution": {}})
+    assert len(pauses) == 10
+    assert 30 < sum(pauses) < 60
 
 
 @pytest.mark.parametrize("cause", ["not JSON", "[]", '{"message": "Rate Exceeded"}'])

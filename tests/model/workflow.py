@@ -11,14 +11,14 @@ from functools import cache
 from typing import Any
 
 from statemachine.check import PLACEHOLDER
-from statemachine.definition import CRASHES_AND_TIMEOUTS, THROTTLES_AND_SERVICE_ERRORS
+from statemachine.definition import CRASHES_AND_TIMEOUTS, SERVICE_ERRORS, THROTTLES
 from statemachine.render import ASL_FILE
 from tests.model.player import Answered, Asks, Fault, Next, Player, Record, answer, with_answer
 from tests.model.s3 import S3
 
 Values = dict[str, Any]
 MOST_STATES_WITHOUT_A_CALL = 50
-RETRIED = frozenset({*CRASHES_AND_TIMEOUTS, *THROTTLES_AND_SERVICE_ERRORS})
+RETRIED = frozenset({*CRASHES_AND_TIMEOUTS, *SERVICE_ERRORS, *THROTTLES})
 MOST_RETRIES = 2
 
 

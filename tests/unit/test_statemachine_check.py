@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from infra.build import CHECKOUT
 from statemachine import check
 from statemachine.definition import read_functions
 from statemachine.graph import StateGraph
@@ -75,6 +76,23 @@ def test_a_task_that_does_not_outlast_its_function_is_named(definition: Definiti
 def test_a_machine_without_a_timeout_is_named(definition: Definition) -> None:
     del definition["TimeoutSeconds"]
     assert check.findings(definition, read_functions()) == ["the state machine has no TimeoutSeconds"]
+
+
+def test_a_machine_that_ends_while_a_step_would_still_be_retried_is_named(definition: Definition) -> None:
+    """Without MaxDelaySeconds the tenth pause after a throttle would be eleven hours."""
+    for name in check.MOST_VISITS:
+        del definition["States"][name]["Retry"][0]["MaxDelaySeconds"]
+    assert check.findings(definition, read_functions()) == [
+        "the retries of all steps may pause for 354768 seconds: TimeoutSeconds is only 259200"
+    ]
+
+
+def test_pauses_are_counted_as_step_functions_makes_them() -> None:
+    """Three by default, the first of a second, each twice the one before; else as the retrier says."""
+    retries = [{"ErrorEquals": ["A"]}, {"ErrorEquals": ["B"], "MaxAttempts": 3, "MaxDelaySeconds": 5, "BackoffRate": 3}]
+    states = {"Call": {"Type": "Task", "Retry": retries, "Next": "Wait"}, "Wait": {"Type": "Wait", "End": True}}
+    graph = StateGraph.of({"StartAt": "Call", "States": states})
+    assert check.longest_pauses_seconds(graph) == (1 + 2 + 4) + (1 + 3 + 5)
 
 
 def test_a_catch_that_leads_to_a_fail_through_other_states_is_named(definition: Definition) -> None:
@@ -237,7 +255,7 @@ def test_a_loop_without_a_task_has_no_bound(definition: Definition) -> None:
 
 def test_a_history_that_may_grow_too_long_is_refused(definition: Definition) -> None:
     assert any(
-        finding.startswith("an execution may have ") and finding.endswith(" history events: 10000 are the most")
+        finding.startswith("an execution may have ") and finding.endswith(" history events: 15000 are the most")
         for finding in found(definition, lambda states: states["PollCrawler"]["Retry"][0].update(MaxAttempts=99))
     )
 
@@ -293,6 +311,13 @@ def test_the_command_prints_each_finding_and_fails(
         "PollCrawler has TimeoutSeconds 30, not above the 30 of its function poll_crawler",
         "migrate.asl.json is not what the definition renders to: run `make asl`",
     ]
+
+
+def test_the_page_states_the_worst_case(definition: Definition) -> None:
+    page = " ".join((CHECKOUT / "docs" / "design.md").read_text(encoding="utf-8").split())
+    events = check.most_events(StateGraph.of(definition))
+    assert f"worst case of all loops and retries is {events:,}, and the check's bound {check.MOST_EVENTS:,}" in page
+    assert f"more than {check.MOST_EVENTS:,} history events at worst" in page
 
 
 def test_the_command_says_how_long_a_history_may_get(capsys: pytest.CaptureFixture[str]) -> None:

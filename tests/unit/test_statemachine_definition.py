@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from functions.common import errors
 from functions.common.models import Catalogue, Copy, Deletion, Document, Rule, Validation, Verification
 from statemachine import render
-from statemachine.definition import CRASHES_AND_TIMEOUTS, THROTTLES_AND_SERVICE_ERRORS
+from statemachine.definition import CRASHES_AND_TIMEOUTS, SERVICE_ERRORS, THROTTLES
 from statemachine.sdk import Retry, Task
 
 RESULTS: dict[str, type[BaseModel]] = {
@@ -78,7 +78,27 @@ def test_of_our_own_errors_only_throttled_is_retried() -> None:
     for name in RESULTS:
         retried = {error for retry in STATES[name]["Retry"] for error in retry["ErrorEquals"]}
         assert retried & ours == {"Throttled"}
-        assert retried == {*THROTTLES_AND_SERVICE_ERRORS, *CRASHES_AND_TIMEOUTS}
+        assert retried == {*THROTTLES, *SERVICE_ERRORS, *CRASHES_AND_TIMEOUTS}
+
+
+@pytest.mark.parametrize("state", RESULTS)
+def test_only_throttles_are_retried_for_hours(state: str) -> None:
+    """A permission that is missing comes as Lambda.AWSLambdaException, and must not look like work for hours."""
+    longest = {
+        error: sum(
+            min(retry["IntervalSeconds"] * retry["BackoffRate"] ** number, retry.get("MaxDelaySeconds", 10**9))
+            for number in range(retry["MaxAttempts"])
+        )
+        for retry in STATES[state]["Retry"]
+        for error in retry["ErrorEquals"]
+    }
+    assert {error for error, seconds in longest.items() if seconds > 120} == {
+        "Throttled",
+        "Lambda.TooManyRequestsException",
+    }
+    # With full jitter half of it on average: 1.8 hours.
+    assert {longest[error] / 2 for error in THROTTLES} == {6493}
+    assert [retry["JitterStrategy"] for retry in STATES[state]["Retry"]] == ["FULL", "FULL"]
 
 
 def test_no_state_catches_an_error_and_none_is_a_fail_state() -> None:

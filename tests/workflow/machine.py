@@ -44,6 +44,9 @@ REGION = "us-east-1"
 ACCOUNT = "123456789012"
 ROLE_ARN = f"arn:aws:iam::{ACCOUNT}:role/ferry-migrate"
 LONGEST_RUN_SECONDS = 120
+LONGEST_PAUSE_SECONDS = 0.1
+"""Of real time, before a retry: after a throttle the definition's pauses grow to an hour."""
+
 PLENTY_MS = 600_000
 ENTERED = re.compile(r"^\w+StateEntered$")
 EXITED = re.compile(r"^\w+StateExited$")
@@ -59,7 +62,7 @@ class Clock:
     def sleep(self, seconds: float) -> None:
         """Pause before a retry; this is all that a retrier uses of the module `time`."""
         self.pauses.append(seconds)
-        time.sleep(seconds * self.second)
+        time.sleep(min(seconds * self.second, LONGEST_PAUSE_SECONDS))
 
 
 @dataclass(frozen=True)

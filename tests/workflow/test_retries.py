@@ -4,14 +4,18 @@ import inspect
 import threading
 
 import pytest
+from moto.stepfunctions.parser.asl.component.common.retry import jitter_strategy_decl
 
 from functions.common import errors
-from statemachine.definition import CRASHES_AND_TIMEOUTS, THROTTLES_AND_SERVICE_ERRORS
+from statemachine.definition import CRASHES_AND_TIMEOUTS, SERVICE_ERRORS, THROTTLES
 from tests.workflow.conftest import World
 from tests.workflow.interference import refuse
 
-RETRIES_AFTER_THROTTLE = 6
-RETRIES_AFTER_CRASH = 2
+LONGEST_PAUSES_AFTER_THROTTLE = [2, 6, 18, 54, 162, 486, 1458, 3600, 3600, 3600]
+RETRIES_AFTER_THROTTLE = len(LONGEST_PAUSES_AFTER_THROTTLE)
+LONGEST_PAUSES_AFTER_FAILURE = [2, 6, 18, 54]
+RETRIES_AFTER_FAILURE = len(LONGEST_PAUSES_AFTER_FAILURE)
+FAILURES = [*SERVICE_ERRORS, *(error for error in CRASHES_AND_TIMEOUTS if error != "States.Timeout")]
 PERMANENT = sorted(
     name
     for name, value in vars(errors).items()
@@ -19,19 +23,33 @@ PERMANENT = sorted(
 )
 
 
-@pytest.mark.parametrize("error", THROTTLES_AND_SERVICE_ERRORS)
-def test_a_throttle_is_retried_six_times_with_growing_pauses(world: World, error: str) -> None:
+class HighestDraw:
+    """Stands where the interpreter draws its jitter, and draws the longest pause."""
+
+    @staticmethod
+    def uniform(_shortest: float, longest: float) -> float:
+        return longest
+
+
+@pytest.mark.parametrize("error", THROTTLES)
+def test_a_throttle_is_retried_for_hours(world: World, error: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jitter_strategy_decl, "random", HighestDraw)
     world.lambdas.fail("copy_object", [error] * RETRIES_AFTER_THROTTLE)
     ended = world.machine.run(world.upload("a.png", b"a"), "throttled")
     assert ended.status == "SUCCEEDED"
     assert world.calls("copy_object") == 1 + RETRIES_AFTER_THROTTLE
+    assert world.clock.pauses == LONGEST_PAUSES_AFTER_THROTTLE
+
+
+def test_the_pauses_are_drawn_so_that_not_all_come_again_at_once(world: World) -> None:
+    world.lambdas.fail("copy_object", ["Throttled"] * RETRIES_AFTER_THROTTLE)
+    assert world.machine.run(world.upload("a.png", b"a"), "throttled").status == "SUCCEEDED"
     pauses = world.clock.pauses
-    assert len(pauses) == RETRIES_AFTER_THROTTLE
-    assert [pause for number, pause in enumerate(pauses) if pause > min(60, 2**number)] == []
-    assert sum(pauses) > 1, "they grow: full jitter makes six pauses of less than a second each no accident"
+    assert [pause for pause, most in zip(pauses, LONGEST_PAUSES_AFTER_THROTTLE, strict=True) if pause > most] == []
+    assert len(set(pauses)) == RETRIES_AFTER_THROTTLE
 
 
-@pytest.mark.parametrize("error", ["Throttled", "Lambda.TooManyRequestsException"])
+@pytest.mark.parametrize("error", THROTTLES)
 def test_a_throttle_that_does_not_pass_fails_and_a_redrive_goes_on(world: World, error: str) -> None:
     world.lambdas.fail("copy_object", [error] * (1 + RETRIES_AFTER_THROTTLE))
     failed = world.machine.run(world.upload("a.png", b"a"), "throttled")
@@ -57,25 +75,31 @@ def test_s3_asking_to_slow_down_is_a_throttle(world: World) -> None:
     ]
 
 
-@pytest.mark.parametrize("error", [error for error in CRASHES_AND_TIMEOUTS if error != "States.Timeout"])
-def test_a_crash_is_retried_twice(world: World, error: str) -> None:
-    world.lambdas.fail("verify_checksum", [error] * RETRIES_AFTER_CRASH)
+@pytest.mark.parametrize("error", FAILURES)
+def test_a_failure_of_lambda_and_a_crash_are_retried_for_a_minute(
+    world: World, error: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jitter_strategy_decl, "random", HighestDraw)
+    world.lambdas.fail("verify_checksum", [error] * RETRIES_AFTER_FAILURE)
     ended = world.machine.run(world.upload("a.png", b"a"), "crashed")
     assert ended.status == "SUCCEEDED"
-    assert world.calls("verify_checksum") == 1 + RETRIES_AFTER_CRASH
+    assert world.calls("verify_checksum") == 1 + RETRIES_AFTER_FAILURE
+    assert world.clock.pauses == LONGEST_PAUSES_AFTER_FAILURE
 
 
-def test_a_crash_that_happens_again_and_again_fails_and_a_redrive_goes_on(world: World) -> None:
-    world.lambdas.fail("verify_checksum", ["Runtime.ExitError"] * (1 + RETRIES_AFTER_CRASH))
+@pytest.mark.parametrize("error", ["Lambda.AWSLambdaException", "Runtime.ExitError"])
+def test_a_failure_that_happens_again_and_again_fails_and_a_redrive_goes_on(world: World, error: str) -> None:
+    world.lambdas.fail("verify_checksum", [error] * (1 + RETRIES_AFTER_FAILURE))
     failed = world.machine.run(world.upload("a.png", b"a"), "crashed")
-    assert (failed.failed_state, failed.error) == ("VerifyChecksum", "Runtime.ExitError")
+    assert (failed.failed_state, failed.error) == ("VerifyChecksum", error)
     assert world.machine.redrive(failed).status == "SUCCEEDED"
 
 
-def test_throttles_and_crashes_have_their_own_retries(world: World) -> None:
-    world.lambdas.fail("copy_object", ["Runtime.ExitError", "Throttled", "Runtime.ExitError", "Throttled"])
+def test_throttles_and_failures_have_their_own_retries(world: World) -> None:
+    errors = [*["Runtime.ExitError", "Throttled"] * RETRIES_AFTER_FAILURE, "Throttled"]
+    world.lambdas.fail("copy_object", errors)
     assert world.machine.run(world.upload("a.png", b"a"), "both").status == "SUCCEEDED"
-    assert world.calls("copy_object") == 5
+    assert world.calls("copy_object") == 1 + len(errors)
 
 
 @pytest.mark.parametrize("error", PERMANENT)
