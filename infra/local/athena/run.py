@@ -8,6 +8,7 @@ only reads, and writes a result under its own id.
 import re
 import tempfile
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -74,11 +75,11 @@ def _run(execution: Execution, statement: Statement, folder: Path) -> None:
         connection.execute(f"SET allowed_directories = ['{folder}']")
         for setting in _SETTINGS:
             connection.execute(f"SET {setting}")
-        reader = Reader(execution.caller, connection, folder)
-        for scan, table in zip(scans, tables, strict=True):
-            reader.relation(scan, table, catalogue.partitions(table, scan))
-            if execution.completed is not None:
-                return
+        with closing(Reader(execution.caller, connection, folder)) as reader:
+            for scan, table in zip(scans, tables, strict=True):
+                reader.relation(scan, table, catalogue.partitions(table, scan))
+                if execution.completed is not None:
+                    return
         execution.bytes_scanned = reader.bytes_scanned
         execution.planned = time.time() - execution.started
         try:

@@ -28,6 +28,7 @@ from infra.local.athena.errors import QueryFailure
 from infra.local.athena.results import split_s3
 from infra.local.athena.sql import PATH, Scan
 from infra.local.caller import Caller
+from infra.local.object_requests import ObjectRequests
 from infra.local.textfiles import BrokenFile, Dialect, lines, reading
 
 if TYPE_CHECKING:
@@ -326,8 +327,13 @@ class Reader:
         self._caller = caller
         self._connection = connection
         self._folder = folder
+        self._objects = ObjectRequests(caller)
         self._count = 0
         self.bytes_scanned = 0
+
+    def close(self) -> None:
+        """Give the connection back that objects are read over."""
+        self._objects.close()
 
     def relation(self, scan: Scan, table: Table, partitions: list[Partition]) -> None:
         """Make the view `scan.relation`: the table's columns, its partition keys, and `"$path"` if it is asked for."""
@@ -356,12 +362,11 @@ class Reader:
         kept = _kept.take(key, target)
         try:
             if kept is not None:
-                self._caller.s3.head_object(Bucket=stored.bucket, Key=stored.key, IfMatch=stored.etag)
+                self._objects.check(stored.bucket, stored.key, stored.etag)
                 return kept
             fetched = self._folder / "fetched"
-            answer = self._caller.s3.get_object(Bucket=stored.bucket, Key=stored.key, IfMatch=stored.etag)
             with fetched.open("wb") as out:
-                shutil.copyfileobj(answer["Body"], out, CHECK_BYTES)
+                self._objects.fetch(stored.bucket, stored.key, stored.etag, out)
         except ClientError as error:
             raise _s3_failure(error, stored.path) from error
         except (BotoCoreError, OSError) as error:

@@ -1,0 +1,75 @@
+"""Requests for objects without the SDK: the whole object or an error, with the caller's rights."""
+
+import io
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from botocore.exceptions import ClientError
+
+from infra.local.caller import Caller
+from infra.local.object_requests import ObjectRequests
+from tests.infra.local_server import ACCOUNT, REGION, Server, allow
+
+
+@pytest.fixture
+def bucket(server: Server, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", server.endpoint_url)
+    server.client("s3").create_bucket(Bucket="object-requests")
+    return "object-requests"
+
+
+def requests_with(keys: dict[str, str]) -> ObjectRequests:
+    return ObjectRequests(Caller(ACCOUNT, REGION, keys["aws_access_key_id"], keys["aws_secret_access_key"], None, ""))
+
+
+def test_an_object_is_read_by_whoever_may_and_only_as_long_as_it_is_the_same(server: Server, bucket: str) -> None:
+    key = "a b/ü+%//it's~.csv"
+    etag = server.client("s3").put_object(Bucket=bucket, Key=key, Body=b"1,2\n")["ETag"]
+    resource = f"arn:aws:s3:::{bucket}"
+    reader = requests_with(server.user("reads-objects", [allow(["s3:GetObject"], [f"{resource}/*"])]))
+    stranger = requests_with(server.user("reads-no-objects", [allow(["s3:ListBucket"], [resource])]))
+    out = io.BytesIO()
+    reader.fetch(bucket, key, etag, out)
+    reader.fetch(bucket, key, etag, out)
+    assert out.getvalue() == b"1,2\n1,2\n"
+    reader.check(bucket, key, etag)
+    for refused, given in ((stranger, etag), (reader, '"other"')):
+        with pytest.raises(ClientError, match=r"AccessDenied|PreconditionFailed"):
+            refused.fetch(bucket, key, given, out)
+        with pytest.raises(ClientError, match=r"403|412"):
+            refused.check(bucket, key, given)
+    reader.check(bucket, key, etag)
+    reader.close()
+    stranger.close()
+
+
+class CutShort(BaseHTTPRequestHandler):
+    """Promises ten bytes and sends three."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", "10")
+        self.end_headers()
+        self.wfile.write(b"abc")
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def cut_short(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), CutShort) as server:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server.server_port}")
+        threading.Thread(target=server.serve_forever, args=[0.01], daemon=True).start()
+        yield
+        server.shutdown()
+
+
+@pytest.mark.usefixtures("cut_short")
+def test_a_body_that_ends_early_is_an_error() -> None:
+    requests = requests_with({"aws_access_key_id": "test", "aws_secret_access_key": "test"})
+    with pytest.raises(OSError, match="only 3 of 10 bytes arrived"):
+        requests.fetch("bucket", "key", '"etag"', io.BytesIO())
+    requests.close()
