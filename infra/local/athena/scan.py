@@ -10,6 +10,7 @@ several times for the same file; each use asks S3 anew whether the caller may re
 Raises QueryFailure: no such table, access denied, a file that cannot be read.
 """
 
+import atexit
 import json
 import shutil
 import tempfile
@@ -164,6 +165,7 @@ class Kept:
 
 
 _kept_folder = tempfile.TemporaryDirectory(prefix="athena-kept-")
+atexit.register(_kept_folder.cleanup)
 _kept = Kept(Path(_kept_folder.name), KEPT_BYTES)
 
 
