@@ -9,9 +9,10 @@ It runs before anything is installed, so it imports the standard library alone, 
 came out since changes nothing. Installing twice installs nothing the second time.
 
 uv installs: pip needs four times as long. pip puts uv into .venv, from requirements/uv.txt, which holds the hash of
-every platform's wheel. uv reads neither pip's configuration nor, by itself, the system's certificates ("Environment
-variables" and "TLS certificates" in uv's documentation), so it is given both. Where uv does not run, or fails, pip
-installs the same files by the same hashes.
+every platform's wheel, and setuptools, which builds what has no wheel: this checkout, and on macOS awslambdaric. uv
+reads neither pip's configuration nor, by itself, the system's certificates ("Environment variables" and "TLS
+certificates" in uv's documentation), so it is given both. Where uv does not run, or fails, pip installs the same files
+by the same hashes.
 
 `lock` proves what it compiled: each file must resolve, by its own hashes and from wheels alone, on every Python and
 Linux that is promised.
@@ -28,7 +29,7 @@ from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 REQUIREMENTS = CHECKOUT / "requirements"
-NAMES = ("uv", "run", "test", "layer", "tools", "checks")
+NAMES = ("run", "uv", "test", "layer", "tools", "checks")
 """In this order: a file may be held to the versions of one before it (`-c` in the .in files)."""
 
 OLDEST_PYTHON = "3.11"
@@ -61,7 +62,7 @@ def install(arguments: Sequence[str], into: Path | None = None) -> None:
     python = str(into / "bin" / "python") if into else sys.executable
     uv = find_uv()
     if uv:
-        command = [uv, "pip", "install", "--quiet", "--compile-bytecode", *BEST_MATCH]
+        command = [uv, "pip", "install", "--quiet", "--compile-bytecode", "--no-build-isolation", *BEST_MATCH]
         ran = run([*command, "--python", python, *arguments], uv_environment(read_pip_settings(), os.environ))
         if ran.returncode == 0:
             return
@@ -78,7 +79,7 @@ def install_files(files: Sequence[Path], into: Path | None = None) -> None:
 
 
 def install_project() -> None:
-    """Install this checkout itself, as the `ferry` command, with the setuptools that is installed already."""
+    """Install this checkout itself, as the `ferry` command."""
     install(["--no-deps", "--no-build-isolation", "--editable", str(CHECKOUT)])
 
 
