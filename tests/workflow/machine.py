@@ -47,6 +47,9 @@ LONGEST_RUN_SECONDS = 120
 LONGEST_PAUSE_SECONDS = 0.1
 """Of real time, before a retry: after a throttle the definition's pauses grow to an hour."""
 
+RETRIES_AFTER_FAILURE = 4
+"""Of the committed definition, after a failure of Lambda or a crash."""
+
 PLENTY_MS = 600_000
 ENTERED = re.compile(r"^\w+StateEntered$")
 EXITED = re.compile(r"^\w+StateExited$")

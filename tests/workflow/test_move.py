@@ -14,6 +14,7 @@ from statemachine.graph import StateGraph
 from statemachine.render import ASL_FILE
 from tests.workflow.conftest import World
 from tests.workflow.interference import once, refuse
+from tests.workflow.machine import RETRIES_AFTER_FAILURE
 from tests.workflow.test_catalogue import CSV, TO_THE_CATALOGUE, break_crawler
 
 BYTES = bytes(range(256)) * 4
@@ -278,7 +279,7 @@ def meddle_after_every_copy(world: World) -> None:
 
 
 def crash(function: str) -> Callable[[World], None]:
-    return lambda world: world.lambdas.fail(function, ["Sandbox.Timedout"] * 3)
+    return lambda world: world.lambdas.fail(function, ["Sandbox.Timedout"] * (1 + RETRIES_AFTER_FAILURE))
 
 
 def deny(operation: str) -> Callable[[World], None]:

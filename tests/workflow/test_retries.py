@@ -10,11 +10,11 @@ from functions.common import errors
 from statemachine.definition import CRASHES_AND_TIMEOUTS, SERVICE_ERRORS, THROTTLES
 from tests.workflow.conftest import World
 from tests.workflow.interference import refuse
+from tests.workflow.machine import RETRIES_AFTER_FAILURE
 
 LONGEST_PAUSES_AFTER_THROTTLE = [2, 6, 18, 54, 162, 486, 1458, 3600, 3600, 3600]
 RETRIES_AFTER_THROTTLE = len(LONGEST_PAUSES_AFTER_THROTTLE)
 LONGEST_PAUSES_AFTER_FAILURE = [2, 6, 18, 54]
-RETRIES_AFTER_FAILURE = len(LONGEST_PAUSES_AFTER_FAILURE)
 FAILURES = [*SERVICE_ERRORS, *(error for error in CRASHES_AND_TIMEOUTS if error != "States.Timeout")]
 PERMANENT = sorted(
     name

@@ -8,6 +8,7 @@ from functions.common.bounds import QUERY_POLLS
 from functions.common.models import Rule
 from tests.workflow.conftest import World
 from tests.workflow.interference import once
+from tests.workflow.machine import RETRIES_AFTER_FAILURE
 from tests.workflow.test_catalogue import COPIED, CRAWL, CSV, TO_THE_CATALOGUE, VALIDATE, first_visits
 
 
@@ -116,7 +117,7 @@ def test_every_step_whose_answer_was_lost_runs_again_without_harm(world: World, 
 def test_redrive_of_a_step_that_crashed_runs_that_step_again_and_goes_on(
     world: World, function: str, state: str
 ) -> None:
-    world.lambdas.fail(function, ["Sandbox.Timedout"] * 3)
+    world.lambdas.fail(function, ["Sandbox.Timedout"] * (1 + RETRIES_AFTER_FAILURE))
     failed = world.machine.run(world.upload("a.csv", CSV), "crashed")
     assert (failed.failed_state, failed.error) == (state, "Sandbox.Timedout")
     ended = world.machine.redrive(failed)
