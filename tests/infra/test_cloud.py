@@ -1,5 +1,10 @@
-"""The embedded cloud as a process: started once, stopped whole, in any number of folders."""
+"""The embedded cloud as a process: started once, stopped whole, in any number of folders.
 
+A whole cloud is started where what is deployed in it matters. What is about its process has the server alone
+(`undeployed`); what is about files, locks, ports and rules has a stand-in of it that only answers (`stand_in`).
+"""
+
+import io
 import json
 import os
 import signal
@@ -7,6 +12,7 @@ import socket
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -24,8 +30,34 @@ from infra.errors import CloudFailed, CloudRunsOtherwise, DeclarationInvalid, In
 from infra.local import cloud, deploy
 from infra.local.deploy import Clients
 from infra.outputs import Outputs
+from infra.zips import entry
 
 FILES = {"outputs.json", "env", "cloud.json"}
+
+STAND_IN = """
+import argparse, http.server, os, socket, sys, threading
+
+def hold_leash():
+    os.read(0, 1)
+    os._exit(0)
+
+class Answer(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+
+parser = argparse.ArgumentParser()
+parser.add_argument("--socket", type=int)
+parser.add_argument("--leash", action="store_true")
+told = parser.parse_args()
+if told.leash:
+    threading.Thread(target=hold_leash, daemon=True).start()
+server = http.server.HTTPServer(("127.0.0.1", 0), Answer, bind_and_activate=False)
+server.socket = socket.socket(fileno=told.socket)
+server.serve_forever()
+"""
+UNDEPLOYED = "from infra.local import deploy\ndeploy.deploy = lambda plan, outputs: None\n"
+"""For another process: the first lines of its code."""
 
 
 @pytest.fixture
@@ -36,6 +68,31 @@ def folder(tmp_path: Path) -> Iterator[Path]:
     cloud.down(folder)
 
 
+@pytest.fixture
+def undeployed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Clouds with nothing deployed in them, which is most of what a start takes."""
+    monkeypatch.setattr(deploy, "deploy", lambda plan, outputs: None)  # noqa: ARG005 - called by position
+
+
+@pytest.fixture
+def stand_in(
+    undeployed: None,  # noqa: ARG001 - it is in the module
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Clouds whose server says that it is there, and nothing else."""
+    server = tmp_path_factory.mktemp("stand-in") / "server.py"
+    server.write_text(STAND_IN)
+    monkeypatch.setattr(cloud, "SERVER", server)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[cloud.UpResult]:
+    """One for the tests that only look at it, in a folder with a name that needs quoting."""
+    with cloud.running(tmp_path_factory.mktemp("whole") / "it's a $folder" / ".ferry") as up:
+        yield up
+
+
 def wait_until(condition: Callable[[], bool], seconds: float = 10) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
@@ -44,8 +101,24 @@ def wait_until(condition: Callable[[], bool], seconds: float = 10) -> None:
 
 
 def start_function(outputs: Outputs) -> None:
-    """Have one function's process running, as after an upload."""
-    Clients(outputs).lambda_.invoke(FunctionName="ferry-poll-crawler", Payload=b"{}")
+    """Have one function's process running, in a cloud where nothing is deployed."""
+    code = io.BytesIO()
+    with zipfile.ZipFile(code, "w") as target:
+        target.writestr(entry("bootstrap", executable=True), "#!/bin/sh\nexec sleep 60\n")
+    clients = Clients(outputs)
+    lambda_ = clients.lambda_
+    role = clients.iam.create_role(RoleName="sleeper", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
+    lambda_.create_function(
+        FunctionName="sleeper",
+        Runtime="provided.al2023",
+        Handler="none",
+        Role=role,
+        Code={"ZipFile": code.getvalue()},
+    )
+    lambda_.get_waiter("function_active_v2").wait(
+        FunctionName="sleeper", WaiterConfig={"Delay": 0, "MaxAttempts": 10_000}
+    )
+    lambda_.invoke(FunctionName="sleeper", InvocationType="Event")
 
 
 def is_free(port: int) -> bool:
@@ -64,7 +137,7 @@ def test_up_leaves_a_cloud_that_answers_and_down_leaves_nothing(folder: Path) ->
     record = json.loads((folder / "cloud.json").read_text())
     assert record["port"] == port_of(up)
     assert record["pid"] in [process.pid for process in cloud.find_processes(folder)]
-    start_function(up.outputs)
+    Clients(up.outputs).lambda_.invoke(FunctionName="ferry-poll-crawler", Payload=b"{}")
     wait_until(lambda: len(cloud.find_processes(folder)) >= 2)
 
     assert cloud.down(folder)
@@ -138,6 +211,7 @@ def test_up_does_not_write_over_an_env_of_somebody_else(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["env"]
 
 
+@pytest.mark.usefixtures("stand_in")
 def test_a_cloud_beside_other_files_leaves_them_and_their_processes(tmp_path: Path) -> None:
     for name in ("tmp", "lock"):
         (tmp_path / name).mkdir()
@@ -172,6 +246,7 @@ def test_a_server_that_began_to_start_is_found_even_when_its_folder_is_gone(fold
     assert server.returncode == -signal.SIGTERM
 
 
+@pytest.mark.usefixtures("stand_in")
 def test_a_second_up_finds_the_first(folder: Path) -> None:
     first = cloud.up(folder)
     second = cloud.up(folder, port=port_of(first))
@@ -180,6 +255,7 @@ def test_a_second_up_finds_the_first(folder: Path) -> None:
     assert cloud.up(folder).ran_already
 
 
+@pytest.mark.usefixtures("stand_in")
 def test_a_second_up_with_another_port_says_so_and_changes_nothing(folder: Path) -> None:
     first = cloud.up(folder)
     with pytest.raises(CloudRunsOtherwise, match=rf"{first.endpoint_url}, and PORT=1 is asked for"):
@@ -187,6 +263,7 @@ def test_a_second_up_with_another_port_says_so_and_changes_nothing(folder: Path)
     assert cloud.up(folder).outputs == first.outputs
 
 
+@pytest.mark.usefixtures("stand_in")
 def test_two_ups_at_once_start_one_cloud(folder: Path) -> None:
     with ThreadPoolExecutor(2) as pool:
         ups = list(pool.map(cloud.up, [folder, folder]))
@@ -194,27 +271,29 @@ def test_two_ups_at_once_start_one_cloud(folder: Path) -> None:
     assert ups[0].outputs == ups[1].outputs
 
 
-def test_clouds_in_two_folders_do_not_meet(folder: Path, tmp_path: Path) -> None:
-    with cloud.running(tmp_path / "other") as other:
-        one = cloud.up(folder)
-        source = one.outputs.source_bucket
-        Clients(one.outputs).source_s3.put_object(Bucket=source, Key="only-here", Body=b"")
-        assert Clients(other.outputs).source_s3.list_objects_v2(Bucket=source)["KeyCount"] == 0
-        cloud.down(folder)
-        assert Clients(other.outputs).source_s3.list_objects_v2(Bucket=source)["KeyCount"] == 0
+@pytest.mark.usefixtures("undeployed")
+def test_clouds_in_two_folders_do_not_meet(folder: Path, whole: cloud.UpResult) -> None:
+    bucket = "only-here"
+    Clients(cloud.up(folder).outputs).s3.create_bucket(Bucket=bucket)
+    other = Clients(whole.outputs).s3
+    before = [each["Name"] for each in other.list_buckets()["Buckets"]]
+    assert whole.outputs.source_bucket in before
+    assert bucket not in before
+    cloud.down(folder)
+    assert [each["Name"] for each in other.list_buckets()["Buckets"]] == before
 
 
+@pytest.mark.usefixtures("stand_in")
 def test_the_asked_for_port_is_used_also_right_after_a_down(folder: Path) -> None:
     port = port_of(cloud.up(folder))
     cloud.down(folder)
     assert port_of(cloud.up(folder, port)) == port
 
 
-def test_only_the_loopback_address_is_bound(folder: Path) -> None:
-    cloud.up(folder)
+def test_only_the_loopback_address_is_bound(whole: cloud.UpResult) -> None:
     listening = [
         connection.laddr.ip
-        for process in cloud.find_processes(folder)
+        for process in cloud.find_processes(whole.folder)
         for connection in process.net_connections()
         if connection.status == psutil.CONN_LISTEN
     ]
@@ -241,6 +320,7 @@ def test_what_is_no_port_is_refused(port: int, folder: Path) -> None:
 BY_RULES = Rules(file="m.yaml", default=Rule(mode="move"), rules=(KeyRule(rule=Rule(decided_by="m.yaml:3")),))
 
 
+@pytest.mark.usefixtures("stand_in")
 def test_a_second_up_with_other_rules_says_so_and_changes_nothing(folder: Path) -> None:
     up = cloud.up(folder, rules=BY_RULES)
     one_line_later = BY_RULES.model_copy(update={"rules": (KeyRule(rule=Rule(decided_by="m.yaml:4")),)})
@@ -298,6 +378,7 @@ def test_an_unusable_folder_is_one_line(tmp_path: Path) -> None:
         cloud.up(tmp_path / "file" / ".ferry")
 
 
+@pytest.mark.usefixtures("undeployed")
 def test_down_finds_the_functions_of_a_killed_server(folder: Path) -> None:
     up = cloud.up(folder)
     start_function(up.outputs)
@@ -307,15 +388,17 @@ def test_down_finds_the_functions_of_a_killed_server(folder: Path) -> None:
     assert cloud.find_processes(folder) == []
 
 
+@pytest.mark.usefixtures("undeployed")
 def test_a_killed_server_leaves_no_cloud_that_counts_as_running(folder: Path) -> None:
     cloud.up(folder)
     os.kill(json.loads((folder / "cloud.json").read_text())["pid"], signal.SIGKILL)
     wait_until(lambda: cloud.find_processes(folder) == [])
     second = cloud.up(folder)
     assert not second.ran_already
-    assert Clients(second.outputs).s3.list_buckets()["Buckets"]
+    assert Clients(second.outputs).s3.list_buckets()["Buckets"] == []
 
 
+@pytest.mark.usefixtures("stand_in")
 def test_half_a_cloud_is_started_anew(folder: Path) -> None:
     first = cloud.up(folder)
     before = {process.pid for process in cloud.find_processes(folder)}
@@ -326,6 +409,7 @@ def test_half_a_cloud_is_started_anew(folder: Path) -> None:
     assert first.folder == second.folder
 
 
+@pytest.mark.usefixtures("stand_in")
 def test_a_hung_server_is_killed(folder: Path) -> None:
     cloud.up(folder)
     os.kill(json.loads((folder / "cloud.json").read_text())["pid"], signal.SIGSTOP)
@@ -333,6 +417,7 @@ def test_a_hung_server_is_killed(folder: Path) -> None:
     assert cloud.find_processes(folder) == []
 
 
+@pytest.mark.usefixtures("undeployed")
 def test_sigterm_to_the_server_takes_its_functions_along(folder: Path) -> None:
     up = cloud.up(folder)
     start_function(up.outputs)
@@ -341,12 +426,14 @@ def test_sigterm_to_the_server_takes_its_functions_along(folder: Path) -> None:
     wait_until(lambda: cloud.find_processes(folder) == [])
 
 
+@pytest.mark.usefixtures("stand_in")
 def test_running_stops_the_cloud_when_its_block_fails(folder: Path) -> None:
     with pytest.raises(KeyboardInterrupt), cloud.running(folder):
         raise KeyboardInterrupt
     assert cloud.find_processes(folder) == []
 
 
+@pytest.mark.usefixtures("stand_in")
 def test_running_does_not_touch_a_cloud_that_ran_before(folder: Path) -> None:
     up = cloud.up(folder)
     with pytest.raises(CloudRunsOtherwise, match="A cloud runs already in"), cloud.running(folder):
@@ -356,7 +443,7 @@ def test_running_does_not_touch_a_cloud_that_ran_before(folder: Path) -> None:
 
 def test_a_cloud_on_a_leash_ends_when_its_holder_is_killed(folder: Path) -> None:
     code = (
-        "import sys, time\nfrom pathlib import Path\nfrom infra.local import cloud\n"
+        f"{UNDEPLOYED}import sys, time\nfrom pathlib import Path\nfrom infra.local import cloud\n"
         "with cloud.running(Path(sys.argv[1])):\n    print('up', flush=True)\n    time.sleep(60)\n"
     )
     with subprocess.Popen([sys.executable, "-c", code, folder], stdout=subprocess.PIPE) as holder:
@@ -369,7 +456,10 @@ def test_a_cloud_on_a_leash_ends_when_its_holder_is_killed(folder: Path) -> None
 
 
 def test_up_gives_its_streams_back(folder: Path) -> None:
-    code = "import sys\nfrom pathlib import Path\nfrom infra.local import cloud\ncloud.up(Path(sys.argv[1]))\n"
+    code = (
+        f"{UNDEPLOYED}import sys\nfrom pathlib import Path\n"
+        "from infra.local import cloud\ncloud.up(Path(sys.argv[1]))\n"
+    )
     # Would a process of the cloud hold one of the pipes, this would wait for its end.
     ended = subprocess.run([sys.executable, "-c", code, folder], input=b"", capture_output=True, timeout=20, check=True)
     assert (ended.stdout, ended.stderr) == (b"", b"")
@@ -381,8 +471,7 @@ def test_up_gives_its_streams_back(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("shell", ["sh", "bash"])
-def test_the_environment_file_works_from_any_directory(shell: str, folder: Path, tmp_path: Path) -> None:
-    up = cloud.up(folder)
+def test_the_environment_file_works_from_any_directory(shell: str, whole: cloud.UpResult, tmp_path: Path) -> None:
     script = (
         '. "$1" && command -v python && env && '
         'python -c \'import boto3; print(boto3.client("s3").list_buckets()["Buckets"][0]["Name"])\''
@@ -397,7 +486,7 @@ def test_the_environment_file_works_from_any_directory(shell: str, folder: Path,
         "http_proxy": "http://127.0.0.1:9",
     }
     said = subprocess.run(
-        [shell, "-euc", script, shell, folder / "env"],
+        [shell, "-euc", script, shell, whole.folder / "env"],
         cwd=tmp_path,
         env=foreign,
         capture_output=True,
@@ -408,7 +497,7 @@ def test_the_environment_file_works_from_any_directory(shell: str, folder: Path,
     lines = said.stdout.splitlines()
     assert lines[0] == str(cloud.PYTHON)
     assert {
-        f"AWS_ENDPOINT_URL={up.endpoint_url}",
+        f"AWS_ENDPOINT_URL={whole.endpoint_url}",
         "AWS_ACCESS_KEY_ID=test",
         "AWS_SECRET_ACCESS_KEY=test",
         "AWS_DEFAULT_REGION=us-west-2",
@@ -427,17 +516,16 @@ def test_up_does_not_care_for_the_operators_own_configuration(
     assert not cloud.up(folder).ran_already
 
 
-def test_large_and_odd_objects_go_in_and_come_out(folder: Path, tmp_path: Path) -> None:
-    up = cloud.up(folder)
+def test_large_and_odd_objects_go_in_and_come_out(whole: cloud.UpResult, tmp_path: Path) -> None:
     content = os.urandom(20 * 1024 * 1024)
     (tmp_path / "large").write_bytes(content)
     client = boto3.client(
         "s3",
-        endpoint_url=up.endpoint_url,
+        endpoint_url=whole.endpoint_url,
         aws_access_key_id=deploy.ACCESS_KEY_ID,
         aws_secret_access_key=deploy.SECRET_ACCESS_KEY,
-        region_name=up.outputs.source_region,
+        region_name=whole.outputs.source_region,
     )
-    client.upload_file(str(tmp_path / "large"), up.outputs.source_bucket, "large and/ödd+%41")
-    got = client.get_object(Bucket=up.outputs.source_bucket, Key="large and/ödd+%41")["Body"].read()
+    client.upload_file(str(tmp_path / "large"), whole.outputs.source_bucket, "large and/ödd+%41")
+    got = client.get_object(Bucket=whole.outputs.source_bucket, Key="large and/ödd+%41")["Body"].read()
     assert got == content
