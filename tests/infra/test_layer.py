@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from infra import build, functions, layer
+from infra import build, functions, layer, zips
 from infra.errors import BuildFailed
 
 MB = 1024**2
@@ -114,41 +114,75 @@ def test_stale_zips_and_wheels_are_removed(tmp_path: Path, wheels: Path) -> None
     assert {path.name for path in built} == {"layer.zip", *(f"{key}.zip" for key in functions.load())}
 
 
+@pytest.fixture
+def few_wheels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Two small wheels that are pinned, where no network is: what is done with them is done with those of 35 MB."""
+    folder = tmp_path / "elsewhere"
+    folder.mkdir()
+    lines = []
+    for name in ("large", "small"):
+        wheel = folder / f"{name}-1.0-py3-none-any.whl"
+        record = f"{name}-1.0.dist-info"
+        content = {
+            f"{name}.py": b"",
+            f"{record}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n".encode(),
+            f"{record}/WHEEL": b"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+            f"{record}/RECORD": b"",
+        }
+        wheel.write_bytes(zips.pack(content))
+        lines.append(f"{name}==1.0 \\\n    --hash=sha256:{hashlib.sha256(wheel.read_bytes()).hexdigest()}\n")
+    requirements = tmp_path / "layer.txt"
+    requirements.write_text("".join(lines))
+    monkeypatch.setattr(layer, "REQUIREMENTS", requirements)
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(folder))
+    return folder
+
+
 def cut(folder: Path) -> None:
-    wheel = next(folder.glob("botocore-*"))
+    wheel = next(folder.glob("large-*"))
     wheel.write_bytes(wheel.read_bytes()[:-1])
 
 
 def swap(folder: Path) -> None:
-    shutil.copy(next(folder.glob("six-*")), next(folder.glob("botocore-*")))
+    shutil.copy(next(folder.glob("small-*")), next(folder.glob("large-*")))
 
 
 def add(folder: Path) -> None:
-    shutil.copy(next(folder.glob("six-*")), folder / "six-1.0-py3-none-any.whl")
+    shutil.copy(next(folder.glob("small-*")), folder / "small-0.9-py3-none-any.whl")
 
 
 @pytest.mark.parametrize(
     "spoil",
-    [lambda folder: next(folder.glob("botocore-*")).unlink(), cut, swap, add],
+    [lambda folder: next(folder.glob("large-*")).unlink(), cut, swap, add],
     ids=["gone", "cut", "swap", "add"],
 )
 def test_wheels_that_are_not_the_pinned_ones_are_downloaded_anew(
-    tmp_path: Path, wheels: Path, monkeypatch: pytest.MonkeyPatch, spoil: Callable[[Path], None]
+    tmp_path: Path, few_wheels: Path, spoil: Callable[[Path], None]
 ) -> None:
-    folder = tmp_path / wheels.name
-    shutil.copytree(wheels, folder)
+    distribution = tmp_path / "dist"
+    folder = layer.folder_of_wheels(distribution)
+    shutil.copytree(few_wheels, folder)
     spoil(folder)
-    monkeypatch.setenv("PIP_NO_INDEX", "1")
-    with pytest.raises(BuildFailed, match="cannot be downloaded"):
-        build.build(tmp_path)
-    assert not list(tmp_path.glob("*.zip"))
-    # From there pip takes them without a network.
-    monkeypatch.setenv("PIP_FIND_LINKS", str(wheels))
-    assert layer.fetch_wheels(tmp_path) == folder
-    assert {file.name: file.stat().st_size for file in folder.iterdir()} == {
-        file.name: file.stat().st_size for file in wheels.iterdir()
+    assert layer.fetch_wheels(distribution) == folder
+    assert {file.name: file.read_bytes() for file in folder.iterdir()} == {
+        file.name: file.read_bytes() for file in few_wheels.iterdir()
     }
-    assert list(tmp_path.iterdir()) == [folder]
+    assert list(distribution.iterdir()) == [folder]
+
+
+def test_wheels_that_are_whole_are_not_downloaded_and_others_build_nothing(
+    tmp_path: Path, few_wheels: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PIP_FIND_LINKS", "")
+    distribution = tmp_path / "dist"
+    folder = layer.folder_of_wheels(distribution)
+    shutil.copytree(few_wheels, folder)
+    assert layer.fetch_wheels(distribution) == folder
+    cut(folder)
+    with pytest.raises(BuildFailed, match="cannot be downloaded"):
+        build.build(distribution)
+    assert not list(distribution.glob("*.zip"))
 
 
 def test_a_download_that_fails_is_told_in_one_line_and_leaves_nothing(
