@@ -67,8 +67,8 @@ if [ -e "$folder/$command.wait" ]; then
   trap 'interrupts=$((interrupts + 1))' INT
   : > "$folder/waiting"
   while [ $interrupts = 0 ]; do sleep 0.01; done
-  # A second one would come at once.
-  sleep 0.2
+  # A second one comes before the test says that all was heard.
+  while [ ! -e "$folder/heard" ]; do sleep 0.01; done
   printf $interrupts > "$folder/interrupts"
 fi
 [ ! -e "$folder/$command.err" ] || cat "$folder/$command.err" >&2
@@ -714,15 +714,19 @@ def test_what_stops_us_goes_to_terraform_once_which_ends_what_it_began(
         for each in sent:
             # Sent to the process, this thread might take it, and the main one would read on.
             signal.pthread_kill(main, each)
+        # Python handles what is pending by number: after this one nothing that was sent is left to be passed on.
+        signal.pthread_kill(main, signal.SIGWINCH)
 
     main = threading.get_ident()
     # A shell that starts the tests in the background has them ignore it.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGWINCH, lambda *_: (world.folder / "heard").touch())
     try:
         threading.Thread(target=stop, daemon=True).start()
         code, _, errors = world.run("deploy", "--yes")
     finally:
         signal.signal(signal.SIGINT, before)
+        signal.signal(signal.SIGWINCH, signal.SIG_DFL)
     assert code == 130
     assert errors == ["terraform apply was stopped; what it had done is in Terraform's state. Run it again to go on."]
     assert (world.folder / "interrupts").read_text() == "1"
