@@ -1,16 +1,35 @@
 """What is taken away before and after these tests: all that is theirs, and nothing that only looks like it."""
 
 import json
+import textwrap
 from typing import Any
 
 import pytest
 
+from infra.local import cloud
 from tests.e2e.cleaning import clean, is_own_letter
-from tests.e2e.deployed import OWN, OWN_QUEUES, Deployed, new_folder, wait_for
+from tests.e2e.deployed import OWN, OWN_QUEUES, Deployed, in_front, new_folder, wait_for
 
 pytestmark = pytest.mark.own_cloud("puts objects beside those of these tests")
 
 CSV = b"ship,berth\nAurora,1\n"
+
+ENDLESS = textwrap.dedent(
+    '''
+    """PollCrawler, to which every crawl still runs until there is a file."""
+
+    import os
+    from pathlib import Path
+
+    from functions import honest_poll_crawler
+
+
+    def handler(event, context):
+        if (Path(os.environ["TMPDIR"]) / "go-on").exists():
+            return honest_poll_crawler.handler(event, context)
+        return event["document"]["catalogue"]
+    '''
+)
 
 
 @pytest.fixture(scope="module")
@@ -72,18 +91,20 @@ def test_all_of_theirs_goes_and_all_else_stays(deployment: Deployed) -> None:
     for url in listeners.values():
         arn = queues.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
         deployment.sns.subscribe(TopicArn=outputs.uploads_topic_arn, Protocol="sqs", Endpoint=arn)
-    # These still run when all is cleaned.
     running = [f"{new_folder()}/running.csv", f"x_{new_folder()}/running.csv"]
-    for key in running:
-        deployment.put(key, CSV)
-        wait_for(lambda key=key: deployment.execution_names(key), f"an execution of {key}")  # type: ignore[misc]
     buckets = (outputs.source_bucket, outputs.target_bucket)
-    before = {bucket: all_versions(deployment, bucket) for bucket in buckets}
-    assert {key for key, _ in before[outputs.source_bucket]} == {*own, *foreign, *running}
+    # These still run when all is cleaned, however long that takes.
+    with deployment.code_replaced(f"{outputs.name}-poll-crawler", in_front("poll_crawler", ENDLESS)):
+        for key in running:
+            deployment.put(key, CSV)
+            wait_for(lambda key=key: deployment.versions(key), f"the copy of {key}")  # type: ignore[misc]
+        before = {bucket: all_versions(deployment, bucket) for bucket in buckets}
+        assert {key for key, _ in before[outputs.source_bucket]} == {*own, *foreign, *running}
 
-    found = clean(deployment)
+        found = clean(deployment)
 
-    stopped, went_on = (deployment.one_run(key) for key in running)
+        (deployment.outputs_file.parent / cloud.TEMPORARY / "go-on").touch()
+        stopped, went_on = (deployment.one_run(key) for key in running)
     assert (stopped.status, stopped.error) == ("ABORTED", "CleanedUp")
     assert went_on.status == "SUCCEEDED"
     assert f"execution of {running[0]}" in found

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from tests.e2e.deployed import MODES, Deployed, Run, in_mode
+from tests.e2e.deployed import MODES, Deployed, Run, in_front, in_mode
 
 pytestmark = pytest.mark.own_cloud("takes permissions and code away, and replays all that failed")
 
@@ -126,19 +126,6 @@ def added(name: str, content: str) -> Callable[[bytes], bytes]:
     return change
 
 
-def corrupting(original: bytes) -> bytes:
-    """Put the corrupting handler in front of the honest one."""
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(io.BytesIO(original)) as source, zipfile.ZipFile(buffer, "w") as target:
-        for entry in source.infolist():
-            content = source.read(entry)
-            if entry.filename == "functions/copy_object.py":
-                entry.filename = "functions/honest_copy_object.py"
-            target.writestr(entry, content)
-        target.writestr("functions/copy_object.py", CORRUPTING)
-    return buffer.getvalue()
-
-
 def test_a_check_that_finds_offending_rows(deployment: Deployed, folder: str) -> None:
     function = f"{deployment.outputs.name}-run-validation-query"
     with deployment.code_replaced(function, added("functions/checks/no_missing_berth.sql", CHECK)):
@@ -181,7 +168,7 @@ def test_a_crawler_that_fails(deployment: Deployed, folder: str) -> None:
 
 
 def test_every_copy_is_corrupted(deployment: Deployed, folder: str) -> None:
-    with deployment.code_replaced(f"{deployment.outputs.name}-copy-object", corrupting):
+    with deployment.code_replaced(f"{deployment.outputs.name}-copy-object", in_front("copy_object", CORRUPTING)):
         failures = failed(deployment, put(deployment, folder), "ChecksumMismatchPersists")
     for failure in failures:
         assert failure.cause.startswith(f"3 copies of s3://{deployment.outputs.source_bucket}/{failure.key} in ")

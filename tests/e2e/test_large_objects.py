@@ -8,11 +8,9 @@ the process.
 import json
 import os
 import textwrap
-import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import partial
-from io import BytesIO
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,7 +20,7 @@ from boto3.s3.transfer import TransferConfig
 
 from infra import migration
 from infra.local import cloud
-from tests.e2e.deployed import MOVED, PATIENCE_SECONDS, Deployed, Run, in_mode, wait_for
+from tests.e2e.deployed import MOVED, PATIENCE_SECONDS, Deployed, Run, in_front, in_mode, wait_for
 
 pytestmark = pytest.mark.own_cloud("kills processes")
 
@@ -79,19 +77,6 @@ HOLDING = textwrap.dedent(
         return honest_copy_object.handler(event, context)
     '''
 )
-
-
-def holding(original: bytes) -> bytes:
-    """Put the holding handler in front of the honest one."""
-    buffer = BytesIO()
-    with zipfile.ZipFile(BytesIO(original)) as source, zipfile.ZipFile(buffer, "w") as target:
-        for entry in source.infolist():
-            content = source.read(entry)
-            if entry.filename == "functions/copy_object.py":
-                entry.filename = "functions/honest_copy_object.py"
-            target.writestr(entry, content)
-        target.writestr("functions/copy_object.py", HOLDING)
-    return buffer.getvalue()
 
 
 class Moving:
@@ -163,7 +148,7 @@ def moving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Moving]:
     rules.write_text(MIGRATION)
     with cloud.running(folder / ".ferry", rules=migration.load(rules).rules):
         found = Moving(Deployed(folder / ".ferry" / "outputs.json"))
-        with found.deployed.code_replaced(found.function, holding):
+        with found.deployed.code_replaced(found.function, in_front("copy_object", HOLDING)):
             yield found
 
 
