@@ -9,7 +9,7 @@ import importlib.resources
 import json
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -28,6 +28,9 @@ rules:
   - prefix: /{MOVED}
     mode: move
 """
+
+CRAWL_SECONDS = 0.5
+"""How long a crawl lasts at least, where it is not the point: shorter than the workflow's first look at it."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -81,11 +84,27 @@ def broken_deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Depl
         yield deployed
 
 
+@pytest.fixture(scope="module")
+def unhurried_deployment(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Deployed]:
+    """The deployment that was given, or a cloud whose crawls take as long as everybody's."""
+    if GIVEN:
+        yield request.getfixturevalue("deployment")
+        return
+    with _own_cloud(tmp_path_factory.mktemp("unhurried"), crawl_seconds=None) as deployed:
+        yield deployed
+
+
 @contextmanager
-def _own_cloud(folder: Path) -> Iterator[Deployed]:
+def _own_cloud(folder: Path, crawl_seconds: float | None = CRAWL_SECONDS) -> Iterator[Deployed]:
     rules = folder / "migration.yaml"
     rules.write_text(MIGRATION)
-    with cloud.running(folder / ".ferry", rules=migration.load(rules).rules):
+    with ExitStack() as running:
+        with pytest.MonkeyPatch.context() as patch:
+            if crawl_seconds is not None:
+                patch.setitem(cloud.SETTINGS, "FERRY_CRAWL_SECONDS", str(crawl_seconds))
+            running.enter_context(cloud.running(folder / ".ferry", rules=migration.load(rules).rules))
         yield Deployed(folder / ".ferry" / "outputs.json")
 
 

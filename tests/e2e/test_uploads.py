@@ -10,7 +10,6 @@ import pytest
 from tests.e2e.deployed import Deployed, Run, in_mode, on_aws, wait_for
 
 MEGABYTE = 1024 * 1024
-GIGABYTE = 1024 * MEGABYTE
 HEADERS = {
     "ContentType": "application/x-manifest",
     "CacheControl": "max-age=60",
@@ -145,20 +144,6 @@ def test_source_gone_before_the_copy(deployment: Deployed, folder: str) -> None:
     assert (run.status, run.error) == ("FAILED", "SourceMissing")
     assert run.cause.startswith(f"s3://{bucket}/{key} is gone")
     assert deployment.versions(key) == []
-
-
-def test_a_hundred_files_at_once_share_a_few_crawls_and_little_memory(deployment: Deployed, folder: str) -> None:
-    keys = [f"{folder}/{number:03}.csv" for number in range(100)]
-    before = deployment.crawls()
-    for number, key in enumerate(keys):
-        deployment.put(key, f"ship,berth\nAurora,{number}\nBorealis,{number}\n".encode())
-    held_bytes: list[int] = []
-    runs = deployment.runs(keys, meanwhile=lambda: held_bytes.append(deployment.memory_bytes()))
-    assert [(run.status, run.cause) for run in runs] == [("SUCCEEDED", "")] * len(keys)
-    assert {run.document["validation"]["rows"] for run in runs} == {2}
-    assert 1 <= len(deployment.crawls() - before) <= 10
-    if deployment.embedded:
-        assert 0 < max(held_bytes) < 2 * GIGABYTE
 
 
 def test_a_running_upload_is_seen_by_ferry_show(deployment: Deployed, folder: str) -> None:
