@@ -19,6 +19,7 @@ given = $(if $(filter command line,$(origin $1)),$(value $1))
 export FERRY_FILE = $(call given,FILE)
 export FERRY_KEY = $(call given,KEY)
 export FERRY_PORT = $(call given,PORT)
+export FERRY_PART = $(call given,PART)
 export FERRY_RULES = $(call given,RULES)
 export FERRY_E2E_OUTPUTS = $(call given,OUTPUTS)
 export FERRY_UPLOADS = $(call given,N)
@@ -72,9 +73,8 @@ e2e: $(TESTS) ## Run the end-to-end tests here, or against a deployment on AWS: 
 	@if test -n "$$FERRY_E2E_OUTPUTS"; then FERRY_TEST_OUTPUTS="$$FERRY_E2E_OUTPUTS" $(BIN)/python -m pytest -n 0 tests/e2e; \
 	else $(BIN)/python -m pytest -n 2 --dist loadfile tests/e2e; fi
 
-soak: $(TESTS) ## Move a 6 GB object, and try 5,000 random cases and every order with faults: an hour or two
-	@FERRY_SOAK=1 $(BIN)/python -m pytest -n 0 tests/e2e/test_large_objects.py
-	@FERRY_SOAK=1 FERRY_CASES=$${FERRY_CASES:-5000} $(BIN)/python -m pytest -n 2 --dist loadfile tests/model tests/properties
+soak: $(TESTS) ## Move a 6 GB object, try 5,000 random cases and every order with faults, or a part: make soak [PART=n]
+	@$(BIN)/python -m tests.soak $${FERRY_PART:+"$$FERRY_PART"}
 
 load: $(READY) ## Upload many files at once to a cloud of its own, and print the figures: make load [N=1000]
 	@$(BIN)/python -m tests.load.run $${FERRY_UPLOADS:+"$$FERRY_UPLOADS"}

@@ -1,4 +1,4 @@
-"""The GitHub Actions workflow: pinned actions, no rights but to read, and nothing run but make and Terraform."""
+"""The GitHub Actions workflows: pinned actions, no rights but to read, and nothing run but make and Terraform."""
 
 import re
 from pathlib import Path
@@ -6,6 +6,9 @@ from typing import Any
 
 import pytest
 import yaml
+
+from tests.soak import PARTS
+from tests.soak import main as soak
 
 CHECKOUT = Path(__file__).parents[2]
 WORKFLOWS = sorted((CHECKOUT / ".github" / "workflows").glob("*.yml"))
@@ -34,12 +37,12 @@ def steps(workflow: Any) -> list[Any]:
 
 
 def test_there_is_a_workflow() -> None:
-    assert [each.name for each in WORKFLOWS] == ["ci.yml"]
+    assert [each.name for each in WORKFLOWS] == ["ci.yml", "soak.yml"]
 
 
 def test_every_action_is_pinned_to_a_commit_with_its_version_beside_it(file: Path) -> None:
     used = [line.strip(" -") for line in file.read_text(encoding="utf-8").splitlines() if "uses:" in line]
-    assert len(used) >= 3
+    assert len(used) >= 2
     assert [line for line in used if not PINNED.match(line)] == []
 
 
@@ -65,8 +68,25 @@ def test_only_targets_of_the_makefile_and_terraform_are_run(workflow: Any) -> No
     matches = [RUN.fullmatch(command) for command in run]
     assert [command for command, match in zip(run, matches, strict=True) if not match] == []
     targets = {match["target"] for match in matches if match and match["target"]}
-    assert {"check", "test"} <= targets <= set(phony.split())
-    assert "terraform -chdir=infra/aws validate" in run
+    assert targets <= set(phony.split())
+
+
+def test_what_a_change_has_to_pass_is_run() -> None:
+    workflow = yaml.safe_load((CHECKOUT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8"))
+    run = [step["run"] for step in steps(workflow) if "run" in step]
+    assert {"make check", "make test", "terraform -chdir=infra/aws validate"} <= set(run)
+
+
+def test_every_part_of_the_soak_is_run_each_night() -> None:
+    workflow = yaml.safe_load((CHECKOUT / ".github" / "workflows" / "soak.yml").read_text(encoding="utf-8"))
+    assert [step["run"] for step in steps(workflow) if "run" in step] == ["make soak"]
+    assert workflow["jobs"]["soak"]["env"] == {"FERRY_SOAK_PART": "${{ matrix.part }}"}
+    assert workflow["jobs"]["soak"]["strategy"]["matrix"]["part"] == list(range(1, len(PARTS) + 1))
+
+
+def test_a_part_of_the_soak_that_there_is_not_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert soak(["99"]) == 2
+    assert capsys.readouterr().err == f"PART=99: there are the parts 1 to {len(PARTS)}\n"
 
 
 def test_no_step_interprets_what_a_pull_request_is_called(workflow: Any) -> None:
@@ -74,9 +94,11 @@ def test_no_step_interprets_what_a_pull_request_is_called(workflow: Any) -> None
     assert [step["run"] for step in steps(workflow) if "${{" in step.get("run", "")] == []
 
 
-def test_every_job_has_terraform_before_it_runs_anything(workflow: Any) -> None:
+def test_every_job_that_runs_its_tests_has_terraform_before_it_runs_anything(workflow: Any) -> None:
     """Else the tests of the Terraform skip, since the runners of this image have none."""
     for job in workflow["jobs"].values():
+        if [step["run"] for step in job["steps"] if "run" in step] == ["make soak"]:
+            continue
         first = next(number for number, step in enumerate(job["steps"]) if "run" in step)
         set_up = [step for step in job["steps"][:first] if step["uses"].startswith("hashicorp/setup-terraform@")]
         assert [step["with"] for step in set_up] == [TERRAFORM]

@@ -1,8 +1,9 @@
-"""The handlers' clients, answered by the model."""
+"""The handlers' clients, answered by the model; and the share of the tests that a part of `make soak` runs."""
 
 import logging
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import boto3
 import pytest
@@ -11,6 +12,17 @@ from functions.common import clients
 from functions.copying import multipart
 from tests.model.explorer import TARGET, TARGET_REGION
 from tests.model.player import Player
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Of these tests leave every so many-th, where FERRY_SHARE=1/4 or the like says so."""
+    if "FERRY_SHARE" not in os.environ:
+        return
+    share, shares = map(int, os.environ["FERRY_SHARE"].split("/"))
+    own = [item for item in items if item.path.parent == Path(__file__).parent]
+    others = {item for number, item in enumerate(own, 1) if number % shares != share % shares}
+    config.hook.pytest_deselected(items=list(others))
+    items[:] = [item for item in items if item not in others]
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,7 @@ from infra.outputs import Outputs
 from tests.model.s3 import S3, Bucket, Refused, Versioning
 from tests.workflow.conftest import clients_of_tests, cloud_outputs  # noqa: F401 - fixtures
 
-SEQUENCES = int(os.environ.get("FERRY_CASES", "200")) // 4
+SEQUENCES = int(os.environ.get("FERRY_CASES", "100")) // 2
 MOST_CALLS = 14
 VERSIONINGS: tuple[Versioning, ...] = ("Enabled", "Suspended", "Never")
 KEYS = ("a", "b")
