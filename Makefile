@@ -66,12 +66,16 @@ lock: $(READY) ## Compile requirements/*.in to hashed files, and prove them: mak
 demo: $(READY) ## Move a real file through a cloud of its own: make demo [FILE=path] [KEY=key]
 	@$(BIN)/ferry demo $${FERRY_FILE:+"$$FERRY_FILE"} $${FERRY_KEY:+--key "$$FERRY_KEY"}
 
+# The tests wait for clouds half of their time, so there are more workers than cores. Python keeps what it compiles,
+# whatever the shell says: else each worker compiles every test by itself.
+test e2e soak: export PYTHONDONTWRITEBYTECODE :=
+
 test: $(TESTS) ## Run every test, with coverage
-	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --cov --cov-report=term
+	@$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder --cov --cov-report=term --durations=10
 
 e2e: $(TESTS) ## Run the end-to-end tests here, or against a deployment on AWS: make e2e [OUTPUTS=path]
 	@if test -n "$$FERRY_E2E_OUTPUTS"; then FERRY_TEST_OUTPUTS="$$FERRY_E2E_OUTPUTS" $(BIN)/python -m pytest -n 0 tests/e2e; \
-	else $(BIN)/python -m pytest -n 2 --dist loadfile tests/e2e; fi
+	else $(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder --durations=10 tests/e2e; fi
 
 soak: $(TESTS) ## Move a 6 GB object, try 5,000 random cases and every order with faults, or a part: make soak [PART=n]
 	@$(BIN)/python -m tests.soak $${FERRY_PART:+"$$FERRY_PART"}

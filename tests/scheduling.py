@@ -1,0 +1,44 @@
+"""Which files share a worker, and so what they start once: pytest-xdist's own choice is a file at a time.
+
+A cloud costs a second or two of a processor, and each worker that runs a file of its tests needs one.
+"""
+
+import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
+
+GROUPS = {
+    "tests/workflow/": {
+        "the engine, first": (
+            "test_calls.py",
+            "test_catalogue.py",
+            "test_copy.py",
+            "test_costs.py",
+            "test_deployed.py",
+        ),
+        "the engine, then": ("test_releases.py", "test_retries.py", "test_validation.py"),
+    },
+    "tests/e2e/": {
+        "many files": ("test_bad_files.py", "test_formats.py", "test_keys.py"),
+        "some files": ("test_adopting.py", "test_events.py", "test_ferry.py", "test_uploads.py"),
+    },
+}
+"""The files of a folder that share one cloud; each other file is a group by itself."""
+
+GROUP_OF = {
+    folder + file: group for folder, groups in GROUPS.items() for group, files in groups.items() for file in files
+}
+
+
+class GroupScheduling(LoadFileScheduling):  # type: ignore[misc]  # it has no types
+    """Gives out groups of files."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file: str = super()._split_scope(nodeid)
+        return GROUP_OF.get(file, file)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> GroupScheduling | None:
+    """Schedule by groups wherever files are scheduled."""
+    return GroupScheduling(config, log) if config.getoption("dist") == "loadfile" else None
