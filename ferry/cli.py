@@ -21,7 +21,7 @@ from infra.errors import InfraError
 
 if TYPE_CHECKING:
     from ferry.deployment import Deployment
-    from functions.common.rules import Rules
+    from functions.contract.rules import Rules
 
 DISTRIBUTION = "s3-ferry"
 
@@ -102,7 +102,7 @@ def up(
     outputs: OutputsOption = None,
 ) -> None:
     """Start the embedded cloud in the background."""
-    from functions.common.rules import NO_RULES
+    from functions.contract.rules import NO_RULES
     from infra.local import cloud
 
     folder = _folder(outputs)

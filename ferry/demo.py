@@ -25,7 +25,7 @@ from ferry.executions import Execution
 from ferry.problems import Problem
 from ferry.show import follow
 from ferry.upload import check_file, check_key, default_key, find_execution, send
-from functions.common.models import ObjectVersion, Validation
+from functions.contract.models import ObjectVersion, Validation
 from infra.errors import CloudFailed
 from infra.local import cloud
 

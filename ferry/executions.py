@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError
 from pydantic import ValidationError
 
 from ferry.problems import Problem
-from functions.common.models import Document, Source
+from functions.contract.models import Document, Source
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient

@@ -16,9 +16,9 @@ from ferry.deployment import Deployment
 from ferry.graph import facts
 from ferry.listing import write_json
 from ferry.problems import Problem
-from functions.common.models import GRADES, Rule
-from functions.common.rules import NO_RULES, KeyRule, Rules, TargetKeyImpossible, decide
-from functions.common.tabular import not_catalogued_reason
+from functions.catalogue.formats import not_catalogued_reason
+from functions.contract.models import GRADES, Rule
+from functions.contract.rules import NO_RULES, KeyRule, Rules, TargetKeyImpossible, decide
 from infra import collisions
 from infra.outputs import Outputs
 

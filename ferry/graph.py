@@ -14,8 +14,8 @@ from rich.text import Text
 
 from ferry.executions import DefinedState, Execution, StateRun, Summary
 from ferry.screen import duration, line, size, visible
-from functions.common.models import Deletion, Document, Grade, ObjectVersion, Validation
-from functions.common.objects import location
+from functions.contract.models import Deletion, Document, Grade, ObjectVersion, Validation
+from functions.objects.head import location
 
 MARKS = {
     "SUCCEEDED": ("✓", "green"),

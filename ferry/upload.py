@@ -23,7 +23,7 @@ from ferry.executions import Summary
 from ferry.explain import deployed_rules, explanation
 from ferry.listing import shorten
 from ferry.problems import Problem, UsageProblem
-from functions.common.rules import LONGEST_KEY_BYTES
+from functions.contract.rules import LONGEST_KEY_BYTES
 
 EXECUTION_SECONDS = 10.0
 POLL_SECONDS = 0.2

@@ -22,22 +22,22 @@ from datetime import UTC, datetime, timedelta
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from functions.common.bounds import COPY_CALLS
-from functions.common.errors import CopyTimedOut, SourceMissing
-from functions.common.models import Copy, MultipartUpload, Source, StepEvent
-from functions.common.objects import Head, ObjectChanged, head, is_upload, location
-from functions.common.sdk import require_sdk
-from functions.common.settings import read_settings
-from functions.common.step import count, step
+from functions.contract.limits import COPY_CALLS
+from functions.contract.models import Copy, MultipartUpload, Source, StepEvent
+from functions.copying.abandoned_uploads import end_uploads
+from functions.copying.already_copied import is_same
 from functions.copying.annotations import carry_annotations
-from functions.copying.comparison import is_same
 from functions.copying.multipart import Turn, advance, is_multipart
-from functions.copying.refusals import require_readable, require_versioned_target
-from functions.copying.single import copy_at_once
-from functions.copying.strays import end_uploads
-from functions.copying.tagging import carry_tags
-from functions.copying.task import MARGIN_MS, Settings, Task
-from functions.copying.wanted import Wanted, what_is_wanted
+from functions.copying.preconditions import require_readable, require_versioned_target
+from functions.copying.request import MARGIN_MS, Settings, Task
+from functions.copying.single_request import copy_at_once
+from functions.copying.tags import carry_tags
+from functions.copying.target_attributes import Wanted, what_is_wanted
+from functions.objects.head import Head, ObjectChanged, head, is_upload, location
+from functions.runtime.errors import CopyTimedOut, SourceMissing
+from functions.runtime.sdk import require_sdk
+from functions.runtime.settings import read_settings
+from functions.runtime.step import count, step
 
 require_sdk(
     "HeadObject",

@@ -23,19 +23,9 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.exceptions import ClientError
 
-from functions.common import clients
-from functions.common.aws_errors import DENIED, aws_errors, code_of
-from functions.common.bounds import FRESH_COPIES_BEFORE_DELETION
-from functions.common.errors import (
-    ProvedCopyMissing,
-    PurgeRefused,
-    SourceKeepsChanging,
-    TargetNotVersioned,
-    Throttled,
-)
-from functions.common.locks import lock_in_words
-from functions.common.models import Deletion, Document, ObjectVersion, StepEvent, StoredObject
-from functions.common.objects import (
+from functions.contract.limits import FRESH_COPIES_BEFORE_DELETION
+from functions.contract.models import Deletion, Document, ObjectVersion, StepEvent, StoredObject
+from functions.objects.head import (
     Head,
     ObjectChanged,
     changed_or_refused,
@@ -45,8 +35,18 @@ from functions.common.objects import (
     same_version,
     tags,
 )
-from functions.common.sdk import require_sdk
-from functions.common.step import count, step
+from functions.objects.object_lock import lock_in_words
+from functions.runtime import clients
+from functions.runtime.aws_errors import DENIED, aws_errors, code_of
+from functions.runtime.errors import (
+    ProvedCopyMissing,
+    PurgeRefused,
+    SourceKeepsChanging,
+    TargetNotVersioned,
+    Throttled,
+)
+from functions.runtime.sdk import require_sdk
+from functions.runtime.step import count, step
 
 require_sdk("HeadObject", "DeleteObject")
 

@@ -9,12 +9,12 @@ from datetime import datetime
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from functions.common.bounds import CRAWL_POLLS
-from functions.common.crawls import Crawl, Settings, known_so_far, recent_crawls, wait_seconds
-from functions.common.models import Catalogue, StepEvent
-from functions.common.sdk import require_sdk
-from functions.common.settings import read_settings
-from functions.common.step import step
+from functions.catalogue.crawls import Crawl, Settings, known_so_far, recent_crawls, wait_seconds
+from functions.contract.limits import CRAWL_POLLS
+from functions.contract.models import Catalogue, StepEvent
+from functions.runtime.sdk import require_sdk
+from functions.runtime.settings import read_settings
+from functions.runtime.step import step
 
 require_sdk()
 

@@ -18,17 +18,16 @@ from collections.abc import Callable
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import Field
 
-from functions.common.bounds import FRESH_COPIES_AFTER_PROOF, QUERY_POLLS
-from functions.common.errors import QueryFailed, TargetKeepsChanging, ValidationFailed
-from functions.common.models import Document, Model, ObjectVersion, StepEvent, Validation
-from functions.common.objects import Head, ObjectChanged, head, location, same_version
-from functions.common.sdk import require_sdk
-from functions.common.settings import RegionName, read_settings
-from functions.common.step import count, step
-from functions.common.table import Table, column_problem, find_table, missing_columns, shown, some
-from functions.common.tabular import Format, file_format
-from functions.validation.file_contents import FileContents, read_file
-from functions.validation.queries import (
+from functions.catalogue.formats import Format, file_format
+from functions.catalogue.glue_table import Table, column_problem, find_table, missing_columns, shown, some
+from functions.contract.limits import FRESH_COPIES_AFTER_PROOF, QUERY_POLLS
+from functions.contract.models import Document, Model, ObjectVersion, StepEvent, Validation
+from functions.objects.head import Head, ObjectChanged, head, location, same_version
+from functions.runtime.errors import QueryFailed, TargetKeepsChanging, ValidationFailed
+from functions.runtime.sdk import require_sdk
+from functions.runtime.settings import RegionName, read_settings
+from functions.runtime.step import count, step
+from functions.validation.athena_queries import (
     ROWS,
     SHOWN_ROWS,
     Outcome,
@@ -38,6 +37,7 @@ from functions.validation.queries import (
     start_query,
     validation_queries,
 )
+from functions.validation.file_reader import FileContents, read_file
 
 require_sdk()
 

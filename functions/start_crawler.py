@@ -18,19 +18,20 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.exceptions import ClientError
 from pydantic import Field
 
-from functions.common import clients, crawls
-from functions.common.aws_errors import aws_errors, code_of
-from functions.common.bounds import CRAWL_ATTEMPTS, CRAWL_POLLS
-from functions.common.columns import read_columns
-from functions.common.crawls import Crawl, known_so_far, recent_crawls, wait_seconds
-from functions.common.errors import CrawlerFailed, CrawlTimedOut
-from functions.common.models import Catalogue, Document, StepEvent
-from functions.common.objects import ObjectChanged
-from functions.common.sdk import require_sdk
-from functions.common.settings import read_settings
-from functions.common.step import count, step
-from functions.common.table import column_problem, find_table, is_registered, missing_columns
-from functions.common.tabular import file_format
+from functions.catalogue import crawls
+from functions.catalogue.columns import read_columns
+from functions.catalogue.crawls import Crawl, known_so_far, recent_crawls, wait_seconds
+from functions.catalogue.formats import file_format
+from functions.catalogue.glue_table import column_problem, find_table, is_registered, missing_columns
+from functions.contract.limits import CRAWL_ATTEMPTS, CRAWL_POLLS
+from functions.contract.models import Catalogue, Document, StepEvent
+from functions.objects.head import ObjectChanged
+from functions.runtime import clients
+from functions.runtime.aws_errors import aws_errors, code_of
+from functions.runtime.errors import CrawlerFailed, CrawlTimedOut
+from functions.runtime.sdk import require_sdk
+from functions.runtime.settings import read_settings
+from functions.runtime.step import count, step
 
 require_sdk()
 

@@ -32,14 +32,14 @@ from botocore.exceptions import ClientError
 from pydantic import Field, ValidationError
 from pydantic_core import PydanticSerializationError
 
-from functions.common import clients
-from functions.common.aws_errors import aws_errors, code_of
-from functions.common.errors import SettingInvalid
-from functions.common.models import ExecutionInput, Model, Source
-from functions.common.rules import NO_RULES, Rules, TargetKeyImpossible, decide
-from functions.common.sdk import require_sdk
-from functions.common.settings import BucketName, read_settings
-from functions.common.step import count, logger, send_metrics
+from functions.contract.models import ExecutionInput, Model, Source
+from functions.contract.rules import NO_RULES, Rules, TargetKeyImpossible, decide
+from functions.runtime import clients
+from functions.runtime.aws_errors import aws_errors, code_of
+from functions.runtime.errors import SettingInvalid
+from functions.runtime.sdk import require_sdk
+from functions.runtime.settings import BucketName, read_settings
+from functions.runtime.step import count, logger, send_metrics
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import GetObjectRequestTypeDef

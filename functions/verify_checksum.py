@@ -24,12 +24,9 @@ from typing import Any, Literal
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.exceptions import ClientError
 
-from functions.common import clients
-from functions.common.aws_errors import DENIED, aws_errors, code_of
-from functions.common.bounds import FRESH_COPIES_AFTER_CHANGE, FRESH_COPIES_AFTER_MISMATCH, PROOF_CALLS
-from functions.common.errors import ChecksumMismatchPersists, ProofTimedOut, TargetKeepsChanging
-from functions.common.locks import lock_in_words
-from functions.common.models import (
+from functions.catalogue.formats import not_catalogued_reason
+from functions.contract.limits import FRESH_COPIES_AFTER_CHANGE, FRESH_COPIES_AFTER_MISMATCH, PROOF_CALLS
+from functions.contract.models import (
     Document,
     MinimumGrade,
     ObjectVersion,
@@ -39,11 +36,14 @@ from functions.common.models import (
     StoredObject,
     Verification,
 )
-from functions.common.objects import OTHERS_WROTE, ObjectChanged, head, location, same_version
-from functions.common.proof import Proof, Reading, compare_stored, reaches, read_on
-from functions.common.sdk import require_sdk
-from functions.common.step import count, step
-from functions.common.tabular import not_catalogued_reason
+from functions.objects.head import OTHERS_WROTE, ObjectChanged, head, location, same_version
+from functions.objects.object_lock import lock_in_words
+from functions.runtime import clients
+from functions.runtime.aws_errors import DENIED, aws_errors, code_of
+from functions.runtime.errors import ChecksumMismatchPersists, ProofTimedOut, TargetKeepsChanging
+from functions.runtime.sdk import require_sdk
+from functions.runtime.step import count, step
+from functions.verification.compare import Proof, Reading, compare_stored, reaches, read_on
 
 require_sdk("HeadObject", "GetObjectAttributes", "DeleteObject")
 

@@ -1,13 +1,15 @@
 """Build what Lambda gets: dist/<function>.zip, the code that both targets run, and dist/layer.zip, the SDK.
 
-A function's zip holds this project's own code only, and of that only what the function may use: its module,
-`functions/common` and, for the validation, its own package and the checks. Third-party packages come from
-the runtime (layers on AWS, .venv here). What an editor or a system leaves beside the sources stays out. Same sources,
-same bytes, so building twice changes nothing. Raises DeclarationInvalid for a function without a module, BuildFailed
-for a layer that cannot be built.
+A function's zip holds this project's own code only, and of that only what the function imports, directly or through
+others: it is computed from the sources, so nothing can be forgotten or left over. The validation's holds the checks,
+too. Third-party packages come from the runtime (layers on AWS, .venv here). Same sources, same bytes, so building
+twice changes nothing. Raises DeclarationInvalid for a function without a module, BuildFailed for a layer that cannot
+be built.
 """
 
+import ast
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from infra import functions, layer, zips
@@ -15,31 +17,55 @@ from infra.errors import DeclarationInvalid, InfraError
 
 CHECKOUT = zips.CHECKOUT
 DISTRIBUTION = zips.DISTRIBUTION
-OWN_FOLDERS = {
-    "copy_object": ("copying",),
-    "run_validation_query": ("validation", "checks"),
-}
-"""The folders that only one function uses; every function has `common`."""
+CODE = "functions"
+CHECKS = "checks"
+READS_CHECKS = f"{CODE}.validation.athena_queries"
+"""The module that reads the files of functions/checks, which nobody imports."""
 
 
 def package(key: str, checkout: Path = CHECKOUT) -> bytes:
     """Build the zip of one function."""
-    code = checkout / "functions"
-    module = code / f"{key}.py"
+    module = checkout / CODE / f"{key}.py"
     if not module.is_file():
         raise DeclarationInvalid(f"{functions.DECLARATION}: {key}: its module {module} does not exist")
-    files = [code / "__init__.py", module]
-    for folder in ("common", *OWN_FOLDERS.get(key, ())):
-        files += (file for file in (code / folder).rglob("*") if _is_source(file, code))
+    modules = imported_modules(f"{CODE}.{key}", checkout)
+    files = list(modules.values())
+    if READS_CHECKS in modules:
+        files += (file for file in (checkout / CODE / CHECKS).glob("*.sql") if not file.name.startswith("."))
     return zips.pack({file.relative_to(checkout).as_posix(): file.read_bytes() for file in files})
 
 
-def _is_source(file: Path, code: Path) -> bool:
-    """Whether it is a module or a check: not an editor's `.#x.py`, nor a link that leads nowhere."""
-    folders = file.relative_to(code).parts[:-1]
-    importable = file.suffix == ".py" and file.stem.isidentifier()
-    check = file.suffix == ".sql" and not file.name.startswith(".")
-    return (importable or check) and all(map(str.isidentifier, folders)) and file.is_file()
+def imported_modules(module: str, checkout: Path = CHECKOUT) -> dict[str, Path]:
+    """The file of a module and of every module of functions/ that it imports, by their names, packages included."""
+    found: dict[str, Path] = {}
+    wanted = [module]
+    while wanted:
+        name = wanted.pop()
+        file = _source_file(name, checkout)
+        if file is None or name in found:
+            continue
+        found[name] = file
+        # The packages around it, which are imported before it, and what it imports itself.
+        wanted += [name.rpartition(".")[0], *_imports(file)]
+    return found
+
+
+def _source_file(module: str, checkout: Path) -> Path | None:
+    """Where a module of functions/ is; None for any other name: another library, or a member of a module."""
+    if module.split(".")[0] != CODE:
+        return None
+    path = checkout.joinpath(*module.split("."))
+    return next((file for file in (path / "__init__.py", path.with_suffix(".py")) if file.is_file()), None)
+
+
+def _imports(file: Path) -> Iterator[str]:
+    """Every name that a source may import as a module, wherever the statement stands in it."""
+    for node in ast.walk(ast.parse(file.read_bytes(), str(file))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
 def build(directory: Path = DISTRIBUTION, checkout: Path = CHECKOUT) -> list[Path]:

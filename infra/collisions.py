@@ -8,8 +8,8 @@ import itertools
 import string
 from dataclasses import dataclass
 
-from functions.common.models import Rule
-from functions.common.rules import KeyRule, Rules
+from functions.contract.models import Rule
+from functions.contract.rules import KeyRule, Rules
 
 _LETTERS = f"x{string.ascii_letters}{string.digits}"
 

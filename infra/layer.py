@@ -1,7 +1,7 @@
 """The layer of our own: the AWS SDK as requirements/layer.txt pins it, for Lambda's Python 3.13 on arm64.
 
 Lambda's runtime brings a boto3 of its own, which may be older than the requests that the functions send
-(functions/common/sdk.py). A layer goes before it: "Working with layers for Python Lambda functions" (AWS Lambda
+(functions/runtime/sdk.py). A layer goes before it: "Working with layers for Python Lambda functions" (AWS Lambda
 Developer Guide), which also says that packages lie under `python/`.
 
 The wheels are downloaded once for each requirements/layer.txt, into a folder that is named by its hash and appears

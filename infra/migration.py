@@ -13,8 +13,8 @@ from typing import Any
 
 import yaml
 
-from functions.common.models import GRADES, MinimumGrade, Rule
-from functions.common.rules import KeyRule, Rules
+from functions.contract.models import GRADES, MinimumGrade, Rule
+from functions.contract.rules import KeyRule, Rules
 from infra import collisions
 from infra.build import CHECKOUT
 from infra.errors import InfraError

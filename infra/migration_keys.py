@@ -11,10 +11,10 @@ from typing import Any
 
 import yaml
 
-from functions.common.models import GRADES, LARGEST_SINGLE_COPY, SMALLEST_MULTIPART_THRESHOLD, Grade, Rule
-from functions.common.objects import ARCHIVE_CLASSES
-from functions.common.rules import LONGEST_KEY_BYTES, Renaming
-from functions.copying.wanted import SETTABLE_CLASSES
+from functions.contract.models import GRADES, LARGEST_SINGLE_COPY, SMALLEST_MULTIPART_THRESHOLD, Grade, Rule
+from functions.contract.rules import LONGEST_KEY_BYTES, Renaming
+from functions.copying.target_attributes import SETTABLE_CLASSES
+from functions.objects.head import ARCHIVE_CLASSES
 
 MOVE_GRADE: Grade = "readback"
 """A source is deleted only after its copy was read, unless its rule says otherwise."""

@@ -24,7 +24,7 @@ import boto3
 from botocore import exceptions
 
 from ferry.deployment import explain
-from functions.common.rules import Rules
+from functions.contract.rules import Rules
 from infra import build, check_variables, functions, judge_plan, migration
 from infra import outputs as outputs_file
 from infra.checkout import Checkout

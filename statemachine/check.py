@@ -11,8 +11,8 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from functions.common import bounds
-from functions.common.models import ExecutionInput
+from functions.contract import limits
+from functions.contract.models import ExecutionInput
 from statemachine.definition import read_functions
 from statemachine.graph import Fields, StateGraph, reads
 from statemachine.render import ASL_FILE, render
@@ -45,21 +45,21 @@ PAUSE_SECONDS_BY_DEFAULT = 1
 BACKOFF_RATE_BY_DEFAULT = 2.0
 
 # Back to the copy from behind the proof: the validation or the deletion found the target changed.
-FRESH_COPIES_AFTER_VERIFICATION = bounds.FRESH_COPIES_AFTER_PROOF + bounds.FRESH_COPIES_BEFORE_DELETION
+FRESH_COPIES_AFTER_VERIFICATION = limits.FRESH_COPIES_AFTER_PROOF + limits.FRESH_COPIES_BEFORE_DELETION
 # A copy is made once, and afresh after each mismatch and each change of the target, before or after the proof.
-COPIES = 1 + bounds.FRESH_COPIES_AFTER_MISMATCH + bounds.FRESH_COPIES_AFTER_CHANGE + FRESH_COPIES_AFTER_VERIFICATION
+COPIES = 1 + limits.FRESH_COPIES_AFTER_MISMATCH + limits.FRESH_COPIES_AFTER_CHANGE + FRESH_COPIES_AFTER_VERIFICATION
 # A validation begins once, after each fresh copy, and twice more for a catalogue that has lost the object.
 VALIDATIONS = 1 + FRESH_COPIES_AFTER_VERIFICATION + 2
 
 MOST_VISITS = {
     # One more than allowed: the call that finds the bound exceeded raises.
-    "CopyObject": bounds.COPY_CALLS + 1,
-    "VerifyChecksum": bounds.PROOF_CALLS + COPIES,
+    "CopyObject": limits.COPY_CALLS + 1,
+    "VerifyChecksum": limits.PROOF_CALLS + COPIES,
     # It is called again only after a look at the crawler, and once for each validation.
-    "StartCrawler": bounds.CRAWL_POLLS + VALIDATIONS,
-    "PollCrawler": bounds.CRAWL_POLLS,
-    "RunValidationQuery": bounds.QUERY_POLLS + VALIDATIONS,
-    "DeleteSource": bounds.FRESH_COPIES_BEFORE_DELETION + 1,
+    "StartCrawler": limits.CRAWL_POLLS + VALIDATIONS,
+    "PollCrawler": limits.CRAWL_POLLS,
+    "RunValidationQuery": limits.QUERY_POLLS + VALIDATIONS,
+    "DeleteSource": limits.FRESH_COPIES_BEFORE_DELETION + 1,
 }
 """How often each Task may be visited, per redrive: the functions count by the same bounds, and raise then."""
 

@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel
 
-from functions.common.models import Catalogue, Copy, Deletion, Validation, Verification
+from functions.contract.models import Catalogue, Copy, Deletion, Validation, Verification
 from statemachine.sdk import Chain, Choice, ChoiceRule, Graph, Pass, Retry, Succeed, Task, Wait
 
 FUNCTIONS_FILE = Path(__file__).parents[1] / "infra" / "functions.yaml"

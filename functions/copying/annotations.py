@@ -9,9 +9,9 @@ Raises ObjectChanged when either object is not there any more, AccessDenied, Thr
 
 from typing import Any
 
-from functions.common import clients
-from functions.common.models import ObjectVersion
-from functions.common.objects import changed_or_refused, version_argument
+from functions.contract.models import ObjectVersion
+from functions.objects.head import changed_or_refused, version_argument
+from functions.runtime import clients
 
 
 def carry_annotations(source: ObjectVersion, target: ObjectVersion) -> None:

@@ -24,18 +24,18 @@ from urllib.parse import urlencode
 
 from botocore.exceptions import ClientError, ReadTimeoutError
 
-from functions.common import clients
-from functions.common.aws_errors import code_of
-from functions.common.checksums import CRC_BYTES
-from functions.common.errors import Throttled
-from functions.common.models import MultipartUpload, ObjectVersion, StoredObject
-from functions.common.objects import OTHERS_WROTE, Head, ObjectChanged, tags, version_argument
-from functions.common.source_parts import expected_full_object, source_parts
+from functions.contract.models import MultipartUpload, ObjectVersion, StoredObject
+from functions.copying.abandoned_uploads import abort, abort_others
 from functions.copying.parts import LARGEST_PART_BYTES, Part, own_parts, part_size, parts_of_size
-from functions.copying.refusals import copy_errors, require_whole_metadata
-from functions.copying.strays import abort, abort_others
-from functions.copying.task import MARGIN_MS, Task
-from functions.copying.wanted import Wanted
+from functions.copying.preconditions import copy_errors, require_whole_metadata
+from functions.copying.request import MARGIN_MS, Task
+from functions.copying.target_attributes import Wanted
+from functions.objects.checksums import CRC_BYTES
+from functions.objects.head import OTHERS_WROTE, Head, ObjectChanged, tags, version_argument
+from functions.objects.parts import expected_full_object, source_parts
+from functions.runtime import clients
+from functions.runtime.aws_errors import code_of
+from functions.runtime.errors import Throttled
 
 PARTS_AT_ONCE = clients.CONNECTIONS
 

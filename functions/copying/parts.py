@@ -7,7 +7,7 @@ one may be smaller. Raises ObjectTooLarge.
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from functions.common.errors import ObjectTooLarge
+from functions.runtime.errors import ObjectTooLarge
 
 MIB = 1024**2
 LARGEST_PARTS = 10_000

@@ -33,7 +33,7 @@ from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as UnreachableError
 from pydantic import ValidationError
 
-from functions.common.rules import NO_RULES, Rules
+from functions.contract.rules import NO_RULES, Rules
 from infra import outputs as outputs_file
 from infra.build import CHECKOUT
 from infra.errors import CloudFailed, CloudRunsOtherwise, InfraError

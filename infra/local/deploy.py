@@ -27,7 +27,7 @@ import boto3
 import botocore.session
 from botocore.config import Config
 
-from functions.common.rules import NO_RULES, Rules
+from functions.contract.rules import NO_RULES, Rules
 from infra import functions
 from infra.build import CHECKOUT, package
 from infra.errors import DeclarationInvalid

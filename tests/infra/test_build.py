@@ -38,20 +38,35 @@ def test_the_same_sources_give_the_same_bytes_in_another_checkout_at_another_tim
 
 def test_a_changed_source_changes_the_zip(tmp_path: Path) -> None:
     checkout = copied_checkout(tmp_path)
-    with (checkout / "functions" / "common" / "errors.py").open("a") as source:
+    with (checkout / "functions" / "runtime" / "errors.py").open("a") as source:
         source.write("# changed\n")
     assert build.package("starter", checkout) != build.package("starter")
 
 
-def test_a_zip_holds_only_what_its_function_may_use() -> None:
+def test_a_zip_holds_only_what_its_function_imports() -> None:
     starter = names(build.package("starter"))
-    assert {"functions/__init__.py", "functions/starter.py", "functions/common/models.py"} <= starter
-    assert not {
-        name
-        for name in starter
-        if name.startswith(("functions/checks/", "functions/validation/")) or "__pycache__" in name
-    }
+    assert {"functions/__init__.py", "functions/starter.py", "functions/contract/models.py"} <= starter
+    assert not {name for name in starter if name.startswith(("functions/checks/", "functions/copying/"))}
     assert not starter & {f"functions/{key}.py" for key in KEYS if key != "starter"}
+
+
+def test_a_module_is_found_however_it_is_imported(tmp_path: Path) -> None:
+    code = tmp_path / "functions"
+    (code / "inner" / "deep").mkdir(parents=True)
+    for folder in (code, code / "inner", code / "inner" / "deep"):
+        (folder / "__init__.py").write_text("")
+    for name in ("plain", "member", "late", "aliased"):
+        (code / "inner" / "deep" / f"{name}.py").write_text("import os\n")
+    (code / "step.py").write_text(
+        "import functions.inner.deep.plain\n"
+        "from functions.inner.deep.member import name\n"
+        "from functions.inner.deep import aliased as other, missing\n"
+        "def handler():\n    from functions.inner.deep import late\n"
+    )
+    found = names(build.package("step", tmp_path))
+    modules = {f"functions/inner/deep/{name}.py" for name in ("plain", "member", "late", "aliased")}
+    packages = {f"{folder}/__init__.py" for folder in ("functions", "functions/inner", "functions/inner/deep")}
+    assert found == {"functions/step.py", *modules, *packages}
 
 
 def test_only_the_validation_holds_its_package_and_the_checks(tmp_path: Path) -> None:
@@ -65,14 +80,14 @@ def test_only_the_validation_holds_its_package_and_the_checks(tmp_path: Path) ->
 def test_what_an_editor_leaves_beside_the_sources_stays_out(tmp_path: Path) -> None:
     checkout = copied_checkout(tmp_path)
     code = checkout / "functions"
-    for name in ("common/.errors.py", "common/errors copy.py", "common/errors.py~", "checks/.no_rows.sql"):
+    for name in ("runtime/.errors.py", "runtime/errors copy.py", "runtime/errors.py~", "checks/.no_rows.sql"):
         (code / name).write_text("left")
-    for folder in ("common/.ipynb_checkpoints", "common/old.d"):
+    for folder in ("runtime/.ipynb_checkpoints", "runtime/old.d"):
         (code / folder).mkdir()
         (code / folder / "errors.py").write_text("left")
-    (code / "common" / "folder.py").mkdir()
-    (code / "common" / ".#errors.py").symlink_to("somebody@host.1")
-    (code / "common" / "gone.py").symlink_to("nowhere.py")
+    (code / "runtime" / "folder.py").mkdir()
+    (code / "runtime" / ".#errors.py").symlink_to("somebody@host.1")
+    (code / "runtime" / "gone.py").symlink_to("nowhere.py")
     assert build.package("run_validation_query", checkout) == build.package("run_validation_query")
 
 

@@ -21,8 +21,8 @@ import boto3
 import psutil
 import pytest
 
-from functions.common.models import Rule
-from functions.common.rules import NO_RULES, KeyRule, Rules
+from functions.contract.models import Rule
+from functions.contract.rules import NO_RULES, KeyRule, Rules
 from infra import functions
 from infra import outputs as outputs_file
 from infra.build import CHECKOUT

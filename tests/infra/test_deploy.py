@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from functions.common.models import Rule
-from functions.common.rules import Rules
+from functions.contract.models import Rule
+from functions.contract.rules import Rules
 from infra import functions
 from infra.build import package
 from infra.errors import DeclarationInvalid
@@ -268,7 +268,7 @@ def test_a_function_sees_only_its_own_settings_and_the_clouds(probe: Probe, outp
 def test_a_function_runs_from_its_zip_and_cannot_import_from_the_checkout(probe: Probe) -> None:
     assert "ministack-provided-code" in probe.invoke(do="import", module="functions")
     assert probe.invoke(do="import", module="pydantic")
-    for module in ("functions.starter", "functions.common", "infra", "ferry", "statemachine"):
+    for module in ("functions.starter", "functions.runtime", "infra", "ferry", "statemachine"):
         assert probe.invoke(do="import", module=module)["errorType"] == "ModuleNotFoundError"
 
 

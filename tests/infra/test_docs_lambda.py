@@ -12,9 +12,9 @@ import pytest
 from moto import mock_aws
 
 from functions import starter
-from functions.common import clients
-from functions.common.models import Source
-from functions.copying import buckets, task
+from functions.contract.models import Source
+from functions.copying import bucket_settings, request
+from functions.runtime import clients
 from infra import functions
 from infra.declared import Declared, read
 from statemachine import definition
@@ -144,6 +144,6 @@ def test_the_figures_of_retries_and_of_concurrency_are_the_declared_ones(declare
 
 
 def test_the_figures_of_the_copy_and_of_what_is_remembered_are_those_of_the_code() -> None:
-    assert f"keeps {task.MARGIN_MS // 1000} seconds to answer in" in TEXT
-    assert f"for {buckets.REMEMBERED_SECONDS // 60} minutes what a bucket is set to" in TEXT
+    assert f"keeps {request.MARGIN_MS // 1000} seconds to answer in" in TEXT
+    assert f"for {bucket_settings.REMEMBERED_SECONDS // 60} minutes what a bucket is set to" in TEXT
     assert max(each.timeout_seconds for each in functions.load().values()) == 900

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from functions.common import errors
-from functions.common.bounds import COPY_CALLS
+from functions.contract.limits import COPY_CALLS
+from functions.runtime import errors
 from infra.declared import TERRAFORM, Declared, read
 from statemachine.check import longest_pauses_seconds
 from statemachine.definition import THROTTLES, migrate

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from functions.common.models import GRADES, Rule
-from functions.common.objects import ARCHIVE_CLASSES
-from functions.common.rules import KeyRule, Renaming, Rules, decide
-from functions.copying.wanted import SETTABLE_CLASSES
+from functions.contract.models import GRADES, Rule
+from functions.contract.rules import KeyRule, Renaming, Rules, decide
+from functions.copying.target_attributes import SETTABLE_CLASSES
+from functions.objects.head import ARCHIVE_CLASSES
 from infra import collisions, migration
 from infra.build import CHECKOUT
 from infra.migration import Migration, RulesInvalid

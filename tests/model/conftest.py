@@ -8,8 +8,8 @@ from pathlib import Path
 import boto3
 import pytest
 
-from functions.common import clients
 from functions.copying import multipart
+from functions.runtime import clients
 from tests.model.explorer import TARGET, TARGET_REGION
 from tests.model.player import Player
 

@@ -23,7 +23,7 @@ import boto3
 from botocore.exceptions import ReadTimeoutError
 from botocore.response import StreamingBody
 
-from functions.copying import buckets
+from functions.copying import bucket_settings
 from tests.model.s3 import S3, Refused, md5
 
 Values = dict[str, Any]
@@ -105,7 +105,7 @@ class Player:
         self._seen: Counter[str] = Counter()
         self._asks: Asks | None = None
         # Each run is of a function that has just been started.
-        buckets.forget()
+        bucket_settings.forget()
         try:
             result = import_module(f"functions.{function}").handler(event, Context(function))
         except Paused:

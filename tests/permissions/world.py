@@ -14,8 +14,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from functions.common.models import ExecutionInput, Rule, Source
-from functions.common.rules import KeyRule, Rules
+from functions.contract.models import ExecutionInput, Rule, Source
+from functions.contract.rules import KeyRule, Rules
 from infra import functions
 from infra.local import deploy
 from infra.local.deploy import Clients

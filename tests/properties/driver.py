@@ -12,7 +12,7 @@ from urllib.parse import quote_plus
 from botocore.exceptions import ClientError
 
 from functions import starter
-from functions.common.models import Source
+from functions.contract.models import Source
 from tests.properties.cases import Case, Upload
 from tests.properties.faults import Faults
 from tests.workflow.conftest import World

@@ -24,7 +24,7 @@ from hypothesis import HealthCheck, Phase, given, settings, strategies
 from moto import mock_aws
 
 from functions import starter
-from functions.copying import buckets
+from functions.copying import bucket_settings
 from infra import functions, migration
 from tests.properties.cases import RULES, VERSIONINGS, Case, make
 from tests.properties.driver import HEALS_NEVER, MEDDLED, Run, Told, content, target_bucket
@@ -162,7 +162,7 @@ def _short(found: list[Any]) -> str:
 @contextmanager
 def engine(world: World, faults: Faults) -> Iterator[str]:
     """An engine of its own for some cases; gives the dead-letter queue."""
-    buckets.forget()
+    bucket_settings.forget()
     with mock_aws(config=MOTO):
         machine = Machine(world.lambdas)
         object.__setattr__(world, "machine", machine)

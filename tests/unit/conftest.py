@@ -14,8 +14,8 @@ import pytest
 from botocore.exceptions import ReadTimeoutError
 from moto import mock_aws
 
-from functions.common import clients
-from functions.common.models import Model, Source
+from functions.contract.models import Model, Source
+from functions.runtime import clients
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

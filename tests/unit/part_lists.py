@@ -9,9 +9,9 @@ from typing import Any
 import boto3
 import pytest
 
-from functions.common.checksums import composite, digest_of, to_text
-from functions.common.models import StoredObject
-from functions.common.source_parts import SourcePart
+from functions.contract.models import StoredObject
+from functions.objects.checksums import composite, digest_of, to_text
+from functions.objects.parts import SourcePart
 from tests.unit.conftest import KEY, SOURCE, SOURCE_REGION, TARGET, TARGET_REGION, Cloud
 
 REGIONS = {SOURCE: SOURCE_REGION, TARGET: TARGET_REGION}

@@ -6,7 +6,7 @@ from typing import Any
 import boto3
 import pytest
 
-from functions.common.carried import CONTENT, DECIDED, GIVEN, LOCK, NOT_CARRIED, carried, digest
+from functions.objects.attributes import CONTENT, DECIDED, GIVEN, LOCK, NOT_CARRIED, carried, digest
 
 HEAD: dict[str, Any] = {
     "CacheControl": "no-store",

@@ -11,9 +11,9 @@ import boto3
 import pytest
 
 from functions import poll_crawler, start_crawler
-from functions.common.errors import AccessDenied, SettingInvalid, Throttled
-from functions.common.models import Catalogue, Copy, Validation
-from functions.common.objects import head
+from functions.contract.models import Catalogue, Copy, Validation
+from functions.objects.head import head
+from functions.runtime.errors import AccessDenied, SettingInvalid, Throttled
 from tests.unit.conftest import (
     SOURCE,
     SOURCE_REGION,

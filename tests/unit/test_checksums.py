@@ -10,7 +10,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from functions.common.checksums import CRC_BYTES, HASHERS, Crc, composite, digest_of, folded, from_text, joined, to_text
+from functions.objects.checksums import (
+    CRC_BYTES,
+    HASHERS,
+    Crc,
+    composite,
+    digest_of,
+    folded,
+    from_text,
+    joined,
+    to_text,
+)
 
 CHECK = b"123456789"
 VECTORS = {
@@ -126,7 +136,7 @@ def test_what_is_written_is_read_again(value: bytes) -> None:
 
 def test_nothing_of_awscrt_is_loaded_for_what_python_computes_itself() -> None:
     code = (
-        "import sys; from functions.common.checksums import HASHERS, digest_of; "
+        "import sys; from functions.objects.checksums import HASHERS, digest_of; "
         "[digest_of(name, b'x') for name in HASHERS if name not in ('CRC32C', 'CRC64NVME')]; "
         "sys.exit('awscrt' in sys.modules)"
     )

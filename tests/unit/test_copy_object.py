@@ -8,9 +8,12 @@ import pytest
 from botocore.exceptions import ReadTimeoutError
 
 from functions import copy_object
-from functions.common import clients
-from functions.common.bounds import COPY_CALLS
-from functions.common.errors import (
+from functions.contract.limits import COPY_CALLS
+from functions.contract.models import Copy, Source
+from functions.copying import bucket_settings
+from functions.copying.request import MARGIN_MS
+from functions.runtime import clients
+from functions.runtime.errors import (
     AccessDenied,
     BucketMissing,
     CopyTimedOut,
@@ -23,9 +26,6 @@ from functions.common.errors import (
     TargetNotVersioned,
     Throttled,
 )
-from functions.common.models import Copy, Source
-from functions.copying import buckets
-from functions.copying.task import MARGIN_MS
 from tests.unit.annotations import Annotations, annotations
 from tests.unit.conftest import (
     KEY,
@@ -583,7 +583,7 @@ def test_a_move_does_not_rely_on_an_equal_target_that_is_older_than_its_buckets_
     upload = cloud.upload(b"bytes")
     assert run(upload).status == "copied"
     cloud.target.put_bucket_versioning(Bucket=TARGET, VersioningConfiguration={"Status": "Enabled"})
-    buckets.forget()
+    bucket_settings.forget()
     assert run(upload).status == "unchanged"
     moved = run(upload, rule={"mode": "move"})
     assert moved.status == "copied"
@@ -603,7 +603,7 @@ def test_a_move_asks_the_target_bucket_once(cloud: Cloud) -> None:
     for body in (b"one", b"two"):
         assert run(cloud.upload(body), rule={"mode": "move"}).status == "copied"
     assert calls(cloud)["GetBucketVersioning"] == 1
-    buckets.forget()
+    bucket_settings.forget()
     run(cloud.upload(b"three"), rule={"mode": "move"})
     assert calls(cloud)["GetBucketVersioning"] == 2
 

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from functions import poll_crawler, start_crawler
-from functions.common.bounds import CRAWL_ATTEMPTS, CRAWL_POLLS
-from functions.common.crawls import wait_seconds
-from functions.common.errors import AccessDenied, CrawlerFailed, CrawlTimedOut, SettingInvalid, Throttled
-from functions.common.models import Catalogue, Copy, ObjectVersion, Source, StoredObject
+from functions.catalogue.crawls import wait_seconds
+from functions.contract.limits import CRAWL_ATTEMPTS, CRAWL_POLLS
+from functions.contract.models import Catalogue, Copy, ObjectVersion, Source, StoredObject
+from functions.runtime.errors import AccessDenied, CrawlerFailed, CrawlTimedOut, SettingInvalid, Throttled
 from tests.unit.conftest import STARTED, Hooks, LambdaContext, Refusal, step_event
 
 BEGAN = datetime.fromisoformat(STARTED)

@@ -8,16 +8,8 @@ import botocore.session
 import pytest
 
 from functions import delete_source
-from functions.common.bounds import FRESH_COPIES_BEFORE_DELETION
-from functions.common.errors import (
-    AccessDenied,
-    ProvedCopyMissing,
-    PurgeRefused,
-    SourceKeepsChanging,
-    TargetNotVersioned,
-    Throttled,
-)
-from functions.common.models import (
+from functions.contract.limits import FRESH_COPIES_BEFORE_DELETION
+from functions.contract.models import (
     Copy,
     Deletion,
     ObjectVersion,
@@ -26,7 +18,15 @@ from functions.common.models import (
     Validation,
     Verification,
 )
-from functions.common.objects import OTHERS_WROTE, head
+from functions.objects.head import OTHERS_WROTE, head
+from functions.runtime.errors import (
+    AccessDenied,
+    ProvedCopyMissing,
+    PurgeRefused,
+    SourceKeepsChanging,
+    TargetNotVersioned,
+    Throttled,
+)
 from tests.unit.conftest import (
     KEY,
     NO_ANSWER,

@@ -20,11 +20,11 @@ from botocore.exceptions import (
 )
 from botocore.parsers import ResponseParserError
 
-from functions.common import clients, errors
-from functions.common.aws_errors import DENIED, TRY_AGAIN, aws_errors, code_of
-from functions.common.errors import AccessDenied, BucketMissing, FerryError, RequestRefused, SourceMissing, Throttled
-from functions.common.models import Copy, Source, StepEvent
-from functions.common.step import logger, step
+from functions.contract.models import Copy, Source, StepEvent
+from functions.runtime import clients, errors
+from functions.runtime.aws_errors import DENIED, TRY_AGAIN, aws_errors, code_of
+from functions.runtime.errors import AccessDenied, BucketMissing, FerryError, RequestRefused, SourceMissing, Throttled
+from functions.runtime.step import logger, step
 from tests.unit.conftest import REDRIVEN, STARTED, Hooks, LambdaContext, step_event
 
 CLASSES = {

@@ -10,7 +10,7 @@ from moto import mock_aws
 
 from ferry import demo, screen
 from ferry.problems import Problem
-from functions.common.models import ObjectVersion, Validation
+from functions.contract.models import ObjectVersion, Validation
 from tests.unit.ferry_fakes import FakeDeployment, FakeStepFunctions, document, event
 
 KEY = "air/it's.csv"

@@ -12,8 +12,8 @@ from botocore.stub import Stubber
 from ferry import cli, explain
 from ferry.deployment import Deployment
 from ferry.problems import Problem
-from functions.common.models import Rule
-from functions.common.rules import KeyRule, Renaming, Rules
+from functions.contract.models import Rule
+from functions.contract.rules import KeyRule, Renaming, Rules
 from infra import outputs as outputs_file
 from infra.outputs import Outputs, Source
 from tests.unit.ferry_fakes import outputs

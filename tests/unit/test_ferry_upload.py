@@ -13,8 +13,8 @@ from moto import mock_aws
 from ferry import screen
 from ferry.problems import UsageProblem
 from ferry.upload import check_file, check_key, default_key, find_execution, send, upload, why_left_out
-from functions.common.models import Rule
-from functions.common.rules import KeyRule, Renaming, Rules
+from functions.contract.models import Rule
+from functions.contract.rules import KeyRule, Renaming, Rules
 from infra.outputs import Source
 from tests.unit.ferry_fakes import HASH, FakeDeployment, FakeStepFunctions, document, event, refusal, source
 

@@ -13,10 +13,15 @@ import boto3
 import pytest
 
 from functions import copy_object
-from functions.common import clients
-from functions.common.bounds import COPY_CALLS
-from functions.common.checksums import composite, digest_of, to_text
-from functions.common.errors import (
+from functions.contract.limits import COPY_CALLS
+from functions.contract.models import SMALLEST_MULTIPART_THRESHOLD, Copy, Source, StoredObject
+from functions.copying import multipart
+from functions.copying.already_copied import LARGEST_READ_BYTES
+from functions.copying.parts import LARGEST_OBJECT_BYTES, SMALLEST_PART_BYTES
+from functions.copying.request import MARGIN_MS
+from functions.objects.checksums import composite, digest_of, to_text
+from functions.runtime import clients
+from functions.runtime.errors import (
     AccessDenied,
     CopyTimedOut,
     MetadataUnreadable,
@@ -26,11 +31,6 @@ from functions.common.errors import (
     SourceMissing,
     Throttled,
 )
-from functions.common.models import SMALLEST_MULTIPART_THRESHOLD, Copy, Source, StoredObject
-from functions.copying import multipart
-from functions.copying.comparison import LARGEST_READ_BYTES
-from functions.copying.parts import LARGEST_OBJECT_BYTES, SMALLEST_PART_BYTES
-from functions.copying.task import MARGIN_MS
 from tests.unit.annotations import Annotations, annotations
 from tests.unit.conftest import (
     KEY,

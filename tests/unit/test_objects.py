@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from functions.common.errors import AccessDenied, BucketMissing, CustomerKeyRequired, RequestRefused, Throttled
-from functions.common.models import StoredObject
-from functions.common.objects import Head, ObjectChanged, head, opened, same_version, tags
-from functions.common.tabular import FORMATS, Format, file_format, not_catalogued_reason
+from functions.catalogue.formats import FORMATS, Format, file_format, not_catalogued_reason
+from functions.contract.models import StoredObject
+from functions.objects.head import Head, ObjectChanged, head, opened, same_version, tags
+from functions.runtime.errors import AccessDenied, BucketMissing, CustomerKeyRequired, RequestRefused, Throttled
 from tests.unit.conftest import KEY, SOURCE, SOURCE_REGION, Cloud, Refusal
 
 WRITTEN: dict[str, Any] = {

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from functions.common import clients
-from functions.common.aws_errors import aws_errors
-from functions.common.errors import AccessDenied, SettingInvalid
+from functions.runtime import clients
+from functions.runtime.aws_errors import aws_errors
+from functions.runtime.errors import AccessDenied, SettingInvalid
 from tests.unit.conftest import KEY, SOURCE, SOURCE_REGION, TARGET, TARGET_REGION, Cloud
 
 SOURCES_ACCOUNT, TARGETS_ACCOUNT = "111111111111", "222222222222"

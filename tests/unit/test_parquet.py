@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from functions.common import columns
-from functions.common.columns import LONGEST_FOOTER_BEGINNING, Unreadable, parquet_footer, read_columns
-from functions.common.objects import head
-from functions.common.parquet import DEEPEST, Footer, FooterCutOff, FooterUnreadable, read_footer
-from functions.common.tabular import Format
+from functions.catalogue import columns
+from functions.catalogue.columns import LONGEST_FOOTER_BEGINNING, Unreadable, parquet_footer, read_columns
+from functions.catalogue.formats import Format
+from functions.catalogue.parquet_footer import DEEPEST, Footer, FooterCutOff, FooterUnreadable, read_footer
+from functions.objects.head import head
 from tests.unit.conftest import TARGET, TARGET_REGION, Cloud
 from tests.unit.test_validation_file import footer, parquet, schema
 

@@ -4,8 +4,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from functions.common.errors import ObjectTooLarge
-from functions.common.models import LARGEST_SINGLE_COPY, SMALLEST_MULTIPART_THRESHOLD
+from functions.contract.models import LARGEST_SINGLE_COPY, SMALLEST_MULTIPART_THRESHOLD
 from functions.copying.parts import (
     LARGEST_OBJECT_BYTES,
     LARGEST_PART_BYTES,
@@ -17,6 +16,7 @@ from functions.copying.parts import (
     part_size,
     parts_of_size,
 )
+from functions.runtime.errors import ObjectTooLarge
 
 THRESHOLDS = st.integers(SMALLEST_MULTIPART_THRESHOLD, LARGEST_SINGLE_COPY)
 GIB = 1024**3

@@ -8,13 +8,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from functions.common import reading
-from functions.common.checksums import CRC_BYTES, HASHERS, digest_of, to_text
-from functions.common.errors import RequestRefused, Throttled
-from functions.common.models import GRADES, Grade, ReadProgress, StoredObject
-from functions.common.objects import ObjectChanged
-from functions.common.proof import Reading, compare_stored, prove, reaches, read_on
-from functions.common.source_parts import SourcePart
+from functions.contract.models import GRADES, Grade, ReadProgress, StoredObject
+from functions.objects.checksums import CRC_BYTES, HASHERS, digest_of, to_text
+from functions.objects.head import ObjectChanged
+from functions.objects.parts import SourcePart
+from functions.runtime.errors import RequestRefused, Throttled
+from functions.verification import readback
+from functions.verification.compare import Reading, compare_stored, prove, reaches, read_on
 from tests.unit.conftest import SOURCE, TARGET, Cloud, Refusal
 from tests.unit.part_lists import PartLists, in_parts, part_lists, put, with_checksum, with_md5
 
@@ -35,8 +35,8 @@ READINGS = ["CRC64NVME", "CRC32C of parts", "SHA256", "SHA256 of parts", "MD5 as
 @pytest.fixture
 def small_ranges(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every object is a large one."""
-    monkeypatch.setattr(reading, "RANGE_BYTES", 4)
-    monkeypatch.setattr(reading, "PIECE_BYTES", 3)
+    monkeypatch.setattr(readback, "RANGE_BYTES", 4)
+    monkeypatch.setattr(readback, "PIECE_BYTES", 3)
 
 
 def source_with(
@@ -253,7 +253,7 @@ def test_an_empty_object_is_read_like_any_other(cloud: Cloud, minimum: Any) -> N
 
 
 def test_memory_holds_a_few_pieces_whatever_the_size(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reading, "PIECE_BYTES", 10)
+    monkeypatch.setattr(readback, "PIECE_BYTES", 10)
     asked: list[int] = []
 
     def watch(answer: dict[str, Any]) -> None:
@@ -272,7 +272,7 @@ def test_memory_holds_a_few_pieces_whatever_the_size(cloud: Cloud, monkeypatch: 
 
 
 def test_a_call_takes_less_than_half_of_the_functions_memory_at_most() -> None:
-    assert reading.RANGES_AT_ONCE * reading.PIECE_BYTES < 256 * 1024**2
+    assert readback.RANGES_AT_ONCE * readback.PIECE_BYTES < 256 * 1024**2
 
 
 @pytest.mark.usefixtures("small_ranges")
@@ -379,7 +379,7 @@ def test_a_hash_that_cannot_be_finished_in_time_gives_way_to_comparing_both(
 ) -> None:
     source, target = source_with(cloud, part_lists, way), put(cloud, TARGET, GOOD)
     assert target.version_id
-    found = read_on(source, target, "readback", None, lambda: reading.MARGIN_MS - 1)
+    found = read_on(source, target, "readback", None, lambda: readback.MARGIN_MS - 1)
     assert found.progress == ReadProgress(target=target.version_id, grade="bytes")
     last = read_on(source, target, "readback", found.progress, lambda: PLENTY)
     assert last.proof

@@ -5,8 +5,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from functions.common.models import Rule
-from functions.common.rules import KeyRule, Renaming, Rules, TargetKeyImpossible, decide
+from functions.contract.models import Rule
+from functions.contract.rules import KeyRule, Renaming, Rules, TargetKeyImpossible, decide
 
 STEADY = settings(max_examples=100, deadline=None, derandomize=True)
 PIECES = st.text(st.sampled_from("ab/.{}é"), max_size=6)

@@ -14,13 +14,13 @@ import boto3
 import pytest
 
 from functions import run_validation_query
-from functions.common.bounds import QUERY_POLLS
-from functions.common.errors import QueryFailed, SettingInvalid, ValidationFailed
-from functions.common.models import Catalogue, Copy, ObjectVersion, Source, Validation
-from functions.common.objects import head
-from functions.common.table import Table, column_problem, find_table, missing_columns
-from functions.common.tabular import Format
-from functions.validation.queries import ROWS, validation_queries
+from functions.catalogue.formats import Format
+from functions.catalogue.glue_table import Table, column_problem, find_table, missing_columns
+from functions.contract.limits import QUERY_POLLS
+from functions.contract.models import Catalogue, Copy, ObjectVersion, Source, Validation
+from functions.objects.head import head
+from functions.runtime.errors import QueryFailed, SettingInvalid, ValidationFailed
+from functions.validation.athena_queries import ROWS, validation_queries
 from tests.unit.conftest import (
     SOURCE,
     SOURCE_REGION,

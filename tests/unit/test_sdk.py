@@ -19,8 +19,8 @@ import botocore
 import botocore.loaders
 import pytest
 
-from functions.common import sdk
-from functions.common.errors import SdkTooOld
+from functions.runtime import sdk
+from functions.runtime.errors import SdkTooOld
 from infra.layer import REQUIREMENTS
 from tests.unit.sdk_members import CALLED, CALLS, MODEL, SIDES, members, sources
 
@@ -273,7 +273,7 @@ def watched(self, path):
     read.append(path)
     return load(self, path)
 botocore.loaders.JSONFileLoader.load_file = watched
-from functions.common import clients
+from functions.runtime import clients
 clients.s3("us-east-1")
 print([path for path in read if "/s3/" in path and "service-2" in path])
 """

@@ -7,9 +7,9 @@ import boto3
 import pytest
 from pydantic import BaseModel, Field
 
-from functions.common import owners
-from functions.common.errors import SettingInvalid
-from functions.common.settings import read_settings
+from functions.runtime import bucket_owners
+from functions.runtime.errors import SettingInvalid
+from functions.runtime.settings import read_settings
 from infra import functions
 from infra.local import deploy
 from infra.outputs import Outputs
@@ -52,7 +52,7 @@ def settings_of(key: str) -> list[type[BaseModel]]:
     module: Any = importlib.import_module(f"functions.{key}")
     own: type[BaseModel] | None = getattr(module, "Settings", None)
     uses_s3 = any(action.startswith("s3:") for s in DECLARED[key].statements for action in s.actions)
-    return [*([own] if own else []), *([owners.Settings] if uses_s3 else [])]
+    return [*([own] if own else []), *([bucket_owners.Settings] if uses_s3 else [])]
 
 
 def test_each_field_is_read_from_the_variable_of_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,7 +97,7 @@ def test_a_function_reads_what_it_is_given_and_is_given_what_it_reads(key: str) 
 
 @pytest.mark.parametrize("key", DECLARED)
 def test_every_function_that_uses_s3_can_be_told_whose_the_buckets_are(key: str) -> None:
-    assert ("BUCKET_OWNERS" in DECLARED[key].environment) == (owners.Settings in settings_of(key))
+    assert ("BUCKET_OWNERS" in DECLARED[key].environment) == (bucket_owners.Settings in settings_of(key))
 
 
 @pytest.mark.parametrize("key", [key for key in DECLARED if settings_of(key)])

@@ -5,10 +5,10 @@ from typing import Any
 import boto3
 import pytest
 
-from functions.common.checksums import CRC_BYTES, HASHERS, digest_of, to_text
-from functions.common.errors import AccessDenied, Throttled
-from functions.common.objects import ObjectChanged
-from functions.common.source_parts import SourcePart, expected_full_object, source_parts
+from functions.objects.checksums import CRC_BYTES, HASHERS, digest_of, to_text
+from functions.objects.head import ObjectChanged
+from functions.objects.parts import SourcePart, expected_full_object, source_parts
+from functions.runtime.errors import AccessDenied, Throttled
 from tests.unit.conftest import SOURCE, Cloud, Refusal
 from tests.unit.part_lists import PartLists, in_parts, part_lists, put, with_checksum, with_md5
 

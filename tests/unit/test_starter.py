@@ -11,11 +11,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from functions import starter
-from functions.common import clients
-from functions.common.errors import AccessDenied, SettingInvalid, Throttled
-from functions.common.models import Rule, Source
-from functions.common.rules import NO_RULES, KeyRule, Renaming, Rules
-from functions.common.settings import read_settings
+from functions.contract.models import Rule, Source
+from functions.contract.rules import NO_RULES, KeyRule, Renaming, Rules
+from functions.runtime import clients
+from functions.runtime.errors import AccessDenied, SettingInvalid, Throttled
+from functions.runtime.settings import read_settings
 from functions.starter import BadMessage, execution_name, read_upload
 from tests.unit.conftest import Hooks, LambdaContext, Refusal
 

@@ -7,8 +7,8 @@ from typing import Any, get_args
 import pytest
 from pydantic import BaseModel
 
-from functions.common import errors
-from functions.common.models import Catalogue, Copy, Deletion, Document, Rule, Validation, Verification
+from functions.contract.models import Catalogue, Copy, Deletion, Document, Rule, Validation, Verification
+from functions.runtime import errors
 from statemachine import render
 from statemachine.definition import CRASHES_AND_TIMEOUTS, SERVICE_ERRORS, THROTTLES
 from statemachine.sdk import Retry, Task

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from functions.common.errors import AccessDenied, Throttled, ValidationFailed
-from functions.common.models import StoredObject
-from functions.common.objects import ObjectChanged, head
-from functions.common.tabular import file_format
-from functions.validation import file_contents
-from functions.validation.file_contents import FileContents, read_file
+from functions.catalogue.formats import file_format
+from functions.contract.models import StoredObject
+from functions.objects.head import ObjectChanged, head
+from functions.runtime.errors import AccessDenied, Throttled, ValidationFailed
+from functions.validation import file_reader
+from functions.validation.file_reader import FileContents, read_file
 from tests.unit.conftest import TARGET, TARGET_REGION, Cloud, Refusal
 
 
@@ -183,7 +183,7 @@ def test_a_bad_file_is_told_in_words(cloud: Cloud, name: str, body: bytes, reaso
 def test_without_time_the_records_stay_uncounted(
     cloud: Cloud, name: str, line: bytes, last: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(file_contents, "RECORDS_BETWEEN_LOOKS_AT_THE_CLOCK", 10)
+    monkeypatch.setattr(file_reader, "RECORDS_BETWEEN_LOOKS_AT_THE_CLOCK", 10)
     header = b"id,name\n" if name.endswith("csv") else b""
     given = header + line * 20 + last
     times = iter([True, False])
@@ -194,9 +194,9 @@ def test_without_time_the_records_stay_uncounted(
 
 
 def test_a_line_may_be_as_long_as_athenas_and_no_longer(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert file_contents.LONGEST_LINE == 32 * 1024 * 1024
+    assert file_reader.LONGEST_LINE == 32 * 1024 * 1024
     longest = 2 * 1024 * 1024
-    monkeypatch.setattr(file_contents, "LONGEST_LINE", longest)
+    monkeypatch.setattr(file_reader, "LONGEST_LINE", longest)
     empty = len('{"a":""}\n')
     fits = b'{"a":"' + b"x" * (longest - empty - 1) + b'"}\n'
     assert len(fits) == longest - 1
@@ -209,8 +209,8 @@ def test_a_small_file_that_unpacks_to_one_endless_line_is_refused_in_bounded_mem
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     longest = 1024 * 1024
-    monkeypatch.setattr(file_contents, "LONGEST_LINE", longest)
-    monkeypatch.setattr(file_contents, "READ_AHEAD_BYTES", 64 * 1024)
+    monkeypatch.setattr(file_reader, "LONGEST_LINE", longest)
+    monkeypatch.setattr(file_reader, "READ_AHEAD_BYTES", 64 * 1024)
     packed = io.BytesIO()
     with gzip.GzipFile(fileobj=packed, mode="wb") as file:
         for _ in range(64):
@@ -228,7 +228,7 @@ def test_a_small_file_that_unpacks_to_one_endless_line_is_refused_in_bounded_mem
 
 
 def test_a_field_has_a_bound_of_its_own(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(file_contents, "LONGEST_FIELD", 10)
+    monkeypatch.setattr(file_reader, "LONGEST_FIELD", 10)
     before = csv.field_size_limit()
     try:
         assert read(cloud, "t/a.csv", b"id\n" + b"x" * 10 + b"\n").records == 1
@@ -312,6 +312,6 @@ def test_the_columns_of_json_are_those_of_the_first_record_and_what_comes_later(
 
 
 def test_keys_as_many_as_records_are_not_all_remembered(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(file_contents, "MOST_COLUMNS", 3)
+    monkeypatch.setattr(file_reader, "MOST_COLUMNS", 3)
     found = read(cloud, "t/a.json", b"".join(b'{"k%d": 1}\n' % number for number in range(10)))
     assert (found.records, found.later_columns) == (10, ("k1", "k2"))

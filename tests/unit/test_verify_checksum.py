@@ -7,17 +7,17 @@ from typing import Any
 import pytest
 
 from functions import verify_checksum
-from functions.common import reading
-from functions.common.bounds import FRESH_COPIES_AFTER_CHANGE, FRESH_COPIES_AFTER_MISMATCH, PROOF_CALLS
-from functions.common.errors import (
+from functions.contract.limits import FRESH_COPIES_AFTER_CHANGE, FRESH_COPIES_AFTER_MISMATCH, PROOF_CALLS
+from functions.contract.models import Copy, ObjectVersion, Source, StoredObject, Verification
+from functions.objects.head import head
+from functions.runtime.errors import (
     AccessDenied,
     ChecksumMismatchPersists,
     ProofTimedOut,
     TargetKeepsChanging,
     Throttled,
 )
-from functions.common.models import Copy, ObjectVersion, Source, StoredObject, Verification
-from functions.common.objects import head
+from functions.verification import readback
 from tests.unit.conftest import (
     KEY,
     PLENTY_MS,
@@ -294,8 +294,8 @@ def test_without_a_finished_copy_there_is_nothing_to_verify(cloud: Cloud, copy: 
 @pytest.fixture
 def large(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> tuple[Source, Copy]:
     """A copy that is read in three ranges, whose CRC is known."""
-    monkeypatch.setattr(reading, "RANGE_BYTES", 2)
-    monkeypatch.setattr(reading, "RANGES_AT_ONCE", 1)
+    monkeypatch.setattr(readback, "RANGE_BYTES", 2)
+    monkeypatch.setattr(readback, "RANGES_AT_ONCE", 1)
     return copied_as(cloud, with_checksum(put(cloud, SOURCE, GOOD), "CRC64NVME", GOOD), GOOD)
 
 

@@ -12,8 +12,8 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from functions.common import clients
-from functions.common.models import ExecutionInput, Source
+from functions.contract.models import ExecutionInput, Source
+from functions.runtime import clients
 from infra import functions
 from infra.local import cloud, deploy
 from infra.outputs import Outputs

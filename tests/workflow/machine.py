@@ -32,7 +32,7 @@ from moto.stepfunctions.parser.asl.utils import json_path
 from moto.stepfunctions.parser.asl.utils.boto_client import boto_client_for
 from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 
-from functions.common.models import ExecutionInput
+from functions.contract.models import ExecutionInput
 from statemachine.check import PLACEHOLDER
 from statemachine.render import ASL_FILE
 

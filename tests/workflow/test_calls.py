@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from functions.common.models import Rule
-from functions.copying import buckets
+from functions.contract.models import Rule
+from functions.copying import bucket_settings
 from tests.workflow.conftest import World
 
 PAGE = Path(__file__).parents[2] / "docs" / "guarantees.md"
@@ -24,7 +24,7 @@ def named(mode: str) -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize("mode", RULES)
 def test_a_small_object_costs_the_calls_that_are_named(world: World, mode: str) -> None:
-    buckets.forget()
+    bucket_settings.forget()
     upload = world.upload("a.bin", bytes(range(256)))
     ended = world.machine.run(upload.model_copy(update={"rule": RULES[mode]}), mode)
     assert ended.status == "SUCCEEDED", ended.cause
@@ -41,7 +41,7 @@ def test_a_small_object_costs_the_calls_that_are_named(world: World, mode: str) 
 
 
 def test_what_a_bucket_is_set_to_is_asked_once(world: World) -> None:
-    buckets.forget()
+    bucket_settings.forget()
     for name in ("a.bin", "b.bin"):
         upload = world.upload(name, b"x")
         ended = world.machine.run(upload.model_copy(update={"rule": RULES["move"]}), name.replace(".", "-"))

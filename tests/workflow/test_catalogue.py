@@ -9,7 +9,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from functions.common.bounds import CRAWL_ATTEMPTS, CRAWL_POLLS
+from functions.contract.limits import CRAWL_ATTEMPTS, CRAWL_POLLS
 from tests.workflow.conftest import World
 from tests.workflow.interference import once
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from functions.common.bounds import COPY_CALLS, FRESH_COPIES_AFTER_CHANGE, FRESH_COPIES_AFTER_MISMATCH
+from functions.contract.limits import COPY_CALLS, FRESH_COPIES_AFTER_CHANGE, FRESH_COPIES_AFTER_MISMATCH
 from tests.workflow.conftest import World
 from tests.workflow.interference import once, refuse
 

@@ -4,7 +4,7 @@ import re
 from collections import Counter
 from pathlib import Path
 
-from functions.common.models import Rule
+from functions.contract.models import Rule
 from tests.workflow.conftest import World
 from tests.workflow.test_catalogue import CSV
 

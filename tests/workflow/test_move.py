@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from functions.common.bounds import FRESH_COPIES_BEFORE_DELETION
-from functions.common.models import ExecutionInput, Rule
+from functions.contract.limits import FRESH_COPIES_BEFORE_DELETION
+from functions.contract.models import ExecutionInput, Rule
 from statemachine.graph import StateGraph
 from statemachine.render import ASL_FILE
 from tests.workflow.conftest import World

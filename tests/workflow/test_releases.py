@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from functions.common.models import Document, ExecutionInput
+from functions.contract.models import Document, ExecutionInput
 from tests.workflow import machine
 from tests.workflow.conftest import World
 from tests.workflow.machine import Execution, Machine

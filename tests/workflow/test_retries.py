@@ -6,7 +6,7 @@ import threading
 import pytest
 from moto.stepfunctions.parser.asl.component.common.retry import jitter_strategy_decl
 
-from functions.common import errors
+from functions.runtime import errors
 from statemachine.definition import CRASHES_AND_TIMEOUTS, SERVICE_ERRORS, THROTTLES
 from tests.workflow.conftest import World
 from tests.workflow.interference import refuse

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from functions.common.bounds import QUERY_POLLS
-from functions.common.models import Rule
+from functions.contract.limits import QUERY_POLLS
+from functions.contract.models import Rule
 from tests.workflow.conftest import World
 from tests.workflow.interference import once
 from tests.workflow.machine import RETRIES_AFTER_FAILURE

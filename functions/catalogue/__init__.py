@@ -1,0 +1,1 @@
+"""Tabular files and the Glue catalogue: formats, columns, tables, crawls."""

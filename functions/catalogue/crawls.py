@@ -1,0 +1,117 @@
+"""The crawls of our crawler, as ListCrawls tells them, and what they mean for one copied object.
+
+A crawl covers every object whose copy ended before the crawl began, so nobody has to be asked but the clock.
+Source: ListCrawls and CrawlsFilter (AWS Glue web API reference; START_TIME is filtered in epoch milliseconds).
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from botocore.exceptions import ClientError
+from pydantic import Field
+
+from functions.contract.models import Catalogue, Document, ExecutionContext, Model
+from functions.runtime import clients
+from functions.runtime.aws_errors import aws_errors, code_of
+from functions.runtime.errors import CrawlerFailed
+from functions.runtime.settings import RegionName
+
+LONGEST_CRAWL = timedelta(days=1)
+"""How far back a crawl may have begun that still runs."""
+
+WAIT_SECONDS = (10, 10, 10, 15, 20, 30, 45, 60, 60, 90)
+LONGEST_WAIT_SECONDS = 120
+
+
+class Settings(Model):
+    """Which crawler keeps the catalogue."""
+
+    crawler_name: str = Field(min_length=1)
+    target_region: RegionName
+
+
+@dataclass(frozen=True)
+class Crawl:
+    """One run of the crawler."""
+
+    crawl_id: str
+    state: str
+    started: datetime
+    ended: datetime | None
+    error: str
+
+    def covers(self, covers_from: datetime) -> bool:
+        """Whether it has seen every object that was there before `covers_from`."""
+        return self.state == "COMPLETED" and self.started >= covers_from
+
+    @property
+    def failed(self) -> bool:
+        """Whether it ended without having covered anything."""
+        return self.state in {"FAILED", "STOPPED"}
+
+
+def recent_crawls(settings: Settings, covers_from: datetime) -> list[Crawl]:
+    """The crawls that may matter for an object, the oldest first, up to one that covers it.
+
+    Raises CrawlerFailed, AccessDenied, Throttled.
+    """
+    since = int((covers_from - LONGEST_CRAWL).timestamp() * 1000)
+    client = clients.glue(settings.target_region)
+    crawls: list[Crawl] = []
+    token = ""
+    with aws_errors(f"listing the crawls of the crawler {settings.crawler_name}"):
+        while True:
+            try:
+                answer = client.list_crawls(
+                    CrawlerName=settings.crawler_name,
+                    MaxResults=100,
+                    Filters=[{"FieldName": "START_TIME", "FilterOperator": "GE", "FieldValue": str(since)}],
+                    **({"NextToken": token} if token else {}),
+                )
+            except ClientError as error:
+                if code_of(error) == "EntityNotFoundException":
+                    raise CrawlerFailed(
+                        f"There is no crawler {settings.crawler_name} in {settings.target_region}. "
+                        "Check CRAWLER_NAME and TARGET_REGION, deploy, then replay."
+                    ) from error
+                raise
+            crawls += [_read(crawl) for crawl in answer["Crawls"]]
+            token = answer.get("NextToken", "")
+            # One crawl that covers the object settles it: a year of others need not be read.
+            if not token or any(crawl.covers(covers_from) for crawl in crawls):
+                return sorted(crawls, key=lambda crawl: crawl.started)
+
+
+def _read(crawl: Any) -> Crawl:
+    return Crawl(
+        crawl_id=crawl["CrawlId"],
+        state=crawl["State"],
+        started=crawl["StartTime"].astimezone(UTC),
+        ended=crawl["EndTime"].astimezone(UTC) if crawl.get("EndTime") else None,
+        error=crawl.get("ErrorMessage", ""),
+    )
+
+
+def known_so_far(document: Document, execution: ExecutionContext) -> tuple[Catalogue, datetime]:
+    """What this execution knows of the catalogue, and when a crawl must have begun to cover its object.
+
+    A redrive counts its looks anew. A copy made anew needs a later crawl, and so does an object that the catalogue
+    has lost since the crawl that covered it.
+    """
+    redrives, (_, _, copied_at) = execution.redrive_count, document.finished_copy()
+    # `copied_at` is whole seconds: a crawl that began in the next one has seen the copy.
+    covers_from = copied_at + timedelta(seconds=1)
+    known = document.catalogue or Catalogue(status="not_covered", redrive_count=redrives)
+    if known.covers_from and known.copied_at == copied_at:
+        covers_from = known.covers_from
+    if document.validation and document.validation.status == "not_covered":
+        covers_from = max(covers_from, execution.attempt_began)
+    if known.redrive_count != redrives:
+        known = known.model_copy(update={"polls": 0, "redrive_count": redrives})
+    return known.model_copy(update={"covers_from": covers_from, "copied_at": copied_at}), covers_from
+
+
+def wait_seconds(polls: int) -> int:
+    """How long to wait before the next look: short at first, then longer, as a crawl may take long."""
+    return WAIT_SECONDS[polls] if polls < len(WAIT_SECONDS) else LONGEST_WAIT_SECONDS

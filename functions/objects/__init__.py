@@ -1,0 +1,1 @@
+"""S3 objects: what HEAD returns, what a copy carries over, checksums, parts, locks."""

@@ -1,0 +1,243 @@
+"""One S3 object as HEAD tells it: which one exactly, what proves its bytes, what travels with them.
+
+Reading twice is harmless. Raises CustomerKeyRequired, AccessDenied, BucketMissing, Throttled, RequestRefused.
+"""
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+from botocore.exceptions import ClientError
+from botocore.response import StreamingBody
+
+from functions.contract.models import ObjectVersion, Source, StoredObject
+from functions.objects.attributes import LOCK, carried, digest
+from functions.runtime import clients
+from functions.runtime.aws_errors import aws_errors, code_of
+from functions.runtime.errors import BucketMissing, CustomerKeyRequired, FerryError
+
+GONE = frozenset({"404", "NoSuchKey", "NoSuchVersion", "NotFound"})
+MD5_ENCRYPTIONS = frozenset({None, "AES256"})
+ARCHIVE_CLASSES = frozenset({"GLACIER", "DEEP_ARCHIVE"})
+OTHERS_WROTE = GONE | {"412", "PreconditionFailed", "409", "ConditionalRequestConflict"}
+"""A refused condition: the object is no longer what it was when we looked. (IfMatch on one that was deleted
+is a 404.)"""
+
+
+class ObjectChanged(FerryError):
+    """The object is no longer the one that is asked for. Never leaves a function."""
+
+    def __init__(self, which: ObjectVersion) -> None:
+        super().__init__(f"{location(which.bucket, which.key)} was replaced or deleted while it was read.")
+        self.which = which
+
+
+@dataclass(frozen=True)
+class Head:
+    """What HEAD answered, and when.
+
+    `carried` and `locks` are members of functions/objects/attributes.py; locks, like the count of tags, are hidden from
+    a role that may not read them. `archived`: its bytes cannot be read before they are restored.
+    `missing_metadata` counts the user's metadata that no header can hold.
+    """
+
+    object: StoredObject
+    carried: dict[str, Any]
+    locks: dict[str, Any]
+    tag_count: int
+    storage_class: str
+    archived: bool
+    missing_metadata: int
+    last_modified: datetime
+    answered_at: datetime
+
+    @property
+    def metadata(self) -> dict[str, str]:
+        """The user's metadata."""
+        metadata: dict[str, str] = self.carried.get("Metadata", {})
+        return metadata
+
+
+def location(bucket: str, key: str) -> str:
+    """An object's address, for messages and for Athena's "$path"."""
+    return f"s3://{bucket}/{key}"
+
+
+def version_argument(version_id: str | None) -> dict[str, Any]:
+    """The VersionId argument, where there is a version."""
+    return {"VersionId": version_id} if version_id else {}
+
+
+def answered_at(response: Any) -> datetime:
+    """S3's own clock at this answer (the Date header, to the second)."""
+    return parsedate_to_datetime(response["ResponseMetadata"]["HTTPHeaders"]["date"]).astimezone(UTC)
+
+
+def head(
+    bucket: str, region: str, key: str, absence_is_common: bool = False, version_id: str | None = None
+) -> Head | None:
+    """Look at the current object under a key, or at a version of it; None when there is none.
+
+    HEAD answers a bare 404 for a missing bucket too. The two are told apart by a second call, which is spared where
+    absence is common and a write follows that names a missing bucket.
+    """
+    client = clients.s3(region)
+    doing = f"looking at {location(bucket, key)}"
+    version = version_argument(version_id)
+    with aws_errors(doing):
+        try:
+            response = client.head_object(Bucket=bucket, Key=key, ChecksumMode="ENABLED", **version)
+        except ClientError as error:
+            if code_of(error) == "400":
+                _explain_refused_look(bucket, region, key, error)
+            if code_of(error) not in GONE:
+                raise
+            if not absence_is_common:
+                _require_bucket(bucket, region)
+            return None
+    return _read(bucket, region, key, response)
+
+
+def _explain_refused_look(bucket: str, region: str, key: str, refused: ClientError) -> None:
+    """Raise what a HEAD, which has no body, could not say: a GET of the same object answers in words.
+
+    An object with SSE-C cannot even be looked at without its key ("Using server-side encryption with
+    customer-provided keys", Amazon S3 User Guide).
+    """
+    try:
+        clients.s3(region).get_object(Bucket=bucket, Key=key, Range="bytes=0-0")["Body"].close()
+    except ClientError as error:
+        said = error.response.get("Error", {}).get("Message", "")
+        if code_of(error) == "InvalidRequest" and "encryption" in said.lower():
+            raise CustomerKeyRequired(
+                f"{location(bucket, key)} is encrypted with a key that only its owner has (SSE-C), so nobody else can "
+                "copy it. Upload it again with SSE-S3 or SSE-KMS, or copy it by other means."
+            ) from error
+        raise
+    raise refused
+
+
+def _require_bucket(bucket: str, region: str) -> None:
+    try:
+        clients.s3(region).head_bucket(Bucket=bucket)
+    except ClientError as error:
+        if code_of(error) in GONE | {"NoSuchBucket"}:
+            raise BucketMissing(f"There is no bucket {bucket} in {region}. Check the settings, then replay.") from error
+        raise
+
+
+def _read(bucket: str, region: str, key: str, response: Any) -> Head:
+    etag = response["ETag"].strip('"')
+    encryption = response.get("ServerSideEncryption")
+    algorithm, value = _stored_checksum(response)
+    last_modified = response["LastModified"].astimezone(UTC)
+    return Head(
+        object=StoredObject(
+            bucket=bucket,
+            region=region,
+            key=key,
+            version_id=response.get("VersionId"),
+            etag=etag,
+            size_bytes=response["ContentLength"],
+            checksum_algorithm=algorithm,
+            checksum_value=value,
+            checksum_type=_checksum_type(response, value),
+            # "Checking object integrity", Amazon S3 User Guide: an ETag is the MD5 of the bytes only of an
+            # object sent in one part and encrypted with SSE-S3 or not at all.
+            etag_is_md5="-" not in etag and encryption in MD5_ENCRYPTIONS and not response.get("SSECustomerAlgorithm"),
+            last_modified=last_modified,
+            carried_digest=digest(response),
+        ),
+        carried=carried(response),
+        locks={name: response[name] for name in LOCK if response.get(name)},
+        tag_count=response.get("TagCount", 0),
+        storage_class=response.get("StorageClass", "STANDARD"),
+        archived=_is_archived(response),
+        missing_metadata=response.get("MissingMeta", 0),
+        last_modified=last_modified,
+        answered_at=answered_at(response),
+    )
+
+
+def _is_archived(response: Any) -> bool:
+    """By "Working with archived objects" (Amazon S3 User Guide): a restored copy can be read until it expires.
+
+    ArchiveStatus is told of INTELLIGENT_TIERING while the object lies in one of its archive tiers.
+    """
+    if response.get("ArchiveStatus"):
+        return True
+    restored = 'ongoing-request="false"' in response.get("Restore", "")
+    return response.get("StorageClass") in ARCHIVE_CLASSES and not restored
+
+
+def _stored_checksum(response: Any) -> tuple[str | None, str | None]:
+    """The stored checksum; a full-object one before a composite one, where there are several."""
+    stored = {
+        name.removeprefix("Checksum"): value
+        for name, value in response.items()
+        if name.startswith("Checksum") and name != "ChecksumType"
+    }
+    for algorithm, value in sorted(stored.items(), key=lambda item: "-" in item[1]):
+        return algorithm, value
+    return None, None
+
+
+def _checksum_type(response: Any, value: str | None) -> str | None:
+    """FULL_OBJECT or COMPOSITE; a composite value ends in the number of its parts."""
+    if value is None:
+        return None
+    composite = "-" in value or response.get("ChecksumType") == "COMPOSITE"
+    return "COMPOSITE" if composite else "FULL_OBJECT"
+
+
+@contextmanager
+def changed_or_refused(doing: str, obj: ObjectVersion) -> Iterator[None]:
+    """Raise what goes wrong with a call on this very object; `doing` says what was tried, as "reading the tags of".
+
+    Raises ObjectChanged where a condition was refused or the object is gone, else what aws_errors raises.
+    """
+    with aws_errors(f"{doing} {location(obj.bucket, obj.key)}"):
+        try:
+            yield
+        except ClientError as error:
+            if code_of(error) in OTHERS_WROTE:
+                raise ObjectChanged(obj) from error
+            raise
+
+
+def tags(obj: ObjectVersion) -> dict[str, str]:
+    """The tags of this object; raises ObjectChanged when it is not there any more."""
+    with changed_or_refused("reading the tags of", obj):
+        answer = clients.s3(obj.region).get_object_tagging(
+            Bucket=obj.bucket, Key=obj.key, **version_argument(obj.version_id)
+        )
+    return {tag["Key"]: tag["Value"] for tag in answer["TagSet"]}
+
+
+def is_upload(obj: ObjectVersion, upload: Source) -> bool:
+    """Whether the object still is the one that was uploaded."""
+    return (obj.version_id, obj.etag) == (upload.version_id, upload.etag)
+
+
+def same_version(one: ObjectVersion, other: ObjectVersion) -> bool:
+    """Whether two are the same object of a bucket."""
+    return (one.version_id, one.etag) == (other.version_id, other.etag)
+
+
+@contextmanager
+def opened(obj: ObjectVersion, byte_range: str = "") -> Iterator[StreamingBody]:
+    """The bytes of exactly this object, pinned by its version and its ETag; all, or a range (`bytes=0-3`).
+
+    Raises ObjectChanged when it is not there any more, besides what the module raises.
+    """
+    arguments: dict[str, Any] = {"Range": byte_range} if byte_range else {}
+    with changed_or_refused("reading", obj):
+        response = clients.s3(obj.region).get_object(
+            Bucket=obj.bucket, Key=obj.key, IfMatch=obj.etag, **version_argument(obj.version_id), **arguments
+        )
+        # Not `with response["Body"]`: that hands out the bare connection, without the check of the length.
+        with closing(response["Body"]) as body:
+            yield body

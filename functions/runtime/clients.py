@@ -1,0 +1,78 @@
+"""The one place that makes AWS clients: cached, keyed by service, region and how long an answer may take.
+
+No client is made at import, so importing a function needs neither region nor environment. The endpoint is
+boto3's own business: it reads AWS_ENDPOINT_URL, which only an emulator sets. Raises SettingInvalid for a wrong
+BUCKET_OWNERS.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Any, cast
+
+from functions.runtime.bucket_owners import name_owners
+
+if TYPE_CHECKING:
+    from mypy_boto3_athena import AthenaClient
+    from mypy_boto3_glue import GlueClient
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_stepfunctions import SFNClient
+
+ATTEMPTS = 4
+READ_TIMEOUT_SECONDS = 60
+CONNECTIONS = 32
+"""At once, of one client: the parts of a large object are copied side by side."""
+
+
+@cache
+def _client(service: str, region: str, read_timeout_seconds: int, attempts: int) -> Any:
+    import boto3
+    from botocore.config import Config
+
+    config = Config(
+        connect_timeout=5,
+        read_timeout=read_timeout_seconds,
+        retries={"mode": "standard", "total_max_attempts": attempts},
+        max_pool_connections=CONNECTIONS,
+        # The proof hashes what it reads by itself; the SDK would do it a second time, and not for ranges.
+        response_checksum_validation="when_required",
+    )
+    client = boto3.client(service, region_name=region, config=config)  # type: ignore[call-overload]
+    if service == "s3":
+        name_owners(client)
+    return client
+
+
+def s3(region: str) -> S3Client:
+    """A client for reads, and for writes that may be sent twice."""
+    return cast("S3Client", _client("s3", region, READ_TIMEOUT_SECONDS, ATTEMPTS))
+
+
+def s3_for_conditional_writes(region: str, read_timeout_seconds: int) -> S3Client:
+    """A client that sends a request once, and waits for its answer as long as it is told to.
+
+    A conditional write is not retried by the SDK: the retry would meet our own write and be refused (412).
+    And a CopyObject of gigabytes answers after minutes; boto3's own read timeout is 60 s.
+    """
+    return cast("S3Client", _client("s3", region, read_timeout_seconds, 1))
+
+
+def glue(region: str) -> GlueClient:
+    """A client for the catalogue and its crawler."""
+    return cast("GlueClient", _client("glue", region, READ_TIMEOUT_SECONDS, ATTEMPTS))
+
+
+def athena(region: str) -> AthenaClient:
+    """A client for queries."""
+    return cast("AthenaClient", _client("athena", region, READ_TIMEOUT_SECONDS, ATTEMPTS))
+
+
+def step_functions(region: str) -> SFNClient:
+    """A client for executions."""
+    return cast("SFNClient", _client("stepfunctions", region, READ_TIMEOUT_SECONDS, ATTEMPTS))
+
+
+def sqs(region: str) -> SQSClient:
+    """A client for queues."""
+    return cast("SQSClient", _client("sqs", region, READ_TIMEOUT_SECONDS, ATTEMPTS))

@@ -1,0 +1,58 @@
+"""What every step's Lambda does around its one call: read its event, log, count, answer as JSON.
+
+The log's correlation id is the execution's name, so that one search finds every line of an execution.
+"""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from aws_lambda_powertools.logging import Logger
+from aws_lambda_powertools.metrics import Metrics, MetricUnit
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from functions.contract.models import Model, StepEvent
+from functions.runtime.errors import FerryError
+
+SERVICE = "s3-ferry"
+
+logger = Logger(service=SERVICE)
+metrics = Metrics(namespace="S3Ferry", service=SERVICE)
+
+Result = TypeVar("Result", bound=Model)
+
+
+def count(name: str, value: float = 1, unit: MetricUnit = MetricUnit.Count) -> None:
+    """Add to one of our CloudWatch metrics; it is sent when the call ends."""
+    metrics.add_metric(name=name, unit=unit, value=value)
+
+
+def send_metrics() -> None:
+    """Write the metrics of this call to the log, from where CloudWatch takes them."""
+    if metrics.metric_set:
+        metrics.flush_metrics()
+
+
+def step(function: Callable[[StepEvent, LambdaContext], Result]) -> Callable[[dict[str, Any], Any], Any]:
+    """Make a Lambda handler of a function from StepEvent to its result.
+
+    Raises what the function raises, after logging it: its name is the error's name in the state machine.
+    """
+
+    def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+        parsed = StepEvent.model_validate(event)
+        source = parsed.document.source
+        logger.set_correlation_id(parsed.execution.name)
+        logger.append_keys(bucket=source.bucket, key=source.key, redrive_count=parsed.execution.redrive_count)
+        try:
+            result = function(parsed, context).model_dump(mode="json")
+        except FerryError as error:
+            logger.error(str(error), error=type(error).__name__)
+            count(type(error).__name__)
+            raise
+        else:
+            logger.info(result["status"], result=result)
+            return result
+        finally:
+            send_metrics()
+
+    return handler
