@@ -7,11 +7,11 @@ BIN := .venv/bin
 # What was installed, where, and with which Python: scripts in .venv/bin hold absolute paths.
 hash = $(shell { cat $1; sed -n '/^\[build-system\]/,/^\[tool.ruff\]/p' pyproject.toml; pwd; $(PYTHON) -V; } 2>&1 | cksum | cut -d' ' -f1)
 # `make demo` needs the first alone; the AWS command line, the tests and what checks the Terraform come when they are needed.
-READY := .venv/.ready-$(call hash,infra/packages.py requirements/uv.txt requirements/run.txt)
-AWSCLI := .venv-tools/.ready-$(call hash,infra/packages.py infra/local/aws requirements/tools.txt)
+READY := .venv/.ready-$(call hash,infra/build/requirements.py requirements/uv.txt requirements/run.txt)
+AWSCLI := .venv-tools/.ready-$(call hash,infra/build/requirements.py infra/local/aws requirements/tools.txt)
 TESTS := .venv/.tests-$(call hash,requirements/test.txt)
 CHECKS := .venv-tools/.checks-$(call hash,requirements/checks.txt)
-INSTALL := $(BIN)/python infra/packages.py
+INSTALL := $(BIN)/python infra/build/requirements.py
 
 # Given on the command line only: PORT in an environment is somebody else's. They reach the shell through the
 # environment, so that a name may hold quotes, dollars and spaces.
@@ -30,7 +30,7 @@ help: ## Show this list
 	@awk -F':.*## ' '/^[a-z0-9]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(READY) $(AWSCLI) $(TESTS) $(CHECKS) ## Make .venv with everything that is needed, and nothing else
-	@$(BIN)/python -m infra.layer
+	@$(BIN)/python -m infra.build.layer
 
 $(READY):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "S3 Ferry needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) -V)"; exit 1; }
@@ -90,22 +90,22 @@ down: $(READY) ## Stop the embedded cloud
 	@$(BIN)/ferry down
 
 build: $(READY) ## Build dist/<function>.zip and dist/layer.zip, the same bytes each time
-	@$(BIN)/python -m infra.build
+	@$(BIN)/python -m infra.build.function_zips
 
 plan: $(READY) ## Show what `make deploy` would change on AWS, change nothing
-	@$(BIN)/python -m infra.terraform plan
+	@$(BIN)/python -m infra.terraform.commands plan
 
 deploy: $(READY) ## Deploy to AWS, after showing what changes and asking: make deploy [YES=1 [LOSE=1]]
-	@$(BIN)/python -m infra.terraform deploy $(YES_GIVEN) $(LOSE_GIVEN)
+	@$(BIN)/python -m infra.terraform.commands deploy $(YES_GIVEN) $(LOSE_GIVEN)
 
 destroy: $(READY) ## Take the deployment on AWS away, after showing and asking: make destroy [YES=1]
-	@$(BIN)/python -m infra.terraform destroy $(YES_GIVEN)
+	@$(BIN)/python -m infra.terraform.commands destroy $(YES_GIVEN)
 
 asl: $(READY) ## Render the state machine to statemachine/migrate.asl.json
 	@$(BIN)/python -m statemachine.render
 
 diagram: $(TESTS) ## Draw the resources of infra/aws in docs/resources.md
-	@$(BIN)/python -m infra.diagram
+	@$(BIN)/python -m infra.docs.resource_diagram
 
 lint: $(TESTS) ## Check style, change nothing
 	@$(BIN)/ruff check .

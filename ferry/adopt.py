@@ -36,7 +36,7 @@ from ferry.notifications import (
     merged,
 )
 from ferry.problems import Problem, UsageProblem
-from infra.outputs import Source
+from infra.terraform.outputs import Source
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

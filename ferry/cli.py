@@ -82,15 +82,13 @@ OutputsOption = Annotated[
 
 def _check_rules(rules: Path | None) -> Path | None:
     if rules is not None and not rules.is_file():
-        raise UsageProblem(f"--rules {rules} is {'a folder' if rules.is_dir() else 'no file'}: name a migration.yaml.")
+        raise UsageProblem(f"--rules {rules} is {'a folder' if rules.is_dir() else 'no file'}: name a loader.yaml.")
     return rules
 
 
 RulesOption = Annotated[
     Path | None,
-    typer.Option(
-        "--rules", callback=_check_rules, show_default="everything is copied as it is", help="A migration.yaml."
-    ),
+    typer.Option("--rules", callback=_check_rules, show_default="everything is copied as it is", help="A loader.yaml."),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
 
@@ -103,13 +101,13 @@ def up(
 ) -> None:
     """Start the embedded cloud in the background."""
     from functions.contract.rules import NO_RULES
-    from infra.local import cloud
+    from infra.local import lifecycle
 
     folder = _folder(outputs)
     console = screen.console()
     given = _read_rules(rules) if rules else NO_RULES
     with console.status("Starting the embedded cloud"):
-        result = cloud.up(folder, port, given)
+        result = lifecycle.up(folder, port, given)
     by_rules = f", by the rules of {rules}" if rules else ""
     if result.ran_already:
         console.print(screen.line(f"The embedded cloud runs already at {result.endpoint_url}{by_rules}"))
@@ -125,9 +123,9 @@ def up(
 @app.command()
 def down(outputs: OutputsOption = None) -> None:
     """Stop the embedded cloud."""
-    from infra.local import cloud
+    from infra.local import lifecycle
 
-    ran = cloud.down(_folder(outputs))
+    ran = lifecycle.down(_folder(outputs))
     screen.console().print("The embedded cloud is stopped." if ran else "No embedded cloud runs.")
 
 
@@ -213,7 +211,7 @@ def explain(
             "--rules",
             callback=_check_rules,
             show_default="the rules of the deployment",
-            help="A migration.yaml.",
+            help="A loader.yaml.",
         ),
     ] = None,
     json: JsonOption = False,
@@ -300,10 +298,10 @@ def _fail(message: str, code: int) -> int:
 
 
 def _read_rules(path: Path) -> "Rules":
-    """Read a migration.yaml, and say what in it is hardly meant."""
-    from infra import migration
+    """Read a loader.yaml, and say what in it is hardly meant."""
+    from infra.rules import loader
 
-    read = migration.load(path)
+    read = loader.load(path)
     for warning in read.warnings:
         screen.console(stderr=True).print(screen.line(("! ", "yellow"), warning), soft_wrap=True)
     return read.rules

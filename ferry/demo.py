@@ -27,7 +27,7 @@ from ferry.show import follow
 from ferry.upload import check_file, check_key, default_key, find_execution, send
 from functions.contract.models import ObjectVersion, Validation
 from infra.errors import CloudFailed
-from infra.local import cloud
+from infra.local import lifecycle
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import GetObjectRequestTypeDef
@@ -191,7 +191,7 @@ def _own_cloud(console: Console) -> Iterator[Deployment]:
     try:
         with ExitStack() as stack:
             with console.status("Starting a cloud of its own"):
-                up = stack.enter_context(cloud.running(folder))
+                up = stack.enter_context(lifecycle.running(folder))
             took = screen.duration(time.monotonic() - started)
             console.print(
                 screen.line(("✓ ", "green"), f"Started a cloud of its own at {up.endpoint_url}  ", (took, "dim"))

@@ -20,7 +20,7 @@ from botocore import exceptions
 from botocore.config import Config
 
 from ferry.problems import Problem
-from infra.outputs import Outputs, load
+from infra.terraform.outputs import Outputs, load
 
 if TYPE_CHECKING:
     from mypy_boto3_athena import AthenaClient

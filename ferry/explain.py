@@ -19,8 +19,8 @@ from ferry.problems import Problem
 from functions.catalogue.formats import not_catalogued_reason
 from functions.contract.models import GRADES, Rule
 from functions.contract.rules import NO_RULES, KeyRule, Rules, TargetKeyImpossible, decide
-from infra import collisions
-from infra.outputs import Outputs
+from infra.rules import collisions
+from infra.terraform.outputs import Outputs
 
 SOME_BYTES = 1
 STYLES = {"copy": "green", "move": "cyan", "exclude": "yellow", "dead_letter": "red"}

@@ -12,7 +12,7 @@ from urllib.parse import quote_plus, unquote_plus
 
 from ferry import sources
 from ferry.problems import Problem
-from infra.outputs import Source
+from infra.terraform.outputs import Source
 
 EVENTS = ("s3:ObjectCreated:*",)
 KINDS = {

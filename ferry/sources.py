@@ -1,6 +1,6 @@
 """The buckets whose uploads a deployment moves, and which of their uploads. Reads nothing but the outputs."""
 
-from infra.outputs import Outputs, Source
+from infra.terraform.outputs import Outputs, Source
 
 MAIN = "main"
 

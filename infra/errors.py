@@ -2,11 +2,11 @@
 
 InfraError
 ├── DeclarationInvalid   infra/functions.yaml, the workflow or a module of a function is not right
-├── RulesInvalid         migration.yaml is not right (infra/migration.py)
+├── RulesInvalid         migration.yaml is not right (infra/rules/loader.py)
 ├── BuildFailed          what a Lambda is given cannot be built: the wheels of the layer cannot be downloaded
 ├── OutputsMissing       there is no outputs.json, or it is not one: no cloud runs there
-├── TerraformFailed      Terraform is missing, or failed (infra/run_terraform.py)
-├── TerraformStopped     Terraform was interrupted (infra/run_terraform.py)
+├── TerraformFailed      Terraform is missing, or failed (infra/terraform/runner.py)
+├── TerraformStopped     Terraform was interrupted (infra/terraform/runner.py)
 ├── CloudFailed          the embedded cloud did not start
 └── CloudRunsOtherwise   one runs already, with other settings
 """

@@ -15,7 +15,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, RootModel, StringConstraints, ValidationError
 
 from infra.errors import DeclarationInvalid
-from infra.outputs import PLACEHOLDERS
+from infra.terraform.outputs import PLACEHOLDERS
 
 DECLARATION = Path(__file__).resolve().parent / "functions.yaml"
 PLACEHOLDER = re.compile(r"\$\{([^}]*)\}")

@@ -10,7 +10,7 @@ import subprocess
 import sys
 from dataclasses import dataclass, field
 
-from infra.build import CHECKOUT
+from infra.build.function_zips import CHECKOUT
 
 SHARES = 4
 """Among so many parts are the orders of the model divided."""

@@ -1,6 +1,6 @@
 """The rules of a deployment, as JSON on S3, and which one decides for a key.
 
-The deployer makes them of migration.yaml (infra/migration.py), the starter reads them, and `ferry explain` asks
+The deployer makes them of migration.yaml (infra/rules/loader.py), the starter reads them, and `ferry explain` asks
 the same `decide`. Each rule holds the whole decision already: defaults are filled in when the file is read.
 Raises TargetKeyImpossible. Deciding reads nothing and changes nothing.
 """

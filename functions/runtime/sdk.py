@@ -2,7 +2,7 @@
 
 Lambda's own boto3 may be older than that: it would make no client with an option that it does not know, refuse a
 request with a member that it does not know, and leave out of an answer, without a word, a lock or a checksum. So the
-functions have a layer with the SDK that they were tested with (infra/layer.py), and each looks once, when it is
+functions have a layer with the SDK that they were tested with (infra/build/layer.py), and each looks once, when it is
 imported, whether it really runs with it: "Runtime-included SDK versions" (AWS Lambda Developer Guide) advises against
 relying on the runtime's.
 

@@ -1,5 +1,5 @@
 # The catalogue: a database, the crawler that fills it, and the workgroup that the validation asks. What the settings of the
-# crawler mean is told in docs/design.md, "The catalogue"; infra/local/deploy.py makes the same for the embedded cloud.
+# crawler mean is told in docs/design.md, "The catalogue"; infra/local/provision.py makes the same for the embedded cloud.
 locals {
   # In the order in which they are tried: every text has one column between commas, so only the last may say so.
   delimiters     = { tab = "\t", comma = "," }
@@ -195,7 +195,7 @@ resource "aws_glue_crawler" "target" {
     recrawl_behavior = "CRAWL_EVERYTHING"
   }
 
-  # The same as infra/local/deploy.py sends. Level 1 is the bucket, so level 2 is the first folder in it.
+  # The same as infra/local/provision.py sends. Level 1 is the bucket, so level 2 is the first folder in it.
   configuration = jsonencode({
     Version       = 1.0
     CrawlerOutput = { Partitions = { AddOrUpdateBehavior = "InheritFromTable" } }

@@ -1,4 +1,4 @@
-# outputs.json: the same keys as the embedded cloud writes (infra/outputs.py), and two more. Each value is known before
+# outputs.json: the same keys as the embedded cloud writes (infra/terraform/outputs.py), and two more. Each value is known before
 # anything is made, so each waits for what it names: an output that is there can be used.
 output "name" {
   description = "What the deployment is called."

@@ -1,6 +1,6 @@
 """The embedded cloud's process: MiniStack, with this project's crawler, Athena and invocation gate.
 
-It is started by infra.local.cloud with the number of a listening socket on 127.0.0.1, so that no other
+It is started by infra.local.lifecycle with the number of a listening socket on 127.0.0.1, so that no other
 process can take the port in between, and with a bare environment, which the functions inherit. Nothing here
 is worth saving: at SIGTERM, or when its leash (standard input) is let go, it kills its whole process group,
 the functions' processes included.
@@ -27,9 +27,12 @@ from hypercorn.config import Config
 from ministack import app
 from ministack.services import lambda_svc, stepfunctions
 
-from infra.local import athena, crawler, glue_permissions, iam_wildcards, s3, throttles
-from infra.local.gate import Gate
-from infra.local.replacing import rely_on, wrap
+from infra.local import athena, glue, s3
+from infra.local.glue import permissions
+from infra.local.iam import wildcards
+from infra.local.lambda_ import throttles
+from infra.local.lambda_.gate import Gate
+from infra.local.patching import rely_on, wrap
 
 UNGATED = "-starter"
 """The starter hands work over; waiting behind that work would hold new uploads back."""
@@ -100,8 +103,8 @@ def _timing(invoke_with_timeout: Callable[..., Any]) -> Any:
 def register_services() -> None:
     """Put the project's own services in the place of MiniStack's, behind its authorization."""
     app.SERVICE_HANDLERS["athena"] = athena.handle_request
-    app.SERVICE_HANDLERS["glue"] = crawler.handle_request
-    glue_permissions.install()
+    app.SERVICE_HANDLERS["glue"] = glue.handle_request
+    permissions.install()
 
 
 def end(*_: object) -> None:
@@ -130,7 +133,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, end)
     raise_file_limit()
     put_gate()
-    iam_wildcards.install()
+    wildcards.install()
     throttles.install()
     s3.install()
     register_services()

@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from infra.build import CHECKOUT
+from infra.build.function_zips import CHECKOUT
 
 ACCOUNT = "123456789012"
 AWS = CHECKOUT / "infra" / "aws"

@@ -1,14 +1,14 @@
-"""What the tests ask of infra/aws as infra/declared.py reads it."""
+"""What the tests ask of infra/aws as infra/docs/terraform_source.py reads it."""
 
 import re
 from typing import Any
 
-from infra import declared
-from infra.declared import Block, Expression
+from infra.docs import terraform_source
+from infra.docs.terraform_source import Block, Expression
 
 __all__ = ["Block", "Expression"]
 
-AWS = declared.TERRAFORM
+AWS = terraform_source.TERRAFORM
 
 META = {"count", "depends_on", "for_each", "lifecycle"}
 """Terraform's own arguments and blocks."""
@@ -19,34 +19,34 @@ Nested = dict[str, tuple[set[str], Any]]
 
 def blocks(kind: str) -> dict[str, Block]:
     """All blocks of a kind: resource, data, variable, output."""
-    return dict(declared.read().blocks[kind])
+    return dict(terraform_source.read().blocks[kind])
 
 
 def local_values() -> dict[str, Any]:
     """All local values."""
-    return dict(declared.read().local_values)
+    return dict(terraform_source.read().local_values)
 
 
 def resource(address: str) -> Block:
     """One resource."""
-    return declared.read().resources[address]
+    return terraform_source.read().resources[address]
 
 
 def data(address: str) -> Block:
     """One data source."""
-    return declared.read().blocks["data"][address]
+    return terraform_source.read().blocks["data"][address]
 
 
 def named(value: Any) -> set[str]:
     """What a value names itself: resources and data sources, by their addresses."""
-    return {address for address in declared.names_in(value) if not address.startswith("local.")}
+    return {address for address in terraform_source.names_in(value) if not address.startswith("local.")}
 
 
 def given(expression: Any, function: str) -> Any:
     """What is given to a function that is all of an expression, like jsonencode."""
     match = re.fullmatch(rf"{function}\((.*)\)", expression, re.DOTALL)
     assert match, f"{expression} is no {function}(...)"
-    return declared.value_of(match[1])
+    return terraform_source.value_of(match[1])
 
 
 def text(address: str) -> str:
@@ -70,7 +70,7 @@ def kinds(group: str) -> set[str]:
 
 def given_to(group: str, kind: str) -> tuple[set[str], Nested]:
     """The arguments, and the nested blocks, that any block of a kind is given."""
-    arguments, nested = _given([body for _, labels, body in declared.written(group) if labels[0] == kind])
+    arguments, nested = _given([body for _, labels, body in terraform_source.written(group) if labels[0] == kind])
     return arguments - META, {name: inner for name, inner in nested.items() if name not in META}
 
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from infra.build import CHECKOUT
-from infra.declared import Expression
+from infra.build.function_zips import CHECKOUT
+from infra.docs.terraform_source import Expression
 from tests.aws import hcl
 from tests.permissions.page import PAGE_OF_AWS
 

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from infra import functions, migration
+from infra import functions
 from infra.functions import Function
-from infra.outputs import Outputs
+from infra.rules import loader
+from infra.terraform.outputs import Outputs
 from tests.aws.evaluation import ACCOUNT, Evaluation, Refused
 
 DECLARED = functions.load()
@@ -150,7 +151,7 @@ def test_a_move_needs_a_target_with_versions(evaluation: Evaluation, tmp_path: P
     with pytest.raises(Refused, match="target_versioning") as refused:
         evaluation.apply({"target_versioning": False}, json_of(MOVE, tmp_path))
     reason = " ".join(str(refused.value).split())
-    assert "infra/aws/migration.yaml moves objects (migration.yaml:1)" in reason
+    assert "infra/aws/migration.yaml moves objects (loader.yaml:1)" in reason
     assert "would destroy the only copy" in reason
     assert evaluation.apply({"target_versioning": True}, json_of(MOVE, tmp_path))
     assert evaluation.apply({"target_versioning": False}, json_of(COPY, tmp_path))
@@ -171,4 +172,4 @@ def json_of(rules: str, folder: Path) -> str:
     """The rules as `make deploy` leaves them for Terraform."""
     path = folder / "migration.yaml"
     path.write_text(rules, encoding="utf-8")
-    return migration.load(path).rules.model_dump_json()
+    return loader.load(path).rules.model_dump_json()

@@ -7,8 +7,8 @@ import botocore.session
 import pytest
 import yaml
 
-from infra.build import CHECKOUT
-from infra.outputs import Outputs
+from infra.build.function_zips import CHECKOUT
+from infra.terraform.outputs import Outputs
 from tests.aws import hcl
 
 RUNBOOK = CHECKOUT / "docs" / "operate.md"

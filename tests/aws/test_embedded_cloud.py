@@ -10,15 +10,15 @@ from typing import Any
 import pytest
 
 from infra import functions
-from infra.local import cloud
-from infra.local.deploy import Clients
-from infra.outputs import Outputs
+from infra.local import lifecycle
+from infra.local.provision import Clients
+from infra.terraform.outputs import Outputs
 from tests.aws import hcl
 
 
 @pytest.fixture(scope="module")
 def outputs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Outputs]:
-    with cloud.running(tmp_path_factory.mktemp("a cloud")) as up:
+    with lifecycle.running(tmp_path_factory.mktemp("a cloud")) as up:
         yield up.outputs
 
 

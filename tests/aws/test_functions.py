@@ -13,7 +13,7 @@ import pytest
 
 from infra import functions
 from infra.functions import PLACEHOLDER
-from infra.local.deploy import WORKFLOW
+from infra.local.provision import WORKFLOW
 from tests.aws import hcl
 
 DECLARED = functions.load()

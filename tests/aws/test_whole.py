@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 
 from infra import functions
-from infra.build import CHECKOUT
-from infra.outputs import Outputs
+from infra.build.function_zips import CHECKOUT
+from infra.terraform.outputs import Outputs
 from tests.aws import hcl
 from tests.aws.evaluation import ACCOUNT
 

@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 
 from ferry import sources
-from infra import migration
 from infra.errors import InfraError
-from infra.local import cloud
+from infra.local import lifecycle
+from infra.rules import loader
 from tests.e2e.cleaning import clean
 from tests.e2e.deployed import GIVEN, MODES, MOVED, OWN_PREFIXES, Deployed, new_folder, on_aws
 
@@ -103,8 +103,8 @@ def _own_cloud(folder: Path, crawl_seconds: float | None = CRAWL_SECONDS) -> Ite
     with ExitStack() as running:
         with pytest.MonkeyPatch.context() as patch:
             if crawl_seconds is not None:
-                patch.setitem(cloud.SETTINGS, "FERRY_CRAWL_SECONDS", str(crawl_seconds))
-            running.enter_context(cloud.running(folder / ".ferry", rules=migration.load(rules).rules))
+                patch.setitem(lifecycle.SETTINGS, "FERRY_CRAWL_SECONDS", str(crawl_seconds))
+            running.enter_context(lifecycle.running(folder / ".ferry", rules=loader.load(rules).rules))
         yield Deployed(folder / ".ferry" / "outputs.json")
 
 

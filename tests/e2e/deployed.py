@@ -23,9 +23,9 @@ import psutil
 from botocore.config import Config
 
 from ferry.executions import in_words
-from infra.build import CHECKOUT
-from infra.local import cloud
-from infra.outputs import Outputs, load
+from infra.build.function_zips import CHECKOUT
+from infra.local import lifecycle
+from infra.terraform.outputs import Outputs, load
 
 if TYPE_CHECKING:
     from mypy_boto3_glue import GlueClient
@@ -219,7 +219,7 @@ class Deployed:
     def memory_bytes(self) -> int:
         """What all processes of the embedded cloud hold in memory now; what they share counts for each."""
         held = 0
-        for process in cloud.find_processes(self.outputs_file.parent):
+        for process in lifecycle.find_processes(self.outputs_file.parent):
             with suppress(psutil.NoSuchProcess):
                 held += process.memory_info().rss
         return held

@@ -12,8 +12,8 @@ import psutil
 import pytest
 
 from ferry.deployment import home
-from infra.build import CHECKOUT
-from infra.local import cloud
+from infra.build.function_zips import CHECKOUT
+from infra.local import lifecycle
 from tests.e2e.deployed import PATIENCE_SECONDS, PROGRAMS
 
 pytestmark = pytest.mark.own_cloud("is about clouds on this machine")
@@ -46,14 +46,14 @@ def started(*arguments: str | Path) -> Iterator[tuple[subprocess.Popen[str], Pat
                 process.kill()
     finally:
         # Whatever a test has found, the next one begins without it.
-        cloud.down(folder)
+        lifecycle.down(folder)
 
 
 def demo(*arguments: str | Path) -> tuple[int, str, str]:
     """How a demo exits, and what it says on standard output and error; it must leave nothing."""
     with started(*arguments) as (process, folder):
         out, err = process.communicate(timeout=PATIENCE_SECONDS)
-        assert cloud.find_processes(folder) == []
+        assert lifecycle.find_processes(folder) == []
         assert not folder.exists()
     return process.returncode, out, err
 
@@ -117,11 +117,11 @@ def test_stopped_halfway_it_leaves_nothing(number: signal.Signals) -> None:
         assert "Started a cloud" in process.stdout.readline()
         children = psutil.Process(process.pid).children(recursive=True)
         assert children
-        assert cloud.find_processes(folder)
+        assert lifecycle.find_processes(folder)
         process.send_signal(number)
         _, err = process.communicate(timeout=PATIENCE_SECONDS)
         assert (process.returncode, err) == (128 + number, "")
-        assert cloud.find_processes(folder) == []
+        assert lifecycle.find_processes(folder) == []
         # Where nobody reaps them, ended processes are still listed.
         assert [child for child in children if child.is_running() and child.status() != psutil.STATUS_ZOMBIE] == []
         assert not folder.exists()

@@ -18,8 +18,8 @@ import psutil
 import pytest
 from boto3.s3.transfer import TransferConfig
 
-from infra import migration
-from infra.local import cloud
+from infra.local import lifecycle
+from infra.rules import loader
 from tests.e2e.deployed import MOVED, PATIENCE_SECONDS, Deployed, Run, in_front, in_mode, wait_for
 
 pytestmark = pytest.mark.own_cloud("kills processes")
@@ -88,7 +88,7 @@ class Moving:
     def __init__(self, deployed: Deployed) -> None:
         self.deployed = deployed
         self.function = f"{deployed.outputs.name}-copy-object"
-        temporary = deployed.outputs_file.parent / cloud.TEMPORARY
+        temporary = deployed.outputs_file.parent / lifecycle.TEMPORARY
         self._sent, self._allowed = temporary / "parts-sent", temporary / "parts-allowed"
 
     @property
@@ -128,7 +128,7 @@ class Moving:
     def kill(self) -> None:
         """Kill the processes of CopyObject: one is at work, and none may be another's."""
         killed = 0
-        for process in cloud.find_processes(self.deployed.outputs_file.parent):
+        for process in lifecycle.find_processes(self.deployed.outputs_file.parent):
             if process.environ().get("AWS_LAMBDA_FUNCTION_NAME") == self.function:
                 process.kill()
                 killed += 1
@@ -146,7 +146,7 @@ def moving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Moving]:
     folder = tmp_path_factory.mktemp("large")
     rules = folder / "migration.yaml"
     rules.write_text(MIGRATION)
-    with cloud.running(folder / ".ferry", rules=migration.load(rules).rules):
+    with lifecycle.running(folder / ".ferry", rules=loader.load(rules).rules):
         found = Moving(Deployed(folder / ".ferry" / "outputs.json"))
         with found.deployed.code_replaced(found.function, in_front("copy_object", HOLDING)):
             yield found

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from infra.build import CHECKOUT
-from infra.local import cloud
+from infra.build.function_zips import CHECKOUT
+from infra.local import lifecycle
 from tests.e2e.deployed import PATIENCE_SECONDS, PROGRAMS, Deployed, Run
 
 pytestmark = pytest.mark.own_cloud("has rules of its own")
@@ -74,7 +74,7 @@ def ruled(migration: Path) -> Iterator[Deployed]:
         assert f"by the rules of {migration}" in said.stdout
         yield Deployed(outputs)
     finally:
-        cloud.down(outputs.parent)
+        lifecycle.down(outputs.parent)
 
 
 @pytest.fixture(scope="module")

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from infra.build import CHECKOUT
-from infra.local import cloud
+from infra.build.function_zips import CHECKOUT
+from infra.local import lifecycle
 from tests.e2e.deployed import PATIENCE_SECONDS, PROGRAMS, Deployed
 
 pytestmark = pytest.mark.own_cloud("is about clouds on this machine")
@@ -53,7 +53,7 @@ def outputs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         assert "The embedded cloud runs at http://127.0.0.1:" in said.stdout
         yield path
     finally:
-        cloud.down(path.parent)
+        lifecycle.down(path.parent)
 
 
 def test_up_says_where_everything_is(outputs: Path) -> None:
@@ -105,17 +105,17 @@ def test_down_leaves_nothing(tmp_path: Path) -> None:
     said = ferry("up", path)
     try:
         assert (said.returncode, said.stderr) == (0, "")
-        assert cloud.find_processes(path.parent)
+        assert lifecycle.find_processes(path.parent)
         assert path.with_name("env").is_file()
         said = ferry("down", path)
         assert (said.returncode, said.stdout, said.stderr) == (0, "The embedded cloud is stopped.\n", "")
-        assert cloud.find_processes(path.parent) == []
+        assert lifecycle.find_processes(path.parent) == []
         assert not path.exists()
         assert not path.with_name("env").exists()
         said = ferry("down", path)
         assert (said.returncode, said.stdout, said.stderr) == (0, "No embedded cloud runs.\n", "")
     finally:
-        cloud.down(path.parent)
+        lifecycle.down(path.parent)
 
 
 def test_down_where_nothing_ever_ran(tmp_path: Path) -> None:

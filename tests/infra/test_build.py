@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from infra import build, functions, zips
+from infra import functions
+from infra.build import function_zips, reproducible_zip
 from infra.errors import BuildFailed, DeclarationInvalid
 
 KEYS = sorted(functions.load())
@@ -23,7 +24,7 @@ def names(content: bytes) -> set[str]:
 
 
 def copied_checkout(folder: Path) -> Path:
-    shutil.copytree(build.CHECKOUT / "functions", folder / "functions")
+    shutil.copytree(function_zips.CHECKOUT / "functions", folder / "functions")
     return folder
 
 
@@ -33,18 +34,18 @@ def test_the_same_sources_give_the_same_bytes_in_another_checkout_at_another_tim
     for file in checkout.rglob("*.py"):
         os.utime(file, (1, 1))
         file.chmod(0o600)
-    assert build.package(key, checkout) == build.package(key)
+    assert function_zips.package(key, checkout) == function_zips.package(key)
 
 
 def test_a_changed_source_changes_the_zip(tmp_path: Path) -> None:
     checkout = copied_checkout(tmp_path)
     with (checkout / "functions" / "runtime" / "errors.py").open("a") as source:
         source.write("# changed\n")
-    assert build.package("starter", checkout) != build.package("starter")
+    assert function_zips.package("starter", checkout) != function_zips.package("starter")
 
 
 def test_a_zip_holds_only_what_its_function_imports() -> None:
-    starter = names(build.package("starter"))
+    starter = names(function_zips.package("starter"))
     assert {"functions/__init__.py", "functions/starter.py", "functions/contract/models.py"} <= starter
     assert not {name for name in starter if name.startswith(("functions/checks/", "functions/copying/"))}
     assert not starter & {f"functions/{key}.py" for key in KEYS if key != "starter"}
@@ -63,7 +64,7 @@ def test_a_module_is_found_however_it_is_imported(tmp_path: Path) -> None:
         "from functions.inner.deep import aliased as other, missing\n"
         "def handler():\n    from functions.inner.deep import late\n"
     )
-    found = names(build.package("step", tmp_path))
+    found = names(function_zips.package("step", tmp_path))
     modules = {f"functions/inner/deep/{name}.py" for name in ("plain", "member", "late", "aliased")}
     packages = {f"{folder}/__init__.py" for folder in ("functions", "functions/inner", "functions/inner/deep")}
     assert found == {"functions/step.py", *modules, *packages}
@@ -74,7 +75,7 @@ def test_only_the_validation_holds_its_package_and_the_checks(tmp_path: Path) ->
     (checkout / "functions" / "checks").mkdir(exist_ok=True)
     (checkout / "functions" / "checks" / "no_empty_rows.sql").write_text("select 1")
     for file in ("functions/checks/no_empty_rows.sql", "functions/validation/__init__.py"):
-        assert {key for key in KEYS if file in names(build.package(key, checkout))} == {"run_validation_query"}
+        assert {key for key in KEYS if file in names(function_zips.package(key, checkout))} == {"run_validation_query"}
 
 
 def test_what_an_editor_leaves_beside_the_sources_stays_out(tmp_path: Path) -> None:
@@ -88,23 +89,23 @@ def test_what_an_editor_leaves_beside_the_sources_stays_out(tmp_path: Path) -> N
     (code / "runtime" / "folder.py").mkdir()
     (code / "runtime" / ".#errors.py").symlink_to("somebody@host.1")
     (code / "runtime" / "gone.py").symlink_to("nowhere.py")
-    assert build.package("run_validation_query", checkout) == build.package("run_validation_query")
+    assert function_zips.package("run_validation_query", checkout) == function_zips.package("run_validation_query")
 
 
 def test_a_check_may_have_any_name_that_a_rule_can_give(tmp_path: Path) -> None:
     checkout = copied_checkout(tmp_path)
     (checkout / "functions" / "checks" / "no-empty rows.sql").write_text("select 1")
-    assert "functions/checks/no-empty rows.sql" in names(build.package("run_validation_query", checkout))
+    assert "functions/checks/no-empty rows.sql" in names(function_zips.package("run_validation_query", checkout))
 
 
 def test_an_equal_zip_is_left_as_it_is_and_another_is_replaced_whole(tmp_path: Path) -> None:
     path = tmp_path / "a.zip"
-    zips.write(path, b"one")
+    reproducible_zip.write(path, b"one")
     with path.open("rb") as read_meanwhile:
         before = path.stat()
-        zips.write(path, b"one")
+        reproducible_zip.write(path, b"one")
         assert (path.stat().st_ino, path.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
-        zips.write(path, b"another")
+        reproducible_zip.write(path, b"another")
         assert read_meanwhile.read() == b"one"
     assert path.read_bytes() == b"another"
     assert list(tmp_path.iterdir()) == [path]
@@ -113,7 +114,7 @@ def test_an_equal_zip_is_left_as_it_is_and_another_is_replaced_whole(tmp_path: P
 def test_a_zip_that_cannot_be_written_is_one_line_and_leaves_nothing_half(tmp_path: Path) -> None:
     (tmp_path / "a.zip").mkdir()
     with pytest.raises(BuildFailed, match=r"^.*a\.zip cannot be written: Is a directory\. Mend that[^\n]*$"):
-        zips.write(tmp_path / "a.zip", b"one")
+        reproducible_zip.write(tmp_path / "a.zip", b"one")
     assert [path.name for path in tmp_path.iterdir()] == ["a.zip"]
 
 
@@ -132,7 +133,7 @@ def test_a_clone_on_a_machine_that_turns_line_ends_has_the_same_bytes(tmp_path: 
     )
     made = tmp_path / "made"
     made.mkdir()
-    shutil.copy(build.CHECKOUT / ".gitattributes", made)
+    shutil.copy(function_zips.CHECKOUT / ".gitattributes", made)
     content = {"a.py": b"one\ntwo\n", "a.parquet": b"PAR1\r\n\n", "a.whl": b"PK\r\n\n"}
     for name, text in content.items():
         (made / name).write_bytes(text)
@@ -143,7 +144,7 @@ def test_a_clone_on_a_machine_that_turns_line_ends_has_the_same_bytes(tmp_path: 
 
 @pytest.mark.parametrize("key", KEYS)
 def test_a_function_imports_from_its_zip_alone_without_region_or_environment(key: str, tmp_path: Path) -> None:
-    zipfile.ZipFile(io.BytesIO(build.package(key))).extractall(tmp_path)
+    zipfile.ZipFile(io.BytesIO(function_zips.package(key))).extractall(tmp_path)
     imported = subprocess.run(
         [sys.executable, "-S", "-c", f"from functions import {key}; print({key}.__file__, {key}.handler)"],
         cwd=tmp_path,
@@ -160,12 +161,12 @@ def test_a_declared_function_without_a_module_is_named(tmp_path: Path) -> None:
     checkout = copied_checkout(tmp_path)
     (checkout / "functions" / "starter.py").unlink()
     with pytest.raises(DeclarationInvalid, match=r"functions\.yaml: starter: its module .*starter\.py does not"):
-        build.package("starter", checkout)
+        function_zips.package("starter", checkout)
 
 
 @pytest.mark.parametrize("key", KEYS)
 def test_a_zip_is_small_and_holds_neither_tests_nor_what_only_the_build_needs(key: str) -> None:
-    content = build.package(key)
+    content = function_zips.package(key)
     assert len(content) <= 200_000
     assert all(name.startswith("functions/") and name.endswith((".py", ".sql")) for name in names(content))
     for file in zipfile.ZipFile(io.BytesIO(content)).infolist():
@@ -175,12 +176,12 @@ def test_a_zip_is_small_and_holds_neither_tests_nor_what_only_the_build_needs(ke
 
 def test_what_is_wrong_in_the_declaration_stops_the_build_in_one_line(tmp_path: Path) -> None:
     checkout = copied_checkout(tmp_path)
-    shutil.copytree(build.CHECKOUT / "infra", checkout / "infra", ignore=shutil.ignore_patterns(".terraform"))
-    shutil.copytree(build.CHECKOUT / "requirements", checkout / "requirements")
+    shutil.copytree(function_zips.CHECKOUT / "infra", checkout / "infra", ignore=shutil.ignore_patterns(".terraform"))
+    shutil.copytree(function_zips.CHECKOUT / "requirements", checkout / "requirements")
     declaration = checkout / "infra" / "functions.yaml"
     declaration.write_text(declaration.read_text(encoding="utf-8").replace("  timeout_seconds: 30\n", "", 1))
     ran = subprocess.run(
-        [sys.executable, "-m", "infra.build"], cwd=checkout, capture_output=True, text=True, check=False
+        [sys.executable, "-m", "infra.build.function_zips"], cwd=checkout, capture_output=True, text=True, check=False
     )
     assert (ran.returncode, ran.stdout) == (1, "")
     assert ran.stderr.count("\n") == 1

@@ -24,13 +24,13 @@ import pytest
 from functions.contract.models import Rule
 from functions.contract.rules import NO_RULES, KeyRule, Rules
 from infra import functions
-from infra import outputs as outputs_file
-from infra.build import CHECKOUT
+from infra.build.function_zips import CHECKOUT
+from infra.build.reproducible_zip import entry
 from infra.errors import CloudFailed, CloudRunsOtherwise, DeclarationInvalid, InfraError
-from infra.local import cloud, deploy
-from infra.local.deploy import Clients
-from infra.outputs import Outputs
-from infra.zips import entry
+from infra.local import lifecycle, provision
+from infra.local.provision import Clients
+from infra.terraform import outputs as outputs_file
+from infra.terraform.outputs import Outputs
 
 FILES = {"outputs.json", "env", "cloud.json"}
 
@@ -65,13 +65,13 @@ def folder(tmp_path: Path) -> Iterator[Path]:
     """A folder with a name that needs quoting; what a test leaves running in it is stopped."""
     folder = tmp_path / "it's a $folder" / ".ferry"
     yield folder
-    cloud.down(folder)
+    lifecycle.down(folder)
 
 
 @pytest.fixture
 def undeployed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Clouds with nothing deployed in them, which is most of what a start takes."""
-    monkeypatch.setattr(deploy, "deploy", lambda plan, outputs: None)  # noqa: ARG005 - called by position
+    monkeypatch.setattr(provision, "deploy", lambda plan, outputs: None)  # noqa: ARG005 - called by position
 
 
 @pytest.fixture
@@ -83,13 +83,13 @@ def stand_in(
     """Clouds whose server says that it is there, and nothing else."""
     server = tmp_path_factory.mktemp("stand-in") / "server.py"
     server.write_text(STAND_IN)
-    monkeypatch.setattr(cloud, "SERVER", server)
+    monkeypatch.setattr(lifecycle, "SERVER", server)
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[cloud.UpResult]:
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[lifecycle.UpResult]:
     """One for the tests that only look at it, in a folder with a name that needs quoting."""
-    with cloud.running(tmp_path_factory.mktemp("whole") / "it's a $folder" / ".ferry") as up:
+    with lifecycle.running(tmp_path_factory.mktemp("whole") / "it's a $folder" / ".ferry") as up:
         yield up
 
 
@@ -123,38 +123,38 @@ def start_function(outputs: Outputs) -> None:
 
 def is_free(port: int) -> bool:
     with socket.socket() as probe:
-        return probe.connect_ex((cloud.HOST, port)) != 0
+        return probe.connect_ex((lifecycle.HOST, port)) != 0
 
 
-def port_of(up: cloud.UpResult) -> int:
+def port_of(up: lifecycle.UpResult) -> int:
     return int(up.endpoint_url.rpartition(":")[2])
 
 
 def test_up_leaves_a_cloud_that_answers_and_down_leaves_nothing(folder: Path) -> None:
-    up = cloud.up(folder)
+    up = lifecycle.up(folder)
     assert not up.ran_already
     assert outputs_file.load(folder / "outputs.json") == up.outputs
     record = json.loads((folder / "cloud.json").read_text())
     assert record["port"] == port_of(up)
-    assert record["pid"] in [process.pid for process in cloud.find_processes(folder)]
+    assert record["pid"] in [process.pid for process in lifecycle.find_processes(folder)]
     Clients(up.outputs).lambda_.invoke(FunctionName="ferry-poll-crawler", Payload=b"{}")
-    wait_until(lambda: len(cloud.find_processes(folder)) >= 2)
+    wait_until(lambda: len(lifecycle.find_processes(folder)) >= 2)
 
-    assert cloud.down(folder)
-    assert cloud.find_processes(folder) == []
+    assert lifecycle.down(folder)
+    assert lifecycle.find_processes(folder) == []
     assert is_free(port_of(up))
     assert not FILES & {path.name for path in folder.iterdir()}
-    assert not (folder / cloud.TEMPORARY).exists()
+    assert not (folder / lifecycle.TEMPORARY).exists()
 
 
 def test_down_without_a_cloud_does_nothing(folder: Path) -> None:
-    assert not cloud.down(folder)
+    assert not lifecycle.down(folder)
     assert not folder.exists()
     folder.mkdir(parents=True)
     (folder / "env").mkdir()
     (folder / "tmp").mkdir()
     before = files_of(folder)
-    assert not cloud.down(folder)
+    assert not lifecycle.down(folder)
     assert files_of(folder) == before
 
 
@@ -162,7 +162,7 @@ def files_of(folder: Path) -> dict[Path, bytes | None]:
     return {path: path.read_bytes() if path.is_file() else None for path in folder.rglob("*")}
 
 
-AWS = deploy.outputs_of("http://127.0.0.1:1").model_copy(update={"endpoint_url": None})
+AWS = provision.outputs_of("http://127.0.0.1:1").model_copy(update={"endpoint_url": None})
 RECORD = '{"pid": 1, "port": 1}'
 
 
@@ -170,22 +170,22 @@ RECORD = '{"pid": 1, "port": 1}'
 def test_a_deployment_on_aws_is_left_as_it_is(lock: bool, tmp_path: Path) -> None:
     outputs_file.save(AWS, tmp_path / "outputs.json")
     if lock:
-        (tmp_path / cloud.LOCK).touch()
+        (tmp_path / lifecycle.LOCK).touch()
     before = files_of(tmp_path)
-    assert not cloud.down(tmp_path)
+    assert not lifecycle.down(tmp_path)
     with pytest.raises(CloudFailed, match=r"so nothing was done: .* deployment on AWS, which `make destroy` ends\.$"):
-        cloud.up(tmp_path)
-    assert not cloud.is_here(tmp_path)
+        lifecycle.up(tmp_path)
+    assert not lifecycle.is_here(tmp_path)
     assert files_of(tmp_path) == before
 
 
-@pytest.mark.parametrize("work", [cloud.up, cloud.down], ids=["up", "down"])
+@pytest.mark.parametrize("work", [lifecycle.up, lifecycle.down], ids=["up", "down"])
 @pytest.mark.parametrize(
     "files",
     [
         {"outputs.json": AWS.model_dump_json(), "cloud.json": RECORD},
         {"outputs.json": '{"endpoint_url": {"value": null}}', "cloud.json": RECORD},
-        {"outputs.json": '{"endpoint_url": "https://sqs.example.org"}', "cloud.json": RECORD, cloud.LOCK: ""},
+        {"outputs.json": '{"endpoint_url": "https://sqs.example.org"}', "cloud.json": RECORD, lifecycle.LOCK: ""},
         {"outputs.json": '{"endpoint_url": "http://127.0.0.1:1"}'},
         {"outputs.json": "cut sh"},
     ],
@@ -207,7 +207,7 @@ def test_another_deployments_files_are_left_as_they_are(
 def test_up_does_not_write_over_an_env_of_somebody_else(tmp_path: Path) -> None:
     (tmp_path / "env").write_text("export MINE=1\n")
     with pytest.raises(CloudFailed, match=r"env is not an embedded cloud's"):
-        cloud.up(tmp_path)
+        lifecycle.up(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["env"]
 
 
@@ -217,104 +217,104 @@ def test_a_cloud_beside_other_files_leaves_them_and_their_processes(tmp_path: Pa
         (tmp_path / name).mkdir()
     with subprocess.Popen(["sleep", "60"], env={"PATH": os.defpath, "TMPDIR": str(tmp_path / "tmp")}) as foreign:
         try:
-            with cloud.running(tmp_path):
+            with lifecycle.running(tmp_path):
                 pass
             assert foreign.poll() is None
         finally:
             foreign.kill()
-    assert {path.name for path in tmp_path.iterdir()} == {"tmp", "lock", cloud.LOCK, "cloud.log"}
+    assert {path.name for path in tmp_path.iterdir()} == {"tmp", "lock", lifecycle.LOCK, "cloud.log"}
 
 
 @pytest.mark.parametrize("outputs", ['{"endpoint_url": "http://127.0.0.1:1"}', "", None])
 def test_what_a_crash_left_is_cleared(outputs: str | None, folder: Path) -> None:
-    (folder / cloud.TEMPORARY).mkdir(parents=True)
-    (folder / cloud.LOCK).touch()
+    (folder / lifecycle.TEMPORARY).mkdir(parents=True)
+    (folder / lifecycle.LOCK).touch()
     (folder / "cloud.json").write_text(RECORD)
     if outputs is not None:
         (folder / "outputs.json").write_text(outputs)
         (folder / "env").touch()
-    assert not cloud.down(folder)
-    assert [path.name for path in folder.iterdir()] == [cloud.LOCK]
+    assert not lifecycle.down(folder)
+    assert [path.name for path in folder.iterdir()] == [lifecycle.LOCK]
 
 
 def test_a_server_that_began_to_start_is_found_even_when_its_folder_is_gone(folder: Path) -> None:
     folder.mkdir(parents=True)
-    mark = {"PATH": os.defpath, "TMPDIR": str(folder.resolve() / cloud.TEMPORARY)}
+    mark = {"PATH": os.defpath, "TMPDIR": str(folder.resolve() / lifecycle.TEMPORARY)}
     with subprocess.Popen(["sleep", "60"], env=mark) as server:
         folder.rmdir()
-        assert cloud.down(folder)
+        assert lifecycle.down(folder)
     assert server.returncode == -signal.SIGTERM
 
 
 @pytest.mark.usefixtures("stand_in")
 def test_a_second_up_finds_the_first(folder: Path) -> None:
-    first = cloud.up(folder)
-    second = cloud.up(folder, port=port_of(first))
+    first = lifecycle.up(folder)
+    second = lifecycle.up(folder, port=port_of(first))
     assert second.ran_already
     assert second.outputs == first.outputs
-    assert cloud.up(folder).ran_already
+    assert lifecycle.up(folder).ran_already
 
 
 @pytest.mark.usefixtures("stand_in")
 def test_a_second_up_with_another_port_says_so_and_changes_nothing(folder: Path) -> None:
-    first = cloud.up(folder)
+    first = lifecycle.up(folder)
     with pytest.raises(CloudRunsOtherwise, match=rf"{first.endpoint_url}, and PORT=1 is asked for"):
-        cloud.up(folder, port=1)
-    assert cloud.up(folder).outputs == first.outputs
+        lifecycle.up(folder, port=1)
+    assert lifecycle.up(folder).outputs == first.outputs
 
 
 @pytest.mark.usefixtures("stand_in")
 def test_two_ups_at_once_start_one_cloud(folder: Path) -> None:
     with ThreadPoolExecutor(2) as pool:
-        ups = list(pool.map(cloud.up, [folder, folder]))
+        ups = list(pool.map(lifecycle.up, [folder, folder]))
     assert sorted(up.ran_already for up in ups) == [False, True]
     assert ups[0].outputs == ups[1].outputs
 
 
 @pytest.mark.usefixtures("undeployed")
-def test_clouds_in_two_folders_do_not_meet(folder: Path, whole: cloud.UpResult) -> None:
+def test_clouds_in_two_folders_do_not_meet(folder: Path, whole: lifecycle.UpResult) -> None:
     bucket = "only-here"
-    Clients(cloud.up(folder).outputs).s3.create_bucket(Bucket=bucket)
+    Clients(lifecycle.up(folder).outputs).s3.create_bucket(Bucket=bucket)
     other = Clients(whole.outputs).s3
     before = [each["Name"] for each in other.list_buckets()["Buckets"]]
     assert whole.outputs.source_bucket in before
     assert bucket not in before
-    cloud.down(folder)
+    lifecycle.down(folder)
     assert [each["Name"] for each in other.list_buckets()["Buckets"]] == before
 
 
 @pytest.mark.usefixtures("stand_in")
 def test_the_asked_for_port_is_used_also_right_after_a_down(folder: Path) -> None:
-    port = port_of(cloud.up(folder))
-    cloud.down(folder)
-    assert port_of(cloud.up(folder, port)) == port
+    port = port_of(lifecycle.up(folder))
+    lifecycle.down(folder)
+    assert port_of(lifecycle.up(folder, port)) == port
 
 
-def test_only_the_loopback_address_is_bound(whole: cloud.UpResult) -> None:
+def test_only_the_loopback_address_is_bound(whole: lifecycle.UpResult) -> None:
     listening = [
         connection.laddr.ip
-        for process in cloud.find_processes(whole.folder)
+        for process in lifecycle.find_processes(whole.folder)
         for connection in process.net_connections()
         if connection.status == psutil.CONN_LISTEN
     ]
-    assert set(listening) == {cloud.HOST}
+    assert set(listening) == {lifecycle.HOST}
 
 
 def test_a_taken_port_is_one_clear_line_and_leaves_nothing(folder: Path) -> None:
     with socket.socket() as taken:
-        taken.bind((cloud.HOST, 0))
+        taken.bind((lifecycle.HOST, 0))
         taken.listen()
         port = taken.getsockname()[1]
         with pytest.raises(InfraError, match=rf"^Port {port} on 127\.0\.0\.1 cannot be used: Address already"):
-            cloud.up(folder, port)
-    assert cloud.find_processes(folder) == []
+            lifecycle.up(folder, port)
+    assert lifecycle.find_processes(folder) == []
     assert not FILES & {path.name for path in folder.iterdir()}
 
 
 @pytest.mark.parametrize("port", [0, 65_536, -1])
 def test_what_is_no_port_is_refused(port: int, folder: Path) -> None:
     with pytest.raises(InfraError, match=f"PORT={port} is no port"):
-        cloud.up(folder, port)
+        lifecycle.up(folder, port)
 
 
 BY_RULES = Rules(file="m.yaml", default=Rule(mode="move"), rules=(KeyRule(rule=Rule(decided_by="m.yaml:3")),))
@@ -322,13 +322,13 @@ BY_RULES = Rules(file="m.yaml", default=Rule(mode="move"), rules=(KeyRule(rule=R
 
 @pytest.mark.usefixtures("stand_in")
 def test_a_second_up_with_other_rules_says_so_and_changes_nothing(folder: Path) -> None:
-    up = cloud.up(folder, rules=BY_RULES)
+    up = lifecycle.up(folder, rules=BY_RULES)
     one_line_later = BY_RULES.model_copy(update={"rules": (KeyRule(rule=Rule(decided_by="m.yaml:4")),)})
     for others, asked in ((NO_RULES, "no rules are"), (one_line_later, r"the rules of m\.yaml are")):
         said = rf"{up.endpoint_url} with other rules \(or with these on other lines\), and {asked} asked for: `make"
         with pytest.raises(CloudRunsOtherwise, match=said):
-            cloud.up(folder, rules=others)
-    again = cloud.up(folder, rules=BY_RULES)
+            lifecycle.up(folder, rules=others)
+    again = lifecycle.up(folder, rules=BY_RULES)
     assert again.ran_already
     assert again.outputs == up.outputs
 
@@ -338,7 +338,7 @@ def test_a_second_up_with_other_rules_says_so_and_changes_nothing(folder: Path) 
 )
 def test_what_another_release_wrote_down_counts_as_other_rules(record: object, tmp_path: Path) -> None:
     (tmp_path / "cloud.json").write_text(json.dumps(record))
-    assert cloud._rules_of_running(tmp_path) is None
+    assert lifecycle._rules_of_running(tmp_path) is None
 
 
 def test_a_wrong_declaration_is_said_before_anything_is_started(
@@ -348,7 +348,7 @@ def test_a_wrong_declaration_is_said_before_anything_is_started(
     wrong.write_text(functions.DECLARATION.read_text().replace("${source_bucket}", "${source_bukket}"))
     monkeypatch.setattr(functions.load, "__defaults__", (wrong,))
     with pytest.raises(DeclarationInvalid, match=r"\$\{source_bukket\} is no key of outputs\.json"):
-        cloud.up(folder)
+        lifecycle.up(folder)
     assert not (folder / "cloud.log").exists()
 
 
@@ -357,102 +357,102 @@ def test_a_server_that_does_not_start_is_one_line_with_its_log(
 ) -> None:
     broken = tmp_path / "server.py"
     broken.write_text("raise SystemExit('no place for the gate')")
-    monkeypatch.setattr(cloud, "SERVER", broken)
+    monkeypatch.setattr(lifecycle, "SERVER", broken)
     with pytest.raises(CloudFailed, match=r"did not start: no place for the gate\. Its log: .*cloud\.log") as raised:
-        cloud.up(folder)
+        lifecycle.up(folder)
     assert "\n" not in str(raised.value)
-    assert cloud.find_processes(folder) == []
+    assert lifecycle.find_processes(folder) == []
 
 
 def test_a_deployment_that_fails_stops_what_was_started(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(deploy, "RECEIVES", 0)
+    monkeypatch.setattr(provision, "RECEIVES", 0)
     with pytest.raises(CloudFailed, match=r"maxReceiveCount.*Its log: .*cloud\.log$"):
-        cloud.up(folder)
-    assert cloud.find_processes(folder) == []
+        lifecycle.up(folder)
+    assert lifecycle.find_processes(folder) == []
     assert not FILES & {path.name for path in folder.iterdir()}
 
 
 def test_an_unusable_folder_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(CloudFailed, match=r"file/\.ferry cannot be used: Not a directory"):
-        cloud.up(tmp_path / "file" / ".ferry")
+        lifecycle.up(tmp_path / "file" / ".ferry")
 
 
 @pytest.mark.usefixtures("undeployed")
 def test_down_finds_the_functions_of_a_killed_server(folder: Path) -> None:
-    up = cloud.up(folder)
+    up = lifecycle.up(folder)
     start_function(up.outputs)
-    wait_until(lambda: len(cloud.find_processes(folder)) >= 2)
+    wait_until(lambda: len(lifecycle.find_processes(folder)) >= 2)
     os.kill(json.loads((folder / "cloud.json").read_text())["pid"], signal.SIGKILL)
-    assert cloud.down(folder)
-    assert cloud.find_processes(folder) == []
+    assert lifecycle.down(folder)
+    assert lifecycle.find_processes(folder) == []
 
 
 @pytest.mark.usefixtures("undeployed")
 def test_a_killed_server_leaves_no_cloud_that_counts_as_running(folder: Path) -> None:
-    cloud.up(folder)
+    lifecycle.up(folder)
     os.kill(json.loads((folder / "cloud.json").read_text())["pid"], signal.SIGKILL)
-    wait_until(lambda: cloud.find_processes(folder) == [])
-    second = cloud.up(folder)
+    wait_until(lambda: lifecycle.find_processes(folder) == [])
+    second = lifecycle.up(folder)
     assert not second.ran_already
     assert Clients(second.outputs).s3.list_buckets()["Buckets"] == []
 
 
 @pytest.mark.usefixtures("stand_in")
 def test_half_a_cloud_is_started_anew(folder: Path) -> None:
-    first = cloud.up(folder)
-    before = {process.pid for process in cloud.find_processes(folder)}
+    first = lifecycle.up(folder)
+    before = {process.pid for process in lifecycle.find_processes(folder)}
     (folder / "outputs.json").unlink()
-    second = cloud.up(folder)
+    second = lifecycle.up(folder)
     assert not second.ran_already
-    assert not before & {process.pid for process in cloud.find_processes(folder)}
+    assert not before & {process.pid for process in lifecycle.find_processes(folder)}
     assert first.folder == second.folder
 
 
 @pytest.mark.usefixtures("stand_in")
 def test_a_hung_server_is_killed(folder: Path) -> None:
-    cloud.up(folder)
+    lifecycle.up(folder)
     os.kill(json.loads((folder / "cloud.json").read_text())["pid"], signal.SIGSTOP)
-    assert cloud.down(folder)
-    assert cloud.find_processes(folder) == []
+    assert lifecycle.down(folder)
+    assert lifecycle.find_processes(folder) == []
 
 
 @pytest.mark.usefixtures("undeployed")
 def test_sigterm_to_the_server_takes_its_functions_along(folder: Path) -> None:
-    up = cloud.up(folder)
+    up = lifecycle.up(folder)
     start_function(up.outputs)
-    wait_until(lambda: len(cloud.find_processes(folder)) >= 2)
+    wait_until(lambda: len(lifecycle.find_processes(folder)) >= 2)
     os.kill(json.loads((folder / "cloud.json").read_text())["pid"], signal.SIGTERM)
-    wait_until(lambda: cloud.find_processes(folder) == [])
+    wait_until(lambda: lifecycle.find_processes(folder) == [])
 
 
 @pytest.mark.usefixtures("stand_in")
 def test_running_stops_the_cloud_when_its_block_fails(folder: Path) -> None:
-    with pytest.raises(KeyboardInterrupt), cloud.running(folder):
+    with pytest.raises(KeyboardInterrupt), lifecycle.running(folder):
         raise KeyboardInterrupt
-    assert cloud.find_processes(folder) == []
+    assert lifecycle.find_processes(folder) == []
 
 
 @pytest.mark.usefixtures("stand_in")
 def test_running_does_not_touch_a_cloud_that_ran_before(folder: Path) -> None:
-    up = cloud.up(folder)
-    with pytest.raises(CloudRunsOtherwise, match="A cloud runs already in"), cloud.running(folder):
+    up = lifecycle.up(folder)
+    with pytest.raises(CloudRunsOtherwise, match="A cloud runs already in"), lifecycle.running(folder):
         pass
-    assert cloud.up(folder).outputs == up.outputs
+    assert lifecycle.up(folder).outputs == up.outputs
 
 
 def test_a_cloud_on_a_leash_ends_when_its_holder_is_killed(folder: Path) -> None:
     code = (
         f"{UNDEPLOYED}import sys, time\nfrom pathlib import Path\nfrom infra.local import cloud\n"
-        "with cloud.running(Path(sys.argv[1])):\n    print('up', flush=True)\n    time.sleep(60)\n"
+        "with lifecycle.running(Path(sys.argv[1])):\n    print('up', flush=True)\n    time.sleep(60)\n"
     )
     with subprocess.Popen([sys.executable, "-c", code, folder], stdout=subprocess.PIPE) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == b"up\n"
         start_function(outputs_file.load(folder / "outputs.json"))
-        assert cloud.find_processes(folder)
+        assert lifecycle.find_processes(folder)
         holder.kill()
-    wait_until(lambda: cloud.find_processes(folder) == [])
+    wait_until(lambda: lifecycle.find_processes(folder) == [])
 
 
 def test_up_gives_its_streams_back(folder: Path) -> None:
@@ -463,15 +463,15 @@ def test_up_gives_its_streams_back(folder: Path) -> None:
     # Would a process of the cloud hold one of the pipes, this would wait for its end.
     ended = subprocess.run([sys.executable, "-c", code, folder], input=b"", capture_output=True, timeout=20, check=True)
     assert (ended.stdout, ended.stderr) == (b"", b"")
-    assert cloud.up(folder).ran_already
-    for process in cloud.find_processes(folder):
+    assert lifecycle.up(folder).ran_already
+    for process in lifecycle.find_processes(folder):
         assert all(Path(file.path) == folder / "cloud.log" for file in process.open_files())
         assert Path(process.cmdline()[0]).is_relative_to(CHECKOUT)
         assert os.getsid(process.pid) != os.getsid(0)
 
 
 @pytest.mark.parametrize("shell", ["sh", "bash"])
-def test_the_environment_file_works_from_any_directory(shell: str, whole: cloud.UpResult, tmp_path: Path) -> None:
+def test_the_environment_file_works_from_any_directory(shell: str, whole: lifecycle.UpResult, tmp_path: Path) -> None:
     script = (
         '. "$1" && command -v python && env && '
         'python -c \'import boto3; print(boto3.client("s3").list_buckets()["Buckets"][0]["Name"])\''
@@ -495,7 +495,7 @@ def test_the_environment_file_works_from_any_directory(shell: str, whole: cloud.
     )
     assert said.returncode == 0, said.stderr
     lines = said.stdout.splitlines()
-    assert lines[0] == str(cloud.PYTHON)
+    assert lines[0] == str(lifecycle.PYTHON)
     assert {
         f"AWS_ENDPOINT_URL={whole.endpoint_url}",
         "AWS_ACCESS_KEY_ID=test",
@@ -513,17 +513,17 @@ def test_up_does_not_care_for_the_operators_own_configuration(
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:9")
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
-    assert not cloud.up(folder).ran_already
+    assert not lifecycle.up(folder).ran_already
 
 
-def test_large_and_odd_objects_go_in_and_come_out(whole: cloud.UpResult, tmp_path: Path) -> None:
+def test_large_and_odd_objects_go_in_and_come_out(whole: lifecycle.UpResult, tmp_path: Path) -> None:
     content = os.urandom(20 * 1024 * 1024)
     (tmp_path / "large").write_bytes(content)
     client = boto3.client(
         "s3",
         endpoint_url=whole.endpoint_url,
-        aws_access_key_id=deploy.ACCESS_KEY_ID,
-        aws_secret_access_key=deploy.SECRET_ACCESS_KEY,
+        aws_access_key_id=provision.ACCESS_KEY_ID,
+        aws_secret_access_key=provision.SECRET_ACCESS_KEY,
         region_name=whole.outputs.source_region,
     )
     client.upload_file(str(tmp_path / "large"), whole.outputs.source_bucket, "large and/ödd+%41")

@@ -16,11 +16,11 @@ import pytest
 from functions.contract.models import Rule
 from functions.contract.rules import Rules
 from infra import functions
-from infra.build import package
+from infra.build.function_zips import package
 from infra.errors import DeclarationInvalid
-from infra.local import cloud, deploy
-from infra.local.deploy import ACCOUNT, WORKFLOW, Clients
-from infra.outputs import Outputs
+from infra.local import lifecycle, provision
+from infra.local.provision import ACCOUNT, WORKFLOW, Clients
+from infra.terraform.outputs import Outputs
 
 PROBE = """
 import importlib, os, sys, time
@@ -50,7 +50,7 @@ def handler(event, context):
 
 @pytest.fixture(scope="module")
 def outputs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Outputs]:
-    with cloud.running(tmp_path_factory.mktemp("a cloud")) as up:
+    with lifecycle.running(tmp_path_factory.mktemp("a cloud")) as up:
         yield up.outputs
 
 
@@ -59,12 +59,12 @@ def clients(outputs: Outputs) -> Clients:
     return Clients(outputs)
 
 
-def zipped(files: dict[str, str], packages: Path = deploy.PACKAGES) -> bytes:
+def zipped(files: dict[str, str], packages: Path = provision.PACKAGES) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as target:
         for name, text in files.items():
             target.writestr(name, text)
-    return deploy.with_bootstrap(buffer.getvalue(), packages)
+    return provision.with_bootstrap(buffer.getvalue(), packages)
 
 
 class Probe:
@@ -76,7 +76,7 @@ class Probe:
         name: str,
         role_of: str,
         timeout_seconds: int = 20,
-        packages: Path = deploy.PACKAGES,
+        packages: Path = provision.PACKAGES,
     ) -> None:
         self.clients, self.name = clients, name
         role = clients.lambda_.get_function_configuration(FunctionName=f"ferry-{role_of}")["Role"]
@@ -132,7 +132,7 @@ def test_only_the_source_bucket_may_publish_uploads(clients: Clients, outputs: O
     assert statement["Action"] == "sns:Publish"
     assert statement["Condition"] == {
         "ArnEquals": {"aws:SourceArn": f"arn:aws:s3:::{outputs.source_bucket}"},
-        "StringEquals": {"aws:SourceAccount": deploy.ACCOUNT},
+        "StringEquals": {"aws:SourceAccount": provision.ACCOUNT},
     }
 
 
@@ -168,8 +168,8 @@ def test_every_created_object_is_notified(clients: Clients, outputs: Outputs) ->
 @pytest.mark.parametrize("key", sorted(functions.load()))
 def test_a_function_is_what_its_declaration_says(key: str, clients: Clients, outputs: Outputs) -> None:
     name = f"ferry-{key.replace('_', '-')}"
-    filled = functions.fill(deploy.plan().functions[key], outputs.placeholders())
-    declared = deploy.name_owners(filled, outputs)
+    filled = functions.fill(provision.plan().functions[key], outputs.placeholders())
+    declared = provision.name_owners(filled, outputs)
     made = clients.lambda_.get_function_configuration(FunctionName=name)
     assert made["State"] == "Active"
     assert (made["Handler"], made["MemorySize"], made["Timeout"]) == (
@@ -247,7 +247,7 @@ def test_the_starter_of_a_deployment_without_rules_looks_for_none(clients: Clien
 
 def test_the_starter_of_a_deployment_with_rules_looks_for_them_where_they_are_written(tmp_path: Path) -> None:
     rules = Rules(file="migration.yaml", default=Rule(mode="move", minimum_grade="readback"))
-    with cloud.running(tmp_path, rules=rules) as up:
+    with lifecycle.running(tmp_path, rules=rules) as up:
         clients = Clients(up.outputs)
         settings = clients.lambda_.get_function_configuration(FunctionName="ferry-starter")["Environment"]["Variables"]
         written = clients.s3.get_object(Bucket=settings["RULES_BUCKET"], Key=settings["RULES_KEY"])["Body"].read()
@@ -261,7 +261,7 @@ def test_a_function_sees_only_its_own_settings_and_the_clouds(probe: Probe, outp
     assert environment["AWS_ENDPOINT_URL"] == outputs.endpoint_url
     of_lambda = {name for name in environment if name.startswith(("AWS_", "LAMBDA_", "_"))}
     of_the_shell = {"PWD", "OLDPWD", "SHLVL", "LC_CTYPE", "PYTHONPATH"}
-    own = {"OWN", "PATH", "HOME", "TMPDIR", "GATEWAY_PORT", *cloud.SETTINGS}
+    own = {"OWN", "PATH", "HOME", "TMPDIR", "GATEWAY_PORT", *lifecycle.SETTINGS}
     assert set(environment) - of_lambda - of_the_shell == own
 
 
@@ -293,7 +293,7 @@ def packages_of_macos(tmp_path: Path) -> Path:
     """The installed packages as they are where awslambdaric's native runtime client cannot be built."""
     folder = tmp_path / "site packages"
     folder.mkdir()
-    for path in deploy.PACKAGES.iterdir():
+    for path in provision.PACKAGES.iterdir():
         if not path.name.startswith("runtime_client."):
             (folder / path.name).symlink_to(path)
     return folder
@@ -303,7 +303,7 @@ def test_a_function_runs_without_the_native_runtime_client(
     clients: Clients, outputs: Outputs, packages_of_macos: Path
 ) -> None:
     probe = Probe(clients, "probe-macos", role_of="copy-object", packages=packages_of_macos)
-    assert probe.invoke(do="import", module="runtime_client") == str(deploy.RUNTIME_CLIENT / "runtime_client.py")
+    assert probe.invoke(do="import", module="runtime_client") == str(provision.RUNTIME_CLIENT / "runtime_client.py")
     told = probe.invoke(do="tell", words="ünï 日本")
     assert told["words"] == "ünï 日本"
     assert 0 < told["remaining"] <= 20_000
@@ -317,7 +317,7 @@ def test_a_function_runs_without_the_native_runtime_client(
 
 @pytest.mark.skipif(sys.platform != "linux", reason="awslambdaric has a native runtime client on Linux only")
 def test_the_native_runtime_client_is_used_where_there_is_one(probe: Probe) -> None:
-    assert probe.invoke(do="import", module="runtime_client").startswith(f"{deploy.PACKAGES}/runtime_client.")
+    assert probe.invoke(do="import", module="runtime_client").startswith(f"{provision.PACKAGES}/runtime_client.")
 
 
 def test_a_function_that_takes_too_long_is_ended(clients: Clients) -> None:
@@ -348,24 +348,24 @@ def test_four_functions_run_at_once_and_the_starter_goes_past_them(clients: Clie
 
 def test_the_zip_with_a_bootstrap_is_the_built_one_and_nothing_else() -> None:
     built = zipfile.ZipFile(io.BytesIO(package("starter")))
-    local = zipfile.ZipFile(io.BytesIO(deploy.with_bootstrap(package("starter"))))
+    local = zipfile.ZipFile(io.BytesIO(provision.with_bootstrap(package("starter"))))
     assert set(local.namelist()) - set(built.namelist()) == {"bootstrap"}
     assert all(local.read(name) == built.read(name) for name in built.namelist())
 
 
 def test_a_workflow_that_names_no_declared_function_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     workflow = tmp_path / "migrate.asl.json"
-    monkeypatch.setattr(deploy, "WORKFLOW", workflow)
+    monkeypatch.setattr(provision, "WORKFLOW", workflow)
     with pytest.raises(DeclarationInvalid, match="render it with `make asl`"):
-        deploy.plan()
+        provision.plan()
     workflow.write_text(WORKFLOW.read_text().replace("${copy_object}", "${copy_objekt}"))
     with pytest.raises(DeclarationInvalid, match="copy_objekt"):
-        deploy.plan()
+        provision.plan()
 
 
 def test_a_workflow_that_breaks_a_rule_is_not_deployed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     workflow = tmp_path / "migrate.asl.json"
     workflow.write_text(WORKFLOW.read_text().replace('"TimeoutSeconds": 60', '"TimeoutSeconds": 3'))
-    monkeypatch.setattr(deploy, "WORKFLOW", workflow)
+    monkeypatch.setattr(provision, "WORKFLOW", workflow)
     with pytest.raises(DeclarationInvalid, match=r"TimeoutSeconds 3, not above"):
-        deploy.plan()
+        provision.plan()

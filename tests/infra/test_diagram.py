@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from infra import declared, diagram, functions
-from infra.diagram import Arrow, Picture
+from infra import functions
+from infra.docs import resource_diagram, terraform_source
+from infra.docs.resource_diagram import Arrow, Picture
 from infra.errors import DeclarationInvalid
 
 QUEUE = """
@@ -30,27 +31,27 @@ WAY = [
 
 @pytest.fixture(scope="module")
 def picture() -> Picture:
-    return diagram.load()
+    return resource_diagram.load()
 
 
 def picture_of(folder: Path, text: str) -> Picture:
     (folder / "main.tf").write_text(text, encoding="utf-8")
-    return Picture(declared.read(folder), functions.load(), {"States": {}})
+    return Picture(terraform_source.read(folder), functions.load(), {"States": {}})
 
 
 def test_the_page_is_not_stale(picture: Picture) -> None:
-    text = diagram.PAGE.read_text(encoding="utf-8")
-    assert diagram.render(text, picture) == text, "make diagram"
+    text = resource_diagram.PAGE.read_text(encoding="utf-8")
+    assert resource_diagram.render(text, picture) == text, "make diagram"
 
 
 def test_every_resource_is_on_the_page_once(picture: Picture) -> None:
     written = [
         f"{kind}.{name}"
-        for file in declared.TERRAFORM.glob("*.tf")
+        for file in terraform_source.TERRAFORM.glob("*.tf")
         for kind, name in re.findall(r'^resource "(\w+)" "(\w+)"', file.read_text(encoding="utf-8"), re.MULTILINE)
     ]
     assert len(written) > 40
-    told = re.findall(r"`(aws_\w+\.\w+)`", diagram.tables(picture))
+    told = re.findall(r"`(aws_\w+\.\w+)`", resource_diagram.tables(picture))
     assert sorted(told) == sorted(address for address in written if not address.startswith("terraform_data."))
 
 
@@ -75,10 +76,10 @@ def test_what_cannot_be_delivered_and_what_fails_comes_to_somebody(picture: Pict
 
 def test_every_function_of_the_workflow_is_called_and_every_arrow_ends_at_a_node(picture: Picture) -> None:
     called = [arrow.end for arrow in picture.arrows() if arrow.start == "aws_sfn_state_machine.migrate" and arrow.label]
-    workflow = json.loads(diagram.WORKFLOW.read_text(encoding="utf-8"))
+    workflow = json.loads(resource_diagram.WORKFLOW.read_text(encoding="utf-8"))
     tasks = [state for state in workflow["States"].values() if state["Type"] == "Task"]
     assert sorted(called) == sorted(f"function.{task['Parameters']['FunctionName'].strip('${}')}" for task in tasks)
-    text = diagram.mermaid(picture)
+    text = resource_diagram.mermaid(picture)
     nodes = {*re.findall(r"^ *(\w+)[\[({]", text, re.MULTILINE), "functions"}
     ends = {end for pair in re.findall(r"^  (\w+) -\S*>(?:\|[^|]*\|)? (\w+)$", text, re.MULTILINE) for end in pair}
     assert len(ends) > 20
@@ -107,4 +108,4 @@ def test_a_permission_on_something_that_is_not_declared_is_an_error(tmp_path: Pa
 
 def test_a_page_without_its_marks_is_an_error(picture: Picture) -> None:
     with pytest.raises(DeclarationInvalid, match="lacks the line <!-- To here -->"):
-        diagram.render(f"# Page\n{diagram.BEGIN}\n", picture)
+        resource_diagram.render(f"# Page\n{resource_diagram.BEGIN}\n", picture)

@@ -13,7 +13,7 @@ import hcl2
 import pytest
 
 from infra import functions
-from infra.declared import Declared, read
+from infra.docs.terraform_source import Declared, read
 
 CHECKOUT = Path(__file__).parents[2]
 PAGE = (CHECKOUT / "docs" / "deploy.md").read_text(encoding="utf-8")

@@ -16,7 +16,7 @@ from functions.contract.models import Source
 from functions.copying import bucket_settings, request
 from functions.runtime import clients
 from infra import functions
-from infra.declared import Declared, read
+from infra.docs.terraform_source import Declared, read
 from statemachine import definition
 from statemachine.render import ASL_FILE
 

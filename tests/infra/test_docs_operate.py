@@ -8,7 +8,7 @@ import pytest
 
 from functions.contract.limits import COPY_CALLS
 from functions.runtime import errors
-from infra.declared import TERRAFORM, Declared, read
+from infra.docs.terraform_source import TERRAFORM, Declared, read
 from statemachine.check import longest_pauses_seconds
 from statemachine.definition import THROTTLES, migrate
 from statemachine.graph import StateGraph

@@ -11,7 +11,7 @@ import yaml
 
 from infra import functions
 from infra.errors import DeclarationInvalid
-from infra.local import deploy
+from infra.local import provision
 
 GOOD: dict[str, Any] = {
     "handler": "functions.starter.handler",
@@ -172,21 +172,21 @@ def test_a_value_that_does_not_fit_its_tag_is_one_line(tmp_path: Path) -> None:
 
 
 def test_placeholders_are_filled_in_environment_and_resources(tmp_path: Path) -> None:
-    outputs = deploy.outputs_of("http://127.0.0.1:4566")
+    outputs = provision.outputs_of("http://127.0.0.1:4566")
     filled = functions.fill(functions.load(written(tmp_path, {"starter": GOOD}))["starter"], outputs.placeholders())
     assert filled.environment == {"QUEUE": "http://127.0.0.1:4566/000000000000/ferry-uploads"}
     assert filled.statements[0].resources == ["arn:aws:s3:::ferry-source-us-west-2/*"]
 
 
 def test_every_function_of_the_declaration_gets_all_its_placeholders() -> None:
-    values = deploy.outputs_of("http://127.0.0.1:4566").placeholders()
+    values = provision.outputs_of("http://127.0.0.1:4566").placeholders()
     for function in functions.load().values():
         assert "${" not in functions.fill(function, values).model_dump_json()
 
 
 @pytest.mark.parametrize("key", ["rules/migration.json", "rules/other"])
 def test_no_function_may_write_the_rules_that_decide_what_is_deleted(key: str) -> None:
-    outputs = deploy.outputs_of("http://127.0.0.1:4566")
+    outputs = provision.outputs_of("http://127.0.0.1:4566")
     arn = f"arn:aws:s3:::{outputs.athena_results}/{key}"
     allowed = {
         action

@@ -16,7 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from infra import build, functions, layer, zips
+from infra import functions
+from infra.build import function_zips, layer, reproducible_zip
 from infra.errors import BuildFailed
 
 MB = 1024**2
@@ -88,10 +89,10 @@ def test_two_checkouts_build_the_same_bytes_and_without_network_once_the_wheels_
         checkout = tmp_path / name
         for folder in ("functions", "infra", "requirements"):
             ignored = shutil.ignore_patterns("__pycache__", ".terraform")
-            shutil.copytree(build.CHECKOUT / folder, checkout / folder, ignore=ignored)
+            shutil.copytree(function_zips.CHECKOUT / folder, checkout / folder, ignore=ignored)
         shutil.copytree(wheels, checkout / "dist" / wheels.name)
         ran = subprocess.run(
-            [sys.executable, "-m", "infra.build"],
+            [sys.executable, "-m", "infra.build.function_zips"],
             cwd=checkout,
             env={"PIP_NO_INDEX": "1"},
             capture_output=True,
@@ -109,7 +110,7 @@ def test_stale_zips_and_wheels_are_removed(tmp_path: Path, wheels: Path) -> None
     shutil.copytree(wheels, tmp_path / wheels.name)
     (tmp_path / "gone.zip").write_bytes(b"")
     (tmp_path / "wheels-0123").mkdir()
-    built = build.build(tmp_path)
+    built = function_zips.build(tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {wheels.name, *(path.name for path in built)}
     assert {path.name for path in built} == {"layer.zip", *(f"{key}.zip" for key in functions.load())}
 
@@ -129,7 +130,7 @@ def few_wheels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             f"{record}/WHEEL": b"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
             f"{record}/RECORD": b"",
         }
-        wheel.write_bytes(zips.pack(content))
+        wheel.write_bytes(reproducible_zip.pack(content))
         lines.append(f"{name}==1.0 \\\n    --hash=sha256:{hashlib.sha256(wheel.read_bytes()).hexdigest()}\n")
     requirements = tmp_path / "layer.txt"
     requirements.write_text("".join(lines))
@@ -181,7 +182,7 @@ def test_wheels_that_are_whole_are_not_downloaded_and_others_build_nothing(
     assert layer.fetch_wheels(distribution) == folder
     cut(folder)
     with pytest.raises(BuildFailed, match="cannot be downloaded"):
-        build.build(distribution)
+        function_zips.build(distribution)
     assert not list(distribution.glob("*.zip"))
 
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from infra.local import glue_types
 from infra.local.athena.errors import InvalidRequest
 from infra.local.athena.results import java_double
 from infra.local.athena.scan import Kept, Ready
 from infra.local.athena.sql import Statement
-from infra.local.textfiles import BrokenFile, Dialect, lines, reading, unpack_start
+from infra.local.glue import types
+from infra.local.text_files import BrokenFile, Dialect, lines, reading, unpack_start
 
 CSV = Dialect()
 README = Path(__file__).parents[2] / "README.md"
@@ -121,8 +121,8 @@ def test_doubles_are_printed_as_java_does(value: float, text: str) -> None:
     ],
 )
 def test_two_types_become_the_narrowest_that_holds_both(a: str, b: str, both: str) -> None:
-    assert str(glue_types.merge(glue_types.parse(a), glue_types.parse(b))) == both
-    assert str(glue_types.merge(glue_types.parse(b), glue_types.parse(a))) == both
+    assert str(types.merge(types.parse(a), types.parse(b))) == both
+    assert str(types.merge(types.parse(b), types.parse(a))) == both
 
 
 @pytest.mark.parametrize(
@@ -133,8 +133,8 @@ def test_two_types_become_the_narrowest_that_holds_both(a: str, b: str, both: st
     ],
 )
 def test_a_wrong_type_is_refused(wrong: str) -> None:
-    with pytest.raises(glue_types.UnknownType):
-        glue_types.parse(wrong)
+    with pytest.raises(types.UnknownType):
+        types.parse(wrong)
 
 
 @pytest.mark.parametrize(
@@ -148,7 +148,7 @@ def test_a_wrong_type_is_refused(wrong: str) -> None:
     ],
 )
 def test_types_of_parquet_files_become_glue_types(duckdb: str, glue: str) -> None:
-    assert str(glue_types.of_duckdb(duckdb)) == glue
+    assert str(types.of_duckdb(duckdb)) == glue
 
 
 def ready_file(path: Path, size_bytes: int) -> Ready:

@@ -5,8 +5,8 @@ from pathlib import Path
 import airportsdata
 import pytest
 
-from infra.local.crawler.layout import PartitionKey, Place, Target, is_excluded, partition_keys, place, table_name
-from infra.local.crawler.schema import CsvClassifier, Schema, Unreadable, combine, of_parquet, of_text
+from infra.local.glue.layout import PartitionKey, Place, Target, is_excluded, partition_keys, place, table_name
+from infra.local.glue.schema import CsvClassifier, Schema, Unreadable, combine, of_parquet, of_text
 from tests.infra.local_server import write_parquet
 
 BUCKET = Target("bucket", "", table_level=2)

@@ -3,7 +3,7 @@
 import pytest
 from ministack.core import iam_evaluator
 
-from infra.local import iam_wildcards
+from infra.local.iam import wildcards
 
 
 @pytest.mark.parametrize(
@@ -28,10 +28,10 @@ from infra.local import iam_wildcards
     ],
 )
 def test_a_pattern_matches_the_whole_text(pattern: str, text: str, ignore_case: bool, matches: bool) -> None:
-    assert bool(iam_wildcards.compile_wildcards(pattern, ignore_case).match(text)) == matches
+    assert bool(wildcards.compile_wildcards(pattern, ignore_case).match(text)) == matches
 
 
 def test_a_name_that_is_gone_ends_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(iam_evaluator, "_fnmatch_compile")
     with pytest.raises(SystemExit, match=r"MiniStack has no ministack\.core\.iam_evaluator\._fnmatch_compile\."):
-        iam_wildcards.install()
+        wildcards.install()

@@ -7,7 +7,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from infra.local.runtime import runtime_client
+from infra.local.lambda_.runtime import runtime_client
 
 EVENT = {
     "Lambda-Runtime-Aws-Request-Id": "id-1",

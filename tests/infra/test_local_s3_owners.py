@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from infra.local.deploy import ACCOUNT
+from infra.local.provision import ACCOUNT
 from tests.infra.local_server import Server
 
 SOMEBODY_ELSE = "210987654321"

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from ministack.services import stepfunctions
 
-from infra.local import cloud, throttles
+from infra.local import lifecycle
+from infra.local.lambda_ import throttles
 from statemachine.definition import migrate
 from tests.infra.local_server import Server, allow
 
@@ -86,7 +87,7 @@ def test_a_step_that_stays_throttled_fails_within_a_minute(monkeypatch: pytest.M
 
     monkeypatch.setattr(stepfunctions, "_invoke_resource_with_timeout", refuse)
     monkeypatch.setattr(stepfunctions.time, "sleep", pauses.append)
-    monkeypatch.setattr(stepfunctions, "_SFN_WAIT_SCALE", float(cloud.SETTINGS["SFN_WAIT_SCALE"]))
+    monkeypatch.setattr(stepfunctions, "_SFN_WAIT_SCALE", float(lifecycle.SETTINGS["SFN_WAIT_SCALE"]))
     with pytest.raises(stepfunctions._ExecutionError, match="TooManyRequestsException"):
         stepfunctions._execute_task(copy_object, {}, {"events": []}, {"State": {}, "Execution": {}})
     assert len(pauses) == 10

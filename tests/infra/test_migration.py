@@ -15,10 +15,10 @@ from functions.contract.models import GRADES, Rule
 from functions.contract.rules import KeyRule, Renaming, Rules, decide
 from functions.copying.target_attributes import SETTABLE_CLASSES
 from functions.objects.head import ARCHIVE_CLASSES
-from infra import collisions, migration
-from infra.build import CHECKOUT
-from infra.migration import Migration, RulesInvalid
-from infra.migration_keys import MOST_RULES, RULE_KEYS, SETTINGS, Key
+from infra.build.function_zips import CHECKOUT
+from infra.rules import collisions, loader
+from infra.rules.loader import Migration, RulesInvalid
+from infra.rules.schema import MOST_RULES, RULE_KEYS, SETTINGS, Key
 
 EXAMPLE = CHECKOUT / "migration.example.yaml"
 PAGE = CHECKOUT / "docs" / "rules.md"
@@ -36,7 +36,7 @@ class Reading:
 
     def load(self, text: str | bytes) -> Migration:
         self.path.write_bytes(text if isinstance(text, bytes) else textwrap.dedent(text).lstrip("\n").encode())
-        return migration.load(self.path, self.checks)
+        return loader.load(self.path, self.checks)
 
     def mistakes(self, text: str | bytes) -> list[str]:
         """Each line that tells of a mistake, without the file's folder."""
@@ -352,7 +352,7 @@ def test_every_mistake_of_a_file_is_told_in_the_files_order(reading: Reading) ->
 @pytest.mark.parametrize("name", ["absent.yaml", "."])
 def test_a_file_that_cannot_be_read_is_one_line(tmp_path: Path, name: str) -> None:
     with pytest.raises(RulesInvalid, match=r"cannot be read: (No such file|Is a directory)"):
-        migration.load(tmp_path / name)
+        loader.load(tmp_path / name)
 
 
 @settings(
@@ -499,7 +499,7 @@ def test_a_key_is_among_the_sources_of_its_target(some: list[KeyRule], key: str)
 
 
 def test_the_example_can_be_used_as_it_is() -> None:
-    read = migration.load(EXAMPLE)
+    read = loader.load(EXAMPLE)
     assert read.warnings == ()
     moved = decide(read.rules, "archive/2025/a.bin")
     assert moved

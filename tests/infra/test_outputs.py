@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from infra import outputs
 from infra.errors import OutputsMissing
-from infra.local import deploy
-from infra.outputs import Outputs, Source
+from infra.local import provision
+from infra.terraform import outputs
+from infra.terraform.outputs import Outputs, Source
 
-OUTPUTS = deploy.outputs_of("http://127.0.0.1:4566")
+OUTPUTS = provision.outputs_of("http://127.0.0.1:4566")
 
 
 ON_AWS = OUTPUTS.model_copy(

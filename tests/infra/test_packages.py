@@ -14,14 +14,14 @@ from pathlib import Path
 
 import pytest
 
-from infra import packages
+from infra.build import requirements
 
 PINNED = re.compile(r"(?P<name>[a-z0-9][a-z0-9._-]*)==(?P<version>\S+)( ; (?P<marker>.+?))? \\")
 HASH = re.compile(r"    --hash=sha256:[0-9a-f]{64}( \\)?")
 
 
 def read(name: str) -> str:
-    return (packages.REQUIREMENTS / f"{name}.txt").read_text(encoding="utf-8")
+    return (requirements.REQUIREMENTS / f"{name}.txt").read_text(encoding="utf-8")
 
 
 def versions(name: str) -> set[tuple[str, str]]:
@@ -80,7 +80,7 @@ def version_in(environment: Path, module: str) -> str:
 def installer(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Each installer in turn; pip installs where uv does not run."""
     if request.param == "pip":
-        monkeypatch.setattr(packages, "find_uv", lambda: None)
+        monkeypatch.setattr(requirements, "find_uv", lambda: None)
     return str(request.param)
 
 
@@ -94,7 +94,7 @@ def test_an_extra_whose_package_has_a_newer_release_does_not_stop_the_installati
     make_wheel(index, "measure", "1.1", "Provides-Extra: toml\n")
     file = tmp_path / "run.txt"
     file.write_text(f"measure==1.0 --hash=sha256:{wanted}\nplugin==1.0 --hash=sha256:{asking}\n")
-    packages.install_files([file], environment)
+    requirements.install_files([file], environment)
     assert version_in(environment, "measure") == "1.0"
     assert version_in(environment, "plugin") == "1.0"
 
@@ -104,8 +104,8 @@ def test_a_wheel_with_another_hash_is_not_installed(index: Path, environment: Pa
     make_wheel(index, "measure", "1.0")
     file = tmp_path / "run.txt"
     file.write_text(f"measure==1.0 --hash=sha256:{'0' * 64}\n")
-    with pytest.raises(packages.InstallFailed):
-        packages.install_files([file], environment)
+    with pytest.raises(requirements.InstallFailed):
+        requirements.install_files([file], environment)
     assert not list(environment.rglob("measure*"))
 
 
@@ -115,11 +115,11 @@ def test_pip_installs_what_uv_cannot(
     broken = tmp_path / "uv"
     broken.write_text("#!/bin/sh\necho 'error: no such index' >&2\nexit 2\n")
     broken.chmod(0o755)
-    monkeypatch.setattr(packages, "find_uv", lambda: str(broken))
+    monkeypatch.setattr(requirements, "find_uv", lambda: str(broken))
     wanted = make_wheel(index, "measure", "1.0")
     file = tmp_path / "run.txt"
     file.write_text(f"measure==1.0 --hash=sha256:{wanted}\n")
-    packages.install_files([file], environment)
+    requirements.install_files([file], environment)
     assert version_in(environment, "measure") == "1.0"
     assert "error: no such index" in capsys.readouterr().err
 
@@ -130,15 +130,15 @@ def test_what_is_installed_is_compiled_so_that_each_start_is_fast(
     wanted = make_wheel(index, "measure", "1.0")
     file = tmp_path / "run.txt"
     file.write_text(f"measure==1.0 --hash=sha256:{wanted}\n")
-    packages.install_files([file], environment)
+    requirements.install_files([file], environment)
     assert list(environment.rglob("measure.*.pyc"))
 
 
 def test_uv_installs_from_where_pip_would(index: Path) -> None:
-    settings = packages.read_pip_settings()
+    settings = requirements.read_pip_settings()
     # A machine's own pip.conf may say more.
     given = {key: settings[key] for key in ("find-links", "no-index")}
-    assert packages.uv_environment(given, {"HOME": "/home/somebody"}) == {
+    assert requirements.uv_environment(given, {"HOME": "/home/somebody"}) == {
         "HOME": "/home/somebody",
         "UV_FIND_LINKS": str(index),
         "UV_NO_INDEX": "true",
@@ -148,7 +148,7 @@ def test_uv_installs_from_where_pip_would(index: Path) -> None:
 
 def test_uv_is_given_each_of_several_indexes_and_pips_certificates() -> None:
     settings = {"index-url": "a", "extra-index-url": "b\nc", "find-links": "d e", "cert": "f.pem", "timeout": ""}
-    assert packages.uv_environment(settings, {}) == {
+    assert requirements.uv_environment(settings, {}) == {
         "UV_DEFAULT_INDEX": "a",
         "UV_INDEX": "b c",
         "UV_FIND_LINKS": "d,e",
@@ -158,10 +158,10 @@ def test_uv_is_given_each_of_several_indexes_and_pips_certificates() -> None:
 
 def test_what_is_set_for_uv_itself_stays() -> None:
     environment = {"UV_DEFAULT_INDEX": "theirs", "SSL_CERT_FILE": "theirs.pem"}
-    assert packages.uv_environment({"index-url": "a", "cert": "f.pem"}, environment) == environment
+    assert requirements.uv_environment({"index-url": "a", "cert": "f.pem"}, environment) == environment
 
 
-@pytest.mark.parametrize("name", packages.NAMES)
+@pytest.mark.parametrize("name", requirements.NAMES)
 def test_a_requirements_file_holds_pins_and_hashes_and_nothing_else(name: str) -> None:
     lines = read(name).splitlines()
     assert [line for line in lines if not PINNED.fullmatch(line) and not HASH.fullmatch(line)] == []
@@ -169,13 +169,13 @@ def test_a_requirements_file_holds_pins_and_hashes_and_nothing_else(name: str) -
 
 
 def test_no_requirements_file_names_a_registry() -> None:
-    for file in packages.REQUIREMENTS.iterdir():
+    for file in requirements.REQUIREMENTS.iterdir():
         assert not re.search(r"://|--(extra-)?index-url|--find-links", file.read_text(encoding="utf-8")), file.name
 
 
 def test_every_requirements_file_is_locked() -> None:
-    files = {file.name for file in packages.REQUIREMENTS.iterdir()}
-    assert files == {f"{name}.{ending}" for name in packages.NAMES for ending in ("in", "txt")}
+    files = {file.name for file in requirements.REQUIREMENTS.iterdir()}
+    assert files == {f"{name}.{ending}" for name in requirements.NAMES for ending in ("in", "txt")}
 
 
 def test_the_tests_and_the_layer_run_with_the_versions_that_people_run_with() -> None:
@@ -188,7 +188,7 @@ def test_a_demo_installs_only_what_it_needs() -> None:
 
 
 def test_what_is_installed_here_is_complete_and_consistent() -> None:
-    uv = packages.find_uv()
-    check = [uv, "pip", "check", "--python", sys.executable] if uv else [*packages.pip(), "check"]
-    ran = packages.run(check, {**os.environ, "UV_OFFLINE": "true"})
+    uv = requirements.find_uv()
+    check = [uv, "pip", "check", "--python", sys.executable] if uv else [*requirements.pip(), "check"]
+    ran = requirements.run(check, {**os.environ, "UV_OFFLINE": "true"})
     assert ran.returncode == 0, ran.stdout + ran.stderr

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.run_terraform import Terraform, TerraformFailed, find_terraform
+from infra.terraform.runner import Terraform, TerraformFailed, find_terraform
 
 
 def fake(folder: Path, script: str) -> Terraform:

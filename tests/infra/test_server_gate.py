@@ -7,8 +7,8 @@ import time
 from collections import Counter
 from collections.abc import Callable
 
-from infra.local import cloud
-from infra.local.gate import Gate
+from infra.local import lifecycle
+from infra.local.lambda_.gate import Gate
 
 
 def wait_until(condition: Callable[[], bool], seconds: float = 10) -> None:
@@ -140,7 +140,7 @@ print(sum(answer == {"body": {}} for answer in answers), "of", NUMBER)
 
 def test_as_many_as_come_wait_at_the_gate_and_none_is_refused() -> None:
     ended = subprocess.run(
-        [sys.executable, "-c", BURST], env=cloud.SETTINGS, capture_output=True, text=True, check=False
+        [sys.executable, "-c", BURST], env=lifecycle.SETTINGS, capture_output=True, text=True, check=False
     )
     assert ended.stdout == "1001 of 1001\n", ended.stderr
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.local import cloud
+from infra.local import lifecycle
 from tests.infra import local_server
 
 
@@ -35,8 +35,8 @@ def test_no_proxy_of_the_systems_settings_is_asked(monkeypatch: pytest.MonkeyPat
     for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
-    for name, value in cloud.SETTINGS.items():
+    for name, value in lifecycle.SETTINGS.items():
         monkeypatch.setenv(name, value)
     # Python looks in macOS's settings only where the environment says nothing of proxies.
     assert urllib.request.getproxies_environment()
-    assert urllib.request.proxy_bypass(f"{cloud.HOST}:4566")
+    assert urllib.request.proxy_bypass(f"{lifecycle.HOST}:4566")

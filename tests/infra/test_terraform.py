@@ -26,19 +26,20 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from infra import check_variables, layer, terraform
-from infra import outputs as outputs_file
-from infra.build import CHECKOUT
-from infra.check_variables import TOGETHER, WITHOUT_PROVIDER
-from infra.checkout import Checkout
-from infra.local import deploy
-from infra.outputs import Outputs, Source
-from infra.run_terraform import Terraform, find_terraform
+from infra.build import layer
+from infra.build.function_zips import CHECKOUT
+from infra.local import provision
+from infra.terraform import commands, variables_check
+from infra.terraform import outputs as outputs_file
+from infra.terraform.checkout import Checkout
+from infra.terraform.outputs import Outputs, Source
+from infra.terraform.runner import Terraform, find_terraform
+from infra.terraform.variables_check import TOGETHER, WITHOUT_PROVIDER
 
 ACCOUNT = "123456789012"
 """Moto's."""
 
-OUTPUTS = deploy.outputs_of("http://127.0.0.1:1").model_copy(
+OUTPUTS = provision.outputs_of("http://127.0.0.1:1").model_copy(
     update={
         "endpoint_url": None,
         "state_machine_arn": f"arn:aws:states:us-east-1:{ACCOUNT}:stateMachine:ferry-migrate",
@@ -142,7 +143,7 @@ class World:
         for command, said in self.script.items():
             for ending, value in said.items():
                 (self.folder / f"{command}.{ending}").write_text(str(value))
-        code = terraform.main(arguments, self.checkout)
+        code = commands.main(arguments, self.checkout)
         told = self.capsys.readouterr()
         assert "Traceback" not in told.out + told.err
         return code, told.out, told.err.splitlines()
@@ -748,7 +749,7 @@ def test_a_terminal_that_is_gone_does_not_end_terraform(world: World, monkeypatc
 @pytest.mark.parametrize("arguments", [(), ("apply",), ("deploy", "--force"), ("plan", "--yes"), ("deploy", "destroy")])
 def test_a_wrong_call_is_one_line_and_exit_2(world: World, arguments: tuple[str, ...]) -> None:
     code, _, errors = world.run(*arguments)
-    assert (code, errors) == (2, [terraform.USAGE])
+    assert (code, errors) == (2, [commands.USAGE])
     assert world.calls() == []
 
 
@@ -903,7 +904,7 @@ def test_the_values_are_judged_whatever_backend_the_shell_is_set_up_for(
     monkeypatch.setenv("TF_DATA_DIR", str(data))
     monkeypatch.setenv("TF_WORKSPACE", "other")
     terraform = Terraform(find_terraform(), real_world.checkout.configuration)
-    check_variables.check(terraform, real_world.checkout)
+    variables_check.check(terraform, real_world.checkout)
     assert terraform.stream("plan").errors
 
 
@@ -921,8 +922,8 @@ def examples() -> dict[str, str]:
 def test_every_example_of_values_is_accepted(real_world: World, example: str) -> None:
     (real_world.checkout.configuration / "terraform.tfvars").write_text(example)
     terraform = Terraform(find_terraform(), real_world.checkout.configuration)
-    check_variables.check(terraform, real_world.checkout)
-    check_variables.check(terraform, real_world.checkout, ACCOUNT)
+    variables_check.check(terraform, real_world.checkout)
+    variables_check.check(terraform, real_world.checkout, ACCOUNT)
 
 
 @real

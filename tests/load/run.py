@@ -26,7 +26,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from infra.local import cloud
+from infra.local import lifecycle
 from tests.e2e.deployed import Deployed, new_folder
 
 if TYPE_CHECKING:
@@ -220,7 +220,7 @@ def main() -> int:
         parser.error(f"N={uploads}: it must be 1 or more")
     with tempfile.TemporaryDirectory(prefix="ferry-load-") as temporary:
         folder = Path(temporary) / ".ferry"
-        with cloud.running(folder):
+        with lifecycle.running(folder):
             deployed, table = Deployed(folder / "outputs.json"), new_folder()
             for result in (burst(deployed, uploads, table), warm(deployed, table)):
                 for name, value in result.rows():

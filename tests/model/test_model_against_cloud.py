@@ -12,7 +12,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 from hypothesis import HealthCheck, Phase, given, settings, strategies
 
-from infra.outputs import Outputs
+from infra.terraform.outputs import Outputs
 from tests.model.s3 import S3, Bucket, Refused, Versioning
 from tests.workflow.conftest import clients_of_tests, cloud_outputs  # noqa: F401 - fixtures
 

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from infra.build import CHECKOUT
+from infra.build.function_zips import CHECKOUT
 
 PAGE = CHECKOUT / "docs" / "permissions.md"
 CODE = re.compile(r"`([^`]+)`")

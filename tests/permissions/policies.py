@@ -11,8 +11,9 @@ from functools import cache
 from itertools import chain
 from typing import Any
 
-from infra import declared, functions
-from infra.declared import Block, Expression
+from infra import functions
+from infra.docs import terraform_source
+from infra.docs.terraform_source import Block, Expression
 from tests.permissions.world import Permission
 
 ACTION = re.compile(r'"([a-z0-9-]+:[A-Za-z*]+|\*)"')
@@ -83,7 +84,7 @@ def _by_place(resources: list[str]) -> dict[str, list[str]]:
 
 
 def _of_terraform() -> Iterator[Statement]:
-    for block in declared.read().blocks["data"].values():
+    for block in terraform_source.read().blocks["data"].values():
         if block.type == "aws_iam_policy_document":
             for content in block.blocks("statement"):
                 yield from _statement(block, content)
@@ -96,7 +97,7 @@ def _statement(policy: Block, content: dict[str, Any]) -> Iterator[Statement]:
     actions = frozenset(ACTION.findall(said))
     if not actions and for_each == "local.key_uses[each.key]":
         # The keys of what a function reads and writes: local.key_actions says which actions ask for which of theirs.
-        actions = frozenset(chain.from_iterable(declared.read().local_values["key_actions"].values()))
+        actions = frozenset(chain.from_iterable(terraform_source.read().local_values["key_actions"].values()))
     assert actions, f"{policy.name}: no action stands in {said}"
     resources = _as_written(content.get("resources", []))
     yield Statement(

@@ -15,8 +15,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from infra import functions
-from infra.local.deploy import ACCESS_KEY_ID, ACCOUNT, SECRET_ACCESS_KEY
-from infra.outputs import Outputs
+from infra.local.provision import ACCESS_KEY_ID, ACCOUNT, SECRET_ACCESS_KEY
+from infra.terraform.outputs import Outputs
 from tests.infra import local_server
 from tests.permissions.calls import OF_BUCKETS, OF_OBJECTS, OF_QUEUES, OTHERS, Call
 from tests.permissions.world import World

@@ -17,9 +17,9 @@ from typing import Any
 from functions.contract.models import ExecutionInput, Rule, Source
 from functions.contract.rules import KeyRule, Rules
 from infra import functions
-from infra.local import deploy
-from infra.local.deploy import Clients
-from infra.outputs import Outputs
+from infra.local import provision
+from infra.local.provision import Clients
+from infra.terraform.outputs import Outputs
 from tests.infra import local_server
 from tests.infra.local_s3 import upload
 
@@ -303,7 +303,7 @@ def new_key(name: str) -> str:
 
 def declared_permissions() -> set[Permission]:
     """All that functions.yaml lets the functions do."""
-    outputs = deploy.outputs_of("http://127.0.0.1")
+    outputs = provision.outputs_of("http://127.0.0.1")
     found: set[Permission] = set()
     for key, function in functions.load().items():
         filled = functions.fill(function, outputs.placeholders())
@@ -317,8 +317,8 @@ def declared_permissions() -> set[Permission]:
 def running(folder: Path) -> Iterator[World]:
     """Start a cloud with everything in it, and with objects of every kind that a function has to do with."""
     with local_server.running(folder) as server:
-        outputs = deploy.outputs_of(server.endpoint_url)
-        deploy.deploy(deploy.plan(RULES), outputs)
+        outputs = provision.outputs_of(server.endpoint_url)
+        provision.deploy(provision.plan(RULES), outputs)
         world = World(outputs)
         _prepare(world)
         yield world

@@ -9,7 +9,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from ferry.deployment import Deployment
-from infra.outputs import Outputs
+from infra.terraform.outputs import Outputs
 
 MACHINE = "arn:aws:states:us-east-1:000000000000:stateMachine:ferry-migrate"
 BEGIN = datetime(2026, 11, 1, 12, 0, 0, tzinfo=UTC)

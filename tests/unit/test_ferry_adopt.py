@@ -22,8 +22,8 @@ from ferry import cli, sources
 from ferry.deployment import Deployment
 from ferry.notifications import EVENT_BRIDGE, KINDS, Mine, Notification, configuration, overlap
 from ferry.problems import Problem
-from infra import outputs as outputs_file
-from infra.outputs import Source
+from infra.terraform import outputs as outputs_file
+from infra.terraform.outputs import Source
 from tests.unit.ferry_fakes import outputs
 
 BUCKET, ACCOUNT, OWNER = "their-bucket", "000000000000", "111122223333"

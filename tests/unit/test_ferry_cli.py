@@ -21,7 +21,7 @@ from ferry import cli, deployment, listing, show
 from ferry.deployment import Deployment, default_outputs, explain, read_environment
 from ferry.executions import Glance, Summary, parse_document
 from ferry.problems import Problem
-from infra import outputs as outputs_file
+from infra.terraform import outputs as outputs_file
 from tests.unit.ferry_fakes import HASH, FakeDeployment, FakeStepFunctions, document, event, outputs, refusal
 
 FERRY = (sys.executable, "-c", "from ferry.cli import main; main()")

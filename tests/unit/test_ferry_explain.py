@@ -14,8 +14,8 @@ from ferry.deployment import Deployment
 from ferry.problems import Problem
 from functions.contract.models import Rule
 from functions.contract.rules import KeyRule, Renaming, Rules
-from infra import outputs as outputs_file
-from infra.outputs import Outputs, Source
+from infra.terraform import outputs as outputs_file
+from infra.terraform.outputs import Outputs, Source
 from tests.unit.ferry_fakes import outputs
 
 BUCKET = "ferry-target-us-east-1"

@@ -14,7 +14,7 @@ from ferry import replay as subject
 from ferry.failures import base_name
 from ferry.problems import Problem, UsageProblem
 from ferry.replay import Clock, check_request, next_name, replay, return_dead_letters
-from infra.outputs import Source
+from infra.terraform.outputs import Source
 from tests.unit.ferry_fakes import HASH, FakeDeployment, FakeStepFunctions, document, refusal
 
 OTHER_HASH = "f" * 40

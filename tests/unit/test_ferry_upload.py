@@ -15,7 +15,7 @@ from ferry.problems import UsageProblem
 from ferry.upload import check_file, check_key, default_key, find_execution, send, upload, why_left_out
 from functions.contract.models import Rule
 from functions.contract.rules import KeyRule, Renaming, Rules
-from infra.outputs import Source
+from infra.terraform.outputs import Source
 from tests.unit.ferry_fakes import HASH, FakeDeployment, FakeStepFunctions, document, event, refusal, source
 
 BUCKET = "ferry-source-us-west-2"

@@ -21,7 +21,7 @@ import pytest
 
 from functions.runtime import sdk
 from functions.runtime.errors import SdkTooOld
-from infra.layer import REQUIREMENTS
+from infra.build.layer import REQUIREMENTS
 from tests.unit.sdk_members import CALLED, CALLS, MODEL, SIDES, members, sources
 
 CHECKOUT = Path(__file__).parents[2]

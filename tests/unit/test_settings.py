@@ -11,11 +11,11 @@ from functions.runtime import bucket_owners
 from functions.runtime.errors import SettingInvalid
 from functions.runtime.settings import read_settings
 from infra import functions
-from infra.local import deploy
-from infra.outputs import Outputs
+from infra.local import provision
+from infra.terraform.outputs import Outputs
 
 DECLARED = functions.load()
-OUTPUTS = Outputs.model_validate(deploy.outputs_of("http://127.0.0.1:4566").model_dump())
+OUTPUTS = Outputs.model_validate(provision.outputs_of("http://127.0.0.1:4566").model_dump())
 
 BOTOCORE = {"states": "stepfunctions"}
 """Where botocore calls a service by another name than IAM."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from infra.build import CHECKOUT
+from infra.build.function_zips import CHECKOUT
 from statemachine import check
 from statemachine.definition import read_functions
 from statemachine.graph import StateGraph

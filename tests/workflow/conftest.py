@@ -15,8 +15,8 @@ from moto import mock_aws
 from functions.contract.models import ExecutionInput, Source
 from functions.runtime import clients
 from infra import functions
-from infra.local import cloud, deploy
-from infra.outputs import Outputs
+from infra.local import lifecycle, provision
+from infra.terraform.outputs import Outputs
 from tests.workflow.interference import Interference
 from tests.workflow.machine import Clock, Lambdas, Machine, install
 
@@ -89,9 +89,9 @@ class World:
 def cloud_outputs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Outputs]:
     """An embedded cloud in which an upload starts nothing by itself, and a crawl takes a seventh of the usual time."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(cloud.SETTINGS, "FERRY_CRAWL_SECONDS", "0.3")
+        patch.setitem(lifecycle.SETTINGS, "FERRY_CRAWL_SECONDS", "0.3")
         running = contextlib.ExitStack()
-        up = running.enter_context(cloud.running(tmp_path_factory.mktemp("cloud")))
+        up = running.enter_context(lifecycle.running(tmp_path_factory.mktemp("cloud")))
     with running:
         source = _client("s3", up.outputs.source_region, up.outputs)
         source.put_bucket_notification_configuration(Bucket=up.outputs.source_bucket, NotificationConfiguration={})
@@ -123,7 +123,9 @@ def clients_of_tests(cloud_outputs: Outputs) -> Clients:
 @pytest.fixture(scope="session")
 def interference_of_session() -> tuple[boto3.Session, Interference]:
     """The session of the handlers' clients, with somebody in the way. Made once, for the same reason."""
-    session = boto3.Session(aws_access_key_id=deploy.ACCESS_KEY_ID, aws_secret_access_key=deploy.SECRET_ACCESS_KEY)
+    session = boto3.Session(
+        aws_access_key_id=provision.ACCESS_KEY_ID, aws_secret_access_key=provision.SECRET_ACCESS_KEY
+    )
     interference = Interference()
     interference.install(session)
     return session, interference
@@ -170,8 +172,8 @@ def world(
 def _client(service: str, region: str, outputs: Outputs) -> Any:
     """A client of the test's own, which no interference sees."""
     session = boto3.Session(
-        aws_access_key_id=deploy.ACCESS_KEY_ID,
-        aws_secret_access_key=deploy.SECRET_ACCESS_KEY,
+        aws_access_key_id=provision.ACCESS_KEY_ID,
+        aws_secret_access_key=provision.SECRET_ACCESS_KEY,
         region_name=region,
     )
     return session.client(service, endpoint_url=outputs.endpoint_url)  # type: ignore[call-overload]

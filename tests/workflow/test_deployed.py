@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING
 
 import boto3
 
-from infra.local import deploy
-from infra.outputs import Outputs
+from infra.local import provision
+from infra.terraform.outputs import Outputs
 from statemachine.check import PLACEHOLDER
 from statemachine.definition import read_functions
 from statemachine.render import ASL_FILE
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 def session() -> boto3.Session:
     return boto3.Session(
-        aws_access_key_id=deploy.ACCESS_KEY_ID,
-        aws_secret_access_key=deploy.SECRET_ACCESS_KEY,
-        region_name=deploy.TARGET_REGION,
+        aws_access_key_id=provision.ACCESS_KEY_ID,
+        aws_secret_access_key=provision.SECRET_ACCESS_KEY,
+        region_name=provision.TARGET_REGION,
     )
 
 
@@ -31,7 +31,7 @@ def test_every_function_is_deployed_under_its_name(cloud_outputs: Outputs) -> No
 
 def test_the_workflow_that_is_deployed_is_the_committed_one(cloud_outputs: Outputs) -> None:
     client: SFNClient = session().client("stepfunctions", endpoint_url=cloud_outputs.endpoint_url)
-    arn = f"arn:aws:lambda:{deploy.TARGET_REGION}:{deploy.ACCOUNT}:function:ferry-"
+    arn = f"arn:aws:lambda:{provision.TARGET_REGION}:{provision.ACCOUNT}:function:ferry-"
     expected = PLACEHOLDER.sub(lambda match: arn + match[1].replace("_", "-"), ASL_FILE.read_text())
     deployed = client.describe_state_machine(stateMachineArn=cloud_outputs.state_machine_arn)
     assert deployed["definition"] == expected

@@ -24,13 +24,13 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 from botocore.exceptions import BotoCoreError, ClientError
 
-from infra.local import glue_types
 from infra.local.athena.errors import QueryFailure
 from infra.local.athena.results import split_s3
 from infra.local.athena.sql import PATH, Scan
 from infra.local.caller import Caller
+from infra.local.glue import types
 from infra.local.object_requests import ObjectRequests
-from infra.local.textfiles import BrokenFile, Dialect, lines, reading
+from infra.local.text_files import BrokenFile, Dialect, lines, reading
 
 if TYPE_CHECKING:
     from mypy_boto3_glue.type_defs import TableTypeDef
@@ -58,7 +58,7 @@ class Column:
     """A column of a table."""
 
     name: str
-    type: glue_types.GlueType
+    type: types.GlueType
 
 
 @dataclass(frozen=True)
@@ -220,7 +220,7 @@ def _allowed(keys: tuple[Column, ...], values: tuple[str, ...], scan: Scan) -> b
     return all(
         value in scan.wanted[key.name]
         for key, value in zip(keys, values, strict=False)
-        if key.name in scan.wanted and key.type == glue_types.STRING
+        if key.name in scan.wanted and key.type == types.STRING
     )
 
 
@@ -254,8 +254,8 @@ def _table(found: "TableTypeDef", database: str) -> Table:
 
 def _columns(found: Any, table: str) -> tuple[Column, ...]:
     try:
-        return tuple(Column(each["Name"].lower(), glue_types.parse(each.get("Type", "string"))) for each in found or [])
-    except glue_types.UnknownType as error:
+        return tuple(Column(each["Name"].lower(), types.parse(each.get("Type", "string"))) for each in found or [])
+    except types.UnknownType as error:
         raise QueryFailure(f"HIVE_INVALID_METADATA: table {table}: {error}") from error
 
 
@@ -404,7 +404,7 @@ class Reader:
             raise QueryFailure(
                 f"HIVE_CANNOT_OPEN_SPLIT: Error opening Hive split {stored.path}: it is no whole Parquet file ({error})"
             ) from error
-        stated = {name.lower(): (name, glue_types.of_duckdb(kind)) for name, kind, *_ in found}
+        stated = {name.lower(): (name, types.of_duckdb(kind)) for name, kind, *_ in found}
         parts = {}
         for column in table.columns:
             if column.name in stated:
@@ -505,7 +505,7 @@ def _cast(value: str, column: Column, serde: str) -> str:
     return f"TRY_CAST({value} AS {kind.duckdb})"
 
 
-def _parquet_fits(stated: glue_types.GlueType, wanted: glue_types.GlueType) -> bool:
+def _parquet_fits(stated: types.GlueType, wanted: types.GlueType) -> bool:
     if stated.name == wanted.name == "struct":
         given = dict(zip(stated.fields, stated.of, strict=True))
         return all(n not in given or _parquet_fits(given[n], t) for n, t in zip(wanted.fields, wanted.of, strict=True))
@@ -623,7 +623,7 @@ def _json_row(line: str, table: Table, stored: StoredObject) -> list[str | None]
 _JSON_KINDS: dict[type, str] = {list: "an array", str: "a text", _Number: "a number"}
 
 
-def _json_text(value: Any, kind: glue_types.GlueType) -> str | None:
+def _json_text(value: Any, kind: types.GlueType) -> str | None:
     if value is None:
         return None
     if isinstance(value, str):

@@ -16,7 +16,7 @@ from xml.etree.ElementTree import Element
 
 from ministack.services import s3
 
-from infra.local.replacing import rely_on, wrap
+from infra.local.patching import rely_on, wrap
 from infra.local.s3.requests import Answer, Query
 from infra.local.s3.xml import append
 

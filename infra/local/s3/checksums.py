@@ -16,7 +16,7 @@ from typing import Any
 from awscrt import checksums as crt
 from ministack.services import s3
 
-from infra.local.replacing import rely_on, wrap
+from infra.local.patching import rely_on, wrap
 from infra.local.s3.requests import Answer, Headers
 
 DEFAULT = "CRC64NVME"

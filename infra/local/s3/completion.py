@@ -22,7 +22,7 @@ from xml.etree.ElementTree import Element, ParseError
 
 from ministack.services import s3
 
-from infra.local.replacing import rely_on, wrap
+from infra.local.patching import rely_on, wrap
 from infra.local.s3 import checksums, versions
 from infra.local.s3.copies import refuse_condition
 from infra.local.s3.requests import Answer, Headers, Query, error

@@ -21,7 +21,7 @@ from xml.etree.ElementTree import Element
 
 from ministack.services import s3
 
-from infra.local.replacing import rely_on, wrap
+from infra.local.patching import rely_on, wrap
 from infra.local.s3 import checksums, versions
 from infra.local.s3.requests import Answer, Headers, error
 from infra.local.s3.xml import append, append_checksums

@@ -9,7 +9,7 @@ from xml.etree.ElementTree import Element, SubElement
 
 from ministack.services import s3
 
-from infra.local.replacing import rely_on, wrap
+from infra.local.patching import rely_on, wrap
 from infra.local.s3.characters import as_url
 from infra.local.s3.requests import Answer, Query
 from infra.local.s3.uploads import Upload, find_upload, no_such_upload

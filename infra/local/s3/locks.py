@@ -17,7 +17,7 @@ from xml.etree.ElementTree import Element, SubElement
 from ministack.core.responses import AccountScopedDict
 from ministack.services import s3
 
-from infra.local.replacing import rely_on, wrap
+from infra.local.patching import rely_on, wrap
 from infra.local.s3.requests import Answer, Headers, Query, error
 from infra.local.s3.xml import append, name_of
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from ministack.services import s3
 
-from infra.local.replacing import wrap
+from infra.local.patching import wrap
 from infra.local.s3.requests import Headers
 
 _PLAIN = re.compile("[ -~]*")

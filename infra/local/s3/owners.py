@@ -10,7 +10,7 @@ from typing import Any
 from ministack.core.responses import get_account_id
 from ministack.services import s3
 
-from infra.local.replacing import rely_on, wrap
+from infra.local.patching import rely_on, wrap
 from infra.local.s3.requests import Answer, Headers, Query, error
 
 EXPECTED = ("x-amz-expected-bucket-owner", "x-amz-source-expected-bucket-owner")

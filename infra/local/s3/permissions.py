@@ -25,7 +25,7 @@ from ministack import app
 from ministack.core import iam_actions, iam_evaluator, router
 from ministack.services import s3
 
-from infra.local.replacing import rely_on, wrap
+from infra.local.patching import rely_on, wrap
 from infra.local.s3 import versions
 from infra.local.s3.copies import find_source
 from infra.local.s3.requests import Answer, Headers, Query, error

@@ -12,7 +12,7 @@ from typing import Any
 
 from ministack.services import s3
 
-from infra.local.replacing import rely_on, wrap
+from infra.local.patching import rely_on, wrap
 from infra.local.s3 import versions
 from infra.local.s3.requests import Answer, error
 

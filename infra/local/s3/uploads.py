@@ -17,7 +17,7 @@ from xml.etree.ElementTree import Element
 from ministack.core import iam_evaluator
 from ministack.services import s3
 
-from infra.local.replacing import rely_on, wrap
+from infra.local.patching import rely_on, wrap
 from infra.local.s3 import checksums
 from infra.local.s3.copies import LARGEST_COPY_BYTES, find_source, refuse_source
 from infra.local.s3.requests import Answer, Headers, Query, error

@@ -10,7 +10,7 @@ from typing import Any
 
 from ministack.services import s3
 
-from infra.local.replacing import rely_on, wrap
+from infra.local.patching import rely_on, wrap
 
 Record = dict[str, Any]
 """An object as MiniStack keeps it."""

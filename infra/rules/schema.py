@@ -1,6 +1,6 @@
 """The keys of migration.yaml, each once: how its value is read, what is allowed, what holds without it, what it is for.
 
-The reader (infra/migration.py) takes its messages from here, and docs/rules.md its tables. A value is read from
+The reader (infra/rules/loader.py) takes its messages from here, and docs/rules.md its tables. A value is read from
 YAML's nodes, so that text is text: `prefix: 2026` is a number, and a mistake. Readers raise Wrong.
 """
 

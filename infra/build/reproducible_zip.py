@@ -14,7 +14,7 @@ from pathlib import Path
 
 from infra.errors import BuildFailed
 
-CHECKOUT = Path(__file__).resolve().parent.parent
+CHECKOUT = Path(__file__).resolve().parents[2]
 DISTRIBUTION = CHECKOUT / "dist"
 """Where the zips are built."""
 

@@ -1,8 +1,8 @@
 """docs/resources.md: every resource that infra/aws makes, and how a file passes through them.
 
-`python -m infra.diagram` writes the page from what is declared: the Terraform resources and what they name of each
-other, the permissions of infra/functions.yaml, the steps of the committed workflow. Writing it again changes nothing.
-Raises DeclarationInvalid for a resource that has no place in the picture: nothing is left out without a word.
+`python -m infra.docs.resource_diagram` writes the page from what is declared: the Terraform resources and what they name
+of each other, the permissions of infra/functions.yaml, the steps of the committed workflow. Writing it again changes
+nothing. Raises DeclarationInvalid for a resource that has no place in the picture: nothing is left out without a word.
 """
 
 import json
@@ -12,15 +12,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from infra import declared, functions
-from infra.declared import Block, Declared
+from infra import functions
+from infra.build.reproducible_zip import CHECKOUT
+from infra.docs import terraform_source
+from infra.docs.terraform_source import Block, Declared
 from infra.errors import DeclarationInvalid, InfraError
 from infra.functions import Function
-from infra.zips import CHECKOUT
 
 WORKFLOW = CHECKOUT / "statemachine" / "migrate.asl.json"
 PAGE = CHECKOUT / "docs" / "resources.md"
-BEGIN = "<!-- From here on written by `python -m infra.diagram` -->"
+BEGIN = "<!-- From here on written by `python -m infra.docs.resource_diagram` -->"
 END = "<!-- To here -->"
 
 KINDS = {
@@ -155,7 +156,9 @@ class Resource:
         many = str(self.body.get("for_each", ""))
         found = sorted(scope for scope in EACH_SCOPES if re.search(rf"{re.escape(scope)}\b", many))
         if many and not found:
-            raise DeclarationInvalid(f"{self.block.file}: {self.address}: infra/diagram.py knows no words for {many}")
+            raise DeclarationInvalid(
+                f"{self.block.file}: {self.address}: infra/docs/resource_diagram.py knows no words for {many}"
+            )
         return found[0] if found else ""
 
     @property
@@ -206,7 +209,7 @@ class Picture:
         if len(wholes) != 1 or resource.kind not in {*BELONGS_TO, *SERVES}:
             raise DeclarationInvalid(
                 f"{resource.block.file}: {resource.address} has no place in the picture, since it belongs to "
-                f"{', '.join(sorted(wholes)) or 'nothing'}. Give it one in infra/diagram.py."
+                f"{', '.join(sorted(wholes)) or 'nothing'}. Give it one in infra/docs/resource_diagram.py."
             )
         return wholes.pop()
 
@@ -309,9 +312,13 @@ class Picture:
         found = [address for pattern, address in THINGS.items() if re.search(pattern, named)]
         address = WITHOUT_RESOURCE.get(named) or next(iter(found), None)
         if address is None:
-            raise DeclarationInvalid(f"infra/functions.yaml: {key}: infra/diagram.py does not know what {named} is")
+            raise DeclarationInvalid(
+                f"infra/functions.yaml: {key}: infra/docs/resource_diagram.py does not know what {named} is"
+            )
         if address not in self.resources:
-            raise DeclarationInvalid(f"infra/diagram.py takes {named} for {address}, which infra/aws lacks")
+            raise DeclarationInvalid(
+                f"infra/docs/resource_diagram.py takes {named} for {address}, which infra/aws lacks"
+            )
         return address
 
 
@@ -381,7 +388,7 @@ def render(text: str, picture: Picture) -> str:
 
 def load() -> Picture:
     """What is declared now."""
-    return Picture(declared.read(), functions.load(), json.loads(WORKFLOW.read_text(encoding="utf-8")))
+    return Picture(terraform_source.read(), functions.load(), json.loads(WORKFLOW.read_text(encoding="utf-8")))
 
 
 def main() -> int:

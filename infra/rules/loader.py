@@ -15,10 +15,10 @@ import yaml
 
 from functions.contract.models import GRADES, MinimumGrade, Rule
 from functions.contract.rules import KeyRule, Rules
-from infra import collisions
-from infra.build import CHECKOUT
+from infra.build.function_zips import CHECKOUT
 from infra.errors import InfraError
-from infra.migration_keys import MOVE_GRADE, RULE_KEYS, SETTINGS, Key, Node, Wrong, meant, said
+from infra.rules import collisions
+from infra.rules.schema import MOVE_GRADE, RULE_KEYS, SETTINGS, Key, Node, Wrong, meant, said
 
 CHECKS = CHECKOUT / "functions" / "checks"
 

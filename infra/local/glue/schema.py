@@ -16,9 +16,9 @@ from typing import Any
 
 import duckdb
 
-from infra.local import glue_types
-from infra.local.glue_types import STRING, GlueType
-from infra.local.textfiles import Dialect
+from infra.local.glue import types
+from infra.local.glue.types import STRING, GlueType
+from infra.local.text_files import Dialect
 
 _TEXT_INPUT = "org.apache.hadoop.mapred.TextInputFormat"
 _TEXT_OUTPUT = "org.apache.hadoop.hive.ql.io.HiveIgnoreKeyTextOutputFormat"
@@ -153,7 +153,7 @@ def _json_type(value: Any) -> GlueType | None:
 
 
 def _merge_seen(a: GlueType | None, b: GlueType | None) -> GlueType | None:
-    return glue_types.merge(a, b) if a and b else a or b
+    return types.merge(a, b) if a and b else a or b
 
 
 def _best_classifier(lines: list[str], classifiers: list[CsvClassifier]) -> CsvClassifier | None:
@@ -271,7 +271,7 @@ def of_parquet(path: str) -> Schema:
             found = connection.execute(
                 "SELECT column_name, column_type FROM (DESCRIBE SELECT * FROM read_parquet(?))", [path]
             )
-            columns = [(name.lower(), glue_types.of_duckdb(kind)) for name, kind in found.fetchall()]
+            columns = [(name.lower(), types.of_duckdb(kind)) for name, kind in found.fetchall()]
     except duckdb.Error as error:
         raise Unreadable(f"it is no whole Parquet file ({str(error).splitlines()[0]})") from error
     _column_names([name for name, _ in columns])
@@ -293,9 +293,9 @@ def combine(schemas: list[Schema], known_columns: tuple[str, ...] = ()) -> Schem
     """
     layouts = Counter(tuple(name for name, _ in each.columns) for each in schemas)
     first = max(layouts, key=lambda names: (layouts[names], names == known_columns[: len(names)]))
-    types: dict[str, GlueType] = {}
+    kinds: dict[str, GlueType] = {}
     for each in sorted(schemas, key=lambda each: tuple(name for name, _ in each.columns) != first):
         for name, kind in each.columns:
-            types[name] = glue_types.merge(types[name], kind) if name in types else kind
+            kinds[name] = types.merge(kinds[name], kind) if name in kinds else kind
     paths = dict.fromkeys(path for each in schemas for path in each.paths)
-    return Schema(schemas[0].storage, tuple(types.items()), tuple(paths))
+    return Schema(schemas[0].storage, tuple(kinds.items()), tuple(paths))

@@ -1,5 +1,5 @@
 """The embedded cloud's Glue crawler, in front of MiniStack's Glue catalogue."""
 
-from infra.local.crawler.api import configure, handle_request
+from infra.local.glue.api import configure, handle_request
 
 __all__ = ["configure", "handle_request"]

@@ -12,8 +12,8 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from infra.checkout import Checkout
-from infra.run_terraform import Terraform, TerraformFailed
+from infra.terraform.checkout import Checkout
+from infra.terraform.runner import Terraform, TerraformFailed
 
 WITHOUT_PROVIDER = ("variables.tf", "names.tf", "regions.tf", "declaration.tf")
 """The files that say which variables are right; they name no resource, so no provider has to be there."""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from infra.zips import CHECKOUT
+from infra.build.reproducible_zip import CHECKOUT
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from typing import Any
 
 from ministack.services import stepfunctions
 
-from infra.local.replacing import rely_on, wrap
+from infra.local.patching import rely_on, wrap
 
 THROTTLE = "TooManyRequestsException"
 

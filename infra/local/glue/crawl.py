@@ -26,7 +26,7 @@ from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
 from infra.local import caller
 from infra.local.caller import Caller, RoleUnusable
-from infra.local.crawler.layout import (
+from infra.local.glue.layout import (
     PartitionKey,
     Place,
     Target,
@@ -37,8 +37,8 @@ from infra.local.crawler.layout import (
     place,
     table_name,
 )
-from infra.local.crawler.schema import CsvClassifier, Schema, Storage, Unreadable, combine, of_parquet, of_text
-from infra.local.textfiles import BrokenFile, unpack_start
+from infra.local.glue.schema import CsvClassifier, Schema, Storage, Unreadable, combine, of_parquet, of_text
+from infra.local.text_files import BrokenFile, unpack_start
 
 logger = logging.getLogger(__name__)
 

@@ -2,7 +2,7 @@
 
 awslambdaric imports `runtime_client`, a C++ extension that its wheels for Linux bring and its source distribution
 builds on Linux only. This module has the same functions. It lies in a folder of its own, which a function's bootstrap
-puts behind the installed packages (infra/local/deploy.py): where the native client is installed, that one is found.
+puts behind the installed packages (infra/local/provision.py): where the native client is installed, that one is found.
 
 Raises RuntimeError, as the native client does, for an answer of the Runtime API that is not a success.
 """

@@ -1,6 +1,6 @@
 """`make plan`, `make deploy`, `make destroy`: Terraform with all that it needs, checked before and explained after.
 
-    python -m infra.terraform plan | deploy [--yes [--lose]] | destroy [--yes]
+    python -m infra.terraform.commands plan | deploy [--yes [--lose]] | destroy [--yes]
 
 The functions' declaration, the rules in infra/aws/migration.yaml and the variables are checked before anything is asked
 of AWS; then the credentials; then the zips are built. What is applied is the very plan that was shown, after a `yes`
@@ -25,16 +25,19 @@ from botocore import exceptions
 
 from ferry.deployment import explain
 from functions.contract.rules import Rules
-from infra import build, check_variables, functions, judge_plan, migration
-from infra import outputs as outputs_file
-from infra.checkout import Checkout
+from infra import functions
+from infra.build import function_zips
 from infra.errors import InfraError, OutputsMissing
-from infra.judge_plan import Judged
-from infra.local import cloud
-from infra.outputs import Outputs, write_whole
-from infra.run_terraform import Report, Terraform, TerraformFailed, TerraformStopped, find_terraform
+from infra.local import lifecycle
+from infra.rules import loader
+from infra.terraform import outputs as outputs_file
+from infra.terraform import plan_review, variables_check
+from infra.terraform.checkout import Checkout
+from infra.terraform.outputs import Outputs, write_whole
+from infra.terraform.plan_review import Judged
+from infra.terraform.runner import Report, Terraform, TerraformFailed, TerraformStopped, find_terraform
 
-USAGE = "usage: python -m infra.terraform plan | deploy [--yes [--lose]] | destroy [--yes]"
+USAGE = "usage: python -m infra.terraform.commands plan | deploy [--yes [--lose]] | destroy [--yes]"
 OPTIONS = {"plan": set[str](), "deploy": {"--yes", "--lose"}, "destroy": {"--yes"}}
 STOPPED = 130
 RULES_FILE = "migration.yaml"
@@ -97,13 +100,13 @@ def deploy(checkout: Checkout, yes: bool, lose: bool) -> None:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "plan"
         report, text = _plan(terraform, file)
-        judged = judge_plan.read(terraform, file)
+        judged = plan_review.read(terraform, file)
         _refuse_other_deployment(checkout, judged, account)
         for bucket in judged.let_go:
             _say(f"! {bucket} was adopted: `.venv/bin/ferry unadopt {bucket}`, or it goes on to notify in vain")
         _show(checkout, report, text, account)
         if report.exit_code:
-            judge_plan.refuse_full_buckets(judged.deleted_buckets, account, EMPTY_IT["deploy"], _say)
+            plan_review.refuse_full_buckets(judged.deleted_buckets, account, EMPTY_IT["deploy"], _say)
             if yes and not lose and _lost(report):
                 raise InfraError(
                     "Nothing was changed: something would be lost. Say YES=1 LOSE=1 (or --yes --lose) if that is meant."
@@ -129,13 +132,13 @@ def destroy(checkout: Checkout, yes: bool) -> None:
             # In another workspace, or with a state that is lost: what outputs.json leads to may well be there.
             _say("Nothing is deployed.")
             return
-        judged = judge_plan.read(terraform, file)
+        judged = plan_review.read(terraform, file)
         outputs = _outputs_on_aws(checkout)
         ours = outputs and _is_of(outputs, judged, account)
         for line in _still_connected(outputs) if outputs and ours else ():
             _say(f"! {line}")
         _show(checkout, report, text, account)
-        judge_plan.refuse_full_buckets(judged.deleted_buckets, account, EMPTY_IT["destroy"], _say)
+        plan_review.refuse_full_buckets(judged.deleted_buckets, account, EMPTY_IT["destroy"], _say)
         _confirm("Destroy all of this?", yes)
         _apply(terraform, file, "Mend that and run `make destroy` again: it goes on from there.")
     _say("Destroyed.")
@@ -169,13 +172,13 @@ def _prepare(checkout: Checkout, destroying: bool = False) -> tuple[Terraform, s
     terraform = Terraform(find_terraform(), checkout.configuration)
     functions.load()
     about_rules = _write_rules(checkout)
-    check_variables.check(terraform, checkout)
+    variables_check.check(terraform, checkout)
     account = _sign_in()
     for line in about_rules:
         _say(line)
     if not destroying:
-        check_variables.check(terraform, checkout, account)
-    build.build(checkout.distribution)
+        variables_check.check(terraform, checkout, account)
+    function_zips.build(checkout.distribution)
     if not (checkout.configuration / ".terraform").exists():
         _say("Terraform fetches its AWS provider, once: that takes minutes on a slow line")
     terraform.run("init", "-input=false", "-no-color")
@@ -183,7 +186,7 @@ def _prepare(checkout: Checkout, destroying: bool = False) -> tuple[Terraform, s
 
 
 def _refuse_embedded_cloud(checkout: Checkout) -> None:
-    if cloud.is_here(checkout.ferry):
+    if lifecycle.is_here(checkout.ferry):
         raise InfraError(f"An embedded cloud runs in {checkout.ferry}, or left its files there: `make down` first.")
     if checkout.outputs.exists() and not _outputs_on_aws(checkout):
         raise InfraError(f"{checkout.outputs} is of no deployment on AWS: move it away first, it would be overwritten.")
@@ -213,7 +216,7 @@ def _outputs_on_aws(checkout: Checkout) -> Outputs | None:
 
 
 def _write_rules(checkout: Checkout) -> list[str]:
-    """Put the rules where Terraform takes them from, and tell of them; without a migration.yaml there are none."""
+    """Put the rules where Terraform takes them from, and tell of them; without a loader.yaml there are none."""
     given = checkout.configuration / RULES_FILE
     written = checkout.distribution / "migration.json"
     if os.environ.get("FERRY_RULES"):
@@ -228,7 +231,7 @@ def _write_rules(checkout: Checkout) -> list[str]:
             f"Rules: none (there is no infra/aws/{RULES_FILE}), everything is copied",
             *([f"! ./{RULES_FILE} is not deployed: copy it to infra/aws if it is meant for this"] if elsewhere else []),
         ]
-    read = migration.load(given)
+    read = loader.load(given)
     rules: Rules = read.rules
     checkout.distribution.mkdir(exist_ok=True)
     write_whole(written, rules.model_dump_json(indent=2))

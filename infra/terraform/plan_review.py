@@ -17,7 +17,7 @@ from botocore import exceptions
 
 from ferry.deployment import explain
 from infra.errors import InfraError
-from infra.run_terraform import Terraform
+from infra.terraform.runner import Terraform
 
 GONE = {"NoSuchBucket", "404"}
 

@@ -9,7 +9,7 @@ import re
 
 from ministack.core import iam_evaluator
 
-from infra.local.replacing import rely_on
+from infra.local.patching import rely_on
 
 
 def install() -> None:

@@ -20,8 +20,8 @@ from typing import Any
 from ministack.core.responses import error_response_json, get_account_id, get_region, json_response
 from ministack.services import glue as ministack_glue
 
-from infra.local.crawler.crawl import Changes, CrawlFailed, Settings, crawl
-from infra.local.crawler.schema import CsvClassifier
+from infra.local.glue.crawl import Changes, CrawlFailed, Settings, crawl
+from infra.local.glue.schema import CsvClassifier
 
 logger = logging.getLogger(__name__)
 Response = tuple[int, dict[str, str], bytes]

@@ -12,11 +12,12 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from infra import functions, layer, zips
+from infra import functions
+from infra.build import layer, reproducible_zip
 from infra.errors import DeclarationInvalid, InfraError
 
-CHECKOUT = zips.CHECKOUT
-DISTRIBUTION = zips.DISTRIBUTION
+CHECKOUT = reproducible_zip.CHECKOUT
+DISTRIBUTION = reproducible_zip.DISTRIBUTION
 CODE = "functions"
 CHECKS = "checks"
 READS_CHECKS = f"{CODE}.validation.athena_queries"
@@ -32,7 +33,7 @@ def package(key: str, checkout: Path = CHECKOUT) -> bytes:
     files = list(modules.values())
     if READS_CHECKS in modules:
         files += (file for file in (checkout / CODE / CHECKS).glob("*.sql") if not file.name.startswith("."))
-    return zips.pack({file.relative_to(checkout).as_posix(): file.read_bytes() for file in files})
+    return reproducible_zip.pack({file.relative_to(checkout).as_posix(): file.read_bytes() for file in files})
 
 
 def imported_modules(module: str, checkout: Path = CHECKOUT) -> dict[str, Path]:
@@ -76,7 +77,7 @@ def build(directory: Path = DISTRIBUTION, checkout: Path = CHECKOUT) -> list[Pat
     for stale in set(directory.glob("*.zip")) - {directory / name for name in packages}:
         stale.unlink(missing_ok=True)
     for name, content in packages.items():
-        zips.write(directory / name, content)
+        reproducible_zip.write(directory / name, content)
     return [directory / name for name in packages]
 
 

@@ -34,11 +34,11 @@ from botocore.exceptions import ConnectionError as UnreachableError
 from pydantic import ValidationError
 
 from functions.contract.rules import NO_RULES, Rules
-from infra import outputs as outputs_file
-from infra.build import CHECKOUT
+from infra.build.function_zips import CHECKOUT
 from infra.errors import CloudFailed, CloudRunsOtherwise, InfraError
-from infra.local import deploy
-from infra.outputs import Outputs, write_whole
+from infra.local import provision
+from infra.terraform import outputs as outputs_file
+from infra.terraform.outputs import Outputs, write_whole
 
 HOST = "127.0.0.1"
 PYTHON = CHECKOUT / ".venv" / "bin" / "python"
@@ -56,14 +56,14 @@ SETTINGS = {
     "AUTH": "true",
     "BIND_HOST": HOST,
     "MINISTACK_HOST": HOST,
-    "MINISTACK_REGION": deploy.TARGET_REGION,
+    "MINISTACK_REGION": provision.TARGET_REGION,
     "DOCKER_HOST": "unix:///nonexistent",
     # Else macOS lets its system settings lead calls to this machine to a proxy.
     "NO_PROXY": HOST,
     # Waits in the workflow are sized for AWS.
     "SFN_WAIT_SCALE": "0.1",
-    # The gate (infra/local/gate.py) bounds what runs. MiniStack would count the invocations that wait there too, and
-    # refuse further ones: of a thousand uploads at once every sixth failed.
+    # The gate (infra/local/lambda_/gate.py) bounds what runs. MiniStack would count the invocations that wait there,
+    # too, and refuse further ones: of a thousand uploads at once every sixth failed.
     "LAMBDA_ACCOUNT_CONCURRENCY": "0",
     # Listeners of services that nothing here uses.
     "SFTP_ENABLED": "0",
@@ -154,13 +154,13 @@ def find_processes(folder: Path) -> list[psutil.Process]:
 
 
 def _start(folder: Path, port: int | None, rules: Rules, leash: bool) -> Outputs:
-    plan = deploy.plan(rules)
+    plan = provision.plan(rules)
     try:
         with _listen(port) as listener:
-            outputs = deploy.outputs_of(f"http://{HOST}:{listener.getsockname()[1]}")
+            outputs = provision.outputs_of(f"http://{HOST}:{listener.getsockname()[1]}")
             server = _spawn(folder, outputs, listener, leash)
         _await_answer(outputs, folder)
-        deploy.deploy(plan, outputs)
+        provision.deploy(plan, outputs)
         settings = {"rules": rules.model_dump(mode="json")}
         record = {"pid": server.pid, "port": _port(outputs), "settings": settings}
         # First: it makes the others this cloud's.
@@ -330,8 +330,8 @@ def _environment_file(outputs: Outputs) -> str:
     """Write down what makes any S3 client use this cloud, for sh."""
     exports = {
         "AWS_ENDPOINT_URL": outputs.endpoint_url or "",
-        "AWS_ACCESS_KEY_ID": deploy.ACCESS_KEY_ID,
-        "AWS_SECRET_ACCESS_KEY": deploy.SECRET_ACCESS_KEY,
+        "AWS_ACCESS_KEY_ID": provision.ACCESS_KEY_ID,
+        "AWS_SECRET_ACCESS_KEY": provision.SECRET_ACCESS_KEY,
         "AWS_DEFAULT_REGION": outputs.source_region,
         # Not every SDK reads AWS_DEFAULT_REGION.
         "AWS_REGION": outputs.source_region,

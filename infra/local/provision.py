@@ -3,7 +3,7 @@
 Everything is made afresh in an empty cloud, and nothing is started: no execution, no crawl, no query, no
 table. Raises DeclarationInvalid before the first call when the declaration of the functions or the workflow
 is wrong, and botocore's errors when the cloud refuses something. It is not run twice on one cloud:
-infra.local.cloud starts a new one instead.
+infra.local.lifecycle starts a new one instead.
 
 Queue settings after "Using Lambda with Amazon SQS" (visibility six times the timeout, five receives), the
 topic's policy after "Granting permissions to publish event notification messages to a destination" (S3),
@@ -29,11 +29,11 @@ from botocore.config import Config
 
 from functions.contract.rules import NO_RULES, Rules
 from infra import functions
-from infra.build import CHECKOUT, package
+from infra.build.function_zips import CHECKOUT, package
+from infra.build.reproducible_zip import entry
 from infra.errors import DeclarationInvalid
 from infra.functions import PLACEHOLDER, Function
-from infra.outputs import Outputs
-from infra.zips import entry
+from infra.terraform.outputs import Outputs
 from statemachine.check import findings_in_file
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ SECRET_ACCESS_KEY = "test"  # noqa: S105 - MiniStack's root user; there is nothi
 """The operator's key."""
 
 PACKAGES = Path(sysconfig.get_path("purelib"))
-RUNTIME_CLIENT = CHECKOUT / "infra" / "local" / "runtime"
+RUNTIME_CLIENT = CHECKOUT / "infra" / "local" / "lambda_" / "runtime"
 WORKFLOW = CHECKOUT / "statemachine" / "migrate.asl.json"
 STARTER = "starter"
 BUCKET_OWNERS = "BUCKET_OWNERS"

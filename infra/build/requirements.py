@@ -1,8 +1,8 @@
 """Installs the packages of a requirements file, and compiles these files anew.
 
-    python infra/packages.py install requirements/run.txt [--into .venv-tools]
-    python infra/packages.py install-project
-    python infra/packages.py lock [--upgrade]
+    python infra/build/requirements.py install requirements/run.txt [--into .venv-tools]
+    python infra/build/requirements.py install-project
+    python infra/build/requirements.py lock [--upgrade]
 
 It runs before anything is installed, so it imports the standard library alone, and is run as a script by the Python of
 .venv. Every file in requirements/ is whole and hashed: nothing is resolved when it is installed, so a release that
@@ -27,7 +27,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-CHECKOUT = Path(__file__).resolve().parents[1]
+CHECKOUT = Path(__file__).resolve().parents[2]
 REQUIREMENTS = CHECKOUT / "requirements"
 NAMES = ("run", "uv", "test", "layer", "tools", "checks")
 """In this order: a file may be held to the versions of one before it (`-c` in the .in files)."""

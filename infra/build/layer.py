@@ -24,10 +24,10 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-from infra import zips
+from infra.build import reproducible_zip
 from infra.errors import BuildFailed, InfraError
 
-REQUIREMENTS = zips.CHECKOUT / "requirements" / "layer.txt"
+REQUIREMENTS = reproducible_zip.CHECKOUT / "requirements" / "layer.txt"
 NAME = "layer.zip"
 
 _TARGET = (
@@ -49,10 +49,10 @@ def package(wheels: Path) -> bytes:
             for name in content.namelist():
                 if not name.endswith("/") and _belongs(name):
                     files[f"{_FOLDER}/{name}"] = content.read(name)
-    return zips.pack(files)
+    return reproducible_zip.pack(files)
 
 
-def fetch_wheels(distribution: Path = zips.DISTRIBUTION) -> Path:
+def fetch_wheels(distribution: Path = reproducible_zip.DISTRIBUTION) -> Path:
     """The folder of the pinned wheels, downloaded unless all are there; those of other requirements are removed."""
     folder = folder_of_wheels(distribution)
     if not _is_whole(folder):

@@ -1,0 +1,1 @@
+"""The embedded cloud's IAM: policies as AWS evaluates them."""

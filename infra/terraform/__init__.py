@@ -1,0 +1,1 @@
+"""Terraform: its commands, the review of a plan, the outputs."""
