@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ferry import screen
-from ferry.problems import Problem, UsageProblem
+from ferry.errors import Problem, UsageProblem
+from ferry.ui import terminal
 from infra.errors import InfraError
 
 if TYPE_CHECKING:
-    from ferry.deployment import Deployment
+    from ferry.aws.deployment import Deployment
     from functions.contract.rules import Rules
 
 DISTRIBUTION = "s3-ferry"
@@ -37,7 +37,7 @@ app = typer.Typer(
 def opened(outputs: Path | None) -> Iterator["Deployment"]:
     """The deployment of an outputs file."""
     # The AWS SDK takes most of a start, and --version, --help and completion at every Tab need none of it.
-    from ferry import deployment
+    from ferry.aws import deployment
 
     with deployment.opened(outputs) as found:
         yield found
@@ -62,7 +62,7 @@ def options(
 
 def _check_outputs(outputs: Path | None) -> Path | None:
     if outputs is not None and outputs.is_dir():
-        from ferry.deployment import OUTPUTS
+        from ferry.aws.deployment import OUTPUTS
 
         raise UsageProblem(f"--outputs {outputs} is a folder: name the {OUTPUTS}.")
     return outputs
@@ -104,19 +104,19 @@ def up(
     from infra.local import lifecycle
 
     folder = _folder(outputs)
-    console = screen.console()
+    console = terminal.console()
     given = _read_rules(rules) if rules else NO_RULES
     with console.status("Starting the embedded cloud"):
         result = lifecycle.up(folder, port, given)
     by_rules = f", by the rules of {rules}" if rules else ""
     if result.ran_already:
-        console.print(screen.line(f"The embedded cloud runs already at {result.endpoint_url}{by_rules}"))
+        console.print(terminal.line(f"The embedded cloud runs already at {result.endpoint_url}{by_rules}"))
         return
     env = folder / "env"
     shown = env.relative_to(Path.cwd()) if env.is_relative_to(Path.cwd()) else env
-    console.print(screen.line(("✓ ", "green"), f"The embedded cloud runs at {result.endpoint_url}{by_rules}"))
+    console.print(terminal.line(("✓ ", "green"), f"The embedded cloud runs at {result.endpoint_url}{by_rules}"))
     console.print(
-        screen.line("Next:  ", (f". {shown}", "cyan"), "   for any S3 client, and   ", ("ferry upload FILE", "cyan"))
+        terminal.line("Next:  ", (f". {shown}", "cyan"), "   for any S3 client, and   ", ("ferry upload FILE", "cyan"))
     )
 
 
@@ -126,7 +126,7 @@ def down(outputs: OutputsOption = None) -> None:
     from infra.local import lifecycle
 
     ran = lifecycle.down(_folder(outputs))
-    screen.console().print("The embedded cloud is stopped." if ran else "No embedded cloud runs.")
+    terminal.console().print("The embedded cloud is stopped." if ran else "No embedded cloud runs.")
 
 
 @app.command()
@@ -135,7 +135,7 @@ def demo(
     key: Annotated[str | None, typer.Option(show_default="<stem>/<name>", help="The key to upload it to.")] = None,
 ) -> None:
     """Move a real file through an embedded cloud of its own, and show how it went."""
-    from ferry import demo as subject
+    from ferry.commands import demo as subject
 
     subject.demo(file, key)
 
@@ -147,7 +147,7 @@ def upload(
     outputs: OutputsOption = None,
 ) -> None:
     """Upload a file to the source bucket."""
-    from ferry import upload as subject
+    from ferry.commands import upload as subject
 
     subject.check_file(file)
     subject.check_key(subject.default_key(file) if key is None else key)
@@ -163,7 +163,7 @@ def list_(
     outputs: OutputsOption = None,
 ) -> None:
     """List the executions, newest first."""
-    from ferry import listing
+    from ferry.commands import listing
 
     with opened(outputs) as deployment:
         listing.show_list(deployment, failed=failed, limit=limit, as_json=json)
@@ -176,7 +176,7 @@ def show(
     outputs: OutputsOption = None,
 ) -> None:
     """Show an execution as a graph, live while it runs."""
-    from ferry import show as subject
+    from ferry.commands import show as subject
 
     with opened(outputs) as deployment:
         subject.show(deployment, execution, as_json=json)
@@ -194,7 +194,7 @@ def replay(
     outputs: OutputsOption = None,
 ) -> None:
     """Let what failed go on, without copying again what already arrived."""
-    from ferry import replay as subject
+    from ferry.commands import replay as subject
 
     names = executions or []
     subject.check_request(names, failed=failed)
@@ -218,8 +218,8 @@ def explain(
     outputs: OutputsOption = None,
 ) -> None:
     """Say what would happen to a key, and which rule decides."""
-    from ferry import explain as subject
-    from ferry.upload import check_key
+    from ferry.commands import explain as subject
+    from ferry.commands.upload import check_key
 
     check_key(key)
     if rules:
@@ -236,7 +236,7 @@ DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Say what would be
 @app.command()
 def adopt(bucket: BucketArgument, dry_run: DryRunOption = False, outputs: OutputsOption = None) -> None:
     """Have a bucket that exists tell the deployment of its uploads; what others have configured stays."""
-    from ferry import adopt as subject
+    from ferry.commands import adopt as subject
 
     subject.check_bucket(bucket)
     with opened(outputs) as deployment:
@@ -246,7 +246,7 @@ def adopt(bucket: BucketArgument, dry_run: DryRunOption = False, outputs: Output
 @app.command()
 def unadopt(bucket: BucketArgument, dry_run: DryRunOption = False, outputs: OutputsOption = None) -> None:
     """Have a bucket no longer tell the deployment of its uploads; what others have configured stays."""
-    from ferry import adopt as subject
+    from ferry.commands import adopt as subject
 
     subject.check_bucket(bucket)
     with opened(outputs) as deployment:
@@ -293,7 +293,7 @@ def _command(error: typer.TyperException) -> str:
 
 
 def _fail(message: str, code: int) -> int:
-    screen.console(stderr=True).print(screen.line(("ferry: ", "red"), message), soft_wrap=True)
+    terminal.console(stderr=True).print(terminal.line(("ferry: ", "red"), message), soft_wrap=True)
     return code
 
 
@@ -303,13 +303,13 @@ def _read_rules(path: Path) -> "Rules":
 
     read = loader.load(path)
     for warning in read.warnings:
-        screen.console(stderr=True).print(screen.line(("! ", "yellow"), warning), soft_wrap=True)
+        terminal.console(stderr=True).print(terminal.line(("! ", "yellow"), warning), soft_wrap=True)
     return read.rules
 
 
 def _folder(outputs: Path | None) -> Path:
     """The folder of an embedded cloud, from its outputs file."""
-    from ferry.deployment import OUTPUTS, home
+    from ferry.aws.deployment import OUTPUTS, home
 
     if outputs is None:
         return home()

@@ -1,8 +1,8 @@
 """docs/resources.md: every resource that infra/aws makes, and how a file passes through them.
 
-`python -m infra.docs.resource_diagram` writes the page from what is declared: the Terraform resources and what they name
-of each other, the permissions of infra/functions.yaml, the steps of the committed workflow. Writing it again changes
-nothing. Raises DeclarationInvalid for a resource that has no place in the picture: nothing is left out without a word.
+`python -m infra.docs.resource_diagram` writes the page from what is declared: the Terraform resources and what they
+name of each other, the permissions of infra/functions.yaml, the steps of the committed workflow. Writing it again
+changes nothing. Raises DeclarationInvalid for a resource that has no place in the picture: nothing is left out.
 """
 
 import json

@@ -23,7 +23,7 @@ from pathlib import Path
 import boto3
 from botocore import exceptions
 
-from ferry.deployment import explain
+from ferry.aws.deployment import explain
 from functions.contract.rules import Rules
 from infra import functions
 from infra.build import function_zips

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from ferry import sources
+from ferry.aws import sources
 from infra.errors import InfraError
 from infra.local import lifecycle
 from infra.rules import loader

@@ -22,7 +22,7 @@ import botocore.session
 import psutil
 from botocore.config import Config
 
-from ferry.executions import in_words
+from ferry.stepfunctions.executions import in_words
 from infra.build.function_zips import CHECKOUT
 from infra.local import lifecycle
 from infra.terraform.outputs import Outputs, load

@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from ferry.deployment import home
+from ferry.aws.deployment import home
 from infra.build.function_zips import CHECKOUT
 from infra.local import lifecycle
 from tests.e2e.deployed import PATIENCE_SECONDS, PROGRAMS

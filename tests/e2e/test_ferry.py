@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ferry.executions import FAILURES
+from ferry.stepfunctions.executions import FAILURES
 from tests.e2e.deployed import GIVEN, Deployed
 
 LIST_FIELDS = ["execution", "key", "size_bytes", "status", "state", "grade", "started"]

@@ -17,11 +17,12 @@ from botocore.config import Config
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ferry import adopt as subject
-from ferry import cli, sources
-from ferry.deployment import Deployment
-from ferry.notifications import EVENT_BRIDGE, KINDS, Mine, Notification, configuration, overlap
-from ferry.problems import Problem
+from ferry import cli
+from ferry.aws import sources
+from ferry.aws.bucket_notifications import EVENT_BRIDGE, KINDS, Mine, Notification, configuration, overlap
+from ferry.aws.deployment import Deployment
+from ferry.commands import adopt as subject
+from ferry.errors import Problem
 from infra.terraform import outputs as outputs_file
 from infra.terraform.outputs import Source
 from tests.unit.ferry_fakes import outputs

@@ -12,9 +12,10 @@ import pytest
 from botocore import xform_name
 
 import ferry
-from ferry import executions, replay
-from ferry.deployment import Deployment
-from ferry.executions import Summary
+from ferry.aws.deployment import Deployment
+from ferry.commands import replay
+from ferry.stepfunctions import executions
+from ferry.stepfunctions.executions import Summary
 from tests.unit.ferry_fakes import BEGIN, MACHINE, outputs
 
 SERVICES = ("s3", "stepfunctions", "sqs", "lambda", "athena", "glue")

@@ -17,10 +17,12 @@ from boto3.exceptions import S3UploadFailedError
 from botocore import exceptions
 from rich.console import Console
 
-from ferry import cli, deployment, listing, show
-from ferry.deployment import Deployment, default_outputs, explain, read_environment
-from ferry.executions import Glance, Summary, parse_document
-from ferry.problems import Problem
+from ferry import cli
+from ferry.aws import deployment
+from ferry.aws.deployment import Deployment, default_outputs, explain, read_environment
+from ferry.commands import listing, show
+from ferry.errors import Problem
+from ferry.stepfunctions.executions import Glance, Summary, parse_document
 from infra.terraform import outputs as outputs_file
 from tests.unit.ferry_fakes import HASH, FakeDeployment, FakeStepFunctions, document, event, outputs, refusal
 

@@ -8,8 +8,9 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from ferry import demo, screen
-from ferry.problems import Problem
+from ferry.commands import demo
+from ferry.errors import Problem
+from ferry.ui import terminal
 from functions.contract.models import ObjectVersion, Validation
 from tests.unit.ferry_fakes import FakeDeployment, FakeStepFunctions, document, event
 
@@ -87,7 +88,7 @@ def test_the_very_version_is_compared_byte_for_byte(s3: Any, file: Path) -> None
 
 def test_the_rows_are_those_of_this_very_object(s3: Any, capsys: pytest.CaptureFixture[str]) -> None:
     athena = FakeAthena(["icao", "dt"], ["EDDF", None])
-    demo._print_rows(a_cloud(athena, ("icao",), ("dt",)), VALIDATION, put(s3, b""), screen.console())
+    demo._print_rows(a_cloud(athena, ("icao",), ("dt",)), VALIDATION, put(s3, b""), terminal.console())
     assert athena.asked == {
         "QueryString": """SELECT "icao", "dt" FROM "ferry"."air" WHERE "$path" = 's3://target/air/it''s.csv' LIMIT 3""",
         "WorkGroup": "ferry",
@@ -103,7 +104,7 @@ def test_of_a_wide_table_some_columns_are_asked_for_and_the_rest_counted(
 ) -> None:
     columns = tuple(f'c"{number}' for number in range(3000))
     athena = FakeAthena(list(columns[:40]), ["x"] * 40)
-    demo._print_rows(a_cloud(athena, columns, ("dt",)), VALIDATION, put(s3, b""), screen.console())
+    demo._print_rows(a_cloud(athena, columns, ("dt",)), VALIDATION, put(s3, b""), terminal.console())
     assert athena.asked["QueryString"].startswith('SELECT "c""0", "c""1", ')
     assert '"c""39" FROM' in athena.asked["QueryString"]
     rows = capsys.readouterr().out.splitlines()[2:]
@@ -114,10 +115,10 @@ def test_of_a_wide_table_some_columns_are_asked_for_and_the_rest_counted(
 def test_no_rows_and_a_query_that_fails_are_problems(s3: Any) -> None:
     target = put(s3, b"")
     with pytest.raises(Problem, match="no rows"):
-        demo._print_rows(a_cloud(FakeAthena(["icao"])), VALIDATION, target, screen.console())
+        demo._print_rows(a_cloud(FakeAthena(["icao"])), VALIDATION, target, terminal.console())
     failing = a_cloud(FakeAthena(ends="FAILED"))
     with pytest.raises(Problem, match="FAILED: a reason"):
-        demo._print_rows(failing, VALIDATION, target, screen.console())
+        demo._print_rows(failing, VALIDATION, target, terminal.console())
 
 
 def test_a_failed_execution_fails_the_demo_with_its_reason(capsys: pytest.CaptureFixture[str]) -> None:
@@ -128,5 +129,5 @@ def test_a_failed_execution_fails_the_demo_with_its_reason(capsys: pytest.Captur
         event(1, "ExecutionFailed", error="SourceMissing", cause="it is gone"),
     ]
     with pytest.raises(Problem, match="SourceMissing: it is gone"):
-        demo._follow_to_success(FakeDeployment({"stepfunctions": states}), one.arn, screen.console())
+        demo._follow_to_success(FakeDeployment({"stepfunctions": states}), one.arn, terminal.console())
     assert "✗ CopyObject" in capsys.readouterr().out

@@ -8,9 +8,9 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
-from ferry import executions
-from ferry.executions import Execution, StateRun, Summary, from_history, in_words, read_states
-from ferry.problems import Problem
+from ferry.errors import Problem
+from ferry.stepfunctions import executions
+from ferry.stepfunctions.executions import Execution, StateRun, Summary, from_history, in_words, read_states
 from tests.unit.ferry_fakes import BEGIN, HASH, MACHINE, FakeStepFunctions, document, event
 
 LAMBDA_CAUSE = json.dumps(

@@ -9,9 +9,10 @@ import pytest
 from botocore.response import StreamingBody
 from botocore.stub import Stubber
 
-from ferry import cli, explain
-from ferry.deployment import Deployment
-from ferry.problems import Problem
+from ferry import cli
+from ferry.aws.deployment import Deployment
+from ferry.commands import explain
+from ferry.errors import Problem
 from functions.contract.models import Rule
 from functions.contract.rules import KeyRule, Renaming, Rules
 from infra.terraform import outputs as outputs_file

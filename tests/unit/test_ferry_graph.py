@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from rich.console import Console, RenderableType
 
-from ferry import graph, screen
-from ferry.console import execution_link
-from ferry.executions import DefinedState, Execution, Summary, from_history
+from ferry.stepfunctions.executions import DefinedState, Execution, Summary, from_history
+from ferry.ui import execution_view, terminal
+from ferry.ui.links import execution_link
 from tests.unit.ferry_fakes import BEGIN, MACHINE, document, event
 
 DEFINITION = (
@@ -32,9 +32,11 @@ VALIDATION = {
 }  # fmt: skip
 
 
-def render(picture: RenderableType, *, terminal: bool = False) -> list[str]:
-    console = Console(file=io.StringIO(), width=100, force_terminal=terminal, color_system=None, legacy_windows=False)
-    screen.put(console, picture)
+def render(picture: RenderableType, *, interactive: bool = False) -> list[str]:
+    console = Console(
+        file=io.StringIO(), width=100, force_terminal=interactive, color_system=None, legacy_windows=False
+    )
+    terminal.put(console, picture)
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue().splitlines()
 
@@ -61,7 +63,7 @@ def test_visited_states_tell_their_time_and_branch_the_others_only_their_name() 
         event(2.5, "SucceedStateExited", name="Succeeded", output=document(copy=COPY)),
         event(2.5, "ExecutionSucceeded"),
     )
-    assert render(graph.draw(execution, DEFINITION, 2.5)) == [
+    assert render(execution_view.draw(execution, DEFINITION, 2.5)) == [
         "airports/airports.csv   4.1 MB   ferry-source-us-west-2 → target",
         "SUCCEEDED after 2.5 s   name",
         "",
@@ -82,8 +84,8 @@ def test_a_failure_names_its_state_its_error_and_its_reason() -> None:
         event(1, "TaskFailed", error="ValidationFailed", cause=cause),
         event(1, "ExecutionFailed", error="ValidationFailed", cause=cause),
     )
-    assert "✗ RunValidationQuery   1.0 s ValidationFailed" in render(graph.states(execution, DEFINITION))
-    told = render(graph.outcome(execution, None))
+    assert "✗ RunValidationQuery   1.0 s ValidationFailed" in render(execution_view.states(execution, DEFINITION))
+    told = render(execution_view.outcome(execution, None))
     assert "Failed  ValidationFailed: row 7 has 3 fields" in told
     assert "Replay  ferry replay name" in told
     assert not any("stackTrace" in row or "at x" in row for row in told)
@@ -93,12 +95,12 @@ def test_a_failure_names_its_state_its_error_and_its_reason() -> None:
     ("status", "reason"), [("ABORTED", "stopped by somebody"), ("TIMED_OUT", "longer than the workflow allows")]
 )
 def test_an_end_from_outside_has_its_words(status: str, reason: str) -> None:
-    assert reason in " ".join(render(graph.outcome(finished(status), None)))
+    assert reason in " ".join(render(execution_view.outcome(finished(status), None)))
 
 
 def test_a_success_tells_proof_table_and_figures() -> None:
     given = document(verification=VERIFICATION, validation=VALIDATION)
-    told = "\n".join(render(graph.outcome(finished("SUCCEEDED", given=given), None)))
+    told = "\n".join(render(execution_view.outcome(finished("SUCCEEDED", given=given), None)))
     assert "readback: the target was read" in told
     assert "ferry.airports" in told
     assert "28,001 rows can be queried; 28,001 records are in the file; 1 check passed: no_empty_rows" in told
@@ -106,7 +108,7 @@ def test_a_success_tells_proof_table_and_figures() -> None:
 
 def test_why_a_file_makes_no_table_is_told() -> None:
     given = document(verification=VERIFICATION | {"not_catalogued_reason": "it is no file of rows"})
-    assert "No table  it is no file of rows" in render(graph.outcome(finished("SUCCEEDED", given=given), None))
+    assert "No table  it is no file of rows" in render(execution_view.outcome(finished("SUCCEEDED", given=given), None))
 
 
 @pytest.mark.parametrize(
@@ -121,22 +123,24 @@ def test_why_a_file_makes_no_table_is_told() -> None:
     ids=["marker", "purged", "gone", "replaced", "changed"],
 )
 def test_what_became_of_a_moved_source_is_told(deletion: dict[str, str], told: str) -> None:
-    shown = render(graph.outcome(finished("SUCCEEDED", given=document(deletion=deletion)), None))
+    shown = render(execution_view.outcome(finished("SUCCEEDED", given=document(deletion=deletion)), None))
     (row,) = [row for row in shown if row.startswith("Source")]
     assert told in row
 
 
 def test_where_the_object_is_now_is_told() -> None:
     execution = finished("SUCCEEDED", event(0, "SucceedStateEntered", name="Succeeded", input=document(copy=COPY)))
-    assert "Now at  s3://target/k  version v1" in render(graph.outcome(execution, None))
+    assert "Now at  s3://target/k  version v1" in render(execution_view.outcome(execution, None))
 
 
 def test_what_could_not_be_carried_and_another_key_at_the_target_are_told() -> None:
     given = json.loads(document(copy=COPY | {"notes": ["its class SNOW cannot be set: it is STANDARD now"]}))
     given["rule"]["target_key"] = "archive/airports.csv"
     execution = finished("SUCCEEDED", given=json.dumps(given))
-    assert "Copied, but  its class SNOW cannot be set: it is STANDARD now" in render(graph.outcome(execution, None))
-    assert "as archive/airports.csv" in render(graph.heading(execution, 1))
+    assert "Copied, but  its class SNOW cannot be set: it is STANDARD now" in render(
+        execution_view.outcome(execution, None)
+    )
+    assert "as archive/airports.csv" in render(execution_view.heading(execution, 1))
 
 
 def test_a_large_object_tells_how_far_its_copy_and_its_proof_are() -> None:
@@ -146,18 +150,18 @@ def test_a_large_object_tells_how_far_its_copy_and_its_proof_are() -> None:
     }  # fmt: skip
     given = document(copy={"status": "in_progress", "upload": upload})
     copying = finished("RUNNING", event(0, "TaskStateEntered", name="CopyObject", input=given))
-    assert any("12 of 48 parts" in row for row in render(graph.states(copying, DEFINITION)))
+    assert any("12 of 48 parts" in row for row in render(execution_view.states(copying, DEFINITION)))
     progress = {"target": "v1", "grade": "readback", "position_bytes": 1_500_000_000}
     given = document(copy=COPY, verification={"status": "in_progress", "progress": progress})
     proving = finished("RUNNING", event(0, "TaskStateEntered", name="VerifyChecksum", input=given))
     definition = (DefinedState("VerifyChecksum", "Task"),)
-    assert any("1.5 GB read" in row for row in render(graph.states(proving, definition)))
+    assert any("1.5 GB read" in row for row in render(execution_view.states(proving, definition)))
 
 
 def test_the_running_state_turns_only_while_it_is_live() -> None:
     execution = finished("RUNNING", event(0, "TaskStateEntered", name="CopyObject"))
-    (still,) = [row for row in render(graph.states(execution, DEFINITION)) if "CopyObject" in row]
-    (live,) = [row for row in render(graph.states(execution, DEFINITION, live=True)) if "CopyObject" in row]
+    (still,) = [row for row in render(execution_view.states(execution, DEFINITION)) if "CopyObject" in row]
+    (live,) = [row for row in render(execution_view.states(execution, DEFINITION, live=True)) if "CopyObject" in row]
     assert still.startswith("▸")
     assert live[0] in "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 
@@ -174,10 +178,10 @@ def test_the_running_state_turns_only_while_it_is_live() -> None:
     ],
 )
 def test_keys_are_shown_and_never_acted_on(key: str, shown: str) -> None:
-    assert screen.visible(key) == shown
+    assert terminal.visible(key) == shown
     execution = finished("RUNNING", given=document("placeholder").replace('"placeholder"', json.dumps(key)))
     if execution.source:  # a lone surrogate is no key
-        assert render(graph.heading(execution, 1), terminal=True)[0].startswith(f"{shown}   4.1 MB")
+        assert render(execution_view.heading(execution, 1), interactive=True)[0].startswith(f"{shown}   4.1 MB")
 
 
 @pytest.mark.parametrize(
@@ -192,19 +196,19 @@ def test_keys_are_shown_and_never_acted_on(key: str, shown: str) -> None:
     ],
 )
 def test_sizes(size_bytes: int, told: str) -> None:
-    assert screen.size(size_bytes) == told
+    assert terminal.size(size_bytes) == told
 
 
 def test_times() -> None:
-    assert [screen.duration(seconds) for seconds in (0.04, 59.9, 125, 11_400, 200_000)] == [
+    assert [terminal.duration(seconds) for seconds in (0.04, 59.9, 125, 11_400, 200_000)] == [
         "0.0 s", "59.9 s", "2 min 5 s", "3 h 10 min", "2 d",
     ]  # fmt: skip
-    assert [screen.age(seconds) for seconds in (-5, 59, 61, 3601, 90_000)] == ["0 s", "59 s", "1 min", "1 h", "1 d"]
+    assert [terminal.age(seconds) for seconds in (-5, 59, 61, 3601, 90_000)] == ["0 s", "59 s", "1 min", "1 h", "1 d"]
 
 
 def test_long_texts_lose_their_middle() -> None:
-    assert screen.shorten("abcdefghij", 5) == "ab…ij"
-    assert screen.shorten("abcde", 5) == "abcde"
+    assert terminal.shorten("abcdefghij", 5) == "ab…ij"
+    assert terminal.shorten("abcde", 5) == "abcde"
 
 
 @pytest.mark.parametrize(

@@ -10,10 +10,10 @@ import pytest
 from botocore.exceptions import EndpointConnectionError
 from moto import mock_aws
 
-from ferry import replay as subject
-from ferry.failures import base_name
-from ferry.problems import Problem, UsageProblem
-from ferry.replay import Clock, check_request, next_name, replay, return_dead_letters
+from ferry.commands import replay as subject
+from ferry.commands.replay import Clock, check_request, next_name, replay, return_dead_letters
+from ferry.errors import Problem, UsageProblem
+from ferry.stepfunctions.failures import base_name
 from infra.terraform.outputs import Source
 from tests.unit.ferry_fakes import HASH, FakeDeployment, FakeStepFunctions, document, refusal
 

@@ -10,9 +10,9 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from ferry import screen
-from ferry.problems import UsageProblem
-from ferry.upload import check_file, check_key, default_key, find_execution, send, upload, why_left_out
+from ferry.commands.upload import check_file, check_key, default_key, find_execution, send, upload, why_left_out
+from ferry.errors import UsageProblem
+from ferry.ui import terminal
 from functions.contract.models import Rule
 from functions.contract.rules import KeyRule, Renaming, Rules
 from infra.terraform.outputs import Source
@@ -80,7 +80,7 @@ def test_the_default_folder_is_the_name_without_its_suffixes(name: str, key: str
 
 @pytest.mark.parametrize("key", ["a b+c%20", "/lead", "a//b", "nl\nx", "é🚢/é", "${x}", "k" * 1024])
 def test_the_key_is_taken_as_it_is(cloud: FakeDeployment, s3: Any, file: Path, key: str) -> None:
-    sent = send(cloud, file, key, screen.console())
+    sent = send(cloud, file, key, terminal.console())
     assert (sent.key, sent.size_bytes) == (key, 10)
     assert s3.get_object(Bucket=BUCKET, Key=key)["Body"].read() == file.read_bytes()
     assert [item["Key"] for item in s3.list_objects_v2(Bucket=BUCKET)["Contents"]] == [key]
@@ -125,7 +125,7 @@ def test_it_is_said_how_to_follow_the_upload(
 
 
 def test_an_execution_that_does_not_come_is_not_awaited_for_ever(cloud: FakeDeployment, file: Path) -> None:
-    sent = send(cloud, file, "k", screen.console())
+    sent = send(cloud, file, "k", terminal.console())
     assert find_execution(cloud, sent, seconds=0) is None
 
 

@@ -29,13 +29,14 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ferry import executions, screen
-from ferry.deployment import Deployment, explain
-from ferry.executions import Summary
-from ferry.failures import REPLAY, Failure, base_name, find_successors
-from ferry.listing import shorten
-from ferry.problems import Problem, UsageProblem
-from ferry.show import resolve
+from ferry.aws.deployment import Deployment, explain
+from ferry.commands.listing import shorten
+from ferry.commands.show import resolve
+from ferry.errors import Problem, UsageProblem
+from ferry.stepfunctions import executions
+from ferry.stepfunctions.executions import Summary
+from ferry.stepfunctions.failures import REPLAY, Failure, base_name, find_successors
+from ferry.ui import terminal
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -63,7 +64,7 @@ def check_request(names: Sequence[str], *, failed: bool) -> None:
 
 def replay(deployment: Deployment, names: Sequence[str], *, failed: bool, restart: bool) -> None:
     """Replay the named executions, or all that failed and the dead letters."""
-    console = screen.console()
+    console = terminal.console()
     client, machine = deployment.step_functions, deployment.outputs.state_machine_arn
     everything = executions.list_summaries(client, machine)
     if names:
@@ -79,7 +80,7 @@ def replay(deployment: Deployment, names: Sequence[str], *, failed: bool, restar
     reasons: dict[str, None] = {}
     for failure in sorted(failures, key=lambda item: item.summary.attempt_began, reverse=True):
         later = successors.get(failure.summary.arn)
-        said = screen.line((shown(failure.summary.name), "bold"), f"  {failure.key}  ")
+        said = terminal.line((shown(failure.summary.name), "bold"), f"  {failure.key}  ")
         if failure.same in replayed:
             said.append(f"left alone: {shown(replayed[failure.same])} has the same input")
         elif later:
@@ -97,10 +98,10 @@ def replay(deployment: Deployment, names: Sequence[str], *, failed: bool, restar
         if names or replayed.get(failure.same) == failure.summary.name:
             console.print(said, soft_wrap=True)
     for reason in reasons:
-        console.print(screen.line(f"Started anew {reason}. What already arrived is not copied again."))
+        console.print(terminal.line(f"Started anew {reason}. What already arrived is not copied again."))
     returned = False
     for sentence in return_dead_letters(deployment) if failed else ():
-        console.print(screen.line(sentence))
+        console.print(terminal.line(sentence))
         returned = True
     if not replayed and not returned:
         console.print("Nothing to replay.")

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ferry import executions
-from ferry.executions import Summary
+from ferry.stepfunctions import executions
+from ferry.stepfunctions.executions import Summary
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient

@@ -19,12 +19,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ferry import graph, screen
-from ferry.deployment import Deployment, explained, home
-from ferry.executions import Execution
-from ferry.problems import Problem
-from ferry.show import follow
-from ferry.upload import check_file, check_key, default_key, find_execution, send
+from ferry.aws.deployment import Deployment, explained, home
+from ferry.commands.show import follow
+from ferry.commands.upload import check_file, check_key, default_key, find_execution, send
+from ferry.errors import Problem
+from ferry.stepfunctions.executions import Execution
+from ferry.ui import execution_view, terminal
 from functions.contract.models import ObjectVersion, Validation
 from infra.errors import CloudFailed
 from infra.local import lifecycle
@@ -45,7 +45,7 @@ UNFINISHED = ("QUEUED", "RUNNING")
 
 def demo(file: Path | None, key: str | None) -> None:
     """Upload a file to a cloud of its own, follow it, and show what became of it."""
-    console = screen.console()
+    console = terminal.console()
     with _sample() if file is None else nullcontext(file) as path:
         key = default_key(path) if key is None else key
         check_file(path)
@@ -56,7 +56,7 @@ def demo(file: Path | None, key: str | None) -> None:
 
 def _run(deployment: Deployment, file: Path, key: str, console: Console) -> None:
     sent = send(deployment, file, key, console)
-    console.print(screen.line(("✓ ", "green"), f"Uploaded {file.name} to s3://{sent.bucket}/{sent.key}"))
+    console.print(terminal.line(("✓ ", "green"), f"Uploaded {file.name} to s3://{sent.bucket}/{sent.key}"))
     console.print()
     found = find_execution(deployment, sent, START_SECONDS)
     if found is None:
@@ -72,7 +72,7 @@ def _follow_to_success(deployment: Deployment, arn: str, console: Console) -> tu
     console.print()
     copy = execution.document.copy_ if execution.document else None
     if execution.summary.status != "SUCCEEDED" or copy is None or copy.target is None:
-        error, cause = graph.failure(execution)
+        error, cause = execution_view.failure(execution)
         raise Problem(f"{error or execution.summary.status}: {cause}")
     return execution, copy.target
 
@@ -81,20 +81,20 @@ def _print_facts(
     deployment: Deployment, execution: Execution, target: ObjectVersion, file: Path, console: Console
 ) -> None:
     document = execution.document
-    facts = graph.facts()
-    facts.add_row("Now at", graph.place(target))
+    facts = execution_view.facts()
+    facts.add_row("Now at", execution_view.place(target))
     grade = document.verification.grade if document and document.verification else None
     if grade is None:
         raise Problem("The execution succeeded without a proof.")
-    facts.add_row("Proof", screen.line((grade, "bold"), f": {graph.GRADES_IN_WORDS[grade]}"))
-    facts.add_row("Looked again", screen.line(_compare(deployment, target, file)))
+    facts.add_row("Proof", terminal.line((grade, "bold"), f": {execution_view.GRADES_IN_WORDS[grade]}"))
+    facts.add_row("Looked again", terminal.line(_compare(deployment, target, file)))
     if document and document.verification and document.verification.not_catalogued_reason:
-        facts.add_row("No table", screen.line(document.verification.not_catalogued_reason))
+        facts.add_row("No table", terminal.line(document.verification.not_catalogued_reason))
     if document and document.validation:
         validation = document.validation
-        facts.add_row("Table", screen.line((f"{validation.database}.{validation.table}", "bold")))
-        facts.add_row("Checked", screen.line(graph.checked(validation)))
-    screen.put(console, facts)
+        facts.add_row("Table", terminal.line((f"{validation.database}.{validation.table}", "bold")))
+        facts.add_row("Checked", terminal.line(execution_view.checked(validation)))
+    terminal.put(console, facts)
 
 
 def _compare(deployment: Deployment, target: ObjectVersion, file: Path) -> str:
@@ -128,14 +128,14 @@ def _print_rows(deployment: Deployment, validation: Validation, target: ObjectVe
     for column, (name, type_) in enumerate(shown):
         values = (row[column] for row in rows)
         table.add_row(
-            screen.line((name, "bold")),
-            screen.line(type_),
-            *(screen.line(value) if value is not None else Text("NULL", "dim") for value in values),
+            terminal.line((name, "bold")),
+            terminal.line(type_),
+            *(terminal.line(value) if value is not None else Text("NULL", "dim") for value in values),
         )
     if len(columns) > len(shown):
         table.add_row(Text(f"… and {len(columns) - len(shown):,} more", "dim"))
     console.print()
-    screen.put(console, table)
+    terminal.put(console, table)
 
 
 def _columns(deployment: Deployment, validation: Validation) -> list[tuple[str, str]]:
@@ -192,9 +192,9 @@ def _own_cloud(console: Console) -> Iterator[Deployment]:
         with ExitStack() as stack:
             with console.status("Starting a cloud of its own"):
                 up = stack.enter_context(lifecycle.running(folder))
-            took = screen.duration(time.monotonic() - started)
+            took = terminal.duration(time.monotonic() - started)
             console.print(
-                screen.line(("✓ ", "green"), f"Started a cloud of its own at {up.endpoint_url}  ", (took, "dim"))
+                terminal.line(("✓ ", "green"), f"Started a cloud of its own at {up.endpoint_url}  ", (took, "dim"))
             )
             yield Deployment(up.outputs, folder / "env")
     except CloudFailed:

@@ -17,12 +17,14 @@ from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
-from ferry import executions, screen, sources
-from ferry.deployment import Deployment
-from ferry.executions import Summary
-from ferry.explain import deployed_rules, explanation
-from ferry.listing import shorten
-from ferry.problems import Problem, UsageProblem
+from ferry.aws import sources
+from ferry.aws.deployment import Deployment
+from ferry.commands.explain import deployed_rules, explanation
+from ferry.commands.listing import shorten
+from ferry.errors import Problem, UsageProblem
+from ferry.stepfunctions import executions
+from ferry.stepfunctions.executions import Summary
+from ferry.ui import terminal
 from functions.contract.rules import LONGEST_KEY_BYTES
 
 EXECUTION_SECONDS = 10.0
@@ -46,23 +48,23 @@ class Upload:
 
 def upload(deployment: Deployment, file: Path, key: str | None) -> None:
     """Upload a file, and say what became of it."""
-    console = screen.console()
+    console = terminal.console()
     sent = send(deployment, file, key, console)
     console.print(
-        screen.line(
-            "Uploaded ", (str(file), "bold"), f" ({screen.size(sent.size_bytes)}) to s3://{sent.bucket}/{sent.key}"
+        terminal.line(
+            "Uploaded ", (str(file), "bold"), f" ({terminal.size(sent.size_bytes)}) to s3://{sent.bucket}/{sent.key}"
         )
     )
     left_out = why_left_out(deployment, sent.key)
     if left_out:
-        console.print(screen.line((left_out, "yellow")))
+        console.print(terminal.line((left_out, "yellow")))
         return
     found = find_execution(deployment, sent)
     if found is None:
         console.print("Its execution has not started yet; `ferry list` will show it.")
         return
     name = shorten(found.name) if console.is_terminal else found.name
-    console.print(screen.line("Follow it with  ", (f"ferry show {name}", "cyan")))
+    console.print(terminal.line("Follow it with  ", (f"ferry show {name}", "cyan")))
 
 
 def why_left_out(deployment: Deployment, key: str) -> str | None:

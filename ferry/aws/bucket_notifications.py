@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote_plus, unquote_plus
 
-from ferry import sources
-from ferry.problems import Problem
+from ferry.aws import sources
+from ferry.errors import Problem
 from infra.terraform.outputs import Source
 
 EVENTS = ("s3:ObjectCreated:*",)

@@ -8,13 +8,14 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from ferry import executions, graph, screen
-from ferry.console import execution_link
-from ferry.deployment import Deployment
-from ferry.executions import Execution, Summary
-from ferry.failures import Failure, find_successors
-from ferry.listing import as_document, shorten, write_json
-from ferry.problems import Problem, UsageProblem
+from ferry.aws.deployment import Deployment
+from ferry.commands.listing import as_document, shorten, write_json
+from ferry.errors import Problem, UsageProblem
+from ferry.stepfunctions import executions
+from ferry.stepfunctions.executions import Execution, Summary
+from ferry.stepfunctions.failures import Failure, find_successors
+from ferry.ui import execution_view, terminal
+from ferry.ui.links import execution_link
 
 POLL_SECONDS = 0.25
 AWS_POLL_SECONDS = 2.0
@@ -28,11 +29,11 @@ def show(deployment: Deployment, name: str, *, as_json: bool) -> None:
         machine = deployment.outputs.state_machine_arn
         write_json(whole_document(executions.read_execution(deployment.step_functions, machine, arn)))
         return
-    console = screen.console()
+    console = terminal.console()
     execution = follow(deployment, arn, console)
     console.print(Text())
     link = execution_link(arn) if deployment.on_aws else None
-    screen.put(console, graph.outcome(execution, link, _successor(deployment, arn)))
+    terminal.put(console, execution_view.outcome(execution, link, _successor(deployment, arn)))
 
 
 def _successor(deployment: Deployment, arn: str) -> Summary | None:
@@ -84,7 +85,7 @@ def follow(deployment: Deployment, arn: str, console: Console) -> Execution:
     while execution.running:
         time.sleep(poll_seconds)
         execution = executions.read_execution(client, machine, arn)
-    screen.put(console, graph.draw(execution, definition, elapsed(execution)))
+    terminal.put(console, execution_view.draw(execution, definition, elapsed(execution)))
     return execution
 
 
@@ -96,7 +97,7 @@ class _Picture:
         self.definition = definition
 
     def draw(self) -> Any:
-        return graph.draw(self.execution, self.definition, elapsed(self.execution), live=True)
+        return execution_view.draw(self.execution, self.definition, elapsed(self.execution), live=True)
 
 
 def elapsed(execution: Execution) -> float:

@@ -12,11 +12,12 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from ferry import executions, screen
-from ferry.deployment import Deployment
-from ferry.executions import FAILURES, Glance
-from ferry.failures import left_to_replay
-from ferry.graph import STATUS_STYLES
+from ferry.aws.deployment import Deployment
+from ferry.stepfunctions import executions
+from ferry.stepfunctions.executions import FAILURES, Glance
+from ferry.stepfunctions.failures import left_to_replay
+from ferry.ui import terminal
+from ferry.ui.execution_view import STATUS_STYLES
 
 SHORT = 12
 """So many characters of a name tell executions apart; a command takes the beginning of a name as well."""
@@ -43,13 +44,13 @@ def show_list(deployment: Deployment, *, failed: bool, limit: int, as_json: bool
     if as_json:
         write_json([as_document(item) for item in glances])
     elif glances:
-        console = screen.console()
+        console = terminal.console()
         width = console.width if console.is_terminal else None
-        screen.put(console, table(glances, datetime.now(UTC), width))
+        terminal.put(console, table(glances, datetime.now(UTC), width))
     else:
         nothing = "No failure is left to replay." if settled else "No execution has failed."
-        screen.console().print(nothing if failed else "No executions yet.")
-    notes = screen.console(stderr=True)
+        terminal.console().print(nothing if failed else "No executions yet.")
+    notes = terminal.console(stderr=True)
     if settled:
         notes.print(f"{settled} left out as settled: a later execution has the same input.")
     if more:
@@ -80,11 +81,11 @@ def table(glances: Sequence[Glance], now: datetime, width: int | None) -> Table:
     short = width is not None
     columns: dict[str, list[Text]] = {
         "KEY": [_key(item, short=short) for item in glances],
-        "SIZE": [Text(screen.size(item.source.size_bytes) if item.source else "") for item in glances],
+        "SIZE": [Text(terminal.size(item.source.size_bytes) if item.source else "") for item in glances],
         "STATUS": [Text(item.summary.status, STATUS_STYLES.get(item.summary.status, "")) for item in glances],
-        "STATE": [screen.line(item.state or "") for item in glances],
+        "STATE": [terminal.line(item.state or "") for item in glances],
         "GRADE": [Text(item.grade or "") for item in glances],
-        "AGE": [Text(screen.age((now - item.summary.started).total_seconds())) for item in glances],
+        "AGE": [Text(terminal.age((now - item.summary.started).total_seconds())) for item in glances],
         "EXECUTION": [Text(shorten(item.summary.name) if short else item.summary.name, "dim") for item in glances],
     }
     for name in DISPENSABLE:
@@ -102,8 +103,8 @@ def table(glances: Sequence[Glance], now: datetime, width: int | None) -> Table:
 
 
 def _key(item: Glance, *, short: bool) -> Text:
-    key = screen.visible(item.source.key) if item.source else "?"
-    return Text(screen.shorten(key, KEY_WIDTH) if short else key)
+    key = terminal.visible(item.source.key) if item.source else "?"
+    return Text(terminal.shorten(key, KEY_WIDTH) if short else key)
 
 
 def _key_width(keys: Sequence[Text]) -> int:

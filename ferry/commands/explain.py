@@ -11,11 +11,12 @@ from pydantic import ValidationError
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from ferry import screen, sources
-from ferry.deployment import Deployment
-from ferry.graph import facts
-from ferry.listing import write_json
-from ferry.problems import Problem
+from ferry.aws import sources
+from ferry.aws.deployment import Deployment
+from ferry.commands.listing import write_json
+from ferry.errors import Problem
+from ferry.ui import terminal
+from ferry.ui.execution_view import facts
 from functions.catalogue.formats import not_catalogued_reason
 from functions.contract.models import GRADES, Rule
 from functions.contract.rules import NO_RULES, KeyRule, Rules, TargetKeyImpossible, decide
@@ -83,7 +84,7 @@ def explain(key: str, rules: Rules, outputs: Outputs | None, *, as_json: bool) -
     if as_json:
         write_json(document(found, target_bucket))
     else:
-        screen.put(screen.console(), picture(found, target_bucket))
+        terminal.put(terminal.console(), picture(found, target_bucket))
 
 
 def deployed_rules(deployment: Deployment) -> Rules:
@@ -148,34 +149,36 @@ def _decided_by(found: Explanation) -> str:
 def picture(found: Explanation, target_bucket: str | None) -> RenderableType:
     """What would happen, at a glance."""
     rows: list[RenderableType] = [
-        screen.line((found.key, "bold")),
-        screen.line((VERBS[found.outcome], f"bold {STYLES[found.outcome]}"), "   ", (_by(found), "dim")),
+        terminal.line((found.key, "bold")),
+        terminal.line((VERBS[found.outcome], f"bold {STYLES[found.outcome]}"), "   ", (_by(found), "dim")),
         Text(),
     ]
     grid = facts()
     if found.untold:
         grid.add_row(
-            "Upload", screen.line("no source of the deployment tells of this key, by their prefixes and suffixes")
+            "Upload", terminal.line("no source of the deployment tells of this key, by their prefixes and suffixes")
         )
         return Group(*rows, grid)
     if found.rule is None:
         none = "no copy and no execution is made of it"
         grid.add_row(
-            "Upload", screen.line(f"it goes to the dead-letter queue: {found.reason}" if found.reason else none)
+            "Upload", terminal.line(f"it goes to the dead-letter queue: {found.reason}" if found.reason else none)
         )
         return Group(*rows, grid)
     rule = found.rule
     where = f"s3://{target_bucket}/" if target_bucket else ""
-    grid.add_row("Target", screen.line(where, (found.target_key, "bold" if rule.target_key else "")))
+    grid.add_row("Target", terminal.line(where, (found.target_key, "bold" if rule.target_key else "")))
     for other in found.others:
-        grid.add_row(Text("But", "yellow"), screen.line(f"{other} would go there as well, and the later upload win"))
+        grid.add_row(Text("But", "yellow"), terminal.line(f"{other} would go there as well, and the later upload win"))
     if found.sources is not None:
-        grid.add_row("Uploaded", screen.line(f"to the bucket of {' or '.join(found.sources)}"))
-    grid.add_row("Source", screen.line(_source(rule)))
-    grid.add_row("Proof", screen.line(_proof(rule)))
-    grid.add_row("Storage", screen.line(f"class {rule.storage_class}" if rule.storage_class else "the source's class"))
-    grid.add_row("Table", screen.line(_table(found, rule)))
-    grid.add_row("Large", screen.line(f"above {rule.multipart_threshold_bytes:,} bytes it is copied in parts"))
+        grid.add_row("Uploaded", terminal.line(f"to the bucket of {' or '.join(found.sources)}"))
+    grid.add_row("Source", terminal.line(_source(rule)))
+    grid.add_row("Proof", terminal.line(_proof(rule)))
+    grid.add_row(
+        "Storage", terminal.line(f"class {rule.storage_class}" if rule.storage_class else "the source's class")
+    )
+    grid.add_row("Table", terminal.line(_table(found, rule)))
+    grid.add_row("Large", terminal.line(f"above {rule.multipart_threshold_bytes:,} bytes it is copied in parts"))
     return Group(*rows, grid)
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from botocore.exceptions import ClientError
 from pydantic import ValidationError
 
-from ferry.problems import Problem
+from ferry.errors import Problem
 from functions.contract.models import Document, Source
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from ferry.executions import DefinedState, Execution, StateRun, Summary
-from ferry.screen import duration, line, size, visible
+from ferry.stepfunctions.executions import DefinedState, Execution, StateRun, Summary
+from ferry.ui.terminal import duration, line, size, visible
 from functions.contract.models import Deletion, Document, Grade, ObjectVersion, Validation
 from functions.objects.head import location
 

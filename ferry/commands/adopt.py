@@ -22,9 +22,8 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from ferry import screen, sources
-from ferry.deployment import Deployment
-from ferry.notifications import (
+from ferry.aws import sources
+from ferry.aws.bucket_notifications import (
     KINDS,
     Configuration,
     Mine,
@@ -35,7 +34,9 @@ from ferry.notifications import (
     in_words,
     merged,
 )
-from ferry.problems import Problem, UsageProblem
+from ferry.aws.deployment import Deployment
+from ferry.errors import Problem, UsageProblem
+from ferry.ui import terminal
 from infra.terraform.outputs import Source
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ def unadopt(
 
 
 def _print_done(text: str) -> None:
-    screen.console().print(screen.line(("✓ ", "green"), text))
+    terminal.console().print(terminal.line(("✓ ", "green"), text))
 
 
 def check_bucket(bucket: str) -> None:
@@ -143,11 +144,11 @@ class _Place:
     ) -> bool:
         """Show the difference and write it, unless there is none or it is only to be shown; whether it was written."""
         if after == before:
-            screen.console().print(screen.line(unchanged))
+            terminal.console().print(terminal.line(unchanged))
             return False
         _print_difference(self.bucket, before, after)
         if dry_run:
-            screen.console().print(unwritten)
+            terminal.console().print(unwritten)
             return False
         self.write(before, after, read_back_seconds)
         return True
@@ -291,8 +292,8 @@ def _elements(client: "S3Client") -> set[str]:
 
 
 def _print_difference(bucket: str, before: Configuration, after: Configuration) -> None:
-    console = screen.console()
-    console.print(screen.line(("s3://" + bucket, "bold")))
+    console = terminal.console()
+    console.print(terminal.line(("s3://" + bucket, "bold")))
     rows: list[Text] = []
     for mark, style, notifications in (
         ("  stays  ", "dim", before.notifications & after.notifications),
@@ -300,10 +301,10 @@ def _print_difference(bucket: str, before: Configuration, after: Configuration) 
         ("+ add    ", "green", after.notifications - before.notifications),
     ):
         rows += [
-            screen.line((mark, style), f"{each.id}  {in_words(each)}  → {KINDS[each.kind][1]} {each.destination}")
+            terminal.line((mark, style), f"{each.id}  {in_words(each)}  → {KINDS[each.kind][1]} {each.destination}")
             for each in in_order(notifications)
         ]
     if before.event_bridge:
-        rows.append(screen.line(("  stays  ", "dim"), "every event  → EventBridge"))
+        rows.append(terminal.line(("  stays  ", "dim"), "every event  → EventBridge"))
     for row in rows:
         console.print(row, soft_wrap=True)

@@ -19,7 +19,7 @@ from boto3.exceptions import Boto3Error
 from botocore import exceptions
 from botocore.config import Config
 
-from ferry.problems import Problem
+from ferry.errors import Problem
 from infra.terraform.outputs import Outputs, load
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_stepfunctions import SFNClient
 
-CHECKOUT = Path(__file__).resolve().parents[1]
+CHECKOUT = Path(__file__).resolve().parents[2]
 FOLDER = ".ferry"
 OUTPUTS = "outputs.json"
 CONNECT_SECONDS = 5

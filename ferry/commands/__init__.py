@@ -1,0 +1,1 @@
+"""The commands of `ferry`, one module each."""

@@ -1,0 +1,1 @@
+"""Executions of the state machine: their history, failures and replays."""
