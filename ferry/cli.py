@@ -17,7 +17,7 @@ import typer
 
 from ferry.errors import Problem, UsageProblem
 from ferry.ui import terminal
-from infra.errors import InfraError
+from statemachine.errors import OperatorError
 
 if TYPE_CHECKING:
     from ferry.aws.deployment import Deployment
@@ -272,7 +272,7 @@ def run(arguments: list[str]) -> int:
         return _fail(f"{said if said[-1] in '.?' else said + '.'} See `{_command(error)} --help`.", error.exit_code)
     except Problem as error:
         return _fail(str(error), error.exit_code)
-    except InfraError as error:
+    except OperatorError as error:
         # A file with several mistakes has a line for each.
         return max(_fail(line, 1) for line in str(error).split("\n"))
     except BrokenPipeError:

@@ -1,23 +1,22 @@
 """What can go wrong with the infrastructure, said in one line for the operator.
 
-InfraError
-├── DeclarationInvalid   infra/functions.yaml, the workflow or a module of a function is not right
-├── RulesInvalid         migration.yaml is not right (infra/rules/loader.py)
-├── BuildFailed          what a Lambda is given cannot be built: the wheels of the layer cannot be downloaded
-├── OutputsMissing       there is no outputs.json, or it is not one: no cloud runs there
-├── TerraformFailed      Terraform is missing, or failed (infra/terraform/runner.py)
-├── TerraformStopped     Terraform was interrupted (infra/terraform/runner.py)
-├── CloudFailed          the embedded cloud did not start
-└── CloudRunsOtherwise   one runs already, with other settings
+OperatorError (statemachine/errors.py)
+├── DeclarationInvalid       infra/functions.yaml, the workflow or a module of a function is not right (same file)
+└── InfraError
+    ├── RulesInvalid         migration.yaml is not right (infra/rules/loader.py)
+    ├── BuildFailed          what a Lambda is given cannot be built: the wheels of the layer cannot be downloaded
+    ├── OutputsMissing       there is no outputs.json, or it is not one: no cloud runs there
+    ├── TerraformFailed      Terraform is missing, or failed (infra/terraform/runner.py)
+    ├── TerraformStopped     Terraform was interrupted (infra/terraform/runner.py)
+    ├── CloudFailed          the embedded cloud did not start
+    └── CloudRunsOtherwise   one runs already, with other settings
 """
 
-
-class InfraError(Exception):
-    """The root of these errors; the message is all that the operator needs."""
+from statemachine.errors import OperatorError
 
 
-class DeclarationInvalid(InfraError):
-    """A file of this checkout that describes the infrastructure is wrong."""
+class InfraError(OperatorError):
+    """The root of this module's errors."""
 
 
 class BuildFailed(InfraError):

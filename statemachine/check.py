@@ -13,11 +13,12 @@ from typing import Any
 
 from functions.contract import limits
 from functions.contract.models import ExecutionInput
-from statemachine.definition import read_functions
+from statemachine import declaration
+from statemachine.declaration import Function
 from statemachine.graph import Fields, StateGraph, reads
 from statemachine.render import ASL_FILE, render
 
-Functions = Mapping[str, Mapping[str, Any]]
+Functions = Mapping[str, Function]
 Findings = Iterator[str]
 
 STARTED_BY_THE_QUEUE = "starter"
@@ -96,8 +97,7 @@ def check_timeouts(graph: StateGraph, functions: Functions) -> Findings:
             yield f"{name} has no TimeoutSeconds"
             continue
         for function in _placeholders(graph.states[name]):
-            least = functions.get(function, {}).get("timeout_seconds")
-            if least is not None and timeout <= least:
+            if function in functions and timeout <= (least := functions[function].timeout_seconds):
                 yield f"{name} has TimeoutSeconds {timeout}, not above the {least} of its function {function}"
 
 
@@ -252,7 +252,7 @@ def findings(definition: Mapping[str, Any], functions: Functions) -> list[str]:
 
 def findings_in_file(text: str) -> list[str]:
     """What is wrong with the committed text: its size, its age, and all that it defines."""
-    found = findings(json.loads(text), read_functions())
+    found = findings(json.loads(text), declaration.load())
     size_bytes = len(text.encode())
     if size_bytes >= MOST_BYTES:
         found.append(f"the definition has {size_bytes} bytes: less than {MOST_BYTES} are allowed")

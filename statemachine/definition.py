@@ -6,16 +6,11 @@ with redrive"). Steps that only look report what they see and a Choice decides; 
 Every Task may run twice: the functions are written for it, and the retries below rely on it.
 """
 
-from pathlib import Path
-from typing import Any
-
-import yaml
 from pydantic import BaseModel
 
 from functions.contract.models import Catalogue, Copy, Deletion, Validation, Verification
+from statemachine import declaration
 from statemachine.sdk import Chain, Choice, ChoiceRule, Graph, Pass, Retry, Succeed, Task, Wait
-
-FUNCTIONS_FILE = Path(__file__).parents[1] / "infra" / "functions.yaml"
 
 MACHINE_TIMEOUT_SECONDS = 3 * 24 * 60 * 60
 """Far more than the retries of all steps together may pause, which `statemachine/check.py` holds. A redrive begins
@@ -49,12 +44,6 @@ CRASHES_AND_TIMEOUTS = [
     "Runtime.Unknown",
     "States.Timeout",
 ]
-
-
-def read_functions() -> dict[str, dict[str, Any]]:
-    """Every Lambda's declaration, by its key in functions.yaml."""
-    declared: dict[str, dict[str, Any]] = yaml.safe_load(FUNCTIONS_FILE.read_text(encoding="utf-8"))
-    return declared
 
 
 def _retries() -> list[Retry]:
@@ -98,7 +87,7 @@ def _task(state: str, function: str, result: type[BaseModel], result_path: str, 
         # Field by field, so that a Choice can rely on each: a path that is missing cannot be caught.
         result_selector={f"{field}.$": f"$.Payload.{field}" for field in result.model_fields},
         result_path=result_path,
-        timeout_seconds=read_functions()[function]["timeout_seconds"] + TASK_TIMEOUT_MARGIN_SECONDS,
+        timeout_seconds=declaration.load()[function].timeout_seconds + TASK_TIMEOUT_MARGIN_SECONDS,
         retry=_retries(),
     )
 

@@ -20,6 +20,7 @@ from botocore import exceptions
 from botocore.config import Config
 
 from ferry.errors import Problem
+from infra.aws_errors import explain
 from infra.terraform.outputs import Outputs, load
 
 if TYPE_CHECKING:
@@ -38,29 +39,6 @@ ATTEMPTS = 5
 PACED, PACED_ATTEMPTS = "stepfunctions", 10
 """Thousands of executions are read by calls of which Step Functions admits a few a second: only a client that keeps to
 that pace comes through ("Retries" in the Boto3 documentation, adaptive mode)."""
-
-
-CREDENTIALS_MISSING = (
-    exceptions.NoCredentialsError,
-    exceptions.PartialCredentialsError,
-    exceptions.CredentialRetrievalError,
-    exceptions.ProfileNotFound,
-    exceptions.SSOError,
-    exceptions.TokenRetrievalError,
-    exceptions.RefreshWithMFAUnsupportedError,
-)
-CREDENTIALS_REFUSED = {
-    "ExpiredToken",
-    "ExpiredTokenException",
-    "InvalidAccessKeyId",
-    "InvalidClientTokenId",
-    "InvalidToken",
-    "RequestExpired",
-    "SignatureDoesNotMatch",
-    "TokenRefreshRequired",
-    "UnrecognizedClientException",
-}
-REGION_DISABLED = {"InvalidAccessKeyId", "InvalidClientTokenId", "InvalidToken", "UnrecognizedClientException"}
 
 
 def home() -> Path:
@@ -211,26 +189,3 @@ def read_environment(path: Path) -> dict[str, str]:
         return {}
     words = (word for row in text.splitlines() for word in shlex.split(row, comments=True))
     return dict(word.split("=", 1) for word in words if "=" in word)
-
-
-def explain(error: exceptions.BotoCoreError | exceptions.ClientError | Boto3Error, deployment: str) -> str:
-    """What went wrong in a call, in one line. `deployment` is the address it went to, or AWS."""
-    cause = error.__cause__ or error.__context__
-    if isinstance(error, Boto3Error) and isinstance(cause, exceptions.ClientError):
-        return explain(cause, deployment)
-    if isinstance(error, CREDENTIALS_MISSING):
-        return f"No AWS credentials to be had: {error}. Sign in (e.g. `aws sso login`) or set AWS_PROFILE."
-    if isinstance(error, exceptions.HTTPClientError | exceptions.ConnectionError):
-        hint = "" if deployment == "AWS" else " Start the embedded cloud with `make up`."
-        return f"No cloud answers at {deployment}.{hint}" if hint else f"AWS does not answer: {error}"
-    if isinstance(error, exceptions.ClientError):
-        told = error.response["Error"]
-        code, message = told.get("Code", "Unknown"), told.get("Message", "")
-        if code in CREDENTIALS_REFUSED:
-            # A region that is not enabled answers just so ("AWS Regions", AWS Account Management Reference Guide).
-            region = (
-                " Or the account has not enabled the region." if deployment == "AWS" and code in REGION_DISABLED else ""
-            )
-            return f"{deployment} refused the credentials: {message or code}. Sign in again.{region}"
-        return f"{error.operation_name} at {deployment} failed: {code}: {message}"
-    return str(error)

@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ferry.aws.deployment import Deployment, explain
+from ferry.aws.deployment import Deployment
 from ferry.commands.listing import shorten
 from ferry.commands.show import resolve
 from ferry.errors import Problem, UsageProblem
@@ -37,6 +37,7 @@ from ferry.stepfunctions import executions
 from ferry.stepfunctions.executions import Summary
 from ferry.stepfunctions.failures import REPLAY, Failure, base_name, find_successors
 from ferry.ui import terminal
+from infra.aws_errors import explain
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient

@@ -12,9 +12,9 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from infra import functions
 from infra.build import layer, reproducible_zip
-from infra.errors import DeclarationInvalid, InfraError
+from statemachine import declaration
+from statemachine.errors import DeclarationInvalid, OperatorError
 
 CHECKOUT = reproducible_zip.CHECKOUT
 DISTRIBUTION = reproducible_zip.DISTRIBUTION
@@ -28,7 +28,7 @@ def package(key: str, checkout: Path = CHECKOUT) -> bytes:
     """Build the zip of one function."""
     module = checkout / CODE / f"{key}.py"
     if not module.is_file():
-        raise DeclarationInvalid(f"{functions.DECLARATION}: {key}: its module {module} does not exist")
+        raise DeclarationInvalid(f"{declaration.DECLARATION}: {key}: its module {module} does not exist")
     modules = imported_modules(f"{CODE}.{key}", checkout)
     files = list(modules.values())
     if READS_CHECKS in modules:
@@ -71,7 +71,7 @@ def _imports(file: Path) -> Iterator[str]:
 
 def build(directory: Path = DISTRIBUTION, checkout: Path = CHECKOUT) -> list[Path]:
     """Write the zip of every declared function, and the layer's; zips of others are removed."""
-    packages = {f"{key}.zip": package(key, checkout) for key in functions.load()}
+    packages = {f"{key}.zip": package(key, checkout) for key in declaration.load()}
     packages[layer.NAME] = layer.package(layer.fetch_wheels(directory))
     directory.mkdir(parents=True, exist_ok=True)
     for stale in set(directory.glob("*.zip")) - {directory / name for name in packages}:
@@ -85,7 +85,7 @@ def main() -> int:
     """Build all of them and say what was built."""
     try:
         built = build()
-    except InfraError as error:
+    except OperatorError as error:
         sys.stderr.write(f"{error}\n")
         return 1
     for path in built:

@@ -25,7 +25,8 @@ import zipfile
 from pathlib import Path
 
 from infra.build import reproducible_zip
-from infra.errors import BuildFailed, InfraError
+from infra.errors import BuildFailed
+from statemachine.errors import OperatorError
 
 REQUIREMENTS = reproducible_zip.CHECKOUT / "requirements" / "layer.txt"
 NAME = "layer.zip"
@@ -125,7 +126,7 @@ def main() -> int:
     """Download the wheels, so that every build after it needs no network."""
     try:
         fetch_wheels()
-    except InfraError as error:
+    except OperatorError as error:
         sys.stderr.write(f"{error}\n")
         return 1
     return 0

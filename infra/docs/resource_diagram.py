@@ -12,12 +12,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from infra import functions
 from infra.build.reproducible_zip import CHECKOUT
 from infra.docs import terraform_source
 from infra.docs.terraform_source import Block, Declared
-from infra.errors import DeclarationInvalid, InfraError
-from infra.functions import Function
+from statemachine import declaration
+from statemachine.declaration import Function
+from statemachine.errors import DeclarationInvalid, OperatorError
 
 WORKFLOW = CHECKOUT / "statemachine" / "migrate.asl.json"
 PAGE = CHECKOUT / "docs" / "resources.md"
@@ -388,14 +388,14 @@ def render(text: str, picture: Picture) -> str:
 
 def load() -> Picture:
     """What is declared now."""
-    return Picture(terraform_source.read(), functions.load(), json.loads(WORKFLOW.read_text(encoding="utf-8")))
+    return Picture(terraform_source.read(), declaration.load(), json.loads(WORKFLOW.read_text(encoding="utf-8")))
 
 
 def main() -> int:
     """Write the page."""
     try:
         text = render(PAGE.read_text(encoding="utf-8"), load())
-    except InfraError as error:
+    except OperatorError as error:
         sys.stderr.write(f"{error}\n")
         return 1
     PAGE.write_text(text, encoding="utf-8")

@@ -15,7 +15,7 @@ from typing import Any
 import hcl2
 
 from infra.build.reproducible_zip import CHECKOUT
-from infra.errors import DeclarationInvalid
+from statemachine.errors import DeclarationInvalid
 
 TERRAFORM = CHECKOUT / "infra" / "aws"
 NAME = re.compile(r"(?<![\w.])((?:data\.)?aws_\w+|terraform_data|local)\.(\w+)")

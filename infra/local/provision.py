@@ -28,13 +28,13 @@ import botocore.session
 from botocore.config import Config
 
 from functions.contract.rules import NO_RULES, Rules
-from infra import functions
 from infra.build.function_zips import CHECKOUT, package
 from infra.build.reproducible_zip import entry
-from infra.errors import DeclarationInvalid
-from infra.functions import PLACEHOLDER, Function
 from infra.terraform.outputs import Outputs
+from statemachine import declaration
 from statemachine.check import findings_in_file
+from statemachine.declaration import PLACEHOLDER, Function
+from statemachine.errors import DeclarationInvalid
 
 if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient
@@ -78,7 +78,7 @@ class Plan:
 
 def plan(rules: Rules = NO_RULES) -> Plan:
     """Read what is to be deployed; raise DeclarationInvalid for what cannot be."""
-    declared = functions.load()
+    declared = declaration.load()
     if not WORKFLOW.is_file():
         raise DeclarationInvalid(f"{WORKFLOW} does not exist: render it with `make asl`")
     workflow = WORKFLOW.read_text(encoding="utf-8")
@@ -213,7 +213,7 @@ def _function_name(outputs: Outputs, key: str) -> str:
 def _function_role(iam: "IAMClient", outputs: Outputs, key: str, function: Function) -> str:
     name = _function_name(outputs, key)
     log_group = f"arn:aws:logs:{outputs.target_region}:*:log-group:/aws/lambda/{name}"
-    filled = functions.fill(function, outputs.placeholders())
+    filled = declaration.fill(function, outputs.placeholders())
     statements = [{"Sid": s.sid, "Action": s.actions, "Resource": s.resources} for s in filled.statements]
     log = {
         "Sid": "WriteLog",
@@ -226,7 +226,7 @@ def _function_role(iam: "IAMClient", outputs: Outputs, key: str, function: Funct
 def _create_function(
     clients: Clients, outputs: Outputs, key: str, function: Function, content: bytes, role: str
 ) -> str:
-    filled = name_owners(functions.fill(function, outputs.placeholders()), outputs)
+    filled = name_owners(declaration.fill(function, outputs.placeholders()), outputs)
     created = clients.lambda_.create_function(
         FunctionName=_function_name(outputs, key),
         Runtime="provided.al2023",
@@ -254,7 +254,7 @@ def _put_rules(clients: Clients, outputs: Outputs, starter: Function, rules: Rul
     """Write the rules where the starter reads them."""
     if rules == NO_RULES:
         return
-    settings = functions.fill(starter, outputs.placeholders()).environment
+    settings = declaration.fill(starter, outputs.placeholders()).environment
     clients.s3.put_object(
         Bucket=settings["RULES_BUCKET"],
         Key=settings["RULES_KEY"],

@@ -23,9 +23,8 @@ from pathlib import Path
 import boto3
 from botocore import exceptions
 
-from ferry.aws.deployment import explain
 from functions.contract.rules import Rules
-from infra import functions
+from infra.aws_errors import explain
 from infra.build import function_zips
 from infra.errors import InfraError, OutputsMissing
 from infra.local import lifecycle
@@ -36,6 +35,8 @@ from infra.terraform.checkout import Checkout
 from infra.terraform.outputs import Outputs, write_whole
 from infra.terraform.plan_review import Judged
 from infra.terraform.runner import Report, Terraform, TerraformFailed, TerraformStopped, find_terraform
+from statemachine import declaration
+from statemachine.errors import OperatorError
 
 USAGE = "usage: python -m infra.terraform.commands plan | deploy [--yes [--lose]] | destroy [--yes]"
 OPTIONS = {"plan": set[str](), "deploy": {"--yes", "--lose"}, "destroy": {"--yes"}}
@@ -170,7 +171,7 @@ def next_steps(outputs: Outputs, report: Report) -> list[str]:
 def _prepare(checkout: Checkout, destroying: bool = False) -> tuple[Terraform, str]:
     """Check all that can be, in the order of what it costs, and build what is deployed; the account's id as well."""
     terraform = Terraform(find_terraform(), checkout.configuration)
-    functions.load()
+    declaration.load()
     about_rules = _write_rules(checkout)
     variables_check.check(terraform, checkout)
     account = _sign_in()
@@ -370,7 +371,7 @@ def main(arguments: Sequence[str] | None = None, checkout: Checkout = HERE) -> i
         return _fail(f"{stopped}. Run it again to go on.", STOPPED)
     except KeyboardInterrupt:
         return _fail("Stopped. Run it again to go on.", STOPPED)
-    except (InfraError, OSError) as error:
+    except (OperatorError, OSError) as error:
         return _fail(str(error), 1)
     return 0
 

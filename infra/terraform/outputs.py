@@ -12,6 +12,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from infra.errors import OutputsMissing
+from statemachine.declaration import PLACEHOLDERS
 
 
 class Source(BaseModel):
@@ -57,10 +58,6 @@ class Outputs(BaseModel):
     def placeholders(self) -> dict[str, str]:
         """What `${key}` stands for in functions.yaml; a key without a value stands for nothing."""
         return {key: getattr(self, key) or "" for key in PLACEHOLDERS}
-
-
-PLACEHOLDERS = tuple(key for key in Outputs.model_fields if key != "sources")
-"""What functions.yaml may name: a key of one text."""
 
 
 def load(path: Path) -> Outputs:

@@ -15,7 +15,7 @@ from typing import Any
 import boto3
 from botocore import exceptions
 
-from ferry.aws.deployment import explain
+from infra.aws_errors import explain
 from infra.errors import InfraError
 from infra.terraform.runner import Terraform
 

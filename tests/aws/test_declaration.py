@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from infra import functions
-from infra.functions import Function
 from infra.rules import loader
 from infra.terraform.outputs import Outputs
+from statemachine import declaration
+from statemachine.declaration import Function
 from tests.aws.evaluation import ACCOUNT, Evaluation, Refused
 
-DECLARED = functions.load()
+DECLARED = declaration.load()
 MOVE = "rules: [{prefix: archive/, mode: move}]\n"
 COPY = "rules: [{prefix: archive/, storage_class: STANDARD_IA}]\n"
 
@@ -33,8 +33,8 @@ def filled(key: str, outputs: Outputs, buckets: list[str], rules_key: str) -> di
     function = DECLARED[key]
     given = {**function.environment, **({"RULES_KEY": rules_key} if "RULES_KEY" in function.environment else {})}
     function = function.model_copy(update={"environment": given})
-    each = [functions.fill(function, {**outputs.placeholders(), "source_bucket": bucket}) for bucket in buckets]
-    whole: dict[str, Any] = functions.fill(function, outputs.placeholders()).model_dump()
+    each = [declaration.fill(function, {**outputs.placeholders(), "source_bucket": bucket}) for bucket in buckets]
+    whole: dict[str, Any] = declaration.fill(function, outputs.placeholders()).model_dump()
     for number, statement in enumerate(whole["statements"]):
         statement["resources"] = sorted({arn for one in each for arn in one.statements[number].resources})
     return whole

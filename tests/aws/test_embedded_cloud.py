@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from infra import functions
 from infra.local import lifecycle
 from infra.local.provision import Clients
 from infra.terraform.outputs import Outputs
+from statemachine import declaration
 from tests.aws import hcl
 
 
@@ -147,7 +147,7 @@ def test_the_functions_are_called_the_same(clients: Clients, outputs: Outputs) -
         '{for key in keys(local.functions) : key => "${var.name}-${replace(key, "_", "-")}"}'
     )
     made = {each["FunctionName"] for each in clients.lambda_.list_functions()["Functions"]}
-    assert made == {f"{outputs.name}-{key.replace('_', '-')}" for key in functions.load()}
+    assert made == {f"{outputs.name}-{key.replace('_', '-')}" for key in declaration.load()}
 
 
 def test_the_workflow_is_the_same(clients: Clients, outputs: Outputs) -> None:

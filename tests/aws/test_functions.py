@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from infra import functions
-from infra.functions import PLACEHOLDER
 from infra.local.provision import WORKFLOW
+from statemachine import declaration
+from statemachine.declaration import PLACEHOLDER
 from tests.aws import hcl
 
-DECLARED = functions.load()
+DECLARED = declaration.load()
 ASL: dict[str, Any] = json.loads(WORKFLOW.read_text(encoding="utf-8"))
 TASKS = {state["Parameters"]["FunctionName"]: state for state in ASL["States"].values() if state["Type"] == "Task"}
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from infra import functions
-from infra.functions import DECLARATION
+from statemachine import declaration
+from statemachine.declaration import DECLARATION
 from tests.aws import hcl
 
 POLICIES = {
@@ -121,7 +121,9 @@ def test_a_role_is_assumed_by_one_service_and_by_nobody_else(address: str) -> No
 def test_a_star_in_functions_yaml_has_its_reason_beside_it() -> None:
     lines = DECLARATION.read_text(encoding="utf-8").splitlines()
     stars = [number for number, line in enumerate(lines) if re.search(r"""resources: \["\*"\]""", line)]
-    declared = [each for function in functions.load().values() for each in function.statements if "*" in each.resources]
+    declared = [
+        each for function in declaration.load().values() for each in function.statements if "*" in each.resources
+    ]
     assert len(stars) == len(declared)
     for number in stars:
         begin = next(at for at in range(number, 0, -1) if "- sid:" in lines[at])

@@ -16,9 +16,9 @@ from typing import Any
 
 import pytest
 
-from infra import functions
 from infra.build.function_zips import CHECKOUT
 from infra.terraform.outputs import Outputs
+from statemachine import declaration
 from tests.aws import hcl
 from tests.aws.evaluation import ACCOUNT
 
@@ -74,7 +74,7 @@ class Deployment:
             CHECKOUT / "statemachine", folder / "statemachine", ignore=shutil.ignore_patterns("*.py", "__*")
         )
         (folder / "dist").mkdir()
-        for name in (*functions.load(), "layer"):
+        for name in (*declaration.load(), "layer"):
             (folder / "dist" / f"{name}.zip").write_bytes(name.encode())
         self.rules = folder / "dist" / "migration.json"
         self.rules.write_text(COPYING)
@@ -171,7 +171,7 @@ def test_every_policy_names_real_things_only(everything: dict[str, Any]) -> None
 
 def test_a_role_may_do_what_is_declared_and_what_follows_from_its_deployment(everything: dict[str, Any]) -> None:
     found = policies(everything)
-    for key, function in functions.load().items():
+    for key, function in declaration.load().items():
         statements = found[f'aws_iam_role_policy.function["{key}"]']["Statement"]
         declared = {each.sid: sorted(each.actions) for each in function.statements}
         given = {each["Sid"]: each["Action"] for each in statements}
@@ -188,7 +188,7 @@ def test_a_role_may_use_the_keys_of_what_it_may_read_and_no_others(everything: d
             if statement["Sid"].startswith("UseKey")
             for resource in statement["Resource"]
         }
-        for key in functions.load()
+        for key in declaration.load()
     }
     sources = {f"us-west-2 {ACCOUNT}", f"us-east-1 {ACCOUNT}", f"eu-south-1 {ACCOUNT}", f"us-west-2 {PARTNER}"}
     assert keys == {
@@ -211,7 +211,7 @@ def test_a_role_encrypts_only_where_it_writes(everything: dict[str, Any]) -> Non
             if statement["Sid"].startswith("UseKey") and f"kms:{region}:" in str(statement["Resource"])
             for action in statement["Action"]
         }
-        for key in functions.load()
+        for key in declaration.load()
     }
     reading, writing = {"kms:Decrypt"}, {"kms:Decrypt", "kms:GenerateDataKey"}
     assert actions == {
@@ -286,7 +286,7 @@ def test_the_partner_is_handed_what_the_roles_may_do_with_its_bucket(everything:
     name = EVERYTHING["name"]
     needed = {
         (f"{name}-{key.replace('_', '-')}", action)
-        for key, function in functions.load().items()
+        for key, function in declaration.load().items()
         if key != "delete_source"
         for statement in function.statements
         if any("${source_bucket}" in resource for resource in statement.resources)

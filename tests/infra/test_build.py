@@ -12,11 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from infra import functions
 from infra.build import function_zips, reproducible_zip
-from infra.errors import BuildFailed, DeclarationInvalid
+from infra.errors import BuildFailed
+from statemachine import declaration
+from statemachine.errors import DeclarationInvalid
 
-KEYS = sorted(functions.load())
+KEYS = sorted(declaration.load())
 
 
 def names(content: bytes) -> set[str]:

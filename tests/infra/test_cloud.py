@@ -23,14 +23,15 @@ import pytest
 
 from functions.contract.models import Rule
 from functions.contract.rules import NO_RULES, KeyRule, Rules
-from infra import functions
 from infra.build.function_zips import CHECKOUT
 from infra.build.reproducible_zip import entry
-from infra.errors import CloudFailed, CloudRunsOtherwise, DeclarationInvalid, InfraError
+from infra.errors import CloudFailed, CloudRunsOtherwise, InfraError
 from infra.local import lifecycle, provision
 from infra.local.provision import Clients
 from infra.terraform import outputs as outputs_file
 from infra.terraform.outputs import Outputs
+from statemachine import declaration
+from statemachine.errors import DeclarationInvalid
 
 FILES = {"outputs.json", "env", "cloud.json"}
 
@@ -345,8 +346,8 @@ def test_a_wrong_declaration_is_said_before_anything_is_started(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wrong = tmp_path / "functions.yaml"
-    wrong.write_text(functions.DECLARATION.read_text().replace("${source_bucket}", "${source_bukket}"))
-    monkeypatch.setattr(functions.load, "__defaults__", (wrong,))
+    wrong.write_text(declaration.DECLARATION.read_text().replace("${source_bucket}", "${source_bukket}"))
+    monkeypatch.setattr(declaration.load, "__defaults__", (wrong,))
     with pytest.raises(DeclarationInvalid, match=r"\$\{source_bukket\} is no key of outputs\.json"):
         lifecycle.up(folder)
     assert not (folder / "cloud.log").exists()

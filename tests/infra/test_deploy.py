@@ -15,12 +15,12 @@ import pytest
 
 from functions.contract.models import Rule
 from functions.contract.rules import Rules
-from infra import functions
 from infra.build.function_zips import package
-from infra.errors import DeclarationInvalid
 from infra.local import lifecycle, provision
 from infra.local.provision import ACCOUNT, WORKFLOW, Clients
 from infra.terraform.outputs import Outputs
+from statemachine import declaration
+from statemachine.errors import DeclarationInvalid
 
 PROBE = """
 import importlib, os, sys, time
@@ -146,7 +146,7 @@ def test_only_the_topic_may_send_to_the_queue(clients: Clients, outputs: Outputs
 def test_the_queue_waits_six_timeouts_and_gives_up_after_five_receives(clients: Clients, outputs: Outputs) -> None:
     queue = attributes(clients, outputs.queue_url)
     dead_letters = attributes(clients, outputs.dead_letter_queue_url)
-    assert int(queue["VisibilityTimeout"]) >= 6 * functions.load()["starter"].timeout_seconds
+    assert int(queue["VisibilityTimeout"]) >= 6 * declaration.load()["starter"].timeout_seconds
     redrive = json.loads(queue["RedrivePolicy"])
     assert redrive == {"deadLetterTargetArn": dead_letters["QueueArn"], "maxReceiveCount": 5}
 
@@ -165,10 +165,10 @@ def test_every_created_object_is_notified(clients: Clients, outputs: Outputs) ->
     assert topic["Events"] == ["s3:ObjectCreated:*"]
 
 
-@pytest.mark.parametrize("key", sorted(functions.load()))
+@pytest.mark.parametrize("key", sorted(declaration.load()))
 def test_a_function_is_what_its_declaration_says(key: str, clients: Clients, outputs: Outputs) -> None:
     name = f"ferry-{key.replace('_', '-')}"
-    filled = functions.fill(provision.plan().functions[key], outputs.placeholders())
+    filled = declaration.fill(provision.plan().functions[key], outputs.placeholders())
     declared = provision.name_owners(filled, outputs)
     made = clients.lambda_.get_function_configuration(FunctionName=name)
     assert made["State"] == "Active"
@@ -200,7 +200,7 @@ def test_the_workflow_has_every_placeholder_filled_and_may_invoke_its_steps_only
     assert "${" not in machine["definition"]
     (statement,) = statements_of(clients, "ferry-migrate")
     assert statement["Action"] == ["lambda:InvokeFunction"]
-    steps = [f"ferry-{key.replace('_', '-')}" for key in functions.load() if key != "starter"]
+    steps = [f"ferry-{key.replace('_', '-')}" for key in declaration.load() if key != "starter"]
     assert sorted({arn.split(":")[6] for arn in statement["Resource"]}) == sorted(steps)
 
 

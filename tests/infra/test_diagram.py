@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from infra import functions
 from infra.docs import resource_diagram, terraform_source
 from infra.docs.resource_diagram import Arrow, Picture
-from infra.errors import DeclarationInvalid
+from statemachine import declaration
+from statemachine.errors import DeclarationInvalid
 
 QUEUE = """
 resource "aws_sqs_queue" "uploads" {
@@ -36,7 +36,7 @@ def picture() -> Picture:
 
 def picture_of(folder: Path, text: str) -> Picture:
     (folder / "main.tf").write_text(text, encoding="utf-8")
-    return Picture(terraform_source.read(folder), functions.load(), {"States": {}})
+    return Picture(terraform_source.read(folder), declaration.load(), {"States": {}})
 
 
 def test_the_page_is_not_stale(picture: Picture) -> None:

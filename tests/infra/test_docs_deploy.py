@@ -12,8 +12,8 @@ from typing import Any
 import hcl2
 import pytest
 
-from infra import functions
 from infra.docs.terraform_source import Declared, read
+from statemachine import declaration
 
 CHECKOUT = Path(__file__).parents[2]
 PAGE = (CHECKOUT / "docs" / "deploy.md").read_text(encoding="utf-8")
@@ -69,7 +69,7 @@ def test_every_price_is_in_the_list_of_prices_with_its_page(heading: str) -> Non
 
 def test_the_functions_time_is_their_declared_memory_times_the_assumed_seconds() -> None:
     rows = re.findall(r"^\| `(\w+)` \| (\d+) \| (\d+) \| (\d+) MB \| ([\d.]+) \|$", PAGE, re.MULTILINE)
-    declared = functions.load()
+    declared = declaration.load()
     assert {key: int(memory) for key, _, _, memory, _ in rows} == {key: declared[key].memory_mb for key, *_ in rows}
     assert [
         key for key, _, seconds, memory, told in rows if int(seconds) * Decimal(memory) / 1024 != Decimal(told)
@@ -101,7 +101,7 @@ def test_the_alarms_metrics_are_those_that_are_declared(declared: Declared) -> N
         if "dynamic" not in resource.body:
             count += 1
         elif "local.functions" in json.dumps(resource.body["dynamic"]):
-            count += len(functions.load())
+            count += len(declaration.load())
         else:
             assert "local.unsuccessful_executions" in json.dumps(resource.body["dynamic"])
             count += len(declared.local_values["unsuccessful_executions"])

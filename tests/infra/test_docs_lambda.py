@@ -15,9 +15,8 @@ from functions import starter
 from functions.contract.models import Source
 from functions.copying import bucket_settings, request
 from functions.runtime import clients
-from infra import functions
 from infra.docs.terraform_source import Declared, read
-from statemachine import definition
+from statemachine import declaration, definition
 from statemachine.render import ASL_FILE
 
 CHECKOUT = Path(__file__).parents[2]
@@ -97,7 +96,7 @@ def test_the_table_of_functions_is_the_declaration() -> None:
         key: (int(memory), int(seconds), sorted(re.findall(r"`(\w+)`", environment)))
         for key, _, memory, seconds, environment in rows
     }
-    declared = functions.load()
+    declared = declaration.load()
     assert told == {
         key: (each.memory_mb, each.timeout_seconds, sorted(each.environment)) for key, each in declared.items()
     }
@@ -120,7 +119,7 @@ def test_the_figures_of_the_queue_are_the_declared_ones(declared: Declared) -> N
     assert f"up to {mapping['batch_size']} messages" in TEXT
     assert "ReportBatchItemFailures" in str(mapping["function_response_types"])
     queue = declared.resources["aws_sqs_queue.uploads"].body
-    starter_seconds = functions.load()["starter"].timeout_seconds
+    starter_seconds = declaration.load()["starter"].timeout_seconds
     assert "6 * local.functions" in queue["visibility_timeout_seconds"]
     assert f"hides a message for {6 * starter_seconds} seconds" in TEXT
     assert f"the starter's {starter_seconds} seconds" in TEXT
@@ -146,4 +145,4 @@ def test_the_figures_of_retries_and_of_concurrency_are_the_declared_ones(declare
 def test_the_figures_of_the_copy_and_of_what_is_remembered_are_those_of_the_code() -> None:
     assert f"keeps {request.MARGIN_MS // 1000} seconds to answer in" in TEXT
     assert f"for {bucket_settings.REMEMBERED_SECONDS // 60} minutes what a bucket is set to" in TEXT
-    assert max(each.timeout_seconds for each in functions.load().values()) == 900
+    assert max(each.timeout_seconds for each in declaration.load().values()) == 900

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import yaml
 
-from infra import functions
-from infra.errors import DeclarationInvalid
 from infra.local import provision
+from statemachine import declaration
+from statemachine.errors import DeclarationInvalid
 
 GOOD: dict[str, Any] = {
     "handler": "functions.starter.handler",
@@ -93,7 +93,7 @@ def statement(**changed: object) -> dict[str, Any]:
 def test_what_is_wrong_is_named_with_file_and_key(document: object, message: str, tmp_path: Path) -> None:
     path = written(tmp_path, document)
     with pytest.raises(DeclarationInvalid, match=message) as raised:
-        functions.load(path)
+        declaration.load(path)
     assert str(raised.value).startswith(str(path))
     assert "\n" not in str(raised.value)
 
@@ -111,7 +111,7 @@ def test_what_is_wrong_is_named_with_its_line(tmp_path: Path) -> None:
         "  retries: 3\n"
     )
     with pytest.raises(DeclarationInvalid) as raised:
-        functions.load(path)
+        declaration.load(path)
     assert sorted(str(raised.value).removeprefix(f"{path}: ").split("; ")) == [
         "line 2: starter.timeout_seconds: Field required",
         "line 5: starter.environment.QUEUE: ${queue} is no key of outputs.json, so nobody fills it",
@@ -122,10 +122,10 @@ def test_what_is_wrong_is_named_with_its_line(tmp_path: Path) -> None:
 
 def test_a_missing_file_and_broken_yaml_are_one_line_each(tmp_path: Path) -> None:
     with pytest.raises(DeclarationInvalid, match=r"functions\.yaml cannot be read: No such file"):
-        functions.load(tmp_path / "functions.yaml")
+        declaration.load(tmp_path / "functions.yaml")
     (tmp_path / "functions.yaml").write_text("starter: [")
     with pytest.raises(DeclarationInvalid, match=r"functions\.yaml is no YAML: [^\n]*$"):
-        functions.load(tmp_path / "functions.yaml")
+        declaration.load(tmp_path / "functions.yaml")
 
 
 @pytest.mark.parametrize("number", ["1:00", "6_0", "0100", "0x80", "+256"])
@@ -135,7 +135,7 @@ def test_a_number_must_be_what_it_looks_like(number: str, tmp_path: Path) -> Non
     with pytest.raises(
         DeclarationInvalid, match=rf"line \d+: starter.memory_mb: '{re.escape(number)}' is not written in plain decimal"
     ):
-        functions.load(path)
+        declaration.load(path)
 
 
 @pytest.mark.parametrize(
@@ -151,7 +151,7 @@ def test_what_never_ends_is_refused(text: str, message: str, tmp_path: Path) -> 
     path = tmp_path / "functions.yaml"
     path.write_text(text)
     with pytest.raises(DeclarationInvalid) as raised:
-        functions.load(path)
+        declaration.load(path)
     assert str(raised.value) == f"{path}: {message}"
 
 
@@ -162,26 +162,26 @@ def test_what_lambda_just_takes_is_accepted(tmp_path: Path) -> None:
         "handler": f"functions.{key}.handler",
         "environment": {"AB": "a" * 4094},
     }
-    assert list(functions.load(written(tmp_path, {key: function}))) == [key]
+    assert list(declaration.load(written(tmp_path, {key: function}))) == [key]
 
 
 def test_a_value_that_does_not_fit_its_tag_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "functions.yaml").write_text("starter: !!int x\n")
     with pytest.raises(DeclarationInvalid, match=r"functions\.yaml is no YAML: [^\n]*$"):
-        functions.load(tmp_path / "functions.yaml")
+        declaration.load(tmp_path / "functions.yaml")
 
 
 def test_placeholders_are_filled_in_environment_and_resources(tmp_path: Path) -> None:
     outputs = provision.outputs_of("http://127.0.0.1:4566")
-    filled = functions.fill(functions.load(written(tmp_path, {"starter": GOOD}))["starter"], outputs.placeholders())
+    filled = declaration.fill(declaration.load(written(tmp_path, {"starter": GOOD}))["starter"], outputs.placeholders())
     assert filled.environment == {"QUEUE": "http://127.0.0.1:4566/000000000000/ferry-uploads"}
     assert filled.statements[0].resources == ["arn:aws:s3:::ferry-source-us-west-2/*"]
 
 
 def test_every_function_of_the_declaration_gets_all_its_placeholders() -> None:
     values = provision.outputs_of("http://127.0.0.1:4566").placeholders()
-    for function in functions.load().values():
-        assert "${" not in functions.fill(function, values).model_dump_json()
+    for function in declaration.load().values():
+        assert "${" not in declaration.fill(function, values).model_dump_json()
 
 
 @pytest.mark.parametrize("key", ["rules/migration.json", "rules/other"])
@@ -190,8 +190,8 @@ def test_no_function_may_write_the_rules_that_decide_what_is_deleted(key: str) -
     arn = f"arn:aws:s3:::{outputs.athena_results}/{key}"
     allowed = {
         action
-        for function in functions.load().values()
-        for statement in functions.fill(function, outputs.placeholders()).statements
+        for function in declaration.load().values()
+        for statement in declaration.fill(function, outputs.placeholders()).statements
         if any(fnmatchcase(arn, resource) for resource in statement.resources)
         for action in statement.actions
         if action.startswith("s3:")

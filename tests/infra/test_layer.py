@@ -16,9 +16,9 @@ from pathlib import Path
 
 import pytest
 
-from infra import functions
 from infra.build import function_zips, layer, reproducible_zip
 from infra.errors import BuildFailed
+from statemachine import declaration
 
 MB = 1024**2
 LARGEST_UPLOAD = 50 * MB
@@ -101,7 +101,7 @@ def test_two_checkouts_build_the_same_bytes_and_without_network_once_the_wheels_
         )
         assert ran.returncode == 0, ran.stderr
         zips = sorted((checkout / "dist").glob("*.zip"))
-        assert [path.stem for path in zips] == sorted([*functions.load(), "layer"])
+        assert [path.stem for path in zips] == sorted([*declaration.load(), "layer"])
         hashes.append([hashlib.sha256(path.read_bytes()).hexdigest() for path in zips])
     assert hashes[0] == hashes[1]
 
@@ -112,7 +112,7 @@ def test_stale_zips_and_wheels_are_removed(tmp_path: Path, wheels: Path) -> None
     (tmp_path / "wheels-0123").mkdir()
     built = function_zips.build(tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {wheels.name, *(path.name for path in built)}
-    assert {path.name for path in built} == {"layer.zip", *(f"{key}.zip" for key in functions.load())}
+    assert {path.name for path in built} == {"layer.zip", *(f"{key}.zip" for key in declaration.load())}
 
 
 @pytest.fixture

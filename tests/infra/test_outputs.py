@@ -9,8 +9,13 @@ from infra.errors import OutputsMissing
 from infra.local import provision
 from infra.terraform import outputs
 from infra.terraform.outputs import Outputs, Source
+from statemachine import declaration
 
 OUTPUTS = provision.outputs_of("http://127.0.0.1:4566")
+
+
+def test_the_declaration_may_name_each_key_but_the_list_of_sources() -> None:
+    assert (*declaration.PLACEHOLDERS, "sources") == tuple(Outputs.model_fields)
 
 
 ON_AWS = OUTPUTS.model_copy(

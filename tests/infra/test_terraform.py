@@ -35,6 +35,7 @@ from infra.terraform.checkout import Checkout
 from infra.terraform.outputs import Outputs, Source
 from infra.terraform.runner import Terraform, find_terraform
 from infra.terraform.variables_check import TOGETHER, WITHOUT_PROVIDER
+from statemachine import declaration
 
 ACCOUNT = "123456789012"
 """Moto's."""
@@ -776,7 +777,7 @@ def real_world(
     capsys: pytest.CaptureFixture[str],
 ) -> World:
     monkeypatch.setenv("TF_CLI_CONFIG_FILE", os.devnull)
-    outputs = "".join(f'output "{key}" {{\n  value = local.values.{key}\n}}\n' for key in outputs_file.PLACEHOLDERS)
+    outputs = "".join(f'output "{key}" {{\n  value = local.values.{key}\n}}\n' for key in declaration.PLACEHOLDERS)
     (checkout.configuration / "main.tf").write_text(WITHOUT_AWS + outputs)
     return World(checkout, tmp_path, capsys)
 

@@ -11,9 +11,9 @@ from functools import cache
 from itertools import chain
 from typing import Any
 
-from infra import functions
 from infra.docs import terraform_source
 from infra.docs.terraform_source import Block, Expression
+from statemachine import declaration
 from tests.permissions.world import Permission
 
 ACTION = re.compile(r'"([a-z0-9-]+:[A-Za-z*]+|\*)"')
@@ -67,7 +67,7 @@ def statements() -> tuple[Statement, ...]:
 
 
 def _of_functions() -> Iterator[Statement]:
-    for key, function in functions.load().items():
+    for key, function in declaration.load().items():
         for each in function.statements:
             for place, resources in _by_place(each.resources).items():
                 yield Statement(key, each.sid, frozenset(each.actions), place, "*" in resources, denies=False)

@@ -14,14 +14,14 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from infra import functions
 from infra.local.provision import ACCESS_KEY_ID, ACCOUNT, SECRET_ACCESS_KEY
 from infra.terraform.outputs import Outputs
+from statemachine import declaration
 from tests.infra import local_server
 from tests.permissions.calls import OF_BUCKETS, OF_OBJECTS, OF_QUEUES, OTHERS, Call
 from tests.permissions.world import World
 
-ROLES = [*functions.load(), "crawler"]
+ROLES = [*declaration.load(), "crawler"]
 EVERYBODYS = ("logs:",)
 """Each role has these, for a log of its own."""
 
@@ -219,7 +219,7 @@ def test_elsewhere_is_denied_by_the_roles_alone(world: World, session: boto3.Ses
 def test_each_resource_has_one_of_the_forms() -> None:
     declared = {
         resource
-        for function in functions.load().values()
+        for function in declaration.load().values()
         for statement in function.statements
         for resource in statement.resources
     }

@@ -16,10 +16,10 @@ from typing import Any
 
 from functions.contract.models import ExecutionInput, Rule, Source
 from functions.contract.rules import KeyRule, Rules
-from infra import functions
 from infra.local import provision
 from infra.local.provision import Clients
 from infra.terraform.outputs import Outputs
+from statemachine import declaration
 from tests.infra import local_server
 from tests.infra.local_s3 import upload
 
@@ -305,8 +305,8 @@ def declared_permissions() -> set[Permission]:
     """All that functions.yaml lets the functions do."""
     outputs = provision.outputs_of("http://127.0.0.1")
     found: set[Permission] = set()
-    for key, function in functions.load().items():
-        filled = functions.fill(function, outputs.placeholders())
+    for key, function in declaration.load().items():
+        filled = declaration.fill(function, outputs.placeholders())
         found |= permissions(
             key, [{"Action": each.actions, "Resource": each.resources} for each in filled.statements], outputs
         )

@@ -25,8 +25,8 @@ from moto import mock_aws
 
 from functions import starter
 from functions.copying import bucket_settings
-from infra import functions
 from infra.rules import loader
+from statemachine import declaration
 from tests.properties.cases import RULES, VERSIONINGS, Case, make
 from tests.properties.driver import HEALS_NEVER, MEDDLED, Run, Told, content, target_bucket
 from tests.properties.faults import KINDS, Faults
@@ -67,7 +67,7 @@ def _rules(world: World, tmp_path: Path) -> None:
     """The rules of all cases, where the starter reads them."""
     file = tmp_path / "migration.yaml"
     file.write_text(RULES, encoding="utf-8")
-    starter = functions.fill(functions.load()["starter"], world.outputs.placeholders()).environment
+    starter = declaration.fill(declaration.load()["starter"], world.outputs.placeholders()).environment
     body = loader.load(file).rules.model_dump_json().encode()
     world.target.put_object(Bucket=starter["RULES_BUCKET"], Key=starter["RULES_KEY"], Body=body)
 

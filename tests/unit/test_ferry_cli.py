@@ -19,10 +19,11 @@ from rich.console import Console
 
 from ferry import cli
 from ferry.aws import deployment
-from ferry.aws.deployment import Deployment, default_outputs, explain, read_environment
+from ferry.aws.deployment import Deployment, default_outputs, read_environment
 from ferry.commands import listing, show
 from ferry.errors import Problem
 from ferry.stepfunctions.executions import Glance, Summary, parse_document
+from infra.aws_errors import explain
 from infra.terraform import outputs as outputs_file
 from tests.unit.ferry_fakes import HASH, FakeDeployment, FakeStepFunctions, document, event, outputs, refusal
 

@@ -5,11 +5,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+from statemachine import declaration
 from statemachine.check import STARTED_BY_THE_QUEUE
-from statemachine.definition import read_functions
 from statemachine.render import ASL_FILE
 
-FUNCTIONS = read_functions()
+FUNCTIONS = declaration.load()
 STATES: dict[str, dict[str, Any]] = json.loads(ASL_FILE.read_text())["States"]
 
 
@@ -20,7 +20,7 @@ def test_every_module_is_declared_and_every_declared_function_is_a_module() -> N
 
 def test_a_function_is_the_handler_of_the_module_of_its_name() -> None:
     for name, declared in FUNCTIONS.items():
-        assert declared["handler"] == f"functions.{name}.handler"
+        assert declared.handler == f"functions.{name}.handler"
         assert callable(importlib.import_module(f"functions.{name}").handler)
 
 

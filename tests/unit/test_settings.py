@@ -10,11 +10,11 @@ from pydantic import BaseModel, Field
 from functions.runtime import bucket_owners
 from functions.runtime.errors import SettingInvalid
 from functions.runtime.settings import read_settings
-from infra import functions
 from infra.local import provision
 from infra.terraform.outputs import Outputs
+from statemachine import declaration
 
-DECLARED = functions.load()
+DECLARED = declaration.load()
 OUTPUTS = Outputs.model_validate(provision.outputs_of("http://127.0.0.1:4566").model_dump())
 
 BOTOCORE = {"states": "stepfunctions"}
@@ -102,7 +102,7 @@ def test_every_function_that_uses_s3_can_be_told_whose_the_buckets_are(key: str)
 
 @pytest.mark.parametrize("key", [key for key in DECLARED if settings_of(key)])
 def test_what_a_deployment_gives_is_accepted(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    environment = functions.fill(DECLARED[key], OUTPUTS.placeholders()).environment
+    environment = declaration.fill(DECLARED[key], OUTPUTS.placeholders()).environment
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     read = {name: value for model in settings_of(key) for name, value in read_settings(model).model_dump().items()}
@@ -121,7 +121,7 @@ def test_every_action_is_an_operation_of_its_service(key: str, action: str) -> N
 
 @pytest.mark.parametrize("key", DECLARED)
 def test_every_resource_is_of_the_service_of_its_actions(key: str) -> None:
-    filled = functions.fill(DECLARED[key], OUTPUTS.placeholders())
+    filled = declaration.fill(DECLARED[key], OUTPUTS.placeholders())
     for statement in filled.statements:
         if TAKE_NO_RESOURCE & set(statement.actions):
             assert (set(statement.actions) <= TAKE_NO_RESOURCE, statement.resources) == (True, ["*"])

@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 from infra.build.function_zips import CHECKOUT
-from statemachine import check
-from statemachine.definition import read_functions
+from statemachine import check, declaration
 from statemachine.graph import StateGraph
 from statemachine.render import ASL_FILE
 
@@ -29,7 +28,7 @@ def found(definition: Definition, change: Break) -> list[str]:
     """What the checks find once the sound definition is changed."""
     broken = copy.deepcopy(definition)
     change(broken["States"])
-    return check.findings(broken, read_functions())
+    return check.findings(broken, declaration.load())
 
 
 def test_the_committed_workflow_is_sound() -> None:
@@ -44,7 +43,7 @@ def test_a_state_that_is_missing_is_named(definition: Definition) -> None:
 
 def test_a_missing_start_is_named(definition: Definition) -> None:
     definition["StartAt"] = "Begin"
-    assert "StartAt names the state Begin, which is missing" in check.findings(definition, read_functions())
+    assert "StartAt names the state Begin, which is missing" in check.findings(definition, declaration.load())
 
 
 def test_a_state_that_is_never_reached_is_named(definition: Definition) -> None:
@@ -75,14 +74,14 @@ def test_a_task_that_does_not_outlast_its_function_is_named(definition: Definiti
 
 def test_a_machine_without_a_timeout_is_named(definition: Definition) -> None:
     del definition["TimeoutSeconds"]
-    assert check.findings(definition, read_functions()) == ["the state machine has no TimeoutSeconds"]
+    assert check.findings(definition, declaration.load()) == ["the state machine has no TimeoutSeconds"]
 
 
 def test_a_machine_that_ends_while_a_step_would_still_be_retried_is_named(definition: Definition) -> None:
     """Without MaxDelaySeconds the tenth pause after a throttle would be eleven hours."""
     for name in check.MOST_VISITS:
         del definition["States"][name]["Retry"][0]["MaxDelaySeconds"]
-    assert check.findings(definition, read_functions()) == [
+    assert check.findings(definition, declaration.load()) == [
         "the retries of all steps may pause for 354768 seconds: TimeoutSeconds is only 259200"
     ]
 
@@ -145,7 +144,7 @@ def test_a_choice_on_a_field_that_one_of_two_ways_does_not_write_is_named(defini
     broken = copy.deepcopy(definition)
     change(broken["States"])
     broken["StartAt"] = "Begin"
-    assert check.findings(broken, read_functions()) == [
+    assert check.findings(broken, declaration.load()) == [
         "WaitForCopy reads $.copy.wait_seconds, which is not written on every way to it"
     ]
 
@@ -241,7 +240,7 @@ def test_a_task_without_a_placeholder_is_named(definition: Definition) -> None:
 def test_a_task_without_a_bound_is_named(definition: Definition, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(check.MOST_VISITS, "PollCrawler")
     monkeypatch.setitem(check.MOST_VISITS, "LookAtCrawler", 1)
-    assert check.findings(definition, read_functions()) == [
+    assert check.findings(definition, declaration.load()) == [
         "PollCrawler has no bound in MOST_VISITS of statemachine/check.py",
         "MOST_VISITS of statemachine/check.py has LookAtCrawler, which is no Task",
     ]

@@ -14,9 +14,9 @@ from moto import mock_aws
 
 from functions.contract.models import ExecutionInput, Source
 from functions.runtime import clients
-from infra import functions
 from infra.local import lifecycle, provision
 from infra.terraform.outputs import Outputs
+from statemachine import declaration
 from tests.workflow.interference import Interference
 from tests.workflow.machine import Clock, Lambdas, Machine, install
 
@@ -146,8 +146,8 @@ def world(
         monkeypatch.delenv(name)
     for service in ("S3", "GLUE", "ATHENA"):
         monkeypatch.setenv(f"AWS_ENDPOINT_URL_{service}", str(outputs.endpoint_url))
-    for declared in functions.load().values():
-        for name, value in functions.fill(declared, outputs.placeholders()).environment.items():
+    for declared in declaration.load().values():
+        for name, value in declaration.fill(declared, outputs.placeholders()).environment.items():
             monkeypatch.setenv(name, value)
     # It logs its whole program with every error.
     monkeypatch.setattr(logging.getLogger("moto"), "level", logging.CRITICAL)

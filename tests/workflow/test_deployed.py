@@ -6,8 +6,8 @@ import boto3
 
 from infra.local import provision
 from infra.terraform.outputs import Outputs
+from statemachine import declaration
 from statemachine.check import PLACEHOLDER
-from statemachine.definition import read_functions
 from statemachine.render import ASL_FILE
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def session() -> boto3.Session:
 def test_every_function_is_deployed_under_its_name(cloud_outputs: Outputs) -> None:
     client: LambdaClient = session().client("lambda", endpoint_url=cloud_outputs.endpoint_url)
     deployed = {function["FunctionName"] for function in client.list_functions()["Functions"]}
-    assert deployed == {f"ferry-{key.replace('_', '-')}" for key in read_functions()}
+    assert deployed == {f"ferry-{key.replace('_', '-')}" for key in declaration.load()}
 
 
 def test_the_workflow_that_is_deployed_is_the_committed_one(cloud_outputs: Outputs) -> None:

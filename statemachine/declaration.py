@@ -14,10 +14,16 @@ from typing import Annotated
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, RootModel, StringConstraints, ValidationError
 
-from infra.errors import DeclarationInvalid
-from infra.terraform.outputs import PLACEHOLDERS
+from statemachine.errors import DeclarationInvalid
 
-DECLARATION = Path(__file__).resolve().parent / "functions.yaml"
+DECLARATION = Path(__file__).resolve().parents[1] / "infra" / "functions.yaml"
+PLACEHOLDERS = (
+    *("name", "source_region", "target_region", "endpoint_url", "source_bucket", "target_bucket", "uploads_topic_arn"),
+    *("queue_url", "dead_letter_queue_url", "state_machine_arn", "crawler_name", "glue_database", "athena_workgroup"),
+    "athena_results",
+)
+"""The keys of outputs.json that `${...}` may name: both deployers have a value for each."""
+
 PLACEHOLDER = re.compile(r"\$\{([^}]*)\}")
 TEMPLATE = re.compile(r"\$+\{[^}]*\}?|%\{")
 """All that Terraform's templatestring takes for something to be filled in, or, as `$${`, for a `${` that stays."""

@@ -1,0 +1,49 @@
+"""Where imports may point: from a room to those below it, never up, and never in a circle."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+CHECKOUT = Path(__file__).parents[2]
+ROOMS = ("functions", "statemachine", "infra", "ferry")
+"""From the lowest to the highest."""
+
+
+def imports(file: Path) -> Iterator[str]:
+    """Every module that a file names in an import, wherever it stands."""
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            # `from package import module` needs nothing of the package itself.
+            named = {f"{node.module}.{alias.name}" for alias in node.names}
+            yield from named if named <= MODULES.keys() else {node.module}
+
+
+def module_name(file: Path) -> str:
+    return ".".join(file.relative_to(CHECKOUT).with_suffix("").parts).removesuffix(".__init__")
+
+
+MODULES = {module_name(file): file for room in ROOMS for file in (CHECKOUT / room).rglob("*.py")}
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_room_imports_only_what_is_below_it(room: str) -> None:
+    above = ROOMS[ROOMS.index(room) + 1 :]
+    wrong = {
+        (name, imported)
+        for name, file in MODULES.items()
+        if name.split(".")[0] == room
+        for imported in imports(file)
+        if imported.split(".")[0] in (*above, "tests")
+    }
+    assert wrong == set()
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    graph = {name: {found for found in imports(file) if found in MODULES} - {name} for name, file in MODULES.items()}
+    while leaves := {name for name, imported in graph.items() if not imported & graph.keys()}:
+        graph = {name: imported for name, imported in graph.items() if name not in leaves}
+    assert sorted(graph) == []
