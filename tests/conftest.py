@@ -14,6 +14,7 @@ from typing import Any
 
 import botocore.session
 import botocore.useragent
+import hypothesis
 import moto.core.models
 import pytest
 
@@ -23,6 +24,10 @@ pytest_plugins = ["tests.scheduling", "tests.costs"]
 # the end-to-end tests are given may be reached by just those.
 if not os.environ.get("FERRY_TEST_OUTPUTS"):
     os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
+
+# How long an example takes depends on what else runs.
+hypothesis.settings.register_profile("ferry", deadline=None)
+hypothesis.settings.load_profile("ferry")
 
 UNIT = Path(__file__).parent / "unit"
 
