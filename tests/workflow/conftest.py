@@ -87,9 +87,9 @@ class World:
 
 @pytest.fixture(scope="session")
 def cloud_outputs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Outputs]:
-    """An embedded cloud in which an upload starts nothing by itself, and a crawl takes a seventh of the usual time."""
+    """An embedded cloud in which an upload starts nothing by itself, and a crawl takes half the usual time."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(lifecycle.SETTINGS, "FERRY_CRAWL_SECONDS", "0.3")
+        patch.setitem(lifecycle.SETTINGS, "FERRY_CRAWL_SECONDS", "1")
         running = contextlib.ExitStack()
         up = running.enter_context(lifecycle.running(tmp_path_factory.mktemp("cloud")))
     with running:
