@@ -70,10 +70,10 @@ demo: $(READY) ## Move a real file through a cloud of its own: make demo [FILE=p
 # whatever the shell says: else each worker compiles every test by itself.
 test e2e soak: export PYTHONDONTWRITEBYTECODE :=
 
-test: $(TESTS) ## Run every test, with coverage
+test: $(TESTS) $(AWSCLI) ## Run every test, with coverage
 	@$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder --cov --cov-report=term --durations=10
 
-e2e: $(TESTS) ## Run the end-to-end tests here, or against a deployment on AWS: make e2e [OUTPUTS=path]
+e2e: $(TESTS) $(AWSCLI) ## Run the end-to-end tests here, or against a deployment on AWS: make e2e [OUTPUTS=path]
 	@if test -n "$$FERRY_E2E_OUTPUTS"; then FERRY_TEST_OUTPUTS="$$FERRY_E2E_OUTPUTS" $(BIN)/python -m pytest -n 0 tests/e2e; \
 	else $(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder --durations=10 tests/e2e; fi
 

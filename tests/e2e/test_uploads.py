@@ -108,13 +108,16 @@ def test_overwritten_there_and_back(name: str, mode: str, deployment: Deployed, 
     for body in (x, y, x):
         deployment.put(key, body)
     runs = deployment.runs([key], each=3)
-    assert [(run.status, run.cause) for run in runs] == [("SUCCEEDED", "")] * 3
     assert deployment.arrived(key) == x
     assert deployment.is_at_source(key) == (mode == "copy")
     if mode == "move":
-        # By which of the two that brought these bytes is all the same.
+        # Either of the two executions with these bytes may move them. A source without versions does not show the
+        # other one what became of them (docs/guarantees.md, the limits of a move): it finds nothing, or less to do.
         assert "deleted" in [run.states.get("deletion") for run in runs]
+        assert {(run.status, run.error) for run in runs} <= {("SUCCEEDED", ""), ("FAILED", "SourceMissing")}
+        assert [run.status for run in runs].count("FAILED") <= 1
         return
+    assert [(run.status, run.cause) for run in runs] == [("SUCCEEDED", "")] * 3
     # The last upload's own execution has seen to it that it is there, or found that it is.
     last = max(runs, key=lambda run: str(json.loads(run.input)["source"]["sequencer"]))
     assert last.states["verification"] == "verified"

@@ -18,7 +18,7 @@ from infra.local import lifecycle, provision
 from infra.terraform.outputs import Outputs
 from statemachine import declaration
 from tests.workflow.interference import Interference
-from tests.workflow.machine import Clock, Lambdas, Machine, install
+from tests.workflow.machine import REGION, Clock, Lambdas, Machine, install
 
 if TYPE_CHECKING:
     from mypy_boto3_glue import GlueClient
@@ -155,6 +155,9 @@ def world(
     clock = Clock()
     install(monkeypatch, lambdas, clock)
     with mock_aws(config=MOTO):
+        # moto imports a service at its first request: two executions that begin together would meet half a module.
+        moto_session = boto3.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name=REGION)
+        moto_session.client("lambda").list_functions()
         monkeypatch.setattr(boto3, "DEFAULT_SESSION", session)
         clients._client.cache_clear()
         yield World(
