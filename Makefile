@@ -7,7 +7,7 @@ BIN := .venv/bin
 # What was installed, where, and with which Python: scripts in .venv/bin hold absolute paths.
 hash = $(shell { cat $1; sed -n '/^\[build-system\]/,/^\[tool.ruff\]/p' pyproject.toml; pwd; $(PYTHON) -V; } 2>&1 | cksum | cut -d' ' -f1)
 # `make demo` needs the first alone; the AWS command line, the tests and what checks the Terraform come when they are needed.
-READY := .venv/.ready-$(call hash,infra/build/requirements.py requirements/uv.txt requirements/run.txt)
+READY := .venv/.ready-$(call hash,infra/build/requirements.py requirements/build.txt requirements/uv.txt requirements/run.txt)
 AWSCLI := .venv-tools/.ready-$(call hash,infra/build/requirements.py infra/local/aws requirements/tools.txt)
 TESTS := .venv/.tests-$(call hash,requirements/test.txt)
 CHECKS := .venv-tools/.checks-$(call hash,requirements/checks.txt)

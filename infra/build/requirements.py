@@ -8,11 +8,11 @@ It runs before anything is installed, so it imports the standard library alone, 
 .venv. Every file in requirements/ is whole and hashed: nothing is resolved when it is installed, so a release that
 came out since changes nothing. Installing twice installs nothing the second time.
 
-uv installs: pip needs four times as long. pip puts uv into .venv, from requirements/uv.txt, which holds the hash of
-every platform's wheel, and setuptools, which builds what has no wheel: this checkout, and on macOS awslambdaric. uv
-reads neither pip's configuration nor, by itself, the system's certificates ("Environment variables" and "TLS
-certificates" in uv's documentation), so it is given both. Where uv does not run, or fails, pip installs the same files
-by the same hashes.
+pip first puts setuptools into .venv, which builds the packages that have no wheel (this checkout, and on macOS
+awslambdaric) without fetching anything, and uv, from requirements/uv.txt, which holds the hash of every platform's
+wheel. uv installs the rest: pip needs four times as long. uv reads neither pip's configuration nor, by itself, the
+system's certificates ("Environment variables" and "TLS certificates" in uv's documentation), so it is given both.
+Where uv does not run, or fails, pip installs the same files by the same hashes.
 
 `lock` proves what it compiled: each file must resolve, by its own hashes and from wheels alone, on every Python and
 Linux that is promised.
@@ -20,6 +20,7 @@ Linux that is promised.
 
 import argparse
 import ast
+import math
 import os
 import subprocess
 import sys
@@ -29,15 +30,17 @@ from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 REQUIREMENTS = CHECKOUT / "requirements"
-NAMES = ("run", "uv", "test", "layer", "tools", "checks")
+NAMES = ("run", "build", "uv", "test", "layer", "tools", "checks")
 """In this order: a file may be held to the versions of one before it (`-c` in the .in files)."""
 
 OLDEST_PYTHON = "3.11"
 PYTHONS = (OLDEST_PYTHON, "3.12", "3.13", "3.14")
+UV = Path(sys.executable).with_name("uv")
 PLATFORMS = ("x86_64-unknown-linux-gnu", "aarch64-unknown-linux-gnu")
 
 BEST_MATCH = ("--index-strategy", "unsafe-best-match")
-"""As pip takes a release from whichever of several indexes has it; by its hash, it is the same one everywhere."""
+"""As pip takes a release from whichever of several indexes has it. An installation is safe by its hashes; who runs
+`lock` trusts the indexes that pip is configured with, and reads the difference."""
 
 UV_SETTINGS = {
     # pip's name -> uv's variable, and what joins several values ("Environment variables", uv's documentation).
@@ -62,7 +65,7 @@ def install(arguments: Sequence[str], into: Path | None = None) -> None:
     python = str(into / "bin" / "python") if into else sys.executable
     uv = find_uv()
     if uv:
-        command = [uv, "pip", "install", "--quiet", "--compile-bytecode", "--no-build-isolation", *BEST_MATCH]
+        command = [uv, "pip", "install", "--quiet", "--compile-bytecode", *BEST_MATCH]
         ran = run([*command, "--python", python, *arguments], uv_environment(read_pip_settings(), os.environ))
         if ran.returncode == 0:
             return
@@ -75,7 +78,7 @@ def install(arguments: Sequence[str], into: Path | None = None) -> None:
 def install_files(files: Sequence[Path], into: Path | None = None) -> None:
     """Install what the files name, and nothing else."""
     named = [part for file in files for part in ("--requirement", str(file))]
-    install(["--no-deps", "--require-hashes", *named], into)
+    install(["--no-deps", "--no-build-isolation", "--require-hashes", *named], into)
 
 
 def install_project() -> None:
@@ -84,17 +87,22 @@ def install_project() -> None:
 
 
 def find_uv() -> str | None:
-    """Where uv is, installed if it was not; None where it does not run."""
-    uv = Path(sys.executable).with_name("uv")
-    if not runs(uv):
-        wheel_only = ["--no-deps", "--only-binary=:all:", "--require-hashes"]
-        ran = run([*pip(), "install", "-qq", *wheel_only, "--requirement", str(REQUIREMENTS / "uv.txt")])
-        if ran.returncode != 0 or not runs(uv):
-            sys.stderr.write(
-                f"uv does not run here ({last_line(ran.stderr)}). pip installs instead, which is slower.\n"
-            )
+    """Where uv is, installed with setuptools if it was not; None where it does not run. Raises InstallFailed."""
+    if not runs(UV):
+        ran = bootstrap("build", "uv")
+        if ran.returncode != 0 or not runs(UV):
+            sys.stderr.write(f"uv does not run here ({last_line(ran.stderr)}). pip installs, which takes longer.\n")
+            ran = bootstrap("build")
+            if ran.returncode != 0:
+                raise InstallFailed(last_line(ran.stderr))
             return None
-    return str(uv)
+    return str(UV)
+
+
+def bootstrap(*names: str) -> subprocess.CompletedProcess[str]:
+    """Have pip install files, from wheels alone, into this Python's own virtual environment."""
+    files = [part for name in names for part in ("--requirement", str(REQUIREMENTS / f"{name}.txt"))]
+    return run([*pip(), "install", "-qq", "--no-deps", "--only-binary=:all:", "--require-hashes", *files])
 
 
 def runs(program: Path) -> bool:
@@ -125,6 +133,9 @@ def uv_environment(settings: Mapping[str, str], environment: Mapping[str, str]) 
         for key, (variable, joined_by) in UV_SETTINGS.items()
         if settings.get(key, "").strip()
     }
+    if "UV_HTTP_TIMEOUT" in given:
+        # pip takes a fraction, uv whole seconds.
+        given["UV_HTTP_TIMEOUT"] = str(math.ceil(float(given["UV_HTTP_TIMEOUT"])))
     if "SSL_CERT_FILE" not in given and "SSL_CERT_FILE" not in environment:
         given["UV_SYSTEM_CERTS"] = "true"
     return given | dict(environment)

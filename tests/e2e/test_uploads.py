@@ -111,13 +111,16 @@ def test_overwritten_there_and_back(name: str, mode: str, deployment: Deployed, 
     assert deployment.arrived(key) == x
     assert deployment.is_at_source(key) == (mode == "copy")
     if mode == "move":
-        # Either of the two executions with these bytes may move them. A source without versions does not show the
-        # other one what became of them (docs/guarantees.md, the limits of a move): it finds nothing, or less to do.
+        # Either of the two executions with the last bytes may move them. A source without versions does not show the
+        # other one what became of them (docs/guarantees.md, "The limits of a move"): it may find that they are gone.
         assert "deleted" in [run.states.get("deletion") for run in runs]
-        assert {(run.status, run.error) for run in runs} <= {("SUCCEEDED", ""), ("FAILED", "SourceMissing")}
-        assert [run.status for run in runs].count("FAILED") <= 1
+        gone = [run for run in runs if (run.status, run.error) == ("FAILED", "SourceMissing")]
+        if gone and json.loads(gone[0].input)["source"]["version_id"] is None:
+            assert json.loads(gone[0].input)["source"]["etag"] == hashlib.md5(x, usedforsecurity=False).hexdigest()
+            runs.remove(gone[0])
+    assert {(run.status, run.cause) for run in runs} == {("SUCCEEDED", "")}
+    if mode == "move":
         return
-    assert [(run.status, run.cause) for run in runs] == [("SUCCEEDED", "")] * 3
     # The last upload's own execution has seen to it that it is there, or found that it is.
     last = max(runs, key=lambda run: str(json.loads(run.input)["source"]["sequencer"]))
     assert last.states["verification"] == "verified"

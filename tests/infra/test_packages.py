@@ -17,6 +17,7 @@ import pytest
 from infra.build import requirements
 
 PINNED = re.compile(r"(?P<name>[a-z0-9][a-z0-9._-]*)==(?P<version>\S+)( ; (?P<marker>.+?))? \\")
+PINS = re.compile(r"^([a-z0-9][a-z0-9._-]*)==(\S+)", re.MULTILINE)
 HASH = re.compile(r"    --hash=sha256:[0-9a-f]{64}( \\)?")
 
 
@@ -29,15 +30,15 @@ def versions(name: str) -> set[tuple[str, str]]:
     return {(match["name"], match["version"]) for match in matches if match}
 
 
-def make_wheel(folder: Path, name: str, version: str, requires: str = "") -> str:
-    """Write a wheel with one module, and say its hash."""
-    path = folder / f"{name}-{version}-py3-none-any.whl"
+def make_wheel(folder: Path, name: str, version: str, requires: str = "", tag: str = "py3-none-any") -> str:
+    """Write a wheel with one module, and return its hash."""
+    path = folder / f"{name}-{version}-{tag}.whl"
     info = f"{name}-{version}.dist-info"
     metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
     files = {
         f"{name}.py": f"VERSION = {version!r}\n",
         f"{info}/METADATA": metadata + requires,
-        f"{info}/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        f"{info}/WHEEL": f"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: {tag}\n",
     }
     record = "".join(f"{file},sha256={digest(content)},{len(content)}\n" for file, content in files.items())
     with zipfile.ZipFile(path, "w") as wheel:
@@ -154,6 +155,78 @@ def test_uv_is_given_each_of_several_indexes_and_pips_certificates() -> None:
         "UV_FIND_LINKS": "d,e",
         "SSL_CERT_FILE": "f.pem",
     }
+
+
+def test_uv_is_given_whole_seconds() -> None:
+    assert requirements.uv_environment({"timeout": "15.5", "cert": "f"}, {})["UV_HTTP_TIMEOUT"] == "16"
+
+
+def test_pip_installs_where_uv_does_not_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As on a platform that uv has no wheel for, or where its wheel cannot be executed."""
+    unusable = tmp_path / "uv"
+    unusable.write_text("for another machine")
+    monkeypatch.setattr(requirements, "UV", unusable)
+    bootstrapped: list[tuple[str, ...]] = []
+
+    def bootstrap(*names: str) -> subprocess.CompletedProcess[str]:
+        bootstrapped.append(names)
+        return subprocess.CompletedProcess([], int("uv" in names), "", "ERROR: no matching distribution for uv")
+
+    monkeypatch.setattr(requirements, "bootstrap", bootstrap)
+    assert requirements.find_uv() is None
+    assert bootstrapped == [("build", "uv"), ("build",)]
+    assert "no matching distribution for uv" in capsys.readouterr().err
+
+
+def compile_one(folder: Path, monkeypatch: pytest.MonkeyPatch, requirement: str) -> str:
+    folder.mkdir()
+    (folder / "run.in").write_text(requirement)
+    monkeypatch.setattr(requirements, "REQUIREMENTS", folder)
+    monkeypatch.setattr(requirements, "NAMES", ("run",))
+    # One is enough to show how each is proved.
+    monkeypatch.setattr(requirements, "PYTHONS", ("3.11",))
+    requirements.lock(upgrade=False)
+    return (folder / "run.txt").read_text()
+
+
+def test_every_file_is_proved_for_every_python_and_linux_that_is_promised() -> None:
+    assert set(requirements.promised()) == {
+        (name, python, platform)
+        for name in requirements.NAMES
+        for python in ("3.11", "3.12", "3.13", "3.14")
+        for platform in ("x86_64-unknown-linux-gnu", "aarch64-unknown-linux-gnu")
+    }
+
+
+def test_a_compiled_file_names_all_that_is_needed_and_is_proved_everywhere(
+    index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_wheel(index, "measure", "1.0")
+    make_wheel(index, "plugin", "1.0", "Requires-Dist: measure\n")
+    text = compile_one(tmp_path / "requirements", monkeypatch, "plugin\n")
+    assert {name for name, _ in PINS.findall(text)} == {"measure", "plugin"}
+
+
+def test_a_file_without_a_wheel_for_a_promised_platform_is_not_compiled_in_silence(
+    index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_wheel(index, "measure", "1.0", tag="py3-none-manylinux_2_17_x86_64")
+    with pytest.raises(requirements.InstallFailed, match=r"run\.txt .* aarch64"):
+        compile_one(tmp_path / "requirements", monkeypatch, "measure\n")
+
+
+@pytest.mark.parametrize("name", requirements.NAMES)
+def test_what_is_asked_for_is_locked(name: str) -> None:
+    """Else somebody has forgotten `make lock`."""
+    asked = (requirements.REQUIREMENTS / f"{name}.in").read_text(encoding="utf-8")
+    locked = dict(versions(name))
+    for line in asked.splitlines():
+        if match := re.fullmatch(r"([A-Za-z0-9._-]+)(?:\[[a-z0-9,]+\])?(?:==(\S+))?", line):
+            canonical = re.sub(r"[-_.]+", "-", match[1]).lower()
+            assert canonical in locked
+            assert match[2] in (None, locked[canonical])
 
 
 def test_what_is_set_for_uv_itself_stays() -> None:
