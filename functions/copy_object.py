@@ -13,7 +13,7 @@ Running it twice is harmless for that reason: a copy that arrived, even one whos
 Sources: "Copying objects" and "Conditional writes" (Amazon S3 User Guide), CopyObject (S3 API reference).
 
 Raises SourceMissing, SourceArchived, CustomerKeyRequired, ObjectTooLarge, MetadataUnreadable, ObjectLockMissing,
-TargetNotVersioned, CopyTimedOut, AccessDenied, BucketMissing, Throttled, RequestRefused.
+TargetNotVersioned, CopyTimedOut, AccessDenied, BucketMissing, Throttled, RequestRejected.
 """
 
 from dataclasses import dataclass

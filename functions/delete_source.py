@@ -12,9 +12,9 @@ only, a lost race is a 412, 409 or 404), DeleteObject and ListObjectVersions (S3
 versions from a versioning-enabled bucket" (Amazon S3 User Guide: the version before becomes the current one),
 "Working with delete markers" and "Managing Object Lock" (the same: a locked version cannot be deleted).
 
-Raises TargetNotVersioned, PurgeRefused, SourceKeepsChanging, ProvedCopyMissing, CustomerKeyRequired,
+Raises TargetNotVersioned, PurgeRejected, SourceKeepsChanging, VerifiedCopyMissing, CustomerKeyRequired,
 AccessDenied, BucketMissing, Throttled (also for a deletion that S3 refuses although nothing has changed),
-RequestRefused.
+RequestRejected.
 """
 
 from datetime import datetime, timedelta
@@ -39,11 +39,11 @@ from functions.objects.object_lock import lock_in_words
 from functions.runtime import clients
 from functions.runtime.aws_errors import DENIED, aws_errors, code_of
 from functions.runtime.errors import (
-    ProvedCopyMissing,
-    PurgeRefused,
+    PurgeRejected,
     SourceKeepsChanging,
     TargetNotVersioned,
     Throttled,
+    VerifiedCopyMissing,
 )
 from functions.runtime.sdk import require_sdk
 from functions.runtime.step import count, step
@@ -154,7 +154,7 @@ def _copy_again(known: Deletion, source: StoredObject, why: str) -> Deletion:
 def _gone(known: Deletion, source: StoredObject, target: ObjectVersion, purge: bool) -> Deletion:
     """By an earlier call whose answer was lost, or by somebody else."""
     if not _holds(target):
-        raise ProvedCopyMissing(
+        raise VerifiedCopyMissing(
             f"{location(source.bucket, source.key)} is gone, and {location(target.bucket, target.key)} no longer "
             f"holds the proved version {target.version_id}. Look for both in the buckets' versions and trails; "
             "if they cannot be brought back, upload the file again."
@@ -202,7 +202,7 @@ def _purge(source: StoredObject) -> None:
         raise ObjectChanged(source)
     under = [each["VersionId"] for each in versions if each["VersionId"] != source.version_id]
     if under:
-        raise PurgeRefused(
+        raise PurgeRejected(
             f"{location(source.bucket, source.key)} is copied and proved, but not purged: the older version "
             f"{under[0]} under it was never moved and would become the current one. Copy or delete the older "
             "versions, then replay; or take purge out of the rule, deploy and upload the file again."
@@ -242,7 +242,7 @@ def _delete_version(source: StoredObject, version_id: str) -> None:
             denied = code_of(error) in DENIED
             now = head(source.bucket, source.region, source.key, version_id=version_id) if denied else None
             if now and (lock := lock_in_words(now)):
-                raise PurgeRefused(
+                raise PurgeRejected(
                     f"{where} is copied and proved, but not purged: it has {lock}. Wait for its end or lift it, then "
                     "replay; or take purge out of the rule, deploy and upload the file again."
                 ) from error

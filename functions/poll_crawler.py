@@ -2,7 +2,7 @@
 
 Running it twice is harmless: it only reads. Source: ListCrawls (AWS Glue web API reference).
 
-Raises CrawlerFailed (there is no such crawler), AccessDenied, Throttled, RequestRefused, SettingInvalid.
+Raises CrawlerFailed (there is no such crawler), AccessDenied, Throttled, RequestRejected, SettingInvalid.
 """
 
 from datetime import datetime

@@ -10,7 +10,7 @@ and have none besides. A file without rows fails, unless the rule allows it.
 Running it twice is harmless: it only reads, and the same query is started once. A redrive asks everything anew.
 
 Raises ValidationFailed with every reason, QueryFailed, TargetKeepsChanging, CustomerKeyRequired, AccessDenied,
-BucketMissing, Throttled, RequestRefused, SettingInvalid.
+BucketMissing, Throttled, RequestRejected, SettingInvalid.
 """
 
 from collections.abc import Callable

@@ -9,7 +9,7 @@ Running it twice is harmless: the second run finds the crawl that the first one 
 crawls that failed before it. What is wrong with a file is not judged here: one whose columns cannot be read is
 crawled, and the validation says why. Sources: StartCrawler, GetTables, GetPartition (AWS Glue web API reference).
 
-Raises CrawlerFailed, CrawlTimedOut, AccessDenied, BucketMissing, Throttled, RequestRefused, SettingInvalid.
+Raises CrawlerFailed, CrawlTimedOut, AccessDenied, BucketMissing, Throttled, RequestRejected, SettingInvalid.
 """
 
 from datetime import UTC, datetime, timedelta

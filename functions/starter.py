@@ -15,7 +15,7 @@ Sources: "Event message structure" (Amazon S3 User Guide), StartExecution (Step 
 "Reporting batch item failures" (AWS Lambda Developer Guide), "Conditional reads" (Amazon S3 User Guide).
 
 Raises SettingInvalid, and whatever keeps the rules from being read: AccessDenied, BucketMissing, Throttled,
-RequestRefused; all else is answered message by message.
+RequestRejected; all else is answered message by message.
 """
 
 import hashlib

@@ -14,8 +14,8 @@ Running it twice is harmless: it reads, and discards only what it has just dispr
 Sources: "Checking object integrity" and "Managing Object Lock" (Amazon S3 User Guide), GetObject and DeleteObject
 (IfMatch) in the S3 API reference.
 
-Raises ChecksumMismatchPersists, TargetKeepsChanging, ProofTimedOut, CustomerKeyRequired, AccessDenied,
-BucketMissing, Throttled, RequestRefused.
+Raises ChecksumMismatchPersists, TargetKeepsChanging, VerificationTimedOut, CustomerKeyRequired, AccessDenied,
+BucketMissing, Throttled, RequestRejected.
 """
 
 from collections.abc import Callable
@@ -40,7 +40,7 @@ from functions.objects.head import OTHERS_WROTE, ObjectChanged, head, location, 
 from functions.objects.object_lock import lock_in_words
 from functions.runtime import clients
 from functions.runtime.aws_errors import DENIED, aws_errors, code_of
-from functions.runtime.errors import ChecksumMismatchPersists, ProofTimedOut, TargetKeepsChanging
+from functions.runtime.errors import ChecksumMismatchPersists, TargetKeepsChanging, VerificationTimedOut
 from functions.runtime.sdk import require_sdk
 from functions.runtime.step import count, step
 from functions.verification.compare import Proof, Reading, compare_stored, reaches, read_on
@@ -117,13 +117,13 @@ def _in_progress(
 ) -> Verification:
     calls = before.calls + 1
     if before.status == "in_progress" and "progress" not in before.model_fields_set:
-        raise ProofTimedOut(
+        raise VerificationTimedOut(
             f"{location(target.bucket, target.key)} ({size_bytes:,} bytes) was not read back in one call, and the "
             "definition that this execution runs is an older release's, which cannot go on with it. Start it anew: "
             "ferry replay --restart with the execution's name."
         )
     if calls > PROOF_CALLS:
-        raise ProofTimedOut(
+        raise VerificationTimedOut(
             f"{location(target.bucket, target.key)} ({size_bytes:,} bytes) was not read back in {PROOF_CALLS} calls. "
             "Replay it: a redrive reads on from where this stopped. Or lower minimum_grade in its rule, deploy and "
             "upload the file again."

@@ -126,8 +126,8 @@ def migrate() -> Graph:
         "ChecksumVerified?",
         comment="Is the copy proved? If it differed or was replaced, it is copied afresh.",
     )
-    wait_for_proof = Wait(
-        "WaitForProof",
+    wait_for_verification = Wait(
+        "WaitForVerification",
         seconds_path="$.verification.wait_seconds",
         comment="A pause before VerifyChecksum reads on.",
     )
@@ -210,9 +210,9 @@ def migrate() -> Graph:
         ChoiceRule.StringEquals(variable="$.verification.status", value="verified"), is_catalogued
     )
     checksum_verified.add_choice(
-        ChoiceRule.StringEquals(variable="$.verification.status", value="in_progress"), wait_for_proof
+        ChoiceRule.StringEquals(variable="$.verification.status", value="in_progress"), wait_for_verification
     )
-    wait_for_proof.next(verify_checksum)
+    wait_for_verification.next(verify_checksum)
     checksum_verified.default_choice(wait_for_copy)
 
     is_catalogued.add_choice(ChoiceRule.BooleanEquals(variable="$.verification.catalogued", value=True), start_crawler)

@@ -5,7 +5,7 @@ unpacked no further than the first line. Reading twice is harmless. Sources: Get
 reference), "File Format" of the Apache Parquet format.
 
 Raises Unreadable (in words, never leaves a function), ObjectChanged, AccessDenied, BucketMissing, Throttled,
-RequestRefused.
+RequestRejected.
 """
 
 import csv

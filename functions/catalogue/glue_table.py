@@ -3,7 +3,7 @@
 Reading twice is harmless. Sources: GetTables, GetPartition (AWS Glue web API reference), "Table location in Amazon
 S3", "Partition your data" and "Handle schema updates" (Parquet and JSON are read by name; Amazon Athena User Guide).
 
-Raises AccessDenied, Throttled, RequestRefused.
+Raises AccessDenied, Throttled, RequestRejected.
 """
 
 import re

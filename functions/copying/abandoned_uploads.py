@@ -6,7 +6,7 @@ execution's document. Aborting twice is harmless.
 Sources: AbortMultipartUpload ("to verify that all parts have been removed … call ListParts"), ListMultipartUploads,
 ListParts (Amazon S3 API reference).
 
-Raises AccessDenied, BucketMissing, Throttled, RequestRefused.
+Raises AccessDenied, BucketMissing, Throttled, RequestRejected.
 """
 
 from collections.abc import Iterator, Mapping

@@ -1,7 +1,7 @@
 """Whether the target already is the source: by its bytes and by all that travels with them.
 
 It only reads, and of large objects nothing but what S3 stores; running it twice is harmless.
-Raises AccessDenied, BucketMissing, Throttled, RequestRefused.
+Raises AccessDenied, BucketMissing, Throttled, RequestRejected.
 """
 
 from functions.contract.models import MultipartUpload

@@ -4,7 +4,7 @@ CopyObject carries annotations by itself, a multipart copy does not ("CopyObject
 API reference); and the copy may have been made before they were changed. Those that are the same already, by size
 and ETag, are left alone: running it twice is harmless.
 
-Raises ObjectChanged when either object is not there any more, AccessDenied, Throttled, RequestRefused.
+Raises ObjectChanged when either object is not there any more, AccessDenied, Throttled, RequestRejected.
 """
 
 from typing import Any

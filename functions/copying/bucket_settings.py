@@ -1,6 +1,6 @@
 """What a bucket is set to, asked once and remembered for some minutes: a function copies many objects of few buckets.
 
-Asking again is harmless. Raises AccessDenied, BucketMissing, Throttled, RequestRefused.
+Asking again is harmless. Raises AccessDenied, BucketMissing, Throttled, RequestRejected.
 """
 
 import time

@@ -11,7 +11,7 @@ Sources: "Uploading and copying objects using multipart upload" (Amazon S3 User 
 UploadPartCopy, ListParts, CompleteMultipartUpload, AbortMultipartUpload, ListMultipartUploads (S3 API reference).
 
 Raises ObjectChanged, ObjectTooLarge, MetadataUnreadable, SourceArchived, ObjectLockMissing, AccessDenied,
-BucketMissing, Throttled, RequestRefused.
+BucketMissing, Throttled, RequestRejected.
 """
 
 import threading

@@ -3,7 +3,7 @@
 It is sent once: a second one would meet the first one's result and be refused. Running it twice is harmless for
 that very reason. Source: CopyObject (Amazon S3 API reference).
 
-Raises SourceArchived, ObjectLockMissing, AccessDenied, BucketMissing, Throttled, RequestRefused.
+Raises SourceArchived, ObjectLockMissing, AccessDenied, BucketMissing, Throttled, RequestRejected.
 """
 
 from typing import Any

@@ -4,7 +4,7 @@ Only the version that we made is tagged; where there are no versions somebody el
 object is looked at again, and copied with its tags. Those that are the same are left alone: twice is harmless.
 Source: PutObjectTagging (Amazon S3 API reference).
 
-Raises ObjectChanged, AccessDenied, Throttled, RequestRefused.
+Raises ObjectChanged, AccessDenied, Throttled, RequestRejected.
 """
 
 from functions.contract.models import ObjectVersion

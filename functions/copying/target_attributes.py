@@ -4,7 +4,7 @@ Neither kind of copy carries these by itself ("CopyObject", "CreateMultipartUplo
 hides a lock from a role that may not read it, so retention and legal hold are read by calls of their own, whose
 refusal is a failure and never "none". It only reads, so running it twice is harmless.
 
-Raises ObjectChanged, AccessDenied, BucketMissing, Throttled, RequestRefused.
+Raises ObjectChanged, AccessDenied, BucketMissing, Throttled, RequestRejected.
 """
 
 from collections.abc import Callable

@@ -1,6 +1,6 @@
 """One S3 object as HEAD tells it: which one exactly, what proves its bytes, what travels with them.
 
-Reading twice is harmless. Raises CustomerKeyRequired, AccessDenied, BucketMissing, Throttled, RequestRefused.
+Reading twice is harmless. Raises CustomerKeyRequired, AccessDenied, BucketMissing, Throttled, RequestRejected.
 """
 
 from collections.abc import Iterator

@@ -7,7 +7,7 @@ Sources: GetObjectAttributes and HeadObject (Amazon S3 API reference), "Checking
 
 It only reads, so running it twice is harmless.
 
-Raises ObjectChanged when the object is not there any more, AccessDenied, BucketMissing, Throttled, RequestRefused.
+Raises ObjectChanged when the object is not there any more, AccessDenied, BucketMissing, Throttled, RequestRejected.
 """
 
 from collections.abc import Iterator

@@ -21,7 +21,7 @@ from botocore.exceptions import (
 from botocore.parsers import ResponseParserError
 
 from functions.runtime.bucket_owners import doubt_in_words
-from functions.runtime.errors import AccessDenied, BucketMissing, RequestRefused, Throttled
+from functions.runtime.errors import AccessDenied, BucketMissing, RequestRejected, Throttled
 
 TRY_AGAIN = frozenset(
     {
@@ -88,7 +88,7 @@ def _permission(error: ClientError) -> str:
 def aws_errors(doing: str) -> Iterator[None]:
     """Raise what goes wrong with AWS inside as an error of ours; `doing` says what was tried on what.
 
-    Raises Throttled, AccessDenied, BucketMissing, RequestRefused.
+    Raises Throttled, AccessDenied, BucketMissing, RequestRejected.
     """
     try:
         yield
@@ -106,13 +106,13 @@ def aws_errors(doing: str) -> Iterator[None]:
         if code == "NoSuchBucket":
             bucket = error.response.get("Error", {}).get("BucketName", "The bucket")
             raise BucketMissing(f"{bucket} does not exist: {doing}. Check the settings, then replay.") from error
-        raise RequestRefused(f"AWS refused while {doing}: {code}: {said}") from error
+        raise RequestRejected(f"AWS refused while {doing}: {code}: {said}") from error
     except ParamValidationError as error:
         # Metadata that is no ASCII, above all: S3 tells it encoded ("Working with object metadata", User Guide).
-        raise RequestRefused(f"It cannot be sent to AWS: {doing}: {' '.join(str(error).split())}") from error
+        raise RequestRejected(f"It cannot be sent to AWS: {doing}: {' '.join(str(error).split())}") from error
     except ResponseParserError as error:
         # A key may hold characters that XML cannot ("Naming Amazon S3 objects", Amazon S3 User Guide).
-        raise RequestRefused(f"AWS's answer cannot be read while {doing}: {error}") from error
+        raise RequestRejected(f"AWS's answer cannot be read while {doing}: {error}") from error
     except CONNECTION_LOST as error:
         raise Throttled(
             f"No answer from AWS while {doing}: {error}. It is tried again; if it stays so, replay later."

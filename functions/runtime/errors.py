@@ -6,7 +6,7 @@
     ├── SdkTooOld                 the AWS SDK does not know what is sent or read; raised at import
     ├── AccessDenied              a permission is missing
     ├── BucketMissing             a bucket does not exist, or not in this region
-    ├── RequestRefused            AWS refused a request for another reason
+    ├── RequestRejected           AWS refused a request for another reason
     ├── SourceMissing             the source object is gone
     ├── SourceArchived            the source object must be restored first
     ├── CustomerKeyRequired       the source object is encrypted with a key that only its owner has (SSE-C)
@@ -15,16 +15,16 @@
     ├── ObjectLockMissing         the source object is locked, and the target bucket has no Object Lock
     ├── TargetNotVersioned        a move needs a versioned target bucket
     ├── CopyTimedOut              the copy was called again too often
-    ├── ProofTimedOut             the proof was called again too often
+    ├── VerificationTimedOut      the proof was called again too often
     ├── ChecksumMismatchPersists  every fresh copy differed from its source
     ├── TargetKeepsChanging       somebody else writes the target
     ├── CrawlerFailed             the crawler itself is broken
     ├── CrawlTimedOut             no crawl ended in time
     ├── ValidationFailed          the file, or what can be queried of it, is not right
     ├── QueryFailed               Athena could not run a query
-    ├── PurgeRefused              purging would bring an older version back, or a lock forbids it
+    ├── PurgeRejected             purging would bring an older version back, or a lock forbids it
     ├── SourceKeepsChanging       somebody else changes what travels with the source, or removes its copy
-    └── ProvedCopyMissing         the source is gone, and the target does not hold what was proved
+    └── VerifiedCopyMissing       the source is gone, and the target does not hold what was proved
 
 Messages are for the operator: what happened, to which bucket and key, what to do.
 """
@@ -60,7 +60,7 @@ class BucketMissing(FerryError):
     """A bucket does not exist, or is not in the region it is looked for."""
 
 
-class RequestRefused(FerryError):
+class RequestRejected(FerryError):
     """AWS refused a request for a reason that is none of the others."""
 
 
@@ -96,7 +96,7 @@ class CopyTimedOut(FerryError):
     """The copy did not come to an end in the calls it may take."""
 
 
-class ProofTimedOut(FerryError):
+class VerificationTimedOut(FerryError):
     """The proof did not come to an end in the calls it may take."""
 
 
@@ -124,7 +124,7 @@ class QueryFailed(FerryError):
     """Athena could not run a validation query."""
 
 
-class PurgeRefused(FerryError):
+class PurgeRejected(FerryError):
     """Purging would bring an older version back that was never moved, or a lock forbids it."""
 
 
@@ -132,5 +132,5 @@ class SourceKeepsChanging(FerryError):
     """What travels with the source was changed, or its copy removed, again and again after the proof."""
 
 
-class ProvedCopyMissing(FerryError):
+class VerifiedCopyMissing(FerryError):
     """The source is gone, and the target does not hold the object that was proved."""

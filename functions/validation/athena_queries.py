@@ -5,7 +5,7 @@ of the same query is the same query, and a redrive, a fresh copy or a fresh craw
 StartQueryExecution (ClientRequestToken), GetQueryResults (Athena API reference); "$path": "Getting the file locations
 for source data" (Amazon Athena User Guide). Reuse of results stays off, its default: it would overlook changed data.
 
-Raises QueryFailed, AccessDenied, Throttled, RequestRefused.
+Raises QueryFailed, AccessDenied, Throttled, RequestRejected.
 """
 
 import hashlib

@@ -6,7 +6,7 @@ bounded by one line. Reading twice is harmless. Sources: "OpenCSVSerDe for proce
 libraries" (Amazon Athena User Guide: one record a line), the Parquet format's file layout.
 
 Raises ValidationFailed with the reason in words, ObjectChanged, AccessDenied, BucketMissing, Throttled,
-RequestRefused.
+RequestRejected.
 """
 
 import csv

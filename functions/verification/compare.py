@@ -5,7 +5,7 @@ From the cheapest to the dearest: what S3 stores (`checksum`, `md5`), what follo
 (`bytes`). Equal sizes prove nothing, different ones disprove. Proving twice is harmless.
 Source: "Checking object integrity" (Amazon S3 User Guide).
 
-Raises ObjectChanged (an object was replaced meanwhile), AccessDenied, BucketMissing, Throttled, RequestRefused.
+Raises ObjectChanged (an object was replaced meanwhile), AccessDenied, BucketMissing, Throttled, RequestRejected.
 """
 
 import sys

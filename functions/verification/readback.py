@@ -9,7 +9,7 @@ for as the current object, so that its replacement is noticed; both on the condi
 Source: GetObject (Range, IfMatch; 416 beyond the end) in the Amazon S3 API reference.
 
 Reading twice is harmless. Raises ObjectChanged (an object was replaced meanwhile), AccessDenied, BucketMissing,
-Throttled, RequestRefused.
+Throttled, RequestRejected.
 """
 
 from collections.abc import Callable, Iterable, Iterator

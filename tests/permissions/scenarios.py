@@ -481,7 +481,7 @@ def _validate(world: World, document: Document) -> str:
         "athena:GetQueryExecution": NAMED,
         "athena:GetQueryResults": NAMED,
         "s3:PutObject results": QUERY_DENIED,
-        "s3:GetObject results": "RequestRefused: AWS refused while reading the results",
+        "s3:GetObject results": "RequestRejected: AWS refused while reading the results",
     },
 )
 def a_file_is_validated(world: World) -> str:
@@ -535,7 +535,7 @@ def a_source_is_purged(world: World) -> str:
     return _delete(world, _moved(world), purge=True)
 
 
-@shows("delete_source", "PurgeRefused: ", {"s3:GetObjectVersion source": "AccessDenied: "})
+@shows("delete_source", "PurgeRejected: ", {"s3:GetObjectVersion source": "AccessDenied: "})
 def a_locked_source_is_not_purged(world: World) -> str:
     return _delete(world, _moved(world, **LOCK), purge=True)
 
@@ -572,7 +572,7 @@ def the_source_is_deleted_already(world: World) -> str:
     return _delete(world, document)
 
 
-@shows("delete_source", "ProvedCopyMissing: ", {"s3:ListBucket target": TARGET_LOOK})
+@shows("delete_source", "VerifiedCopyMissing: ", {"s3:ListBucket target": TARGET_LOOK})
 def both_are_gone_before_the_deletion(world: World) -> str:
     document = _moved(world)
     _delete_target(world, document)

@@ -21,7 +21,7 @@ from tests.workflow.machine import Call, Execution, LambdaContext
 Values = dict[str, Any]
 RECEIVES = 5
 REDRIVES = 3
-HEALS_NEVER = frozenset({"SourceMissing", "PurgeRefused"})
+HEALS_NEVER = frozenset({"SourceMissing", "PurgeRejected"})
 """What a redrive cannot mend: the source was deleted by its owner, or an older version would come back."""
 
 MEDDLED = b"somebody else's"

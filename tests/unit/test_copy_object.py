@@ -19,7 +19,7 @@ from functions.runtime.errors import (
     CopyTimedOut,
     CustomerKeyRequired,
     ObjectLockMissing,
-    RequestRefused,
+    RequestRejected,
     SettingInvalid,
     SourceArchived,
     SourceMissing,
@@ -530,7 +530,7 @@ def test_a_target_without_object_lock_is_told_in_words(cloud: Cloud) -> None:
     with pytest.raises(ObjectLockMissing, match=f"s3://{SOURCE}/.* is locked, and {TARGET} has no Object Lock"):
         run(upload)
     cloud.hooks.answer("CopyObject", Refusal("InvalidRequest", "something else"))
-    with pytest.raises(RequestRefused, match="InvalidRequest: something else"):
+    with pytest.raises(RequestRejected, match="InvalidRequest: something else"):
         run(upload)
 
 

@@ -21,11 +21,11 @@ from functions.contract.models import (
 from functions.objects.head import OTHERS_WROTE, head
 from functions.runtime.errors import (
     AccessDenied,
-    ProvedCopyMissing,
-    PurgeRefused,
+    PurgeRejected,
     SourceKeepsChanging,
     TargetNotVersioned,
     Throttled,
+    VerifiedCopyMissing,
 )
 from tests.unit.conftest import (
     KEY,
@@ -140,7 +140,7 @@ def test_a_purge_deletes_the_proved_version(cloud: Cloud) -> None:
 def test_a_purge_is_refused_where_an_older_version_would_come_back(cloud: Cloud) -> None:
     older = cloud.upload(b"older")
     upload = cloud.upload(BYTES)
-    with pytest.raises(PurgeRefused, match=f"older version {older.version_id} .* never moved") as raised:
+    with pytest.raises(PurgeRejected, match=f"older version {older.version_id} .* never moved") as raised:
         run(event(cloud, upload, rule={"purge": True}))
     assert "take purge out of the rule, deploy and upload the file again" in str(raised.value)
     assert set(versions(cloud)) == {older.version_id, upload.version_id}
@@ -366,7 +366,7 @@ def test_a_gone_source_whose_proved_copy_is_gone_too_fails(cloud: Cloud) -> None
     version = made["document"]["copy"]["target"]["version_id"]
     cloud.source.delete_object(Bucket=SOURCE, Key=KEY)
     cloud.target.delete_object(Bucket=TARGET, Key=KEY, VersionId=version)
-    with pytest.raises(ProvedCopyMissing, match=f"no longer holds the proved version {version}"):
+    with pytest.raises(VerifiedCopyMissing, match=f"no longer holds the proved version {version}"):
         run(made)
 
 
@@ -514,7 +514,7 @@ def lock(cloud: Cloud, upload: Source, members: Values) -> Values:
 def test_a_purge_that_a_lock_forbids_names_the_lock_and_no_permission(cloud: Cloud, what: str) -> None:
     members, said = LOCKS[what]
     upload = cloud.upload(BYTES)
-    with pytest.raises(PurgeRefused, match=f"version {upload.version_id} of s3://{SOURCE}/.*{said}") as raised:
+    with pytest.raises(PurgeRejected, match=f"version {upload.version_id} of s3://{SOURCE}/.*{said}") as raised:
         run(lock(cloud, upload, members))
     assert "permission" not in str(raised.value)
     assert versions(cloud) == [upload.version_id]

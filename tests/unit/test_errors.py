@@ -23,7 +23,7 @@ from botocore.parsers import ResponseParserError
 from functions.contract.models import Copy, Source, StepEvent
 from functions.runtime import clients, errors
 from functions.runtime.aws_errors import DENIED, TRY_AGAIN, aws_errors, code_of
-from functions.runtime.errors import AccessDenied, BucketMissing, FerryError, RequestRefused, SourceMissing, Throttled
+from functions.runtime.errors import AccessDenied, BucketMissing, FerryError, RequestRejected, SourceMissing, Throttled
 from functions.runtime.step import logger, step
 from tests.unit.conftest import REDRIVEN, STARTED, Hooks, LambdaContext, step_event
 
@@ -58,8 +58,8 @@ def refused(code: str, message: str = "") -> ClientError:
         *((code, Throttled) for code in sorted(TRY_AGAIN)),
         *((code, AccessDenied) for code in sorted(DENIED)),
         ("NoSuchBucket", BucketMissing),
-        ("InvalidObjectState", RequestRefused),
-        ("", RequestRefused),
+        ("InvalidObjectState", RequestRejected),
+        ("", RequestRejected),
     ],
 )
 def test_a_refusal_becomes_an_error_of_ours_that_says_what_was_tried(code: str, error: type[FerryError]) -> None:
@@ -90,7 +90,7 @@ def test_a_denied_look_names_both_permissions_that_may_be_missing() -> None:
     ids=["request", "answer"],
 )
 def test_what_cannot_be_sent_or_read_is_refused_in_one_line(error: Exception) -> None:
-    with pytest.raises(RequestRefused, match=DOING) as raised, aws_errors(DOING):
+    with pytest.raises(RequestRejected, match=DOING) as raised, aws_errors(DOING):
         raise error
     assert "\n" not in str(raised.value)
 

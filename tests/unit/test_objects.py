@@ -7,7 +7,7 @@ import pytest
 from functions.catalogue.formats import FORMATS, Format, file_format, not_catalogued_reason
 from functions.contract.models import StoredObject
 from functions.objects.head import Head, ObjectChanged, head, opened, same_version, tags
-from functions.runtime.errors import AccessDenied, BucketMissing, CustomerKeyRequired, RequestRefused, Throttled
+from functions.runtime.errors import AccessDenied, BucketMissing, CustomerKeyRequired, RequestRejected, Throttled
 from tests.unit.conftest import KEY, SOURCE, SOURCE_REGION, Cloud, Refusal
 
 WRITTEN: dict[str, Any] = {
@@ -95,7 +95,7 @@ def test_an_object_that_is_not_there_is_none_and_a_bucket_that_is_not_there_an_e
 
 @pytest.mark.parametrize(
     ("code", "error"),
-    [("403", AccessDenied), ("404", BucketMissing), ("503", Throttled), ("301", RequestRefused)],
+    [("403", AccessDenied), ("404", BucketMissing), ("503", Throttled), ("301", RequestRejected)],
 )
 def test_the_look_at_the_bucket_behind_a_bare_404_may_fail_in_its_own_way(
     cloud: Cloud, code: str, error: type[Exception]
@@ -147,9 +147,9 @@ def test_an_object_with_a_customers_key_is_told_from_another_bad_request(cloud: 
     with pytest.raises(CustomerKeyRequired, match=f"s3://{SOURCE}/.*SSE-C.*Upload it again"):
         head(SOURCE, SOURCE_REGION, KEY)
     cloud.hooks.answer("GetObject", Refusal("ExpiredToken", "The provided token has expired."))
-    with pytest.raises(RequestRefused, match="ExpiredToken: The provided token"):
+    with pytest.raises(RequestRejected, match="ExpiredToken: The provided token"):
         head(SOURCE, SOURCE_REGION, KEY)
-    with pytest.raises(RequestRefused, match="400"):
+    with pytest.raises(RequestRejected, match="400"):
         head(SOURCE, SOURCE_REGION, KEY)
 
 

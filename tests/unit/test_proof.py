@@ -12,7 +12,7 @@ from functions.contract.models import GRADES, Grade, ReadProgress, StoredObject
 from functions.objects.checksums import CRC_BYTES, HASHERS, digest_of, to_text
 from functions.objects.head import ObjectChanged
 from functions.objects.parts import SourcePart
-from functions.runtime.errors import RequestRefused, Throttled
+from functions.runtime.errors import RequestRejected, Throttled
 from functions.verification import readback
 from functions.verification.compare import Reading, compare_stored, prove, reaches, read_on
 from tests.unit.conftest import SOURCE, TARGET, Cloud, Refusal
@@ -388,7 +388,7 @@ def test_a_hash_that_cannot_be_finished_in_time_gives_way_to_comparing_both(
 
 def test_a_refusal_that_nobody_foresaw_names_the_object(cloud: Cloud) -> None:
     cloud.hooks.answer("GetObject", Refusal("InvalidObjectState"))
-    with pytest.raises(RequestRefused, match=f"s3://{SOURCE}/"):
+    with pytest.raises(RequestRejected, match=f"s3://{SOURCE}/"):
         prove(put(cloud, SOURCE, GOOD), put(cloud, TARGET, GOOD))
 
 

@@ -13,9 +13,9 @@ from functions.objects.head import head
 from functions.runtime.errors import (
     AccessDenied,
     ChecksumMismatchPersists,
-    ProofTimedOut,
     TargetKeepsChanging,
     Throttled,
+    VerificationTimedOut,
 )
 from functions.verification import readback
 from tests.unit.conftest import (
@@ -326,7 +326,7 @@ def test_a_large_copy_is_proved_in_several_calls_each_going_on_where_the_last_on
 def test_a_proof_that_is_called_too_often_is_given_up_and_a_redrive_reads_on(large: tuple[Source, Copy]) -> None:
     upload, copy = large
     before = call(upload, copy, None, 2).model_copy(update={"calls": PROOF_CALLS})
-    with pytest.raises(ProofTimedOut, match=f"was not read back in {PROOF_CALLS} calls") as raised:
+    with pytest.raises(VerificationTimedOut, match=f"was not read back in {PROOF_CALLS} calls") as raised:
         call(upload, copy, before, 0)
     assert f"s3://{TARGET}/{KEY}" in str(raised.value)
     assert "lower minimum_grade in its rule, deploy and upload the file again" in str(raised.value)

@@ -104,7 +104,7 @@ def test_a_purge_leaves_nothing_and_is_refused_over_an_older_version(world: Worl
     older = upload_to(world, versioned, b"older")
     newer = upload_to(world, versioned, b"newer", purge=True)
     failed = world.machine.run(newer, "purge-over-older")
-    assert (failed.failed_state, failed.error) == ("DeleteSource", "PurgeRefused")
+    assert (failed.failed_state, failed.error) == ("DeleteSource", "PurgeRejected")
     assert set(versions(world, versioned)[0]) == {older.source.version_id, newer.source.version_id}
     world.source.delete_object(Bucket=versioned, Key=older.source.key, VersionId=str(older.source.version_id))
     assert world.machine.redrive(failed).status == "SUCCEEDED"
@@ -261,7 +261,7 @@ def test_a_source_and_a_copy_that_are_both_gone_are_no_success(world: World) -> 
 
     world.lambdas.before["delete_source"] = once(lose_both)
     failed = world.machine.run(given, "both-gone")
-    assert (failed.failed_state, failed.error) == ("DeleteSource", "ProvedCopyMissing")
+    assert (failed.failed_state, failed.error) == ("DeleteSource", "VerifiedCopyMissing")
 
 
 def corrupt_every_copy(world: World) -> None:

@@ -148,7 +148,7 @@ def test_a_proof_that_one_call_does_not_end_says_to_restart_it_and_a_redrive_rea
     old = Machine(world.lambdas, file_of("0.1.0"))
     world.lambdas.remaining_ms["verify_checksum"].extend([TOO_LITTLE_MS] * 2)
     failed = old.run(old_input(given, "0.1.0"), "begun-before")
-    assert (failed.failed_state, failed.error) == ("VerifyChecksum", "ProofTimedOut")
+    assert (failed.failed_state, failed.error) == ("VerifyChecksum", "VerificationTimedOut")
     assert "an older release's" in failed.message
     assert "ferry replay --restart" in failed.message
     ended = redrive(old, failed, "0.1.0")
