@@ -8,7 +8,7 @@ import json
 import sys
 from pathlib import Path
 
-from statemachine.definition import migrate
+from statemachine.workflow import migrate
 
 ASL_FILE = Path(__file__).parent / "migrate.asl.json"
 FIRST_FIELDS = ("Comment", "Type", "StartAt", "TimeoutSeconds")

@@ -10,8 +10,9 @@ from functions.contract.limits import COPY_CALLS
 from functions.runtime import errors
 from infra.docs.terraform_source import TERRAFORM, Declared, read
 from statemachine.check import longest_pauses_seconds
-from statemachine.definition import THROTTLES, migrate
 from statemachine.graph import StateGraph
+from statemachine.states import THROTTLES
+from statemachine.workflow import migrate
 
 CHECKOUT = Path(__file__).parents[2]
 PAGE = (CHECKOUT / "docs" / "operate.md").read_text(encoding="utf-8")
