@@ -1,7 +1,7 @@
-"""How often each loop of the workflow may turn, per redrive.
+"""Bounds each loop of the workflow, per redrive.
 
-Step Functions ends an execution at 25,000 history events, so every loop has a bound;
-`statemachine/check.py` computes the worst case from these numbers and holds it under 15,000.
+Step Functions ends an execution at 25,000 history events, so every loop has a bound; `statemachine/check.py` computes
+the worst case from these numbers and keeps it below 15,000.
 """
 
 COPY_CALLS = 60

@@ -206,7 +206,7 @@ def test_the_format_is_in_the_names_ending(key: str, found: Format | None) -> No
         ("sales/a.csv", None),
         ("a/dt=2026/b c+%.csv", None),
         ("sales/a_b.csv", None),
-        ("a.csv", "it lies at the bucket's root"),
+        ("a.csv", "it is at the root of the bucket"),
         ("/a.csv", "its key has an empty folder name"),
         ("sales//a.csv", "its key has an empty folder name"),
         ("sales/../a.csv", "its key has a folder named"),

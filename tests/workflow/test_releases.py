@@ -133,8 +133,7 @@ def test_an_object_that_is_copied_in_parts_fails_at_once_and_says_to_restart_it(
     failed = old.run(old_input(given, "0.1.0"), "begun-before")
     assert (failed.failed_state, failed.error) == ("CopyObject", "CopyTimedOut")
     assert world.calls("copy_object") == 2
-    assert f"s3://{given.source.bucket}/{given.source.key} is copied in parts" in failed.message
-    assert "an older release's" in failed.message
+    assert f"s3://{given.source.bucket}/{given.source.key}" in failed.message
     assert "ferry replay --restart" in failed.message
     assert redrive(old, failed, "0.1.0").error == "CopyTimedOut"
     assert world.interference.called("s3.CreateMultipartUpload") == []
@@ -149,7 +148,6 @@ def test_a_proof_that_one_call_does_not_end_says_to_restart_it_and_a_redrive_rea
     world.lambdas.remaining_ms["verify_checksum"].extend([TOO_LITTLE_MS] * 2)
     failed = old.run(old_input(given, "0.1.0"), "begun-before")
     assert (failed.failed_state, failed.error) == ("VerifyChecksum", "VerificationTimedOut")
-    assert "an older release's" in failed.message
     assert "ferry replay --restart" in failed.message
     ended = redrive(old, failed, "0.1.0")
     assert ended.status == "SUCCEEDED", ended.cause
