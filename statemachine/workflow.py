@@ -98,7 +98,7 @@ def migrate() -> Graph:
         state.default_choice(by_name[leads_to.otherwise])
     return Graph(
         by_name[START],
-        comment="Moves one file to another bucket, proves it, makes it queryable and checks its rows.",
+        comment="Moves one file to another bucket, verifies it, makes it queryable and validates its rows.",
         timeout_seconds=MACHINE_TIMEOUT_SECONDS,
     )
 

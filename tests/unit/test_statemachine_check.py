@@ -295,7 +295,7 @@ def test_a_definition_that_is_too_large_is_refused(definition: Definition) -> No
 
 def test_a_file_that_is_not_what_the_definition_renders_to_is_refused() -> None:
     assert check.findings_in_file(ASL_FILE.read_text().replace("A pause while Athena works.", "A nap.")) == [
-        "migrate.asl.json is not what the definition renders to: run `make asl`"
+        "migrate.asl.json is out of date: run `make asl`"
     ]
 
 
@@ -308,7 +308,7 @@ def test_the_command_prints_each_finding_and_fails(
     assert check.main() == 1
     assert [line.removeprefix("migrate.asl.json: ") for line in capsys.readouterr().err.splitlines()] == [
         "PollCrawler has TimeoutSeconds 30, not above the 30 of its function poll_crawler",
-        "migrate.asl.json is not what the definition renders to: run `make asl`",
+        "migrate.asl.json is out of date: run `make asl`",
     ]
 
 
@@ -321,4 +321,4 @@ def test_the_page_states_the_worst_case(definition: Definition) -> None:
 
 def test_the_command_says_how_long_a_history_may_get(capsys: pytest.CaptureFixture[str]) -> None:
     assert check.main() == 0
-    assert "is sound; an execution has at most " in capsys.readouterr().out
+    assert "is valid; an execution has at most " in capsys.readouterr().out

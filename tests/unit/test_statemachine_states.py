@@ -31,7 +31,7 @@ def test_the_file_is_written_as_it_is_committed(
     monkeypatch.setattr(render, "ASL_FILE", tmp_path / "migrate.asl.json")
     render.main()
     assert (tmp_path / "migrate.asl.json").read_text() == committed
-    assert capsys.readouterr().out == "migrate.asl.json is written\n"
+    assert capsys.readouterr().out == "Wrote migrate.asl.json\n"
 
 
 @pytest.mark.parametrize(("state", "model"), RESULTS.items())
