@@ -46,16 +46,16 @@ PAUSE_SECONDS_BY_DEFAULT = 1
 BACKOFF_RATE_BY_DEFAULT = 2.0
 
 # Back to the copy after the verification: the validation or the deletion found the target changed.
-FRESH_COPIES_AFTER_VERIFICATION = limits.FRESH_COPIES_AFTER_PROOF + limits.FRESH_COPIES_BEFORE_DELETION
+LATE_FRESH_COPIES = limits.FRESH_COPIES_AFTER_VERIFICATION + limits.FRESH_COPIES_BEFORE_DELETION
 # A copy is made once, and again after each mismatch and each change of the target.
-COPIES = 1 + limits.FRESH_COPIES_AFTER_MISMATCH + limits.FRESH_COPIES_AFTER_CHANGE + FRESH_COPIES_AFTER_VERIFICATION
+COPIES = 1 + limits.FRESH_COPIES_AFTER_MISMATCH + limits.FRESH_COPIES_AFTER_CHANGE + LATE_FRESH_COPIES
 # A validation starts once, after each new copy, and twice more for a catalogue that lost the object.
-VALIDATIONS = 1 + FRESH_COPIES_AFTER_VERIFICATION + 2
+VALIDATIONS = 1 + LATE_FRESH_COPIES + 2
 
 MOST_VISITS = {
     # One more than allowed: the call that exceeds the bound raises.
     "CopyObject": limits.COPY_CALLS + 1,
-    "VerifyChecksum": limits.PROOF_CALLS + COPIES,
+    "VerifyChecksum": limits.VERIFICATION_CALLS + COPIES,
     # It is called again only after a poll of the crawler, and once for each validation.
     "StartCrawler": limits.CRAWL_POLLS + VALIDATIONS,
     "PollCrawler": limits.CRAWL_POLLS,

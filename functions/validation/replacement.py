@@ -1,6 +1,6 @@
 """What a target that is no longer the copy means: a newer upload won, or the copy has to be made again."""
 
-from functions.contract.limits import FRESH_COPIES_AFTER_PROOF
+from functions.contract.limits import FRESH_COPIES_AFTER_VERIFICATION
 from functions.contract.models import Document, ObjectVersion, Validation
 from functions.objects.head import head, location, same_version
 from functions.runtime.errors import TargetKeepsChanging, ValidationFailed
@@ -21,7 +21,7 @@ def target_replaced(document: Document, previous: Validation) -> Validation:
     if not same_version(now.object, source):
         return previous.changed(status="superseded")
     changes = previous.changes + 1
-    if changes > FRESH_COPIES_AFTER_PROOF:
+    if changes > FRESH_COPIES_AFTER_VERIFICATION:
         raise TargetKeepsChanging(
             f"{target} was overwritten or deleted after its verification {changes} times. Something else writes to it: "
             "stop that, then replay with --restart."

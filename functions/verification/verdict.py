@@ -9,7 +9,7 @@ from typing import Any, Literal
 from botocore.exceptions import ClientError
 
 from functions.catalogue.formats import not_catalogued_reason
-from functions.contract.limits import FRESH_COPIES_AFTER_CHANGE, FRESH_COPIES_AFTER_MISMATCH, PROOF_CALLS
+from functions.contract.limits import FRESH_COPIES_AFTER_CHANGE, FRESH_COPIES_AFTER_MISMATCH, VERIFICATION_CALLS
 from functions.contract.models import (
     Document,
     FinishedCopy,
@@ -86,10 +86,10 @@ def _in_progress(previous: Verification, copy: FinishedCopy, progress: ReadProgr
             f"{target} was not read back in one call, but this execution runs the definition of an older release, "
             "which cannot continue reading. Start a new execution: ferry replay --restart with the execution's name."
         )
-    if calls > PROOF_CALLS:
+    if calls > VERIFICATION_CALLS:
         raise VerificationTimedOut(
-            f"{target} was not read back in {PROOF_CALLS} calls. Replay it: a redrive continues where this stopped. Or "
-            "lower minimum_grade in its rule, deploy, and upload the file again."
+            f"{target} was not read back in {VERIFICATION_CALLS} calls. Replay it: a redrive continues where this "
+            "stopped. Or lower minimum_grade in its rule, deploy, and upload the file again."
         )
     return previous.changed(status="in_progress", grade=None, detail="", calls=calls, progress=progress)
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from functions import verify_checksum
-from functions.contract.limits import FRESH_COPIES_AFTER_CHANGE, FRESH_COPIES_AFTER_MISMATCH, PROOF_CALLS
+from functions.contract.limits import FRESH_COPIES_AFTER_CHANGE, FRESH_COPIES_AFTER_MISMATCH, VERIFICATION_CALLS
 from functions.contract.models import Copy, ObjectVersion, Source, StoredObject, Verification
 from functions.objects.head import head
 from functions.runtime.errors import (
@@ -326,8 +326,8 @@ def test_a_large_copy_is_proved_in_several_calls_each_going_on_where_the_last_on
 
 def test_a_proof_that_is_called_too_often_is_given_up_and_a_redrive_reads_on(large: tuple[Source, Copy]) -> None:
     upload, copy = large
-    before = call(upload, copy, None, 2).model_copy(update={"calls": PROOF_CALLS})
-    with pytest.raises(VerificationTimedOut, match=f"{PROOF_CALLS} calls") as raised:
+    before = call(upload, copy, None, 2).model_copy(update={"calls": VERIFICATION_CALLS})
+    with pytest.raises(VerificationTimedOut, match=f"{VERIFICATION_CALLS} calls") as raised:
         call(upload, copy, before, 0)
     assert f"s3://{TARGET}/{KEY}" in str(raised.value)
     assert "minimum_grade" in str(raised.value)
