@@ -33,12 +33,11 @@ def end_uploads(request: CopyRequest, upload: MultipartUpload | None) -> None:
         abort(request, upload.upload_id)
     if any(_uploads(request)):
         # Only a comparison with an upload of our own shows which ones are ours.
-        with aws_errors(f"listing the multipart uploads to {request.target}"):
-            own = clients.s3(request.settings.target_region).create_multipart_upload(**request.target_arguments)[
-                "UploadId"
-            ]
-        abort_others(request, own)
-        abort(request, own)
+        client = clients.s3(request.settings.target_region)
+        with aws_errors(f"creating a multipart upload to {request.target}"):
+            own_id = client.create_multipart_upload(**request.target_arguments)["UploadId"]
+        abort_others(request, own_id)
+        abort(request, own_id)
 
 
 def abort_others(request: CopyRequest, own_id: str) -> None:

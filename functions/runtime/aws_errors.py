@@ -96,8 +96,8 @@ def aws_errors(doing: str) -> Iterator[None]:
         code, message = code_of(error), error.response.get("Error", {}).get("Message", "").rstrip(".")
         if code in TRY_AGAIN:
             raise Throttled(
-                f"AWS throttled or was unavailable while {doing}: {code}. The step is retried; if it keeps failing, "
-                "replay later."
+                f"AWS throttled or was unavailable while {doing}: {code}. It is retried automatically; if it keeps "
+                "failing, replay later."
             ) from error
         if code in DENIED:
             raise AccessDenied(
@@ -107,7 +107,7 @@ def aws_errors(doing: str) -> Iterator[None]:
             ) from error
         if code == "NoSuchBucket":
             bucket = error.response.get("Error", {}).get("BucketName", "The bucket")
-            raise BucketMissing(f"{bucket} does not exist, while {doing}. Check the settings, then replay.") from error
+            raise BucketMissing(f"{bucket} was not found while {doing}. Check the settings, then replay.") from error
         raise RequestRejected(
             f"AWS rejected the request while {doing}: {code}: {message}. Fix the cause, then replay."
         ) from error
@@ -121,5 +121,6 @@ def aws_errors(doing: str) -> Iterator[None]:
         raise RequestRejected(f"The AWS SDK cannot parse the response while {doing}: {error}") from error
     except CONNECTION_LOST as error:
         raise Throttled(
-            f"AWS did not respond while {doing}: {error}. The step is retried; if it keeps failing, replay later."
+            f"AWS did not respond while {doing}: {error}. It is retried automatically; if it keeps failing, replay "
+            "later."
         ) from error

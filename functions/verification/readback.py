@@ -17,7 +17,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import accumulate
 from typing import Any, TypeVar
 
 from botocore.exceptions import ClientError
@@ -111,8 +110,11 @@ class ObjectReader:
         self, algorithm: str, parts: tuple[SourcePart, ...], previous: ReadProgress
     ) -> Comparison | ReadProgress:
         """Compare the hash of each of the source's parts with that of the same range of the target."""
-        ends = accumulate(part.size_bytes for part in parts)
-        spans = [Span(end - part.size_bytes, part.size_bytes) for part, end in zip(parts, ends, strict=True)]
+        spans: list[Span] = []
+        start = 0
+        for part in parts:
+            spans.append(Span(start, part.size_bytes))
+            start += part.size_bytes
         done = previous.parts_read
         try:
             found = self._in_order(spans[done:], lambda span: self._of_target(algorithm, span))

@@ -185,7 +185,7 @@ def engine(world: World, faults: Faults) -> Iterator[str]:
 
 
 @pytest.mark.usefixtures("_rules")
-def test_every_upload_arrives_or_somebody_is_told(
+def test_every_upload_arrives_or_somebody_is_reported(
     world: World, faults: Faults, bucket_names: dict[str, str], record_property: Any
 ) -> None:
     world.clock.second = 0

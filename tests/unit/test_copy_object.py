@@ -192,7 +192,7 @@ def test_a_target_that_an_earlier_run_of_this_step_may_have_written_is_not_left_
 
 
 @pytest.mark.parametrize("code", ["412", "PreconditionFailed", "409", "ConditionalRequestConflict", "404", "NoSuchKey"])
-def test_a_refused_condition_means_to_look_again(cloud: Cloud, code: str) -> None:
+def test_a_rejected_condition_means_to_look_again(cloud: Cloud, code: str) -> None:
     upload = cloud.upload(b"new")
     cloud.hooks.answer("CopyObject", Refusal(code))
     done = run(upload)
@@ -202,7 +202,7 @@ def test_a_refused_condition_means_to_look_again(cloud: Cloud, code: str) -> Non
     assert looks == [TARGET, SOURCE, TARGET, SOURCE, SOURCE]
 
 
-def test_a_copy_refused_because_another_delivery_was_faster_is_found_there(cloud: Cloud) -> None:
+def test_a_copy_rejected_because_another_delivery_was_faster_is_found_there(cloud: Cloud) -> None:
     upload = cloud.upload(b"new")
     cloud.hooks.answer("CopyObject", Refusal("PreconditionFailed"))
 
@@ -306,7 +306,7 @@ def test_when_a_newer_version_is_deleted_for_good_the_older_one_that_is_current_
 
 
 @pytest.mark.parametrize(("mode", "also"), [("copy", ""), ("move", "moved already")])
-def test_a_source_that_is_gone_is_told_with_what_may_have_become_of_it(cloud: Cloud, mode: str, also: str) -> None:
+def test_a_source_that_is_gone_is_reported_with_what_may_have_become_of_it(cloud: Cloud, mode: str, also: str) -> None:
     upload = cloud.upload()
     cloud.source.delete_object(Bucket=SOURCE, Key=KEY)
     with pytest.raises(SourceMissing, match=rf"s3://{SOURCE}/.* is gone: it was deleted or renamed.*{also}"):
@@ -353,7 +353,7 @@ def lock_source(cloud: Cloud) -> None:
     cloud.source.create_bucket(Bucket=SOURCE, CreateBucketConfiguration=there, ObjectLockEnabledForBucket=True)
 
 
-def test_annotations_are_mended_where_they_are_instead_of_copying_again(cloud: Cloud, annotations: Annotations) -> None:
+def test_annotations_are_fixed_where_they_are_instead_of_copying_again(cloud: Cloud, annotations: Annotations) -> None:
     upload = cloud.upload(b"same")
     there = cloud.target.put_object(Bucket=TARGET, Key=KEY, Body=b"same")["VersionId"]
     kept, at_source, at_target = b"kept", annotations.of(SOURCE, upload.version_id), annotations.of(TARGET, there)
@@ -374,7 +374,7 @@ def test_annotations_that_may_not_be_read_are_named(cloud: Cloud) -> None:
         run(upload)
 
 
-def test_a_target_that_is_replaced_while_its_annotations_are_mended_is_looked_at_again(cloud: Cloud) -> None:
+def test_a_target_that_is_replaced_while_its_annotations_are_fixed_is_looked_at_again(cloud: Cloud) -> None:
     cloud.target.put_object(Bucket=TARGET, Key=KEY, Body=b"same")
     upload = cloud.upload(b"same")
     cloud.hooks.answer("ListObjectAnnotations", lambda: None, Refusal("NoSuchKey"))
@@ -523,7 +523,7 @@ def test_a_source_that_is_replaced_while_its_lock_is_read_is_looked_at_again(clo
     assert calls(cloud)["HeadObject"] == 5
 
 
-def test_a_target_without_object_lock_is_told_in_words(cloud: Cloud) -> None:
+def test_a_target_without_object_lock_is_reported_in_words(cloud: Cloud) -> None:
     lock_source(cloud)
     upload = cloud.upload()
     cloud.hooks.answer("GetObjectRetention", NO_RETENTION, NO_RETENTION)
@@ -656,7 +656,7 @@ def test_a_source_that_is_gone_is_named(cloud: Cloud) -> None:
     assert f"s3://{SOURCE}/{KEY}" in str(raised.value)
 
 
-def test_a_missing_source_bucket_is_told_from_a_missing_object(cloud: Cloud) -> None:
+def test_a_missing_source_bucket_is_distinguished_from_a_missing_object(cloud: Cloud) -> None:
     upload = cloud.upload()
     cloud.hooks.answer("HeadObject", lambda: None, Refusal("404"))
     cloud.hooks.answer("HeadBucket", Refusal("404"))
@@ -693,7 +693,7 @@ def test_a_bucket_that_vanishes_before_the_copy_is_named_with_the_key(cloud: Clo
         ("CopyObject", "InternalError", Throttled),
     ],
 )
-def test_another_refusal_is_told_with_bucket_and_key(
+def test_another_refusal_is_reported_with_bucket_and_key(
     cloud: Cloud, operation: str, code: str, error: type[Exception]
 ) -> None:
     cloud.hooks.answer(operation, Refusal(code))

@@ -139,7 +139,7 @@ def test_a_redrive_forgets_the_crawls_that_failed_before_it(hooks: Hooks) -> Non
     assert len(hooks.params["StartCrawler"]) == 1
 
 
-def test_a_crawl_without_words_is_told_by_its_state(hooks: Hooks) -> None:
+def test_a_crawl_without_words_is_reported_by_its_state(hooks: Hooks) -> None:
     hooks.answer("ListCrawls", listed(*[crawl("STOPPED")] * CRAWL_ATTEMPTS))
     with pytest.raises(CrawlerFailed, match="STOPPED"):
         call(start_crawler)

@@ -130,7 +130,7 @@ def test_an_object_of_a_suspended_bucket_leaves_no_marker_to_speak_of(cloud: Clo
     assert (deletion.status, deletion.delete_marker) == ("deleted", None)
 
 
-def test_a_purge_deletes_the_proved_version(cloud: Cloud) -> None:
+def test_a_purge_deletes_the_verified_version(cloud: Cloud) -> None:
     upload = cloud.upload(BYTES)
     deletion = run(event(cloud, upload, rule={"purge": True}))
     assert (deletion.status, deletion.delete_marker) == ("deleted", None)
@@ -138,7 +138,7 @@ def test_a_purge_deletes_the_proved_version(cloud: Cloud) -> None:
     assert cloud.hooks.params["DeleteObject"] == [{"Bucket": SOURCE, "Key": KEY, "VersionId": upload.version_id}]
 
 
-def test_a_purge_is_refused_where_an_older_version_would_come_back(cloud: Cloud) -> None:
+def test_a_purge_is_rejected_where_an_older_version_would_come_back(cloud: Cloud) -> None:
     older = cloud.upload(b"older")
     upload = cloud.upload(BYTES)
     with pytest.raises(PurgeRejected, match=f"older version {older.version_id} .* never moved") as raised:
@@ -213,7 +213,7 @@ def test_what_was_copied_is_a_newer_upload_than_the_executions(cloud: Cloud) -> 
     assert "its own execution deletes it" in deletion.detail
 
 
-def test_what_travels_with_the_source_was_changed_after_the_proof(cloud: Cloud) -> None:
+def test_what_travels_with_the_source_was_changed_after_the_verification(cloud: Cloud) -> None:
     upload = cloud.upload(BYTES)
     made = event(cloud, upload, source=current(cloud).model_copy(update={"carried_digest": "before"}))
     deletion = run(made)
@@ -340,7 +340,7 @@ def test_a_purge_of_a_gone_source_takes_no_other_object_from_under_a_marker(clou
     assert versions(cloud) == ["null"]
 
 
-def test_a_source_that_keeps_changing_fails_and_a_redrive_counts_anew(cloud: Cloud) -> None:
+def test_a_source_that_keeps_changing_fails_and_a_redrive_counts_again(cloud: Cloud) -> None:
     upload = cloud.upload(BYTES)
     before = current(cloud).model_copy(update={"carried_digest": "before"})
     often = Deletion(status="copy_again", changes=FRESH_COPIES_BEFORE_DELETION)
@@ -351,7 +351,7 @@ def test_a_source_that_keeps_changing_fails_and_a_redrive_counts_anew(cloud: Clo
     assert markers(cloud) == []
 
 
-def test_a_gone_source_is_success_while_the_target_holds_the_proved_object(cloud: Cloud) -> None:
+def test_a_gone_source_is_success_while_the_target_holds_the_verified_object(cloud: Cloud) -> None:
     upload = cloud.upload(BYTES)
     made = event(cloud, upload)
     # Somebody writes the target after the proof: the proved version lies under it.
@@ -361,7 +361,7 @@ def test_a_gone_source_is_success_while_the_target_holds_the_proved_object(cloud
     assert len(markers(cloud)) == 1
 
 
-def test_a_gone_source_whose_proved_copy_is_gone_too_fails(cloud: Cloud) -> None:
+def test_a_gone_source_whose_verified_copy_is_gone_too_fails(cloud: Cloud) -> None:
     upload = cloud.upload(BYTES)
     made = event(cloud, upload)
     version = made["document"]["copy"]["target"]["version_id"]
@@ -394,7 +394,7 @@ STALE: dict[str, Callable[[], Values]] = {
 
 
 @pytest.mark.parametrize("why", STALE)
-def test_the_target_is_looked_at_again_where_the_proof_is_not_of_just_now(cloud: Cloud, why: str) -> None:
+def test_the_target_is_looked_at_again_where_the_verification_is_not_of_just_now(cloud: Cloud, why: str) -> None:
     upload = cloud.upload(BYTES)
     made = event(cloud, upload, **STALE[why]())
     assert run(made).status == "deleted"
@@ -405,7 +405,7 @@ def test_the_target_is_looked_at_again_where_the_proof_is_not_of_just_now(cloud:
 
 
 @pytest.mark.parametrize("why", STALE)
-def test_nothing_is_deleted_when_the_target_has_lost_the_proved_version(cloud: Cloud, why: str) -> None:
+def test_nothing_is_deleted_when_the_target_has_lost_the_verified_version(cloud: Cloud, why: str) -> None:
     upload = cloud.upload(BYTES)
     made = event(cloud, upload, **STALE[why]())
     cloud.target.delete_object(Bucket=TARGET, Key=KEY, VersionId=made["document"]["copy"]["target"]["version_id"])
@@ -415,7 +415,7 @@ def test_nothing_is_deleted_when_the_target_has_lost_the_proved_version(cloud: C
     assert markers(cloud) == []
 
 
-def test_a_version_that_is_another_object_is_not_the_proved_one(cloud: Cloud) -> None:
+def test_a_version_that_is_another_object_is_not_the_verified_one(cloud: Cloud) -> None:
     made = event(cloud, cloud.upload(BYTES), redrives=1)
     made["document"]["copy"]["target"]["etag"] = "another"
     assert run(made).status == "copy_again"
@@ -460,7 +460,7 @@ UNPROVED: dict[str, Values] = {
 
 
 @pytest.mark.parametrize("what", UNPROVED)
-def test_nothing_is_deleted_without_a_proof_and_a_passed_validation(cloud: Cloud, what: str) -> None:
+def test_nothing_is_deleted_without_a_verification_and_a_passed_validation(cloud: Cloud, what: str) -> None:
     upload = cloud.upload(BYTES)
     made = event(cloud, upload, **UNPROVED[what])
     with pytest.raises(ValueError, match="called"):
@@ -527,7 +527,7 @@ def test_a_denied_purge_without_a_lock_names_the_permission(cloud: Cloud, what: 
         run(lock(cloud, cloud.upload(BYTES), NO_LOCKS[what]))
 
 
-def test_a_source_that_always_refuses_is_tried_again_later(cloud: Cloud) -> None:
+def test_a_source_that_always_rejects_is_tried_again_later(cloud: Cloud) -> None:
     upload = cloud.upload(BYTES)
     made = event(cloud, upload)
     cloud.hooks.answer("DeleteObject", *[Refusal("PreconditionFailed")] * CHECKS)

@@ -89,7 +89,7 @@ def test_a_denied_look_names_both_permissions_that_may_be_missing() -> None:
     [ParamValidationError(report="metadata can only\ncontain ASCII"), ResponseParserError("no element found")],
     ids=["request", "answer"],
 )
-def test_what_cannot_be_sent_or_read_is_refused_in_one_line(error: Exception) -> None:
+def test_what_cannot_be_sent_or_read_is_rejected_in_one_line(error: Exception) -> None:
     with pytest.raises(RequestRejected, match=DOING) as raised, aws_errors(DOING):
         raise error
     assert "\n" not in str(raised.value)

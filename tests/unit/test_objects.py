@@ -139,7 +139,7 @@ def test_an_archived_object_is_one_whose_bytes_cannot_be_read_now(
     assert look_at(cloud, **answer).archived is archived
 
 
-def test_an_object_with_a_customers_key_is_told_from_another_bad_request(cloud: Cloud) -> None:
+def test_an_object_with_a_customers_key_is_distinguished_from_another_bad_request(cloud: Cloud) -> None:
     """A HEAD has no body to say it; a GET of the same object has."""
     cloud.upload()
     cloud.hooks.answer("HeadObject", *[Refusal("400")] * 3)

@@ -105,7 +105,7 @@ def test_a_denied_copy_names_both_owners_and_another_refusal_none(owned: Cloud) 
         ('{"No Bucket": "123456789012"}', "should match pattern"),
     ],
 )
-def test_a_wrong_setting_is_refused_before_anything_is_sent(
+def test_a_wrong_setting_is_rejected_before_anything_is_sent(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch, setting: str, told: str
 ) -> None:
     monkeypatch.setenv("BUCKET_OWNERS", setting)

@@ -85,7 +85,7 @@ def test_a_beginning_tells_all_or_that_it_is_cut_off(written: bytes, length: int
 
 @settings(max_examples=500, deadline=None)
 @given(garbage=st.binary(max_size=300))
-def test_garbage_is_refused_or_read_and_nothing_else_happens(garbage: bytes) -> None:
+def test_garbage_is_rejected_or_read_and_nothing_else_happens(garbage: bytes) -> None:
     with suppress(FooterUnreadable):
         read_footer(garbage)
 
@@ -96,7 +96,7 @@ SCHEMA, GOOD = schema(*NAMES_OF_GOOD), footer(*NAMES_OF_GOOD, rows=3)
 
 @settings(max_examples=500, deadline=None)
 @given(changes=st.lists(st.tuples(st.integers(0, len(GOOD) - 1), st.integers(0, 255)), min_size=1, max_size=4))
-def test_a_changed_footer_is_refused_or_read_and_nothing_else_happens(changes: list[tuple[int, int]]) -> None:
+def test_a_changed_footer_is_rejected_or_read_and_nothing_else_happens(changes: list[tuple[int, int]]) -> None:
     hostile = bytearray(GOOD)
     for at, value in changes:
         hostile[at] = value
@@ -138,7 +138,7 @@ HOSTILE: dict[str, tuple[bytes, str]] = {
 
 
 @pytest.mark.parametrize("what", HOSTILE)
-def test_a_hostile_footer_is_refused_with_the_reason(what: str) -> None:
+def test_a_hostile_footer_is_rejected_with_the_reason(what: str) -> None:
     data, reason = HOSTILE[what]
     with pytest.raises(FooterUnreadable) as raised:
         read_footer(data)
@@ -213,7 +213,7 @@ def test_of_a_footer_without_end_no_more_is_read_than_its_beginning(
 
 
 @pytest.mark.parametrize("cut", [1, 4, 5, 8, 9, 20])
-def test_a_truncated_file_is_told_and_its_columns_are_not(cloud: Cloud, path: Path, cut: int) -> None:
+def test_a_truncated_file_is_reported_and_its_columns_are_not(cloud: Cloud, path: Path, cut: int) -> None:
     write(path, [("id", "INTEGER")], 10)
     obj = put(cloud, path.read_bytes()[:-cut])
     with pytest.raises(Unreadable, match="truncated: its footer is missing"):

@@ -86,7 +86,7 @@ def test_each_field_is_read_from_the_variable_of_its_name(monkeypatch: pytest.Mo
         ({"A_NUMBER": "many"}, "A_NAME: is not set; A_NUMBER: Input should be a valid integer"),
     ],
 )
-def test_every_wrong_setting_is_named_in_one_line_and_where_to_mend_it(
+def test_every_wrong_setting_is_named_in_one_line_and_where_to_fix_it(
     monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], problems: str
 ) -> None:
     for name in ("A_NAME", "A_NUMBER"):

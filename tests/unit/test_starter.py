@@ -182,7 +182,7 @@ def test_an_excluded_upload_starts_nothing_and_the_others_beside_it_go_on(deploy
     ],
     ids=["ascii", "utf-8"],
 )
-def test_an_upload_whose_target_key_cannot_be_is_set_aside_with_the_reason(
+def test_an_upload_whose_target_key_cannot_be_is_dead_lettered_with_the_reason(
     deployed: Deployed, renaming: Renaming, reason: str
 ) -> None:
     rule = KeyRule(prefix="sales/", suffix=".csv", renaming=renaming, rule=Rule(decided_by="m.yaml:4"))
@@ -309,7 +309,7 @@ def test_later_minor_versions_of_the_event_with_more_fields_are_read(version: st
         (by_sns("{}"), "Records"),
     ],
 )
-def test_a_message_that_is_no_s3_event_is_set_aside_at_once_with_the_reason(
+def test_a_message_that_is_no_s3_event_is_dead_lettered_at_once_with_the_reason(
     deployed: Deployed, body: str, reason: str
 ) -> None:
     if not body:
@@ -349,7 +349,7 @@ def test_a_message_that_is_no_s3_event_is_set_aside_at_once_with_the_reason(
         (None, "not an S3 event"),
     ],
 )
-def test_a_bad_record_is_set_aside_with_the_reason_and_the_good_ones_beside_it_go_on(
+def test_a_bad_record_is_dead_lettered_with_the_reason_and_the_good_ones_beside_it_go_on(
     deployed: Deployed, bad: object, reason: str
 ) -> None:
     other = UPLOAD.model_copy(update={"key": "sales/b.csv"})
@@ -362,7 +362,7 @@ def test_a_bad_record_is_set_aside_with_the_reason_and_the_good_ones_beside_it_g
     assert reason in said
 
 
-def test_all_reasons_of_a_message_are_told_in_text_that_sqs_takes(deployed: Deployed) -> None:
+def test_all_reasons_of_a_message_are_reported_in_text_that_sqs_takes(deployed: Deployed) -> None:
     run(s3_event(record() | {"eventSource": "bell\x07"}, without("s3"), record() | {"eventSource": "x" * 2000}))
     ((_, said),) = deployed.dead_letters()
     assert "record 2 of 3: " in said
@@ -384,7 +384,7 @@ def test_a_whole_batch_that_was_throttled_is_delivered_again(deployed: Deployed)
     assert run(s3_event(record()), s3_event(record())) == ["m0", "m1"]
 
 
-def test_a_bad_message_that_cannot_be_set_aside_is_delivered_again(deployed: Deployed) -> None:
+def test_a_bad_message_that_cannot_be_dead_lettered_is_delivered_again(deployed: Deployed) -> None:
     deployed.hooks.answer("SendMessage", Refusal("AccessDenied"))
     assert run("{", s3_event(record())) == ["m0"]
 
@@ -433,7 +433,7 @@ def test_a_name_is_one_that_step_functions_takes_with_room_for_replays(upload: S
 
 @STEADY
 @given(UPLOADS, st.integers(min_value=0), TEXT)
-def test_the_same_upload_has_the_same_name_however_often_it_is_told(upload: Source, size: int, region: str) -> None:
+def test_the_same_upload_has_the_same_name_however_often_it_is_reported(upload: Source, size: int, region: str) -> None:
     again = Source.model_validate_json(upload.model_dump_json())
     elsewhere = again.model_copy(update={"size_bytes": size, "region": region})
     assert execution_name(upload) == execution_name(again) == execution_name(elsewhere)
@@ -506,6 +506,6 @@ def test_a_key_is_decoded_once_and_a_plus_is_a_space(written: str, key: str) -> 
     assert upload.key == key
 
 
-def test_a_key_that_is_no_utf_8_is_refused_and_never_guessed() -> None:
+def test_a_key_that_is_no_utf_8_is_rejected_and_never_guessed() -> None:
     with pytest.raises(InvalidMessage, match="not an S3 event"):
         read_upload(with_object(key="%E9.csv"))

@@ -105,7 +105,7 @@ def test_no_state_catches_an_error_and_none_is_a_fail_state() -> None:
     assert [name for name, state in STATES.items() if "Catch" in state or state["Type"] == "Fail"] == []
 
 
-def test_the_sdk_still_refuses_a_field_that_does_not_exist() -> None:
+def test_the_sdk_still_rejects_a_field_that_does_not_exist() -> None:
     with pytest.raises(TypeError, match="max_delay"):
         Retry(error_equals=["Throttled"], max_delay=60)
     with pytest.raises(TypeError, match="result_select"):

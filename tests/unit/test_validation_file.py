@@ -169,7 +169,7 @@ BAD_DEFLATE = WHOLE_GZIP[:20] + b"\xff" * 40 + WHOLE_GZIP[60:]
         ("t/a.parquet", b"PAR1" + (1000).to_bytes(4, "little") + b"PAR1", "truncated"),
     ],
 )
-def test_a_bad_file_is_told_in_words(cloud: Cloud, name: str, body: bytes, reason: str) -> None:
+def test_a_bad_file_is_reported_in_words(cloud: Cloud, name: str, body: bytes, reason: str) -> None:
     with pytest.raises(ValidationFailed) as raised:
         read(cloud, name, body)
     assert f"s3://{TARGET}/{name} " in str(raised.value)
@@ -205,7 +205,7 @@ def test_a_line_may_be_as_long_as_athenas_and_no_longer(cloud: Cloud, monkeypatc
         read(cloud, "t/a.json", fits.replace(b"x", b"xxx", 1))
 
 
-def test_a_small_file_that_unpacks_to_one_endless_line_is_refused_in_bounded_memory(
+def test_a_small_file_that_unpacks_to_one_endless_line_is_rejected_in_bounded_memory(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     longest = 1024 * 1024
@@ -275,7 +275,7 @@ def test_the_broken_gzip_files_of_this_table_are_broken_in_different_ways() -> N
             gzip.decompress(broken)
 
 
-def test_what_athena_changes_is_told_by_the_line_it_begins_in(cloud: Cloud) -> None:
+def test_what_athena_changes_is_reported_by_the_line_it_begins_in(cloud: Cloud) -> None:
     paths = read(cloud, "t/a.csv", b"id,path\n1,x\n2,C:\\temp\n3,D:\\temp\n")
     assert paths.records == 3
     (warning,) = paths.warnings

@@ -333,7 +333,7 @@ def test_a_call_that_read_nothing_because_s3_is_busy_is_tried_again_as_a_whole(c
 
 
 @pytest.mark.usefixtures("small_ranges")
-def test_a_proof_without_a_deadline_goes_on_after_s3_was_busy(cloud: Cloud) -> None:
+def test_a_verification_without_a_deadline_goes_on_after_s3_was_busy(cloud: Cloud) -> None:
     # One refusal, after the first four ranges: were there one for each range read beside it, those that are given up
     # before they ask would leave theirs to the next call.
     cloud.hooks.answer("GetObject", *[lambda: None] * 8, Refusal("SlowDown"))

@@ -84,7 +84,7 @@ def copied_as(cloud: Cloud, source: StoredObject, body: bytes) -> tuple[Source, 
         ("bytes", "bytes", ["GetObject", "GetObject"]),
     ],
 )
-def test_a_copy_is_proved_by_the_fewest_calls_that_reach_the_grade(
+def test_a_copy_is_verified_by_the_fewest_calls_that_reach_the_grade(
     cloud: Cloud, minimum: str, grade: str, calls: list[str]
 ) -> None:
     upload, copy = copied(cloud)
@@ -96,7 +96,7 @@ def test_a_copy_is_proved_by_the_fewest_calls_that_reach_the_grade(
 
 
 @pytest.mark.parametrize("minimum", ["any", "readback", "bytes"])
-def test_the_proof_is_dated_by_s3s_clock_at_its_last_look_at_the_target(cloud: Cloud, minimum: str) -> None:
+def test_the_verification_is_dated_by_s3s_clock_at_its_last_look_at_the_target(cloud: Cloud, minimum: str) -> None:
     upload, copy = copied(cloud)
     for operation in ("HeadObject", "GetObject"):
         cloud.hooks.edits[operation] = _dated
@@ -122,9 +122,7 @@ def test_a_target_read_back_is_compared_with_the_hash_stored_at_the_source(cloud
         ("sales/a.csv", b"", "an empty object has no rows"),
     ],
 )
-def test_what_makes_no_table_is_proved_all_the_same_and_told_why(
-    cloud: Cloud, key: str, body: bytes, reason: str
-) -> None:
+def test_what_makes_no_table_is_verified_anyway_and_told_why(cloud: Cloud, key: str, body: bytes, reason: str) -> None:
     upload, copy = copied(cloud, body, key=key)
     found = run(upload, copy)
     assert (found.status, found.catalogued) == ("verified", False)
@@ -151,7 +149,7 @@ def test_without_versions_a_bad_copy_is_discarded_only_while_it_is_there(cloud: 
 
 
 @pytest.mark.parametrize("code", ["412", "PreconditionFailed", "404", "NoSuchVersion", "ConditionalRequestConflict"])
-def test_a_bad_copy_that_another_replaced_before_it_could_be_discarded_is_a_mismatch_all_the_same(
+def test_a_bad_copy_that_another_replaced_before_it_could_be_discarded_is_a_mismatch_anyway(
     cloud: Cloud, code: str
 ) -> None:
     upload, copy = corrupted(cloud)
@@ -216,7 +214,7 @@ def test_the_last_bad_copy_is_discarded_and_then_it_is_given_up(cloud: Cloud) ->
     assert cloud.arrived() == GOOD
 
 
-def test_a_redrive_counts_bad_copies_and_changes_anew(cloud: Cloud) -> None:
+def test_a_redrive_counts_bad_copies_and_changes_again(cloud: Cloud) -> None:
     upload, copy = corrupted(cloud)
     before = Verification(status="mismatched", mismatches=FRESH_COPIES_AFTER_MISMATCH, changes=4)
     found = run(upload, copy, before, redrives=1)
@@ -252,7 +250,7 @@ def test_a_target_that_keeps_changing_is_given_up(cloud: Cloud) -> None:
 
 @pytest.mark.parametrize("code", ["PreconditionFailed", "NoSuchKey", "NoSuchVersion"])
 @pytest.mark.parametrize(("read_before", "status"), [(0, "source_changed"), (1, "target_changed")])
-def test_an_object_that_is_replaced_while_it_is_read_is_told_which_of_the_two(
+def test_an_object_that_is_replaced_while_it_is_read_is_reported_which_of_the_two(
     cloud: Cloud, code: str, read_before: int, status: str
 ) -> None:
     upload, copy = copied(cloud)
@@ -307,7 +305,7 @@ def call(upload: Source, copy: Copy, before: Verification | None, looks: int, **
     return Verification.model_validate(verify_checksum.handler(event, context))
 
 
-def test_a_large_copy_is_proved_in_several_calls_each_going_on_where_the_last_one_stopped(
+def test_a_large_copy_is_verified_in_several_calls_each_going_on_where_the_last_one_stopped(
     cloud: Cloud, large: tuple[Source, Copy]
 ) -> None:
     upload, copy = large
@@ -324,7 +322,7 @@ def test_a_large_copy_is_proved_in_several_calls_each_going_on_where_the_last_on
     assert list(dict.fromkeys(ranges)) == ["bytes=0-1", "bytes=2-3", "bytes=4-4"]
 
 
-def test_a_proof_that_is_called_too_often_is_given_up_and_a_redrive_reads_on(large: tuple[Source, Copy]) -> None:
+def test_a_verification_that_is_called_too_often_is_given_up_and_a_redrive_reads_on(large: tuple[Source, Copy]) -> None:
     upload, copy = large
     before = call(upload, copy, None, 2).model_copy(update={"calls": VERIFICATION_CALLS})
     with pytest.raises(VerificationTimedOut, match=f"{VERIFICATION_CALLS} calls") as raised:
@@ -387,7 +385,7 @@ def test_a_target_of_another_size_is_a_mismatch_also_where_it_is_read_without_a_
     assert (found.status, found.detail) == ("mismatched", "5 bytes at the source, 7 bytes at the target")
 
 
-def test_a_composite_source_is_proved_by_its_parts_without_reading(cloud: Cloud, part_lists: PartLists) -> None:
+def test_a_composite_source_is_verified_by_its_parts_without_reading(cloud: Cloud, part_lists: PartLists) -> None:
     source = in_parts(part_lists, put(cloud, SOURCE, GOOD), "CRC32", [GOOD[:3], GOOD[3:]])
     upload, copy = copied_as(cloud, source, GOOD)
     found = run(upload, copy)

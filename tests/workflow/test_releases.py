@@ -114,7 +114,7 @@ def test_each_step_of_a_release_heals_when_it_alone_is_run_again_today(world: Wo
     assert len(world.interference.called("s3.CopyObject")) == 1, "what had arrived is not copied again"
 
 
-def test_copies_that_differed_before_the_deployment_are_made_afresh_after_it(world: World, version: str) -> None:
+def test_copies_that_differed_before_the_deployment_are_made_again_after_it(world: World, version: str) -> None:
     old = Machine(world.lambdas, file_of(version))
     corrupt_copies(world, 100)
     name = "picture.png"
@@ -141,7 +141,7 @@ def test_an_object_that_is_copied_in_parts_fails_at_once_and_says_to_restart_it(
     assert anew.status == "SUCCEEDED", anew.cause
 
 
-def test_a_proof_that_one_call_does_not_end_says_to_restart_it_and_a_redrive_reads_again(world: World) -> None:
+def test_a_verification_that_one_call_does_not_end_says_to_restart_it_and_a_redrive_reads_again(world: World) -> None:
     given = world.upload("a.bin", b"x")
     given = given.model_copy(update={"rule": given.rule.model_copy(update={"minimum_grade": "readback"})})
     old = Machine(world.lambdas, file_of("0.1.0"))
