@@ -44,20 +44,20 @@ def file_format(key: str) -> Format | None:
 def not_catalogued_reason(key: str, size_bytes: int) -> str | None:
     """Return why an object does not go to the catalogue; None if it does."""
     *folders, name = key.split("/")
-    if not name:
-        return "a folder marker has no rows"
-    if size_bytes == 0:
-        return "an empty object has no rows"
-    if file_format(key) is None:
-        return f"not a tabular file: its suffix is none of {', '.join(FORMATS)}"
-    if not folders:
-        return "it is at the root of the bucket, but a table is a folder"
-    if "" in folders:
-        return "its key has an empty folder name (`//`, or a `/` at the start)"
-    if {".", ".."} & set(folders):
-        return "its key has a folder named `.` or `..`"
-    if any(folder.endswith("=") for folder in folders[1:]):
-        return "a folder of its key names a partition without a value (`dt=`)"
-    if any(part.startswith(("_", ".")) for part in (*folders, name)):
-        return "a part of its key starts with `_` or `.`, which Athena treats as hidden"
-    return None
+    reasons = (
+        (not name, "a folder marker has no rows"),
+        (size_bytes == 0, "an empty object has no rows"),
+        (file_format(key) is None, f"not a tabular file: its suffix is none of {', '.join(FORMATS)}"),
+        (not folders, "it is at the root of the bucket, but a table is a folder"),
+        ("" in folders, "its key has an empty folder name (`//`, or a `/` at the start)"),
+        (bool({".", ".."} & set(folders)), "its key has a folder named `.` or `..`"),
+        (
+            any(folder.endswith("=") for folder in folders[1:]),
+            "a folder of its key names a partition without a value (`dt=`)",
+        ),
+        (
+            any(part.startswith(("_", ".")) for part in (*folders, name)),
+            "a part of its key starts with `_` or `.`, which Athena treats as hidden",
+        ),
+    )
+    return next((reason for applies, reason in reasons if applies), None)

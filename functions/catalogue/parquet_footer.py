@@ -22,6 +22,9 @@ MOST_ELEMENTS = 100_000
 
 _STOP, _TRUE, _FALSE, _BYTE, _I16, _I32, _I64, _DOUBLE, _BINARY, _LIST, _SET, _MAP, _STRUCT, _UUID = range(14)
 _INTEGERS = frozenset({_I16, _I32, _I64})
+_FIXED_BYTES = {_TRUE: 1, _FALSE: 1, _BYTE: 1, _DOUBLE: 8, _UUID: 16}
+"""The size of a value outside a field, where it does not depend on the value."""
+
 _SCHEMA, _NUM_ROWS = 2, 3
 _NAME, _NUM_CHILDREN = 4, 5
 
@@ -149,16 +152,12 @@ class _Reader:
         self._skip_value(kind, depth)
 
     def _skip_value(self, kind: int, depth: int) -> None:
-        if kind in (_TRUE, _FALSE, _BYTE):
-            self._take(1)
+        if kind in _FIXED_BYTES:
+            self._take(_FIXED_BYTES[kind])
         elif kind in _INTEGERS:
             self._varint()
-        elif kind == _DOUBLE:
-            self._take(8)
         elif kind == _BINARY:
             self._take(self._varint())
-        elif kind == _UUID:
-            self._take(16)
         elif kind in (_LIST, _SET):
             element, size = self.list_header()
             for _ in range(size):

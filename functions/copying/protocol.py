@@ -95,13 +95,12 @@ def _check_and_copy(request: CopyRequest, progress: Progress) -> Copy | None:
             return Copy(status="in_progress", upload=outcome.upload, wait_seconds=outcome.wait_seconds)
         case PartsCopied():
             progress.upload = outcome.upload
-            return None
         case ConditionFailed():
             progress.upload = outcome.upload
             progress.failed_conditions += 1
-            return None
         case _:
             assert_never(outcome)
+    return None
 
 
 def _finished(request: CopyRequest, source: Head, copied: Copied, attributes: TargetAttributes) -> Copy | None:

@@ -39,7 +39,6 @@ def delete_source(document: Document, previous: Deletion, is_redrive: bool) -> D
             "versioned when the copy was written, so a write could destroy it. Enable versioning on the bucket, then "
             "replay with --restart: the object is copied once more."
         )
-    lost = f"{location(target.bucket, target.key)} lost the verified version"
     target_checked = False
     for _ in range(CHECKS):
         now = head(source.bucket, source.region, source.key)
@@ -49,21 +48,27 @@ def delete_source(document: Document, previous: Deletion, is_redrive: bool) -> D
             return _left(previous, "another upload replaced it after the verification")
         if not target_checked and (is_redrive or _is_old(verified.verified_at, now.answered_at)):
             if not _holds(target):
-                return _copy_again(previous, source, lost)
+                return _target_lost(previous, verified)
             # Check the source last: nothing else protects an unversioned one.
             target_checked = True
             continue
-        try:
-            if change := _change(now, source, target):
-                return _copy_again(previous, source, change)
-            return _deleted(previous, verified)
-        except ObjectChanged as error:
-            if error.which == target:
-                return _copy_again(previous, source, lost)
+        if deletion := _delete_unchanged(previous, verified, now):
+            return deletion
     raise Throttled(
         f"S3 rejected deleting {location(source.bucket, source.key)} {CHECKS} times, as if it was being written, "
         "although it is still the verified object. The step is retried; if it keeps failing, replay later."
     )
+
+
+def _delete_unchanged(previous: Deletion, verified: VerifiedCopy, now: Head) -> Deletion | None:
+    """Delete the source unless something changed; None if somebody else wrote it and it has to be checked again."""
+    source, target = verified.source, verified.target
+    try:
+        if change := _change(now, source, target):
+            return _copy_again(previous, source, change)
+        return _deleted(previous, verified)
+    except ObjectChanged as error:
+        return _target_lost(previous, verified) if error.which == target else None
 
 
 def _verified_copy(document: Document) -> VerifiedCopy:
@@ -108,6 +113,11 @@ def _copy_again(previous: Deletion, source: StoredObject, reason: str) -> Deleti
             "It was not deleted. Find out what changes it and stop that, then replay."
         )
     return previous.changed(status="copy_again", detail=reason, changes=changes)
+
+
+def _target_lost(previous: Deletion, verified: VerifiedCopy) -> Deletion:
+    target = location(verified.target.bucket, verified.target.key)
+    return _copy_again(previous, verified.source, f"{target} lost the verified version")
 
 
 def _already_gone(previous: Deletion, verified: VerifiedCopy) -> Deletion:

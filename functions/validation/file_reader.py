@@ -69,11 +69,7 @@ def read_file(
     """Read a whole file; if time runs out, its records are not counted."""
     try:
         contents = _read(obj, layout, time_is_left)
-        if contents.records == 0 and not allow_empty:
-            only = ", only a header" if layout.layout == "delimited" else ""
-            raise Unreadable(
-                f"it has no rows{only} (if that is correct, set allow_empty in its rule, deploy, and upload it again)"
-            )
+        _require_rows(contents, layout, allow_empty)
     except (gzip.BadGzipFile, zlib.error, EOFError) as error:
         reason = f"it is not a complete gzip file: {error}"
     except UnicodeDecodeError as error:
@@ -88,6 +84,14 @@ def read_file(
         f"{location(obj.bucket, obj.key)} is copied and verified, but it cannot be queried: {reason}. "
         "Fix the file and upload it again."
     )
+
+
+def _require_rows(contents: FileContents, layout: Format, allow_empty: bool) -> None:
+    if contents.records == 0 and not allow_empty:
+        only = ", only a header" if layout.layout == "delimited" else ""
+        raise Unreadable(
+            f"it has no rows{only} (if that is correct, set allow_empty in its rule, deploy, and upload it again)"
+        )
 
 
 def _read(obj: StoredObject, layout: Format, time_is_left: Callable[[], bool]) -> FileContents:

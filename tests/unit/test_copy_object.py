@@ -305,7 +305,7 @@ def test_when_a_newer_version_is_deleted_for_good_the_older_one_that_is_current_
     assert cloud.arrived() == b"older"
 
 
-@pytest.mark.parametrize(("mode", "also"), [("copy", ""), ("move", "moved already")])
+@pytest.mark.parametrize(("mode", "also"), [("copy", ""), ("move", "already moved")])
 def test_a_source_that_is_gone_is_reported_with_what_may_have_become_of_it(cloud: Cloud, mode: str, also: str) -> None:
     upload = cloud.upload()
     cloud.source.delete_object(Bucket=SOURCE, Key=KEY)

@@ -49,7 +49,7 @@ def test_a_file_that_makes_no_table_is_copied_and_verified_and_ends_well(world: 
     assert ended.document["copy"]["status"] == "copied"
     assert ended.document["verification"]["grade"] == "checksum"
     reason = ended.document["verification"]["not_catalogued_reason"]
-    assert reason.startswith("not a table: ")
+    assert reason.startswith("not a tabular file: ")
     assert ended.document["catalogue"] == {"status": "not_catalogued", "reason": reason}
 
 
