@@ -152,7 +152,7 @@ def test_as_json_it_is_the_starters_decision_and_what_surrounds_it(capsys: pytes
     answer = document("other/x.pdf", capsys)
     assert (answer["outcome"], answer["rule"], answer["decided_by"]) == ("copy", None, "default")
     assert answer["target_key"] == "other/x.pdf"
-    assert answer["not_catalogued_reason"].startswith("not a table")
+    assert answer["not_catalogued_reason"].startswith("not a tabular file")
 
 
 def test_a_key_that_a_terminal_would_act_on_is_shown_as_an_escape(capsys: pytest.CaptureFixture[str]) -> None:

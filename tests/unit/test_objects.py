@@ -217,7 +217,7 @@ def test_the_format_is_in_the_names_ending(key: str, found: Format | None) -> No
         ("sales/.a.csv", "a part of its key starts with"),
         ("sales/_a.csv", "a part of its key starts with"),
         ("sales/", "a folder marker has no rows"),
-        ("sales/a.zip", "not a table"),
+        ("sales/a.zip", "not a tabular file"),
     ],
 )
 def test_a_key_that_athena_would_pass_over_is_left_out_with_the_reason(key: str, reason: str | None) -> None:

@@ -242,7 +242,7 @@ def test_a_task_without_a_bound_is_named(definition: Definition, monkeypatch: py
     monkeypatch.setitem(check.MOST_VISITS, "LookAtCrawler", 1)
     assert check.findings(definition, declaration.load()) == [
         "PollCrawler has no bound in MOST_VISITS of statemachine/check.py",
-        "MOST_VISITS of statemachine/check.py has LookAtCrawler, which is no Task",
+        "MOST_VISITS of statemachine/check.py has LookAtCrawler, which is not a Task",
     ]
 
 
@@ -288,13 +288,11 @@ def test_every_finding_is_reported_at_once(definition: Definition) -> None:
 def test_a_definition_that_is_too_large_is_rejected(definition: Definition) -> None:
     definition["Comment"] = "é" * (check.MOST_BYTES // 2)
     text = json.dumps(definition, ensure_ascii=False)
-    assert f"the definition has {len(text.encode())} bytes: less than 1048576 are allowed" in (
-        check.findings_in_file(text)
-    )
+    assert f"the definition has {len(text.encode())} bytes" in "\n".join(check.findings_in_file(text))
 
 
 def test_a_file_that_is_not_what_the_definition_renders_to_is_rejected() -> None:
-    assert check.findings_in_file(ASL_FILE.read_text().replace("A pause while Athena works.", "A nap.")) == [
+    assert check.findings_in_file(ASL_FILE.read_text().replace("Waits while Athena runs the queries.", "A nap.")) == [
         "migrate.asl.json is out of date: run `make asl`"
     ]
 
