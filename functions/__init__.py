@@ -1,1 +1,1 @@
-"""The Lambda functions, one module each; what two or more share is in `common`."""
+"""The Lambda functions, one module each; what they share is in one package per subject."""

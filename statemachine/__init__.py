@@ -1,1 +1,1 @@
-"""The workflow as code, the states-language file that is rendered from it, and the checks it must pass."""
+"""The workflow as code, the Amazon States Language file rendered from it, and the checks that it must pass."""

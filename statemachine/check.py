@@ -1,7 +1,7 @@
 """Checks migrate.asl.json before anything is deployed: `python -m statemachine.check`.
 
-Step Functions itself accepts most of what is refused here, and the emulators accept nearly everything. Every
-finding is one line; all are reported, and there being any makes the command fail.
+Step Functions itself accepts most of what is rejected here, and the emulators accept nearly everything. The command
+prints every finding on a line and fails if there is any.
 """
 
 import json
@@ -29,10 +29,10 @@ MOST_BYTES = 1024 * 1024
 """AWS Step Functions Developer Guide, "Service quotas": the largest definition."""
 
 MOST_EVENTS = 15_000
-"""Of the 25,000 of one execution, redrives included ("Step Functions service quotas"): 10,000 are left for these.
+"""Of the 25,000 of one execution, redrives included ("Step Functions service quotas"): 10,000 are left for redrives.
 
-It was 10,000 when a throttle was retried six times. The loops kept their bounds: their counts are in the documents, so
-that lower ones would fail executions that were on their way at a deployment, and large objects, long before their end.
+Do not lower the loops' bounds instead: their counts are in the documents, so lower ones would fail executions in flight
+at a deployment, and large objects.
 """
 
 EVENTS_OF_AN_EXECUTION = 2
@@ -40,29 +40,29 @@ EVENTS_OF_A_STATE = 2
 EVENTS_OF_A_TASK = 5
 EVENTS_OF_A_RETRY = 3
 
-# What a retrier does that does not say ("Error handling in Step Functions workflows", the same guide).
+# The defaults of a retrier ("Error handling in Step Functions workflows", the same guide).
 RETRIES_BY_DEFAULT = 3
 PAUSE_SECONDS_BY_DEFAULT = 1
 BACKOFF_RATE_BY_DEFAULT = 2.0
 
-# Back to the copy from behind the proof: the validation or the deletion found the target changed.
-FRESH_COPIES_AFTER_VERIFICATION = limits.FRESH_COPIES_AFTER_PROOF + limits.FRESH_COPIES_BEFORE_DELETION
-# A copy is made once, and afresh after each mismatch and each change of the target, before or after the proof.
-COPIES = 1 + limits.FRESH_COPIES_AFTER_MISMATCH + limits.FRESH_COPIES_AFTER_CHANGE + FRESH_COPIES_AFTER_VERIFICATION
-# A validation begins once, after each fresh copy, and twice more for a catalogue that has lost the object.
-VALIDATIONS = 1 + FRESH_COPIES_AFTER_VERIFICATION + 2
+# Back to the copy after the verification: the validation or the deletion found the target changed.
+LATE_FRESH_COPIES = limits.FRESH_COPIES_AFTER_VERIFICATION + limits.FRESH_COPIES_BEFORE_DELETION
+# A copy is made once, and again after each mismatch and each change of the target.
+COPIES = 1 + limits.FRESH_COPIES_AFTER_MISMATCH + limits.FRESH_COPIES_AFTER_CHANGE + LATE_FRESH_COPIES
+# A validation starts once, after each new copy, and twice more for a catalogue that lost the object.
+VALIDATIONS = 1 + LATE_FRESH_COPIES + 2
 
 MOST_VISITS = {
-    # One more than allowed: the call that finds the bound exceeded raises.
+    # One more than allowed: the call that exceeds the bound raises.
     "CopyObject": limits.COPY_CALLS + 1,
-    "VerifyChecksum": limits.PROOF_CALLS + COPIES,
-    # It is called again only after a look at the crawler, and once for each validation.
+    "VerifyChecksum": limits.VERIFICATION_CALLS + COPIES,
+    # It is called again only after a poll of the crawler, and once for each validation.
     "StartCrawler": limits.CRAWL_POLLS + VALIDATIONS,
     "PollCrawler": limits.CRAWL_POLLS,
     "RunValidationQuery": limits.QUERY_POLLS + VALIDATIONS,
     "DeleteSource": limits.FRESH_COPIES_BEFORE_DELETION + 1,
 }
-"""How often each Task may be visited, per redrive: the functions count by the same bounds, and raise then."""
+"""How often each Task may be visited, per redrive: the functions enforce the same bounds."""
 
 
 def check_states_are_connected(graph: StateGraph, _functions: Functions) -> Findings:
@@ -83,14 +83,14 @@ def check_states_are_connected(graph: StateGraph, _functions: Functions) -> Find
 
 
 def check_choices_have_a_default(graph: StateGraph, _functions: Functions) -> Findings:
-    """A value that no rule expects would fail the execution in a Choice, where no redrive can heal it."""
+    """Without a Default, an unexpected value fails the execution in a Choice, and no redrive can fix that."""
     for name in graph.of_type("Choice"):
         if "Default" not in graph.states[name]:
             yield f"{name} has no Default"
 
 
 def check_timeouts(graph: StateGraph, functions: Functions) -> Findings:
-    """Every Task outlasts its function: else a retry would run beside the first call."""
+    """Every Task outlasts its function: otherwise a retry would overlap the first call."""
     for name in graph.of_type("Task"):
         timeout = graph.states[name].get("TimeoutSeconds")
         if timeout is None:
@@ -111,7 +111,7 @@ def check_no_catch_leads_to_a_fail(graph: StateGraph, _functions: Functions) -> 
 
 
 def check_errors_are_named(graph: StateGraph, _functions: Functions) -> Findings:
-    """A retrier for everything retries what can never work."""
+    """A retrier for all errors retries permanent ones."""
     for name, state in graph.states.items():
         for field in ("Retry", "Catch"):
             for handler in state.get(field, []):
@@ -120,13 +120,13 @@ def check_errors_are_named(graph: StateGraph, _functions: Functions) -> Findings
 
 
 def check_loops_wait(graph: StateGraph, _functions: Functions) -> Findings:
-    """A loop without a pause burns through the history in a minute."""
+    """A loop without a Wait exhausts the history within a minute."""
     for loop in graph.without("Wait").loops():
         yield f"the loop {' → '.join(loop)} has no Wait"
 
 
 def check_reads_are_written(graph: StateGraph, _functions: Functions) -> Findings:
-    """What a state reads must be written on every way to it: a missing path cannot be caught."""
+    """What a state reads must be written on every way to it: a missing path is an uncatchable error."""
     for name, state in graph.states.items():
         for field in NOT_FOLLOWED:
             if field in state:
@@ -154,13 +154,13 @@ def check_placeholders(graph: StateGraph, functions: Functions) -> Findings:
 
 
 def check_history_fits(graph: StateGraph, _functions: Functions) -> Findings:
-    """The longest way through all loops leaves room for redrives."""
+    """The worst case through all loops leaves room for redrives."""
     tasks = graph.of_type("Task")
     unbounded = [name for name in tasks if name not in MOST_VISITS]
     for name in unbounded:
         yield f"{name} has no bound in MOST_VISITS of statemachine/check.py"
     for name in sorted(set(MOST_VISITS) - set(tasks)):
-        yield f"MOST_VISITS of statemachine/check.py has {name}, which is no Task"
+        yield f"MOST_VISITS of statemachine/check.py has {name}, which is not a Task"
     endless = graph.without("Task").loops()
     for loop in endless:
         yield f"the loop {' → '.join(loop)} has no Task that could bound it"
@@ -171,20 +171,22 @@ def check_history_fits(graph: StateGraph, _functions: Functions) -> Findings:
 
 
 def most_events(graph: StateGraph) -> int:
-    """The history events of an execution in which every loop turns and every Task is retried at its most."""
+    """Return the history events of an execution with every loop and every retry at its maximum."""
     return EVENTS_OF_AN_EXECUTION + sum(
         _most_visits(graph, name) * _events_of_a_visit(state) for name, state in graph.states.items()
     )
 
 
 def _most_visits(graph: StateGraph, name: str) -> int:
-    """A Task's own bound, an end once; any other state as often as its neighbours on one side together."""
+    """Return a Task's own bound, 1 for an end; for other states, the sum of its neighbours on one side."""
     if graph.states[name]["Type"] == "Task":
         return MOST_VISITS[name]
     if graph.states[name]["Type"] in {"Succeed", "Fail"}:
         return 1
     before = {edge.source for edge in graph.entering(name)}
-    entered = sum(_most_visits(graph, source) for source in before) + (name == graph.start)
+    entered = sum(_most_visits(graph, source) for source in before)
+    if name == graph.start:
+        entered += 1
     after = {edge.target for edge in graph.leaving(name)}
     if after and after <= set(MOST_VISITS):
         return min(entered, sum(MOST_VISITS[target] for target in after))
@@ -199,7 +201,7 @@ def _events_of_a_visit(state: Mapping[str, Any]) -> int:
 
 
 def longest_pauses_seconds(graph: StateGraph) -> float:
-    """How long an execution may pause in which each Task is visited once and retried at its most."""
+    """Return how long an execution may pause if each Task is visited once and retried at its maximum."""
     retries = [retry for name in graph.of_type("Task") for retry in graph.states[name].get("Retry", [])]
     return sum(_pauses_seconds(retry) for retry in retries)
 
@@ -213,7 +215,7 @@ def _pauses_seconds(retry: Mapping[str, Any]) -> float:
 
 
 def check_comments(graph: StateGraph, _functions: Functions) -> Findings:
-    """Each state says in the console what it is for."""
+    """Each state has a Comment, which the console shows."""
     for name, state in graph.states.items():
         if not state.get("Comment", "").strip():
             yield f"{name} has no Comment"
@@ -234,7 +236,7 @@ CHECKS: tuple[Callable[[StateGraph, Functions], Findings], ...] = (
 
 
 def _check_time(graph: StateGraph, timeout_seconds: float | None) -> Findings:
-    """The execution outlasts its retries: else it would end while a step still has attempts left."""
+    """The execution outlasts its retries: otherwise it would end while a step still has attempts left."""
     if timeout_seconds is None:
         yield "the state machine has no TimeoutSeconds"
     elif (pauses := longest_pauses_seconds(graph)) >= timeout_seconds:
@@ -242,7 +244,7 @@ def _check_time(graph: StateGraph, timeout_seconds: float | None) -> Findings:
 
 
 def findings(definition: Mapping[str, Any], functions: Functions) -> list[str]:
-    """Everything that is wrong with a definition; nothing when it may be deployed."""
+    """Return everything that is wrong with a definition; nothing if it may be deployed."""
     graph = StateGraph.of(definition)
     found = list(_check_time(graph, definition.get("TimeoutSeconds")))
     for check in CHECKS:
@@ -251,25 +253,25 @@ def findings(definition: Mapping[str, Any], functions: Functions) -> list[str]:
 
 
 def findings_in_file(text: str) -> list[str]:
-    """What is wrong with the committed text: its size, its age, and all that it defines."""
+    """Return what is wrong with the committed text: its size, whether it is current, and its definition."""
     found = findings(json.loads(text), declaration.load())
     size_bytes = len(text.encode())
     if size_bytes >= MOST_BYTES:
-        found.append(f"the definition has {size_bytes} bytes: less than {MOST_BYTES} are allowed")
+        found.append(f"the definition has {size_bytes} bytes; it must have less than {MOST_BYTES}")
     if text != render():
-        found.append(f"{ASL_FILE.name} is not what the definition renders to: run `make asl`")
+        found.append(f"{ASL_FILE.name} is out of date: run `make asl`")
     return found
 
 
 def main() -> int:
-    """Print every finding; 1 when there is any."""
+    """Print every finding; return 1 if there is any."""
     text = ASL_FILE.read_text(encoding="utf-8")
     found = findings_in_file(text)
     for finding in found:
         sys.stderr.write(f"{ASL_FILE.name}: {finding}\n")
     if not found:
         events = most_events(StateGraph.of(json.loads(text)))
-        sys.stdout.write(f"{ASL_FILE.name} is sound; an execution has at most {events} history events\n")
+        sys.stdout.write(f"{ASL_FILE.name} is valid; an execution has at most {events} history events\n")
     return 1 if found else 0
 
 
@@ -278,7 +280,7 @@ def _placeholders(state: Mapping[str, Any]) -> set[str]:
 
 
 def _input_fields() -> Fields:
-    """The paths that the starter always gives an execution."""
+    """Return the paths of the input that the starter gives every execution."""
     paths = set()
     for key, field in ExecutionInput.model_fields.items():
         paths.add(f"$.{key}")

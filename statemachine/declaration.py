@@ -1,9 +1,8 @@
-"""infra/functions.yaml: what each Lambda is and may do, read and checked.
+"""Reads and validates infra/functions.yaml: what each Lambda is, and what it may do.
 
-Raises DeclarationInvalid, naming the file, the line and the key, for anything that would only show later otherwise, at
-worst when AWS refuses it half-way through a deployment: an unknown, missing or repeated key, a handler that is not the
-key's own module, a placeholder that nobody fills, a `*` for all actions, an environment that Lambda does not take.
-Reading it changes nothing.
+Raises DeclarationInvalid with the file, the line and the key, for anything that AWS would otherwise reject halfway
+through a deployment: an unknown, missing or duplicate key, a handler that is not the key's own module, an unknown
+placeholder, a `*` for all actions, an environment that Lambda rejects. Idempotent: it only reads.
 """
 
 import re
@@ -26,53 +25,53 @@ PLACEHOLDERS = (
 
 PLACEHOLDER = re.compile(r"\$\{([^}]*)\}")
 TEMPLATE = re.compile(r"\$+\{[^}]*\}?|%\{")
-"""All that Terraform's templatestring takes for something to be filled in, or, as `$${`, for a `${` that stays."""
+"""Everything that Terraform's templatestring interpolates, or unescapes (`$${`)."""
 
 LONGEST_NAME = 64
 LONGEST_DEPLOYMENT_NAME = 20
-"""As the variable `name` of infra/aws allows."""
+"""The limit of the variable `name` of infra/aws."""
 
 LONGEST_KEY = LONGEST_NAME - LONGEST_DEPLOYMENT_NAME - len("-")
-"""A function is called <name>-<key>, in up to 64 characters ("CreateFunction", AWS Lambda API Reference)."""
+"""A function's name is <name>-<key>, of up to 64 characters ("CreateFunction", AWS Lambda API Reference)."""
 
 LARGEST_ENVIRONMENT_BYTES = 4096
-"""Of all names and values together ("Lambda quotas", AWS Lambda Developer Guide)."""
+"""The total of all names and values ("Lambda quotas", AWS Lambda Developer Guide)."""
 
 RESERVED = re.compile(
     r"_HANDLER|_X_AMZN_TRACE_ID|AWS_(DEFAULT_)?REGION|AWS_EXECUTION_ENV|AWS_LAMBDA_.*|AWS_ACCESS_KEY(_ID)?"
     r"|AWS_SECRET_ACCESS_KEY|AWS_SESSION_TOKEN|LAMBDA_TASK_ROOT|LAMBDA_RUNTIME_DIR"
 )
-"""What Lambda sets itself ("Working with Lambda environment variables", AWS Lambda Developer Guide)."""
+"""Variables that Lambda sets itself ("Working with Lambda environment variables", AWS Lambda Developer Guide)."""
 
 ENVIRONMENT_NAME = re.compile(r"[A-Z][A-Z0-9_]+")
-"""Of at least two characters, says the same page; in capitals, say we."""
+"""At least two characters, by the same page; in capitals, by our own convention."""
 
 RESOURCE = re.compile(r"\*|arn:aws:[a-z0-9-]+:[^:]*:[^:]*:.+|\$\{(uploads_topic_arn|state_machine_arn)\}", re.DOTALL)
 PLAIN_DECIMAL = re.compile(r"0|-?[1-9][0-9]*")
 DEEPEST = 20
-"""More levels than any declaration has."""
+"""More levels than any declaration needs."""
 
 Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-"""libyaml's is ten times as fast, where PyYAML was built with it."""
+"""libyaml's is ten times as fast, if PyYAML was built with it."""
 
 FunctionKey = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
 Action = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]+:[A-Za-z]+$")]
 
 
-class _Strict(BaseModel):
+class _StrictModel(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
-class Statement(_Strict):
-    """One IAM statement that allows something."""
+class Statement(_StrictModel):
+    """One IAM statement with the effect Allow."""
 
     sid: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]+$")]
     actions: Annotated[list[Action], Field(min_length=1)]
     resources: Annotated[list[str], Field(min_length=1)]
 
 
-class Function(_Strict):
-    """One Lambda function. The bounds are Lambda's own (Lambda quotas)."""
+class Function(_StrictModel):
+    """One Lambda function, within Lambda's quotas."""
 
     handler: str
     memory_mb: Annotated[int, Field(ge=128, le=10_240)]
@@ -91,66 +90,81 @@ class Declaration(RootModel[dict[FunctionKey, Function]]):
 
 
 def load(path: Path = DECLARATION) -> dict[str, Function]:
-    """Read and check the declaration; the placeholders stay."""
+    """Read and validate the declaration; the placeholders are kept."""
     try:
         root, document = _read(path)
     except OSError as error:
         raise DeclarationInvalid(f"{path} cannot be read: {error.strerror}") from None
     except (yaml.YAMLError, ValueError, LookupError) as error:
-        # The last two: no UTF-8, or a value with a tag of its own that it does not fit, as in !!int x.
-        raise DeclarationInvalid(f"{path} is no YAML: {' '.join(str(error).split())}") from None
+        # ValueError and LookupError: not UTF-8, or a value that does not fit its explicit tag, as in !!int x.
+        raise DeclarationInvalid(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
     try:
         declared = Declaration.model_validate(document).root
     except ValidationError as error:
-        wrong = [(tuple(problem["loc"]), problem["msg"]) for problem in error.errors(include_url=False)]
+        errors = [(tuple(detail["loc"]), detail["msg"]) for detail in error.errors(include_url=False)]
     else:
-        wrong = [
+        errors = [
             ((key, "handler"), f"{function.handler!r} must be functions.{key}.handler")
             for key, function in declared.items()
             if function.handler != f"functions.{key}.handler"
         ]
         for key, function in declared.items():
-            wrong += [((key, *loc), said) for loc, said in _refused(key, function)]
-    wrong += [*_repeated(root), *_not_decimal(root)] if root else []
-    wrong += _unfilled(document)
-    if wrong:
-        told = (f"line {_line(root, loc)}: {'.'.join(map(str, loc)) or 'the file'}: {said}" for loc, said in wrong)
-        raise DeclarationInvalid(f"{path}: {'; '.join(told)}".replace("\n", "\\n"))
+            errors += [((key, *location), message) for location, message in _rejected_by_aws(key, function)]
+    if root:
+        errors += [*_duplicates(root), *_not_decimal(root)]
+    errors += _unknown_placeholders(document)
+    if errors:
+        lines = (
+            f"line {_line(root, location)}: {'.'.join(map(str, location)) or 'the file'}: {message}"
+            for location, message in errors
+        )
+        raise DeclarationInvalid(f"{path}: {'; '.join(lines)}".replace("\n", "\\n"))
     return declared
 
 
 def fill(function: Function, values: Mapping[str, str]) -> Function:
-    """Put the values of a deployment in the place of the placeholders."""
+    """Replace the placeholders with the values of a deployment."""
 
     def filled(text: str) -> str:
         return PLACEHOLDER.sub(lambda match: values[match[1]], text)
 
-    return function.model_copy(
-        update={
-            "environment": {key: filled(value) for key, value in function.environment.items()},
-            "statements": [
-                statement.model_copy(update={"resources": [filled(each) for each in statement.resources]})
-                for statement in function.statements
-            ],
-        }
+    return Function(
+        handler=function.handler,
+        memory_mb=function.memory_mb,
+        timeout_seconds=function.timeout_seconds,
+        environment={key: filled(value) for key, value in function.environment.items()},
+        statements=[
+            Statement(
+                sid=statement.sid,
+                actions=statement.actions,
+                resources=[filled(resource) for resource in statement.resources],
+            )
+            for statement in function.statements
+        ],
     )
 
 
-Place = tuple[int | str, ...]
+Location = tuple[int | str, ...]
+"""The keys and indices that lead to a value of the file."""
 
 
 def _read(path: Path) -> tuple[yaml.Node | None, object]:
-    """The file as YAML's nodes, which know their lines, and as what they mean."""
+    """Return the file as YAML nodes, which know their lines, and as values."""
     text = path.read_text(encoding="utf-8")
     depth = 0
-    # First, since what reads the nodes goes as deep as they do.
+    # Check the depth first: reading the nodes is recursive.
     for event in yaml.parse(text, Loader=Loader):
         line = event.start_mark.line + 1 if event.start_mark else 1
         if isinstance(event, yaml.AliasEvent):
-            raise DeclarationInvalid(f"{path}: line {line}: *{event.anchor}: an alias; write out what is meant")
-        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            raise DeclarationInvalid(
+                f"{path}: line {line}: *{event.anchor}: aliases are not supported; write the value out"
+            )
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
         if depth > DEEPEST:
-            raise DeclarationInvalid(f"{path}: line {line}: the file: it is nested deeper than any declaration is")
+            raise DeclarationInvalid(f"{path}: line {line}: the file: the nesting is deeper than {DEEPEST} levels")
     loader = Loader(text)
     try:
         root: yaml.Node | None = loader.get_single_node()
@@ -159,68 +173,76 @@ def _read(path: Path) -> tuple[yaml.Node | None, object]:
         loader.dispose()
 
 
-def _refused(key: str, function: Function) -> Iterator[tuple[Place, str]]:
-    """What Lambda or IAM would refuse, when other things are made already."""
+def _rejected_by_aws(key: str, function: Function) -> Iterator[tuple[Location, str]]:
+    """Yield what Lambda or IAM would reject, after other resources were already created."""
     if len(key) > LONGEST_KEY:
-        yield (), f"{len(key)} characters are too many; {LONGEST_KEY} leave room for the deployment's name before it"
+        yield (), f"the key has {len(key)} characters; at most {LONGEST_KEY} fit after the deployment's name"
     for name in function.environment:
         if RESERVED.fullmatch(name):
             yield ("environment", name), "the name is reserved: Lambda sets it itself"
         elif not ENVIRONMENT_NAME.fullmatch(name):
-            yield ("environment", name), "a name has at least two capitals, digits or _, a capital first"
-    # The least it can be: of a placeholder only the deployment knows the value.
+            yield ("environment", name), "a name needs at least two capitals, digits or _, starting with a capital"
+    # The minimum: only the deployment knows the values of the placeholders.
     texts = (*function.environment, *(TEMPLATE.sub("", value) for value in function.environment.values()))
     if (size_bytes := sum(len(text.encode()) for text in texts)) > LARGEST_ENVIRONMENT_BYTES:
-        yield ("environment",), f"{size_bytes:,} bytes are too many; Lambda takes {LARGEST_ENVIRONMENT_BYTES:,} in all"
+        yield (
+            ("environment",),
+            f"the environment has {size_bytes:,} bytes; Lambda allows {LARGEST_ENVIRONMENT_BYTES:,} in total",
+        )
     sids: set[str] = set()
     for number, statement in enumerate(function.statements):
         if statement.sid in sids:
-            yield ("statements", number, "sid"), f"{statement.sid} is there twice; IAM takes each once in a policy"
+            yield ("statements", number, "sid"), f"duplicate sid {statement.sid}; IAM requires unique ones in a policy"
         sids.add(statement.sid)
-        for at, resource in enumerate(statement.resources):
+        for index, resource in enumerate(statement.resources):
             if not RESOURCE.fullmatch(resource):
                 yield (
-                    ("statements", number, "resources", at),
-                    f"{resource!r} is neither an ARN (arn:aws:...), nor *, nor the placeholder of an ARN",
+                    ("statements", number, "resources", index),
+                    f"{resource!r} is not an ARN (arn:aws:...), *, or the placeholder of an ARN",
                 )
 
 
-def _not_decimal(node: yaml.Node, loc: Place = ()) -> list[tuple[Place, str]]:
-    """The numbers that are read otherwise than they look: YAML 1.1 takes 010 for eight and 1:00 for sixty."""
+def _not_decimal(node: yaml.Node, location: Location = ()) -> list[tuple[Location, str]]:
+    """Find numbers that do not mean what they look like: YAML 1.1 reads 010 as eight and 1:00 as sixty."""
     if isinstance(node, yaml.ScalarNode):
-        wrong = node.tag == "tag:yaml.org,2002:int" and not PLAIN_DECIMAL.fullmatch(node.value)
-        return [(loc, f"{node.value!r} is not written in plain decimal digits")] if wrong else []
-    return [found for key, value in _children(node) for found in _not_decimal(value, (*loc, key))]
+        is_ambiguous = node.tag == "tag:yaml.org,2002:int" and not PLAIN_DECIMAL.fullmatch(node.value)
+        return [(location, f"{node.value!r} is not written in plain decimal digits")] if is_ambiguous else []
+    return [found for key, value in _children(node) for found in _not_decimal(value, (*location, key))]
 
 
-def _unfilled(value: object, loc: Place = ()) -> list[tuple[Place, str]]:
-    """The texts with a placeholder that no deployment has a value for; Terraform would stumble over it."""
+def _unknown_placeholders(value: object, location: Location = ()) -> list[tuple[Location, str]]:
+    """Find placeholders that no deployment has a value for; Terraform would fail on them."""
     if isinstance(value, str):
         return [
-            (loc, f"{found} is no key of outputs.json, so nobody fills it")
+            (location, f"{found} is not a key of outputs.json")
             for found in TEMPLATE.findall(value)
             if found not in {f"${{{key}}}" for key in PLACEHOLDERS}
         ]
-    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    return [found for key, each in inner for found in _unfilled(each, (*loc, key))]
+    if isinstance(value, dict):
+        children = list(value.items())
+    elif isinstance(value, list):
+        children = list(enumerate(value))
+    else:
+        children = []
+    return [found for key, child in children for found in _unknown_placeholders(child, (*location, key))]
 
 
-def _repeated(node: yaml.Node, loc: Place = ()) -> list[tuple[Place, str]]:
-    """The keys that are there twice: YAML's reader silently takes the last."""
-    found: list[tuple[Place, str]] = []
+def _duplicates(node: yaml.Node, location: Location = ()) -> list[tuple[Location, str]]:
+    """Find duplicate keys: YAML's reader silently uses the last."""
+    found: list[tuple[Location, str]] = []
     seen: set[str] = set()
     for key, value in _children(node):
         if isinstance(node, yaml.MappingNode) and str(key) in seen:
-            found.append(((*loc, key), "it is there twice"))
+            found.append(((*location, key), "duplicate key"))
         seen.add(str(key))
-        found += _repeated(value, (*loc, key))
+        found += _duplicates(value, (*location, key))
     return found
 
 
-def _line(node: yaml.Node | None, loc: Place) -> int:
-    """Where a key is; of one that is missing, where it should be."""
-    for step in loc:
-        # The last of a key that is there twice.
+def _line(node: yaml.Node | None, location: Location) -> int:
+    """Return the line of a key; for a missing one, the line where it belongs."""
+    for step in location:
+        # Of a duplicate key, the last.
         node = dict(_children(node)).get(step, node) if node else None
     return int(node.start_mark.line) + 1 if node else 1
 

@@ -1,9 +1,9 @@
-"""What ends an operator's command with one line; both infra and ferry raise errors of this kind."""
+"""Errors that end an operator's command with one line; infra and ferry raise them too."""
 
 
 class OperatorError(Exception):
-    """The message is all that the operator needs: what happened, why, what to do."""
+    """The message says what happened, why, and what to do."""
 
 
 class DeclarationInvalid(OperatorError):
-    """A file of this checkout that describes the functions, the workflow or the infrastructure is wrong."""
+    """A file that describes the functions, the workflow or the infrastructure is invalid."""

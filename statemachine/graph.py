@@ -1,7 +1,7 @@
-"""A state machine's states and the ways between them, read from its states language.
+"""The graph of a state machine's states and transitions, from its Amazon States Language.
 
-Where each field of the document is written, and where it is read, is told here too. The rules are those of
-the AWS Step Functions Developer Guide, "Processing input and output" and "Choice workflow state".
+It also finds where each field of the document is written and read. The rules are those of the AWS Step Functions
+Developer Guide, "Processing input and output" and "Choice workflow state".
 """
 
 from collections.abc import Iterator, Mapping
@@ -13,13 +13,13 @@ Fields = frozenset[str]
 
 @dataclass(frozen=True)
 class Edge:
-    """A way from one state to another: `next`, `choice`, `default` or `catch`."""
+    """A transition from one state to another: `next`, `choice`, `default` or `catch`."""
 
     source: str
     target: str
     kind: str
     result_path: str | None = None
-    """Of a catch: where the error is put. None replaces the whole document."""
+    """For a catch: where the error is put. None replaces the whole document."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class StateGraph:
 
     @classmethod
     def of(cls, definition: Mapping[str, Any]) -> "StateGraph":
-        """Read a definition; edges may lead to states that do not exist."""
+        """Read a definition; edges may lead to missing states."""
         states: dict[str, dict[str, Any]] = definition["States"]
         return cls(
             start=definition["StartAt"],
@@ -41,19 +41,19 @@ class StateGraph:
         )
 
     def of_type(self, *types: str) -> list[str]:
-        """The names of all states of these types."""
+        """Return the names of all states of these types."""
         return [name for name, state in self.states.items() if state["Type"] in types]
 
     def leaving(self, name: str) -> list[Edge]:
-        """The ways out of a state."""
+        """Return the transitions out of a state."""
         return [edge for edge in self.edges if edge.source == name]
 
     def entering(self, name: str) -> list[Edge]:
-        """The ways into a state."""
+        """Return the transitions into a state."""
         return [edge for edge in self.edges if edge.target == name]
 
     def reachable(self, start: str) -> set[str]:
-        """Every state that can be visited from `start`, itself included."""
+        """Return every state that can be visited from `start`, including itself."""
         found: set[str] = set()
         waiting = [start]
         while waiting:
@@ -64,13 +64,13 @@ class StateGraph:
         return found
 
     def without(self, *types: str) -> "StateGraph":
-        """The same graph with the states of these types taken out."""
+        """Return the same graph without the states of these types."""
         states = {name: state for name, state in self.states.items() if state["Type"] not in types}
         edges = tuple(edge for edge in self.edges if edge.source in states and edge.target in states)
         return StateGraph(self.start, states, edges)
 
     def loops(self) -> list[list[str]]:
-        """Each group of states that can all be reached from one another, in the file's order."""
+        """Return each group of states that can all reach one another, in the file's order."""
         reached = {
             name: {found for edge in self.leaving(name) for found in self.reachable(edge.target)}
             for name in self.states
@@ -78,12 +78,12 @@ class StateGraph:
         groups: list[list[str]] = []
         for name in self.states:
             if name in reached[name] and not any(name in group for group in groups):
-                groups.append([other for other in self.states if other in reached[name] and name in reached[other]])
+                groups.append([member for member in self.states if member in reached[name] and name in reached[member]])
         return groups
 
-    def written(self, given: Fields) -> dict[str, Fields]:
-        """For each state that can be reached, the paths that are written on *every* way to it."""
-        before: dict[str, Fields] = {self.start: given}
+    def written(self, initial: Fields) -> dict[str, Fields]:
+        """Return, for each reachable state, the paths that are written on *every* way to it."""
+        before: dict[str, Fields] = {self.start: initial}
         waiting = [self.start]
         while waiting:
             name = waiting.pop()
@@ -91,9 +91,9 @@ class StateGraph:
                 if edge.target not in self.states:
                     continue
                 after = _written_by(self.states[name], edge, before[name])
-                known = before.get(edge.target)
-                both = after if known is None else known & after
-                if both != known:
+                previous = before.get(edge.target)
+                both = after if previous is None else previous & after
+                if both != previous:
                     before[edge.target] = both
                     waiting.append(edge.target)
         return before
@@ -111,7 +111,7 @@ def _edges(name: str, state: Mapping[str, Any]) -> Iterator[Edge]:
 
 
 def _written_by(state: Mapping[str, Any], edge: Edge, before: Fields) -> Fields:
-    """The paths that are written once the state is left by this way."""
+    """Return the paths that are written after leaving the state by this edge."""
     if edge.kind == "catch":
         return _put(before, edge.result_path, {"Error": "", "Cause": ""})
     if state["Type"] not in {"Task", "Pass"}:
@@ -126,7 +126,7 @@ def _written_by(state: Mapping[str, Any], edge: Edge, before: Fields) -> Fields:
 
 
 def _put(before: Fields, path: str | None, result: object) -> Fields:
-    """A result put at a path replaces what was there; with no path it is dropped."""
+    """Put a result at a path, replacing what was there; without a path, drop it."""
     if path is None:
         return before
     kept = frozenset() if path == "$" else frozenset(p for p in before if p != path and not p.startswith(f"{path}."))
@@ -135,7 +135,7 @@ def _put(before: Fields, path: str | None, result: object) -> Fields:
 
 
 def reads(state: Mapping[str, Any]) -> list[str]:
-    """Every path of the document that the state cannot do without, the whole document apart."""
+    """Return every path of the document that the state requires, except the whole document."""
     found: list[str] = []
     for choice in state.get("Choices", []):
         found += _read_by_rule(choice)

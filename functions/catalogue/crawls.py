@@ -1,6 +1,6 @@
-"""The crawls of our crawler, as ListCrawls tells them, and what they mean for one copied object.
+"""Lists the crawls of our crawler, and finds out whether one covers a copied object.
 
-A crawl covers every object whose copy ended before the crawl began, so nobody has to be asked but the clock.
+A crawl covers every object whose copy ended before the crawl started, so comparing times is enough.
 Source: ListCrawls and CrawlsFilter (AWS Glue web API reference; START_TIME is filtered in epoch milliseconds).
 """
 
@@ -18,14 +18,14 @@ from functions.runtime.errors import CrawlerFailed
 from functions.runtime.settings import RegionName
 
 LONGEST_CRAWL = timedelta(days=1)
-"""How far back a crawl may have begun that still runs."""
+"""How long ago a crawl that is still running may have started."""
 
 WAIT_SECONDS = (10, 10, 10, 15, 20, 30, 45, 60, 60, 90)
 LONGEST_WAIT_SECONDS = 120
 
 
-class Settings(Model):
-    """Which crawler keeps the catalogue."""
+class CrawlerSettings(Model):
+    """Which crawler updates the catalogue."""
 
     crawler_name: str = Field(min_length=1)
     target_region: RegionName
@@ -42,17 +42,17 @@ class Crawl:
     error: str
 
     def covers(self, covers_from: datetime) -> bool:
-        """Whether it has seen every object that was there before `covers_from`."""
+        """Check whether it has seen every object that existed before `covers_from`."""
         return self.state == "COMPLETED" and self.started >= covers_from
 
     @property
     def failed(self) -> bool:
-        """Whether it ended without having covered anything."""
+        """Whether it ended without covering anything."""
         return self.state in {"FAILED", "STOPPED"}
 
 
-def recent_crawls(settings: Settings, covers_from: datetime) -> list[Crawl]:
-    """The crawls that may matter for an object, the oldest first, up to one that covers it.
+def recent_crawls(settings: CrawlerSettings, covers_from: datetime) -> list[Crawl]:
+    """Return the crawls that may matter for an object, the oldest first, up to one that covers it.
 
     Raises CrawlerFailed, AccessDenied, Throttled.
     """
@@ -63,7 +63,7 @@ def recent_crawls(settings: Settings, covers_from: datetime) -> list[Crawl]:
     with aws_errors(f"listing the crawls of the crawler {settings.crawler_name}"):
         while True:
             try:
-                answer = client.list_crawls(
+                response = client.list_crawls(
                     CrawlerName=settings.crawler_name,
                     MaxResults=100,
                     Filters=[{"FieldName": "START_TIME", "FilterOperator": "GE", "FieldValue": str(since)}],
@@ -72,13 +72,13 @@ def recent_crawls(settings: Settings, covers_from: datetime) -> list[Crawl]:
             except ClientError as error:
                 if code_of(error) == "EntityNotFoundException":
                     raise CrawlerFailed(
-                        f"There is no crawler {settings.crawler_name} in {settings.target_region}. "
+                        f"The crawler {settings.crawler_name} does not exist in {settings.target_region}. "
                         "Check CRAWLER_NAME and TARGET_REGION, deploy, then replay."
                     ) from error
                 raise
-            crawls += [_read(crawl) for crawl in answer["Crawls"]]
-            token = answer.get("NextToken", "")
-            # One crawl that covers the object settles it: a year of others need not be read.
+            crawls += [_read(crawl) for crawl in response["Crawls"]]
+            token = response.get("NextToken", "")
+            # One crawl that covers the object is enough: no need to read a year of others.
             if not token or any(crawl.covers(covers_from) for crawl in crawls):
                 return sorted(crawls, key=lambda crawl: crawl.started)
 
@@ -93,25 +93,25 @@ def _read(crawl: Any) -> Crawl:
     )
 
 
-def known_so_far(document: Document, execution: ExecutionContext) -> tuple[Catalogue, datetime]:
-    """What this execution knows of the catalogue, and when a crawl must have begun to cover its object.
+def current_catalogue(document: Document, execution: ExecutionContext) -> tuple[Catalogue, datetime]:
+    """Return this attempt's catalogue result so far, and when a crawl must have started to cover the object.
 
-    A redrive counts its looks anew. A copy made anew needs a later crawl, and so does an object that the catalogue
-    has lost since the crawl that covered it.
+    A redrive counts its polls from zero. A new copy needs a later crawl, and so does an object that the catalogue has
+    lost since the crawl that covered it.
     """
-    redrives, (_, _, copied_at) = execution.redrive_count, document.finished_copy()
-    # `copied_at` is whole seconds: a crawl that began in the next one has seen the copy.
+    redrives, copied_at = execution.redrive_count, document.finished_copy().copied_at
+    # `copied_at` is in whole seconds: a crawl that started in the next second has seen the copy.
     covers_from = copied_at + timedelta(seconds=1)
-    known = document.catalogue or Catalogue(status="not_covered", redrive_count=redrives)
-    if known.covers_from and known.copied_at == copied_at:
-        covers_from = known.covers_from
+    previous = document.catalogue or Catalogue(status="not_covered", redrive_count=redrives)
+    if previous.covers_from and previous.copied_at == copied_at:
+        covers_from = previous.covers_from
     if document.validation and document.validation.status == "not_covered":
         covers_from = max(covers_from, execution.attempt_began)
-    if known.redrive_count != redrives:
-        known = known.model_copy(update={"polls": 0, "redrive_count": redrives})
-    return known.model_copy(update={"covers_from": covers_from, "copied_at": copied_at}), covers_from
+    if previous.redrive_count != redrives:
+        previous = previous.changed(polls=0, redrive_count=redrives)
+    return previous.changed(covers_from=covers_from, copied_at=copied_at), covers_from
 
 
 def wait_seconds(polls: int) -> int:
-    """How long to wait before the next look: short at first, then longer, as a crawl may take long."""
+    """Return how long to wait before the next poll: short at first, then longer, because a crawl may take long."""
     return WAIT_SECONDS[polls] if polls < len(WAIT_SECONDS) else LONGEST_WAIT_SECONDS

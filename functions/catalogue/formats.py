@@ -1,7 +1,7 @@
-"""Which objects go on to the catalogue, and in which format they are read there.
+"""Decides which objects go to the catalogue, and in which format they are read.
 
-Tabular are csv, tsv, json (one record per line), jsonl or ndjson, and parquet; the text formats may be gzipped.
-A key that a crawler or Athena would pass over, or read as something else, is left out, with the reason:
+Tabular formats are csv, tsv, json (one record per line), jsonl or ndjson, and parquet; the text formats may be gzipped.
+A key that a crawler or Athena would skip, or read as something else, is left out, with the reason:
 "How crawlers work" (AWS Glue) and "Table location in Amazon S3" (Athena: a location is a folder; objects whose
 names begin with `_` or `.` are hidden).
 """
@@ -14,7 +14,7 @@ Layout = Literal["delimited", "json", "parquet"]
 
 @dataclass(frozen=True)
 class Format:
-    """How a file is read: its layout, the delimiter of a delimited one, and whether it is gzipped."""
+    """How a file is read: its layout, the delimiter if it is delimited, and whether it is gzipped."""
 
     layout: Layout
     delimiter: str = ""
@@ -36,28 +36,28 @@ FORMATS = (
 
 
 def file_format(key: str) -> Format | None:
-    """The format that the key's ending names; None when it names none."""
+    """Return the format that the key's suffix names; None if it names none."""
     name = key.lower()
     return next((found for ending, found in FORMATS.items() if name.endswith(ending)), None)
 
 
 def not_catalogued_reason(key: str, size_bytes: int) -> str | None:
-    """Why an object does not go to the catalogue; None when it does."""
+    """Return why an object does not go to the catalogue; None if it does."""
     *folders, name = key.split("/")
-    if not name:
-        return "a folder marker has no rows"
-    if size_bytes == 0:
-        return "an empty object has no rows"
-    if file_format(key) is None:
-        return f"not a table: the name ends in none of {', '.join(FORMATS)}"
-    if not folders:
-        return "it lies at the bucket's root, and a table is a folder"
-    if "" in folders:
-        return "its key has an empty folder name (`//`, or a `/` at the start)"
-    if {".", ".."} & set(folders):
-        return "its key has a folder named `.` or `..`"
-    if any(folder.endswith("=") for folder in folders[1:]):
-        return "a folder of its key names a partition without a value (`dt=`)"
-    if any(part.startswith(("_", ".")) for part in (*folders, name)):
-        return "a part of its key starts with `_` or `.`, which Athena takes as hidden"
-    return None
+    reasons = (
+        (not name, "a folder marker has no rows"),
+        (size_bytes == 0, "an empty object has no rows"),
+        (file_format(key) is None, f"not a tabular file: its suffix is none of {', '.join(FORMATS)}"),
+        (not folders, "it is at the root of the bucket, but a table is a folder"),
+        ("" in folders, "its key has an empty folder name (`//`, or a `/` at the start)"),
+        (bool({".", ".."} & set(folders)), "its key has a folder named `.` or `..`"),
+        (
+            any(folder.endswith("=") for folder in folders[1:]),
+            "a folder of its key names a partition without a value (`dt=`)",
+        ),
+        (
+            any(part.startswith(("_", ".")) for part in (*folders, name)),
+            "a part of its key starts with `_` or `.`, which Athena treats as hidden",
+        ),
+    )
+    return next((reason for applies, reason in reasons if applies), None)

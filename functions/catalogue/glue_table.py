@@ -1,9 +1,9 @@
-"""The table that holds an object: found in the Glue catalogue by its location, and compared with the file's columns.
+"""Finds the table that contains an object in the Glue catalogue, and compares it with the file's columns.
 
-Reading twice is harmless. Sources: GetTables, GetPartition (AWS Glue web API reference), "Table location in Amazon
+Idempotent: it only reads. Sources: GetTables, GetPartition (AWS Glue web API reference), "Table location in Amazon
 S3", "Partition your data" and "Handle schema updates" (Parquet and JSON are read by name; Amazon Athena User Guide).
 
-Raises AccessDenied, Throttled, RequestRefused.
+Raises AccessDenied, Throttled, RequestRejected.
 """
 
 import re
@@ -13,7 +13,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from functions.catalogue.columns import spelled, spelled_header
+from functions.catalogue.columns import catalogue_header, catalogue_names
 from functions.catalogue.formats import Format
 from functions.contract.models import ObjectVersion
 from functions.objects.head import location
@@ -24,16 +24,16 @@ CLASSIFICATIONS = {"delimited": "csv", "json": "json", "parquet": "parquet"}
 """What Glue's crawler calls the layouts."""
 
 DELIMITER_PARAMETERS = ("separatorChar", "field.delim")
-"""Of OpenCSVSerDe and of LazySimpleSerDe."""
+"""For OpenCSVSerDe and LazySimpleSerDe."""
 
 SHOWN_NAMES = 50
 LONGEST_SHOWN = 80
-"""Characters of a name or a type: a JSON key, and the type of a struct, may be longer than a whole document."""
+"""Characters of a name or a type: a JSON key or the type of a struct can be longer than a whole document."""
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table, with its columns in order, and the values of its partition keys for one object."""
+    """A table with its columns in order, and the values of its partition keys for one object."""
 
     database: str
     name: str
@@ -42,19 +42,19 @@ class Table:
     folder: str = ""
     partition_keys: tuple[str, ...] = ()
     unpartitioned: bool = False
-    """Whether the object lies beside the partitions, in none of them."""
+    """Whether the object is next to the partitions, in none of them."""
 
     classification: str = ""
     delimiter: str = ""
 
     def fits(self, layout: Format) -> bool:
-        """Whether it is a table of such files; False also where that is not told."""
+        """Check whether it is a table of such files; False if Glue does not say."""
         same_delimiter = not layout.delimiter or self.delimiter == layout.delimiter
         return self.classification == CLASSIFICATIONS[layout.layout] and same_delimiter
 
 
 def find_table(obj: ObjectVersion, database: str) -> Table | None:
-    """The table with the longest location that contains the object; None when there is none."""
+    """Return the table with the longest location that contains the object; None if there is none."""
     uri = location(obj.bucket, obj.key)
     found = max(_tables(obj.region, database, uri), key=lambda table: len(_folder(table)), default=None)
     if found is None:
@@ -74,7 +74,7 @@ def find_table(obj: ObjectVersion, database: str) -> Table | None:
 
 
 def is_registered(obj: ObjectVersion, table: Table) -> bool:
-    """Whether Athena finds the object's folder: it is the table's own, or a partition that the catalogue knows."""
+    """Check whether Athena finds the object's folder: it is the table's own, or a partition in the catalogue."""
     uri = location(obj.bucket, obj.key)
     if not table.partition_keys:
         return "/" not in uri.removeprefix(table.folder)
@@ -83,14 +83,14 @@ def is_registered(obj: ObjectVersion, table: Table) -> bool:
     values = list(table.partition.values())
     with aws_errors(f"looking for the partition {values} of the table {table.database}.{table.name}"):
         try:
-            answer = clients.glue(obj.region).get_partition(
+            response = clients.glue(obj.region).get_partition(
                 DatabaseName=table.database, TableName=table.name, PartitionValues=values
             )
         except ClientError as error:
             if code_of(error) == "EntityNotFoundException":
                 return False
             raise
-    return uri.rpartition("/")[0] + "/" == _folder(answer["Partition"])
+    return uri.rpartition("/")[0] + "/" == _folder(response["Partition"])
 
 
 def _tables(region: str, database: str, uri: str) -> list[Any]:
@@ -104,7 +104,7 @@ def _tables(region: str, database: str, uri: str) -> list[Any]:
                 if table.get("StorageDescriptor", {}).get("Location") and uri.startswith(_folder(table))
             ]
         except ClientError as error:
-            # No database, no tables: a crawl says by name what is missing.
+            # Without a database there are no tables; a crawl reports what is missing.
             if code_of(error) == "EntityNotFoundException":
                 return []
             raise
@@ -112,17 +112,17 @@ def _tables(region: str, database: str, uri: str) -> list[Any]:
 
 def _delimiter(table: Any) -> str:
     serde = table["StorageDescriptor"].get("SerdeInfo", {}).get("Parameters", {})
-    told = table.get("Parameters", {}).get("delimiter")
-    return told or next((serde[name] for name in DELIMITER_PARAMETERS if name in serde), "")
+    own = table.get("Parameters", {}).get("delimiter")
+    return own or next((serde[name] for name in DELIMITER_PARAMETERS if name in serde), "")
 
 
 def _folder(table: Any) -> str:
-    """A table's or partition's location with one slash at its end: `sales/` does not contain `sales_old/x.csv`."""
+    """Return a table's or partition's location, ending in one slash: `sales/` does not contain `sales_old/x.csv`."""
     return str(table["StorageDescriptor"]["Location"]).rstrip("/") + "/"
 
 
 def _partition(path: str, keys: list[Any]) -> dict[str, str]:
-    """The object's partition, by its folders below the table: `key=value`, or the value alone."""
+    """Return the object's partition from its folders below the table: `key=value`, or the value alone."""
     folders = path.split("/")[:-1]
     if len(folders) != len(keys):
         return {}
@@ -130,44 +130,46 @@ def _partition(path: str, keys: list[Any]) -> dict[str, str]:
 
 
 def _value(name: str, folder: str) -> str:
-    """The value in a folder `key=value`, where the column is named by that key, as Glue spells it; else the folder."""
+    """Return the value of a folder `key=value` if Glue named the column after that key; else the folder."""
     key, equals, value = folder.partition("=")
     return value if equals and re.sub(r"[^a-z0-9_]", "_", key.lower()) == name else folder
 
 
 def column_problem(names: Sequence[str], table: Table, layout: Format) -> str:
-    """What of a file's columns cannot be queried, in words; empty when all can.
+    """Describe which of a file's columns cannot be queried; empty if all can.
 
-    Delimited text goes by position, so that any difference counts. JSON and Parquet go by name: a column that the
-    file lacks is NULL there, which is told by `missing_columns`.
+    Delimited text is read by position, so any difference counts. JSON and Parquet are read by name: a column that the
+    file lacks is NULL in its rows, see `missing_columns`.
     """
     if layout.layout == "delimited":
-        names = spelled_header(names)
+        names = catalogue_header(names)
         if names == tuple(table.columns):
             return ""
     else:
-        names = spelled(names)
+        names = catalogue_names(names)
     missing = [column for column in table.columns if column not in names]
     added = [name for name in names if name not in table.columns]
     if layout.layout != "delimited" and not added:
         return ""
-    parts = [f"the file lacks {some(missing)}"] if missing else []
-    parts += [f"the table lacks {some(added)}"] if added else []
-    return "; ".join(parts) or f"the order differs: {some(names)} in the file, {some([*table.columns])} in the table"
+    parts = [f"the file lacks {listed(missing)}"] if missing else []
+    parts += [f"the table lacks {listed(added)}"] if added else []
+    return (
+        "; ".join(parts) or f"the order differs: {listed(names)} in the file, {listed([*table.columns])} in the table"
+    )
 
 
 def missing_columns(names: Collection[str], table: Table) -> list[str]:
-    """The table's columns that a file lacks."""
-    known = set(spelled(names))
-    return [column for column in table.columns if column not in known]
+    """Return the table's columns that a file lacks."""
+    present = set(catalogue_names(names))
+    return [column for column in table.columns if column not in present]
 
 
-def some(names: Sequence[str]) -> str:
-    """The names, or the first of very many, each no longer than can be shown."""
+def listed(names: Sequence[str]) -> str:
+    """Return the names, abbreviated, or the first of very many."""
     more = f" and {len(names) - SHOWN_NAMES} more" if len(names) > SHOWN_NAMES else ""
-    return ", ".join(map(shown, names[:SHOWN_NAMES])) + more
+    return ", ".join(map(abbreviated, names[:SHOWN_NAMES])) + more
 
 
-def shown(text: str) -> str:
-    """A name or a type, or its beginning and an ellipsis."""
+def abbreviated(text: str) -> str:
+    """Return a name or a type, or its start and an ellipsis."""
     return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…"

@@ -1,1 +1,1 @@
-"""What functions, state machine and operators share: the documents, the rules, the limits."""
+"""What functions, state machine and operators share: the document, the rules, the limits."""

@@ -1,14 +1,14 @@
-"""How often each loop of the workflow may turn, per redrive.
+"""Bounds each loop of the workflow, per redrive.
 
-Step Functions ends an execution at 25,000 history events, so every loop has a bound;
-`statemachine/check.py` computes the worst case from these numbers and holds it under 15,000.
+Step Functions ends an execution at 25,000 history events, so every loop has a bound; `statemachine/check.py` computes
+the worst case from these numbers and keeps it below 15,000.
 """
 
 COPY_CALLS = 60
-PROOF_CALLS = 50
+VERIFICATION_CALLS = 50
 FRESH_COPIES_AFTER_MISMATCH = 2
 FRESH_COPIES_AFTER_CHANGE = 5
-FRESH_COPIES_AFTER_PROOF = 2
+FRESH_COPIES_AFTER_VERIFICATION = 2
 FRESH_COPIES_BEFORE_DELETION = 2
 CRAWL_ATTEMPTS = 3
 CRAWL_POLLS = 50

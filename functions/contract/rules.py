@@ -1,8 +1,8 @@
-"""The rules of a deployment, as JSON on S3, and which one decides for a key.
+"""The rules of a deployment, stored as JSON in S3, and which of them applies to a key.
 
-The deployer makes them of migration.yaml (infra/rules/loader.py), the starter reads them, and `ferry explain` asks
-the same `decide`. Each rule holds the whole decision already: defaults are filled in when the file is read.
-Raises TargetKeyImpossible. Deciding reads nothing and changes nothing.
+The deployer creates them from migration.yaml (infra/rules/loader.py), the starter reads them, and `ferry explain` uses
+the same `decide`. Each rule contains the whole decision: defaults are filled in when the file is read.
+Raises TargetKeyImpossible. Pure.
 """
 
 from typing import Annotated, Any, Literal
@@ -16,27 +16,27 @@ LONGEST_KEY_BYTES = 1024
 
 
 class TargetKeyImpossible(Exception):
-    """A rule makes a target key of a source key that S3 cannot hold."""
+    """A rule turns a source key into a target key that S3 does not allow."""
 
 
 class _Strict(BaseModel):
-    """What is not known here must not be passed over: it might be what keeps an object from being deleted."""
+    """Reject unknown fields: one of them might be what keeps an object from being deleted."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 def _known_only(decision: Any) -> Any:
     if isinstance(decision, dict) and (unknown := sorted(decision.keys() - Rule.model_fields.keys())):
-        raise ValueError(f"no such key of a decision: {', '.join(unknown)}")
+        raise ValueError(f"unknown key of a decision: {', '.join(unknown)}")
     return decision
 
 
 Decision = Annotated[Rule, BeforeValidator(_known_only)]
-"""A `Rule` as the rules hold it: as strict as they are, while that of an execution's input takes any other key."""
+"""A `Rule` of the rules file: strict, while the one in an execution's input ignores unknown keys."""
 
 
 class Renaming(_Strict):
-    """The target's key: `before`, the source's `key` or the `rest` of it after the rule's prefix, `after`."""
+    """The target's key: `before`, then the source's `key` or its `rest` after the rule's prefix, then `after`."""
 
     before: str = ""
     of: Literal["key", "rest"]
@@ -44,7 +44,7 @@ class Renaming(_Strict):
 
 
 class KeyRule(_Strict):
-    """A rule for all keys that begin with `prefix` and end with `suffix`."""
+    """A rule for all keys that start with `prefix` and end with `suffix`."""
 
     prefix: str = ""
     suffix: str = ""
@@ -53,11 +53,11 @@ class KeyRule(_Strict):
     rule: Decision
 
     def matches(self, key: str) -> bool:
-        """Whether it is a rule for this key."""
+        """Check whether the rule matches this key."""
         return key.startswith(self.prefix) and key.endswith(self.suffix)
 
     def target_key(self, key: str) -> str:
-        """The target's key for a source key that matches."""
+        """Return the target's key for a source key that matches."""
         if self.renaming is None:
             return key
         kept = key if self.renaming.of == "key" else key.removeprefix(self.prefix)
@@ -65,14 +65,14 @@ class KeyRule(_Strict):
 
 
 class Rules(_Strict):
-    """All rules of a deployment in their order, and what holds for the keys that none of them matches."""
+    """All rules of a deployment in order, and the default for keys that match none of them."""
 
     file: str | None = None
     default: Decision = Rule()
     rules: tuple[KeyRule, ...] = ()
 
     def deciding(self, key: str) -> KeyRule | None:
-        """The first rule that matches; None: the default holds."""
+        """Return the first rule that matches; None if the default applies."""
         return next((rule for rule in self.rules if rule.matches(key)), None)
 
 
@@ -81,7 +81,7 @@ NO_RULES = Rules()
 
 
 def decide(rules: Rules, key: str) -> Rule | None:
-    """What is to be done with an upload to this key; None: nothing, a rule excludes it.
+    """Return what happens to an upload with this key; None if a rule excludes it.
 
     Raises TargetKeyImpossible.
     """
@@ -94,7 +94,7 @@ def decide(rules: Rules, key: str) -> Rule | None:
     size_bytes = len(target_key.encode())
     if not 0 < size_bytes <= LONGEST_KEY_BYTES:
         raise TargetKeyImpossible(
-            f"the target key that {found.rule.decided_by} makes of it has {size_bytes:,} bytes, "
-            f"and S3 takes 1 to {LONGEST_KEY_BYTES:,}: change the rule, deploy and replay"
+            f"the target key from {found.rule.decided_by} has {size_bytes:,} bytes, but S3 allows 1 to "
+            f"{LONGEST_KEY_BYTES:,}: change the rule, deploy and replay"
         )
-    return found.rule.model_copy(update={"target_key": None if target_key == key else target_key})
+    return found.rule.with_target_key(None if target_key == key else target_key)

@@ -1,1 +1,1 @@
-"""How an object is copied, whatever its size: what travels with it, the parts of a large one, and in what order."""
+"""How an object is copied: in what order, at once or in parts, and what travels with its bytes."""

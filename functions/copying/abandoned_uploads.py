@@ -1,12 +1,12 @@
-"""Ends multipart uploads: the recorded one, and those of ours that a lost answer left behind.
+"""Aborts multipart uploads: the recorded one, and our own ones that were abandoned after a lost response.
 
-Ours are those of the same key and the same initiator as an upload of our own. One of them that began before this
-execution, or has no parts, is nobody's: parts are only copied to an upload that is recorded in a running
-execution's document. Aborting twice is harmless.
+Ours are those with the same key and the same initiator as an upload that we create. Such an upload is abandoned if it
+is older than this execution or has no parts: parts are only copied to an upload that a running execution's document
+records. Idempotent: aborting again has no effect.
 Sources: AbortMultipartUpload ("to verify that all parts have been removed … call ListParts"), ListMultipartUploads,
 ListParts (Amazon S3 API reference).
 
-Raises AccessDenied, BucketMissing, Throttled, RequestRefused.
+Raises AccessDenied, BucketMissing, Throttled, RequestRejected.
 """
 
 from collections.abc import Iterator, Mapping
@@ -16,65 +16,66 @@ from urllib.parse import unquote_plus
 from botocore.exceptions import ClientError
 
 from functions.contract.models import MultipartUpload
-from functions.copying.request import Task
+from functions.copying.request import CopyRequest
 from functions.runtime import clients
 from functions.runtime.aws_errors import aws_errors, code_of
 from functions.runtime.errors import Throttled
 
 ABORTS = 3
-"""A part that was on its way may still be stored after the first."""
+"""A part in flight may still be stored after the first abort."""
 
 
-def end_uploads(task: Task, upload: MultipartUpload | None) -> None:
-    """Leave no upload of ours behind, where one was announced."""
+def end_uploads(request: CopyRequest, upload: MultipartUpload | None) -> None:
+    """Abort all our uploads of this key, if one was announced."""
     if upload is None:
         return
     if upload.upload_id:
-        abort(task, upload.upload_id)
-    if any(_uploads(task)):
-        # Whose they are, only a comparison with one of our own can tell.
-        with aws_errors(f"looking for unfinished uploads to {task.target}"):
-            own = clients.s3(task.settings.target_region).create_multipart_upload(**task.target_arguments)["UploadId"]
-        abort_others(task, own)
-        abort(task, own)
+        abort(request, upload.upload_id)
+    if any(_uploads(request)):
+        # Only a comparison with an upload of our own shows which ones are ours.
+        client = clients.s3(request.settings.target_region)
+        with aws_errors(f"creating a multipart upload to {request.target}"):
+            own_id = client.create_multipart_upload(**request.target_arguments)["UploadId"]
+        abort_others(request, own_id)
+        abort(request, own_id)
 
 
-def abort_others(task: Task, own_id: str) -> None:
-    """Abort what earlier calls and executions of ours left of this key."""
-    uploads = list(_uploads(task))
+def abort_others(request: CopyRequest, own_id: str) -> None:
+    """Abort what our earlier calls and executions left for this key."""
+    uploads = list(_uploads(request))
     own = next((upload for upload in uploads if upload["UploadId"] == own_id), None)
     for upload in uploads:
         is_other = own is not None and upload["UploadId"] != own_id and _initiator(upload) == _initiator(own)
-        if is_other and (upload["Initiated"] < task.began or not _has_parts(task, upload["UploadId"])):
-            abort(task, upload["UploadId"])
+        if is_other and (upload["Initiated"] < request.began or not _has_parts(request, upload["UploadId"])):
+            abort(request, upload["UploadId"])
 
 
-def abort(task: Task, upload_id: str) -> None:
-    """Abort an upload and see that it is gone."""
-    client = clients.s3(task.settings.target_region)
-    with aws_errors(f"aborting the multipart upload {upload_id} to {task.target}"):
+def abort(request: CopyRequest, upload_id: str) -> None:
+    """Abort an upload and check that it is gone."""
+    client = clients.s3(request.settings.target_region)
+    with aws_errors(f"aborting the multipart upload {upload_id} to {request.target}"):
         try:
             for _ in range(ABORTS):
-                client.abort_multipart_upload(**task.target_arguments, UploadId=upload_id)
-                client.list_parts(**task.target_arguments, UploadId=upload_id, MaxParts=1)
+                client.abort_multipart_upload(**request.target_arguments, UploadId=upload_id)
+                client.list_parts(**request.target_arguments, UploadId=upload_id, MaxParts=1)
         except ClientError as error:
             if code_of(error) == "NoSuchUpload":
                 return
             raise
     raise Throttled(
-        f"The multipart upload {upload_id} to {task.target} is still being aborted. It is tried again; if it stays so, "
-        "replay later."
+        f"The multipart upload {upload_id} to {request.target} is still being aborted. The step is retried; if it "
+        "keeps failing, replay later."
     )
 
 
-def _uploads(task: Task) -> Iterator[Mapping[str, Any]]:
-    """The unfinished uploads of exactly this key, which come before those of longer keys."""
-    client = clients.s3(task.settings.target_region)
-    bucket, key = task.settings.target_bucket, task.target_key
+def _uploads(request: CopyRequest) -> Iterator[Mapping[str, Any]]:
+    """Yield the uploads of exactly this key, which S3 lists before those of longer keys."""
+    client = clients.s3(request.settings.target_region)
+    bucket, key = request.settings.target_bucket, request.target_key
     marker: dict[str, Any] = {}
     while True:
-        with aws_errors(f"looking for unfinished uploads to {task.target}"):
-            # XML has no characters for some keys; botocore asks for the encoding in other listings by itself.
+        with aws_errors(f"listing the multipart uploads to {request.target}"):
+            # XML cannot represent some keys. In other listings botocore requests the encoding itself.
             page: Any = client.list_multipart_uploads(Bucket=bucket, Prefix=key, EncodingType="url", **marker)
         decode = unquote_plus if page.get("EncodingType") == "url" else str
         found = page.get("Uploads", [])
@@ -85,16 +86,16 @@ def _uploads(task: Task) -> Iterator[Mapping[str, Any]]:
 
 
 def _initiator(upload: Mapping[str, Any]) -> str:
-    """Who began it; of a role without its session, which is another one in each process."""
+    """Return who created it; for a role without its session, which differs in each process."""
     initiator = str(upload.get("Initiator", {}).get("ID", ""))
     return initiator.rpartition("/")[0] if ":assumed-role/" in initiator else initiator
 
 
-def _has_parts(task: Task, upload_id: str) -> bool:
-    client = clients.s3(task.settings.target_region)
-    with aws_errors(f"looking at the multipart upload {upload_id} to {task.target}"):
+def _has_parts(request: CopyRequest, upload_id: str) -> bool:
+    client = clients.s3(request.settings.target_region)
+    with aws_errors(f"listing the parts of the multipart upload {upload_id} to {request.target}"):
         try:
-            return bool(client.list_parts(**task.target_arguments, UploadId=upload_id, MaxParts=1).get("Parts"))
+            return bool(client.list_parts(**request.target_arguments, UploadId=upload_id, MaxParts=1).get("Parts"))
         except ClientError as error:
             if code_of(error) == "NoSuchUpload":
                 return False

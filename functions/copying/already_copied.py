@@ -1,27 +1,27 @@
-"""Whether the target already is the source: by its bytes and by all that travels with them.
+"""Checks whether the target already is the source, by its bytes and by everything that travels with them.
 
-It only reads, and of large objects nothing but what S3 stores; running it twice is harmless.
-Raises AccessDenied, BucketMissing, Throttled, RequestRefused.
+Idempotent: it only reads, and of large objects only what S3 stores.
+Raises AccessDenied, BucketMissing, Throttled, RequestRejected.
 """
 
 from functions.contract.models import MultipartUpload
-from functions.copying.target_attributes import Wanted
+from functions.copying.target_attributes import TargetAttributes
 from functions.objects.head import Head, ObjectChanged, tags
-from functions.verification.compare import compare_stored, prove
+from functions.verification.compare import compare_stored, verify
 
 LARGEST_READ_BYTES = 1024**3
-"""What is larger is not read to find out: the copy is made, or VerifyChecksum reads it."""
+"""Larger objects are not read here: they are copied, or VerifyChecksum reads them."""
 
 
-def is_same(source: Head, target: Head, wanted: Wanted, own_upload: MultipartUpload | None) -> bool:
-    """Whether there is nothing to copy; annotations apart, which can be mended where they are.
+def is_same(source: Head, target: Head, attributes: TargetAttributes, own_upload: MultipartUpload | None) -> bool:
+    """Check whether there is nothing to copy. Annotations are left out: they can be changed in place.
 
     `own_upload` is a recorded multipart copy of this source that may have been completed.
     """
-    if source.carried != target.carried or source.tag_count != target.tag_count or not wanted.is_given_to(target):
+    if source.carried != target.carried or source.tag_count != target.tag_count or not attributes.are_set_on(target):
         return False
     try:
-        # Asked for even where a HEAD counts none: it counts them only for a role that may read them.
+        # Read even if HEAD counts no tags: it counts them only for a role that may read them.
         return _same_bytes(source, target, own_upload) and tags(source.object) == tags(target.object)
     except ObjectChanged:
         return False
@@ -32,6 +32,6 @@ def _same_bytes(source: Head, target: Head, own_upload: MultipartUpload | None) 
     if stored is not None:
         return stored.equal
     if own_upload and target.object.etag.endswith(f"-{own_upload.parts}"):
-        # What our own upload looks like once it is completed; VerifyChecksum proves it.
+        # This is what our own upload looks like once completed; VerifyChecksum verifies it.
         return True
-    return source.object.size_bytes <= LARGEST_READ_BYTES and prove(source.object, target.object).equal
+    return source.object.size_bytes <= LARGEST_READ_BYTES and verify(source.object, target.object).equal

@@ -1,4 +1,4 @@
-"""Which parts a large object is copied in: arithmetic only.
+"""Divides a large object into parts: arithmetic only.
 
 S3's limits ("Amazon S3 multipart upload limits", Amazon S3 User Guide): 10,000 parts of 5 MiB to 5 GiB, the last
 one may be smaller. Raises ObjectTooLarge.
@@ -17,12 +17,12 @@ LARGEST_OBJECT_BYTES = LARGEST_PARTS * LARGEST_PART_BYTES
 """53,687,091,200,000 bytes, which AWS writes as "50 TB"."""
 
 USUAL_PART_BYTES = 128 * MIB
-"""Copied in seconds, so that little is lost when a function has to stop."""
+"""Copied within seconds, so that little is lost when a function has to stop."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """One part: where it begins, how long it is and, of a source's own part, its checksum (base64)."""
+    """One part: its start, its size and, for a source's own part, its checksum (base64)."""
 
     number: int
     first_byte: int
@@ -31,15 +31,15 @@ class Part:
 
     @property
     def byte_range(self) -> str:
-        """As CopySourceRange wants it: first and last byte."""
+        """The value of CopySourceRange: first and last byte."""
         return f"bytes={self.first_byte}-{self.first_byte + self.size_bytes - 1}"
 
 
-def part_size(size_bytes: int, threshold_bytes: int, where: str) -> int:
-    """How long the parts of an object are: no longer than what is copied at once, but for the limit of parts."""
+def part_size(size_bytes: int, threshold_bytes: int, source: str) -> int:
+    """Return the size of an object's parts: at most the multipart threshold, unless there would be too many parts."""
     if size_bytes > LARGEST_OBJECT_BYTES:
         raise ObjectTooLarge(
-            f"{where} has {size_bytes:,} bytes, and S3 holds objects of up to {LARGEST_OBJECT_BYTES:,} bytes. Split it."
+            f"{source} has {size_bytes:,} bytes, but an S3 object has at most {LARGEST_OBJECT_BYTES:,}. Split the file."
         )
     usual = max(SMALLEST_PART_BYTES, min(USUAL_PART_BYTES, threshold_bytes // MIB * MIB))
     needed = _rounded_up(size_bytes, LARGEST_PARTS)
@@ -47,7 +47,7 @@ def part_size(size_bytes: int, threshold_bytes: int, where: str) -> int:
 
 
 def parts_of_size(size_bytes: int, part_bytes: int) -> tuple[Part, ...]:
-    """Parts of one length, the last one shorter; an empty object is one empty part."""
+    """Return parts of one size, the last one smaller; an empty object is one empty part."""
     return tuple(
         Part(number, first, min(part_bytes, size_bytes - first))
         for number, first in enumerate(range(0, max(size_bytes, 1), part_bytes), start=1)
@@ -55,7 +55,7 @@ def parts_of_size(size_bytes: int, part_bytes: int) -> tuple[Part, ...]:
 
 
 def own_parts(sizes_and_checksums: Iterable[tuple[int, str | None]]) -> tuple[Part, ...]:
-    """The parts that the source was uploaded in."""
+    """Return the parts that the source was uploaded in."""
     parts: list[Part] = []
     first = 0
     for size_bytes, checksum in sizes_and_checksums:

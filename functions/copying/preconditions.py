@@ -1,4 +1,4 @@
-"""What cannot be copied, told before or after S3 says so.
+"""Rejects what cannot be copied, before S3 does or in place of its error.
 
 Raises SourceArchived, MetadataUnreadable, ObjectLockMissing, TargetNotVersioned.
 """
@@ -9,60 +9,60 @@ from contextlib import contextmanager
 from botocore.exceptions import ClientError
 
 from functions.copying.bucket_settings import is_versioned
-from functions.copying.request import Task
+from functions.copying.request import CopyRequest
 from functions.objects.head import Head
 from functions.runtime.aws_errors import aws_errors, code_of
 from functions.runtime.errors import MetadataUnreadable, ObjectLockMissing, SourceArchived, TargetNotVersioned
 
 
-def require_readable(task: Task, source: Head) -> None:
-    """Refuse an archived source, of which S3 tells everything but the bytes."""
+def require_readable(request: CopyRequest, source: Head) -> None:
+    """Reject an archived source: S3 returns everything but its bytes."""
     if source.archived:
-        raise _archived(task)
+        raise _archived(request)
 
 
-def require_whole_metadata(task: Task, source: Head) -> None:
-    """Refuse what only CopyObject could carry: a multipart copy is given metadata as headers."""
+def require_readable_metadata(request: CopyRequest, source: Head) -> None:
+    """Reject metadata that only CopyObject could carry over: a multipart copy needs it as headers."""
     if source.missing_metadata:
         raise MetadataUnreadable(
-            f"{task.source} has {source.missing_metadata} entries of user metadata that no header can hold, and a copy "
-            "in parts would lose them. Upload it again without them; or, up to 5 GiB, set multipart_threshold_bytes "
-            "above its size, deploy, and upload it again."
+            f"{request.source} has {source.missing_metadata} entries of user metadata that an HTTP header cannot hold, "
+            "so a copy in parts would lose them. Upload the file again without them. Or, up to 5 GiB, set "
+            "multipart_threshold_bytes above its size, deploy, and upload it again."
         )
 
 
-def require_versioned_target(task: Task) -> None:
-    """Refuse to move to a bucket where anybody's write would destroy the only copy."""
-    settings = task.settings
-    if task.rule.mode == "move" and not is_versioned(settings.target_bucket, settings.target_region):
+def require_versioned_target(request: CopyRequest) -> None:
+    """Reject a move to a bucket where any write would destroy the only copy."""
+    settings = request.settings
+    if request.rule.mode == "move" and not is_versioned(settings.target_bucket, settings.target_region):
         raise TargetNotVersioned(
-            f"{task.source} is not moved: {settings.target_bucket} keeps no versions, so that anybody's write would "
-            "destroy the only copy. Enable versioning there, then replay; or have the rule copy instead, deploy, and "
-            "upload it again."
+            f"{request.source} is not moved: {settings.target_bucket} is not versioned, so any write would destroy the "
+            "only copy. Enable versioning on the bucket, then replay. Or use mode: copy in the rule, deploy, and "
+            "upload the file again."
         )
 
 
 @contextmanager
-def copy_errors(task: Task) -> Iterator[None]:
-    """Raise what S3 refuses about this copy as an error of ours."""
-    with aws_errors(f"copying {task.source} to {task.target}"):
+def copy_errors(request: CopyRequest) -> Iterator[None]:
+    """Translate what S3 rejects about this copy into an error of ours."""
+    with aws_errors(f"copying {request.source} to {request.target}"):
         try:
             yield
         except ClientError as error:
-            said = error.response.get("Error", {}).get("Message", "")
+            message = error.response.get("Error", {}).get("Message", "")
             if code_of(error) == "InvalidObjectState":
-                raise _archived(task) from error
-            # "Bucket is missing Object Lock Configuration"; S3 has no code of its own for it.
-            if code_of(error) == "InvalidRequest" and "objectlock" in said.replace(" ", "").lower():
+                raise _archived(request) from error
+            # "Bucket is missing Object Lock Configuration": S3 has no separate error code for it.
+            if code_of(error) == "InvalidRequest" and "objectlock" in message.replace(" ", "").lower():
                 raise ObjectLockMissing(
-                    f"{task.source} is locked, and {task.settings.target_bucket} has no Object Lock ({said}). Enable "
-                    "Object Lock on the target bucket, then replay."
+                    f"{request.source} is locked, but {request.settings.target_bucket} has no Object Lock ({message}). "
+                    "Enable Object Lock on the target bucket, then replay."
                 ) from error
             raise
 
 
-def _archived(task: Task) -> SourceArchived:
+def _archived(request: CopyRequest) -> SourceArchived:
     return SourceArchived(
-        f"{task.source} lies in an archive and cannot be read. Restore it (RestoreObject), wait until that is done, "
+        f"{request.source} is archived and cannot be read. Restore it (RestoreObject), wait until that is complete, "
         "then replay."
     )

@@ -1,4 +1,4 @@
-"""What one call of CopyObject has to do: which upload, by which rule, to where, and how much time is left."""
+"""What one call of CopyObject has to do: which upload, by which rule, to which target, in how much time."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,13 +10,13 @@ from functions.objects.head import location
 from functions.runtime.settings import BucketName, RegionName
 
 MARGIN_MS = 15_000
-"""What is kept of the function's time to answer in."""
+"""Kept of the function's time for returning a result."""
 
 TIMEOUT_STEP_SECONDS = 30
 """Read time-outs are rounded to this, so that a warm function keeps few clients."""
 
 
-class Settings(Model):
+class CopySettings(Model):
     """Where objects are copied to."""
 
     target_bucket: BucketName
@@ -24,13 +24,13 @@ class Settings(Model):
 
 
 @dataclass(frozen=True)
-class Task:
-    """One upload to copy. `began` is when its execution did."""
+class CopyRequest:
+    """One upload to copy. `began` is when its execution started."""
 
     upload: Source
     rule: Rule
     target_key: str
-    settings: Settings
+    settings: CopySettings
     began: datetime
     remaining_ms: Callable[[], int]
 
@@ -46,17 +46,17 @@ class Task:
 
     @property
     def target_arguments(self) -> dict[str, Any]:
-        """The target, as S3's operations are told it."""
+        """The target, as arguments of an S3 operation."""
         return {"Bucket": self.settings.target_bucket, "Key": self.target_key}
 
     @property
     def read_timeout_seconds(self) -> int:
-        """How long an answer may take: what remains."""
+        """How long to wait for a response: the time that remains."""
         remaining = (self.remaining_ms() - MARGIN_MS) // 1000
         return max(TIMEOUT_STEP_SECONDS, remaining // TIMEOUT_STEP_SECONDS * TIMEOUT_STEP_SECONDS)
 
-    def made(self, version_id: str | None, etag: str) -> ObjectVersion:
-        """The object that a write made at the target."""
+    def written_object(self, version_id: str | None, etag: str) -> ObjectVersion:
+        """Return the object that a write created at the target."""
         return ObjectVersion(
             bucket=self.settings.target_bucket,
             region=self.settings.target_region,

@@ -1,9 +1,9 @@
-"""What travels with an object's bytes: one list, of everything that HEAD tells and a new object can be given.
+"""Lists what travels with an object's bytes: everything that HEAD returns and a new object can get.
 
-Each member that HeadObject's answer and CreateMultipartUpload's parameters share is in one of the lists here, which
-a test holds against botocore's model of S3. Tags and annotations travel too; HEAD does not tell them.
+Each member that the response of HeadObject and the parameters of CreateMultipartUpload share is in one of the lists
+here, which a test compares with botocore's model of S3. Tags and annotations travel too; HEAD does not return them.
 Sources: HeadObject, CopyObject, CreateMultipartUpload (Amazon S3 API reference), "Copying, moving, and renaming
-objects" (Amazon S3 User Guide). Pure: nothing is read or raised here.
+objects" (Amazon S3 User Guide). Pure.
 """
 
 import hashlib
@@ -20,10 +20,10 @@ CONTENT = (
     "Expires",
     "Metadata",
 )
-"""CopyObject carries these by itself; to a multipart upload they are given."""
+"""CopyObject carries these over; a multipart upload gets them as arguments."""
 
 GIVEN = ("WebsiteRedirectLocation",)
-"""Given to both kinds of copy as it is."""
+"""Set unchanged on both kinds of copy."""
 
 LOCK = (
     "ObjectLockMode",
@@ -33,35 +33,35 @@ LOCK = (
     "ObjectLockEventHoldDurationDays",
     "ObjectLockEventHoldDurationYears",
 )
-"""Given to both, after the source's own calls: HEAD hides them from a role that may not read them."""
+"""Set on both, after separate calls read them: HEAD hides them from a role that may not read them."""
 
 DECIDED = ("StorageClass",)
-"""Given to both: the rule's, else the source's where it can be set."""
+"""Set on both: the rule's, else the source's if it can be set."""
 
 NOT_CARRIED = {
     "BucketKeyEnabled": "the target bucket's default encryption applies",
     "ServerSideEncryption": "the target bucket's default encryption applies",
     "SSEKMSKeyId": "a key belongs to its Region; the target bucket's default encryption applies",
-    "SSECustomerAlgorithm": "objects encrypted with a customer's key are refused: only their owner has it",
-    "SSECustomerKeyMD5": "objects encrypted with a customer's key are refused: only their owner has it",
-    "ChecksumType": "it follows from the algorithm and from how the copy is made",
+    "SSECustomerAlgorithm": "objects encrypted with a customer-provided key are rejected: only their owner has it",
+    "SSECustomerKeyMD5": "objects encrypted with a customer-provided key are rejected: only their owner has it",
+    "ChecksumType": "it follows from the algorithm and the kind of copy",
 }
-"""What stays behind, and why."""
+"""What is not carried over, and why."""
 
 
 def carried(head: Mapping[str, Any]) -> dict[str, Any]:
-    """What HEAD's answer tells of what is carried as it is."""
-    # botocore adds ExpiresString, since not every Expires is a date; it is carried as it was written.
-    told = {name: head.get("ExpiresString" if name == "Expires" else name) for name in (*CONTENT, *GIVEN)}
-    return {name: value for name, value in told.items() if value}
+    """Return what is carried over unchanged, from a response of HEAD."""
+    # botocore adds ExpiresString because not every Expires is a date; it is carried over literally.
+    values = {name: head.get("ExpiresString" if name == "Expires" else name) for name in (*CONTENT, *GIVEN)}
+    return {name: value for name, value in values.items() if value}
 
 
 def digest(head: Mapping[str, Any]) -> str:
-    """A digest of all that may be changed about an object without a new upload of it.
+    """Return a digest of everything about an object that can change without a new upload of it.
 
-    Not of its storage class, which lifecycle rules change; the lock and the count of tags are told only to a role
-    that may read them.
+    Its storage class is left out, because lifecycle rules change it. S3 returns the lock and the number of tags only to
+    a role that may read them.
     """
     locks = {name: str(head[name]) for name in LOCK if head.get(name)}
-    told = {**carried(head), **locks, "TagCount": head.get("TagCount", 0)}
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+    values = {**carried(head), **locks, "TagCount": head.get("TagCount", 0)}
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()

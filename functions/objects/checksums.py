@@ -1,13 +1,13 @@
-"""Checksums as S3 computes and writes them: of bytes as they come, joined from parts, and of parts (composite).
+"""Computes checksums as S3 does: of a stream of bytes, combined from parts, and of parts (composite).
 
 S3 writes a checksum as base64 of its big-endian bytes. The algorithms' names are S3's own; one that is not here
-cannot be computed, and whoever needs it has to read both objects instead. A composite value is the algorithm
-applied to the parts' raw values one after another, with `-` and their number at its end; a full-object CRC can be
-computed of its parts' CRCs and sizes, without a byte of the object.
+cannot be computed, so both objects have to be read instead. A composite value is the algorithm applied to the
+concatenated raw values of the parts, followed by `-` and their number; a full-object CRC can be computed from the CRCs
+and sizes of its parts, without reading the object.
 Source: "Checking object integrity" (Amazon S3 User Guide), full object and composite checksum types.
 
-Pure: computing twice is harmless, and nothing is raised. The CRCs that Python lacks come from awscrt, imported at their
-first use: it takes 60 ms, and most objects need no more than a comparison.
+Pure. The CRCs that Python lacks come from awscrt, imported on first use: that takes 60 ms, and most objects need only a
+comparison.
 """
 
 import hashlib
@@ -17,21 +17,21 @@ from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 CRC_BYTES = {"CRC32": 4, "CRC32C": 4, "CRC64NVME": 8}
-"""The CRCs, and how long their values are."""
+"""The CRCs, and the length of their values."""
 
 
 class Hash(Protocol):
-    """What is common to all: hashlib's interface."""
+    """hashlib's interface, common to all."""
 
     def update(self, piece: bytes, /) -> None:
-        """Take in the next bytes."""
+        """Add the next bytes."""
 
     def digest(self) -> bytes:
-        """The checksum of all bytes so far."""
+        """Return the checksum of all bytes so far."""
 
 
 class Crc:
-    """A CRC with hashlib's interface, which can go on from the value of the bytes before."""
+    """A CRC with hashlib's interface, which can continue from the value of the preceding bytes."""
 
     def __init__(self, algorithm: str, value: bytes = b"") -> None:
         self._compute = _computation(algorithm)
@@ -39,11 +39,11 @@ class Crc:
         self._value = int.from_bytes(value, "big")
 
     def update(self, piece: bytes, /) -> None:
-        """Take in the next bytes."""
+        """Add the next bytes."""
         self._value = self._compute(piece, self._value)
 
     def digest(self) -> bytes:
-        """The checksum of all bytes so far."""
+        """Return the checksum of all bytes so far."""
         return self._value.to_bytes(self._bytes, "big")
 
 
@@ -60,20 +60,20 @@ HASHERS: dict[str, Callable[[], Hash]] = {
 
 
 def digest_of(algorithm: str, content: bytes) -> bytes:
-    """The checksum of bytes that are at hand."""
+    """Return the checksum of these bytes."""
     hasher = HASHERS[algorithm]()
     hasher.update(content)
     return hasher.digest()
 
 
 def joined(algorithm: str, first: bytes, second: bytes, second_size_bytes: int) -> bytes:
-    """The CRC of two pieces one after the other, of their CRCs and the second one's size."""
+    """Return the CRC of two adjacent pieces, from their CRCs and the second one's size."""
     value = _combination(algorithm)(int.from_bytes(first, "big"), int.from_bytes(second, "big"), second_size_bytes)
     return value.to_bytes(CRC_BYTES[algorithm], "big")
 
 
 def folded(algorithm: str, parts: Iterable[tuple[bytes, int]]) -> bytes:
-    """The CRC of the whole, of every part's CRC and size in their order."""
+    """Return the CRC of the whole, from every part's CRC and size in order."""
     whole = bytes(CRC_BYTES[algorithm])
     for value, size_bytes in parts:
         whole = joined(algorithm, whole, value, size_bytes)
@@ -81,18 +81,18 @@ def folded(algorithm: str, parts: Iterable[tuple[bytes, int]]) -> bytes:
 
 
 def composite(algorithm: str, parts: Iterable[bytes]) -> str:
-    """The composite value that S3 stores for parts of these checksums."""
+    """Return the composite value that S3 stores for parts with these checksums."""
     values = list(parts)
     return f"{to_text(digest_of(algorithm, b''.join(values)))}-{len(values)}"
 
 
 def to_text(value: bytes) -> str:
-    """A checksum as S3 writes it."""
+    """Encode a checksum as S3 does."""
     return b64encode(value).decode("ascii")
 
 
 def from_text(value: str) -> bytes:
-    """A checksum that S3 wrote."""
+    """Decode a checksum from S3."""
     return b64decode(value)
 
 

@@ -1,6 +1,6 @@
-"""One S3 object as HEAD tells it: which one exactly, what proves its bytes, what travels with them.
+"""Reads one S3 object with HEAD: its identity, the checksums of its bytes, what travels with them.
 
-Reading twice is harmless. Raises CustomerKeyRequired, AccessDenied, BucketMissing, Throttled, RequestRefused.
+Idempotent: it only reads. Raises CustomerKeyRequired, AccessDenied, BucketMissing, Throttled, RequestRejected.
 """
 
 from collections.abc import Iterator
@@ -23,12 +23,11 @@ GONE = frozenset({"404", "NoSuchKey", "NoSuchVersion", "NotFound"})
 MD5_ENCRYPTIONS = frozenset({None, "AES256"})
 ARCHIVE_CLASSES = frozenset({"GLACIER", "DEEP_ARCHIVE"})
 OTHERS_WROTE = GONE | {"412", "PreconditionFailed", "409", "ConditionalRequestConflict"}
-"""A refused condition: the object is no longer what it was when we looked. (IfMatch on one that was deleted
-is a 404.)"""
+"""A failed condition: the object changed since it was checked. (IfMatch on a deleted object is a 404.)"""
 
 
 class ObjectChanged(FerryError):
-    """The object is no longer the one that is asked for. Never leaves a function."""
+    """The object is no longer the requested one. Never leaves a function."""
 
     def __init__(self, which: ObjectVersion) -> None:
         super().__init__(f"{location(which.bucket, which.key)} was replaced or deleted while it was read.")
@@ -37,11 +36,11 @@ class ObjectChanged(FerryError):
 
 @dataclass(frozen=True)
 class Head:
-    """What HEAD answered, and when.
+    """What HEAD returned, and when.
 
-    `carried` and `locks` are members of functions/objects/attributes.py; locks, like the count of tags, are hidden from
-    a role that may not read them. `archived`: its bytes cannot be read before they are restored.
-    `missing_metadata` counts the user's metadata that no header can hold.
+    `carried` and `locks` are members of functions/objects/attributes.py; S3 hides locks and the number of tags from a
+    role that may not read them. `archived`: the bytes cannot be read before they are restored.
+    `missing_metadata` is how many entries of user metadata HTTP headers cannot hold.
     """
 
     object: StoredObject
@@ -56,43 +55,42 @@ class Head:
 
     @property
     def metadata(self) -> dict[str, str]:
-        """The user's metadata."""
+        """The user metadata."""
         metadata: dict[str, str] = self.carried.get("Metadata", {})
         return metadata
 
 
 def location(bucket: str, key: str) -> str:
-    """An object's address, for messages and for Athena's "$path"."""
+    """Return an object's address, for messages and for Athena's "$path"."""
     return f"s3://{bucket}/{key}"
 
 
 def version_argument(version_id: str | None) -> dict[str, Any]:
-    """The VersionId argument, where there is a version."""
+    """Return the VersionId argument, if there is a version."""
     return {"VersionId": version_id} if version_id else {}
 
 
 def answered_at(response: Any) -> datetime:
-    """S3's own clock at this answer (the Date header, to the second)."""
+    """Return S3's own time of this response (the Date header, to the second)."""
     return parsedate_to_datetime(response["ResponseMetadata"]["HTTPHeaders"]["date"]).astimezone(UTC)
 
 
 def head(
     bucket: str, region: str, key: str, absence_is_common: bool = False, version_id: str | None = None
 ) -> Head | None:
-    """Look at the current object under a key, or at a version of it; None when there is none.
+    """Return the current object of a key, or a version of it; None if there is none.
 
-    HEAD answers a bare 404 for a missing bucket too. The two are told apart by a second call, which is spared where
-    absence is common and a write follows that names a missing bucket.
+    HEAD returns a bare 404 for a missing bucket too. A second call distinguishes the two; it is skipped if absence is
+    common and a write follows, whose error names a missing bucket.
     """
     client = clients.s3(region)
-    doing = f"looking at {location(bucket, key)}"
     version = version_argument(version_id)
-    with aws_errors(doing):
+    with aws_errors(f"reading the metadata of {location(bucket, key)}"):
         try:
             response = client.head_object(Bucket=bucket, Key=key, ChecksumMode="ENABLED", **version)
         except ClientError as error:
             if code_of(error) == "400":
-                _explain_refused_look(bucket, region, key, error)
+                _explain_bad_request(bucket, region, key, error)
             if code_of(error) not in GONE:
                 raise
             if not absence_is_common:
@@ -101,23 +99,23 @@ def head(
     return _read(bucket, region, key, response)
 
 
-def _explain_refused_look(bucket: str, region: str, key: str, refused: ClientError) -> None:
-    """Raise what a HEAD, which has no body, could not say: a GET of the same object answers in words.
+def _explain_bad_request(bucket: str, region: str, key: str, rejected: ClientError) -> None:
+    """Raise the cause of a failed HEAD. Its response has no body, but a GET of the same object returns a message.
 
-    An object with SSE-C cannot even be looked at without its key ("Using server-side encryption with
+    HEAD fails for an object with SSE-C unless it has the key ("Using server-side encryption with
     customer-provided keys", Amazon S3 User Guide).
     """
     try:
         clients.s3(region).get_object(Bucket=bucket, Key=key, Range="bytes=0-0")["Body"].close()
     except ClientError as error:
-        said = error.response.get("Error", {}).get("Message", "")
-        if code_of(error) == "InvalidRequest" and "encryption" in said.lower():
+        message = error.response.get("Error", {}).get("Message", "")
+        if code_of(error) == "InvalidRequest" and "encryption" in message.lower():
             raise CustomerKeyRequired(
-                f"{location(bucket, key)} is encrypted with a key that only its owner has (SSE-C), so nobody else can "
-                "copy it. Upload it again with SSE-S3 or SSE-KMS, or copy it by other means."
+                f"{location(bucket, key)} is encrypted with a customer-provided key (SSE-C), so only its owner can "
+                "copy it. Upload it again with SSE-S3 or SSE-KMS, or copy it with a tool that has the key."
             ) from error
         raise
-    raise refused
+    raise rejected
 
 
 def _require_bucket(bucket: str, region: str) -> None:
@@ -125,7 +123,9 @@ def _require_bucket(bucket: str, region: str) -> None:
         clients.s3(region).head_bucket(Bucket=bucket)
     except ClientError as error:
         if code_of(error) in GONE | {"NoSuchBucket"}:
-            raise BucketMissing(f"There is no bucket {bucket} in {region}. Check the settings, then replay.") from error
+            raise BucketMissing(
+                f"The bucket {bucket} does not exist in {region}. Check the settings, then replay."
+            ) from error
         raise
 
 
@@ -165,7 +165,7 @@ def _read(bucket: str, region: str, key: str, response: Any) -> Head:
 def _is_archived(response: Any) -> bool:
     """By "Working with archived objects" (Amazon S3 User Guide): a restored copy can be read until it expires.
 
-    ArchiveStatus is told of INTELLIGENT_TIERING while the object lies in one of its archive tiers.
+    ArchiveStatus is set for INTELLIGENT_TIERING while the object is in one of its archive tiers.
     """
     if response.get("ArchiveStatus"):
         return True
@@ -174,7 +174,7 @@ def _is_archived(response: Any) -> bool:
 
 
 def _stored_checksum(response: Any) -> tuple[str | None, str | None]:
-    """The stored checksum; a full-object one before a composite one, where there are several."""
+    """Return the stored checksum; if there are several, a full-object one before a composite one."""
     stored = {
         name.removeprefix("Checksum"): value
         for name, value in response.items()
@@ -186,7 +186,7 @@ def _stored_checksum(response: Any) -> tuple[str | None, str | None]:
 
 
 def _checksum_type(response: Any, value: str | None) -> str | None:
-    """FULL_OBJECT or COMPOSITE; a composite value ends in the number of its parts."""
+    """Return FULL_OBJECT or COMPOSITE; a composite value ends in the number of its parts."""
     if value is None:
         return None
     composite = "-" in value or response.get("ChecksumType") == "COMPOSITE"
@@ -194,10 +194,10 @@ def _checksum_type(response: Any, value: str | None) -> str | None:
 
 
 @contextmanager
-def changed_or_refused(doing: str, obj: ObjectVersion) -> Iterator[None]:
-    """Raise what goes wrong with a call on this very object; `doing` says what was tried, as "reading the tags of".
+def changed_or_rejected(doing: str, obj: ObjectVersion) -> Iterator[None]:
+    """Translate the errors of a call on exactly this object; `doing` names the call, as in "reading the tags of".
 
-    Raises ObjectChanged where a condition was refused or the object is gone, else what aws_errors raises.
+    Raises ObjectChanged if a condition failed or the object is gone, else what aws_errors raises.
     """
     with aws_errors(f"{doing} {location(obj.bucket, obj.key)}"):
         try:
@@ -209,35 +209,35 @@ def changed_or_refused(doing: str, obj: ObjectVersion) -> Iterator[None]:
 
 
 def tags(obj: ObjectVersion) -> dict[str, str]:
-    """The tags of this object; raises ObjectChanged when it is not there any more."""
-    with changed_or_refused("reading the tags of", obj):
-        answer = clients.s3(obj.region).get_object_tagging(
+    """Return the tags of this object; raises ObjectChanged if it no longer exists."""
+    with changed_or_rejected("reading the tags of", obj):
+        response = clients.s3(obj.region).get_object_tagging(
             Bucket=obj.bucket, Key=obj.key, **version_argument(obj.version_id)
         )
-    return {tag["Key"]: tag["Value"] for tag in answer["TagSet"]}
+    return {tag["Key"]: tag["Value"] for tag in response["TagSet"]}
 
 
 def is_upload(obj: ObjectVersion, upload: Source) -> bool:
-    """Whether the object still is the one that was uploaded."""
+    """Check whether the object is still the one that was uploaded."""
     return (obj.version_id, obj.etag) == (upload.version_id, upload.etag)
 
 
-def same_version(one: ObjectVersion, other: ObjectVersion) -> bool:
-    """Whether two are the same object of a bucket."""
-    return (one.version_id, one.etag) == (other.version_id, other.etag)
+def same_version(first: ObjectVersion, second: ObjectVersion) -> bool:
+    """Check whether two are the same object of a bucket."""
+    return (first.version_id, first.etag) == (second.version_id, second.etag)
 
 
 @contextmanager
 def opened(obj: ObjectVersion, byte_range: str = "") -> Iterator[StreamingBody]:
-    """The bytes of exactly this object, pinned by its version and its ETag; all, or a range (`bytes=0-3`).
+    """Open the bytes of exactly this object, identified by version and ETag; all, or a range (`bytes=0-3`).
 
-    Raises ObjectChanged when it is not there any more, besides what the module raises.
+    Raises ObjectChanged if it no longer exists, besides what the module raises.
     """
     arguments: dict[str, Any] = {"Range": byte_range} if byte_range else {}
-    with changed_or_refused("reading", obj):
+    with changed_or_rejected("reading", obj):
         response = clients.s3(obj.region).get_object(
             Bucket=obj.bucket, Key=obj.key, IfMatch=obj.etag, **version_argument(obj.version_id), **arguments
         )
-        # Not `with response["Body"]`: that hands out the bare connection, without the check of the length.
+        # Not `with response["Body"]`: that returns the bare connection, without the check of the length.
         with closing(response["Body"]) as body:
             yield body

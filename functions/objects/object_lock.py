@@ -1,20 +1,20 @@
-"""What Object Lock holds an object by.
+"""Describes the Object Lock that keeps a version from being deleted.
 
-S3 refuses to delete a locked version as it refuses whoever has no permission: AccessDenied. Only the lock itself tells
-the two apart. Source: "Managing Object Lock" (Amazon S3 User Guide). Pure: nothing is read or raised here.
+S3 rejects deleting a locked version with AccessDenied, as it does for a missing permission. Only the lock itself shows
+which of the two it is. Source: "Managing Object Lock" (Amazon S3 User Guide). Pure.
 """
 
 from functions.objects.head import Head
 
 
-def lock_in_words(found: Head) -> str:
-    """The lock that keeps this object from being deleted now; empty where none does, or none may be seen."""
-    said = []
+def describe_lock(found: Head) -> str:
+    """Return the lock that keeps this object from being deleted now; empty if none does, or none may be seen."""
+    locks = []
     if found.locks.get("ObjectLockLegalHoldStatus") == "ON":
-        said.append("a legal hold")
+        locks.append("a legal hold")
     if found.locks.get("ObjectLockEventHold") == "ON":
-        said.append("an event hold")
+        locks.append("an event hold")
     until = found.locks.get("ObjectLockRetainUntilDate")
     if until and until > found.answered_at:
-        said.append(f"a {found.locks.get('ObjectLockMode', '')} retention until {until.isoformat()}")
-    return " and ".join(said)
+        locks.append(f"a {found.locks.get('ObjectLockMode', '')} retention until {until.isoformat()}")
+    return " and ".join(locks)

@@ -1,4 +1,4 @@
-"""What AWS answers when it refuses, told in the operator's words and under the workflow's error names.
+"""Translates AWS's errors into ours, with the workflow's error names and a message for the operator.
 
 The codes are those of "Error responses" in the Amazon S3 API reference and of "Common errors" in the Glue,
 Athena and Step Functions API references.
@@ -20,8 +20,8 @@ from botocore.exceptions import (
 )
 from botocore.parsers import ResponseParserError
 
-from functions.runtime.bucket_owners import doubt_in_words
-from functions.runtime.errors import AccessDenied, BucketMissing, RequestRefused, Throttled
+from functions.runtime.bucket_owners import describe_expected_owners
+from functions.runtime.errors import AccessDenied, BucketMissing, RequestRejected, Throttled
 
 TRY_AGAIN = frozenset(
     {
@@ -73,47 +73,54 @@ CONNECTION_LOST = (
 
 
 def code_of(error: ClientError) -> str:
-    """The error's code; of a HEAD, which has no body, its HTTP status."""
+    """Return the error's code; for a HEAD, which has no body, its HTTP status."""
     return str(error.response.get("Error", {}).get("Code", ""))
 
 
 def _permission(error: ClientError) -> str:
-    """What may be missing; S3 says it only in a body, and a HEAD has none."""
+    """Return the permission that may be missing; S3 names it only in a body, and a HEAD has none."""
     if error.operation_name == "HeadObject":
-        return "s3:GetObject on it, or s3:ListBucket on its bucket (without that, what is missing is denied too),"
-    return f"the permission behind {error.operation_name}"
+        return "s3:GetObject on the object, or s3:ListBucket on its bucket (without it S3 denies missing objects too),"
+    return f"the permission for {error.operation_name}"
 
 
 @contextmanager
 def aws_errors(doing: str) -> Iterator[None]:
-    """Raise what goes wrong with AWS inside as an error of ours; `doing` says what was tried on what.
+    """Translate the AWS errors of the block into ours; `doing` names the operation and its object.
 
-    Raises Throttled, AccessDenied, BucketMissing, RequestRefused.
+    Raises Throttled, AccessDenied, BucketMissing, RequestRejected.
     """
     try:
         yield
     except ClientError as error:
-        code, said = code_of(error), error.response.get("Error", {}).get("Message", "").rstrip(".")
+        code, message = code_of(error), error.response.get("Error", {}).get("Message", "").rstrip(".")
         if code in TRY_AGAIN:
             raise Throttled(
-                f"AWS was too busy while {doing}: {code}. It is tried again; if it stays so, replay later."
+                f"AWS throttled or was unavailable while {doing}: {code}. It is retried automatically; if it keeps "
+                "failing, replay later."
             ) from error
         if code in DENIED:
             raise AccessDenied(
-                f"Denied while {doing}: {said or code}. Give the function's role {_permission(error)} in "
-                f"infra/functions.yaml (and the bucket's or key's policy), deploy and replay.{doubt_in_words(error)}"
+                f"Access denied while {doing}: {message or code}. Give the function's role {_permission(error)} in "
+                "infra/functions.yaml (and the bucket's or key's policy), deploy and replay."
+                f"{describe_expected_owners(error)}"
             ) from error
         if code == "NoSuchBucket":
             bucket = error.response.get("Error", {}).get("BucketName", "The bucket")
-            raise BucketMissing(f"{bucket} does not exist: {doing}. Check the settings, then replay.") from error
-        raise RequestRefused(f"AWS refused while {doing}: {code}: {said}") from error
+            raise BucketMissing(f"{bucket} was not found while {doing}. Check the settings, then replay.") from error
+        raise RequestRejected(
+            f"AWS rejected the request while {doing}: {code}: {message}. Fix the cause, then replay."
+        ) from error
     except ParamValidationError as error:
-        # Metadata that is no ASCII, above all: S3 tells it encoded ("Working with object metadata", User Guide).
-        raise RequestRefused(f"It cannot be sent to AWS: {doing}: {' '.join(str(error).split())}") from error
+        # Mostly non-ASCII metadata, which S3 returns encoded ("Working with object metadata", User Guide).
+        raise RequestRejected(
+            f"The AWS SDK rejected the request while {doing}: {' '.join(str(error).split())}"
+        ) from error
     except ResponseParserError as error:
-        # A key may hold characters that XML cannot ("Naming Amazon S3 objects", Amazon S3 User Guide).
-        raise RequestRefused(f"AWS's answer cannot be read while {doing}: {error}") from error
+        # A key may contain characters that XML cannot represent ("Naming Amazon S3 objects", Amazon S3 User Guide).
+        raise RequestRejected(f"The AWS SDK cannot parse the response while {doing}: {error}") from error
     except CONNECTION_LOST as error:
         raise Throttled(
-            f"No answer from AWS while {doing}: {error}. It is tried again; if it stays so, replay later."
+            f"AWS did not respond while {doing}: {error}. It is retried automatically; if it keeps failing, replay "
+            "later."
         ) from error

@@ -1,11 +1,11 @@
-"""Whose each bucket is: told to S3 with every request, which S3 then denies when the bucket is somebody else's.
+"""Sends each bucket's expected owner with every S3 request; S3 denies the request if the owner is another account.
 
-A bucket's name is free again once it is deleted, for anybody. Without this, whoever takes the name gets our objects,
-and gives us theirs. The deployment names the account of each of its buckets in BUCKET_OWNERS, a JSON object; for a
-bucket that is not in it nothing is said. Source: "Verifying bucket ownership with bucket owner condition" (Amazon S3
-User Guide): another owner is answered with 403 AccessDenied, before anything is done.
+Once a bucket is deleted, anybody may take its name. Without this condition, the new owner would get our objects, and we
+theirs. The deployment lists the account of each of its buckets in BUCKET_OWNERS, a JSON object; a bucket that is not in
+it has no condition. Source: "Verifying bucket ownership with bucket owner condition" (Amazon S3 User Guide): S3 returns
+403 AccessDenied for another owner, before doing anything.
 
-Raises SettingInvalid. Sending the same twice is harmless: nothing is changed.
+Raises SettingInvalid. Idempotent: it changes nothing.
 """
 
 import os
@@ -24,32 +24,32 @@ if TYPE_CHECKING:
 AccountId = Annotated[str, Field(pattern=r"^\d{12}$")]
 
 HTTP_FORBIDDEN = 403
-TOLD = "expected_owners"
-"""Where a request's context, and then its error, hold whose buckets they were said to be."""
+EXPECTED_OWNERS = "expected_owners"
+"""The key of the expected owners in a request's context, and then in its error."""
 
 
-class Settings(BaseModel):
+class BucketOwnerSettings(BaseModel):
     """The account of each bucket."""
 
     bucket_owners: Json[dict[BucketName, AccountId]] = {}
 
 
 def name_owners(client: "S3Client") -> None:
-    """Have this client tell S3 whose each bucket is; raises SettingInvalid at once for a wrong setting."""
+    """Make this client send the expected owners; raises SettingInvalid at once for an invalid setting."""
     _owners()
-    # Not "before-parameter-build": botocore makes one text of CopySource then.
-    client.meta.events.register("provide-client-params.s3", _tell)
-    client.meta.events.register("after-call.s3", _remember)
+    # Not "before-parameter-build": there botocore has already turned CopySource into text.
+    client.meta.events.register("provide-client-params.s3", _add_expected_owners)
+    client.meta.events.register("after-call.s3", _keep_expected_owners)
 
 
-def doubt_in_words(error: ClientError) -> str:
-    """What else a denial may mean, where S3 was told whose the buckets are."""
-    told: Any = error.response.get("Error", {})
-    expected: Mapping[str, str] = told.get(TOLD, {})
+def describe_expected_owners(error: ClientError) -> str:
+    """Return what else a denial may mean, if the request had expected owners."""
+    details: Any = error.response.get("Error", {})
+    expected: Mapping[str, str] = details.get(EXPECTED_OWNERS, {})
     if not expected:
         return ""
     buckets = " and ".join(f"{bucket} belongs to account {account}" for bucket, account in expected.items())
-    return f" It is denied as well unless {buckets}, as it did when this was deployed: look whose it is now."
+    return f" S3 also denies the request unless {buckets}, as at the deployment: check who owns it now."
 
 
 def _owners() -> dict[str, str]:
@@ -58,12 +58,12 @@ def _owners() -> dict[str, str]:
 
 @lru_cache(maxsize=1)
 def _read(_: str | None) -> dict[str, str]:
-    """Read once for each text of the setting."""
-    return read_settings(Settings).bucket_owners
+    """Parse the setting once for each of its values."""
+    return read_settings(BucketOwnerSettings).bucket_owners
 
 
-def _tell(params: dict[str, Any], model: Any, context: dict[str, Any], **_: object) -> None:
-    """Add the accounts to a request, where its operation takes them."""
+def _add_expected_owners(params: dict[str, Any], model: Any, context: dict[str, Any], **_: object) -> None:
+    """Add the accounts to a request, if its operation accepts them."""
     owners, members = _owners(), model.input_shape.members
     copied = params.get("CopySource")
     buckets = {
@@ -73,10 +73,10 @@ def _tell(params: dict[str, Any], model: Any, context: dict[str, Any], **_: obje
     for member, bucket in buckets.items():
         if member in members and bucket in owners:
             params.setdefault(member, owners[bucket])
-            context.setdefault(TOLD, {})[bucket] = owners[bucket]
+            context.setdefault(EXPECTED_OWNERS, {})[bucket] = owners[bucket]
 
 
-def _remember(http_response: Any, parsed: dict[str, Any], context: dict[str, Any], **_: object) -> None:
-    """Keep with a denial what was said; a HEAD's has no body, and S3 does not say why it denied."""
-    if http_response.status_code == HTTP_FORBIDDEN and TOLD in context:
-        parsed.setdefault("Error", {})[TOLD] = context[TOLD]
+def _keep_expected_owners(http_response: Any, parsed: dict[str, Any], context: dict[str, Any], **_: object) -> None:
+    """Keep the expected owners with a denial, because S3 does not say why it denied."""
+    if http_response.status_code == HTTP_FORBIDDEN and EXPECTED_OWNERS in context:
+        parsed.setdefault("Error", {})[EXPECTED_OWNERS] = context[EXPECTED_OWNERS]

@@ -1,8 +1,7 @@
-"""The one place that makes AWS clients: cached, keyed by service, region and how long an answer may take.
+"""Creates all AWS clients: cached by service, region, read time-out and attempts.
 
-No client is made at import, so importing a function needs neither region nor environment. The endpoint is
-boto3's own business: it reads AWS_ENDPOINT_URL, which only an emulator sets. Raises SettingInvalid for a wrong
-BUCKET_OWNERS.
+No client is created at import, so importing a function needs neither region nor environment. boto3 itself reads the
+endpoint from AWS_ENDPOINT_URL, which only an emulator sets. Raises SettingInvalid for an invalid BUCKET_OWNERS.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 ATTEMPTS = 4
 READ_TIMEOUT_SECONDS = 60
 CONNECTIONS = 32
-"""At once, of one client: the parts of a large object are copied side by side."""
+"""In parallel, per client: the parts of a large object are copied in parallel."""
 
 
 @cache
@@ -35,7 +34,7 @@ def _client(service: str, region: str, read_timeout_seconds: int, attempts: int)
         read_timeout=read_timeout_seconds,
         retries={"mode": "standard", "total_max_attempts": attempts},
         max_pool_connections=CONNECTIONS,
-        # The proof hashes what it reads by itself; the SDK would do it a second time, and not for ranges.
+        # The verification hashes what it reads; the SDK would do it a second time, and not for ranges.
         response_checksum_validation="when_required",
     )
     client = boto3.client(service, region_name=region, config=config)  # type: ignore[call-overload]
@@ -45,34 +44,34 @@ def _client(service: str, region: str, read_timeout_seconds: int, attempts: int)
 
 
 def s3(region: str) -> S3Client:
-    """A client for reads, and for writes that may be sent twice."""
+    """Return a client for reads, and for idempotent writes."""
     return cast("S3Client", _client("s3", region, READ_TIMEOUT_SECONDS, ATTEMPTS))
 
 
 def s3_for_conditional_writes(region: str, read_timeout_seconds: int) -> S3Client:
-    """A client that sends a request once, and waits for its answer as long as it is told to.
+    """Return a client that sends a request once, and waits this long for the response.
 
-    A conditional write is not retried by the SDK: the retry would meet our own write and be refused (412).
-    And a CopyObject of gigabytes answers after minutes; boto3's own read timeout is 60 s.
+    The SDK must not retry a conditional write: the retry would meet our own write and fail (412). And S3 responds to a
+    CopyObject of gigabytes only after minutes; boto3's default read time-out is 60 s.
     """
     return cast("S3Client", _client("s3", region, read_timeout_seconds, 1))
 
 
 def glue(region: str) -> GlueClient:
-    """A client for the catalogue and its crawler."""
+    """Return a client for the catalogue and its crawler."""
     return cast("GlueClient", _client("glue", region, READ_TIMEOUT_SECONDS, ATTEMPTS))
 
 
 def athena(region: str) -> AthenaClient:
-    """A client for queries."""
+    """Return a client for queries."""
     return cast("AthenaClient", _client("athena", region, READ_TIMEOUT_SECONDS, ATTEMPTS))
 
 
 def step_functions(region: str) -> SFNClient:
-    """A client for executions."""
+    """Return a client for executions."""
     return cast("SFNClient", _client("stepfunctions", region, READ_TIMEOUT_SECONDS, ATTEMPTS))
 
 
 def sqs(region: str) -> SQSClient:
-    """A client for queues."""
+    """Return a client for queues."""
     return cast("SQSClient", _client("sqs", region, READ_TIMEOUT_SECONDS, ATTEMPTS))

@@ -1,36 +1,36 @@
-"""Everything a function raises on purpose. A class's name is the error's name in the state machine.
+"""Every error that a function raises on purpose. A class's name is the error's name in the state machine.
 
     FerryError
-    ├── Throttled                 retried with backoff by the state machine
-    ├── SettingInvalid            a function's environment is wrong; raised at start
-    ├── SdkTooOld                 the AWS SDK does not know what is sent or read; raised at import
+    ├── Throttled                 the state machine retries it with backoff
+    ├── SettingInvalid            an environment variable of the function is invalid
+    ├── SdkTooOld                 the AWS SDK is too old; raised at import
     ├── AccessDenied              a permission is missing
-    ├── BucketMissing             a bucket does not exist, or not in this region
-    ├── RequestRefused            AWS refused a request for another reason
+    ├── BucketMissing             a bucket does not exist in this region
+    ├── RequestRejected           AWS rejected a request for another reason
     ├── SourceMissing             the source object is gone
     ├── SourceArchived            the source object must be restored first
-    ├── CustomerKeyRequired       the source object is encrypted with a key that only its owner has (SSE-C)
-    ├── ObjectTooLarge            more than S3 can hold
-    ├── MetadataUnreadable        the source has metadata that a copy in parts could not carry
+    ├── CustomerKeyRequired       the source object is encrypted with a customer-provided key (SSE-C)
+    ├── ObjectTooLarge            the object is larger than S3 allows
+    ├── MetadataUnreadable        the source has metadata that a copy in parts would lose
     ├── ObjectLockMissing         the source object is locked, and the target bucket has no Object Lock
     ├── TargetNotVersioned        a move needs a versioned target bucket
-    ├── CopyTimedOut              the copy was called again too often
-    ├── ProofTimedOut             the proof was called again too often
-    ├── ChecksumMismatchPersists  every fresh copy differed from its source
-    ├── TargetKeepsChanging       somebody else writes the target
+    ├── CopyTimedOut              the copy did not finish within its calls
+    ├── VerificationTimedOut      the verification did not finish within its calls
+    ├── ChecksumMismatchPersists  every copy differed from its source
+    ├── TargetKeepsChanging       something else writes to the target
     ├── CrawlerFailed             the crawler itself is broken
     ├── CrawlTimedOut             no crawl ended in time
-    ├── ValidationFailed          the file, or what can be queried of it, is not right
+    ├── ValidationFailed          the file or its rows are invalid
     ├── QueryFailed               Athena could not run a query
-    ├── PurgeRefused              purging would bring an older version back, or a lock forbids it
-    ├── SourceKeepsChanging       somebody else changes what travels with the source, or removes its copy
-    └── ProvedCopyMissing         the source is gone, and the target does not hold what was proved
+    ├── PurgeRejected             an older version would become current, or a lock retains the source
+    ├── SourceKeepsChanging       the source's metadata or its copy keeps changing
+    └── VerifiedCopyMissing       the source is gone, and the target does not hold the verified object
 
 Messages are for the operator: what happened, to which bucket and key, what to do.
 """
 
 LONGEST_MESSAGE = 4000
-"""A message may quote names and rows of any length, and travels through Step Functions' 256 KiB."""
+"""A message may quote names and rows of any length, and must fit into Step Functions' 256 KiB."""
 
 
 class FerryError(Exception):
@@ -41,15 +41,15 @@ class FerryError(Exception):
 
 
 class Throttled(FerryError):
-    """AWS asked to slow down, was not available for a moment, or is not done yet: it is tried again."""
+    """AWS throttled a request, was unavailable, or has not finished: the state machine retries."""
 
 
 class SettingInvalid(FerryError):
-    """An environment variable of the function is missing or wrong."""
+    """An environment variable of the function is missing or invalid."""
 
 
 class SdkTooOld(FerryError):
-    """The AWS SDK that the function runs with does not know what is sent to S3 or read of its answers."""
+    """The function's AWS SDK lacks a client option, or a member of a request or response."""
 
 
 class AccessDenied(FerryError):
@@ -57,11 +57,11 @@ class AccessDenied(FerryError):
 
 
 class BucketMissing(FerryError):
-    """A bucket does not exist, or is not in the region it is looked for."""
+    """A bucket does not exist, or is in another region."""
 
 
-class RequestRefused(FerryError):
-    """AWS refused a request for a reason that is none of the others."""
+class RequestRejected(FerryError):
+    """AWS rejected a request for a reason that no other error covers."""
 
 
 class SourceMissing(FerryError):
@@ -69,19 +69,19 @@ class SourceMissing(FerryError):
 
 
 class SourceArchived(FerryError):
-    """The source object lies in an archive and must be restored first."""
+    """The source object is archived and must be restored first."""
 
 
 class CustomerKeyRequired(FerryError):
-    """The source object is encrypted with a key that only its owner has (SSE-C)."""
+    """The source object is encrypted with a customer-provided key (SSE-C)."""
 
 
 class ObjectTooLarge(FerryError):
-    """The object is larger than S3 can hold."""
+    """The object is larger than S3 allows."""
 
 
 class MetadataUnreadable(FerryError):
-    """The source object has metadata that a copy in parts could not carry."""
+    """The source object has metadata that a copy in parts would lose."""
 
 
 class ObjectLockMissing(FerryError):
@@ -93,19 +93,19 @@ class TargetNotVersioned(FerryError):
 
 
 class CopyTimedOut(FerryError):
-    """The copy did not come to an end in the calls it may take."""
+    """The copy did not finish within the calls that it may take."""
 
 
-class ProofTimedOut(FerryError):
-    """The proof did not come to an end in the calls it may take."""
+class VerificationTimedOut(FerryError):
+    """The verification did not finish within the calls that it may take."""
 
 
 class ChecksumMismatchPersists(FerryError):
-    """Every fresh copy differed from its source."""
+    """Every copy differed from its source."""
 
 
 class TargetKeepsChanging(FerryError):
-    """The target was replaced again and again between copy and proof."""
+    """The target was replaced repeatedly between copy and verification."""
 
 
 class CrawlerFailed(FerryError):
@@ -117,20 +117,20 @@ class CrawlTimedOut(FerryError):
 
 
 class ValidationFailed(FerryError):
-    """The file, or what can be queried of it, is not right."""
+    """The file is invalid, or its rows in the table are."""
 
 
 class QueryFailed(FerryError):
     """Athena could not run a validation query."""
 
 
-class PurgeRefused(FerryError):
-    """Purging would bring an older version back that was never moved, or a lock forbids it."""
+class PurgeRejected(FerryError):
+    """An older version that was never moved would become current, or a lock retains the source."""
 
 
 class SourceKeepsChanging(FerryError):
-    """What travels with the source was changed, or its copy removed, again and again after the proof."""
+    """The source's metadata, tags or locks changed, or its copy disappeared, repeatedly after the verification."""
 
 
-class ProvedCopyMissing(FerryError):
-    """The source is gone, and the target does not hold the object that was proved."""
+class VerifiedCopyMissing(FerryError):
+    """The source is gone, and the target does not hold the verified object."""

@@ -1,14 +1,12 @@
-"""The AWS SDK must know how its clients are set up, what the functions say to S3, and all that S3 says to them.
+"""Checks at import that the AWS SDK is recent enough for the clients' options and for the S3 requests and responses.
 
-Lambda's own boto3 may be older than that: it would make no client with an option that it does not know, refuse a
-request with a member that it does not know, and leave out of an answer, without a word, a lock or a checksum. So the
-functions have a layer with the SDK that they were tested with (infra/build/layer.py), and each looks once, when it is
-imported, whether it really runs with it: "Runtime-included SDK versions" (AWS Lambda Developer Guide) advises against
-relying on the runtime's.
+Lambda's own boto3 may be older: it would reject a client option or a request member that it does not know, and silently
+drop a lock or a checksum from a response. So the functions have a layer with the SDK that they were tested with
+(infra/build/layer.py), and each checks once, when it is imported, that it runs with it: "Runtime-included SDK versions"
+(AWS Lambda Developer Guide) advises against depending on the runtime's.
 
-The model that is looked at is the one that the clients are made of later, so it is loaded no second time, and not at
-all by a function that names no operation of S3; neither a region nor credentials are needed. Raises SdkTooOld. Looking
-twice changes nothing.
+The check uses the service model that the clients are created from later, so it is loaded only once, and not at all by a
+function that names no S3 operation. It needs neither a region nor credentials. Raises SdkTooOld. Idempotent.
 """
 
 from collections.abc import Iterable
@@ -36,9 +34,7 @@ _NEWER_CHECKSUMS = (
 )
 
 OPTIONS = ("response_checksum_validation",)
-"""What clients are set up with (functions/runtime/clients.py) and was not known yet to the first botocore that Lambda's
-Python 3.13 came with, 1.34.145.
-"""
+"""Client options (functions/runtime/clients.py) that 1.34.145 lacks, the first botocore of Lambda's Python 3.13."""
 
 SENT: dict[str, tuple[str, ...]] = {
     "CopyObject": ("IfMatch", "IfNoneMatch", *_EVENT_HOLD),
@@ -57,7 +53,7 @@ SENT: dict[str, tuple[str, ...]] = {
     "PutObjectAnnotation": ("Bucket", "Key", "VersionId", "AnnotationName", "AnnotationPayload", "ObjectIfMatch"),
     "DeleteObjectAnnotation": ("Bucket", "Key", "VersionId", "AnnotationName", "ObjectIfMatch"),
 }
-"""What is sent and was not known to it either."""
+"""Request members that it lacks."""
 
 READ: dict[str, tuple[str, ...]] = {
     "HeadObject": ("TagCount", "ChecksumType", *_NEWER_CHECKSUMS, *_EVENT_HOLD),
@@ -71,18 +67,18 @@ READ: dict[str, tuple[str, ...]] = {
     "ListObjectAnnotations": ("Annotations.AnnotationName", "NextContinuationToken"),
     "GetObjectAnnotation": ("AnnotationPayload",),
 }
-"""What is read of the answers and was not known to it."""
+"""Response members that it lacks."""
 
 
 def require_sdk(*operations: str) -> None:
-    """See that the SDK knows how clients are set up, and what these operations of S3 are asked and answer."""
+    """Check that the SDK knows the client options, and the requests and responses of these S3 operations."""
     for option in OPTIONS:
         if option not in Config.OPTION_DEFAULTS:
-            raise _too_old(f"a client's {option}")
+            raise _too_old(f"the client option {option}")
     for operation in operations:
         model = _s3_model()
         if operation not in model.operation_names:
-            raise _too_old(f"{operation} of S3")
+            raise _too_old(f"the S3 operation {operation}")
         described = model.operation_model(operation)
         for shape, members in (
             (described.input_shape, SENT.get(operation, ())),
@@ -90,12 +86,12 @@ def require_sdk(*operations: str) -> None:
         ):
             for member in members:
                 if not _has(shape, member.split(".")):
-                    raise _too_old(f"{operation}.{member} of S3")
+                    raise _too_old(f"the S3 member {operation}.{member}")
 
 
 @cache
 def _s3_model() -> Any:
-    """S3 as this SDK describes it, loaded into the session that the clients are made of."""
+    """Return this SDK's model of S3, loaded into the session that creates the clients."""
     session = botocore.session.get_session()
     if boto3.DEFAULT_SESSION is None:
         boto3.setup_default_session(botocore_session=session)
@@ -103,7 +99,7 @@ def _s3_model() -> Any:
 
 
 def _has(shape: Any, path: Iterable[str]) -> bool:
-    """Whether a structure has a member, at any depth; of a list its elements' members are meant."""
+    """Check whether a structure has a member, at any depth; for a list, its elements have it."""
     for name in path:
         while shape is not None and shape.type_name == "list":
             shape = shape.member
@@ -113,8 +109,8 @@ def _has(shape: Any, path: Iterable[str]) -> bool:
     return True
 
 
-def _too_old(what: str) -> SdkTooOld:
+def _too_old(missing: str) -> SdkTooOld:
     return SdkTooOld(
-        f"This function's AWS SDK, botocore {botocore.__version__}, does not know {what}; needed is {TESTED}. "
-        "Is our own layer (dist/layer.zip) attached to the function? Deploy again."
+        f"This function's AWS SDK, botocore {botocore.__version__}, lacks {missing}; {TESTED} is required. "
+        "The function's layer (dist/layer.zip) may be detached. Deploy again."
     )

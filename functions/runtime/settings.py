@@ -1,6 +1,6 @@
-"""A function's settings: its environment variables, read at its first call and checked at once.
+"""Reads a function's settings from its environment variables, and validates them.
 
-Raises SettingInvalid, which names the variable. Reading twice gives the same: nothing is changed.
+Raises SettingInvalid, which names the variable. Idempotent: it only reads.
 """
 
 import os
@@ -20,18 +20,17 @@ Settings = TypeVar("Settings", bound=BaseModel)
 
 def read_settings(model: type[Settings]) -> Settings:
     """Read each field of `model` from the environment variable of its name in capitals."""
-    given = {name: os.environ[name.upper()] for name in model.model_fields if name.upper() in os.environ}
+    environment = {name: os.environ[name.upper()] for name in model.model_fields if name.upper() in os.environ}
     try:
-        return model.model_validate(given)
+        return model.model_validate(environment)
     except ValidationError as error:
         problems = "; ".join(
-            f"{str(problem['loc'][0]).upper()}: {_in_words(problem['type'], problem['msg'])}"
-            for problem in error.errors()
+            f"{str(detail['loc'][0]).upper()}: {_describe(detail['type'], detail['msg'])}" for detail in error.errors()
         )
         raise SettingInvalid(
-            f"The function's environment is wrong: {problems}. Mend it in infra/functions.yaml and deploy again."
+            f"The function's environment is invalid: {problems}. Fix it in infra/functions.yaml and deploy again."
         ) from error
 
 
-def _in_words(kind: str, message: str) -> str:
+def _describe(kind: str, message: str) -> str:
     return "is not set" if kind == "missing" else message

@@ -1,6 +1,6 @@
-"""What every step's Lambda does around its one call: read its event, log, count, answer as JSON.
+"""What every step's Lambda does around its logic: parse the event, log, send metrics, return JSON.
 
-The log's correlation id is the execution's name, so that one search finds every line of an execution.
+The log's correlation id is the execution's name, so one search finds every line of an execution.
 """
 
 from collections.abc import Callable
@@ -21,19 +21,19 @@ metrics = Metrics(namespace="S3Ferry", service=SERVICE)
 Result = TypeVar("Result", bound=Model)
 
 
-def count(name: str, value: float = 1, unit: MetricUnit = MetricUnit.Count) -> None:
-    """Add to one of our CloudWatch metrics; it is sent when the call ends."""
+def add_metric(name: str, value: float = 1, unit: MetricUnit = MetricUnit.Count) -> None:
+    """Add to one of our CloudWatch metrics, which is sent when the call ends."""
     metrics.add_metric(name=name, unit=unit, value=value)
 
 
 def send_metrics() -> None:
-    """Write the metrics of this call to the log, from where CloudWatch takes them."""
+    """Write the metrics of this call to the log, from which CloudWatch extracts them."""
     if metrics.metric_set:
         metrics.flush_metrics()
 
 
 def step(function: Callable[[StepEvent, LambdaContext], Result]) -> Callable[[dict[str, Any], Any], Any]:
-    """Make a Lambda handler of a function from StepEvent to its result.
+    """Turn a function from StepEvent to a result into a Lambda handler.
 
     Raises what the function raises, after logging it: its name is the error's name in the state machine.
     """
@@ -47,7 +47,7 @@ def step(function: Callable[[StepEvent, LambdaContext], Result]) -> Callable[[di
             result = function(parsed, context).model_dump(mode="json")
         except FerryError as error:
             logger.error(str(error), error=type(error).__name__)
-            count(type(error).__name__)
+            add_metric(type(error).__name__)
             raise
         else:
             logger.info(result["status"], result=result)

@@ -1,1 +1,1 @@
-"""What RunValidationQuery validates: the file itself, its table, and the queries on it."""
+"""How RunValidationQuery validates a file: its content, its table, and the queries on it."""

@@ -1,11 +1,12 @@
-"""The queries of a validation: their SQL, their start, and what they answered.
+"""The Athena queries of a validation: their SQL, their start, their results.
 
-A query's token is a hash of its occasion (execution, redrive, target, crawl), check and SQL, so that a second start
-of the same query is the same query, and a redrive, a fresh copy or a fresh crawl asks anew. Sources:
-StartQueryExecution (ClientRequestToken), GetQueryResults (Athena API reference); "$path": "Getting the file locations
-for source data" (Amazon Athena User Guide). Reuse of results stays off, its default: it would overlook changed data.
+Idempotent: a query's ClientRequestToken is a hash of its idempotency scope (execution, redrive, target, crawl), check
+and SQL. Starting the same query again returns the first one; a redrive, another copy or a later crawl starts a new one.
+Sources: StartQueryExecution (ClientRequestToken), GetQueryResults (Athena API reference); "$path": "Getting the file
+locations for source data" (Amazon Athena User Guide). Query result reuse stays off, its default: it would miss changed
+data.
 
-Raises QueryFailed, AccessDenied, Throttled, RequestRefused.
+Raises QueryFailed, AccessDenied, Throttled, RequestRejected.
 """
 
 import hashlib
@@ -24,7 +25,7 @@ SHOWN_ROWS = 5
 
 
 @dataclass(frozen=True)
-class Place:
+class QueryTarget:
     """Where queries run."""
 
     region: str
@@ -33,34 +34,37 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """How far a query is: `ended` well or not; `reason` says why not."""
+class QueryStatus:
+    """Whether a query has ended, and with success; `reason` says why not."""
 
     ended: bool
     succeeded: bool
     reason: str
 
 
-def validation_queries(table: Table, uri: str, named: list[str] | None = None, checks: Path = CHECKS) -> dict[str, str]:
-    """The SQL of each check by its name: the object's rows, then every file of `checks`, or those that are named."""
+def validation_queries(
+    table: Table, uri: str, selected: list[str] | None = None, checks: Path = CHECKS
+) -> dict[str, str]:
+    """Return the SQL of each check by its name: the object's rows, then every file of `checks` or the selected."""
     path = _literal(uri)
     conditions = [f'"$path" = {path}']
-    # The partition's predicates keep Athena from listing every other partition.
+    # With predicates on the partition, Athena does not list all the others.
     conditions += [f"{_identifier(key)} = {_literal(value)}" for key, value in table.partition.items()]
-    database, name = _identifier(table.database), _identifier(table.name)
-    queries = {ROWS: f"SELECT count(*) FROM {database}.{name} WHERE {' AND '.join(conditions)}"}  # noqa: S608
-    there = {file.name: file for file in sorted(checks.glob("*.sql"))}
-    unknown = [name for name in named or [] if name not in there]
+    database, table_name = _identifier(table.database), _identifier(table.name)
+    queries = {ROWS: f"SELECT count(*) FROM {database}.{table_name} WHERE {' AND '.join(conditions)}"}  # noqa: S608
+    files = {file.name: file for file in sorted(checks.glob("*.sql"))}
+    names = list(files) if selected is None else list(dict.fromkeys(selected))
+    unknown = [name for name in names if name not in files]
     if unknown:
         raise QueryFailed(
-            f"The rule of {uri} names the check {', '.join(unknown)}, and there is none of that name in "
-            "functions/checks. Add it, deploy and replay; or mend the rule, deploy and upload the file again."
+            f"The rule of {uri} selects the check {', '.join(unknown)}, which functions/checks does not have. Add it, "
+            "deploy and replay. Or fix the rule, deploy, and upload the file again."
         )
-    for file in there.values() if named is None else [there[name] for name in dict.fromkeys(named)]:
-        sql = file.read_text(encoding="utf-8").strip().rstrip(";")
-        for placeholder, value in (("{database}", database), ("{table}", name), ("{path}", path)):
+    for name in names:
+        sql = files[name].read_text(encoding="utf-8").strip().rstrip(";")
+        for placeholder, value in (("{database}", database), ("{table}", table_name), ("{path}", path)):
             sql = sql.replace(placeholder, value)
-        queries[file.name] = sql
+        queries[name] = sql
     return queries
 
 
@@ -72,25 +76,25 @@ def _literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def start_query(check: str, sql: str, occasion: list[str], where: Place) -> str:
-    """Start a query, or find it started on the same occasion; its id."""
-    token = hashlib.sha256(json.dumps([*occasion, check, sql]).encode())
-    with aws_errors(f"starting the query {check} in the workgroup {where.workgroup}"):
-        answer = clients.athena(where.region).start_query_execution(
+def start_query(check: str, sql: str, scope: list[str], target: QueryTarget) -> str:
+    """Start a query, unless it was started in the same idempotency scope; return its id."""
+    token = hashlib.sha256(json.dumps([*scope, check, sql]).encode())
+    with aws_errors(f"starting the query {check} in the workgroup {target.workgroup}"):
+        response = clients.athena(target.region).start_query_execution(
             QueryString=sql,
-            QueryExecutionContext={"Database": where.database},
+            QueryExecutionContext={"Database": target.database},
             ClientRequestToken=token.hexdigest(),
-            WorkGroup=where.workgroup,
+            WorkGroup=target.workgroup,
         )
-    return answer["QueryExecutionId"]
+    return response["QueryExecutionId"]
 
 
-def query_outcome(check: str, query_id: str, region: str) -> Outcome:
-    """Look at a query once."""
-    with aws_errors(f"looking at the query {check} ({query_id})"):
+def query_status(check: str, query_id: str, region: str) -> QueryStatus:
+    """Poll a query once."""
+    with aws_errors(f"polling the query {check} ({query_id})"):
         status = clients.athena(region).get_query_execution(QueryExecutionId=query_id)["QueryExecution"]["Status"]
     state = status["State"]
-    return Outcome(
+    return QueryStatus(
         ended=state in {"SUCCEEDED", "FAILED", "CANCELLED"},
         succeeded=state == "SUCCEEDED",
         reason=status.get("StateChangeReason") or f"the query was {state.lower()}",
@@ -98,7 +102,7 @@ def query_outcome(check: str, query_id: str, region: str) -> Outcome:
 
 
 def query_rows(check: str, query_id: str, region: str) -> list[list[str | None]]:
-    """The first rows of a query's answer, without the header that Athena puts first."""
+    """Return the first rows of a query's results, without the header that Athena puts first."""
     with aws_errors(f"reading the results of the query {check} ({query_id})"):
-        answer = clients.athena(region).get_query_results(QueryExecutionId=query_id, MaxResults=SHOWN_ROWS + 1)
-    return [[field.get("VarCharValue") for field in row["Data"]] for row in answer["ResultSet"]["Rows"][1:]]
+        response = clients.athena(region).get_query_results(QueryExecutionId=query_id, MaxResults=SHOWN_ROWS + 1)
+    return [[field.get("VarCharValue") for field in row["Data"]] for row in response["ResultSet"]["Rows"][1:]]

@@ -1,1 +1,1 @@
-"""Whether two objects hold the same bytes: by stored checksums, or by reading them."""
+"""How VerifyChecksum verifies a copy: by stored checksums, or by reading; what follows from a mismatch."""

@@ -1,15 +1,15 @@
-"""The proof by reading: the target read back against what is stored with the source, or both objects read.
+"""Verifies by reading: reads the target back and compares it with the source's stored checksum, or reads both objects.
 
-Objects are streamed in ranges, a few side by side and each in small pieces, so memory stays the same for every size.
-The time is looked at with every piece: a reading that has to stop says how far it is, and a later one goes on from
-there. What cannot go on (a hash of the whole object) and runs out of time goes over to comparing both objects.
+Objects are streamed in ranges, a few in parallel and each in small pieces, so memory use does not depend on the size.
+The remaining time is checked with every piece: a reading that has to stop returns how far it got, and a later one
+continues there. A hash of the whole object cannot be continued: if time runs out, both objects are compared instead.
 
-Every answer is of exactly the object that was copied: the source is asked for by its version, the target is asked
-for as the current object, so that its replacement is noticed; both on the condition of their ETag.
+Every response is about exactly the object that was copied: the source is requested by its version, the target as the
+current object, so that its replacement is noticed; both on the condition of their ETag.
 Source: GetObject (Range, IfMatch; 416 beyond the end) in the Amazon S3 API reference.
 
-Reading twice is harmless. Raises ObjectChanged (an object was replaced meanwhile), AccessDenied, BucketMissing,
-Throttled, RequestRefused.
+Idempotent: it only reads. Raises ObjectChanged (an object was replaced meanwhile), AccessDenied, BucketMissing,
+Throttled, RequestRejected.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -17,7 +17,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import accumulate
 from typing import Any, TypeVar
 
 from botocore.exceptions import ClientError
@@ -28,7 +27,7 @@ from functions.objects.checksums import HASHERS, Crc, from_text, joined, to_text
 from functions.objects.head import (
     ObjectChanged,
     answered_at,
-    changed_or_refused,
+    changed_or_rejected,
     same_version,
     version_argument,
 )
@@ -42,7 +41,7 @@ PIECE_BYTES = 1024**2
 RANGES_AT_ONCE = 4
 
 MARGIN_MS = 60_000
-"""What is kept of the function's time: so long may the next piece be waited for (clients.READ_TIMEOUT_SECONDS)."""
+"""Kept of the function's time: the next piece may take that long (clients.READ_TIMEOUT_SECONDS)."""
 
 BEYOND_THE_END = frozenset({"416", "InvalidRange"})
 
@@ -50,8 +49,8 @@ Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
-class Proof:
-    """Whether the bytes are equal, by which grade that was found, and what was compared."""
+class Comparison:
+    """Whether the bytes are equal, by which grade, and what was compared."""
 
     equal: bool
     grade: Grade
@@ -60,110 +59,118 @@ class Proof:
 
 @dataclass(frozen=True)
 class Span:
-    """A range of an object; the size tells whether it is the whole."""
+    """A range of an object; its size shows whether it is the whole object."""
 
     start: int
     size_bytes: int
 
 
 class Stopped(Exception):
-    """The function has to answer before the reading is done. Never leaves this module."""
+    """The function has to return before everything is read. Never leaves this module."""
 
 
-class OtherSize(Exception):
-    """The target has not the source's size. Never leaves the proof."""
+class SizeMismatch(Exception):
+    """The target does not have the source's size. Never leaves the verification."""
 
 
 @dataclass
-class Reader:
-    """Reads one copy and its source, from where an earlier call stopped to where this one has to.
+class ObjectReader:
+    """Reads one copy and its source, from where an earlier call stopped.
 
-    Each method returns the proof, or how far it is. `answers` are S3's clock at the answers about the target.
+    Each method returns the comparison, or how far it got. `response_times` are S3's own times of the responses about
+    the target.
     """
 
     source: StoredObject
     target: ObjectVersion
     remaining_ms: Callable[[], int]
-    answers: list[datetime] = field(default_factory=list)
+    response_times: list[datetime] = field(default_factory=list)
 
-    def read_crc(self, algorithm: str, expected: bytes, before: ReadProgress) -> Proof | ReadProgress:
-        """The CRC of the target, joined of its ranges', against the source's."""
-        position = before.position_bytes
-        value = from_text(before.checksum) if before.checksum else Crc(algorithm).digest()
+    def read_crc(self, algorithm: str, expected: bytes, previous: ReadProgress) -> Comparison | ReadProgress:
+        """Compare the CRC of the target, combined from its ranges, with the source's."""
+        position = previous.position_bytes
+        value = from_text(previous.checksum) if previous.checksum else Crc(algorithm).digest()
         try:
             for span, found in self._in_order(self._spans(position), lambda span: self._of_target(algorithm, span)):
                 value = joined(algorithm, value, found, span.size_bytes)
                 position += span.size_bytes
         except Stopped:
-            return before.model_copy(update={"position_bytes": position, "checksum": to_text(value)})
-        return compared("readback", f"{algorithm} of the target read back", expected, value)
+            return previous.changed(position_bytes=position, checksum=to_text(value))
+        return compare_values("readback", f"{algorithm} of the target read back", expected, value)
 
-    def read_hash(self, algorithm: str, expected: bytes, before: ReadProgress) -> Proof | ReadProgress:
-        """A hash of the whole target against the source's, in one call; else both objects are compared from now on."""
+    def read_hash(self, algorithm: str, expected: bytes, previous: ReadProgress) -> Comparison | ReadProgress:
+        """Compare a hash of the whole target with the source's; if one call is too short, read both objects instead."""
         try:
             found = self._of_target(algorithm, Span(0, self.source.size_bytes))
         except Stopped:
-            return before.model_copy(update={"grade": "bytes"})
-        return compared("readback", f"{algorithm} of the target read back", expected, found)
+            return previous.changed(grade="bytes")
+        return compare_values("readback", f"{algorithm} of the target read back", expected, found)
 
-    def read_parts(self, algorithm: str, parts: tuple[SourcePart, ...], before: ReadProgress) -> Proof | ReadProgress:
-        """The hash of each of the source's parts against that of the same range of the target."""
-        ends = accumulate(part.size_bytes for part in parts)
-        spans = [Span(end - part.size_bytes, part.size_bytes) for part, end in zip(parts, ends, strict=True)]
-        done = before.parts_read
+    def read_parts(
+        self, algorithm: str, parts: tuple[SourcePart, ...], previous: ReadProgress
+    ) -> Comparison | ReadProgress:
+        """Compare the hash of each of the source's parts with that of the same range of the target."""
+        spans: list[Span] = []
+        start = 0
+        for part in parts:
+            spans.append(Span(start, part.size_bytes))
+            start += part.size_bytes
+        done = previous.parts_read
         try:
             found = self._in_order(spans[done:], lambda span: self._of_target(algorithm, span))
             for part, (_, value) in zip(parts[done:], found, strict=True):
-                one = compared(
+                comparison = compare_values(
                     "readback",
                     f"{algorithm} of part {part.number} of the target read back",
                     from_text(part.checksum or ""),
                     value,
                 )
-                if not one.equal:
-                    return one
+                if not comparison.equal:
+                    return comparison
                 done += 1
         except Stopped:
-            return before.model_copy(update={"parts_read": done})
-        return Proof(True, "readback", f"{algorithm} of the target's {len(parts)} parts read back equal")
+            return previous.changed(parts_read=done)
+        return Comparison(True, "readback", f"{algorithm} of the target's {len(parts)} parts read back equal")
 
-    def read_both(self, before: ReadProgress) -> Proof | ReadProgress:
-        """Every range of both objects, compared by its SHA-256."""
-        position = before.position_bytes
+    def read_both(self, previous: ReadProgress) -> Comparison | ReadProgress:
+        """Compare every range of both objects by its SHA-256."""
+        position = previous.position_bytes
         try:
             for span, (of_source, of_target) in self._in_order(self._spans(position), self._of_both):
-                one = compared("bytes", f"SHA-256 of both, read from byte {span.start:,},", of_source, of_target)
-                if not one.equal:
-                    return one
+                comparison = compare_values(
+                    "bytes", f"SHA-256 of both, read from byte {span.start:,},", of_source, of_target
+                )
+                if not comparison.equal:
+                    return comparison
                 position += span.size_bytes
         except Stopped:
-            return before.model_copy(update={"position_bytes": position})
-        return Proof(True, "bytes", "SHA-256 of both, read, equal")
+            return previous.changed(position_bytes=position)
+        return Comparison(True, "bytes", "SHA-256 of both, read, equal")
 
     def _spans(self, position: int) -> Iterator[Span]:
-        """The ranges from a position on; one for an empty object."""
+        """Yield the ranges from a position on; one for an empty object."""
         size_bytes = self.source.size_bytes
         for start in range(position, max(size_bytes, position + 1), RANGE_BYTES):
             yield Span(start, min(RANGE_BYTES, size_bytes - start))
 
     def _in_order(self, spans: Iterable[Span], work: Callable[[Span], Result]) -> Iterator[tuple[Span, Result]]:
-        """Each range and what was found, in their order; raises Stopped.
+        """Yield each range with its result, in order; raises Stopped.
 
-        What was found before S3 asks to slow down is kept: a retry of the whole call would lose it.
+        Results from before S3 throttled are kept: a retry of the whole call would lose them.
         """
-        found = False
+        any_result = False
         for obj in (self.source, self.target):
-            clients.s3(obj.region)  # Made here: boto3 makes clients in one thread only.
+            clients.s3(obj.region)  # Created here: boto3 may create clients in one thread only.
         with ThreadPoolExecutor(RANGES_AT_ONCE) as pool:
             for wave in _waves(spans):
-                # A single one needs no thread.
+                # A single range needs no thread.
                 results = map(work, wave) if len(wave) == 1 else pool.map(work, wave)
                 try:
                     for span, result in zip(wave, results, strict=True):
                         yield span, result
-                        found = True
+                        any_result = True
                 except Throttled as error:
-                    if found:
+                    if any_result:
                         raise Stopped from error
                     raise
 
@@ -193,30 +200,30 @@ class Reader:
         arguments: dict[str, Any] = {} if is_target else version_argument(obj.version_id)
         if span.size_bytes != size_bytes:
             arguments["Range"] = f"bytes={span.start}-{span.start + span.size_bytes - 1}"
-        with changed_or_refused("reading", obj):
+        with changed_or_rejected("reading", obj):
             try:
-                answer = clients.s3(obj.region).get_object(
+                response = clients.s3(obj.region).get_object(
                     Bucket=obj.bucket, Key=obj.key, IfMatch=obj.etag, **arguments
                 )
             except ClientError as error:
                 if code_of(error) in BEYOND_THE_END:
-                    raise OtherSize("less") from error
+                    raise SizeMismatch("fewer bytes") from error
                 raise
-            # Not `with answer["Body"]`: that hands out the bare connection, without the check of the length.
-            with closing(answer["Body"]) as body:
-                if not same_version(_answered(obj, answer), obj):
+            # Not `with response["Body"]`: that returns the bare connection, without the check of the length.
+            with closing(response["Body"]) as body:
+                if not same_version(_received(obj, response), obj):
                     raise ObjectChanged(obj)
-                if (found := _size_bytes(answer)) != size_bytes:
-                    raise OtherSize(f"{found:,} bytes")
+                if (found := _size_bytes(response)) != size_bytes:
+                    raise SizeMismatch(f"{found:,} bytes")
                 if is_target:
-                    self.answers.append(answered_at(answer))
+                    self.response_times.append(answered_at(response))
                 yield body
 
 
-def compared(grade: Grade, what: str, source: bytes | str | None, target: bytes | str | None) -> Proof:
-    """The proof by two values."""
+def compare_values(grade: Grade, what: str, source: bytes | str | None, target: bytes | str | None) -> Comparison:
+    """Compare two checksums."""
     equal = source == target
-    return Proof(equal, grade, f"{what} {'equal' if equal else f'differs: {_text(source)}, {_text(target)}'}")
+    return Comparison(equal, grade, f"{what} {'equal' if equal else f'differs: {_text(source)}, {_text(target)}'}")
 
 
 def _text(value: bytes | str | None) -> str:
@@ -224,28 +231,28 @@ def _text(value: bytes | str | None) -> str:
 
 
 def _waves(spans: Iterable[Span]) -> Iterator[list[Span]]:
-    """So many ranges as are read side by side: large ones, the parts of a source, fewer at once."""
+    """Group the ranges that are read in parallel: fewer if they are large, as a source's parts may be."""
     wave: list[Span] = []
     for span in spans:
         wave.append(span)
-        if len(wave) == RANGES_AT_ONCE or sum(one.size_bytes for one in wave) >= RANGES_AT_ONCE * RANGE_BYTES:
+        if len(wave) == RANGES_AT_ONCE or sum(member.size_bytes for member in wave) >= RANGES_AT_ONCE * RANGE_BYTES:
             yield wave
             wave = []
     if wave:
         yield wave
 
 
-def _answered(obj: ObjectVersion, answer: Any) -> ObjectVersion:
+def _received(obj: ObjectVersion, response: Any) -> ObjectVersion:
     return ObjectVersion(
         bucket=obj.bucket,
         region=obj.region,
         key=obj.key,
-        version_id=answer.get("VersionId"),
-        etag=answer["ETag"].strip('"'),
+        version_id=response.get("VersionId"),
+        etag=response["ETag"].strip('"'),
     )
 
 
-def _size_bytes(answer: Any) -> int:
-    """The size of the whole object, of an answer with a range of it or all."""
-    _, separator, total = answer.get("ContentRange", "").rpartition("/")
-    return int(total) if separator else answer["ContentLength"]
+def _size_bytes(response: Any) -> int:
+    """Return the size of the whole object, from a response with all of it or a range."""
+    _, separator, total = response.get("ContentRange", "").rpartition("/")
+    return int(total) if separator else response["ContentLength"]

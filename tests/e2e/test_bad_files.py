@@ -13,16 +13,16 @@ GOOD_JSON = b'{"ship": "Aurora", "berth": 1}\n{"ship": "Borealis", "berth": 2}\n
 
 CSV = {
     "photo.csv": (b"\x89PNG\r\n\x1a\n" + bytes(range(256)), "it is a PNG image"),
-    "broken.csv.gz": (gzip.compress(GOOD_CSV * 500, mtime=0)[:-30], "it is no whole gzip file"),
-    "not_gzip.csv.gz": (GOOD_CSV, "it is no whole gzip file"),
-    "ragged.csv": (f"{HEADER}Aurora,1\nBorealis,2,3\n".encode(), "line 3 has 3 fields, the header has 2"),
+    "broken.csv.gz": (gzip.compress(GOOD_CSV * 500, mtime=0)[:-30], "gzip file: "),
+    "not_gzip.csv.gz": (GOOD_CSV, "gzip file: "),
+    "ragged.csv": (f"{HEADER}Aurora,1\nBorealis,2,3\n".encode(), "line 3 has 3 fields"),
     "duplicates.csv": (b"ship,Ship\nAurora,1\n", "duplicate column names"),
     "header_only.csv": (HEADER.encode(), "it has no rows, only a header"),
     "other_header.csv": (b"ship,quay\nAurora,1\n", "the file lacks berth; the table lacks quay"),
 }
 JSON = {
     "array.json": (b'[{"ship": "Aurora", "berth": 1}]\n', "it is a JSON array"),
-    "pretty.json": (b'{\n  "ship": "Aurora",\n  "berth": 1\n}\n', "one record a line"),
+    "pretty.json": (b'{\n  "ship": "Aurora",\n  "berth": 1\n}\n', "one record per line"),
 }
 
 
@@ -64,7 +64,7 @@ def runs(deployment: Deployed, bodies: dict[str, bytes]) -> dict[tuple[str, str]
 
 
 REASONS = {name: reason for name, (_, reason) in (CSV | JSON).items()} | {
-    "truncated.parquet": "it is a truncated Parquet file: its footer is missing"
+    "truncated.parquet": "truncated: its footer is missing"
 }
 
 

@@ -96,7 +96,7 @@ def test_an_image_makes_no_table(tmp_path: Path) -> None:
     code, out, err = demo(image)
     assert (code, err) == (0, "")
     assert cells(out, "Proof")[1].startswith("checksum: ")
-    assert cells(out, "No table")[1].startswith("not a table: the name ends in none of .csv,")
+    assert cells(out, "No table")[1].startswith("not a tabular file: ")
     assert "FROM ATHENA" not in out
 
 

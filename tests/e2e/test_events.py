@@ -34,10 +34,10 @@ def test_the_same_event_many_times_is_one_execution_and_one_copy(deployment: Dep
 
 def test_bad_messages_are_set_aside_with_the_reason(deployment: Deployed, folder: str) -> None:
     messages = {
-        json.dumps({"mark": folder, "hello": "world"}): "it is no S3 event: it has no Records",
-        f"{folder} {{not JSON": "the message is no JSON",
-        json.dumps({"Message": f"{folder} {{neither"}): "the notification in the message is no JSON",
-        json.dumps([folder]): "the message is no JSON object",
+        json.dumps({"mark": folder, "hello": "world"}): "not an S3 event: Records",
+        f"{folder} {{not JSON": "the message is not valid JSON",
+        json.dumps({"Message": f"{folder} {{neither"}): "the notification in the message is not valid JSON",
+        json.dumps([folder]): "the message is not a JSON object",
     }
     for body in messages:
         deployment.sqs.send_message(QueueUrl=deployment.outputs.queue_url, MessageBody=body)
@@ -74,4 +74,4 @@ def test_the_good_records_beside_a_bad_one_go_on(deployment: Deployed, folder: s
     ended = deployment.runs(keys, each=2)
     assert [run.status for run in ended] == ["SUCCEEDED"] * 4
     assert [run.states["copy"] for run in ended].count("unchanged") == 2
-    assert deployment.dead_letters(folder, 1)[body].startswith("record 2 of 3: it is no S3 event: ")
+    assert deployment.dead_letters(folder, 1)[body].startswith("record 2 of 3: not an S3 event: ")

@@ -348,7 +348,7 @@ def test_a_wrong_declaration_is_said_before_anything_is_started(
     wrong = tmp_path / "functions.yaml"
     wrong.write_text(declaration.DECLARATION.read_text().replace("${source_bucket}", "${source_bukket}"))
     monkeypatch.setattr(declaration.load, "__defaults__", (wrong,))
-    with pytest.raises(DeclarationInvalid, match=r"\$\{source_bukket\} is no key of outputs\.json"):
+    with pytest.raises(DeclarationInvalid, match=r"\$\{source_bukket\} is not a key of outputs\.json"):
         lifecycle.up(folder)
     assert not (folder / "cloud.log").exists()
 

@@ -14,9 +14,10 @@ from moto import mock_aws
 from functions import starter
 from functions.contract.models import Source
 from functions.copying import bucket_settings, request
+from functions.intake.executions import execution_name
 from functions.runtime import clients
 from infra.docs.terraform_source import Declared, read
-from statemachine import declaration, definition
+from statemachine import declaration
 from statemachine.render import ASL_FILE
 
 CHECKOUT = Path(__file__).parents[2]
@@ -80,7 +81,7 @@ def test_the_events_of_the_page_start_the_execution_that_the_page_shows(machine_
     (execution,) = client.list_executions(stateMachineArn=machine_arn)["executions"]
     told = client.describe_execution(executionArn=execution["executionArn"])
     assert json.loads(told["input"]) == expected
-    assert execution["name"] == starter.execution_name(Source.model_validate(expected["source"]))
+    assert execution["name"] == execution_name(Source.model_validate(expected["source"]))
     assert f"The execution is called `{execution['name']}`" in TEXT
 
 
@@ -136,7 +137,7 @@ def test_the_figures_of_retries_and_of_concurrency_are_the_declared_ones(declare
     told = re.search(r"throttles (\d+) times, .*; failures of the service, crashes and timeouts (\d+) times", TEXT)
     assert told
     assert retries == {tuple(int(each) for each in told.groups())}
-    assert f"{definition.TASK_TIMEOUT_MARGIN_SECONDS} seconds longer than the function may run" in TEXT
+    assert f"{states.TASK_TIMEOUT_MARGIN_SECONDS} seconds longer than the function may run" in TEXT
     assert f"the SDK, {clients.ATTEMPTS} attempts" in TEXT
     at_once = declared.blocks["variable"]["starters_at_once"].body["default"]
     assert f"at most {at_once} at once (`starters_at_once`)" in TEXT
@@ -144,5 +145,5 @@ def test_the_figures_of_retries_and_of_concurrency_are_the_declared_ones(declare
 
 def test_the_figures_of_the_copy_and_of_what_is_remembered_are_those_of_the_code() -> None:
     assert f"keeps {request.MARGIN_MS // 1000} seconds to answer in" in TEXT
-    assert f"for {bucket_settings.REMEMBERED_SECONDS // 60} minutes what a bucket is set to" in TEXT
+    assert f"for {bucket_settings.CACHE_SECONDS // 60} minutes what a bucket is set to" in TEXT
     assert max(each.timeout_seconds for each in declaration.load().values()) == 900

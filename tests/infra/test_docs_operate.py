@@ -10,8 +10,9 @@ from functions.contract.limits import COPY_CALLS
 from functions.runtime import errors
 from infra.docs.terraform_source import TERRAFORM, Declared, read
 from statemachine.check import longest_pauses_seconds
-from statemachine.definition import THROTTLES, migrate
 from statemachine.graph import StateGraph
+from statemachine.states import THROTTLES
+from statemachine.workflow import migrate
 
 CHECKOUT = Path(__file__).parents[2]
 PAGE = (CHECKOUT / "docs" / "operate.md").read_text(encoding="utf-8")
@@ -83,7 +84,7 @@ def test_the_ends_that_are_explained_are_those_of_the_workflow() -> None:
 def test_the_metrics_that_are_named_are_counted() -> None:
     row = next(line for line in PAGE.splitlines() if line.startswith("| our own metrics"))
     code = [file.read_text(encoding="utf-8") for file in (CHECKOUT / "functions").rglob("*.py")]
-    counted = {name for text in code for name in re.findall(r'\bcount\("(\w+)"', text)}
+    counted = {name for text in code for name in re.findall(r'\badd_metric\("(\w+)"', text)}
     named = set(re.findall(r"`(\w+)`", row)) - {"S3Ferry"}
     assert len(named) > 5
     assert named - counted == set()

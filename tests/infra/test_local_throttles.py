@@ -12,7 +12,7 @@ from ministack.services import stepfunctions
 
 from infra.local import lifecycle
 from infra.local.lambda_ import throttles
-from statemachine.definition import migrate
+from statemachine.workflow import migrate
 from tests.infra.local_server import Server, allow
 
 HANDLER = "class Missing(Exception):\n    pass\n\ndef handler(event, context):\n    raise Missing('gone')\n"

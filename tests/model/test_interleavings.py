@@ -82,7 +82,7 @@ class Case:
         else:
             # One who writes over an unversioned target after the proof leaves nothing to find.
             assert arrived or (meddled and self.target != "Enabled"), f"{describe(now)} is at the target\n{story}"
-            ended_well = executions[-1].status == "SUCCEEDED" or executions[-1].error == "PurgeRefused"
+            ended_well = executions[-1].status == "SUCCEEDED" or executions[-1].error == "PurgeRejected"
             assert ended_well or executions[-1].name != f"execution {len(self.uploads)}", story
         if not self.faults and not self.meddled and self.bytes_differ:
             assert len(end.copies) <= len(end.uploads), f"something was copied twice\n{story}"
@@ -185,7 +185,7 @@ def test_time_passes(seconds_per_call: int, uploads: str, player: Player) -> Non
 def test_purge(player: Player) -> None:
     """What is purged is gone for good, so an older version under it makes it refuse."""
     explored = explore(Case((X, Y), "Enabled", mode="move", minimum_grade="readback", rule={"purge": True}), player)
-    assert any("PurgeRefused" in ending for ending in explored.endings)
+    assert any("PurgeRejected" in ending for ending in explored.endings)
     case = Case((X,), "Enabled", mode="move", minimum_grade="readback", faults=1, rule={"purge": True})
     alone = explore(case, player)
     assert set(alone.endings) == {"execution 1:Succeeded"}

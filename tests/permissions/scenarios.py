@@ -19,8 +19,8 @@ Story = Callable[[World], str]
 NAMED = ""
 """AccessDenied, in words that name the action."""
 
-SOURCE_LOOK = "AccessDenied: Denied while looking at s3://ferry-source-"
-TARGET_LOOK = "AccessDenied: Denied while looking at s3://ferry-target-"
+SOURCE_LOOK = "AccessDenied: Access denied while reading the metadata of s3://ferry-source-"
+TARGET_LOOK = "AccessDenied: Access denied while reading the metadata of s3://ferry-target-"
 """A HEAD has no body, so a refused one does not name the action."""
 
 LOCK: dict[str, Any] = {"ObjectLockMode": "GOVERNANCE", "ObjectLockRetainUntilDate": UNTIL}
@@ -100,7 +100,7 @@ def a_message_is_no_event(world: World) -> str:
     return _start(world, "no event")
 
 
-@shows("starter", "SettingInvalid: There are no rules", {"s3:ListBucket results": "AccessDenied: Denied while reading"})
+@shows("starter", "SettingInvalid: The rules", {"s3:ListBucket results": "AccessDenied: Access denied while reading"})
 def the_rules_are_missing(world: World) -> str:
     where: Any = {"Bucket": world.outputs.athena_results, "Key": "rules/migration.json"}
     rules = world.target.get_object(**where)["Body"].read()
@@ -363,12 +363,16 @@ def a_bad_copy_without_version_is_discarded(world: World) -> str:
     return _verify(world, _instead(document, world.target_of(world.early_target())))
 
 
-@shows("verify_checksum", "mismatched", {"s3:GetObjectRetention target": "AccessDenied: Denied while discarding"})
+@shows(
+    "verify_checksum", "mismatched", {"s3:GetObjectRetention target": "AccessDenied: Access denied while discarding"}
+)
 def a_bad_copy_has_a_retention(world: World) -> str:
     return _verify_locked(world, **LOCK)
 
 
-@shows("verify_checksum", "mismatched", {"s3:GetObjectLegalHold target": "AccessDenied: Denied while discarding"})
+@shows(
+    "verify_checksum", "mismatched", {"s3:GetObjectLegalHold target": "AccessDenied: Access denied while discarding"}
+)
 def a_bad_copy_has_a_legal_hold(world: World) -> str:
     return _verify_locked(world, **HOLD)
 
@@ -382,7 +386,7 @@ def _verify_locked(world: World, **lock: Any) -> str:
 @shows(
     "verify_checksum",
     "source_changed",
-    {"s3:ListBucket source": "AccessDenied: Denied while reading s3://ferry-source"},
+    {"s3:ListBucket source": "AccessDenied: Access denied while reading s3://ferry-source"},
 )
 def the_source_is_gone_before_it_is_read(world: World) -> str:
     document = world.copied(world.upload())
@@ -446,7 +450,9 @@ def a_file_without_version_needs_no_crawl(world: World) -> str:
     return _crawl(world, _later(_instead(document, world.target_of("early_table/a.csv"))))
 
 
-@shows("start_crawler", "covered", {"s3:ListBucket target": "AccessDenied: Denied while reading s3://ferry-target"})
+@shows(
+    "start_crawler", "covered", {"s3:ListBucket target": "AccessDenied: Access denied while reading s3://ferry-target"}
+)
 def a_file_of_a_known_table_is_gone(world: World) -> str:
     document = world.crawled_file("a.csv")
     gone = {**document["copy"]["target"], "key": document["copy"]["target"]["key"].replace("a.csv", "gone.csv")}
@@ -481,7 +487,7 @@ def _validate(world: World, document: Document) -> str:
         "athena:GetQueryExecution": NAMED,
         "athena:GetQueryResults": NAMED,
         "s3:PutObject results": QUERY_DENIED,
-        "s3:GetObject results": "RequestRefused: AWS refused while reading the results",
+        "s3:GetObject results": "RequestRejected: AWS rejected the request while reading the results",
     },
 )
 def a_file_is_validated(world: World) -> str:
@@ -535,7 +541,7 @@ def a_source_is_purged(world: World) -> str:
     return _delete(world, _moved(world), purge=True)
 
 
-@shows("delete_source", "PurgeRefused: ", {"s3:GetObjectVersion source": "AccessDenied: "})
+@shows("delete_source", "PurgeRejected: ", {"s3:GetObjectVersion source": "AccessDenied: "})
 def a_locked_source_is_not_purged(world: World) -> str:
     return _delete(world, _moved(world, **LOCK), purge=True)
 
@@ -572,7 +578,7 @@ def the_source_is_deleted_already(world: World) -> str:
     return _delete(world, document)
 
 
-@shows("delete_source", "ProvedCopyMissing: ", {"s3:ListBucket target": TARGET_LOOK})
+@shows("delete_source", "VerifiedCopyMissing: ", {"s3:ListBucket target": TARGET_LOOK})
 def both_are_gone_before_the_deletion(world: World) -> str:
     document = _moved(world)
     _delete_target(world, document)

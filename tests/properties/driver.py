@@ -13,6 +13,8 @@ from botocore.exceptions import ClientError
 
 from functions import starter
 from functions.contract.models import Source
+from functions.intake.executions import execution_name
+from functions.intake.s3_events import read_upload
 from tests.properties.cases import Case, Upload
 from tests.properties.faults import Faults
 from tests.workflow.conftest import World
@@ -21,7 +23,7 @@ from tests.workflow.machine import Call, Execution, LambdaContext
 Values = dict[str, Any]
 RECEIVES = 5
 REDRIVES = 3
-HEALS_NEVER = frozenset({"SourceMissing", "PurgeRefused"})
+HEALS_NEVER = frozenset({"SourceMissing", "PurgeRejected"})
 """What a redrive cannot mend: the source was deleted by its owner, or an older version would come back."""
 
 MEDDLED = b"somebody else's"
@@ -115,7 +117,7 @@ class Run:
             "eventName": "ObjectCreated:Put",
             "s3": {"bucket": {"name": self.source}, "object": obj},
         }
-        source = starter.read_upload(record)
+        source = read_upload(record)
         assert source
         told = Told(key, body, metadata, ({"team": "data"} if tagged else {},), source, record)
         self.told.append(told)
@@ -148,7 +150,7 @@ class Run:
 
     def _await(self) -> None:
         for told in self.told:
-            name = starter.execution_name(told.source)
+            name = execution_name(told.source)
             if name in self.started and name not in self.ended:
                 self.ended[name] = self.world.machine.wait(self.world.machine.arn(name))
 
@@ -199,7 +201,7 @@ class Run:
 
     def _delete_at_source(self, key: str) -> None:
         self.world.source.delete_object(Bucket=self.source, Key=key)
-        self.deleted += [starter.execution_name(told.source) for told in self.told if told.key == key]
+        self.deleted += [execution_name(told.source) for told in self.told if told.key == key]
 
     def _retag(self, *_: Values) -> bool:
         latest = self._latest()

@@ -23,8 +23,8 @@ from botocore.exceptions import ClientError
 from hypothesis import HealthCheck, Phase, given, settings, strategies
 from moto import mock_aws
 
-from functions import starter
 from functions.copying import bucket_settings
+from functions.intake.executions import execution_name
 from infra.rules import loader
 from statemachine import declaration
 from tests.properties.cases import RULES, VERSIONINGS, Case, make
@@ -124,7 +124,7 @@ def judge(run: Run) -> None:
     assert not run.dead, "nothing was wrong with any event"
     uploads = run.world.target.list_multipart_uploads(Bucket=run.target, Prefix=run.folder).get("Uploads", [])
     assert uploads == [], "a multipart upload is left"
-    names = [starter.execution_name(told.source) for told in run.told]
+    names = [execution_name(told.source) for told in run.told]
     if run.case.rule == "excluded":
         assert not run.started
         return
@@ -138,7 +138,7 @@ def judge(run: Run) -> None:
 
 def _judge_key(run: Run, told: list[Told]) -> None:
     latest, key = told[-1], told[-1].key
-    last = run.ended[starter.execution_name(latest.source)]
+    last = run.ended[execution_name(latest.source)]
     try:
         now: list[Any] = list(content(run.world.target, Bucket=run.target, Key=key))
     except ClientError:
@@ -185,7 +185,7 @@ def engine(world: World, faults: Faults) -> Iterator[str]:
 
 
 @pytest.mark.usefixtures("_rules")
-def test_every_upload_arrives_or_somebody_is_told(
+def test_every_upload_arrives_or_somebody_is_reported(
     world: World, faults: Faults, bucket_names: dict[str, str], record_property: Any
 ) -> None:
     world.clock.second = 0

@@ -246,7 +246,7 @@ def test_a_target_that_is_replaced_meanwhile_is_left_to_the_validation(cloud: Cl
 
 @pytest.mark.parametrize("operation", ["GetTables", "GetPartition", "GetObject"])
 @pytest.mark.parametrize(("code", "error"), [("AccessDenied", AccessDenied), ("SlowDown", Throttled)])
-def test_what_aws_refuses_is_no_reason_for_a_crawl(
+def test_what_aws_rejects_is_no_reason_for_a_crawl(
     cloud: Cloud, operation: str, code: str, error: type[Exception]
 ) -> None:
     if operation != "GetTables":

@@ -128,7 +128,7 @@ def test_a_crawler_that_fails_again_and_again_is_given_up_with_its_own_words(hoo
     hooks.answer("ListCrawls", listed(*failed[1:]), listed(*failed))
     hooks.answer("StartCrawler", {})
     assert call(start_crawler).status == "running", "one attempt fewer is no reason"
-    with pytest.raises(CrawlerFailed, match=r"The crawler ferry failed 3 times, the last with: no 2\. Mend"):
+    with pytest.raises(CrawlerFailed, match=r"crawler ferry failed 3 times.*: no 2\. "):
         call(start_crawler)
 
 
@@ -139,9 +139,9 @@ def test_a_redrive_forgets_the_crawls_that_failed_before_it(hooks: Hooks) -> Non
     assert len(hooks.params["StartCrawler"]) == 1
 
 
-def test_a_crawl_without_words_is_told_by_its_state(hooks: Hooks) -> None:
+def test_a_crawl_without_words_is_reported_by_its_state(hooks: Hooks) -> None:
     hooks.answer("ListCrawls", listed(*[crawl("STOPPED")] * CRAWL_ATTEMPTS))
-    with pytest.raises(CrawlerFailed, match="the last with: STOPPED"):
+    with pytest.raises(CrawlerFailed, match="STOPPED"):
         call(start_crawler)
 
 
@@ -160,14 +160,14 @@ def test_a_refusal_names_the_crawler(hooks: Hooks, operation: str, code: str, er
 def test_a_crawler_that_does_not_exist_is_named_with_its_settings(hooks: Hooks) -> None:
     hooks.answer("ListCrawls", Refusal("EntityNotFoundException"))
     hooks.answer("StartCrawler", Refusal("EntityNotFoundException"))
-    with pytest.raises(CrawlerFailed, match=r"There is no crawler ferry in us-east-1\. Check CRAWLER_NAME"):
+    with pytest.raises(CrawlerFailed, match=r"ferry does not exist in us-east-1.*CRAWLER_NAME"):
         call(start_crawler)
 
 
 def test_no_crawl_is_started_after_too_many_looks_but_one_that_covers_is_enough(hooks: Hooks) -> None:
     tired = waiting(polls=CRAWL_POLLS)
     hooks.answer("ListCrawls", listed(crawl("RUNNING")), listed(crawl("COMPLETED")), listed(crawl("RUNNING")))
-    with pytest.raises(CrawlTimedOut, match=f"No crawl of ferry .* completed in {CRAWL_POLLS} looks"):
+    with pytest.raises(CrawlTimedOut, match=f"No crawl of ferry .* {CRAWL_POLLS} polls"):
         call(start_crawler, tired)
     assert call(start_crawler, tired).status == "covered"
     redriven = call(start_crawler, tired, redrives=1)
@@ -201,7 +201,8 @@ def test_the_last_look_ends_the_waiting(hooks: Hooks) -> None:
     hooks.answer("ListCrawls", listed(crawl("RUNNING")), listed(crawl("COMPLETED")))
     last = waiting(polls=CRAWL_POLLS - 1)
     found = call(poll_crawler, last)
-    assert (found.status, found.cause) == ("failed", f"no crawl completed in {CRAWL_POLLS} looks")
+    assert found.status == "failed"
+    assert f"{CRAWL_POLLS} polls" in found.cause
     assert call(poll_crawler, last).status == "succeeded"
 
 

@@ -23,7 +23,7 @@ from botocore.parsers import ResponseParserError
 from functions.contract.models import Copy, Source, StepEvent
 from functions.runtime import clients, errors
 from functions.runtime.aws_errors import DENIED, TRY_AGAIN, aws_errors, code_of
-from functions.runtime.errors import AccessDenied, BucketMissing, FerryError, RequestRefused, SourceMissing, Throttled
+from functions.runtime.errors import AccessDenied, BucketMissing, FerryError, RequestRejected, SourceMissing, Throttled
 from functions.runtime.step import logger, step
 from tests.unit.conftest import REDRIVEN, STARTED, Hooks, LambdaContext, step_event
 
@@ -58,8 +58,8 @@ def refused(code: str, message: str = "") -> ClientError:
         *((code, Throttled) for code in sorted(TRY_AGAIN)),
         *((code, AccessDenied) for code in sorted(DENIED)),
         ("NoSuchBucket", BucketMissing),
-        ("InvalidObjectState", RequestRefused),
-        ("", RequestRefused),
+        ("InvalidObjectState", RequestRejected),
+        ("", RequestRejected),
     ],
 )
 def test_a_refusal_becomes_an_error_of_ours_that_says_what_was_tried(code: str, error: type[FerryError]) -> None:
@@ -74,13 +74,13 @@ def test_a_refusal_becomes_an_error_of_ours_that_says_what_was_tried(code: str, 
 def test_a_denial_says_what_aws_said_and_where_to_give_the_permission(said: str, told: str) -> None:
     with pytest.raises(AccessDenied) as raised, aws_errors(DOING):
         raise refused("403", said)
-    assert str(raised.value).startswith(f"Denied while {DOING}: {told}. Give")
+    assert f"{DOING}: {told}." in str(raised.value)
     assert "infra/functions.yaml" in str(raised.value)
     assert "CopyObject" in str(raised.value)
 
 
 def test_a_denied_look_names_both_permissions_that_may_be_missing() -> None:
-    with pytest.raises(AccessDenied, match=r"s3:GetObject on it, or s3:ListBucket on its bucket"), aws_errors(DOING):
+    with pytest.raises(AccessDenied, match=r"s3:GetObject on .* s3:ListBucket on "), aws_errors(DOING):
         raise ClientError({"Error": {"Code": "403", "Message": "Forbidden"}}, "HeadObject")
 
 
@@ -89,8 +89,8 @@ def test_a_denied_look_names_both_permissions_that_may_be_missing() -> None:
     [ParamValidationError(report="metadata can only\ncontain ASCII"), ResponseParserError("no element found")],
     ids=["request", "answer"],
 )
-def test_what_cannot_be_sent_or_read_is_refused_in_one_line(error: Exception) -> None:
-    with pytest.raises(RequestRefused, match=DOING) as raised, aws_errors(DOING):
+def test_what_cannot_be_sent_or_read_is_rejected_in_one_line(error: Exception) -> None:
+    with pytest.raises(RequestRejected, match=DOING) as raised, aws_errors(DOING):
         raise error
     assert "\n" not in str(raised.value)
 
@@ -107,7 +107,7 @@ def test_what_cannot_be_sent_or_read_is_refused_in_one_line(error: Exception) ->
     ],
 )
 def test_a_lost_connection_is_tried_again(lost: Exception) -> None:
-    with pytest.raises(Throttled, match=f"No answer from AWS while {DOING}"), aws_errors(DOING):
+    with pytest.raises(Throttled, match=DOING), aws_errors(DOING):
         raise lost
 
 

@@ -91,10 +91,10 @@ def test_a_key_that_no_rule_matches_is_told_with_the_defaults(capsys: pytest.Cap
     ("key", "row"),
     [
         ("log/a.csv", "Table none: its rule says so"),
-        ("a.csv", "Table none: it lies at the bucket's root, and a table is a folder"),
-        ("a/b.pdf", "Table none: not a table: the name ends in none of"),
+        ("a.csv", "Table none: it is at the root of the bucket"),
+        ("a/b.pdf", "Table none: not a tabular file"),
         ("gone/a/b.csv", "Table yes; all checks"),
-        ("gone/b.csv", "Table none: it lies at the bucket's root, and a table is a folder"),
+        ("gone/b.csv", "Table none: it is at the root of the bucket"),
     ],
 )
 def test_whether_it_is_catalogued_is_told_by_the_targets_key(
@@ -152,7 +152,7 @@ def test_as_json_it_is_the_starters_decision_and_what_surrounds_it(capsys: pytes
     answer = document("other/x.pdf", capsys)
     assert (answer["outcome"], answer["rule"], answer["decided_by"]) == ("copy", None, "default")
     assert answer["target_key"] == "other/x.pdf"
-    assert answer["not_catalogued_reason"].startswith("not a table")
+    assert answer["not_catalogued_reason"].startswith("not a tabular file")
 
 
 def test_a_key_that_a_terminal_would_act_on_is_shown_as_an_escape(capsys: pytest.CaptureFixture[str]) -> None:

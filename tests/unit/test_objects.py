@@ -7,7 +7,7 @@ import pytest
 from functions.catalogue.formats import FORMATS, Format, file_format, not_catalogued_reason
 from functions.contract.models import StoredObject
 from functions.objects.head import Head, ObjectChanged, head, opened, same_version, tags
-from functions.runtime.errors import AccessDenied, BucketMissing, CustomerKeyRequired, RequestRefused, Throttled
+from functions.runtime.errors import AccessDenied, BucketMissing, CustomerKeyRequired, RequestRejected, Throttled
 from tests.unit.conftest import KEY, SOURCE, SOURCE_REGION, Cloud, Refusal
 
 WRITTEN: dict[str, Any] = {
@@ -95,7 +95,7 @@ def test_an_object_that_is_not_there_is_none_and_a_bucket_that_is_not_there_an_e
 
 @pytest.mark.parametrize(
     ("code", "error"),
-    [("403", AccessDenied), ("404", BucketMissing), ("503", Throttled), ("301", RequestRefused)],
+    [("403", AccessDenied), ("404", BucketMissing), ("503", Throttled), ("301", RequestRejected)],
 )
 def test_the_look_at_the_bucket_behind_a_bare_404_may_fail_in_its_own_way(
     cloud: Cloud, code: str, error: type[Exception]
@@ -139,7 +139,7 @@ def test_an_archived_object_is_one_whose_bytes_cannot_be_read_now(
     assert look_at(cloud, **answer).archived is archived
 
 
-def test_an_object_with_a_customers_key_is_told_from_another_bad_request(cloud: Cloud) -> None:
+def test_an_object_with_a_customers_key_is_distinguished_from_another_bad_request(cloud: Cloud) -> None:
     """A HEAD has no body to say it; a GET of the same object has."""
     cloud.upload()
     cloud.hooks.answer("HeadObject", *[Refusal("400")] * 3)
@@ -147,9 +147,9 @@ def test_an_object_with_a_customers_key_is_told_from_another_bad_request(cloud: 
     with pytest.raises(CustomerKeyRequired, match=f"s3://{SOURCE}/.*SSE-C.*Upload it again"):
         head(SOURCE, SOURCE_REGION, KEY)
     cloud.hooks.answer("GetObject", Refusal("ExpiredToken", "The provided token has expired."))
-    with pytest.raises(RequestRefused, match="ExpiredToken: The provided token"):
+    with pytest.raises(RequestRejected, match="ExpiredToken: The provided token"):
         head(SOURCE, SOURCE_REGION, KEY)
-    with pytest.raises(RequestRefused, match="400"):
+    with pytest.raises(RequestRejected, match="400"):
         head(SOURCE, SOURCE_REGION, KEY)
 
 
@@ -206,7 +206,7 @@ def test_the_format_is_in_the_names_ending(key: str, found: Format | None) -> No
         ("sales/a.csv", None),
         ("a/dt=2026/b c+%.csv", None),
         ("sales/a_b.csv", None),
-        ("a.csv", "it lies at the bucket's root"),
+        ("a.csv", "it is at the root of the bucket"),
         ("/a.csv", "its key has an empty folder name"),
         ("sales//a.csv", "its key has an empty folder name"),
         ("sales/../a.csv", "its key has a folder named"),
@@ -217,7 +217,7 @@ def test_the_format_is_in_the_names_ending(key: str, found: Format | None) -> No
         ("sales/.a.csv", "a part of its key starts with"),
         ("sales/_a.csv", "a part of its key starts with"),
         ("sales/", "a folder marker has no rows"),
-        ("sales/a.zip", "not a table"),
+        ("sales/a.zip", "not a tabular file"),
     ],
 )
 def test_a_key_that_athena_would_pass_over_is_left_out_with_the_reason(key: str, reason: str | None) -> None:

@@ -76,10 +76,7 @@ def test_a_denial_names_the_owner_that_was_expected(owned: Cloud, operation: str
     with pytest.raises(AccessDenied) as denied, aws_errors("reading s3://a/b"):
         getattr(client, operation)(Bucket=SOURCE, Key=KEY)
     said = str(denied.value)
-    assert said.endswith(
-        f"It is denied as well unless {SOURCE} belongs to account {SOURCES_ACCOUNT}, as it did when this was deployed: "
-        "look whose it is now."
-    )
+    assert f"{SOURCE} belongs to account {SOURCES_ACCOUNT}" in said
 
 
 def test_a_denied_copy_names_both_owners_and_another_refusal_none(owned: Cloud) -> None:
@@ -108,7 +105,7 @@ def test_a_denied_copy_names_both_owners_and_another_refusal_none(owned: Cloud) 
         ('{"No Bucket": "123456789012"}', "should match pattern"),
     ],
 )
-def test_a_wrong_setting_is_refused_before_anything_is_sent(
+def test_a_wrong_setting_is_rejected_before_anything_is_sent(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch, setting: str, told: str
 ) -> None:
     monkeypatch.setenv("BUCKET_OWNERS", setting)

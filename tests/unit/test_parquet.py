@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from functions.catalogue import columns
-from functions.catalogue.columns import LONGEST_FOOTER_BEGINNING, Unreadable, parquet_footer, read_columns
+from functions.catalogue.columns import LONGEST_FOOTER_READ, Unreadable, parquet_footer, read_columns
 from functions.catalogue.formats import Format
 from functions.catalogue.parquet_footer import DEEPEST, Footer, FooterCutOff, FooterUnreadable, read_footer
 from functions.objects.head import head
@@ -85,7 +85,7 @@ def test_a_beginning_tells_all_or_that_it_is_cut_off(written: bytes, length: int
 
 @settings(max_examples=500, deadline=None)
 @given(garbage=st.binary(max_size=300))
-def test_garbage_is_refused_or_read_and_nothing_else_happens(garbage: bytes) -> None:
+def test_garbage_is_rejected_or_read_and_nothing_else_happens(garbage: bytes) -> None:
     with suppress(FooterUnreadable):
         read_footer(garbage)
 
@@ -96,7 +96,7 @@ SCHEMA, GOOD = schema(*NAMES_OF_GOOD), footer(*NAMES_OF_GOOD, rows=3)
 
 @settings(max_examples=500, deadline=None)
 @given(changes=st.lists(st.tuples(st.integers(0, len(GOOD) - 1), st.integers(0, 255)), min_size=1, max_size=4))
-def test_a_changed_footer_is_refused_or_read_and_nothing_else_happens(changes: list[tuple[int, int]]) -> None:
+def test_a_changed_footer_is_rejected_or_read_and_nothing_else_happens(changes: list[tuple[int, int]]) -> None:
     hostile = bytearray(GOOD)
     for at, value in changes:
         hostile[at] = value
@@ -109,36 +109,36 @@ MANY = b"\xff\xff\xff\xff\x0f"
 
 HOSTILE: dict[str, tuple[bytes, str]] = {
     "nothing": (b"", "ends too early"),
-    "a stop at once": (b"\x00", "tells no schema"),
-    "no number of rows": (b"\x29" + SCHEMA + b"\x00", "tells no number of rows"),
-    "fewer rows than none": (b"\x29" + SCHEMA + b"\x16\x01\x00", "less than none"),
+    "a stop at once": (b"\x00", "schema is missing"),
+    "no number of rows": (b"\x29" + SCHEMA + b"\x00", "number of rows is missing"),
+    "fewer rows than none": (b"\x29" + SCHEMA + b"\x16\x01\x00", "negative"),
     "more columns than bytes": (b"\x29\xfc\xff\x01", "ends too early"),
     "more columns than any table": (b"\x29\xfc" + MANY, "more than 100,000 columns"),
     "more bytes in a name than there are": (b"\x29\x1c\x48" + MANY + b"x", "ends too early"),
-    "a schema of numbers": (b"\x29\x15\x02", "no list of columns"),
+    "a schema of numbers": (b"\x29\x15\x02", "not a list of columns"),
     "a schema without a root": (b"\x29\x0c\x16\x02\x00", "no columns"),
     "a root without columns": (b"\x29\x1c\x48\x01r\x00\x16\x02\x00", "no columns"),
     "a column without a name": (b"\x29\x2c\x48\x01r\x15\x02\x00\x15\x02\x00", "without a name"),
-    "a name that is no UTF-8": (b"\x29\x1c\x48\x01\xff\x00", "no UTF-8"),
-    "fewer columns than said": (b"\x29\x2c\x48\x01r\x15\x06\x00\x48\x01a\x00\x16\x02\x00", "other columns"),
+    "a name that is no UTF-8": (b"\x29\x1c\x48\x01\xff\x00", "not UTF-8"),
+    "fewer columns than said": (b"\x29\x2c\x48\x01r\x15\x06\x00\x48\x01a\x00\x16\x02\x00", "number of columns"),
     "a column of more parts than there are": (
         b"\x29\x2c\x48\x01r\x15\x02\x00\x48\x01a\x15\x06\x00\x16\x02\x00",
-        "other columns",
+        "number of columns",
     ),
-    "fewer parts than none": (b"\x29\x1c\x48\x01r\x15\x01\x00", "fewer parts than none"),
+    "fewer parts than none": (b"\x29\x1c\x48\x01r\x15\x01\x00", "negative number of children"),
     "an endless number": (b"\x15" + b"\xff" * 50, "more than 64 bits"),
-    "an unknown kind": (b"\x1e\x00", "unknown kind (14)"),
+    "an unknown kind": (b"\x1e\x00", "unknown type 14"),
     "structs in structs": (b"\x1c" * 10_000, "deeper than"),
     "lists in lists": (b"\x19" + b"\x19" * 10_000, "deeper than"),
     "maps in maps": (b"\x1b" + b"\x01\xbb" * 10_000, "deeper than"),
     "a long list of long lists": (b"\x19\xf9" + MANY + b"\xf3" + MANY, "ends too early"),
     "a map of very many": (b"\x1b" + MANY + b"\x33", "ends too early"),
-    "a list of no kind": (b"\x19\xf0" + MANY, "unknown kind (0)"),
+    "a list of no kind": (b"\x19\xf0" + MANY, "unknown type 0"),
 }
 
 
 @pytest.mark.parametrize("what", HOSTILE)
-def test_a_hostile_footer_is_refused_with_the_reason(what: str) -> None:
+def test_a_hostile_footer_is_rejected_with_the_reason(what: str) -> None:
     data, reason = HOSTILE[what]
     with pytest.raises(FooterUnreadable) as raised:
         read_footer(data)
@@ -202,8 +202,8 @@ def test_a_file_with_a_long_footer_is_read_at_the_footers_beginning(cloud: Cloud
 def test_of_a_footer_without_end_no_more_is_read_than_its_beginning(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert LONGEST_FOOTER_BEGINNING <= 8 * 1024 * 1024
-    monkeypatch.setattr(columns, "LONGEST_FOOTER_BEGINNING", 50)
+    assert LONGEST_FOOTER_READ <= 8 * 1024 * 1024
+    monkeypatch.setattr(columns, "LONGEST_FOOTER_READ", 50)
     long = footer(*(f"c{number}" for number in range(13)), rows=1) + bytes(100_000)
     obj = put(cloud, parquet(long))
     assert parquet_footer(obj, obj.size_bytes) is None
@@ -213,10 +213,10 @@ def test_of_a_footer_without_end_no_more_is_read_than_its_beginning(
 
 
 @pytest.mark.parametrize("cut", [1, 4, 5, 8, 9, 20])
-def test_a_truncated_file_is_told_and_its_columns_are_not(cloud: Cloud, path: Path, cut: int) -> None:
+def test_a_truncated_file_is_reported_and_its_columns_are_not(cloud: Cloud, path: Path, cut: int) -> None:
     write(path, [("id", "INTEGER")], 10)
     obj = put(cloud, path.read_bytes()[:-cut])
-    with pytest.raises(Unreadable, match="it is a truncated Parquet file: its footer is missing"):
+    with pytest.raises(Unreadable, match="truncated: its footer is missing"):
         parquet_footer(obj, obj.size_bytes)
     assert read_columns(obj, obj.size_bytes, Format("parquet")) is None
 

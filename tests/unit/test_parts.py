@@ -43,9 +43,9 @@ def test_every_size_is_cut_into_parts_that_s3_takes_and_that_make_up_the_object(
 
 @given(extra=st.integers(1, 10**15), threshold=THRESHOLDS)
 @example(extra=1, threshold=GIB)
-def test_one_byte_more_than_s3_can_hold_is_refused(extra: int, threshold: int) -> None:
+def test_one_byte_more_than_s3_can_hold_is_rejected(extra: int, threshold: int) -> None:
     size = LARGEST_OBJECT_BYTES + extra
-    with pytest.raises(ObjectTooLarge, match=f"^s3://a/b has {size:,} bytes.*up to 53,687,091,200,000 bytes"):
+    with pytest.raises(ObjectTooLarge, match=f"^s3://a/b has {size:,} bytes.*53,687,091,200,000"):
         part_size(size, threshold, "s3://a/b")
 
 

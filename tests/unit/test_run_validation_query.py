@@ -94,7 +94,7 @@ def test_the_first_call_reads_the_file_finds_the_table_and_starts_the_queries(cl
     assert 32 <= len(sent["ClientRequestToken"]) <= 128
 
 
-def test_the_same_question_is_asked_once_and_a_redrive_asks_anew(cloud: Cloud) -> None:
+def test_the_same_question_is_asked_once_and_a_redrive_asks_again(cloud: Cloud) -> None:
     given = copied(cloud)
     cloud.hooks.answer("GetTables", *[tables(table())] * 3)
     cloud.hooks.answer("StartQueryExecution", *[{"QueryExecutionId": "q1"}] * 3)
@@ -126,14 +126,14 @@ def test_records_that_were_not_counted_are_not_compared(cloud: Cloud, records: i
     [
         ([rows(["0"])], {}, "none of its rows can be queried"),
         ([rows([None])], {}, "none of its rows can be queried"),
-        ([rows(["1"])], {}, "1 rows can be queried of the file's 2 records"),
-        ([rows(["2"])], {"expected_rows": 3}, "2 rows can be queried, and its metadata row-count says 3"),
+        ([rows(["1"])], {}, "1 rows can be queried, but the file has 2 records"),
+        ([rows(["2"])], {"expected_rows": 3}, "row-count says 3"),
         ([rows(["2"]), rows(["7", None])], {}, "found 1 offending rows, the first: ['7', None]"),
         ([rows(["2"]), rows(*[["7"]] * 5)], {}, "found at least 5 offending rows, the first: ['7']"),
-        ([rows(["1"]), rows(["7"])], {"expected_rows": 3}, "2 records; 1 rows can be queried, and"),
+        ([rows(["1"]), rows(["7"])], {"expected_rows": 3}, "2 records; 1 rows"),
     ],
 )
-def test_what_is_wrong_with_the_rows_is_told_with_the_file_and_the_table(
+def test_what_is_wrong_with_the_rows_is_reported_with_the_file_and_the_table(
     cloud: Cloud, answers: list[dict[str, Any]], known: dict[str, Any], problem: str
 ) -> None:
     given = copied(cloud)
@@ -143,7 +143,8 @@ def test_what_is_wrong_with_the_rows_is_told_with_the_file_and_the_table(
     with pytest.raises(ValidationFailed) as raised:
         run(given, pending(queries=queries, **known))
     assert problem in str(raised.value)
-    assert f"s3://{TARGET}/{KEY} is copied and proved, but in the table ferry.sales" in str(raised.value)
+    assert f"s3://{TARGET}/{KEY} " in str(raised.value)
+    assert "table ferry.sales" in str(raised.value)
 
 
 @pytest.mark.parametrize("state", ["QUEUED", "RUNNING"])
@@ -153,7 +154,7 @@ def test_a_query_that_runs_is_waited_for_longer_and_longer_but_not_for_ever(clou
     first, later = run(given, pending()), run(given, pending(polls=QUERY_POLLS - 2))
     assert (first.status, first.polls, later.polls) == ("pending", 1, QUERY_POLLS - 1)
     assert 0 < first.wait_seconds < later.wait_seconds <= 60
-    with pytest.raises(QueryFailed, match=f"did not end in {QUERY_POLLS} looks") as raised:
+    with pytest.raises(QueryFailed, match=f"{QUERY_POLLS} polls") as raised:
         run(given, later)
     assert f"s3://{TARGET}/{KEY}" in str(raised.value)
     assert not cloud.hooks.params["GetQueryResults"]
@@ -169,7 +170,7 @@ def test_a_query_that_runs_is_waited_for_longer_and_longer_but_not_for_ever(clou
         ("no_nulls", "FAILED", "HIVE_BAD_DATA: not valid", QueryFailed, "The query no_nulls on .* failed"),
     ],
 )
-def test_a_query_that_failed_is_told_from_a_file_that_cannot_be_read(
+def test_a_query_that_failed_is_distinguished_from_a_file_that_cannot_be_read(
     cloud: Cloud, check: str, state: str, reason: str, error: type[Exception], said: str
 ) -> None:
     given = copied(cloud)
@@ -182,12 +183,12 @@ def test_a_query_that_failed_is_told_from_a_file_that_cannot_be_read(
 def test_a_file_that_no_table_contains_is_named_with_the_database(cloud: Cloud) -> None:
     given = copied(cloud)
     cloud.hooks.answer("GetTables", tables(table(f"s3://{TARGET}/other/")))
-    with pytest.raises(ValidationFailed, match="no table of the database ferry contains it after the crawl") as raised:
+    with pytest.raises(ValidationFailed, match="database ferry") as raised:
         run(given)
     assert f"s3://{TARGET}/{KEY}" in str(raised.value)
 
 
-def test_a_header_that_is_not_the_tables_is_told_and_nothing_is_asked(cloud: Cloud) -> None:
+def test_a_header_that_is_not_the_tables_is_reported_and_nothing_is_asked(cloud: Cloud) -> None:
     given = copied(cloud, b"id,title\n1,x\n")
     cloud.hooks.answer("GetTables", tables(table()))
     with pytest.raises(ValidationFailed, match="the file lacks name; the table lacks title") as raised:
@@ -200,7 +201,7 @@ def crawled(status: str = "succeeded", **fields: Any) -> Catalogue:
     return Catalogue(status=status, covers_from=datetime(2030, 1, 1, tzinfo=UTC), **fields)
 
 
-def test_a_json_file_with_columns_that_the_table_lacks_is_told_and_nothing_is_asked(cloud: Cloud) -> None:
+def test_a_json_file_with_columns_that_the_table_lacks_is_reported_and_nothing_is_asked(cloud: Cloud) -> None:
     given = copied(cloud, b'{"id": 1, "title": "x"}\n', key="sales/a.json")
     cloud.hooks.answer("GetTables", tables(table()))
     with pytest.raises(ValidationFailed, match="the file lacks name; the table lacks title"):
@@ -214,10 +215,9 @@ def test_a_json_file_that_lacks_columns_is_asked_and_warned_of(cloud: Cloud) -> 
     cloud.hooks.answer("StartQueryExecution", {"QueryExecutionId": "q1"})
     found = run(given)
     assert (found.status, found.file_records) == ("pending", 2)
-    assert found.warnings == [
-        "the file lacks name of the table's columns: NULL in its rows",
-        "later records have late, which the table lacks",
-    ]
+    missing, later = found.warnings
+    assert " name" in missing
+    assert " late," in later
 
 
 def test_names_and_types_of_any_length_leave_room_in_the_document(cloud: Cloud) -> None:
@@ -242,7 +242,7 @@ def test_a_file_without_rows_passes_where_its_rule_allows_it(cloud: Cloud, allow
     cloud.hooks.answer("GetTables", tables(table()))
     cloud.hooks.answer("StartQueryExecution", {"QueryExecutionId": "q1"})
     if not allowed:
-        with pytest.raises(ValidationFailed, match=r"only a header .* allow_empty, deploy, and upload it again"):
+        with pytest.raises(ValidationFailed, match=r"only a header.*allow_empty"):
             run(given)
         return
     began = run(given, rule={"allow_empty": True})
@@ -271,7 +271,7 @@ def test_rows_that_are_not_found_although_no_crawl_was_needed_are_crawled_first(
     assert (found.status, found.queries) == ("not_covered", {})
 
 
-def test_after_the_crawl_that_was_not_needed_before_the_same_question_is_asked_anew(cloud: Cloud) -> None:
+def test_after_the_crawl_that_was_not_needed_before_the_same_question_is_asked_again(cloud: Cloud) -> None:
     given = copied(cloud)
     for catalogue in (crawled("not_needed"), crawled(crawl_id="c1"), crawled(crawl_id="c1")):
         cloud.hooks.answer("GetTables", tables(table()))
@@ -282,11 +282,11 @@ def test_after_the_crawl_that_was_not_needed_before_the_same_question_is_asked_a
 
 
 @pytest.mark.parametrize("said", ["many", "-1", "2.0", "\u0662", ""])
-def test_a_row_count_that_is_no_number_is_told(cloud: Cloud, said: str) -> None:
+def test_a_row_count_that_is_no_number_is_reported(cloud: Cloud, said: str) -> None:
     given = copied(cloud)
     cloud.hooks.edits["HeadObject"] = lambda answer: answer.update(Metadata={"row-count": said})
     cloud.hooks.answer("GetTables", tables(table()))
-    with pytest.raises(ValidationFailed, match="which is no whole number") as raised:
+    with pytest.raises(ValidationFailed, match="row-count") as raised:
         run(given)
     assert repr(said) in str(raised.value)
 
@@ -327,7 +327,7 @@ def test_a_file_whose_source_is_gone_and_whose_copy_was_deleted_fails(cloud: Clo
         run(given, pending(), MOVE)
 
 
-def test_a_file_whose_source_is_gone_and_whose_proved_version_is_gone_under_another_fails(cloud: Cloud) -> None:
+def test_a_file_whose_source_is_gone_and_whose_verified_version_is_gone_under_another_fails(cloud: Cloud) -> None:
     given = copied(cloud)
     cloud.source.delete_object(Bucket=SOURCE, Key=KEY)
     cloud.target.put_object(Bucket=TARGET, Key=KEY, Body=b"id,name\n9,new\n")
@@ -349,7 +349,7 @@ def test_a_missing_setting_is_named_at_the_first_call(cloud: Cloud, monkeypatch:
 def test_without_a_copy_or_for_no_table_it_is_a_fault_of_the_workflow(cloud: Cloud) -> None:
     with pytest.raises(ValueError, match="without a finished copy"):
         run((cloud.upload(), None))
-    with pytest.raises(ValueError, match="which is no table"):
+    with pytest.raises(ValueError, match="not a tabular file"):
         run(copied(cloud, key="sales/a.png"))
 
 
@@ -438,7 +438,7 @@ def test_of_very_many_columns_some_are_named() -> None:
     assert told.endswith("c49 and 950 more")
 
 
-def test_of_a_very_long_name_the_beginning_is_told() -> None:
+def test_of_a_very_long_name_the_beginning_is_reported() -> None:
     told = column_problem(["x" * 300_000, "y"], Table("ferry", "sales", {}, {}), JSON)
     assert told == f"the table lacks {'x' * 80}…, y"
 
@@ -474,12 +474,12 @@ def test_a_rule_chooses_the_checks(tmp_path: Path, named: list[str] | None, aske
     assert [*validation_queries(Table("d", "t", {}, {}), "s3://b/a.csv", named, tmp_path)] == asked
 
 
-def test_a_check_that_a_rule_names_and_nobody_wrote_is_told(cloud: Cloud) -> None:
+def test_a_check_that_a_rule_names_and_nobody_wrote_is_reported(cloud: Cloud) -> None:
     given = copied(cloud)
     cloud.hooks.answer("GetTables", tables(table()))
-    with pytest.raises(QueryFailed, match=r"names the check none_such\.sql, and there is none of that name") as raised:
+    with pytest.raises(QueryFailed, match=r"none_such\.sql") as raised:
         run(given, rule={"checks": ["none_such.sql"]})
-    assert "mend the rule, deploy and upload the file again" in str(raised.value)
+    assert f"s3://{TARGET}/{KEY}" in str(raised.value)
     assert not cloud.hooks.params["StartQueryExecution"]
 
 

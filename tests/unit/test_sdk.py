@@ -175,7 +175,7 @@ def test_a_member_that_is_missing_is_named(
 ) -> None:
     assert operation in CALLED
     monkeypatch.setenv("AWS_DATA_PATH", str(model_without(tmp_path, operation, member, side, only=True)))
-    with pytest.raises(SdkTooOld, match=rf"botocore {sdk.TESTED}, does not know {operation}\.{member} of S3; needed"):
+    with pytest.raises(SdkTooOld, match=rf"botocore {sdk.TESTED}, .*{operation}\.{member};"):
         sdk.require_sdk(operation)
 
 
@@ -196,10 +196,10 @@ def test_this_sdk_knows_all_of_it() -> None:
 def test_a_function_is_not_even_imported_with_an_sdk_that_lacks_something(function: str, tmp_path: Path) -> None:
     failed = imported(function, model_without(tmp_path, "HeadObject", "ChecksumType", "output"))
     assert failed.returncode != 0
-    assert failed.stderr.rstrip().endswith(
-        f"SdkTooOld: This function's AWS SDK, botocore {sdk.TESTED}, does not know HeadObject.ChecksumType of S3; "
-        f"needed is {sdk.TESTED}. Is our own layer (dist/layer.zip) attached to the function? Deploy again."
-    )
+    last_line = failed.stderr.rstrip().splitlines()[-1]
+    assert "SdkTooOld: " in last_line
+    for named in (sdk.TESTED, "HeadObject.ChecksumType", "dist/layer.zip"):
+        assert named in last_line
 
 
 def test_no_function_is_imported_with_an_sdk_that_cannot_set_up_its_clients() -> None:
@@ -220,12 +220,9 @@ for function in {every}:
     ran = subprocess.run(
         [sys.executable, "-c", script], cwd=CHECKOUT, env=environment, capture_output=True, text=True, check=True
     )
-    said = (
-        f"SdkTooOld This function's AWS SDK, botocore {sdk.TESTED}, does not know a client's "
-        f"response_checksum_validation; needed is {sdk.TESTED}. Is our own layer (dist/layer.zip) attached to the "
-        "function? Deploy again."
-    )
-    assert ran.stdout.splitlines() == [f"{function} {said}" for function in every]
+    lines = ran.stdout.splitlines()
+    assert [line.split()[:2] for line in lines] == [[function, "SdkTooOld"] for function in every]
+    assert [line for line in lines if "response_checksum_validation" not in line] == []
 
 
 def test_a_function_that_names_no_operation_of_s3_loads_no_model() -> None:
@@ -253,7 +250,7 @@ print([path for path in read if "service-2" in path])
 
 def test_an_operation_that_is_missing_is_named(tmp_path: Path) -> None:
     failed = imported("copy_object", model_without(tmp_path, "PutObjectAnnotation", None))
-    assert "does not know PutObjectAnnotation of S3" in failed.stderr
+    assert "PutObjectAnnotation" in failed.stderr
 
 
 def test_the_others_do_without(tmp_path: Path) -> None:

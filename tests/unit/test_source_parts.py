@@ -25,7 +25,9 @@ def expected(algorithm: str, bodies: list[bytes]) -> tuple[SourcePart, ...]:
 
 
 @pytest.mark.parametrize("algorithm", HASHERS)
-def test_the_parts_are_told_with_their_sizes_and_checksums(cloud: Cloud, part_lists: PartLists, algorithm: str) -> None:
+def test_the_parts_are_reported_with_their_sizes_and_checksums(
+    cloud: Cloud, part_lists: PartLists, algorithm: str
+) -> None:
     obj = in_parts(part_lists, put(cloud, SOURCE, WHOLE), algorithm, BODIES)
     assert source_parts(obj) == expected(algorithm, BODIES)
     assert part_lists.asked == ["attributes ferry-source"]

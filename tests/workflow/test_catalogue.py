@@ -199,7 +199,7 @@ def test_redrive_after_the_crawler_failed_crawls_again_and_copies_nothing(world:
     assert len(world.interference.called("s3.CopyObject")) == 1
 
 
-def test_redrive_after_a_crawl_that_never_ended_looks_anew(world: World) -> None:
+def test_redrive_after_a_crawl_that_never_ended_looks_again(world: World) -> None:
     world.clock.second = 0
 
     def never_ends(_given: Any, answer: Any) -> None:
@@ -229,7 +229,7 @@ def test_redrive_after_the_table_was_lost_crawls_again(world: World) -> None:
     assert len(world.interference.answered("s3.CopyObject")) == 1
 
 
-def test_the_same_upload_started_anew_after_the_table_was_lost_crawls_again(world: World) -> None:
+def test_the_same_upload_started_again_after_the_table_was_lost_crawls_again(world: World) -> None:
     upload = world.upload("a.csv", CSV)
     assert world.machine.run(upload, "first").status == "SUCCEEDED"
     world.glue.delete_table(DatabaseName=world.outputs.glue_database, Name=world.folder)

@@ -42,14 +42,14 @@ def corrupt_copies(world: World, times: int) -> None:
     world.interference.after["s3.CopyObject"] = corrupt
 
 
-def test_a_file_that_makes_no_table_is_copied_and_proved_and_ends_well(world: World) -> None:
+def test_a_file_that_makes_no_table_is_copied_and_verified_and_ends_well(world: World) -> None:
     ended = world.machine.run(world.upload(NAME, BYTES), "picture")
     assert (ended.status, ended.visited) == ("SUCCEEDED", STRAIGHT)
     assert world.arrived(NAME) == BYTES
     assert ended.document["copy"]["status"] == "copied"
     assert ended.document["verification"]["grade"] == "checksum"
     reason = ended.document["verification"]["not_catalogued_reason"]
-    assert reason.startswith("not a table: ")
+    assert reason.startswith("not a tabular file: ")
     assert ended.document["catalogue"] == {"status": "not_catalogued", "reason": reason}
 
 
@@ -98,7 +98,7 @@ def test_a_copy_that_never_ends_is_given_up_and_a_redrive_has_all_its_calls_agai
     assert (ended.status, ended.visited) == ("SUCCEEDED", [*COPY_AGAIN, *COPY_AGAIN, *STRAIGHT])
 
 
-def test_a_copy_that_differs_is_discarded_and_made_afresh(world: World) -> None:
+def test_a_copy_that_differs_is_discarded_and_made_again(world: World) -> None:
     corrupt_copies(world, 1)
     ended = world.machine.run(world.upload(NAME, BYTES), "corrupted-once")
     assert (ended.status, ended.visited) == ("SUCCEEDED", [*COPY_AFRESH, *STRAIGHT])
@@ -107,7 +107,7 @@ def test_a_copy_that_differs_is_discarded_and_made_afresh(world: World) -> None:
     assert world.versions(NAME) == 1
 
 
-def test_redrive_after_mismatch_copies_afresh(world: World) -> None:
+def test_redrive_after_mismatch_copies_again(world: World) -> None:
     corrupt_copies(world, 100)
     failed = world.machine.run(world.upload(NAME, BYTES), "corrupted")
     assert (failed.failed_state, failed.error) == ("VerifyChecksum", "ChecksumMismatchPersists")
@@ -126,7 +126,7 @@ def test_redrive_after_mismatch_copies_afresh(world: World) -> None:
     assert world.arrived(NAME) == BYTES
 
 
-def test_a_target_that_another_replaces_before_the_proof_is_copied_again(world: World) -> None:
+def test_a_target_that_another_replaces_before_the_verification_is_copied_again(world: World) -> None:
     upload = world.upload(NAME, BYTES)
     world.lambdas.before["verify_checksum"] = once(lambda: world.meddle(NAME, FALSE_BYTES))
     ended = world.machine.run(upload, "meddled-once")
@@ -148,7 +148,7 @@ def test_redrive_after_a_target_that_kept_changing_copies_again(world: World) ->
     assert world.arrived(NAME) == BYTES
 
 
-def test_an_upload_before_the_proof_by_reading_is_copied_by_the_older_execution_too(world: World) -> None:
+def test_an_upload_before_the_verification_by_reading_is_copied_by_the_older_execution_too(world: World) -> None:
     older = world.upload(NAME, FALSE_BYTES)
     strict = older.model_copy(update={"rule": older.rule.model_copy(update={"minimum_grade": "bytes"})})
     newer: list[Any] = []
@@ -216,7 +216,7 @@ def test_a_copy_that_is_denied_fails_at_once_and_goes_on_once_it_is_allowed(worl
     assert world.machine.redrive(failed).visited == STRAIGHT
 
 
-def test_a_proof_by_reading_that_is_denied_fails_at_once_and_goes_on_once_it_is_allowed(world: World) -> None:
+def test_a_verification_by_reading_that_is_denied_fails_at_once_and_goes_on_once_it_is_allowed(world: World) -> None:
     upload = world.upload(NAME, BYTES)
     strict = upload.model_copy(update={"rule": upload.rule.model_copy(update={"minimum_grade": "bytes"})})
     world.interference.before["s3.GetObject"] = refuse("AccessDenied", "GetObject")

@@ -60,7 +60,7 @@ def deletions(world: World, given: ExecutionInput) -> list[dict[str, Any]]:
     return world.interference.called("s3.DeleteObject", Bucket=given.source.bucket)
 
 
-def test_an_object_is_moved_in_two_calls_after_its_proof(world: World) -> None:
+def test_an_object_is_moved_in_two_calls_after_its_verification(world: World) -> None:
     given = move(world.upload("a.bin", BYTES))
     before: list[int] = []
     world.lambdas.before["delete_source"] = lambda: before.append(len(world.interference.calls))
@@ -97,14 +97,14 @@ def test_an_object_from_before_its_bucket_kept_versions_is_moved(world: World, v
     assert ended.document["deletion"]["delete_marker"] == (None if purge else marker)
 
 
-def test_a_purge_leaves_nothing_and_is_refused_over_an_older_version(world: World, versioned: str) -> None:
+def test_a_purge_leaves_nothing_and_is_rejected_over_an_older_version(world: World, versioned: str) -> None:
     ended = world.machine.run(upload_to(world, versioned, purge=True), "purge")
     assert ended.status == "SUCCEEDED", ended.cause
     assert versions(world, versioned) == ([], [])
     older = upload_to(world, versioned, b"older")
     newer = upload_to(world, versioned, b"newer", purge=True)
     failed = world.machine.run(newer, "purge-over-older")
-    assert (failed.failed_state, failed.error) == ("DeleteSource", "PurgeRefused")
+    assert (failed.failed_state, failed.error) == ("DeleteSource", "PurgeRejected")
     assert set(versions(world, versioned)[0]) == {older.source.version_id, newer.source.version_id}
     world.source.delete_object(Bucket=versioned, Key=older.source.key, VersionId=str(older.source.version_id))
     assert world.machine.redrive(failed).status == "SUCCEEDED"
@@ -137,7 +137,7 @@ def test_a_table_that_a_newer_execution_moved_during_its_validation_is_supersede
     assert (is_there(world, given), world.arrived("a.csv")) == (False, newer_csv)
 
 
-def test_a_newer_upload_after_the_proof_is_left_and_moved_by_its_own_execution(world: World) -> None:
+def test_a_newer_upload_after_the_verification_is_left_and_moved_by_its_own_execution(world: World) -> None:
     given = move(world.upload("a.bin", BYTES))
     newer: list[ExecutionInput] = []
     world.lambdas.before["delete_source"] = once(lambda: newer.append(move(world.upload("a.bin", b"newer"))))
@@ -194,7 +194,9 @@ def test_redrive_after_the_target_lost_the_copy_copies_and_proves_it_again(world
     assert (is_there(world, given), world.arrived("a.bin")) == (False, BYTES)
 
 
-def test_what_is_changed_at_the_source_after_the_proof_is_copied_again_before_it_is_deleted(world: World) -> None:
+def test_what_is_changed_at_the_source_after_the_verification_is_copied_again_before_it_is_deleted(
+    world: World,
+) -> None:
     given = move(world.upload("a.bin", BYTES))
     where: dict[str, Any] = {"Bucket": given.source.bucket, "Key": given.source.key}
     tagged: Any = {"TagSet": [{"Key": "team", "Value": "one"}]}
@@ -207,7 +209,7 @@ def test_what_is_changed_at_the_source_after_the_proof_is_copied_again_before_it
     assert world.target.get_object_tagging(**target)["TagSet"] == tagged["TagSet"]
 
 
-def test_a_tag_that_changes_its_value_after_the_proof_is_copied_again_before_the_source_is_deleted(
+def test_a_tag_that_changes_its_value_after_the_verification_is_copied_again_before_the_source_is_deleted(
     world: World,
 ) -> None:
     given = move(world.upload("a.bin", BYTES, Tagging="team=one"))
@@ -240,7 +242,7 @@ def test_a_source_that_is_changed_again_and_again_stays(world: World) -> None:
     assert not is_there(world, given)
 
 
-def test_a_source_that_somebody_deletes_after_the_proof_is_no_failure(world: World) -> None:
+def test_a_source_that_somebody_deletes_after_the_verification_is_no_failure(world: World) -> None:
     given = move(world.upload("a.bin", BYTES))
     gone: dict[str, Any] = {"Bucket": given.source.bucket, "Key": given.source.key}
     world.lambdas.before["delete_source"] = once(lambda: world.source.delete_object(**gone))
@@ -261,7 +263,7 @@ def test_a_source_and_a_copy_that_are_both_gone_are_no_success(world: World) -> 
 
     world.lambdas.before["delete_source"] = once(lose_both)
     failed = world.machine.run(given, "both-gone")
-    assert (failed.failed_state, failed.error) == ("DeleteSource", "ProvedCopyMissing")
+    assert (failed.failed_state, failed.error) == ("DeleteSource", "VerifiedCopyMissing")
 
 
 def corrupt_every_copy(world: World) -> None:
@@ -373,7 +375,7 @@ CATALOGUED = ("IsCatalogued?", "$.verification.catalogued", True)
 MOVED = ("DeleteSource?", "$.rule.mode", "move")
 
 
-def test_the_deletion_is_reached_by_no_way_that_has_not_passed_the_proof() -> None:
+def test_the_deletion_is_reached_by_no_way_that_has_not_passed_the_verification() -> None:
     """From any copy on, the one made again after a refused deletion included."""
     asl = definition()
     for start in (asl["StartAt"], "CopyObject", "WaitForCopy", "VerifyChecksum"):

@@ -7,7 +7,7 @@ import pytest
 from moto.stepfunctions.parser.asl.component.common.retry import jitter_strategy_decl
 
 from functions.runtime import errors
-from statemachine.definition import CRASHES_AND_TIMEOUTS, SERVICE_ERRORS, THROTTLES
+from statemachine.states import CRASHES_AND_TIMEOUTS, SERVICE_ERRORS, THROTTLES
 from tests.workflow.conftest import World
 from tests.workflow.interference import refuse
 from tests.workflow.machine import RETRIES_AFTER_FAILURE

@@ -10,8 +10,8 @@ from pydantic import BaseModel
 from functions.contract.models import Catalogue, Copy, Deletion, Document, Rule, Validation, Verification
 from functions.runtime import errors
 from statemachine import render
-from statemachine.definition import CRASHES_AND_TIMEOUTS, SERVICE_ERRORS, THROTTLES
 from statemachine.sdk import Retry, Task
+from statemachine.states import CRASHES_AND_TIMEOUTS, SERVICE_ERRORS, THROTTLES
 
 RESULTS: dict[str, type[BaseModel]] = {
     "CopyObject": Copy,
@@ -31,7 +31,7 @@ def test_the_file_is_written_as_it_is_committed(
     monkeypatch.setattr(render, "ASL_FILE", tmp_path / "migrate.asl.json")
     render.main()
     assert (tmp_path / "migrate.asl.json").read_text() == committed
-    assert capsys.readouterr().out == "migrate.asl.json is written\n"
+    assert capsys.readouterr().out == "Wrote migrate.asl.json\n"
 
 
 @pytest.mark.parametrize(("state", "model"), RESULTS.items())
@@ -105,7 +105,7 @@ def test_no_state_catches_an_error_and_none_is_a_fail_state() -> None:
     assert [name for name, state in STATES.items() if "Catch" in state or state["Type"] == "Fail"] == []
 
 
-def test_the_sdk_still_refuses_a_field_that_does_not_exist() -> None:
+def test_the_sdk_still_rejects_a_field_that_does_not_exist() -> None:
     with pytest.raises(TypeError, match="max_delay"):
         Retry(error_equals=["Throttled"], max_delay=60)
     with pytest.raises(TypeError, match="result_select"):

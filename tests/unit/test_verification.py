@@ -12,9 +12,9 @@ from functions.contract.models import GRADES, Grade, ReadProgress, StoredObject
 from functions.objects.checksums import CRC_BYTES, HASHERS, digest_of, to_text
 from functions.objects.head import ObjectChanged
 from functions.objects.parts import SourcePart
-from functions.runtime.errors import RequestRefused, Throttled
+from functions.runtime.errors import RequestRejected, Throttled
 from functions.verification import readback
-from functions.verification.compare import Reading, compare_stored, prove, reaches, read_on
+from functions.verification.compare import ReadResult, compare_stored, continue_reading, reaches, verify
 from tests.unit.conftest import SOURCE, TARGET, Cloud, Refusal
 from tests.unit.part_lists import PartLists, in_parts, part_lists, put, with_checksum, with_md5
 
@@ -139,7 +139,7 @@ def test_composite_hashes_over_other_parts_tell_nothing(cloud: Cloud, part_lists
     source = source_with(cloud, part_lists, "SHA256 of parts")
     target = in_parts(part_lists, put(cloud, TARGET, GOOD), "SHA256", OTHER_PARTS)
     assert compare_stored(source, target) is None
-    found = prove(source, target)
+    found = verify(source, target)
     assert (found.equal, found.grade) == (True, "readback")
 
 
@@ -155,12 +155,12 @@ def test_parts_that_s3_does_not_tell_prove_and_disprove_nothing(cloud: Cloud, pa
     source = source_with(cloud, part_lists, "CRC32 of parts")
     part_lists.tell(source, [SourcePart(1, len(GOOD))])
     assert compare_stored(source, with_checksum(put(cloud, TARGET, GOOD), "CRC32", BAD)) is None
-    found = prove(source, put(cloud, TARGET, GOOD))
+    found = verify(source, put(cloud, TARGET, GOOD))
     assert (found.equal, found.grade) == (True, "bytes")
 
 
 def test_sizes_disprove_and_never_prove(cloud: Cloud) -> None:
-    found = prove(put(cloud, SOURCE, GOOD + b"!"), put(cloud, TARGET, GOOD))
+    found = verify(put(cloud, SOURCE, GOOD + b"!"), put(cloud, TARGET, GOOD))
     assert (found.equal, found.detail) == (False, "37 bytes at the source, 36 bytes at the target")
     assert not cloud.hooks.params["GetObject"]
 
@@ -170,7 +170,7 @@ def test_sizes_disprove_and_never_prove(cloud: Cloud) -> None:
 
 def calls_until_done(
     source: StoredObject, target: StoredObject, minimum: Any, allowances: list[int]
-) -> tuple[Reading, int]:
+) -> tuple[ReadResult, int]:
     """The reading, in so many calls; each may look at its time so often before it is over."""
     progress: ReadProgress | None = None
     for calls, allowance in enumerate([*allowances, 10**6], 1):
@@ -179,8 +179,8 @@ def calls_until_done(
         def remaining_ms(left: list[int] = left) -> int:
             return left.pop() if left else 0
 
-        found = read_on(source, target, minimum, progress, remaining_ms)
-        if found.proof:
+        found = continue_reading(source, target, minimum, progress, remaining_ms)
+        if found.comparison:
             return found, calls
         progress = found.progress and ReadProgress.model_validate_json(found.progress.model_dump_json())
     raise AssertionError("The last call had all the time it wanted.")
@@ -194,9 +194,9 @@ def test_reading_reaches_the_grade_that_what_is_stored_allows(
 ) -> None:
     source, target = source_with(cloud, part_lists, way), put(cloud, TARGET, GOOD)
     found, calls = calls_until_done(source, target, minimum, [])
-    assert found.proof
-    assert (found.proof.equal, found.proof.grade, calls) == (True, grade_of(way, minimum), 1)
-    assert "equal" in found.proof.detail
+    assert found.comparison
+    assert (found.comparison.equal, found.comparison.grade, calls) == (True, grade_of(way, minimum), 1)
+    assert "equal" in found.comparison.detail
     assert found.answered_at
     sources = [given for given in cloud.hooks.params["GetObject"] if given["Bucket"] == SOURCE]
     assert bool(sources) == (grade_of(way, minimum) == "bytes")
@@ -219,17 +219,17 @@ def test_reading_stopped_anywhere_gives_the_same_verdict(
 
     source = source_with(cloud, part_lists, way, body, tuple(cuts))
     found, _ = calls_until_done(source, put(cloud, TARGET, arrived), minimum, allowances)
-    assert found.proof
-    assert found.proof.equal == (wrong is None)
+    assert found.comparison
+    assert found.comparison.equal == (wrong is None)
     if wrong is None:
         allowed = {"bytes"} if grade_of(way, minimum) == "bytes" else {"readback", "bytes"}
-        assert found.proof.grade in allowed
+        assert found.comparison.grade in allowed
 
 
 @pytest.mark.usefixtures("small_ranges")
 def test_the_source_is_pinned_and_the_target_is_the_current_one(cloud: Cloud) -> None:
     source, target = put(cloud, SOURCE, GOOD[:6]), put(cloud, TARGET, GOOD[:6])
-    assert prove(source, target).equal
+    assert verify(source, target).equal
     asked = cloud.hooks.params["GetObject"]
     assert {given["Range"] for given in asked} == {"bytes=0-3", "bytes=4-5"}
     for obj, version in ((source, source.version_id), (target, None)):
@@ -238,7 +238,7 @@ def test_the_source_is_pinned_and_the_target_is_the_current_one(cloud: Cloud) ->
 
 
 def test_a_small_object_is_read_at_once(cloud: Cloud) -> None:
-    assert prove(put(cloud, SOURCE, GOOD), put(cloud, TARGET, GOOD)).equal
+    assert verify(put(cloud, SOURCE, GOOD), put(cloud, TARGET, GOOD)).equal
     assert [given["Bucket"] for given in cloud.hooks.params["GetObject"]] == [SOURCE, TARGET]
     assert not [given for given in cloud.hooks.params["GetObject"] if "Range" in given]
 
@@ -247,8 +247,8 @@ def test_a_small_object_is_read_at_once(cloud: Cloud) -> None:
 def test_an_empty_object_is_read_like_any_other(cloud: Cloud, minimum: Any) -> None:
     source = with_checksum(put(cloud, SOURCE, b""), "CRC64NVME", b"")
     found, _ = calls_until_done(source, put(cloud, TARGET, b""), minimum, [])
-    assert found.proof
-    assert (found.proof.equal, found.proof.grade) == (True, minimum)
+    assert found.comparison
+    assert (found.comparison.equal, found.comparison.grade) == (True, minimum)
     assert not [given for given in cloud.hooks.params["GetObject"] if "Range" in given]
 
 
@@ -267,7 +267,7 @@ def test_memory_holds_a_few_pieces_whatever_the_size(cloud: Cloud, monkeypatch: 
         body.read = watched
 
     cloud.hooks.edits["GetObject"] = watch
-    assert prove(put(cloud, SOURCE, GOOD), put(cloud, TARGET, GOOD)).equal
+    assert verify(put(cloud, SOURCE, GOOD), put(cloud, TARGET, GOOD)).equal
     assert set(asked) == {10}
 
 
@@ -280,7 +280,7 @@ def test_a_target_with_the_same_etag_and_another_version_was_replaced(cloud: Clo
     source, target = put(cloud, SOURCE, GOOD), put(cloud, TARGET, GOOD)
     put(cloud, TARGET, GOOD)
     with pytest.raises(ObjectChanged) as raised:
-        prove(source, target)
+        verify(source, target)
     assert raised.value.which == target
 
 
@@ -292,7 +292,7 @@ def test_an_object_that_is_replaced_while_it_is_read_is_named(cloud: Cloud, buck
     before = 0 if bucket == SOURCE else 1
     cloud.hooks.answer("GetObject", *[lambda: None] * before, Refusal(code))
     with pytest.raises(ObjectChanged) as raised:
-        prove(source, target)
+        verify(source, target)
     assert raised.value.which == (source if bucket == SOURCE else target)
 
 
@@ -304,10 +304,10 @@ def test_a_target_of_another_size_than_a_head_would_tell_differs(
 ) -> None:
     """Nobody looks at the size of a target that is read anyway."""
     source, target = source_with(cloud, part_lists, way), put(cloud, TARGET, arrived)
-    found = read_on(source, target, "any", None, lambda: PLENTY)
-    assert found.proof
-    assert not found.proof.equal
-    assert found.proof.detail.startswith("36 bytes at the source, ")
+    found = continue_reading(source, target, "any", None, lambda: PLENTY)
+    assert found.comparison
+    assert not found.comparison.equal
+    assert found.comparison.detail.startswith("36 bytes at the source, ")
 
 
 @pytest.mark.usefixtures("small_ranges")
@@ -316,8 +316,8 @@ def test_what_was_read_before_s3_asks_to_slow_down_is_kept(cloud: Cloud, part_li
     source, target = source_with(cloud, part_lists, way), put(cloud, TARGET, GOOD)
     first_wave = {"CRC32C": 4, "SHA256 of parts": 2, "nothing": 8}[way]
     cloud.hooks.answer("GetObject", *[lambda: None] * first_wave, *[Refusal("SlowDown")] * 50)
-    found = read_on(source, target, "any", None, lambda: PLENTY)
-    assert found.proof is None
+    found = continue_reading(source, target, "any", None, lambda: PLENTY)
+    assert found.comparison is None
     assert found.progress
     assert (found.progress.position_bytes, found.progress.parts_read) == {
         "CRC32C": (16, 0),
@@ -329,24 +329,24 @@ def test_what_was_read_before_s3_asks_to_slow_down_is_kept(cloud: Cloud, part_li
 def test_a_call_that_read_nothing_because_s3_is_busy_is_tried_again_as_a_whole(cloud: Cloud) -> None:
     cloud.hooks.answer("GetObject", Refusal("SlowDown"))
     with pytest.raises(Throttled):
-        read_on(put(cloud, SOURCE, GOOD), put(cloud, TARGET, GOOD), "any", None, lambda: PLENTY)
+        continue_reading(put(cloud, SOURCE, GOOD), put(cloud, TARGET, GOOD), "any", None, lambda: PLENTY)
 
 
 @pytest.mark.usefixtures("small_ranges")
-def test_a_proof_without_a_deadline_goes_on_after_s3_was_busy(cloud: Cloud) -> None:
+def test_a_verification_without_a_deadline_goes_on_after_s3_was_busy(cloud: Cloud) -> None:
     # One refusal, after the first four ranges: were there one for each range read beside it, those that are given up
     # before they ask would leave theirs to the next call.
     cloud.hooks.answer("GetObject", *[lambda: None] * 8, Refusal("SlowDown"))
-    assert prove(put(cloud, SOURCE, GOOD), put(cloud, TARGET, GOOD)).equal
+    assert verify(put(cloud, SOURCE, GOOD), put(cloud, TARGET, GOOD)).equal
 
 
 @pytest.mark.usefixtures("small_ranges")
 def test_how_far_the_reading_of_another_target_was_is_void(cloud: Cloud) -> None:
     source, target = put(cloud, SOURCE, GOOD), put(cloud, TARGET, b"!" + GOOD[1:])
     before = ReadProgress(target="another version", grade="bytes", position_bytes=8)
-    found = read_on(source, target, "bytes", before, lambda: PLENTY)
-    assert found.proof
-    assert not found.proof.equal, "the byte that differs was read"
+    found = continue_reading(source, target, "bytes", before, lambda: PLENTY)
+    assert found.comparison
+    assert not found.comparison.equal, "the byte that differs was read"
 
 
 @pytest.mark.usefixtures("small_ranges")
@@ -355,12 +355,12 @@ def test_how_far_a_lower_grade_was_is_void(cloud: Cloud) -> None:
     assert target.version_id
     crc = to_text(digest_of("CRC32C", GOOD[:8]))
     before = ReadProgress(target=target.version_id, grade="readback", position_bytes=8, checksum=crc)
-    as_it_was = read_on(source, target, "readback", before, lambda: PLENTY)
-    higher = read_on(source, target, "bytes", before, lambda: PLENTY)
-    assert as_it_was.proof
-    assert higher.proof
-    assert (as_it_was.proof.grade, higher.proof.grade) == ("readback", "bytes")
-    assert (as_it_was.proof.equal, higher.proof.equal) == (True, True)
+    as_it_was = continue_reading(source, target, "readback", before, lambda: PLENTY)
+    higher = continue_reading(source, target, "bytes", before, lambda: PLENTY)
+    assert as_it_was.comparison
+    assert higher.comparison
+    assert (as_it_was.comparison.grade, higher.comparison.grade) == ("readback", "bytes")
+    assert (as_it_was.comparison.equal, higher.comparison.equal) == (True, True)
 
 
 @pytest.mark.usefixtures("small_ranges")
@@ -368,7 +368,7 @@ def test_what_was_read_and_found_equal_is_not_read_again(cloud: Cloud) -> None:
     source, target = put(cloud, SOURCE, GOOD), put(cloud, TARGET, GOOD)
     assert target.version_id
     before = ReadProgress(target=target.version_id, grade="bytes", position_bytes=28)
-    assert read_on(source, target, "any", before, lambda: PLENTY).proof
+    assert continue_reading(source, target, "any", before, lambda: PLENTY).comparison
     ranges = {given["Range"] for given in cloud.hooks.params["GetObject"]}
     assert ranges == {"bytes=28-31", "bytes=32-35"}
 
@@ -379,17 +379,17 @@ def test_a_hash_that_cannot_be_finished_in_time_gives_way_to_comparing_both(
 ) -> None:
     source, target = source_with(cloud, part_lists, way), put(cloud, TARGET, GOOD)
     assert target.version_id
-    found = read_on(source, target, "readback", None, lambda: readback.MARGIN_MS - 1)
+    found = continue_reading(source, target, "readback", None, lambda: readback.MARGIN_MS - 1)
     assert found.progress == ReadProgress(target=target.version_id, grade="bytes")
-    last = read_on(source, target, "readback", found.progress, lambda: PLENTY)
-    assert last.proof
-    assert (last.proof.equal, last.proof.grade) == (True, "bytes")
+    last = continue_reading(source, target, "readback", found.progress, lambda: PLENTY)
+    assert last.comparison
+    assert (last.comparison.equal, last.comparison.grade) == (True, "bytes")
 
 
 def test_a_refusal_that_nobody_foresaw_names_the_object(cloud: Cloud) -> None:
     cloud.hooks.answer("GetObject", Refusal("InvalidObjectState"))
-    with pytest.raises(RequestRefused, match=f"s3://{SOURCE}/"):
-        prove(put(cloud, SOURCE, GOOD), put(cloud, TARGET, GOOD))
+    with pytest.raises(RequestRejected, match=f"s3://{SOURCE}/"):
+        verify(put(cloud, SOURCE, GOOD), put(cloud, TARGET, GOOD))
 
 
 def test_what_is_asked_is_in_the_service_model() -> None:

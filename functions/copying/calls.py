@@ -1,0 +1,35 @@
+"""Bounds the calls of CopyObject, and rejects a definition that cannot continue a copy in parts.
+
+Raises CopyTimedOut.
+"""
+
+from functions.contract.limits import COPY_CALLS
+from functions.contract.models import Copy, Document, ExecutionContext
+from functions.copying.request import CopyRequest
+from functions.objects.head import location
+from functions.runtime.errors import CopyTimedOut
+
+
+def call_number(document: Document, execution: ExecutionContext) -> int:
+    """Return the number of this call in this attempt; raises CopyTimedOut beyond the limit."""
+    previous = document.copy_
+    same_attempt = previous is not None and previous.redrive_count == execution.redrive_count
+    calls = (previous.calls if previous and same_attempt else 0) + 1
+    if calls > COPY_CALLS:
+        raise CopyTimedOut(
+            f"{location(document.source.bucket, document.source.key)} was not copied in {COPY_CALLS} calls. Replay it: "
+            "a redrive continues where this stopped."
+        )
+    return calls
+
+
+def require_current_definition(request: CopyRequest, previous: Copy | None, result: Copy) -> None:
+    """Raise CopyTimedOut if the workflow would not pass this call's multipart upload to the next call.
+
+    The definition of an earlier release drops `upload` from the document, so each call would create a new one.
+    """
+    if result.upload and previous and "upload" not in previous.model_fields_set:
+        raise CopyTimedOut(
+            f"{request.source} is copied in parts, but this execution runs the definition of an older release, which "
+            "cannot continue such a copy. Start a new execution: ferry replay --restart with the execution's name."
+        )

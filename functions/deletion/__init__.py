@@ -1,0 +1,1 @@
+"""How DeleteSource decides, and how S3 deletes: a delete marker, a version, an unversioned object."""

@@ -1,0 +1,21 @@
+"""The starter's settings."""
+
+from pydantic import Field
+
+from functions.contract.models import Model
+from functions.runtime.settings import BucketName
+
+
+class StarterSettings(Model):
+    """Where executions are started, where the rules are, and where invalid messages go."""
+
+    state_machine_arn: str = Field(pattern=r"^arn:[^:]+:states:[^:]+:\d*:stateMachine:.+$")
+    dead_letter_queue_url: str = Field(pattern=r"^https?://")
+    rules_bucket: BucketName
+    rules_key: str
+    """Empty in a deployment without rules."""
+
+    @property
+    def region(self) -> str:
+        """The region of the state machine, the queues and the rules."""
+        return self.state_machine_arn.split(":")[3]

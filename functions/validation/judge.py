@@ -1,0 +1,83 @@
+"""Polls the queries of a validation, and judges their results once all have ended.
+
+Raises ValidationFailed, QueryFailed, AccessDenied, Throttled, RequestRejected.
+"""
+
+from functions.contract.limits import QUERY_POLLS
+from functions.contract.models import StepEvent, Validation
+from functions.objects.head import location
+from functions.runtime.errors import QueryFailed, ValidationFailed
+from functions.runtime.step import add_metric
+from functions.validation.athena_queries import ROWS, SHOWN_ROWS, QueryStatus, query_rows, query_status
+from functions.validation.recrawl import recrawl_or_fail
+from functions.validation.settings import ValidationSettings
+from functions.validation.start import FIRST_WAIT_SECONDS, ROW_COUNT
+
+LONGEST_WAIT_SECONDS = 60
+LONGEST_SAMPLE = 1000
+DATA_ERRORS = ("HIVE_", "GENERIC_USER_ERROR")
+"""How the reason begins when a query failed because of the files' content."""
+
+
+def poll_queries(event: StepEvent, previous: Validation, settings: ValidationSettings) -> Validation:
+    """Return `pending` while a query runs, then judge the results."""
+    region, target = settings.target_region, event.document.finished_copy().target
+    uri = location(target.bucket, target.key)
+    statuses = {check: query_status(check, query, region) for check, query in previous.queries.items()}
+    for check, status in statuses.items():
+        _require_success(check, status, uri)
+    if not all(status.ended for status in statuses.values()):
+        return _still_pending(previous, uri)
+    results = {check: query_rows(check, query, region) for check, query in previous.queries.items()}
+    rows = int(results[ROWS][0][0] or 0)
+    # A file without records got this far only if its rule allows it.
+    if rows == 0 and previous.file_records != 0:
+        problem = f"none of its rows can be queried in the table {previous.database}.{previous.table}"
+        return recrawl_or_fail(event, previous, uri, problem)
+    problems = _row_problems(rows, previous) + _check_problems(results)
+    if problems:
+        raise ValidationFailed(
+            f"{uri} is copied and verified, but in the table {previous.database}.{previous.table} "
+            f"{'; '.join(problems)}. Fix the file and upload it again, or fix the check or the table and replay."
+        )
+    add_metric("ValidatedObjects")
+    add_metric("ValidatedRows", rows)
+    return previous.changed(status="passed", rows=rows)
+
+
+def _require_success(check: str, status: QueryStatus, uri: str) -> None:
+    if not status.ended or status.succeeded:
+        return
+    if check == ROWS and status.reason.startswith(DATA_ERRORS):
+        raise ValidationFailed(
+            f"{uri} is copied and verified, but Athena cannot read it: {status.reason}. Fix the file and upload it "
+            "again."
+        )
+    raise QueryFailed(f"The query {check} on {uri} failed: {status.reason}. Fix the cause, then replay.")
+
+
+def _still_pending(previous: Validation, uri: str) -> Validation:
+    polls = previous.polls + 1
+    if polls >= QUERY_POLLS:
+        raise QueryFailed(f"The queries on {uri} did not end within {polls} polls: {previous.queries}. Replay later.")
+    wait_seconds = min(FIRST_WAIT_SECONDS * (1 + polls), LONGEST_WAIT_SECONDS)
+    return previous.changed(polls=polls, wait_seconds=wait_seconds)
+
+
+def _row_problems(rows: int, previous: Validation) -> list[str]:
+    problems = []
+    if previous.file_records not in (None, rows):
+        problems.append(f"{rows} rows can be queried, but the file has {previous.file_records} records")
+    if previous.expected_rows not in (None, rows):
+        problems.append(f"{rows} rows can be queried, but its metadata {ROW_COUNT} says {previous.expected_rows}")
+    return problems
+
+
+def _check_problems(results: dict[str, list[list[str | None]]]) -> list[str]:
+    problems = []
+    for check, offending in results.items():
+        if check != ROWS and offending:
+            at_least = "at least " if len(offending) == SHOWN_ROWS else ""
+            first = str(offending[0])[:LONGEST_SAMPLE]
+            problems.append(f"the check {check} found {at_least}{len(offending)} offending rows, the first: {first}")
+    return problems

@@ -1,0 +1,26 @@
+"""Whether an object that the catalogue does not have is crawled again, or fails the validation."""
+
+from functions.contract.models import StepEvent, Validation
+from functions.runtime.errors import ValidationFailed
+
+
+def may_crawl_again(event: StepEvent) -> bool:
+    """Return True until a crawl of this attempt has covered the object.
+
+    What an earlier attempt's crawl covered may have been lost since, and so may what needed none.
+    """
+    catalogue = event.document.catalogue
+    if catalogue is None:
+        return False
+    before_this_attempt = catalogue.covers_from is not None and catalogue.covers_from < event.execution.attempt_began
+    return catalogue.status == "not_needed" or before_this_attempt
+
+
+def recrawl_or_fail(event: StepEvent, previous: Validation, uri: str, problem: str) -> Validation:
+    """Go back to the crawler, or raise ValidationFailed with this problem."""
+    if may_crawl_again(event):
+        return previous.changed(status="not_covered", queries={})
+    raise ValidationFailed(
+        f"{uri} is copied and verified, but {problem}. The crawler's log says why it was left out: fix that, then "
+        "replay."
+    )
