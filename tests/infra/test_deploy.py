@@ -356,7 +356,7 @@ def test_the_zip_with_a_bootstrap_is_the_built_one_and_nothing_else() -> None:
 def test_a_workflow_that_names_no_declared_function_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     workflow = tmp_path / "migrate.asl.json"
     monkeypatch.setattr(provision, "WORKFLOW", workflow)
-    with pytest.raises(DeclarationInvalid, match="render it with `make asl`"):
+    with pytest.raises(DeclarationInvalid, match="make asl"):
         provision.plan()
     workflow.write_text(WORKFLOW.read_text().replace("${copy_object}", "${copy_objekt}"))
     with pytest.raises(DeclarationInvalid, match="copy_objekt"):
