@@ -2,7 +2,7 @@
 
 It is started by infra.local.lifecycle with the number of a listening socket on 127.0.0.1, so that no other
 process can take the port in between, and with a bare environment, which the functions inherit. Nothing here
-is worth saving: at SIGTERM, or when its leash (standard input) is let go, it kills its whole process group,
+is worth saving: at SIGTERM, or when its parent exits (standard input ends), it kills its whole process group,
 the functions' processes included.
 
 Ends at the start, with one line, when MiniStack lacks a name that is relied on.
@@ -116,7 +116,7 @@ def end(*_: object) -> None:
         os._exit(1)
 
 
-def hold_leash() -> None:
+def exit_with_parent() -> None:
     """Wait until standard input ends, then end too."""
     while os.read(sys.stdin.fileno(), 1):
         pass
@@ -127,7 +127,7 @@ def main() -> None:
     """Serve on the socket that was handed over."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--socket", type=int, required=True, help="number of a listening socket")
-    parser.add_argument("--leash", action="store_true", help="end when standard input ends")
+    parser.add_argument("--exit-with-parent", action="store_true", help="end when standard input ends")
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, end)
     signal.signal(signal.SIGINT, end)
@@ -137,8 +137,8 @@ def main() -> None:
     throttles.install()
     s3.install()
     register_services()
-    if arguments.leash:
-        threading.Thread(target=hold_leash, daemon=True).start()
+    if arguments.exit_with_parent:
+        threading.Thread(target=exit_with_parent, daemon=True).start()
     config = Config()
     config.bind = [f"fd://{arguments.socket}"]
     config.keep_alive_timeout = 75

@@ -1,4 +1,4 @@
-"""What a machine's own settings must not do to the embedded cloud: few open files, a proxy of the system's."""
+"""What a machine's own settings must not do to the local cloud: few open files, a proxy of the system's."""
 
 import http.client
 import resource
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.local import lifecycle
+from infra.local import cloud_folder, lifecycle
 from tests.infra import local_server
 
 
@@ -39,4 +39,4 @@ def test_no_proxy_of_the_systems_settings_is_asked(monkeypatch: pytest.MonkeyPat
         monkeypatch.setenv(name, value)
     # Python looks in macOS's settings only where the environment says nothing of proxies.
     assert urllib.request.getproxies_environment()
-    assert urllib.request.proxy_bypass(f"{lifecycle.HOST}:4566")
+    assert urllib.request.proxy_bypass(f"{cloud_folder.HOST}:4566")
