@@ -1,4 +1,4 @@
-"""What the tests of the embedded cloud's S3 share."""
+"""What the tests of the local cloud's S3 share."""
 
 import base64
 import hashlib

@@ -9,7 +9,7 @@ import pytest
 from ministack.services import s3 as ministack
 
 from infra.local.s3 import copies, uploads
-from infra.local.s3.requests import Answer
+from infra.local.s3.models import Response
 from tests.infra.local_s3 import MIB, SMALLEST_PART, Events, content, md5, refused, sha256, upload
 from tests.infra.local_server import Server
 
@@ -216,26 +216,26 @@ def test_a_restored_source_is_copied_and_its_older_version_is_not(s3: Any, bucke
 
 @pytest.mark.parametrize(("size_bytes", "is_refused"), [(5_368_709_120, False), (5_368_709_121, True)])
 def test_a_source_of_more_than_5_gb_is_refused(size_bytes: int, is_refused: bool) -> None:
-    source = copies.Source("b", "k", None, {"size": size_bytes, "storage_class": "STANDARD"})
-    refusal = copies.refuse_source(source, source.size_bytes)
-    assert (refusal is not None) == is_refused
-    if refusal is not None:
-        assert refusal[0] == 400
-        assert b"<Code>InvalidRequest</Code>" in refusal[2]
+    source = copies.CopySource("b", "k", None, {"size": size_bytes, "storage_class": "STANDARD"})
+    rejection = copies.reject_source(source, source.size_bytes)
+    assert (rejection is not None) == is_refused
+    if rejection is not None:
+        assert rejection[0] == 400
+        assert b"<Code>InvalidRequest</Code>" in rejection[2]
 
 
 @pytest.mark.parametrize(
     "copy",
     [
-        lambda headers: copies._copying(_must_not_be_called)("b", "target", headers),
-        lambda headers: uploads._copying_part(_must_not_be_called)(
+        lambda headers: copies._copy(_must_not_be_called)("b", "target", headers),
+        lambda headers: uploads._copy_part(_must_not_be_called)(
             "b", "target", {"uploadId": ["u"], "partNumber": ["1"]}, headers
         ),
     ],
     ids=["CopyObject", "UploadPartCopy"],
 )
 def test_each_way_to_copy_has_that_limit(
-    copy: Callable[[dict[str, str]], Answer], monkeypatch: pytest.MonkeyPatch
+    copy: Callable[[dict[str, str]], Response], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = {"size": copies.LARGEST_COPY_BYTES + 1, "storage_class": "STANDARD", "etag": md5(b"")}
     monkeypatch.setattr(ministack, "_buckets", {"b": {"objects": {"source": source}}})
@@ -244,7 +244,7 @@ def test_each_way_to_copy_has_that_limit(
     assert (status, b"<Code>InvalidRequest</Code>" in body) == (400, True)
 
 
-def _must_not_be_called(*_: object) -> Answer:
+def _must_not_be_called(*_: object) -> Response:
     raise AssertionError
 
 

@@ -169,7 +169,7 @@ def test_a_part_above_5_gib_is_too_large(monkeypatch: pytest.MonkeyPatch) -> Non
     assert copies.LARGEST_COPY_BYTES == 5_368_709_120
     most = 5
     monkeypatch.setattr(uploads, "LARGEST_COPY_BYTES", most)
-    guarded = uploads._uploading_part(lambda *_: (200, {}, b""))
+    guarded = uploads._upload_part(lambda *_: (200, {}, b""))
     query = {"uploadId": ["none"], "partNumber": ["1"]}
     assert guarded("b", "k", bytes(most), query, {})[0] == 200
     status, _, body = guarded("b", "k", bytes(most + 1), query, {})
@@ -296,6 +296,6 @@ def test_completion_is_an_event_with_size_and_etag(server: Server, s3: Any, key:
 def test_a_whole_copy_in_parts_takes_no_memory_of_its_own() -> None:
     views = [memoryview(BODY)[:MIB], memoryview(BODY)[MIB:]]
     parts = [uploads.part_of(view, "CRC32", first) for view, first in zip(views, (0, MIB), strict=True)]
-    assert completion.joined(parts) is BODY
-    swapped = completion.joined([parts[1], parts[0]])
+    assert completion.join(parts) is BODY
+    swapped = completion.join([parts[1], parts[0]])
     assert swapped == BODY[MIB:] + BODY[:MIB]
