@@ -357,9 +357,9 @@ def test_a_server_that_does_not_start_is_one_line_with_its_log(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     broken = tmp_path / "server.py"
-    broken.write_text("raise SystemExit('no place for the gate')")
+    broken.write_text("raise SystemExit('no function for the gate')")
     monkeypatch.setattr(lifecycle, "SERVER", broken)
-    with pytest.raises(CloudFailed, match=r"no place for the gate.*cloud\.log") as raised:
+    with pytest.raises(CloudFailed, match=r"no function for the gate.*cloud\.log") as raised:
         lifecycle.up(folder)
     assert "\n" not in str(raised.value)
     assert lifecycle.find_processes(folder) == []
@@ -390,7 +390,7 @@ def test_down_finds_the_functions_of_a_killed_server(folder: Path) -> None:
 
 
 @pytest.mark.usefixtures("undeployed")
-def test_a_killed_server_leaves_no_cloud_that_counts_as_running(folder: Path) -> None:
+def test_a_cloud_whose_server_was_killed_does_not_count_as_running(folder: Path) -> None:
     lifecycle.up(folder)
     os.kill(json.loads((folder / "cloud.json").read_text())["pid"], signal.SIGKILL)
     wait_until(lambda: lifecycle.find_processes(folder) == [])

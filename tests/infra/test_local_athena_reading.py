@@ -50,7 +50,7 @@ def test_lines_end_at_every_kind_of_line_break_even_inside_quotes() -> None:
     assert list(lines(io.BytesIO(b'\xef\xbb\xbfa\r\n"b\nc"\rd\n\n'))) == ["a", '"b', 'c"', "d", ""]
 
 
-def test_bytes_that_are_no_utf8_are_replaced() -> None:
+def test_bytes_that_are_not_utf8_are_replaced() -> None:
     assert list(lines(io.BytesIO(b"a\xffb"))) == ["a\ufffdb"]
 
 
@@ -73,7 +73,7 @@ def test_only_a_file_without_quirks_is_left_to_duckdb(text: bytes, fields: int, 
 @pytest.mark.parametrize(
     "damage", [b"not gzip at all", gzip.compress(b"x" * 5000, mtime=0)[:-12], b"\x1f\x8b\x08broken"]
 )
-def test_broken_gzip_is_said_to_be_broken(tmp_path: Path, damage: bytes) -> None:
+def test_broken_gzip_is_reported(tmp_path: Path, damage: bytes) -> None:
     (tmp_path / "a.gz").write_bytes(damage)
     with pytest.raises(BrokenFile), reading(tmp_path / "a.gz", compressed=True) as stream:
         stream.read()
@@ -132,7 +132,7 @@ def test_two_types_become_the_narrowest_that_holds_both(a: str, b: str, both: st
         *("struct<", "struct<a:int,", "struct<>", "struct<,:int>", "decimal(", "decimal(a,b)"),
     ],
 )
-def test_a_wrong_type_is_refused(wrong: str) -> None:
+def test_an_invalid_type_is_rejected(wrong: str) -> None:
     with pytest.raises(types.UnknownType):
         types.parse(wrong)
 

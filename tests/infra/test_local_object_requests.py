@@ -48,11 +48,11 @@ def test_an_object_is_read_by_whoever_may_and_only_as_long_as_it_is_the_same(ser
     reader.fetch(bucket, key, etag, out)
     assert out.getvalue() == b"1,2\n1,2\n"
     reader.check(bucket, key, etag)
-    for refused, given in ((stranger, etag), (reader, '"other"')):
+    for rejected, given in ((stranger, etag), (reader, '"other"')):
         with pytest.raises(ClientError, match=r"AccessDenied|PreconditionFailed"):
-            refused.fetch(bucket, key, given, out)
+            rejected.fetch(bucket, key, given, out)
         with pytest.raises(ClientError, match=r"403|412"):
-            refused.check(bucket, key, given)
+            rejected.check(bucket, key, given)
     reader.check(bucket, key, etag)
     reader.close()
     stranger.close()

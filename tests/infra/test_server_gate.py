@@ -1,4 +1,4 @@
-"""The gate: few invocations at once, fewer of one function, and what copies before what crawls."""
+"""The gate: few invocations at once, fewer of one function, and copies before crawls."""
 
 import subprocess
 import sys
@@ -48,7 +48,7 @@ def test_four_run_at_once_and_two_of_one_function() -> None:
 
 
 def order_of(gate: Gate, *names: str) -> list[str]:
-    """Let these come one after the other while the only place is taken; in which order do they get it?"""
+    """Invoke these one after another while the gate is full; return the order in which they run."""
     order: list[str] = []
 
     def invoke(name: str) -> None:
@@ -76,12 +76,12 @@ def test_copies_and_verifications_go_before_crawls_and_queries() -> None:
     ]
 
 
-def test_nobody_waits_long_behind_those_who_come_later() -> None:
+def test_no_invocation_waits_long_behind_later_ones() -> None:
     came = ["f-start-crawler", "f-copy-object", "f-poll-crawler", "f-copy-object"]
     assert order_of(Gate(limit=1, head_start_seconds=0), *came) == came
 
 
-def test_a_failure_gives_the_place_back() -> None:
+def test_a_failed_invocation_makes_room() -> None:
     gate = Gate(limit=1)
     for _ in range(2):
         try:
@@ -138,7 +138,7 @@ print(sum(answer == {"body": {}} for answer in answers), "of", NUMBER)
 """More than AWS gives an account, and MiniStack at most ("Lambda quotas", AWS Lambda Developer Guide: 1,000)."""
 
 
-def test_as_many_as_come_wait_at_the_gate_and_none_is_refused() -> None:
+def test_any_number_of_invocations_waits_and_none_is_rejected() -> None:
     ended = subprocess.run(
         [sys.executable, "-c", BURST], env=lifecycle.SETTINGS, capture_output=True, text=True, check=False
     )
@@ -180,10 +180,10 @@ def start(*arguments):
     thread.start()
     return thread
 
-# Both places of the function are taken, by a call whose time runs out and by one that has time.
+# Two calls fill the function's limit: one that times out and one that does not.
 calls = [start("too long", LAMBDA, "slow", 0.1), start("running", LAMBDA, "slow", 60)]
 calls[0].join(60)
-# It waits at the gate until one that came later, with as much time, has had its time.
+# It waits at the gate until a later call with the same timeout has timed out.
 calls += [start("waiting", LAMBDA, "quick", 2), start("elsewhere", OTHER, {}, 2)]
 calls[3].join(60)
 print(sorted(ended.items()))
@@ -195,7 +195,7 @@ print(sorted(ended.items()))
 
 
 def test_a_tasks_time_does_not_run_while_it_waits_at_the_gate() -> None:
-    """Else a burst fails: of 1,000 uploads on a busy machine 46 did, by States.Timeout in StartCrawler."""
+    """Otherwise a burst fails: of 1,000 uploads on a busy machine 46 did, by States.Timeout in StartCrawler."""
     ended = subprocess.run([sys.executable, "-c", TIMEOUTS], capture_output=True, text=True, check=False)
     timed_out = [("elsewhere", "States.Timeout"), ("too long", "States.Timeout")]
     before, after = ended.stdout.splitlines()
