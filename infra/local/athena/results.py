@@ -8,6 +8,7 @@ Values are printed as Trino casts them for Athena: `1.0E10`, `2026-01-01 00:00:0
 """
 
 import datetime as dt
+import math
 import re
 import struct
 from collections.abc import Callable, Iterable
@@ -128,7 +129,7 @@ def _shortest_float(value: float) -> str:
 
 def java_double(value: float) -> str:
     """Print a double as Java's Double.toString does."""
-    if value != value:
+    if math.isnan(value):
         return "NaN"
     if value in (float("inf"), float("-inf")):
         return "Infinity" if value > 0 else "-Infinity"

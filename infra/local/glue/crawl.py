@@ -26,6 +26,28 @@ def crawl(
     settings: CrawlerSettings, changes: Changes, stop: threading.Event, callers: Callers, cache: SchemaCache
 ) -> None:
     """Crawl and record the changes; end early once `stop` is set."""
+    role = _assume_role(settings, callers)
+    by_location: dict[str, list[CrawledObject]] = defaultdict(list)
+    for target in settings.targets:
+        for crawled in _list(role, target, settings):
+            by_location[f"s3://{crawled.bucket}/{crawled.path.table_folder}"].append(crawled)
+    reader, writer = SchemaReader(role, settings, cache), TableWriter(role, settings, changes)
+    for location in sorted(by_location):
+        if stop.is_set():
+            return
+        files = []
+        for crawled in by_location[location]:
+            schema = reader.read(crawled)
+            if isinstance(schema, UnreadableFile):
+                logger.warning("crawler %s skips %s: %s", settings.name, crawled.url, schema)
+            else:
+                files.append((crawled, schema))
+        if files:
+            writer.write(location, files)
+
+
+def _assume_role(settings: CrawlerSettings, callers: Callers) -> Caller:
+    """Assume the crawler's role, and check the crawler's definition."""
     try:
         role = callers.of_role(settings.role, "glue.amazonaws.com", "AWS-Crawler", settings.account_id, settings.region)
     except RoleUnusable as error:
@@ -36,23 +58,7 @@ def crawl(
         role.glue.get_database(Name=settings.database)
     except ClientError as error:
         raise crawl_failure(error, settings, f"database {settings.database}") from error
-    by_location: dict[str, list[CrawledObject]] = defaultdict(list)
-    for target in settings.targets:
-        for found in _list(role, target, settings):
-            by_location[f"s3://{found.bucket}/{found.path.table_folder}"].append(found)
-    reader, writer = SchemaReader(role, settings, cache), TableWriter(role, settings, changes)
-    for location in sorted(by_location):
-        if stop.is_set():
-            return
-        files = []
-        for found in by_location[location]:
-            schema = reader.read(found)
-            if isinstance(schema, UnreadableFile):
-                logger.warning("crawler %s skips %s: %s", settings.name, found.url, schema)
-            else:
-                files.append((found, schema))
-        if files:
-            writer.write(location, files)
+    return role
 
 
 def _list(role: Caller, target: Target, settings: CrawlerSettings) -> list[CrawledObject]:

@@ -51,14 +51,14 @@ class SchemaReader:
         self._settings = settings
         self._cache = cache
 
-    def read(self, found: CrawledObject) -> Schema | UnreadableFile:
+    def read(self, crawled: CrawledObject) -> Schema | UnreadableFile:
         """Return the schema of an object. A denied read fails the crawl, not just the file."""
-        key = (found.bucket, found.key, found.etag, self._settings.classifiers)
+        key = (crawled.bucket, crawled.key, crawled.etag, self._settings.classifiers)
         cached = self._cache.get(key)
         if cached is not None:
             return cached
         try:
-            schema: Schema | UnreadableFile = self._sample(found)
+            schema: Schema | UnreadableFile = self._sample(crawled)
         except UnreadableFile as error:
             schema = error
         except BrokenFile as error:
@@ -66,41 +66,41 @@ class SchemaReader:
         except ClientError as error:
             if error.response["Error"]["Code"] in {"NoSuchKey", "404", "PreconditionFailed", "412"}:
                 return UnreadableFile("it was deleted or replaced during the crawl; the next crawl reads it")
-            raise crawl_failure(error, self._settings, f"object {found.url}") from error
+            raise crawl_failure(error, self._settings, f"object {crawled.url}") from error
         except BotoCoreError as error:
-            raise crawl_failure(error, self._settings, f"object {found.url}") from error
+            raise crawl_failure(error, self._settings, f"object {crawled.url}") from error
         self._cache.put(key, schema)
         return schema
 
-    def _sample(self, found: CrawledObject) -> Schema:
-        if found.key.lower().endswith(".parquet"):
-            return self._sample_parquet(found)
-        data = self._read_range(found, 0, SAMPLE_BYTES)
-        is_whole = found.size_bytes <= len(data)
-        if found.key.lower().endswith(".gz"):
+    def _sample(self, crawled: CrawledObject) -> Schema:
+        if crawled.key.lower().endswith(".parquet"):
+            return self._sample_parquet(crawled)
+        data = self._read_range(crawled, 0, SAMPLE_BYTES)
+        is_whole = crawled.size_bytes <= len(data)
+        if crawled.key.lower().endswith(".gz"):
             data = unpack_start(data)
             is_whole = is_whole and len(data) < UNPACKED_START_BYTES
-        return of_text(data, is_whole, found.key, self._settings.classifiers)
+        return of_text(data, is_whole, crawled.key, self._settings.classifiers)
 
-    def _sample_parquet(self, found: CrawledObject) -> Schema:
+    def _sample_parquet(self, crawled: CrawledObject) -> Schema:
         """Read a sparse file with the size, first bytes and footer of the object."""
-        head = self._read_range(found, 0, 4)
-        footer = self._read_range(found, max(0, found.size_bytes - FOOTER_BYTES), FOOTER_BYTES)
+        head = self._read_range(crawled, 0, 4)
+        footer = self._read_range(crawled, max(0, crawled.size_bytes - FOOTER_BYTES), FOOTER_BYTES)
         if head != b"PAR1" or footer[-4:] != b"PAR1":
             raise UnreadableFile("it is not a complete Parquet file (no PAR1 at its start and end)")
         footer_bytes = int.from_bytes(footer[-8:-4], "little") + 8
         if footer_bytes > len(footer):
-            footer = self._read_range(found, max(0, found.size_bytes - footer_bytes), footer_bytes)
+            footer = self._read_range(crawled, max(0, crawled.size_bytes - footer_bytes), footer_bytes)
         with tempfile.NamedTemporaryFile(prefix="crawler-", suffix=".parquet") as sparse:
             sparse.write(head)
-            sparse.seek(found.size_bytes - len(footer))
+            sparse.seek(crawled.size_bytes - len(footer))
             sparse.write(footer)
             sparse.flush()
             return of_parquet(sparse.name)
 
-    def _read_range(self, found: CrawledObject, start: int, length: int) -> bytes:
-        last = min(found.size_bytes, start + length) - 1
+    def _read_range(self, crawled: CrawledObject, start: int, length: int) -> bytes:
+        last = min(crawled.size_bytes, start + length) - 1
         response = self._role.s3.get_object(
-            Bucket=found.bucket, Key=found.key, Range=f"bytes={start}-{last}", IfMatch=found.etag
+            Bucket=crawled.bucket, Key=crawled.key, Range=f"bytes={start}-{last}", IfMatch=crawled.etag
         )
         return response["Body"].read()

@@ -85,16 +85,16 @@ class TableWriter:
             delimiter = (existing.get("Parameters") or {}).get("delimiter")
             same = [storage for storage in counts if (storage.serde, storage.delimiter) == (serde, delimiter)]
             kept = max(same, key=lambda storage: counts[storage], default=kept)
-        for found, schema in files:
+        for crawled, schema in files:
             if schema.storage != kept:
                 logger.warning(
                     "crawler %s skips %s: it is stored as %s, the table of its folder as %s",
                     self._settings.name,
-                    found.url,
+                    crawled.url,
                     schema.storage,
                     kept,
                 )
-        return [(found, schema) for found, schema in files if schema.storage == kept]
+        return [(crawled, schema) for crawled, schema in files if schema.storage == kept]
 
     def _of_one_layout(self, files: Files, table_columns: tuple[str, ...]) -> Files:
         """Keep the delimited files with the columns of the table, or those that most files have.
@@ -105,22 +105,22 @@ class TableWriter:
             return files
         layouts = Counter(schema.column_names for _, schema in files)
         kept = table_columns or layouts.most_common(1)[0][0]
-        for found, schema in files:
+        for crawled, schema in files:
             if schema.column_names != kept:
                 logger.warning(
-                    "crawler %s skips %s: its columns differ from the table's", self._settings.name, found.url
+                    "crawler %s skips %s: its columns differ from the table's", self._settings.name, crawled.url
                 )
-        return [(found, schema) for found, schema in files if schema.column_names == kept]
+        return [(crawled, schema) for crawled, schema in files if schema.column_names == kept]
 
     def _at_depth(self, files: Files, depth: int) -> list[CrawledObject]:
         """Keep the objects that are in a partition of this depth."""
         objects = []
-        for found, _ in files:
-            if len(found.path.partition_folders) >= depth:
-                objects.append(found)
+        for crawled, _ in files:
+            if len(crawled.path.partition_folders) >= depth:
+                objects.append(crawled)
             else:
                 logger.warning(
-                    "crawler %s: %s is in no partition; Athena does not find it", self._settings.name, found.url
+                    "crawler %s: %s is in no partition; Athena does not find it", self._settings.name, crawled.url
                 )
         return objects
 
@@ -168,8 +168,8 @@ class TableWriter:
         partitions: dict[tuple[str, ...], GlueTable] = {}
         # Counts of all files of the table do not apply to a partition.
         parameters = {k: v for k, v in table["Parameters"].items() if k not in ("objectCount", "sizeKey")}
-        for found in objects:
-            folders = found.path.partition_folders[: len(keys)]
+        for crawled in objects:
+            folders = crawled.path.partition_folders[: len(keys)]
             values = tuple(key.value(folder) for key, folder in zip(keys, folders, strict=True))
             location = table["StorageDescriptor"]["Location"] + "".join(f"{folder}/" for folder in folders)
             if values in partitions:
@@ -207,7 +207,7 @@ def _partition_depth(files: Files, existing: GlueTable | None) -> int:
     """Return the table's number of partition keys, or the folder depth that most files have."""
     if existing is not None:
         return len(existing.get("PartitionKeys") or [])
-    depths = Counter(len(found.path.partition_folders) for found, _ in files)
+    depths = Counter(len(crawled.path.partition_folders) for crawled, _ in files)
     return min(depths, key=lambda depth: (-depths[depth], depth))
 
 
@@ -216,7 +216,7 @@ def _partition_keys(
 ) -> list[PartitionKey]:
     if not depth:
         return []
-    keys = partition_keys([found.path.partition_folders[:depth] for found in objects], schema.column_names)
+    keys = partition_keys([crawled.path.partition_folders[:depth] for crawled in objects], schema.column_names)
     if existing is None:
         return keys
     names = [key["Name"] for key in existing.get("PartitionKeys") or []]
@@ -225,7 +225,7 @@ def _partition_keys(
 
 
 def _parameters(crawler: str, schema: Schema, objects: list[CrawledObject]) -> dict[str, str]:
-    is_packed = bool(objects) and all(found.key.lower().endswith(".gz") for found in objects)
+    is_packed = bool(objects) and all(crawled.key.lower().endswith(".gz") for crawled in objects)
     return {
         "CrawlerSchemaDeserializerVersion": "1.0",
         "CrawlerSchemaSerializerVersion": "1.0",
@@ -234,7 +234,7 @@ def _parameters(crawler: str, schema: Schema, objects: list[CrawledObject]) -> d
         "compressionType": "gzip" if is_packed else "none",
         "typeOfData": "file",
         "objectCount": str(len(objects)),
-        "sizeKey": str(sum(found.size_bytes for found in objects)),
+        "sizeKey": str(sum(crawled.size_bytes for crawled in objects)),
         **dict(schema.storage.parameters),
     }
 

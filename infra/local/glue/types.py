@@ -91,67 +91,83 @@ STRING = GlueType("string")
 
 def parse(text: str) -> GlueType:
     """Parse a type as the catalogue writes it: `bigint`, `decimal(10,2)`, `array<struct<a:int>>`."""
-    tokens = _TOKEN.findall(text.strip())
-    found, end = _parse(tokens, 0, text)
-    if end != len(tokens):
-        raise UnknownType(f"{text!r} is not a type of the Glue catalogue")
-    return found
+    return _TypeParser(text).parse()
 
 
-def _parse(tokens: list[str], at: int, text: str) -> tuple[GlueType, int]:
-    def expect(token: str) -> None:
-        nonlocal at
-        if at >= len(tokens) or tokens[at] != token:
-            raise UnknownType(f"{text!r} is not a type of the Glue catalogue")
-        at += 1
+class _TypeParser:
+    """A recursive descent parser of one type."""
 
-    def field_name() -> str:
-        nonlocal at
-        if at >= len(tokens) or tokens[at] in _PUNCTUATION:
-            raise UnknownType(f"{text!r} is not a type of the Glue catalogue")
-        at += 1
-        return tokens[at - 1].strip('"')
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._tokens: list[str] = _TOKEN.findall(text.strip())
+        self._position = 0
 
-    if at >= len(tokens):
-        raise UnknownType(f"{text!r} is not a type of the Glue catalogue")
-    name = tokens[at].lower()
-    at += 1
-    if name in {"array", "map"}:
-        expect("<")
-        first, at = _parse(tokens, at, text)
-        inner = [first]
-        if name == "map":
-            expect(",")
-            second, at = _parse(tokens, at, text)
-            inner.append(second)
-        expect(">")
-        return GlueType(name, of=tuple(inner)), at
-    if name == "struct":
-        expect("<")
-        fields, types = [], []
+    def parse(self) -> GlueType:
+        parsed = self._type()
+        if self._peek() is not None:
+            raise self._error()
+        return parsed
+
+    def _type(self) -> GlueType:
+        name = self._next().lower()
+        if name in {"array", "map"}:
+            self._expect("<")
+            elements = [self._type()]
+            if name == "map":
+                self._expect(",")
+                elements.append(self._type())
+            self._expect(">")
+            return GlueType(name, of=tuple(elements))
+        if name == "struct":
+            return self._struct()
+        size = self._size()
+        if name not in _DUCKDB and name != "decimal":
+            raise self._error()
+        return GlueType("int" if name == "integer" else name, size=size)
+
+    def _struct(self) -> GlueType:
+        fields: list[str] = []
+        types: list[GlueType] = []
+        self._expect("<")
         while True:
-            fields.append(field_name())
-            expect(":")
-            found, at = _parse(tokens, at, text)
-            types.append(found)
-            if at < len(tokens) and tokens[at] == ",":
-                at += 1
-                continue
-            expect(">")
-            return GlueType(name, of=tuple(types), fields=tuple(fields)), at
-    size: list[int] = []
-    if at < len(tokens) and tokens[at] == "(":
-        at += 1
-        while at < len(tokens) and tokens[at] != ")":
-            if tokens[at] != ",":
-                if not tokens[at].isdecimal():
-                    raise UnknownType(f"{text!r} is not a type of the Glue catalogue")
-                size.append(int(tokens[at]))
-            at += 1
-        expect(")")
-    if name not in _DUCKDB and name != "decimal":
-        raise UnknownType(f"{text!r} is not a type of the Glue catalogue")
-    return GlueType("int" if name == "integer" else name, size=tuple(size)), at
+            field = self._next()
+            if field in _PUNCTUATION:
+                raise self._error()
+            fields.append(field.strip('"'))
+            self._expect(":")
+            types.append(self._type())
+            if self._peek() != ",":
+                self._expect(">")
+                return GlueType("struct", of=tuple(types), fields=tuple(fields))
+            self._expect(",")
+
+    def _size(self) -> tuple[int, ...]:
+        size: list[int] = []
+        if self._peek() == "(":
+            self._expect("(")
+            while (part := self._next()) != ")":
+                if part.isdecimal():
+                    size.append(int(part))
+                elif part != ",":
+                    raise self._error()
+        return tuple(size)
+
+    def _peek(self) -> str | None:
+        return self._tokens[self._position] if self._position < len(self._tokens) else None
+
+    def _next(self) -> str:
+        token = self._peek()
+        if token is None:
+            raise self._error()
+        self._position += 1
+        return token
+
+    def _expect(self, token: str) -> None:
+        if self._next() != token:
+            raise self._error()
+
+    def _error(self) -> UnknownType:
+        return UnknownType(f"{self._text!r} is not a type of the Glue catalogue")
 
 
 def of_duckdb(text: str) -> GlueType:
