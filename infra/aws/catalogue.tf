@@ -195,7 +195,7 @@ resource "aws_glue_crawler" "target" {
     recrawl_behavior = "CRAWL_EVERYTHING"
   }
 
-  # The same as infra/local/provision.py sends. Level 1 is the bucket, so level 2 is the first folder in it.
+  # The same as infra/local/provision_catalogue.py sends. Level 1 is the bucket, so level 2 is the first folder in it.
   configuration = jsonencode({
     Version       = 1.0
     CrawlerOutput = { Partitions = { AddOrUpdateBehavior = "InheritFromTable" } }

@@ -1,1 +1,1 @@
-"""The embedded cloud: AWS on one machine, for trying, testing and developing."""
+"""The local cloud: an in-process AWS emulator to try, test and develop S3 Ferry with."""

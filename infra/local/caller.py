@@ -1,18 +1,17 @@
-"""Whose rights a service of the embedded cloud acts with.
+"""The permissions that a service of the local cloud acts with.
 
-Athena reads the catalogue, the data and writes results with its *caller's* rights; a Glue crawler acts with
-its own role's. Both call the server's own endpoint with those credentials, so MiniStack authenticates and
-authorizes each call as it does any other: nothing here decides what is allowed.
+Athena reads the catalogue and the data and writes results with its *caller's* permissions; a Glue crawler acts with
+its own role's. Both call the server's own endpoint with those credentials, so MiniStack authenticates and authorizes
+each call as any other.
 
-Raises RoleUnusable when a role does not exist or does not trust Glue.
+Raises RoleUnusable when a role does not exist or does not trust the service.
 """
 
 import json
-import os
 import secrets
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -28,24 +27,49 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 SESSION_SECONDS = 3600
+CACHED_CLIENTS = 16
 _CONFIG = Config(
     retries={"total_max_attempts": 3, "mode": "standard"},
     s3={"addressing_style": "path"},
     request_checksum_calculation="when_required",
     response_checksum_validation="when_required",
 )
-_session = boto3.session.Session()
-_session_lock = threading.Lock()
-_role_sessions: dict[tuple[str, str, str, str], tuple["Caller", float]] = {}
 
 
 class RoleUnusable(Exception):
     """A role does not exist, or the service may not assume it."""
 
 
+class ServiceClients:
+    """Boto3 clients for the server's own endpoint; the last ones used are cached."""
+
+    def __init__(self, endpoint_url: str) -> None:
+        self.endpoint_url = endpoint_url
+        self._session = boto3.session.Session()
+        self._lock = threading.Lock()
+        self._cached = lru_cache(maxsize=CACHED_CLIENTS)(self._create)
+
+    def get(self, service: str, caller: "Caller") -> Any:
+        """Return a client that acts with a caller's permissions."""
+        return self._cached(service, caller)
+
+    def _create(self, service: str, caller: "Caller") -> Any:
+        # Creating clients from a boto3 session is not thread-safe; using them is.
+        with self._lock:
+            return self._session.client(  # type: ignore[call-overload]
+                service,
+                region_name=caller.region,
+                endpoint_url=self.endpoint_url,
+                aws_access_key_id=caller.access_key_id,
+                aws_secret_access_key=caller.secret_access_key,
+                aws_session_token=caller.session_token,
+                config=_CONFIG,
+            )
+
+
 @dataclass(frozen=True)
 class Caller:
-    """Credentials, and the account and region that a request was made in."""
+    """The credentials, account and region of a request."""
 
     account_id: str
     region: str
@@ -53,93 +77,85 @@ class Caller:
     secret_access_key: str
     session_token: str | None
     arn: str
+    clients: ServiceClients = field(repr=False, compare=False)
 
     @property
     def s3(self) -> "S3Client":
-        """S3 with these rights."""
-        client: S3Client = _client("s3", self)
+        """S3 with these permissions."""
+        client: S3Client = self.clients.get("s3", self)
         return client
 
     @property
     def glue(self) -> "GlueClient":
-        """The Glue catalogue with these rights."""
-        client: GlueClient = _client("glue", self)
+        """The Glue catalogue with these permissions."""
+        client: GlueClient = self.clients.get("glue", self)
         return client
 
 
-def endpoint_url() -> str:
-    """Where this server itself listens."""
-    return os.environ.get("AWS_ENDPOINT_URL") or f"http://127.0.0.1:{os.environ.get('GATEWAY_PORT', '4566')}"
+class Callers:
+    """Finds the caller of a request, and opens sessions of service roles."""
 
+    def __init__(self, endpoint_url: str) -> None:
+        self._clients = ServiceClients(endpoint_url)
+        self._role_sessions: dict[tuple[str, str, str, str], tuple[Caller, float]] = {}
 
-@lru_cache(maxsize=16)
-def _client(service: str, caller: Caller) -> Any:
-    # A boto3 session is not safe to make clients from in two threads; the clients themselves are.
-    with _session_lock:
-        return _session.client(  # type: ignore[call-overload]
-            service,
-            region_name=caller.region,
-            endpoint_url=endpoint_url(),
-            aws_access_key_id=caller.access_key_id,
-            aws_secret_access_key=caller.secret_access_key,
-            aws_session_token=caller.session_token,
-            config=_CONFIG,
+    def of_request(self, headers: dict[str, str], query_params: dict[str, list[str]]) -> Caller:
+        """Return the caller of the current request; without AUTH, an unknown key counts as root's."""
+        account_id = get_account_id()
+        found = resolve_credential(extract_access_key_id(headers, query_params) or "test", account_id)
+        if isinstance(found, CredentialResolutionError):
+            found = resolve_credential("test", account_id)
+        return Caller(
+            account_id=found.account_id,
+            region=get_region(),
+            access_key_id=found.access_key_id or "test",
+            secret_access_key=found.secret_access_key,
+            session_token=found.session_token,
+            arn=found.principal_arn,
+            clients=self._clients,
         )
 
+    def of_role(self, role: str, service: str, session_name: str, account_id: str, region: str) -> Caller:
+        """Assume `role` (name or ARN) for an AWS service such as `glue.amazonaws.com`.
 
-def of_request(headers: dict[str, str], query_params: dict[str, list[str]]) -> Caller:
-    """The caller of the request that is being handled; without AUTH an unknown key counts as the root's."""
-    account_id = get_account_id()
-    found = resolve_credential(extract_access_key_id(headers, query_params) or "test", account_id)
-    if isinstance(found, CredentialResolutionError):
-        found = resolve_credential("test", account_id)
-    return Caller(
-        account_id=found.account_id,
-        region=get_region(),
-        access_key_id=found.access_key_id or "test",
-        secret_access_key=found.secret_access_key,
-        session_token=found.session_token,
-        arn=found.principal_arn,
-    )
-
-
-def of_role(role: str, service: str, session_name: str, account_id: str, region: str) -> Caller:
-    """A session of `role` (name or ARN) for an AWS service such as `glue.amazonaws.com`.
-
-    AssumeRole is called by the service itself on AWS, for which MiniStack has no caller: so the trust policy is
-    read here and the session registered where MiniStack's STS would register it. A session serves again for half
-    its time; what the role may do is looked up at each call all the same.
-    """
-    name = role.rsplit("/", 1)[-1]
-    record = iam._roles.get_scoped(account_id, None, name)
-    if record is None:
-        raise RoleUnusable(f"The role {role} does not exist.")
-    if not _trusts(record.get("AssumeRolePolicyDocument") or "{}", service):
-        raise RoleUnusable(
-            f"The role {role} cannot be assumed by {service}: its trust policy must allow sts:AssumeRole to it."
+        On AWS the service itself calls AssumeRole, and MiniStack has no caller for that. So this reads the trust
+        policy and registers the session where MiniStack's STS would. A session is reused for half its lifetime;
+        MiniStack still evaluates the role's policies at each call.
+        """
+        name = role.rsplit("/", 1)[-1]
+        record = iam._roles.get_scoped(account_id, None, name)
+        if record is None:
+            raise RoleUnusable(f"The role {role} does not exist.")
+        if not _trusts(record.get("AssumeRolePolicyDocument") or "{}", service):
+            raise RoleUnusable(f"{service} cannot assume the role {role}: its trust policy must allow sts:AssumeRole.")
+        scope = (account_id, region, str(record.get("RoleId", name)), service)
+        session = self._role_sessions.get(scope)
+        if session is not None and session[1] > time.time() + SESSION_SECONDS / 2:
+            return session[0]
+        caller = Caller(
+            account_id=account_id,
+            region=region,
+            access_key_id="ASIA" + secrets.token_hex(8).upper(),
+            secret_access_key=secrets.token_urlsafe(30),
+            session_token=secrets.token_urlsafe(90),
+            arn=f"arn:aws:sts::{account_id}:assumed-role/{name}/{session_name}",
+            clients=self._clients,
         )
-    scope = (account_id, region, str(record.get("RoleId", name)), service)
-    known = _role_sessions.get(scope)
-    if known is not None and known[1] > time.time() + SESSION_SECONDS / 2:
-        return known[0]
-    access_key_id = "ASIA" + secrets.token_hex(8).upper()
-    secret, token = secrets.token_urlsafe(30), secrets.token_urlsafe(90)
-    arn = f"arn:aws:sts::{account_id}:assumed-role/{name}/{session_name}"
-    sts.register_session(
-        access_key_id,
-        {
-            "Arn": arn,
-            "UserId": f"{record.get('RoleId', name)}:{session_name}",
-            "SecretAccessKey": secret,
-            "SessionToken": token,
-            "Expiration": time.time() + SESSION_SECONDS,
-            "AccountId": account_id,
-            "PrincipalType": "AssumedRole",
-        },
-    )
-    caller = Caller(account_id, region, access_key_id, secret, token, arn)
-    _role_sessions[scope] = (caller, time.time() + SESSION_SECONDS)
-    return caller
+        expires = time.time() + SESSION_SECONDS
+        sts.register_session(
+            caller.access_key_id,
+            {
+                "Arn": caller.arn,
+                "UserId": f"{record.get('RoleId', name)}:{session_name}",
+                "SecretAccessKey": caller.secret_access_key,
+                "SessionToken": caller.session_token,
+                "Expiration": expires,
+                "AccountId": account_id,
+                "PrincipalType": "AssumedRole",
+            },
+        )
+        self._role_sessions[scope] = (caller, expires)
+        return caller
 
 
 def _trusts(policy: str | dict[str, Any], service: str) -> bool:

@@ -1,10 +1,10 @@
-"""Single objects, asked for with a caller's rights but without the SDK.
+"""Request single objects with a caller's permissions, but without the SDK.
 
-The SDK takes 3.5 ms of this process for each request and a signature alone 0.8: that matters to a query over 10,000
-files. Only a plain success is taken here; whatever else is answered is asked of the SDK once more, which knows S3's
-errors and what may be tried again.
+The SDK takes 3.5 ms of this process per request, a signature alone 0.8: that matters to a query over 10,000 files.
+Only a success is handled here. Any other response is requested again through the SDK, which knows S3's errors and
+what to retry.
 
-Raises botocore's errors, and OSError for a body that ends early.
+Raises botocore's errors, and OSError for a truncated body.
 """
 
 import http.client
@@ -16,22 +16,22 @@ from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from infra.local.caller import Caller, endpoint_url
+from infra.local.caller import Caller
 
 COPY_BYTES = 256 * 1024
 
 
 class ObjectRequests:
-    """Requests for objects, one at a time, over one connection."""
+    """Requests objects one after another over one connection."""
 
     def __init__(self, caller: Caller) -> None:
         self._caller = caller
         credentials = Credentials(caller.access_key_id, caller.secret_access_key, caller.session_token)
         self._signer = S3SigV4Auth(credentials, "s3", caller.region)
-        self._connection = http.client.HTTPConnection(urlsplit(endpoint_url()).netloc)
+        self._connection = http.client.HTTPConnection(urlsplit(caller.clients.endpoint_url).netloc)
 
     def check(self, bucket: str, key: str, etag: str) -> None:
-        """Make sure that the caller may read an object, and that it is still this one."""
+        """Check that the caller may read an object and that it is unchanged."""
         if not self._succeeds("HEAD", bucket, key, etag, None):
             self._caller.s3.head_object(Bucket=bucket, Key=key, IfMatch=etag)
 
@@ -42,12 +42,12 @@ class ObjectRequests:
             shutil.copyfileobj(body, out, COPY_BYTES)
 
     def close(self) -> None:
-        """Give the connection back."""
+        """Close the connection."""
         self._connection.close()
 
     def _succeeds(self, method: str, bucket: str, key: str, etag: str, out: IO[bytes] | None) -> bool:
         path = f"/{bucket}/{quote(key, safe='/~')}"
-        request = AWSRequest(method, f"{endpoint_url()}{path}", headers={"If-Match": etag})
+        request = AWSRequest(method, f"{self._caller.clients.endpoint_url}{path}", headers={"If-Match": etag})
         self._signer.add_auth(request)
         try:
             self._connection.request(method, path, headers=dict(request.headers.items()))
@@ -61,9 +61,9 @@ class ObjectRequests:
         if out is None:
             response.read()
             return True
-        begun, size_bytes = out.tell(), response.length
+        start, size_bytes = out.tell(), response.length
         shutil.copyfileobj(response, out, COPY_BYTES)
-        if size_bytes is not None and out.tell() - begun != size_bytes:
-            # http.client takes a body that ends early for the whole.
-            raise OSError(f"only {out.tell() - begun} of {size_bytes} bytes arrived")
+        if size_bytes is not None and out.tell() - start != size_bytes:
+            # http.client does not report a truncated body.
+            raise OSError(f"only {out.tell() - start} of {size_bytes} bytes arrived")
         return True

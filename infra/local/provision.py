@@ -1,13 +1,12 @@
-"""Set up the embedded cloud: what Terraform makes on AWS, made with the same names through the same APIs.
+"""Deploy to the local cloud what Terraform deploys to AWS, with the same names and through the same APIs.
 
-Everything is made afresh in an empty cloud, and nothing is started: no execution, no crawl, no query, no
-table. Raises DeclarationInvalid before the first call when the declaration of the functions or the workflow
-is wrong, and botocore's errors when the cloud refuses something. It is not run twice on one cloud:
-infra.local.lifecycle starts a new one instead.
+Everything is created in an empty cloud, and nothing is started: no execution, no crawl, no query, no table. Raises
+DeclarationInvalid before the first call when the functions' declaration or the workflow is invalid, and botocore's
+errors when the cloud rejects a call. Not idempotent: infra.local.lifecycle starts a new cloud instead.
 
-Queue settings after "Using Lambda with Amazon SQS" (visibility six times the timeout, five receives), the
-topic's policy after "Granting permissions to publish event notification messages to a destination" (S3),
-the queue's after "Subscribing an Amazon SQS queue to an Amazon SNS topic".
+Queue settings follow "Using Lambda with Amazon SQS" (visibility six times the timeout, five receives), the topic's
+policy "Granting permissions to publish event notification messages to a destination" (S3), the queue's policy
+"Subscribing an Amazon SQS queue to an Amazon SNS topic".
 """
 
 import io
@@ -17,7 +16,7 @@ import shlex
 import sys
 import sysconfig
 import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +29,8 @@ from botocore.config import Config
 from functions.contract.rules import NO_RULES, Rules
 from infra.build.function_zips import CHECKOUT, package
 from infra.build.reproducible_zip import entry
+from infra.local.provision_catalogue import create_catalogue
+from infra.local.roles import create_role, policy
 from infra.terraform.outputs import Outputs
 from statemachine import declaration
 from statemachine.check import findings_in_file
@@ -46,7 +47,7 @@ ACCOUNT = "000000000000"
 """MiniStack's only account."""
 
 ACCESS_KEY_ID = "test"
-SECRET_ACCESS_KEY = "test"  # noqa: S105 - MiniStack's root user; there is nothing behind it but this machine
+SECRET_ACCESS_KEY = "test"  # noqa: S105 - MiniStack's root user, on this machine only
 """The operator's key."""
 
 PACKAGES = Path(sysconfig.get_path("purelib"))
@@ -55,20 +56,12 @@ WORKFLOW = CHECKOUT / "statemachine" / "migrate.asl.json"
 STARTER = "starter"
 BUCKET_OWNERS = "BUCKET_OWNERS"
 RECEIVES = 5
-STARTERS_AT_ONCE = 2
-
-CRAWLER_CONFIGURATION = {
-    "Version": 1.0,
-    "CrawlerOutput": {"Partitions": {"AddOrUpdateBehavior": "InheritFromTable"}},
-    # Level 1 is the bucket, so level 2 is the first folder in it.
-    "Grouping": {"TableGroupingPolicy": "CombineCompatibleSchemas", "TableLevelConfiguration": 2},
-}
-DELIMITERS = {"tab": "\t", "comma": ","}
+MAX_STARTERS = 2
 
 
 @dataclass(frozen=True)
 class Plan:
-    """All that a deployment needs, read and checked before anything is started."""
+    """The input of a deployment, read and checked before anything is started."""
 
     functions: dict[str, Function]
     packages: dict[str, bytes]
@@ -77,20 +70,20 @@ class Plan:
 
 
 def plan(rules: Rules = NO_RULES) -> Plan:
-    """Read what is to be deployed; raise DeclarationInvalid for what cannot be."""
+    """Read the input of a deployment. Raises DeclarationInvalid."""
     declared = declaration.load()
     if not WORKFLOW.is_file():
-        raise DeclarationInvalid(f"{WORKFLOW} does not exist: render it with `make asl`")
+        raise DeclarationInvalid(f"{WORKFLOW} does not exist. Run `make asl` to render it.")
     workflow = WORKFLOW.read_text(encoding="utf-8")
     for finding in findings_in_file(workflow):
         raise DeclarationInvalid(f"{WORKFLOW}: {finding}")
     if rules == NO_RULES:
-        declared[STARTER].environment["RULES_KEY"] = ""
+        declared[STARTER] = with_environment(declared[STARTER], {"RULES_KEY": ""})
     return Plan(declared, {key: with_bootstrap(package(key)) for key in declared}, workflow, rules)
 
 
 def outputs_of(endpoint_url: str) -> Outputs:
-    """Name everything that a deployment at this endpoint has."""
+    """Name the resources of a deployment at this endpoint."""
     return Outputs(
         name=NAME,
         source_region=SOURCE_REGION,
@@ -109,35 +102,35 @@ def outputs_of(endpoint_url: str) -> Outputs:
     )
 
 
+def with_environment(function: Function, variables: Mapping[str, str]) -> Function:
+    """Add environment variables to a function, or replace their values."""
+    return function.model_copy(update={"environment": {**function.environment, **variables}})
+
+
 def name_owners(function: Function, outputs: Outputs) -> Function:
-    """Tell a function whose the buckets are, if it asks."""
+    """Add the owners of the buckets to a function that declares the variable."""
     if BUCKET_OWNERS not in function.environment:
         return function
     owners = dict.fromkeys((outputs.source_bucket, outputs.target_bucket, outputs.athena_results), ACCOUNT)
-    return function.model_copy(update={"environment": {**function.environment, BUCKET_OWNERS: json.dumps(owners)}})
+    return with_environment(function, {BUCKET_OWNERS: json.dumps(owners)})
 
 
 def deploy(plan: Plan, outputs: Outputs) -> None:
-    """Make everything that `outputs` names, and have it ready to use."""
+    """Create everything that `outputs` names, and wait until it is ready."""
     clients = Clients(outputs)
-    roles = {key: _function_role(clients.iam, outputs, key, each) for key, each in plan.functions.items()}
+    roles = {
+        key: _create_function_role(clients.iam, outputs, key, function) for key, function in plan.functions.items()
+    }
     with ThreadPoolExecutor() as pool:
-        # A function is usable only some time after its creation, so these come first.
-        arns = dict(
-            zip(
-                plan.functions,
-                pool.map(
-                    lambda key: _create_function(
-                        clients, outputs, key, plan.functions[key], plan.packages[key], roles[key]
-                    ),
-                    plan.functions,
-                ),
-                strict=True,
-            )
-        )
+        # A function becomes active some time after its creation, so functions come first.
+        created = {
+            key: pool.submit(_create_function, clients, outputs, key, function, plan.packages[key], roles[key])
+            for key, function in plan.functions.items()
+        }
+        arns = {key: function.result() for key, function in created.items()}
     _create_buckets(clients, outputs)
     _put_rules(clients, outputs, plan.functions[STARTER], plan.rules)
-    _create_catalogue(clients, outputs)
+    create_catalogue(clients.iam, clients.glue, clients.athena, outputs)
     _create_workflow(clients, outputs, plan.workflow, arns)
     _create_queues(clients, outputs, plan.functions[STARTER])
     waiter = clients.lambda_.get_waiter("function_active_v2")
@@ -147,7 +140,7 @@ def deploy(plan: Plan, outputs: Outputs) -> None:
 
 
 class Clients:
-    """The clients of one deployment, apart from whatever the operator's own configuration says."""
+    """The clients of one deployment, independent of the operator's own AWS configuration."""
 
     def __init__(self, outputs: Outputs) -> None:
         session = boto3.Session(
@@ -156,7 +149,7 @@ class Clients:
             region_name=outputs.target_region,
             botocore_session=botocore.session.Session(session_vars=_NO_CONFIGURATION),
         )
-        # The cloud is on this machine: no proxy is on the way, and no retry mends what it refuses.
+        # The cloud is on this machine: there is no proxy, and no retry helps against its errors.
         common: dict[str, Any] = {
             "endpoint_url": outputs.endpoint_url,
             "config": Config(proxies={}, retries={"total_max_attempts": 1}),
@@ -180,11 +173,11 @@ _NO_CONFIGURATION: dict[str, tuple[Any, Any, Any, Any]] = {
 
 
 def with_bootstrap(content: bytes, packages: Path = PACKAGES) -> bytes:
-    """Add to a function's zip what Lambda's own Python runtime is on AWS.
+    """Add a bootstrap to a function's zip, in place of Lambda's Python runtime on AWS.
 
-    Python runs with -S and site-packages by its path: processing .pth files would make this checkout
-    importable, and a module that is missing in the zip would be found here, but not on AWS. The runtime client
-    in plain Python comes last, so that it is used only where awslambdaric has no native one.
+    Python runs with -S and the path of site-packages: .pth files would make this checkout importable, and a module
+    that is missing in the zip would be found locally, but not on AWS. The runtime client in plain Python comes last,
+    so that it is used only where awslambdaric has no native one.
     """
     path = shlex.quote(f"{packages}{os.pathsep}{RUNTIME_CLIENT}")
     command = f'exec {shlex.quote(sys.executable)} -S -m awslambdaric "$_HANDLER"'
@@ -194,23 +187,11 @@ def with_bootstrap(content: bytes, packages: Path = PACKAGES) -> bytes:
     return buffer.getvalue()
 
 
-def _policy(*statements: Mapping[str, Any]) -> str:
-    allowed = [{"Effect": "Allow", **statement} for statement in statements]
-    return json.dumps({"Version": "2012-10-17", "Statement": allowed})
-
-
-def _create_role(iam: "IAMClient", name: str, service: str, statements: Iterable[Mapping[str, Any]]) -> str:
-    trust = _policy({"Principal": {"Service": service}, "Action": "sts:AssumeRole"})
-    role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust)
-    iam.put_role_policy(RoleName=name, PolicyName=name, PolicyDocument=_policy(*statements))
-    return role["Role"]["Arn"]
-
-
 def _function_name(outputs: Outputs, key: str) -> str:
     return f"{outputs.name}-{key.replace('_', '-')}"
 
 
-def _function_role(iam: "IAMClient", outputs: Outputs, key: str, function: Function) -> str:
+def _create_function_role(iam: "IAMClient", outputs: Outputs, key: str, function: Function) -> str:
     name = _function_name(outputs, key)
     log_group = f"arn:aws:logs:{outputs.target_region}:*:log-group:/aws/lambda/{name}"
     filled = declaration.fill(function, outputs.placeholders())
@@ -220,7 +201,7 @@ def _function_role(iam: "IAMClient", outputs: Outputs, key: str, function: Funct
         "Action": ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"],
         "Resource": [log_group, f"{log_group}:*"],
     }
-    return _create_role(iam, name, "lambda.amazonaws.com", [*statements, log])
+    return create_role(iam, name, "lambda.amazonaws.com", [*statements, log])
 
 
 def _create_function(
@@ -251,7 +232,7 @@ def _create_buckets(clients: Clients, outputs: Outputs) -> None:
 
 
 def _put_rules(clients: Clients, outputs: Outputs, starter: Function, rules: Rules) -> None:
-    """Write the rules where the starter reads them."""
+    """Store the rules where the starter reads them."""
     if rules == NO_RULES:
         return
     settings = declaration.fill(starter, outputs.placeholders()).environment
@@ -264,7 +245,7 @@ def _put_rules(clients: Clients, outputs: Outputs, starter: Function, rules: Rul
 
 
 def _create_queues(clients: Clients, outputs: Outputs, starter: Function) -> None:
-    """Make the way of an event: bucket, topic, queue, and the queue for what cannot be handled."""
+    """Create the path of an event: bucket, topic, queue and dead-letter queue."""
     queue_arn = f"arn:aws:sqs:{outputs.target_region}:{ACCOUNT}:{outputs.name}-uploads"
     dead_letters_arn = f"{queue_arn}-dead-letters"
     topic_arn, bucket_arn = outputs.uploads_topic_arn, f"arn:aws:s3:::{outputs.source_bucket}"
@@ -288,7 +269,7 @@ def _create_queues(clients: Clients, outputs: Outputs, starter: Function) -> Non
             "VisibilityTimeout": str(6 * starter.timeout_seconds),
             "MessageRetentionPeriod": str(14 * 24 * 3600),
             "RedrivePolicy": json.dumps({"deadLetterTargetArn": dead_letters_arn, "maxReceiveCount": RECEIVES}),
-            "Policy": _policy(from_topic),
+            "Policy": policy(from_topic),
         },
     )
     from_bucket = {
@@ -301,9 +282,9 @@ def _create_queues(clients: Clients, outputs: Outputs, starter: Function) -> Non
             "StringEquals": {"aws:SourceAccount": ACCOUNT},
         },
     }
-    clients.sns.create_topic(Name=f"{outputs.name}-uploads", Attributes={"Policy": _policy(from_bucket)})
+    clients.sns.create_topic(Name=f"{outputs.name}-uploads", Attributes={"Policy": policy(from_bucket)})
     clients.sns.subscribe(TopicArn=topic_arn, Protocol="sqs", Endpoint=queue_arn)
-    # Called as Terraform and `ferry adopt` call it.
+    # The same id as Terraform and `ferry adopt` use.
     notification_id = f"s3-ferry-{outputs.name}-main"
     clients.source_s3.put_bucket_notification_configuration(
         Bucket=outputs.source_bucket,
@@ -318,7 +299,7 @@ def _consume_uploads(clients: Clients, outputs: Outputs, starter_arn: str) -> No
         EventSourceArn=f"arn:aws:sqs:{outputs.target_region}:{ACCOUNT}:{outputs.name}-uploads",
         FunctionName=starter_arn,
         BatchSize=10,
-        ScalingConfig={"MaximumConcurrency": STARTERS_AT_ONCE},
+        ScalingConfig={"MaximumConcurrency": MAX_STARTERS},
         FunctionResponseTypes=["ReportBatchItemFailures"],
     )
 
@@ -331,86 +312,10 @@ def _create_workflow(clients: Clients, outputs: Outputs, workflow: str, arns: Ma
         "Resource": [*steps, *(f"{arn}:*" for arn in steps)],
     }
     name = outputs.state_machine_arn.rpartition(":")[2]
-    role = _create_role(clients.iam, name, "states.amazonaws.com", [invoke])
+    role = create_role(clients.iam, name, "states.amazonaws.com", [invoke])
     clients.stepfunctions.create_state_machine(
         name=name,
         type="STANDARD",
         roleArn=role,
         definition=PLACEHOLDER.sub(lambda match: arns[match[1]], workflow),
     )
-
-
-def _create_catalogue(clients: Clients, outputs: Outputs) -> None:
-    """Make the database, the crawler with a classifier for each delimiter, and the workgroup."""
-    glue_arn = f"arn:aws:glue:{outputs.target_region}:*"
-    database, target = outputs.glue_database, f"arn:aws:s3:::{outputs.target_bucket}"
-    log_groups = f"arn:aws:logs:{outputs.target_region}:*:log-group:/aws-glue/crawlers"
-    statements = [
-        {"Sid": "ReadData", "Action": ["s3:GetObject"], "Resource": [f"{target}/*"]},
-        {"Sid": "ListData", "Action": ["s3:ListBucket", "s3:GetBucketLocation"], "Resource": [target]},
-        {
-            "Sid": "WriteCatalogue",
-            "Action": [f"glue:{action}" for action in _CRAWLER_ACTIONS],
-            "Resource": [
-                f"{glue_arn}:catalog",
-                f"{glue_arn}:database/{database}",
-                f"{glue_arn}:table/{database}/*",
-            ],
-        },
-        {
-            "Sid": "WriteLog",
-            "Action": ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"],
-            "Resource": [log_groups, f"{log_groups}:*"],
-        },
-    ]
-    role = _create_role(clients.iam, f"{outputs.name}-crawler", "glue.amazonaws.com", statements)
-    clients.glue.create_database(DatabaseInput={"Name": database})
-    classifiers = {f"{outputs.name}-{name}": delimiter for name, delimiter in DELIMITERS.items()}
-    for name, delimiter in classifiers.items():
-        clients.glue.create_classifier(
-            CsvClassifier={
-                "Name": name,
-                "Delimiter": delimiter,
-                "QuoteSymbol": '"',
-                "ContainsHeader": "PRESENT",
-                "Serde": "OpenCSVSerDe",
-                # Every text has one column between commas: only the last classifier may say so.
-                "AllowSingleColumn": delimiter == ",",
-            }
-        )
-    clients.glue.create_crawler(
-        Name=outputs.crawler_name,
-        Role=role,
-        DatabaseName=database,
-        Targets={"S3Targets": [{"Path": f"s3://{outputs.target_bucket}/"}]},
-        Classifiers=list(classifiers),
-        # LOG: no table changes under its files because of one odd file; new tables and partitions are made
-        # whatever the policy says ("Preventing a crawler from changing an existing schema", AWS Glue Developer
-        # Guide; SchemaChangePolicy of AWS::Glue::Crawler, AWS CloudFormation reference).
-        SchemaChangePolicy={"UpdateBehavior": "LOG", "DeleteBehavior": "LOG"},
-        RecrawlPolicy={"RecrawlBehavior": "CRAWL_EVERYTHING"},
-        Configuration=json.dumps(CRAWLER_CONFIGURATION),
-    )
-    clients.athena.create_work_group(
-        Name=outputs.athena_workgroup,
-        Configuration={
-            "ResultConfiguration": {"OutputLocation": f"s3://{outputs.athena_results}/results/"},
-            "EnforceWorkGroupConfiguration": True,
-        },
-    )
-
-
-_CRAWLER_ACTIONS = (
-    "GetDatabase",
-    "GetTable",
-    "GetTables",
-    "CreateTable",
-    "UpdateTable",
-    "GetPartition",
-    "GetPartitions",
-    "BatchGetPartition",
-    "CreatePartition",
-    "BatchCreatePartition",
-    "UpdatePartition",
-    "BatchUpdatePartition",
-)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from infra.local import lifecycle
+from infra.local import cloud_folder
 from tests.e2e.cleaning import clean, is_own_letter
 from tests.e2e.deployed import OWN, OWN_QUEUES, Deployed, in_front, new_folder, wait_for
 
@@ -103,7 +103,7 @@ def test_all_of_theirs_goes_and_all_else_stays(deployment: Deployed) -> None:
 
         found = clean(deployment)
 
-        (deployment.outputs_file.parent / lifecycle.TEMPORARY / "go-on").touch()
+        (deployment.outputs_file.parent / cloud_folder.TEMPORARY / "go-on").touch()
         stopped, went_on = (deployment.one_run(key) for key in running)
     assert (stopped.status, stopped.error) == ("ABORTED", "CleanedUp")
     assert went_on.status == "SUCCEEDED"

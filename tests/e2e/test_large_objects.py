@@ -18,7 +18,7 @@ import psutil
 import pytest
 from boto3.s3.transfer import TransferConfig
 
-from infra.local import lifecycle
+from infra.local import cloud_folder, lifecycle
 from infra.rules import loader
 from tests.e2e.deployed import MOVED, PATIENCE_SECONDS, Deployed, Run, in_front, in_mode, wait_for
 
@@ -88,7 +88,7 @@ class Moving:
     def __init__(self, deployed: Deployed) -> None:
         self.deployed = deployed
         self.function = f"{deployed.outputs.name}-copy-object"
-        temporary = deployed.outputs_file.parent / lifecycle.TEMPORARY
+        temporary = deployed.outputs_file.parent / cloud_folder.TEMPORARY
         self._sent, self._allowed = temporary / "parts-sent", temporary / "parts-allowed"
 
     @property

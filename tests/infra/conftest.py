@@ -8,6 +8,6 @@ from tests.infra.local_server import Server
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """The embedded cloud's server with nothing deployed in it, one for all tests of a process."""
+    """The local cloud's server with nothing deployed in it, one for all tests of a process."""
     with local_server.running(tmp_path_factory.mktemp("server")) as running:
         yield running

@@ -1,4 +1,4 @@
-"""What the tests of the embedded cloud's S3 share."""
+"""What the tests of the local cloud's S3 share."""
 
 import base64
 import hashlib
@@ -30,8 +30,8 @@ def sha256(body: bytes) -> str:
 
 
 @contextmanager
-def refused(code: str, status: int) -> Iterator[pytest.ExceptionInfo[ClientError]]:
-    """Inside it S3 must refuse, with this code; HEAD has the status only."""
+def rejected(code: str, status: int) -> Iterator[pytest.ExceptionInfo[ClientError]]:
+    """Inside it S3 must respond with this error; HEAD has the status only."""
     with pytest.raises(ClientError) as caught:
         yield caught
     answer = caught.value.response
@@ -39,7 +39,7 @@ def refused(code: str, status: int) -> Iterator[pytest.ExceptionInfo[ClientError
 
 
 class Events:
-    """What a bucket tells of itself, from now on."""
+    """The events of a bucket from now on."""
 
     def __init__(self, server: Server, bucket: str) -> None:
         self._sqs = server.client("sqs")
@@ -78,6 +78,6 @@ def upload(s3: Any, bucket: str, key: str, parts: list[bytes], **arguments: Any)
 
 
 def part_of(answer: dict[str, Any]) -> dict[str, Any]:
-    """What Complete must be told of a part, from the answer to UploadPart or UploadPartCopy."""
+    """A part as CompleteMultipartUpload names it, from the response to UploadPart or UploadPartCopy."""
     found = answer.get("CopyPartResult", answer)
     return {name: value for name, value in found.items() if name == "ETag" or name.startswith("Checksum")}

@@ -1,6 +1,6 @@
-"""A server of the embedded cloud for the tests of its own services: nothing is deployed in it.
+"""A server of the local cloud for the tests of its own services: nothing is deployed in it.
 
-One a session. Each test makes what it needs under names of its own, and acts with the rights that it grants.
+One per session. Each test creates what it needs under its own names, and acts with the permissions that it grants.
 """
 
 import http.client
@@ -27,7 +27,7 @@ ACCOUNT = "000000000000"
 
 @dataclass(frozen=True)
 class Server:
-    """A running server, with clients that have the root's rights."""
+    """A running server, with clients that have root's permissions."""
 
     endpoint_url: str
     pid: int
@@ -53,7 +53,7 @@ class Server:
         return str(arn)
 
     def permit(self, role: str, statements: list[dict[str, Any]]) -> None:
-        """Give a role just these rights, in the place of those it had."""
+        """Replace a role's permissions."""
         self.client("iam").put_role_policy(RoleName=role, PolicyName="own", PolicyDocument=policy(statements))
 
 
@@ -84,7 +84,7 @@ def allow(actions: list[str], resources: list[str]) -> dict[str, Any]:
 
 @contextmanager
 def running(folder: Path, **settings: str) -> Iterator[Server]:
-    """Start a server on a free port; it ends with the test session in any case, by its leash."""
+    """Start a server on a free port; it always exits with the test session."""
     temporary = folder / "tmp"
     temporary.mkdir()
     with socket.create_server(("127.0.0.1", 0), backlog=256) as listener, (folder / "log").open("wb") as log:
@@ -112,7 +112,7 @@ def running(folder: Path, **settings: str) -> Iterator[Server]:
                 "-P",
                 str(CHECKOUT / "infra" / "local" / "server.py"),
                 f"--socket={listener.fileno()}",
-                "--leash",
+                "--exit-with-parent",
             ],
             cwd=folder,
             env=environment,

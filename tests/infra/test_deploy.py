@@ -187,7 +187,7 @@ def test_a_function_is_what_its_declaration_says(key: str, clients: Clients, out
     }
 
 
-def test_the_functions_are_told_whose_every_bucket_is(clients: Clients, outputs: Outputs) -> None:
+def test_the_functions_get_the_owner_of_every_bucket(clients: Clients, outputs: Outputs) -> None:
     made = clients.lambda_.get_function_configuration(FunctionName="ferry-copy-object")
     owners = json.loads(made["Environment"]["Variables"]["BUCKET_OWNERS"])
     assert owners == dict.fromkeys((outputs.source_bucket, outputs.target_bucket, outputs.athena_results), ACCOUNT)
@@ -262,7 +262,7 @@ def test_a_function_sees_only_its_own_settings_and_the_clouds(probe: Probe, outp
     of_lambda = {name for name in environment if name.startswith(("AWS_", "LAMBDA_", "_"))}
     of_the_shell = {"PWD", "OLDPWD", "SHLVL", "LC_CTYPE", "PYTHONPATH"}
     own = {"OWN", "PATH", "HOME", "TMPDIR", "GATEWAY_PORT", *lifecycle.SETTINGS}
-    assert set(environment) - of_lambda - of_the_shell == own
+    assert set(environment) - of_lambda - of_the_shell == own - of_lambda
 
 
 def test_a_function_runs_from_its_zip_and_cannot_import_from_the_checkout(probe: Probe) -> None:
@@ -304,10 +304,10 @@ def test_a_function_runs_without_the_native_runtime_client(
 ) -> None:
     probe = Probe(clients, "probe-macos", role_of="copy-object", packages=packages_of_macos)
     assert probe.invoke(do="import", module="runtime_client") == str(provision.RUNTIME_CLIENT / "runtime_client.py")
-    told = probe.invoke(do="tell", words="ünï 日本")
-    assert told["words"] == "ünï 日本"
-    assert 0 < told["remaining"] <= 20_000
-    assert told["arn"].endswith(":function:probe-macos")
+    response = probe.invoke(do="tell", words="ünï 日本")
+    assert response["words"] == "ünï 日本"
+    assert 0 < response["remaining"] <= 20_000
+    assert response["arn"].endswith(":function:probe-macos")
     failed = probe.invoke(do="raise", words="on purpose, 日本")
     assert (failed["errorType"], failed["errorMessage"]) == ("ProbeFailed", "on purpose, 日本")
     assert "raise ProbeFailed" in failed["stackTrace"][-1]
@@ -353,10 +353,10 @@ def test_the_zip_with_a_bootstrap_is_the_built_one_and_nothing_else() -> None:
     assert all(local.read(name) == built.read(name) for name in built.namelist())
 
 
-def test_a_workflow_that_names_no_declared_function_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_workflow_with_an_undeclared_function_is_rejected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     workflow = tmp_path / "migrate.asl.json"
     monkeypatch.setattr(provision, "WORKFLOW", workflow)
-    with pytest.raises(DeclarationInvalid, match="render it with `make asl`"):
+    with pytest.raises(DeclarationInvalid, match="make asl"):
         provision.plan()
     workflow.write_text(WORKFLOW.read_text().replace("${copy_object}", "${copy_objekt}"))
     with pytest.raises(DeclarationInvalid, match="copy_objekt"):

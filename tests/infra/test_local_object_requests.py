@@ -8,38 +8,51 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from botocore.exceptions import ClientError
 
-from infra.local.caller import Caller
+from infra.local.caller import Caller, ServiceClients
 from infra.local.object_requests import ObjectRequests
 from tests.infra.local_server import ACCOUNT, REGION, Server, allow
 
 
 @pytest.fixture
-def bucket(server: Server, monkeypatch: pytest.MonkeyPatch) -> str:
-    monkeypatch.setenv("AWS_ENDPOINT_URL", server.endpoint_url)
+def bucket(server: Server) -> str:
     server.client("s3").create_bucket(Bucket="object-requests")
     return "object-requests"
 
 
-def requests_with(keys: dict[str, str]) -> ObjectRequests:
-    return ObjectRequests(Caller(ACCOUNT, REGION, keys["aws_access_key_id"], keys["aws_secret_access_key"], None, ""))
+def requests_with(endpoint_url: str, keys: dict[str, str]) -> ObjectRequests:
+    return ObjectRequests(
+        Caller(
+            account_id=ACCOUNT,
+            region=REGION,
+            access_key_id=keys["aws_access_key_id"],
+            secret_access_key=keys["aws_secret_access_key"],
+            session_token=None,
+            arn="",
+            clients=ServiceClients(endpoint_url),
+        )
+    )
 
 
 def test_an_object_is_read_by_whoever_may_and_only_as_long_as_it_is_the_same(server: Server, bucket: str) -> None:
     key = "a b/ü+%//it's~.csv"
     etag = server.client("s3").put_object(Bucket=bucket, Key=key, Body=b"1,2\n")["ETag"]
     resource = f"arn:aws:s3:::{bucket}"
-    reader = requests_with(server.user("reads-objects", [allow(["s3:GetObject"], [f"{resource}/*"])]))
-    stranger = requests_with(server.user("reads-no-objects", [allow(["s3:ListBucket"], [resource])]))
+    reader = requests_with(
+        server.endpoint_url, server.user("reads-objects", [allow(["s3:GetObject"], [f"{resource}/*"])])
+    )
+    stranger = requests_with(
+        server.endpoint_url, server.user("reads-no-objects", [allow(["s3:ListBucket"], [resource])])
+    )
     out = io.BytesIO()
     reader.fetch(bucket, key, etag, out)
     reader.fetch(bucket, key, etag, out)
     assert out.getvalue() == b"1,2\n1,2\n"
     reader.check(bucket, key, etag)
-    for refused, given in ((stranger, etag), (reader, '"other"')):
+    for rejected, given in ((stranger, etag), (reader, '"other"')):
         with pytest.raises(ClientError, match=r"AccessDenied|PreconditionFailed"):
-            refused.fetch(bucket, key, given, out)
+            rejected.fetch(bucket, key, given, out)
         with pytest.raises(ClientError, match=r"403|412"):
-            refused.check(bucket, key, given)
+            rejected.check(bucket, key, given)
     reader.check(bucket, key, etag)
     reader.close()
     stranger.close()
@@ -59,17 +72,16 @@ class CutShort(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def cut_short(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def cut_short() -> Iterator[str]:
+    """The endpoint of a server that sends truncated bodies."""
     with ThreadingHTTPServer(("127.0.0.1", 0), CutShort) as server:
-        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server.server_port}")
         threading.Thread(target=server.serve_forever, args=[0.01], daemon=True).start()
-        yield
+        yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()
 
 
-@pytest.mark.usefixtures("cut_short")
-def test_a_body_that_ends_early_is_an_error() -> None:
-    requests = requests_with({"aws_access_key_id": "test", "aws_secret_access_key": "test"})
+def test_a_truncated_body_is_an_error(cut_short: str) -> None:
+    requests = requests_with(cut_short, {"aws_access_key_id": "test", "aws_secret_access_key": "test"})
     with pytest.raises(OSError, match="only 3 of 10 bytes arrived"):
         requests.fetch("bucket", "key", '"etag"', io.BytesIO())
     requests.close()

@@ -1,4 +1,4 @@
-"""Keys with characters that XML 1.0 cannot hold come whole through the embedded cloud.
+"""Keys with characters that XML 1.0 cannot hold pass through the local cloud unchanged.
 
 AWS: "ListObjectsV2", "ListObjectVersions", "ListMultipartUploads" (S3 API reference: EncodingType).
 """
@@ -9,7 +9,7 @@ from urllib.parse import unquote_plus
 
 import pytest
 
-from tests.infra.local_s3 import refused
+from tests.infra.local_s3 import rejected
 from tests.infra.local_server import Server
 
 KEYS = {
@@ -73,6 +73,6 @@ def test_an_upload_without_encoding_is_listed_too(s3: Any, bucket: str) -> None:
     assert [(found["Key"], found["UploadId"]) for found in listed["Uploads"]] == [("a\ufffdb\rc", upload_id)]
 
 
-def test_a_missing_key_is_told_whatever_its_characters(s3: Any, bucket: str) -> None:
-    with refused("NoSuchKey", 404):
+def test_a_missing_key_is_reported_whatever_its_characters(s3: Any, bucket: str) -> None:
+    with rejected("NoSuchKey", 404):
         s3.get_object(Bucket=bucket, Key="a\x01b")

@@ -85,20 +85,20 @@ def _without_checksum(request: object, **_: object) -> None:
         del headers[name]
 
 
-def test_the_server_does_not_start_without_a_name_that_is_relied_on() -> None:
+def test_the_server_does_not_start_without_a_name_that_a_patch_requires() -> None:
     code = (
         "from ministack.services import s3\n"
-        "from infra.local import s3 as repairs\n"
-        "repairs.install()\n"
-        "repairs.install()\n"
-        "names = [name for name in vars(s3) if hasattr(getattr(s3, name), 'repairs')]\n"
+        "from infra.local.s3 import patches\n"
+        "patches.install()\n"
+        "patches.install()\n"
+        "names = [name for name in vars(s3) if hasattr(getattr(s3, name), 'patches')]\n"
         "assert len(names) > 15, names\n"
         "for name in [*names, '_check_put_preconditions', '_apply_object_lock_from_headers']:\n"
         "    original = getattr(s3, name)\n"
-        "    assert len(set(getattr(original, 'repairs', ()))) == len(getattr(original, 'repairs', ()))\n"
+        "    assert len(set(getattr(original, 'patches', ()))) == len(getattr(original, 'patches', ()))\n"
         "    delattr(s3, name)\n"
         "    try:\n"
-        "        repairs.install()\n"
+        "        patches.install()\n"
         "    except SystemExit as ended:\n"
         "        assert f'no ministack.services.s3.{name}.' in str(ended), ended\n"
         "    else:\n"

@@ -1,4 +1,4 @@
-"""CopyObject in the embedded cloud does as AWS's does (AWS: "CopyObject", S3 API reference)."""
+"""The local CopyObject behaves as AWS's (AWS: "CopyObject", S3 API reference)."""
 
 import threading
 import uuid
@@ -9,8 +9,8 @@ import pytest
 from ministack.services import s3 as ministack
 
 from infra.local.s3 import copies, uploads
-from infra.local.s3.requests import Answer
-from tests.infra.local_s3 import MIB, SMALLEST_PART, Events, content, md5, refused, sha256, upload
+from infra.local.s3.models import Response
+from tests.infra.local_s3 import MIB, SMALLEST_PART, Events, content, md5, rejected, sha256, upload
 from tests.infra.local_server import Server
 
 
@@ -33,7 +33,7 @@ def versioned(s3: Any, bucket: str) -> None:
 def test_if_none_match_writes_over_nothing(s3: Any, bucket: str) -> None:
     s3.put_object(Bucket=bucket, Key="source", Body=b"new")
     s3.put_object(Bucket=bucket, Key="target", Body=b"old")
-    with refused("PreconditionFailed", 412):
+    with rejected("PreconditionFailed", 412):
         s3.copy_object(Bucket=bucket, Key="target", CopySource=f"{bucket}/source", IfNoneMatch="*")
     assert s3.get_object(Bucket=bucket, Key="target")["Body"].read() == b"old"
     s3.copy_object(Bucket=bucket, Key="free", CopySource=f"{bucket}/source", IfNoneMatch="*")
@@ -43,20 +43,20 @@ def test_if_none_match_writes_over_nothing(s3: Any, bucket: str) -> None:
 def test_if_match_writes_over_that_object_only(s3: Any, bucket: str) -> None:
     s3.put_object(Bucket=bucket, Key="source", Body=b"new")
     etag = s3.put_object(Bucket=bucket, Key="target", Body=b"old")["ETag"]
-    with refused("PreconditionFailed", 412):
+    with rejected("PreconditionFailed", 412):
         s3.copy_object(Bucket=bucket, Key="target", CopySource=f"{bucket}/source", IfMatch=md5(b"other"))
     s3.copy_object(Bucket=bucket, Key="target", CopySource=f"{bucket}/source", IfMatch=etag)
     assert s3.get_object(Bucket=bucket, Key="target")["Body"].read() == b"new"
 
 
 @pytest.mark.parametrize("is_versioned", [False, True], ids=["never there", "under a delete marker"])
-def test_if_match_without_a_target_is_no_such_key(s3: Any, bucket: str, is_versioned: bool) -> None:
+def test_if_match_without_a_target_fails_with_no_such_key(s3: Any, bucket: str, is_versioned: bool) -> None:
     s3.put_object(Bucket=bucket, Key="source", Body=b"new")
     if is_versioned:
         versioned(s3, bucket)
         s3.put_object(Bucket=bucket, Key="target", Body=b"old")
         s3.delete_object(Bucket=bucket, Key="target")
-    with refused("NoSuchKey", 404):
+    with rejected("NoSuchKey", 404):
         s3.copy_object(Bucket=bucket, Key="target", CopySource=f"{bucket}/source", IfMatch=md5(b"old"))
 
 
@@ -89,7 +89,7 @@ def test_the_checksum_that_is_asked_for_is_computed_and_answered(s3: Any, bucket
     head = s3.head_object(Bucket=bucket, Key="t", ChecksumMode="ENABLED")
     assert (head["ChecksumSHA256"], head["ChecksumType"]) == (sha256(b"123456789"), "FULL_OBJECT")
     assert "ChecksumCRC32" not in head
-    with refused("InvalidRequest", 400):
+    with rejected("InvalidRequest", 400):
         s3.copy_object(Bucket=bucket, Key="t", CopySource=f"{bucket}/source", ChecksumAlgorithm="ADLER32")
 
 
@@ -192,11 +192,11 @@ def test_an_archived_source_is_not_read(s3: Any, bucket: str, storage_class: str
     upload_id = s3.create_multipart_upload(Bucket=bucket, Key="parts")["UploadId"]
     part = {"Bucket": bucket, "Key": "parts", "UploadId": upload_id, "PartNumber": 1}
     for source in (f"{bucket}/source", f"{bucket}/source?versionId={put['VersionId']}"):
-        with refused("InvalidObjectState", 403):
+        with rejected("InvalidObjectState", 403):
             s3.copy_object(Bucket=bucket, Key="target", CopySource=source)
-        with refused("InvalidObjectState", 403):
+        with rejected("InvalidObjectState", 403):
             s3.upload_part_copy(**part, CopySource=source)
-    with refused("InvalidObjectState", 403):
+    with rejected("InvalidObjectState", 403):
         s3.get_object(Bucket=bucket, Key="source")
     assert s3.head_object(Bucket=bucket, Key="source")["StorageClass"] == storage_class
 
@@ -210,32 +210,32 @@ def test_a_restored_source_is_copied_and_its_older_version_is_not(s3: Any, bucke
         threading.Event().wait(0.1)
     s3.copy_object(Bucket=bucket, Key="target", CopySource=f"{bucket}/source")
     assert "StorageClass" not in s3.head_object(Bucket=bucket, Key="target")
-    with refused("InvalidObjectState", 403):
+    with rejected("InvalidObjectState", 403):
         s3.copy_object(Bucket=bucket, Key="target", CopySource=f"{bucket}/source?versionId={older}")
 
 
-@pytest.mark.parametrize(("size_bytes", "is_refused"), [(5_368_709_120, False), (5_368_709_121, True)])
-def test_a_source_of_more_than_5_gb_is_refused(size_bytes: int, is_refused: bool) -> None:
-    source = copies.Source("b", "k", None, {"size": size_bytes, "storage_class": "STANDARD"})
-    refusal = copies.refuse_source(source, source.size_bytes)
-    assert (refusal is not None) == is_refused
-    if refusal is not None:
-        assert refusal[0] == 400
-        assert b"<Code>InvalidRequest</Code>" in refusal[2]
+@pytest.mark.parametrize(("size_bytes", "is_rejected"), [(5_368_709_120, False), (5_368_709_121, True)])
+def test_a_source_of_more_than_5_gb_is_rejected(size_bytes: int, is_rejected: bool) -> None:
+    source = copies.CopySource("b", "k", None, {"size": size_bytes, "storage_class": "STANDARD"})
+    rejection = copies.reject_source(source, source.size_bytes)
+    assert (rejection is not None) == is_rejected
+    if rejection is not None:
+        assert rejection[0] == 400
+        assert b"<Code>InvalidRequest</Code>" in rejection[2]
 
 
 @pytest.mark.parametrize(
     "copy",
     [
-        lambda headers: copies._copying(_must_not_be_called)("b", "target", headers),
-        lambda headers: uploads._copying_part(_must_not_be_called)(
+        lambda headers: copies._copy(_must_not_be_called)("b", "target", headers),
+        lambda headers: uploads._copy_part(_must_not_be_called)(
             "b", "target", {"uploadId": ["u"], "partNumber": ["1"]}, headers
         ),
     ],
     ids=["CopyObject", "UploadPartCopy"],
 )
 def test_each_way_to_copy_has_that_limit(
-    copy: Callable[[dict[str, str]], Answer], monkeypatch: pytest.MonkeyPatch
+    copy: Callable[[dict[str, str]], Response], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = {"size": copies.LARGEST_COPY_BYTES + 1, "storage_class": "STANDARD", "etag": md5(b"")}
     monkeypatch.setattr(ministack, "_buckets", {"b": {"objects": {"source": source}}})
@@ -244,7 +244,7 @@ def test_each_way_to_copy_has_that_limit(
     assert (status, b"<Code>InvalidRequest</Code>" in body) == (400, True)
 
 
-def _must_not_be_called(*_: object) -> Answer:
+def _must_not_be_called(*_: object) -> Response:
     raise AssertionError
 
 

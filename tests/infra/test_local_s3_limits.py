@@ -1,4 +1,4 @@
-"""The limits of keys and metadata in the embedded cloud are AWS's.
+"""The limits of keys and metadata in the local cloud are AWS's.
 
 AWS: "Naming Amazon S3 objects", "Working with object metadata" (S3 User Guide).
 """
@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.infra.local_s3 import refused
+from tests.infra.local_s3 import rejected
 from tests.infra.local_server import Server
 
 
@@ -37,12 +37,12 @@ WAYS = ["put", "create", "copy"]
 def test_a_key_of_1024_bytes_is_the_longest(s3: Any, way: str, letter: str) -> None:
     longest = letter * (1024 // len(letter.encode()))
     calls(s3, Key=longest)[way]()
-    with refused("KeyTooLongError", 400):
+    with rejected("KeyTooLongError", 400):
         calls(s3, Key=f"{longest}k")[way]()
 
 
 @pytest.mark.parametrize("way", WAYS)
 def test_2_kb_of_metadata_are_the_most(s3: Any, way: str) -> None:
     calls(s3, Metadata={"name": "v" * 1020, "more": "v" * 1020})[way]()
-    with refused("MetadataTooLarge", 400):
+    with rejected("MetadataTooLarge", 400):
         calls(s3, Metadata={"name": "v" * 1020, "more": "v" * 1021})[way]()

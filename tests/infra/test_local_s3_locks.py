@@ -1,4 +1,4 @@
-"""Object Lock in the embedded cloud, as far as a copy meets it, is AWS's.
+"""Object Lock behaves as on AWS, as far as copies use it.
 
 AWS: "PutObject", "CopyObject", "GetObjectRetention", "PutObjectRetention" (S3 API reference), "Object Lock
 considerations" (S3 User Guide).
@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.infra.local_s3 import refused, upload
+from tests.infra.local_s3 import rejected, upload
 from tests.infra.local_server import Server
 
 UNTIL = datetime(2090, 1, 1, tzinfo=UTC)
@@ -85,7 +85,7 @@ def test_an_event_hold_is_put_and_keeps_the_version(s3: Any, bucket: str) -> Non
     hold = {"EventHold": "ON", "EventHoldDuration": {"Years": 2}}
     s3.put_object_retention(Bucket=bucket, Key="held", Retention=hold)
     assert s3.get_object_retention(Bucket=bucket, Key="held")["Retention"] == hold
-    with refused("AccessDenied", 403):
+    with rejected("AccessDenied", 403):
         s3.delete_object(Bucket=bucket, Key="held", VersionId=put["VersionId"])
     s3.put_object_retention(Bucket=bucket, Key="held", Retention={"EventHold": "OFF"})
     s3.delete_object(Bucket=bucket, Key="held", VersionId=put["VersionId"])
@@ -100,16 +100,16 @@ def test_an_event_hold_is_put_and_keeps_the_version(s3: Any, bucket: str) -> Non
     ],
     ids=["ended", "no date", "no mode"],
 )
-def test_a_retention_that_cannot_be_is_refused(s3: Any, bucket: str, lock: dict[str, Any]) -> None:
-    with refused("InvalidArgument", 400):
+def test_an_invalid_retention_is_rejected(s3: Any, bucket: str, lock: dict[str, Any]) -> None:
+    with rejected("InvalidArgument", 400):
         s3.copy_object(Bucket=bucket, Key="bad", CopySource=f"{bucket}/locked", **lock)
 
 
-def test_a_lock_for_a_bucket_without_is_refused(s3: Any, bucket: str) -> None:
+def test_a_lock_in_a_bucket_without_object_lock_is_rejected(s3: Any, bucket: str) -> None:
     name = f"lockless-{uuid.uuid4().hex[:12]}"
     s3.create_bucket(Bucket=name)
     for lock in ({"ObjectLockLegalHoldStatus": "ON"}, {"ObjectLockEventHold": "ON"}):
-        with refused("InvalidRequest", 400):
+        with rejected("InvalidRequest", 400):
             s3.copy_object(Bucket=name, Key="target", CopySource=f"{bucket}/locked", **lock)
-    with refused("ObjectLockConfigurationNotFoundError", 404):
+    with rejected("ObjectLockConfigurationNotFoundError", 404):
         s3.get_object_lock_configuration(Bucket=name)

@@ -1,4 +1,4 @@
-"""User metadata that is no US-ASCII in the embedded cloud is told, and copied, as AWS does it.
+"""The local cloud returns and copies user metadata outside US-ASCII as AWS does.
 
 AWS: "Working with object metadata" (S3 User Guide).
 """
@@ -43,7 +43,7 @@ def described(s3: Any, bucket: str) -> str:
     return bucket
 
 
-def test_metadata_that_is_no_ascii_is_told_in_ascii(s3: Any, described: str) -> None:
+def test_metadata_outside_ascii_is_encoded(s3: Any, described: str) -> None:
     expected = {"plain": "a b", "name": TOLD}
     version_id = s3.head_object(Bucket=described, Key="k")["VersionId"]
     for read in (s3.head_object, s3.get_object):

@@ -1,4 +1,4 @@
-"""Whose bucket a request says it is has to be true in the embedded cloud, as on AWS.
+"""A request must expect the bucket's true owner, as on AWS.
 
 AWS: "Verifying bucket ownership with bucket owner condition" (Amazon S3 User Guide).
 """

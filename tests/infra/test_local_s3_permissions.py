@@ -1,4 +1,4 @@
-"""What a role without a permission cannot do, and does not see, in the embedded cloud as on AWS.
+"""A role without a permission cannot do, or see, more in the local cloud than on AWS.
 
 AWS: "Required permissions for Amazon S3 API operations", "How to prevent object overwrites with conditional writes",
 "How to perform conditional deletes" (S3 User Guide); "HeadObject", "CopyObject" (S3 API reference).
@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.infra.local_s3 import md5, part_of, refused
+from tests.infra.local_s3 import md5, part_of, rejected
 from tests.infra.local_server import Server, allow
 
 UNTIL = "2090-01-01T00:00:00Z"
@@ -109,7 +109,7 @@ def test_the_annotations_of_a_version_are_permissions_of_their_own(
     for client, permitted, denied in ((current, {}, version), (versioned, version, {})):
         where = {"Bucket": bucket, "Key": key, **ANNOTATION_CALLS[method]}
         s3.put_object_annotation(Bucket=bucket, Key=key, AnnotationName="berth", AnnotationPayload=b"4")
-        with refused("AccessDenied", 403):
+        with rejected("AccessDenied", 403):
             getattr(client, method)(**where, **denied)
         getattr(client, method)(**where, **permitted)
 
@@ -129,7 +129,7 @@ def test_to_bypass_a_retention_is_a_permission_for_the_annotations_of_a_version_
         client.meta.events.register("before-sign.s3", bypass)
         getattr(client, method)(**where, **ANNOTATION_CALLS[method])
 
-    with refused("AccessDenied", 403):
+    with rejected("AccessDenied", 403):
         call(action)
     call(action, "BypassGovernanceRetention")
 
@@ -155,7 +155,7 @@ def test_a_copy_needs_the_permissions_for_what_it_takes_along(
     named = {"Bucket": bucket, "Key": source, **({"VersionId": version} if is_versioned else {})}
     where = {"Bucket": bucket, "Key": f"copy-{source}", "CopySource": named}
     for granted in ((), actions[:1], actions[1:]):
-        with refused("AccessDenied", 403):
+        with rejected("AccessDenied", 403):
             restricted(*BASIC, *granted).copy_object(**where)
     restricted(*BASIC, *actions).copy_object(**where)
     restricted(*BASIC).copy_object(**where, TaggingDirective="REPLACE", AnnotationDirective="EXCLUDE")
@@ -183,7 +183,7 @@ def test_what_is_sent_along_needs_its_permission(
     }
     for method, more in own.items():
         where = {"Bucket": bucket, "Key": f"sent-{action}", **arguments, **more}
-        with refused("AccessDenied", 403):
+        with rejected("AccessDenied", 403):
             getattr(without, method)(**where)
         getattr(permitted, method)(**where)
 
@@ -201,7 +201,7 @@ def test_if_match_needs_to_read_the_target(s3: Any, restricted: Restricted, buck
         "delete_object": {},
     }
     where = {"Bucket": bucket, "Key": key, "IfMatch": md5(b"x"), **own[method]}
-    with refused("AccessDenied", 403):
+    with rejected("AccessDenied", 403):
         getattr(restricted("PutObject", "DeleteObject"), method)(**where)
     getattr(restricted(*BASIC, "DeleteObject"), method)(**where)
 
@@ -221,38 +221,38 @@ def test_a_buckets_settings_need_their_permission(server: Server, bucket: str, m
         if is_allowed:
             call(Bucket=bucket)
         else:
-            with refused("AccessDenied", 403):
+            with rejected("AccessDenied", 403):
                 call(Bucket=bucket)
 
 
 @pytest.mark.parametrize("method", ["get_object_retention", "get_object_legal_hold"])
 def test_a_lock_is_read_with_its_permission(restricted: Restricted, bucket: str, method: str) -> None:
     action = "GetObjectRetention" if method == "get_object_retention" else "GetObjectLegalHold"
-    with refused("AccessDenied", 403):
+    with rejected("AccessDenied", 403):
         getattr(restricted(*BASIC), method)(Bucket=bucket, Key="full")
     reader = restricted(action)
     assert getattr(reader, method)(Bucket=bucket, Key="full")
-    with refused("NoSuchObjectLockConfiguration", 404):
+    with rejected("NoSuchObjectLockConfiguration", 404):
         getattr(reader, method)(Bucket=bucket, Key="plain")
 
 
-def test_who_may_not_list_is_not_told_what_is_missing(server: Server, s3: Any, bucket: str) -> None:
+def test_a_caller_that_may_not_list_does_not_learn_what_is_missing(server: Server, s3: Any, bucket: str) -> None:
     objects = [f"arn:aws:s3:::{bucket}/*"]
     keys = server.user(f"user-{uuid.uuid4().hex[:12]}", [allow(["s3:GetObject", "s3:PutObject"], objects)])
     blind = server.client("s3", keys)
     where = {"Bucket": bucket, "Key": "target", "CopySource": f"{bucket}/missing"}
-    with refused("403", 403):
+    with rejected("403", 403):
         blind.head_object(Bucket=bucket, Key="missing")
-    with refused("AccessDenied", 403):
+    with rejected("AccessDenied", 403):
         blind.get_object(Bucket=bucket, Key="missing")
-    with refused("AccessDenied", 403):
+    with rejected("AccessDenied", 403):
         blind.copy_object(**where)
     upload_id = s3.create_multipart_upload(Bucket=bucket, Key="target")["UploadId"]
-    with refused("AccessDenied", 403):
+    with rejected("AccessDenied", 403):
         blind.upload_part_copy(**where, UploadId=upload_id, PartNumber=1)
-    with refused("404", 404):
+    with rejected("404", 404):
         s3.head_object(Bucket=bucket, Key="missing")
-    with refused("NoSuchKey", 404):
+    with rejected("NoSuchKey", 404):
         s3.copy_object(**where)
-    with refused("NoSuchKey", 404):
+    with rejected("NoSuchKey", 404):
         s3.upload_part_copy(**where, UploadId=upload_id, PartNumber=1)

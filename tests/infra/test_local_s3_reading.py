@@ -1,4 +1,4 @@
-"""GET, HEAD and GetObjectAttributes in the embedded cloud do as AWS's do.
+"""The local GET, HEAD and GetObjectAttributes behave as AWS's.
 
 AWS: "GetObject", "HeadObject", "GetObjectAttributes" (S3 API reference).
 """
@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.infra.local_s3 import SMALLEST_PART, content, md5, refused, sha256, upload
+from tests.infra.local_s3 import SMALLEST_PART, content, md5, rejected, sha256, upload
 from tests.infra.local_server import Server
 
 PARTS = [content(SMALLEST_PART, 1), content(SMALLEST_PART + 1, 2), b"123456789"]
@@ -46,7 +46,7 @@ def test_a_range_of_any_version(s3: Any, where: dict[str, str]) -> None:
     found = s3.get_object(**where, Range="bytes=3-8", ChecksumMode="ENABLED")
     assert (found["Body"].read(), found["ContentRange"]) == (BODY[3:9], f"bytes 3-8/{len(BODY)}")
     assert not any(name.startswith("Checksum") for name in found)
-    with refused("InvalidRange", 416):
+    with rejected("InvalidRange", 416):
         s3.get_object(**where, Range=f"bytes={len(BODY)}-")
 
 
@@ -63,9 +63,9 @@ def test_a_part_of_any_version_with_its_checksum(s3: Any, where: dict[str, str],
 
 
 def test_a_part_that_is_not_there(s3: Any, bucket: str, where: dict[str, str]) -> None:
-    with refused("InvalidPartNumber", 416):
+    with rejected("InvalidPartNumber", 416):
         s3.get_object(**where, PartNumber=4)
-    with refused("416", 416):
+    with rejected("416", 416):
         s3.head_object(Bucket=bucket, Key="whole", PartNumber=2)
     assert s3.head_object(Bucket=bucket, Key="whole", PartNumber=1)["ContentLength"] == 9
 
@@ -103,22 +103,22 @@ def test_attributes_of_an_object_that_was_sent_whole(s3: Any, bucket: str) -> No
 
 
 def test_attributes_of_what_is_missing(s3: Any, bucket: str) -> None:
-    with refused("NoSuchKey", 404):
+    with rejected("NoSuchKey", 404):
         s3.get_object_attributes(Bucket=bucket, Key="missing", ObjectAttributes=ATTRIBUTES)
 
 
-def test_an_object_of_a_customers_key_is_not_told_of_without_it(s3: Any, bucket: str) -> None:
+def test_an_object_with_a_customers_key_is_not_described_without_it(s3: Any, bucket: str) -> None:
     customer = {"SSECustomerAlgorithm": "AES256", "SSECustomerKey": "k" * 32}
     s3.put_object(Bucket=bucket, Key="secret", Body=b"x", **customer)
-    with refused("400", 400):
+    with rejected("400", 400):
         s3.head_object(Bucket=bucket, Key="secret")
     assert s3.head_object(Bucket=bucket, Key="secret", **customer)["ContentLength"] == 1
 
 
 def test_only_the_object_that_is_meant_is_deleted(s3: Any, bucket: str) -> None:
     etag = s3.put_object(Bucket=bucket, Key="moved", Body=b"x")["ETag"]
-    with refused("PreconditionFailed", 412):
+    with rejected("PreconditionFailed", 412):
         s3.delete_object(Bucket=bucket, Key="moved", IfMatch=md5(b"other"))
     assert s3.delete_object(Bucket=bucket, Key="moved", IfMatch=etag)["DeleteMarker"]
-    with refused("NoSuchKey", 404):
+    with rejected("NoSuchKey", 404):
         s3.delete_object(Bucket=bucket, Key="moved", IfMatch=etag)

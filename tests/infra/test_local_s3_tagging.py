@@ -1,4 +1,4 @@
-"""Tags of versions in the embedded cloud, and of what is no version.
+"""Tags of versions, delete markers and missing versions in the local cloud.
 
 AWS: "GetObjectTagging", "PutObjectTagging", "DeleteObjectTagging" (S3 API reference), "Working with delete markers"
 (S3 User Guide).
@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.infra.local_s3 import refused
+from tests.infra.local_s3 import rejected
 from tests.infra.local_server import Server
 
 Tags = dict[str, str]
@@ -51,21 +51,21 @@ def test_a_version_has_its_tags_under_a_delete_marker(s3: Any, bucket: str) -> N
     assert tags_of(s3, **where) == {"team": "b"}
     s3.delete_object_tagging(**where)
     assert tags_of(s3, **where) == {}
-    with refused("NoSuchKey", 404):
+    with rejected("NoSuchKey", 404):
         s3.get_object(Bucket=bucket, Key="k")
 
 
 def test_a_delete_marker_has_no_tags(s3: Any, bucket: str) -> None:
     marker_id = s3.delete_object(Bucket=bucket, Key="k")["VersionId"]
     s3.put_object(Bucket=bucket, Key="k")
-    with refused("MethodNotAllowed", 405):
+    with rejected("MethodNotAllowed", 405):
         s3.get_object_tagging(Bucket=bucket, Key="k", VersionId=marker_id)
 
 
 @pytest.mark.parametrize("key", ["k", "missing"])
 def test_a_version_that_is_not_there_is_none(s3: Any, bucket: str, key: str) -> None:
     s3.put_object(Bucket=bucket, Key="k")
-    with refused("NoSuchVersion", 404):
+    with rejected("NoSuchVersion", 404):
         s3.get_object_tagging(Bucket=bucket, Key=key, VersionId=str(uuid.uuid4()))
 
 
@@ -83,14 +83,14 @@ def test_whatever_is_done_to_a_key_its_versions_are_what_is_left_of_them(s3: Any
         elif action == "delete":
             versions.append((s3.delete_object(**where)["VersionId"], None, {}))
         elif versions:
-            place = choose.randrange(len(versions))
-            version_id, body, _ = versions[place]
+            index = choose.randrange(len(versions))
+            version_id, body, _ = versions[index]
             if action == "delete version":
                 s3.delete_object(**where, VersionId=version_id)
-                del versions[place]
+                del versions[index]
             elif body is not None:
                 s3.put_object_tagging(**where, VersionId=version_id, Tagging=tag_set({"again": str(number)}))
-                versions[place] = (version_id, body, {"again": str(number)})
+                versions[index] = (version_id, body, {"again": str(number)})
         for version_id, body, tags in versions:
             expected = "MethodNotAllowed" if body is None else tags
             assert tags_of(s3, **where, VersionId=version_id) == expected
@@ -99,5 +99,5 @@ def test_whatever_is_done_to_a_key_its_versions_are_what_is_left_of_them(s3: Any
             assert tags_of(s3, **where) == versions[-1][2]
         else:
             assert tags_of(s3, **where) == "NoSuchKey"
-            with refused("NoSuchKey", 404):
+            with rejected("NoSuchKey", 404):
                 s3.get_object(**where)

@@ -1,4 +1,4 @@
-"""Multipart uploads in the embedded cloud do as AWS's do.
+"""The local multipart uploads behave as AWS's.
 
 AWS: "CreateMultipartUpload", "UploadPart", "UploadPartCopy", "CompleteMultipartUpload", "AbortMultipartUpload",
 "ListParts", "ListMultipartUploads" (S3 API reference), "Amazon S3 multipart upload limits", "Checking object
@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from infra.local.s3 import checksums, completion, copies, uploads
-from tests.infra.local_s3 import MIB, SMALLEST_PART, Events, content, md5, part_of, refused, sha256, upload
+from tests.infra.local_s3 import MIB, SMALLEST_PART, Events, content, md5, part_of, rejected, sha256, upload
 from tests.infra.local_server import ACCOUNT, Server, allow
 
 BODY = content(11 * MIB)
@@ -101,13 +101,13 @@ def test_without_an_algorithm_it_is_crc64nvme_of_the_whole(s3: Any, bucket: str,
 def test_types_that_an_algorithm_cannot_have(
     s3: Any, bucket: str, key: str, algorithm: str, checksum_type: str
 ) -> None:
-    with refused("InvalidRequest", 400):
+    with rejected("InvalidRequest", 400):
         s3.create_multipart_upload(Bucket=bucket, Key=key, ChecksumAlgorithm=algorithm, ChecksumType=checksum_type)
 
 
-def test_a_part_with_another_checksum_than_the_uploads_is_refused(s3: Any, bucket: str, key: str) -> None:
+def test_a_part_with_another_checksum_than_the_uploads_is_rejected(s3: Any, bucket: str, key: str) -> None:
     created = s3.create_multipart_upload(Bucket=bucket, Key=key, ChecksumAlgorithm="SHA256")
-    with refused("InvalidRequest", 400):
+    with rejected("InvalidRequest", 400):
         s3.upload_part(
             Bucket=bucket, Key=key, UploadId=created["UploadId"], PartNumber=1, Body=b"x", ChecksumAlgorithm="CRC32"
         )
@@ -123,25 +123,25 @@ def test_the_etag_and_the_date_of_an_upload(s3: Any, bucket: str, key: str) -> N
 
 def test_another_value_than_expected_is_a_bad_digest_and_the_upload_stays(s3: Any, bucket: str, key: str) -> None:
     copying = Copying(s3, bucket, key, ChecksumAlgorithm="CRC32C", ChecksumType="FULL_OBJECT")
-    with refused("BadDigest", 400):
+    with rejected("BadDigest", 400):
         copying.complete(ChecksumCRC32C="AAAAAA==")
-    with refused("BadDigest", 400):
+    with rejected("BadDigest", 400):
         copying.complete(ChecksumType="COMPOSITE")
-    with refused("BadDigest", 400):
+    with rejected("BadDigest", 400):
         copying.complete(ChecksumCRC32=value("CRC32", BODY))
-    with refused("404", 404):
+    with rejected("404", 404):
         s3.head_object(Bucket=bucket, Key=key)
     assert copying.complete()["ChecksumCRC32C"] == value("CRC32C", BODY)
 
 
-def test_another_size_than_expected_is_refused(s3: Any, bucket: str, key: str) -> None:
+def test_another_size_than_expected_is_rejected(s3: Any, bucket: str, key: str) -> None:
     copying = Copying(s3, bucket, key)
-    with refused("InvalidRequest", 400):
+    with rejected("InvalidRequest", 400):
         copying.complete(MpuObjectSize=len(BODY) - 1)
     copying.complete(MpuObjectSize=len(BODY))
 
 
-def test_wrong_parts_are_refused(s3: Any, bucket: str, key: str) -> None:
+def test_invalid_parts_are_rejected(s3: Any, bucket: str, key: str) -> None:
     copying = Copying(s3, bucket, key, ChecksumAlgorithm="SHA256")
     right = copying.parts
     for wrong, code in [
@@ -153,14 +153,14 @@ def test_wrong_parts_are_refused(s3: Any, bucket: str, key: str) -> None:
         ([], "MalformedXML"),
     ]:
         copying.parts = wrong
-        with refused(code, 400):
+        with rejected(code, 400):
             copying.complete()
     copying.parts = right
     copying.complete()
 
 
 def test_a_part_below_5_mib_is_too_small_unless_it_is_the_last(s3: Any, bucket: str, key: str) -> None:
-    with refused("EntityTooSmall", 400):
+    with rejected("EntityTooSmall", 400):
         upload(s3, bucket, key, [content(SMALLEST_PART - 1), b"x"])
     upload(s3, bucket, key, [content(SMALLEST_PART), b"x"])
 
@@ -169,7 +169,7 @@ def test_a_part_above_5_gib_is_too_large(monkeypatch: pytest.MonkeyPatch) -> Non
     assert copies.LARGEST_COPY_BYTES == 5_368_709_120
     most = 5
     monkeypatch.setattr(uploads, "LARGEST_COPY_BYTES", most)
-    guarded = uploads._uploading_part(lambda *_: (200, {}, b""))
+    guarded = uploads._upload_part(lambda *_: (200, {}, b""))
     query = {"uploadId": ["none"], "partNumber": ["1"]}
     assert guarded("b", "k", bytes(most), query, {})[0] == 200
     status, _, body = guarded("b", "k", bytes(most + 1), query, {})
@@ -180,31 +180,31 @@ def test_a_range_is_copied_only_of_more_than_5_mb(s3: Any, bucket: str, key: str
     s3.put_object(Bucket=bucket, Key="small", Body=content(SMALLEST_PART))
     created = s3.create_multipart_upload(Bucket=bucket, Key=key)
     part = {"Bucket": bucket, "Key": key, "UploadId": created["UploadId"], "PartNumber": 1}
-    with refused("InvalidRequest", 400):
+    with rejected("InvalidRequest", 400):
         s3.upload_part_copy(**part, CopySource=f"{bucket}/small", CopySourceRange="bytes=0-9")
     s3.upload_part_copy(**part, CopySource=f"{bucket}/small")
-    with refused("InvalidArgument", 400):
+    with rejected("InvalidArgument", 400):
         s3.upload_part_copy(**part, CopySource=f"{bucket}/source", CopySourceRange=f"bytes=0-{len(BODY)}")
 
 
 def test_a_part_is_copied_only_of_the_source_that_is_meant(s3: Any, bucket: str, key: str) -> None:
     created = s3.create_multipart_upload(Bucket=bucket, Key=key)
     part = {"Bucket": bucket, "Key": key, "UploadId": created["UploadId"], "PartNumber": 1}
-    with refused("PreconditionFailed", 412):
+    with rejected("PreconditionFailed", 412):
         s3.upload_part_copy(**part, CopySource=f"{bucket}/source", CopySourceIfMatch=md5(b"other"))
-    with refused("NoSuchKey", 404):
+    with rejected("NoSuchKey", 404):
         s3.upload_part_copy(**part, CopySource=f"{bucket}/missing")
     s3.upload_part_copy(**part, CopySource=f"{bucket}/source", CopySourceIfMatch=md5(BODY))
 
 
 def test_conditions_guard_the_target_and_leave_the_upload(s3: Any, bucket: str, key: str) -> None:
     copying = Copying(s3, bucket, key)
-    with refused("NoSuchKey", 404):
+    with rejected("NoSuchKey", 404):
         copying.complete(IfMatch=md5(b"other"))
     etag = s3.put_object(Bucket=bucket, Key=key, Body=b"meanwhile")["ETag"]
-    with refused("PreconditionFailed", 412):
+    with rejected("PreconditionFailed", 412):
         copying.complete(IfNoneMatch="*")
-    with refused("PreconditionFailed", 412):
+    with rejected("PreconditionFailed", 412):
         copying.complete(IfMatch=md5(b"other"))
     copying.complete(IfMatch=etag)
 
@@ -216,7 +216,7 @@ def test_complete_asked_again_answers_as_before(s3: Any, bucket: str, key: str) 
     again = copying.complete(IfNoneMatch="*")
     assert again["ETag"] == first["ETag"]
     assert s3.get_object(Bucket=bucket, Key=key)["Body"].read() == b"later"
-    with refused("NoSuchUpload", 404):
+    with rejected("NoSuchUpload", 404):
         s3.list_parts(**copying.where)
 
 
@@ -224,12 +224,12 @@ def test_an_aborted_upload_is_gone(s3: Any, bucket: str, key: str) -> None:
     copying = Copying(s3, bucket, key)
     s3.abort_multipart_upload(**copying.where)
     for call in (copying.complete, lambda: s3.list_parts(**copying.where)):
-        with refused("NoSuchUpload", 404):
+        with rejected("NoSuchUpload", 404):
             call()
     assert "Uploads" not in s3.list_multipart_uploads(Bucket=bucket, Prefix=key)
 
 
-def test_what_the_beginning_said_is_the_objects(server: Server, key: str) -> None:
+def test_the_object_has_the_settings_of_create_multipart_upload(server: Server, key: str) -> None:
     s3 = server.client("s3")
     bucket = f"locked-{key[:12]}"
     s3.create_bucket(Bucket=bucket, ObjectLockEnabledForBucket=True)
@@ -296,6 +296,6 @@ def test_completion_is_an_event_with_size_and_etag(server: Server, s3: Any, key:
 def test_a_whole_copy_in_parts_takes_no_memory_of_its_own() -> None:
     views = [memoryview(BODY)[:MIB], memoryview(BODY)[MIB:]]
     parts = [uploads.part_of(view, "CRC32", first) for view, first in zip(views, (0, MIB), strict=True)]
-    assert completion.joined(parts) is BODY
-    swapped = completion.joined([parts[1], parts[0]])
+    assert completion.join(parts) is BODY
+    swapped = completion.join([parts[1], parts[0]])
     assert swapped == BODY[MIB:] + BODY[:MIB]

@@ -50,11 +50,11 @@ def run(server: Server, function: str, retry: list[dict[str, Any]]) -> tuple[dic
     )["stateMachineArn"]
     arn = states.start_execution(stateMachineArn=machine, input="{}")["executionArn"]
     deadline = time.monotonic() + 30
-    while (told := states.describe_execution(executionArn=arn))["status"] == "RUNNING":
+    while (execution := states.describe_execution(executionArn=arn))["status"] == "RUNNING":
         assert time.monotonic() < deadline, "waited in vain"
         time.sleep(0.01)
     history = states.get_execution_history(executionArn=arn)["events"]
-    return told, [each["taskFailedEventDetails"]["error"] for each in history if each["type"] == "TaskFailed"]
+    return execution, [each["taskFailedEventDetails"]["error"] for each in history if each["type"] == "TaskFailed"]
 
 
 def test_a_throttle_has_lambdas_own_name_and_the_retry_for_it_applies(server: Server, function: str) -> None:
@@ -63,17 +63,17 @@ def test_a_throttle_has_lambdas_own_name_and_the_retry_for_it_applies(server: Se
         {"ErrorEquals": ["Lambda.TooManyRequestsException"], "IntervalSeconds": 1, "MaxAttempts": 1},
         {"ErrorEquals": ["Lambda.Unknown"], "IntervalSeconds": 1, "MaxAttempts": 5},
     ]
-    told, errors = run(server, function, retries)
+    execution, errors = run(server, function, retries)
     assert errors == ["Lambda.TooManyRequestsException"] * 2
-    assert (told["status"], told["error"]) == ("FAILED", "Lambda.TooManyRequestsException")
-    assert told["cause"].startswith("Rate Exceeded")
+    assert (execution["status"], execution["error"]) == ("FAILED", "Lambda.TooManyRequestsException")
+    assert execution["cause"].startswith("Rate Exceeded")
 
 
 def test_every_other_failure_is_reported_as_it_was(server: Server, function: str) -> None:
-    told, (error,) = run(server, function, [])
-    assert (told["status"], told["error"]) == ("FAILED", error)
+    execution, (error,) = run(server, function, [])
+    assert (execution["status"], execution["error"]) == ("FAILED", error)
     assert error != "Lambda.TooManyRequestsException"
-    assert "gone" in json.loads(told["cause"])["errorMessage"]
+    assert "gone" in json.loads(execution["cause"])["errorMessage"]
 
 
 def test_a_step_that_stays_throttled_fails_within_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -82,10 +82,10 @@ def test_a_step_that_stays_throttled_fails_within_a_minute(monkeypatch: pytest.M
     pauses: list[float] = []
     throttled = stepfunctions._ExecutionError("Lambda.TooManyRequestsException", "Rate Exceeded")
 
-    def refuse(*_: object) -> None:
+    def throttle(*_: object) -> None:
         raise throttled
 
-    monkeypatch.setattr(stepfunctions, "_invoke_resource_with_timeout", refuse)
+    monkeypatch.setattr(stepfunctions, "_invoke_resource_with_timeout", throttle)
     monkeypatch.setattr(stepfunctions.time, "sleep", pauses.append)
     monkeypatch.setattr(stepfunctions, "_SFN_WAIT_SCALE", float(lifecycle.SETTINGS["SFN_WAIT_SCALE"]))
     with pytest.raises(stepfunctions._ExecutionError, match="TooManyRequestsException"):
@@ -95,5 +95,5 @@ def test_a_step_that_stays_throttled_fails_within_a_minute(monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize("cause", ["not JSON", "[]", '{"message": "Rate Exceeded"}'])
-def test_a_crash_is_no_throttle(cause: str) -> None:
+def test_a_crash_is_not_a_throttle(cause: str) -> None:
     assert throttles._throttle_message("Lambda.Unknown", cause) is None

@@ -1,4 +1,4 @@
-"""The gate: few invocations at once, fewer of one function, and what copies before what crawls."""
+"""The gate: few invocations at once, fewer of one function, and copies before crawls."""
 
 import subprocess
 import sys
@@ -19,14 +19,14 @@ def wait_until(condition: Callable[[], bool], seconds: float = 10) -> None:
 
 
 def test_four_run_at_once_and_two_of_one_function() -> None:
-    gate, lock = Gate(limit=4, limit_each=2), threading.Lock()
+    gate, lock = Gate(limit=4, limit_per_function=2), threading.Lock()
     running: Counter[str] = Counter()
     most_at_once: list[int] = []
     most_of_one: list[int] = []
     go = threading.Event()
 
     def invoke(name: str) -> None:
-        with gate.passed(name):
+        with gate.admission(name):
             with lock:
                 running[name] += 1
                 most_at_once.append(running.total())
@@ -48,15 +48,15 @@ def test_four_run_at_once_and_two_of_one_function() -> None:
 
 
 def order_of(gate: Gate, *names: str) -> list[str]:
-    """Let these come one after the other while the only place is taken; in which order do they get it?"""
+    """Invoke these one after another while the gate is full; return the order in which they run."""
     order: list[str] = []
 
     def invoke(name: str) -> None:
-        with gate.passed(name):
+        with gate.admission(name):
             order.append(name)
 
     threads = [threading.Thread(target=invoke, args=[name]) for name in names]
-    with gate.passed("other"):
+    with gate.admission("other"):
         for number, thread in enumerate(threads, 1):
             thread.start()
             wait_until(lambda expected=number: gate.waiting == expected)  # type: ignore[misc]
@@ -65,7 +65,7 @@ def order_of(gate: Gate, *names: str) -> list[str]:
     return order
 
 
-def test_copies_and_proofs_go_before_what_crawls_and_queries() -> None:
+def test_copies_and_verifications_go_before_crawls_and_queries() -> None:
     came = ["f-start-crawler", "f-copy-object", "f-poll-crawler", "f-verify-checksum", "f-copy-object"]
     assert order_of(Gate(limit=1), *came) == [
         "f-copy-object",
@@ -76,28 +76,28 @@ def test_copies_and_proofs_go_before_what_crawls_and_queries() -> None:
     ]
 
 
-def test_nobody_waits_long_behind_those_who_come_later() -> None:
+def test_no_invocation_waits_long_behind_later_ones() -> None:
     came = ["f-start-crawler", "f-copy-object", "f-poll-crawler", "f-copy-object"]
     assert order_of(Gate(limit=1, head_start_seconds=0), *came) == came
 
 
-def test_a_failure_gives_the_place_back() -> None:
+def test_a_failed_invocation_makes_room() -> None:
     gate = Gate(limit=1)
     for _ in range(2):
         try:
-            with gate.passed("f"):
+            with gate.admission("f"):
                 raise ValueError
         except ValueError:
             pass
     assert order_of(gate, "f") == ["f"]
 
 
-def test_the_server_does_not_start_without_the_place_of_the_gate() -> None:
+def test_the_server_does_not_start_without_the_function_that_the_gate_patches() -> None:
     code = (
         "from ministack.services import lambda_svc\n"
-        "from infra.local import server\n"
+        "from infra.local.lambda_ import gate, patches\n"
         "del lambda_svc._execute_function_dispatch\n"
-        "server.put_gate()\n"
+        "patches.install(gate.Gate())\n"
     )
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert ended.returncode == 1
@@ -109,7 +109,7 @@ BURST = """
 import threading
 import time
 from ministack.services import lambda_svc
-from infra.local import server
+from infra.local.lambda_ import gate, patches
 
 NUMBER = 1_001
 answers, go = [], threading.Event()
@@ -119,7 +119,7 @@ def dispatch(func, config, event, request_id, started):
     return {"body": {}}
 
 lambda_svc._execute_function_dispatch = dispatch
-server.put_gate()
+patches.install(gate.Gate())
 function = {"config": {"FunctionName": "ferry-copy-object"}}
 threads = [
     threading.Thread(target=lambda: answers.append(lambda_svc._execute_function(function, {}))) for _ in range(NUMBER)
@@ -138,7 +138,7 @@ print(sum(answer == {"body": {}} for answer in answers), "of", NUMBER)
 """More than AWS gives an account, and MiniStack at most ("Lambda quotas", AWS Lambda Developer Guide: 1,000)."""
 
 
-def test_as_many_as_come_wait_at_the_gate_and_none_is_refused() -> None:
+def test_any_number_of_invocations_waits_and_none_is_rejected() -> None:
     ended = subprocess.run(
         [sys.executable, "-c", BURST], env=lifecycle.SETTINGS, capture_output=True, text=True, check=False
     )
@@ -149,7 +149,7 @@ TIMEOUTS = """
 import threading
 import time
 from ministack.services import lambda_svc, stepfunctions
-from infra.local import server
+from infra.local.lambda_ import gate, patches
 
 LAMBDA, OTHER = "arn:aws:states:::lambda:invoke", "arn:aws:states:::sns:publish"
 go, ended = threading.Event(), {}
@@ -167,7 +167,7 @@ def invoke(resource, event):
 
 lambda_svc._execute_function_dispatch = dispatch
 stepfunctions._invoke_resource = invoke
-server.put_gate()
+patches.install(gate.Gate())
 
 def call(name, resource, event, seconds):
     try:
@@ -180,10 +180,10 @@ def start(*arguments):
     thread.start()
     return thread
 
-# Both places of the function are taken, by a call whose time runs out and by one that has time.
+# Two calls fill the function's limit: one that times out and one that does not.
 calls = [start("too long", LAMBDA, "slow", 0.1), start("running", LAMBDA, "slow", 60)]
 calls[0].join(60)
-# It waits at the gate until one that came later, with as much time, has had its time.
+# It waits at the gate until a later call with the same timeout has timed out.
 calls += [start("waiting", LAMBDA, "quick", 2), start("elsewhere", OTHER, {}, 2)]
 calls[3].join(60)
 print(sorted(ended.items()))
@@ -195,7 +195,7 @@ print(sorted(ended.items()))
 
 
 def test_a_tasks_time_does_not_run_while_it_waits_at_the_gate() -> None:
-    """Else a burst fails: of 1,000 uploads on a busy machine 46 did, by States.Timeout in StartCrawler."""
+    """Otherwise a burst fails: of 1,000 uploads on a busy machine 46 did, by States.Timeout in StartCrawler."""
     ended = subprocess.run([sys.executable, "-c", TIMEOUTS], capture_output=True, text=True, check=False)
     timed_out = [("elsewhere", "States.Timeout"), ("too long", "States.Timeout")]
     before, after = ended.stdout.splitlines()

@@ -1,4 +1,4 @@
-"""What a machine's own settings must not do to the embedded cloud: few open files, a proxy of the system's."""
+"""A machine's own settings do not affect the local cloud: few open files, the system's proxy."""
 
 import http.client
 import resource
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.local import lifecycle
+from infra.local import cloud_folder, lifecycle
 from tests.infra import local_server
 
 
@@ -31,12 +31,12 @@ def test_the_server_takes_more_connections_than_a_shells_limit_of_open_files(tmp
         assert connection.getresponse().status == http.client.OK
 
 
-def test_no_proxy_of_the_systems_settings_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_systems_proxy_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
     for name, value in lifecycle.SETTINGS.items():
         monkeypatch.setenv(name, value)
-    # Python looks in macOS's settings only where the environment says nothing of proxies.
+    # Python reads macOS's settings only where the environment has no proxy settings.
     assert urllib.request.getproxies_environment()
-    assert urllib.request.proxy_bypass(f"{lifecycle.HOST}:4566")
+    assert urllib.request.proxy_bypass(f"{cloud_folder.HOST}:4566")

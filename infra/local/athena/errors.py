@@ -1,12 +1,12 @@
-"""What Athena refuses, and why a query fails.
+"""Errors of the local Athena.
 
-InvalidRequest is answered at once; QueryFailure ends a query that had been accepted. Its text is the query's
-StateChangeReason, in the form `CODE: words`, with Trino's and Athena's codes.
+InvalidRequest rejects a request; QueryFailure fails a query that was accepted. Its message is the query's
+StateChangeReason, in the form `CODE: message`, with Trino's and Athena's codes.
 """
 
 
 class InvalidRequest(Exception):
-    """The request itself is wrong: InvalidRequestException."""
+    """The request is invalid: InvalidRequestException."""
 
     def __init__(self, message: str, code: str = "INVALID_INPUT") -> None:
         super().__init__(message)
@@ -14,4 +14,4 @@ class InvalidRequest(Exception):
 
 
 class QueryFailure(Exception):
-    """A query cannot be run to its end."""
+    """A query fails."""

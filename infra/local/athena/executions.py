@@ -1,7 +1,7 @@
-"""The queries that were started, as GetQueryExecution tells them.
+"""Query executions, as GetQueryExecution describes them.
 
-Results are not kept here but in the results bucket, as Athena keeps them. The oldest finished queries are
-forgotten beyond MOST_KEPT, so that the server stays small.
+Results are in the results bucket, as on AWS. Beyond MAX_EXECUTIONS the oldest finished queries are dropped, so that
+the server stays small.
 """
 
 import threading
@@ -13,14 +13,14 @@ from typing import Any
 from infra.local.athena.errors import InvalidRequest
 from infra.local.caller import Caller
 
-MOST_KEPT = 5000
+MAX_EXECUTIONS = 5000
 INTERRUPT_SECONDS = 0.05
 _ENGINE = {"SelectedEngineVersion": "AUTO", "EffectiveEngineVersion": "Athena engine version 3"}
 
 
 @dataclass
-class Execution:
-    """One query. `lock` guards the state; everything else is written by the thread that runs it."""
+class QueryExecution:
+    """One query. `lock` guards the state; only the thread that runs the query writes the other fields."""
 
     id: str
     query: str
@@ -41,20 +41,20 @@ class Execution:
     ended: threading.Event = field(default_factory=threading.Event)
     _interrupt: Callable[[], None] | None = None
 
-    def interruptible(self, interrupt: Callable[[], None] | None) -> None:
-        """Say how the work can be interrupted from now on, if at all."""
+    def set_interrupt(self, interrupt: Callable[[], None] | None) -> None:
+        """Set the function that interrupts the query, or None."""
         with self.lock:
             self._interrupt = interrupt
 
     def interrupt_until_ended(self) -> None:
-        """Interrupt the work until its thread is free again: once is lost if nothing runs just then."""
+        """Interrupt the query until its thread has ended: a single interrupt is lost while nothing runs."""
         while not self.ended.wait(INTERRUPT_SECONDS):
             with self.lock:
                 if self._interrupt is not None:
                     self._interrupt()
 
     def move(self, state: str, reason: str = "") -> bool:
-        """Go to `state` unless the query has come to an end already; says whether it did."""
+        """Change the state unless the query has already ended; return whether it changed."""
         with self.lock:
             if self.completed is not None:
                 return False
@@ -66,7 +66,7 @@ class Execution:
             return True
 
     def describe(self) -> dict[str, Any]:
-        """The `QueryExecution` of the API."""
+        """Describe it as the API's `QueryExecution`."""
         status: dict[str, Any] = {"State": self.state, "SubmissionDateTime": self.submitted}
         if self.reason:
             status["StateChangeReason"] = self.reason
@@ -79,16 +79,16 @@ class Execution:
             }
         until = self.completed or time.time()
         statistics = {
-            "EngineExecutionTimeInMillis": _millis(until - self.started) if self.started else 0,
+            "EngineExecutionTimeInMillis": _milliseconds(until - self.started) if self.started else 0,
             "DataScannedInBytes": self.bytes_scanned,
-            "TotalExecutionTimeInMillis": _millis(until - self.submitted),
-            "QueryQueueTimeInMillis": _millis((self.started or until) - self.submitted),
-            "QueryPlanningTimeInMillis": _millis(self.planned),
+            "TotalExecutionTimeInMillis": _milliseconds(until - self.submitted),
+            "QueryQueueTimeInMillis": _milliseconds((self.started or until) - self.submitted),
+            "QueryPlanningTimeInMillis": _milliseconds(self.planned),
             "ServiceProcessingTimeInMillis": 0,
         }
         if self.completed is not None:
             status["CompletionDateTime"] = self.completed
-        found: dict[str, Any] = {
+        described: dict[str, Any] = {
             "QueryExecutionId": self.id,
             "Query": self.query,
             "StatementType": "DML",
@@ -101,65 +101,65 @@ class Execution:
             "EngineVersion": _ENGINE,
         }
         if self.parameters:
-            found["ExecutionParameters"] = self.parameters
-        return found
+            described["ExecutionParameters"] = self.parameters
+        return described
 
 
-def _millis(seconds: float) -> int:
+def _milliseconds(seconds: float) -> int:
     return max(0, round(seconds * 1000))
 
 
-_lock = threading.Lock()
-_executions: dict[tuple[str, str, str], Execution] = {}
-_tokens: dict[tuple[str, str, str], tuple[str, str]] = {}
+class QueryExecutions:
+    """All query executions of a server, by account and region."""
 
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._executions: dict[tuple[str, str, str], QueryExecution] = {}
+        self._tokens: dict[tuple[str, str, str], tuple[str, str]] = {}
 
-def add(execution: Execution, token: str | None, fingerprint: str) -> str:
-    """Remember a new query; if its token was used before, the id of the query that used it."""
-    scope = (execution.caller.account_id, execution.caller.region)
-    with _lock:
-        if token is not None:
-            known = _tokens.get((*scope, token))
-            if known is not None:
-                if known[1] != fingerprint:
-                    raise InvalidRequest("Idempotent parameters do not match", "INVALID_INPUT")
-                return known[0]
-            _tokens[(*scope, token)] = (execution.id, fingerprint)
-        _executions[(*scope, execution.id)] = execution
-        _forget_oldest()
-    return execution.id
+    def add(self, execution: QueryExecution, token: str | None, fingerprint: str) -> str:
+        """Add a query and return its id, or the id of the query that used the same token before."""
+        scope = (execution.caller.account_id, execution.caller.region)
+        with self._lock:
+            if token is not None:
+                previous = self._tokens.get((*scope, token))
+                if previous is not None:
+                    if previous[1] != fingerprint:
+                        raise InvalidRequest("Idempotent parameters do not match", "INVALID_INPUT")
+                    return previous[0]
+                self._tokens[(*scope, token)] = (execution.id, fingerprint)
+            self._executions[(*scope, execution.id)] = execution
+            self._drop_oldest()
+        return execution.id
 
+    def _drop_oldest(self) -> None:
+        if len(self._executions) <= MAX_EXECUTIONS:
+            return
+        finished = [key for key, execution in self._executions.items() if execution.completed is not None]
+        dropped = finished[: MAX_EXECUTIONS // 10]
+        ids = {key[2] for key in dropped}
+        for key in dropped:
+            del self._executions[key]
+        for token in [token for token, (query_id, _) in self._tokens.items() if query_id in ids]:
+            del self._tokens[token]
 
-def _forget_oldest() -> None:
-    if len(_executions) <= MOST_KEPT:
-        return
-    gone = [key for key, each in _executions.items() if each.completed is not None][: MOST_KEPT // 10]
-    ids = {key[2] for key in gone}
-    for key in gone:
-        del _executions[key]
-    for token in [token for token, (query_id, _) in _tokens.items() if query_id in ids]:
-        del _tokens[token]
+    def get(self, account_id: str, region: str, query_id: str) -> QueryExecution:
+        """Return the query with this id. Raises InvalidRequest if there is none."""
+        found = self._executions.get((account_id, region, query_id))
+        if found is None:
+            raise InvalidRequest(f"QueryExecution {query_id} was not found", "INVALID_QUERY_EXECUTION_ID")
+        return found
 
+    def workgroup_of(self, account_id: str, region: str, query_id: str) -> str | None:
+        """Return the workgroup of a query, to authorize calls on it."""
+        found = self._executions.get((account_id, region, query_id))
+        return found.workgroup if found else None
 
-def get(account_id: str, region: str, query_id: str) -> Execution:
-    """The query with this id; InvalidRequest if there is none."""
-    found = _executions.get((account_id, region, query_id))
-    if found is None:
-        raise InvalidRequest(f"QueryExecution {query_id} was not found", "INVALID_QUERY_EXECUTION_ID")
-    return found
-
-
-def workgroup_of(account_id: str, region: str, query_id: str) -> str | None:
-    """The workgroup of a query, for authorizing calls on it."""
-    found = _executions.get((account_id, region, query_id))
-    return found.workgroup if found else None
-
-
-def newest_first(account_id: str, region: str, workgroup: str) -> list[str]:
-    """The ids of a workgroup's queries."""
-    with _lock:
-        return [
-            each.id
-            for key, each in reversed(_executions.items())
-            if key[:2] == (account_id, region) and each.workgroup == workgroup
-        ]
+    def newest_first(self, account_id: str, region: str, workgroup: str) -> list[str]:
+        """List the ids of a workgroup's queries."""
+        with self._lock:
+            return [
+                execution.id
+                for key, execution in reversed(self._executions.items())
+                if key[:2] == (account_id, region) and execution.workgroup == workgroup
+            ]

@@ -1,6 +1,6 @@
-"""The functions that Athena has (Trino's list; engine version 3), to refuse what only DuckDB knows.
+"""The functions of Athena engine version 3 (Trino's list), to reject those that only DuckDB has.
 
-Without this list a check could pass here by a function that does not exist on AWS.
+Without this list a check could pass locally with a function that does not exist on AWS.
 """
 
 _NAMES = """

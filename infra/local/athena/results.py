@@ -1,13 +1,14 @@
-"""Results as Athena writes and pages them.
+"""Write and page results as Athena does.
 
-A result is one CSV object, `<output location>/<query id>.csv`: every value in quotes, NULL as nothing at all, the
-column names first. GetQueryResults reads that object with its caller's rights, from the byte at which the last page
-ended (the NextToken), so no rows are kept in the server.
+A result is one CSV object, `<output location>/<query id>.csv`: the column names first, every value in quotes, NULL
+as an empty field. GetQueryResults reads that object with its caller's permissions, from the byte where the last page
+ended (the NextToken), so the server holds no rows.
 
 Values are printed as Trino casts them for Athena: `1.0E10`, `2026-01-01 00:00:00.000`, `[a, b]`, `{k=v}`.
 """
 
 import datetime as dt
+import math
 import re
 import struct
 from collections.abc import Callable, Iterable
@@ -45,13 +46,13 @@ Printer = Callable[[Any], str]
 
 
 def split_s3(location: str) -> tuple[str, str]:
-    """Bucket and key of an S3 path."""
+    """Split an S3 path into bucket and key."""
     bucket, _, key = location.removeprefix("s3://").partition("/")
     return bucket, key
 
 
 def column_info(name: str, kind: Any) -> dict[str, Any]:
-    """The `ColumnInfo` of a column of a DuckDB type."""
+    """Describe a column of a DuckDB type as `ColumnInfo`."""
     athena, precision, scale = _ATHENA_TYPES.get(kind.id, ("varchar", 2147483647, 0))
     if kind.id == "decimal":
         athena = "decimal"
@@ -73,12 +74,12 @@ def column_info(name: str, kind: Any) -> dict[str, Any]:
 
 
 def printer(kind: Any) -> Printer:
-    """How values of a DuckDB type are printed."""
+    """Return the function that prints values of a DuckDB type."""
     if kind.id in {"list", "array"}:
         item = _or_null(printer(kind.children[0][1]))
         return lambda value: f"[{', '.join(map(item, value))}]"
     if kind.id == "struct":
-        # A row without names has `field0`… in Athena, `_0`… in sqlglot's translation.
+        # A row without field names has `field0`… in Athena, `_0`… in sqlglot's translation.
         fields = [
             (name, re.sub(r"^_(\d+)$", r"field\1", name), _or_null(printer(child))) for name, child in kind.children
         ]
@@ -90,7 +91,7 @@ def printer(kind: Any) -> Printer:
     if kind.id == "float":
         return lambda value: java_double(float(_shortest_float(value)))
     if "time zone" in kind.id:
-        return _zoned
+        return print_zoned
     if kind.id.startswith("timestamp"):
         return lambda value: value.strftime("%Y-%m-%d %H:%M:%S.") + f"{value.microsecond // 1000:03d}"
     return _plain
@@ -114,8 +115,8 @@ def _plain(value: Any) -> str:
     return str(value)
 
 
-def _zoned(value: str) -> str:
-    """DuckDB's text of an instant, `2026-01-01 00:00:00.5+00`, as Trino prints it."""
+def print_zoned(value: str) -> str:
+    """Print DuckDB's text of an instant, such as `2026-01-01 00:00:00.5+00`, as Trino does."""
     moment = dt.datetime.fromisoformat(value)
     return moment.strftime("%Y-%m-%d %H:%M:%S.") + f"{moment.microsecond // 1000:03d} UTC"
 
@@ -127,8 +128,8 @@ def _shortest_float(value: float) -> str:
 
 
 def java_double(value: float) -> str:
-    """A double as Java's Double.toString prints it."""
-    if value != value:
+    """Print a double as Java's Double.toString does."""
+    if math.isnan(value):
         return "NaN"
     if value in (float("inf"), float("-inf")):
         return "Infinity" if value > 0 else "-Infinity"
@@ -141,39 +142,39 @@ def java_double(value: float) -> str:
 
 
 def write_row(out: IO[bytes], values: Iterable[str | None]) -> None:
-    """One line of a result."""
+    """Write one line of a result."""
     quoted = ("" if value is None else '"' + value.replace('"', '""') + '"' for value in values)
     out.write((",".join(quoted) + "\n").encode())
 
 
-def page(who: Caller, location: str, start: int, size: int) -> tuple[list[list[str | None]], int | None]:
-    """Up to `size` rows of a result from byte `start` on, and the byte at which the next page starts."""
+def page(caller: Caller, location: str, start: int, size: int) -> tuple[list[list[str | None]], int | None]:
+    """Read up to `size` rows from byte `start` on; also return the byte where the next page starts."""
     bucket, key = split_s3(location)
     rows: list[list[str | None]] = []
-    data, total, at, row = b"", None, 0, []
+    data, total, position, row = b"", None, 0, []
     while True:
-        match = _VALUE.match(data, at)
-        # A quote at the very end of what was read may be the first half of a doubled one.
+        match = _VALUE.match(data, position)
+        # A quote at the end of the data may be the first half of a doubled quote.
         if match is None:
             if total is not None and start + len(data) >= total:
                 return rows, None
-            block, total = _read(who, bucket, key, start + len(data))
+            block, total = _read(caller, bucket, key, start + len(data))
             data += block
             continue
         row.append(None if match[1] is None else match[1].replace(b'""', b'"').decode())
-        at = match.end()
+        position = match.end()
         if match[2] == b"\n":
             rows.append(row)
             row = []
             if len(rows) == size:
-                more = total is None or start + at < total
-                return rows, start + at if more else None
+                has_more = total is None or start + position < total
+                return rows, start + position if has_more else None
 
 
-def _read(who: Caller, bucket: str, key: str, start: int) -> tuple[bytes, int]:
+def _read(caller: Caller, bucket: str, key: str, start: int) -> tuple[bytes, int]:
     try:
-        answer = who.s3.get_object(Bucket=bucket, Key=key, Range=f"bytes={start}-{start + BLOCK_BYTES - 1}")
-        return answer["Body"].read(), int(answer["ContentRange"].rsplit("/", 1)[1])
+        response = caller.s3.get_object(Bucket=bucket, Key=key, Range=f"bytes={start}-{start + BLOCK_BYTES - 1}")
+        return response["Body"].read(), int(response["ContentRange"].rsplit("/", 1)[1])
     except ClientError as error:
         code = error.response["Error"]["Code"]
         if code in {"AccessDenied", "403"}:

@@ -1,8 +1,8 @@
-"""One query from RUNNING to its end.
+"""Run one query from RUNNING to its end.
 
-Every failure is the query's: its state is FAILED and its StateChangeReason says why. DuckDB runs in memory, one
-thread and at most 768 MB a query, and can open no file but the query's own. Running a query twice is harmless: it
-only reads, and writes a result under its own id.
+Every failure fails the query: its state becomes FAILED and its StateChangeReason says why. DuckDB runs in memory, with
+one thread and at most 768 MB per query, and opens no file but the query's own. Idempotent: a query only reads, and
+writes its result under its own id.
 """
 
 import re
@@ -16,12 +16,15 @@ import duckdb
 from botocore.exceptions import BotoCoreError, ClientError
 
 from infra.local.athena import results
+from infra.local.athena.catalogue import Catalogue
 from infra.local.athena.errors import QueryFailure
-from infra.local.athena.executions import Execution
-from infra.local.athena.scan import Catalogue, Reader, new_folder
+from infra.local.athena.executions import QueryExecution
+from infra.local.athena.file_cache import FileCache
+from infra.local.athena.preparation import Preparation
+from infra.local.athena.relations import Relations
 from infra.local.athena.sql import Statement, check_types, column_names
 
-ROWS_AT_A_TIME = 2000
+ROWS_PER_FETCH = 2000
 _SETTINGS = (
     "TimeZone = 'UTC'",
     "integer_division = true",
@@ -34,22 +37,22 @@ _COLUMN = re.compile(
 )
 
 
-def run(execution: Execution, statement: Statement) -> None:
+def run(execution: QueryExecution, statement: Statement, cache: FileCache) -> None:
     """Run a query and write its result."""
     if not execution.move("RUNNING"):
         return
     try:
-        with new_folder() as folder:
-            _run(execution, statement, Path(folder))
+        with tempfile.TemporaryDirectory(prefix="athena-query-") as folder:
+            _run(execution, statement, Path(folder), cache)
     except QueryFailure as failure:
         execution.move("FAILED", str(failure))
     except duckdb.InterruptException:
         execution.move("CANCELLED", "Query cancelled by user")
     except duckdb.Error as error:
-        execution.move("FAILED", _reason(error))
+        execution.move("FAILED", _state_change_reason(error))
 
 
-def _run(execution: Execution, statement: Statement, folder: Path) -> None:
+def _run(execution: QueryExecution, statement: Statement, folder: Path, cache: FileCache) -> None:
     statement.check_functions()
     tree, scans = statement.scans(execution.database)
     catalogue = Catalogue(execution.caller)
@@ -75,36 +78,37 @@ def _run(execution: Execution, statement: Statement, folder: Path) -> None:
         connection.execute(f"SET allowed_directories = ['{folder}']")
         for setting in _SETTINGS:
             connection.execute(f"SET {setting}")
-        with closing(Reader(execution.caller, connection, folder)) as reader:
+        with closing(Preparation(execution.caller, connection, folder, cache)) as preparation:
+            relations = Relations(execution.caller, connection, preparation)
             for scan, table in zip(scans, tables, strict=True):
-                reader.relation(scan, table, catalogue.partitions(table, scan))
+                relations.create(scan, table, catalogue.partitions(table, scan))
                 if execution.completed is not None:
                     return
-        execution.bytes_scanned = reader.bytes_scanned
+        execution.bytes_scanned = relations.bytes_scanned
         execution.planned = time.time() - execution.started
         try:
-            execution.interruptible(connection.interrupt)
+            execution.set_interrupt(connection.interrupt)
             _write_result(execution, connection, tree.sql(dialect="duckdb"))
         finally:
-            execution.interruptible(None)
+            execution.set_interrupt(None)
     execution.move("SUCCEEDED")
 
 
-def _write_result(execution: Execution, connection: duckdb.DuckDBPyConnection, sql: str) -> None:
+def _write_result(execution: QueryExecution, connection: duckdb.DuckDBPyConnection, sql: str) -> None:
     described = connection.execute(f"DESCRIBE {sql}").fetchall()
     zoned = [i for i, (_, kind, *_) in enumerate(described) if kind == "TIMESTAMP WITH TIME ZONE"]
-    cursor = connection.execute(sql) if not zoned else connection.execute(_with_texts(sql, described, set(zoned)))
+    cursor = connection.execute(sql) if not zoned else connection.execute(_cast_to_text(sql, described, set(zoned)))
     names = column_names([name for name, *_ in described])
     kinds: list[Any] = [kind for _, kind, *_ in cursor.description or []]
-    printers = [results._zoned if i in zoned else results.printer(kind) for i, kind in enumerate(kinds)]
+    printers = [results.print_zoned if i in zoned else results.printer(kind) for i, kind in enumerate(kinds)]
     execution.columns = [results.column_info(name, kind) for name, kind in zip(names, kinds, strict=True)]
     for i in zoned:
         execution.columns[i].update(Type="timestamp with time zone", Precision=3, CaseSensitive=False)
     with tempfile.SpooledTemporaryFile(max_size=1024 * 1024) as out:
         results.write_row(out, names)
-        while rows := cursor.fetchmany(ROWS_AT_A_TIME):
+        while rows := cursor.fetchmany(ROWS_PER_FETCH):
             for row in rows:
-                values = (None if v is None else p(v) for v, p in zip(row, printers, strict=True))
+                values = (None if v is None else print_value(v) for v, print_value in zip(row, printers, strict=True))
                 results.write_row(out, values)
         out.seek(0)
         bucket, key = results.split_s3(execution.output_location)
@@ -119,22 +123,22 @@ def _write_result(execution: Execution, connection: duckdb.DuckDBPyConnection, s
             ) from error
 
 
-def _with_texts(sql: str, described: list[Any], zoned: set[int]) -> str:
-    """Instants as text: DuckDB needs a further package to hand them to Python."""
+def _cast_to_text(sql: str, described: list[Any], zoned: set[int]) -> str:
+    """Cast instants to text: DuckDB needs another package to return them to Python."""
     names = [f"c{i}" for i in range(len(described))]
     columns = [f"CAST({name} AS VARCHAR) AS {name}" if i in zoned else name for i, name in enumerate(names)]
-    return f"SELECT {', '.join(columns)} FROM ({sql}) AS q({', '.join(names)})"  # noqa: S608 - names of our own
+    return f"SELECT {', '.join(columns)} FROM ({sql}) AS q({', '.join(names)})"  # noqa: S608 - generated names
 
 
-def _reason(error: duckdb.Error) -> str:
-    """What DuckDB found, in Athena's codes."""
+def _state_change_reason(error: duckdb.Error) -> str:
+    """Translate DuckDB's error into Athena's codes."""
     text = str(error)
     column = _COLUMN.search(text)
     if isinstance(error, duckdb.BinderException) and column:
         return f"COLUMN_NOT_FOUND: Column '{column[1] or column[2]}' cannot be resolved"
     function = _FUNCTION.search(text)
     if isinstance(error, duckdb.CatalogException) and function:
-        return f"NOT_SUPPORTED: the embedded Athena lacks the function {function[1]}, which Athena has"
+        return f"NOT_SUPPORTED: the local Athena lacks the function {function[1]}, which Athena has"
     if isinstance(error, duckdb.ConversionException):
         return f"INVALID_CAST_ARGUMENT: {text}"
     if isinstance(error, duckdb.OutOfMemoryException):

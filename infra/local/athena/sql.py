@@ -1,9 +1,9 @@
-"""From Athena's SQL to DuckDB's.
+"""Translate Athena's SQL to DuckDB's.
 
-sqlglot translates the dialect; this module adds what a translation does not know: which tables are read and with which
-`"$path"` and partition predicates, the names `_col0`… of unnamed columns, execution parameters, and what Athena
-refuses though DuckDB would not (other functions, text compared with a number). Raises InvalidRequest for what Athena
-refuses at once (a syntax error) and QueryFailure for what fails the query.
+sqlglot translates the dialect. This module adds the rest: the tables that a query reads, with their `"$path"` and
+partition predicates; the names `_col0`… of unnamed columns; execution parameters; and what Athena rejects but DuckDB
+accepts (other functions, text compared with a number). Raises InvalidRequest where Athena rejects the request (a
+syntax error) and QueryFailure where Athena fails the query.
 """
 
 import logging
@@ -24,35 +24,45 @@ from infra.local.athena.functions import NAMES
 
 PATH = "$path"
 _UNNAMED = "__unnamed_column_"
-_REFUSED_AFTER_LIMIT = ("where", "group", "having", "order", "distinct", "joins", "qualify", "windows", "laterals")
-# sqlglot warns of each statement that it does not know; such a statement is refused with a reason of its own.
+_CLAUSES_THAT_NEED_ALL_ROWS = (
+    "where",
+    "group",
+    "having",
+    "order",
+    "distinct",
+    "joins",
+    "qualify",
+    "windows",
+    "laterals",
+)
+# sqlglot warns about each statement that it does not know; the request is rejected with an error of its own.
 logging.getLogger("sqlglot").setLevel(logging.ERROR)
 
 
 @dataclass(frozen=True)
-class Scan:
-    """One place in a query that reads a table."""
+class TableScan:
+    """One reference to a table in a query."""
 
     relation: str
     database: str
     table: str
     needs_path: bool
-    wanted: dict[str, frozenset[str]]
-    """Column (lower case, `$path` among them) → the only values it may have, from comparisons with literals."""
-    enough_rows: int | None
-    """How many rows the query can use at most, if that needs no look at the rows."""
+    allowed_values: dict[str, frozenset[str]]
+    """Column (lower case, including `$path`) → its only possible values, from comparisons with literals."""
+    max_rows: int | None
+    """Maximum number of rows the query can use; None if that depends on the rows."""
 
 
 @dataclass(frozen=True)
 class Statement:
-    """A parsed query with its parameters filled in."""
+    """A parsed query with its execution parameters."""
 
     tree: exp.Query
     sql: str
 
     @classmethod
     def parse(cls, sql: str, parameters: list[str]) -> "Statement":
-        """Parse as StartQueryExecution does; InvalidRequest for malformed SQL."""
+        """Parse as StartQueryExecution does. Raises InvalidRequest for malformed SQL."""
         try:
             trees = [tree for tree in sqlglot.parse(sql, dialect="athena") if tree is not None]
         except (ParseError, TokenError) as error:
@@ -60,57 +70,58 @@ class Statement:
         if len(trees) != 1:
             raise InvalidRequest("Only one sql statement is allowed. Got: " + sql, "MALFORMED_QUERY")
         tree = trees[0]
-        placeholders = sorted(tree.find_all(exp.Placeholder), key=lambda each: each.meta.get("start", 0))
+        placeholders = _placeholders(tree)
         if len(placeholders) != len(parameters):
             raise InvalidRequest(
                 f"Incorrect number of parameters: expected {len(placeholders)} but found {len(parameters)}"
             )
-        for placeholder, value in zip(_in_order(tree), parameters, strict=True):
-            placeholder.replace(_literal(value))
+        for placeholder, value in zip(placeholders, parameters, strict=True):
+            placeholder.replace(_parse_literal(value))
         if not isinstance(tree, exp.Query):
             word = sql.split(maxsplit=1)[0].upper()
             raise InvalidRequest(
-                f"NOT_SUPPORTED: the embedded Athena runs queries (SELECT, WITH) only, not {word} statements",
+                f"NOT_SUPPORTED: the local Athena runs queries (SELECT, WITH) only, not {word} statements",
                 "MALFORMED_QUERY",
             )
         return cls(tree, sql)
 
     def check_functions(self) -> None:
-        """Fail for a function that Athena does not have."""
+        """Raise QueryFailure for a function that Athena does not have."""
         for node in self.tree.find_all(exp.Func):
             if "start" not in node.meta:
                 continue
             name = self.sql[node.meta["start"] : node.meta["end"] + 1]
             if re.fullmatch(r"\w+", name) and name.lower() not in NAMES:
-                where = f"line {node.meta['line']}:{node.meta['col'] - len(name) + 1}"
-                raise QueryFailure(f"FUNCTION_NOT_FOUND: {where}: Function '{name.lower()}' not registered")
+                position = f"line {node.meta['line']}:{node.meta['col'] - len(name) + 1}"
+                raise QueryFailure(f"FUNCTION_NOT_FOUND: {position}: Function '{name.lower()}' not registered")
 
-    def scans(self, default_database: str) -> tuple[exp.Query, list[Scan]]:
-        """A tree that reads from relations of our own naming, and what each relation stands for."""
+    def scans(self, default_database: str) -> tuple[exp.Query, list[TableScan]]:
+        """Replace each table with a relation; return the new tree and what the relations stand for."""
         tree = self.tree.copy()
         _name_unnamed(tree)
         uses_path = any(column.name.lower() == PATH for column in tree.find_all(exp.Column))
-        enough = _enough_rows(tree)
-        found: list[Scan] = []
+        max_rows = _max_rows(tree)
+        scans: list[TableScan] = []
         for scope in traverse_scope(tree):
             tables = {name: source for name, source in scope.sources.items() if isinstance(source, exp.Table)}
             with_path = []
             for alias, table in tables.items():
                 if isinstance(table.this, exp.Func) or not table.name:
-                    raise QueryFailure("NOT_SUPPORTED: the embedded Athena has no table functions")
-                needs_path = uses_path and _mentions_path(scope, alias, alone=len(scope.sources) == 1)
-                relation = f"scan_{len(found)}"
+                    raise QueryFailure("NOT_SUPPORTED: the local Athena has no table functions")
+                is_only_source = len(scope.sources) == 1
+                needs_path = uses_path and _mentions_path(scope, alias, is_only_source)
+                relation = f"scan_{len(scans)}"
                 database = table.db.lower() or default_database
                 if table.catalog and table.catalog.lower() != "awsdatacatalog":
                     raise QueryFailure(f"CATALOG_NOT_FOUND: Catalog '{table.catalog}' does not exist")
-                found.append(
-                    Scan(
+                scans.append(
+                    TableScan(
                         relation=relation,
                         database=database,
                         table=table.name.lower(),
                         needs_path=needs_path,
-                        wanted=_wanted(scope, alias, alone=len(scope.sources) == 1),
-                        enough_rows=enough,
+                        allowed_values=_allowed_values(scope, alias, is_only_source=is_only_source),
+                        max_rows=max_rows,
                     )
                 )
                 if needs_path:
@@ -122,31 +133,33 @@ class Statement:
                     column.set("catalog", None)
             if with_path and isinstance(scope.expression, exp.Select):
                 _hide_path(scope.expression, with_path)
-        return tree, found
+        return tree, scans
 
 
-def _in_order(tree: exp.Expr) -> list[exp.Expr]:
+def _placeholders(tree: exp.Expr) -> list[exp.Expr]:
     return [node for node in tree.walk(bfs=False) if isinstance(node, exp.Placeholder)]
 
 
-def _literal(value: str) -> exp.Expr:
+def _parse_literal(value: str) -> exp.Expr:
     try:
         parsed = sqlglot.parse_one(value, dialect="athena")
     except (ParseError, TokenError) as error:
-        raise InvalidRequest(f"The execution parameter {value} is no SQL literal; text needs single quotes") from error
+        raise InvalidRequest(
+            f"The execution parameter {value} is not a SQL literal; quote text with single quotes"
+        ) from error
     if isinstance(parsed, exp.Query) or parsed.find(exp.Column):
-        raise InvalidRequest(f"The execution parameter {value} is no SQL literal; text needs single quotes")
+        raise InvalidRequest(f"The execution parameter {value} is not a SQL literal; quote text with single quotes")
     return parsed
 
 
 def _syntax_error(error: Exception) -> str:
     details = error.errors[0] if isinstance(error, ParseError) and error.errors else {}
-    where = f"line {details.get('line', 1)}:{details.get('col', 1)}"
-    return f"{where}: mismatched input '{details.get('highlight', '')}': {details.get('description', error)}"
+    position = f"line {details.get('line', 1)}:{details.get('col', 1)}"
+    return f"{position}: mismatched input '{details.get('highlight', '')}': {details.get('description', error)}"
 
 
 def _name_unnamed(tree: exp.Expr) -> None:
-    """Give every unnamed expression a name that can be told from all others; `column_names` makes `_col0` of it."""
+    """Give every unnamed expression a unique name, which `column_names` turns into `_col0`."""
     count = 0
     for select in tree.find_all(exp.Select):
         for projection in list(select.expressions):
@@ -158,13 +171,13 @@ def _name_unnamed(tree: exp.Expr) -> None:
 
 
 def column_names(names: list[str]) -> list[str]:
-    """The columns' names as Athena has them, by their place in the result."""
-    return [f"_col{place}" if name.startswith(_UNNAMED) else name for place, name in enumerate(names)]
+    """Return Athena's names of the columns: by position where the query names none."""
+    return [f"_col{position}" if name.startswith(_UNNAMED) else name for position, name in enumerate(names)]
 
 
-def _enough_rows(tree: exp.Query) -> int | None:
-    """The LIMIT of `SELECT … FROM one_table LIMIT n`, where any n rows will do."""
-    if not isinstance(tree, exp.Select) or any(tree.args.get(name) for name in _REFUSED_AFTER_LIMIT):
+def _max_rows(tree: exp.Query) -> int | None:
+    """Return the LIMIT of `SELECT … FROM one_table LIMIT n`, which any n rows satisfy."""
+    if not isinstance(tree, exp.Select) or any(tree.args.get(name) for name in _CLAUSES_THAT_NEED_ALL_ROWS):
         return None
     limit = tree.args.get("limit")
     if not isinstance(limit, exp.Limit) or not isinstance(limit.expression, exp.Literal) or tree.args.get("offset"):
@@ -174,12 +187,12 @@ def _enough_rows(tree: exp.Query) -> int | None:
     return int(limit.expression.this)
 
 
-def _mentions_path(scope: Scope, alias: str, alone: bool) -> bool:
-    # Columns of inner scopes may refer to this one, so the whole expression is looked through.
+def _mentions_path(scope: Scope, alias: str, is_only_source: bool) -> bool:
+    # Columns of inner scopes may refer to this one, so search the whole expression.
     for column in scope.expression.find_all(exp.Column):
         if column.name.lower() == PATH and (column.table == alias or not column.table):
             return True
-    return alone and any(column.name.lower() == PATH for column in scope.columns)
+    return is_only_source and any(column.name.lower() == PATH for column in scope.columns)
 
 
 def _conjuncts(node: exp.Expr | None) -> list[exp.Expr]:
@@ -190,22 +203,24 @@ def _conjuncts(node: exp.Expr | None) -> list[exp.Expr]:
     return [node] if node is not None else []
 
 
-def _wanted(scope: Scope, alias: str, alone: bool) -> dict[str, frozenset[str]]:
-    """Which values the query allows: only comparisons that every row of the result must meet."""
+def _allowed_values(scope: Scope, alias: str, is_only_source: bool) -> dict[str, frozenset[str]]:
+    """Collect the values that the query allows, from comparisons that every row of the result must satisfy."""
     found: dict[str, frozenset[str]] = {}
     if not isinstance(scope.expression, exp.Select):
         return found
     where = scope.expression.args.get("where")
-    for each in _conjuncts(where.this if where else None):
-        if isinstance(each, exp.EQ):
-            sides = [each.left, each.right]
+    for condition in _conjuncts(where.this if where else None):
+        if isinstance(condition, exp.EQ):
+            sides = [condition.left, condition.right]
             column = next((side for side in sides if isinstance(side, exp.Column)), None)
             values = [side for side in sides if side is not column]
-        elif isinstance(each, exp.In) and isinstance(each.this, exp.Column) and not each.args.get("query"):
-            column, values = each.this, each.expressions
+        elif (
+            isinstance(condition, exp.In) and isinstance(condition.this, exp.Column) and not condition.args.get("query")
+        ):
+            column, values = condition.this, condition.expressions
         else:
             continue
-        if column is None or not (column.table == alias or (alone and not column.table)):
+        if column is None or not (column.table == alias or (is_only_source and not column.table)):
             continue
         if not values or not all(isinstance(value, exp.Literal) and value.is_string for value in values):
             continue
@@ -225,7 +240,7 @@ def _rename(table: exp.Table, alias: str, relation: str) -> None:
 
 
 def _hide_path(select: exp.Select, aliases: list[str]) -> None:
-    """`*` does not show the hidden column, naming it does."""
+    """Exclude the hidden column from `*`."""
     hidden = [exp.to_identifier(PATH, quoted=True)]
     for projection in select.expressions:
         if isinstance(projection, exp.Star):
@@ -237,14 +252,14 @@ def _hide_path(select: exp.Select, aliases: list[str]) -> None:
 
 
 def check_types(tree: exp.Query, columns: dict[str, object]) -> None:
-    """Fail where Athena finds no operator for a text and a number, which DuckDB would quietly cast."""
+    """Raise QueryFailure where Athena has no operator for text and a number; DuckDB casts silently."""
     schema = MappingSchema(columns, dialect="duckdb")
     try:
         typed = annotate_types(
             qualify(tree.copy(), schema=schema, dialect="duckdb", validate_qualify_columns=False), schema=schema
         )
     except OptimizeError:
-        return  # DuckDB will name the trouble better.
+        return  # DuckDB describes the error better.
     for node in typed.find_all(exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.Add, exp.Sub, exp.Mul, exp.Div):
         left, right = _kind(node.left), _kind(node.right)
         if {left, right} == {"varchar", "number"}:

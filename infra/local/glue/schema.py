@@ -1,9 +1,9 @@
-"""What a file is: its format, its columns, how Athena will read it; and the one schema of several files.
+"""Infer the schema of a file, its format, columns and SerDe; and combine the schemas of several files.
 
-Only the beginning of a text file is looked at, and the footer of a Parquet file. Custom CSV classifiers come first,
-in their order, then Glue's own kinds (AWS Glue Developer Guide, "Adding classifiers to a crawler", "Writing CSV
-custom classifiers"). Column names are put in lower case, as Hive's catalogue has them, and otherwise kept.
-Raises Unreadable with the reason in words; that never fails a crawl.
+Only the start of a text file and the footer of a Parquet file are read. Custom CSV classifiers apply first, in their
+order, then Glue's built-in ones (AWS Glue Developer Guide, "Adding classifiers to a crawler", "Writing CSV custom
+classifiers"). Column names become lower case, as in Hive's catalogue, and are otherwise unchanged.
+Raises UnreadableFile with the reason.
 """
 
 import csv
@@ -11,101 +11,49 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from typing import Any
 
 import duckdb
 
 from infra.local.glue import types
+from infra.local.glue.errors import UnreadableFile
+from infra.local.glue.models import CsvClassifier, FileStorage, Schema
 from infra.local.glue.types import STRING, GlueType
 from infra.local.text_files import Dialect
 
 _TEXT_INPUT = "org.apache.hadoop.mapred.TextInputFormat"
 _TEXT_OUTPUT = "org.apache.hadoop.hive.ql.io.HiveIgnoreKeyTextOutputFormat"
-LINES_TO_TELL_BY = 50
+SAMPLED_LINES = 50
 _BUILT_IN_DELIMITERS = ",|\t;\x01"
 _INT = re.compile(r"[+-]?\d{1,18}")
 _DOUBLE = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
-_NO_TEXT = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
+_NOT_TEXT = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 
 
-class Unreadable(Exception):
-    """No table can be made of a file."""
-
-
-@dataclass(frozen=True)
-class CsvClassifier:
-    """A custom CSV classifier of the crawler (Glue's CsvClassifier)."""
-
-    name: str
-    delimiter: str = ","
-    quote: str = '"'
-    header_present: bool | None = None
-    header: tuple[str, ...] = ()
-    allow_single_column: bool = False
-    serde: str = "None"
-
-    @classmethod
-    def of_api(cls, found: dict[str, Any]) -> "CsvClassifier":
-        """From GetClassifier's answer."""
-        present = {"PRESENT": True, "ABSENT": False}.get(found.get("ContainsHeader") or "UNKNOWN")
-        return cls(
-            name=found["Name"],
-            delimiter=found.get("Delimiter") or ",",
-            quote=found.get("QuoteSymbol") or '"',
-            header_present=present,
-            header=tuple(found.get("Header") or ()),
-            allow_single_column=bool(found.get("AllowSingleColumn")),
-            serde=found.get("Serde") or "None",
-        )
-
-
-@dataclass(frozen=True)
-class Storage:
-    """How a table of such files is read; files go into one table only if this is the same."""
-
-    classification: str
-    input_format: str
-    output_format: str
-    serde: str
-    serde_parameters: tuple[tuple[str, str], ...] = ()
-    parameters: tuple[tuple[str, str], ...] = ()
-
-
-@dataclass(frozen=True)
-class Schema:
-    """One file's, or one table's, columns in order, and its storage."""
-
-    storage: Storage
-    columns: tuple[tuple[str, GlueType], ...]
-    paths: tuple[str, ...] = field(default=())
-    """The names as a JSON file writes them, which Glue notes in the SerDe's `paths`."""
-
-
-def of_text(data: bytes, whole: bool, name: str, classifiers: Iterable[CsvClassifier]) -> Schema:
-    """The schema of a text file, from its beginning (`whole`: that is all there is)."""
-    lines = _lines(data, whole)
+def of_text(data: bytes, is_whole: bool, name: str, classifiers: Iterable[CsvClassifier]) -> Schema:
+    """Infer the schema of a text file from its start; `is_whole` if that is the whole file."""
+    lines = _lines(data, is_whole)
     if not lines:
-        raise Unreadable("it has no line")
+        raise UnreadableFile("it has no lines")
     if re.search(r"\.(json|jsonl|ndjson)(\.gz)?$", name, re.IGNORECASE):
         return _of_json(lines)
     custom = _best_classifier(lines, list(classifiers))
     return _of_classifier(lines, custom) if custom else _of_plain_csv(lines)
 
 
-def _lines(data: bytes, whole: bool) -> list[str]:
-    if _NO_TEXT.search(data):
-        raise Unreadable("it is no text")
+def _lines(data: bytes, is_whole: bool) -> list[str]:
+    if _NOT_TEXT.search(data):
+        raise UnreadableFile("it is not text")
     data = data.removeprefix(b"\xef\xbb\xbf")
-    if not whole:
+    if not is_whole:
         end = max(data.rfind(b"\n"), data.rfind(b"\r"))
         if end < 0:
-            raise Unreadable(f"its first line is longer than {len(data)} bytes")
+            raise UnreadableFile(f"its first line is longer than {len(data)} bytes")
         data = data[: end + 1]
     try:
         text = data.decode()
     except UnicodeDecodeError as error:
-        raise Unreadable(f"it is no UTF-8 text ({error.reason} at byte {error.start})") from error
+        raise UnreadableFile(f"it is not UTF-8 text ({error.reason} at byte {error.start})") from error
     return [line for line in re.split(r"\r\n|\n|\r", text) if line.strip()]
 
 
@@ -116,17 +64,19 @@ def _of_json(lines: list[str]) -> Schema:
         try:
             record = json.loads(line)
         except ValueError as error:
-            raise Unreadable(f"line {number} is no JSON record ({error}); one record a line is needed") from error
+            raise UnreadableFile(
+                f"line {number} is not a JSON record ({error}); each line must be one record"
+            ) from error
         if not isinstance(record, dict):
-            raise Unreadable(f"line {number} is no JSON object; one record a line is needed")
+            raise UnreadableFile(f"line {number} is not a JSON object; each line must be one record")
         for name, value in record.items():
             names.setdefault(name.lower(), name)
             types[name.lower()] = _merge_seen(types.get(name.lower()), _json_type(value))
     if not types:
-        raise Unreadable("its records have no fields")
+        raise UnreadableFile("its records have no fields")
     if not all(name.strip() for name in types):
-        raise Unreadable("its records have a field without a name")
-    storage = Storage("json", _TEXT_INPUT, _TEXT_OUTPUT, "org.openx.data.jsonserde.JsonSerDe")
+        raise UnreadableFile("its records have a field without a name")
+    storage = FileStorage("json", _TEXT_INPUT, _TEXT_OUTPUT, "org.openx.data.jsonserde.JsonSerDe")
     return Schema(storage, tuple((n, t or STRING) for n, t in types.items()), tuple(names.values()))
 
 
@@ -143,11 +93,11 @@ def _json_type(value: Any) -> GlueType | None:
         return GlueType("double")
     if isinstance(value, list):
         of: GlueType | None = None
-        for each in value:
-            of = _merge_seen(of, _json_type(each))
+        for item in value:
+            of = _merge_seen(of, _json_type(item))
         return GlueType("array", of=(of or STRING,))
     if isinstance(value, dict) and value:
-        fields = {name.lower(): _json_type(each) or STRING for name, each in value.items()}
+        fields = {name.lower(): _json_type(item) or STRING for name, item in value.items()}
         return GlueType("struct", of=tuple(fields.values()), fields=tuple(fields))
     return STRING
 
@@ -157,23 +107,24 @@ def _merge_seen(a: GlueType | None, b: GlueType | None) -> GlueType | None:
 
 
 def _best_classifier(lines: list[str], classifiers: list[CsvClassifier]) -> CsvClassifier | None:
-    """The classifier whose columns most lines have; of equals the one with more columns, then the first."""
+    """Choose the classifier that most lines agree with; of equals, the one with more columns, then the first."""
     best: tuple[tuple[float, int], CsvClassifier] | None = None
-    for each in classifiers:
-        counts = [len(Dialect(each.delimiter, each.quote).split(line)) for line in lines[:LINES_TO_TELL_BY]]
-        if counts[0] < 2 and not each.allow_single_column:
+    for classifier in classifiers:
+        dialect = Dialect(classifier.delimiter, classifier.quote)
+        counts = [len(dialect.split(line)) for line in lines[:SAMPLED_LINES]]
+        if counts[0] < 2 and not classifier.allow_single_column:
             continue
         score = (counts.count(counts[0]) / len(counts), counts[0])
         if best is None or score > best[0]:
-            best = (score, each)
+            best = (score, classifier)
     return best[1] if best else None
 
 
 def _of_classifier(lines: list[str], classifier: CsvClassifier) -> Schema:
     dialect = Dialect(classifier.delimiter, classifier.quote, "\\")
-    # Types are not asked of OpenCSVSerDe, so a few lines tell all of such a file.
-    typed = classifier.serde != "OpenCSVSerDe"
-    rows = [dialect.split(line) for line in (lines if typed else lines[:LINES_TO_TELL_BY])]
+    # With OpenCSVSerDe every column is a string, so a few lines are enough.
+    is_typed = classifier.serde != "OpenCSVSerDe"
+    rows = [dialect.split(line) for line in (lines if is_typed else lines[:SAMPLED_LINES])]
     present = classifier.header_present
     if present is None:
         present = bool(classifier.header) and [n.lower() for n in rows[0]] == [n.lower() for n in classifier.header]
@@ -181,7 +132,7 @@ def _of_classifier(lines: list[str], classifier: CsvClassifier) -> Schema:
     names = list(classifier.header) or (rows[0] if present else [])
     names = _column_names(names or [f"col{i}" for i in range(len(rows[0]))])
     skip = (("skip.header.line.count", "1"),) if present else ()
-    if not typed:
+    if not is_typed:
         serde = "org.apache.hadoop.hive.serde2.OpenCSVSerde"
         settings: tuple[tuple[str, str], ...] = (
             ("escapeChar", "\\"),
@@ -193,23 +144,25 @@ def _of_classifier(lines: list[str], classifier: CsvClassifier) -> Schema:
         serde = "org.apache.hadoop.hive.serde2.lazy.LazySimpleSerDe"
         settings = (("field.delim", classifier.delimiter),)
         types = _column_types(rows[1:] if present else rows, len(names))
-    storage = Storage("csv", _TEXT_INPUT, _TEXT_OUTPUT, serde, settings, (*_delimited(classifier.delimiter), *skip))
+    storage = FileStorage("csv", _TEXT_INPUT, _TEXT_OUTPUT, serde, settings, (*_delimited(classifier.delimiter), *skip))
     return Schema(storage, tuple(zip(names, types, strict=True)))
 
 
 def _of_plain_csv(lines: list[str]) -> Schema:
-    """Glue's own classifier: at least two columns and two lines, LazySimpleSerDe, types from the values."""
+    """Apply Glue's built-in classifier: at least two columns and two lines, LazySimpleSerDe, types from the values."""
     counts = {d: Counter(line.count(d) for line in lines) for d in _BUILT_IN_DELIMITERS}
     usable = [d for d in _BUILT_IN_DELIMITERS if lines[0].count(d) and counts[d][lines[0].count(d)] * 2 > len(lines)]
     if not usable or len(lines) < 2:
-        raise Unreadable("no classifier knows its format: no delimiter gives its lines two or more columns")
-    delimiter = max(usable, key=lambda each: counts[each][lines[0].count(each)])
+        raise UnreadableFile(
+            "no classifier recognizes its format: no delimiter splits its lines into two or more columns"
+        )
+    delimiter = max(usable, key=lambda d: counts[d][lines[0].count(d)])
     rows = [next(csv.reader([line], delimiter=delimiter)) for line in lines]
     present = _looks_like_header(rows)
     names = _column_names(rows[0] if present else [f"col{i}" for i in range(len(rows[0]))])
     types = _column_types(rows[1:] if present else rows, len(names))
     skip = (("skip.header.line.count", "1"),) if present else ()
-    storage = Storage(
+    storage = FileStorage(
         "csv",
         _TEXT_INPUT,
         _TEXT_OUTPUT,
@@ -228,15 +181,15 @@ def _column_names(names: list[str]) -> list[str]:
     lowered = [name.strip().lower() for name in names]
     empty = [i for i, name in enumerate(lowered, 1) if not name]
     if empty:
-        raise Unreadable(f"column {empty[0]} of its header has no name")
-    twice = [name for name, count in Counter(lowered).items() if count > 1]
-    if twice:
-        raise Unreadable(f"its header has the column {twice[0]} more than once")
+        raise UnreadableFile(f"column {empty[0]} of its header has no name")
+    duplicates = [name for name, count in Counter(lowered).items() if count > 1]
+    if duplicates:
+        raise UnreadableFile(f"its header has the column {duplicates[0]} more than once")
     return lowered
 
 
 def _looks_like_header(rows: list[list[str]]) -> bool:
-    """All of the first line reads as text, and some column of the others does not, or all is text (Glue's rule)."""
+    """Return whether the first line is text in all columns, and a later line is not (Glue's rule)."""
     first = rows[0]
     if any(_value_type(value) != STRING for value in first) or len({v.lower() for v in first}) < len(first):
         return False
@@ -256,16 +209,16 @@ def _value_type(value: str) -> GlueType | None:
     return GlueType("boolean") if value.lower() in ("true", "false") else STRING
 
 
-def _column_types(rows: list[list[str]], wanted: int) -> list[GlueType]:
-    types: list[GlueType | None] = [None] * wanted
+def _column_types(rows: list[list[str]], column_count: int) -> list[GlueType]:
+    types: list[GlueType | None] = [None] * column_count
     for row in rows:
-        for i, value in enumerate(row[:wanted]):
+        for i, value in enumerate(row[:column_count]):
             types[i] = _merge_seen(types[i], _value_type(value))
-    return [each or STRING for each in types]
+    return [kind or STRING for kind in types]
 
 
 def of_parquet(path: str) -> Schema:
-    """The schema of a Parquet file on disk, of which only the footer is read."""
+    """Read the schema of a Parquet file on disk; only its footer is read."""
     try:
         with duckdb.connect(":memory:", config={"threads": 1, "memory_limit": "128MB"}) as connection:
             found = connection.execute(
@@ -273,9 +226,9 @@ def of_parquet(path: str) -> Schema:
             )
             columns = [(name.lower(), types.of_duckdb(kind)) for name, kind in found.fetchall()]
     except duckdb.Error as error:
-        raise Unreadable(f"it is no whole Parquet file ({str(error).splitlines()[0]})") from error
+        raise UnreadableFile(f"it is not a complete Parquet file ({str(error).splitlines()[0]})") from error
     _column_names([name for name, _ in columns])
-    storage = Storage(
+    storage = FileStorage(
         "parquet",
         "org.apache.hadoop.hive.ql.io.parquet.MapredParquetInputFormat",
         "org.apache.hadoop.hive.ql.io.parquet.MapredParquetOutputFormat",
@@ -285,17 +238,17 @@ def of_parquet(path: str) -> Schema:
     return Schema(storage, tuple(columns))
 
 
-def combine(schemas: list[Schema], known_columns: tuple[str, ...] = ()) -> Schema:
-    """One schema for files of one storage (CombineCompatibleSchemas): all their columns, each of a type that holds all.
+def combine(schemas: list[Schema], table_columns: tuple[str, ...] = ()) -> Schema:
+    """Combine the schemas of files stored alike (CombineCompatibleSchemas): all columns, each of a type that fits all.
 
-    The columns that most files have, in their order, come first: a single odd file then moves nobody's columns. Of
-    equals the ones that the table has already, then those that come first.
+    The columns that most files have come first, in their order, so that a single odd file moves no column. Of equals,
+    the table's columns win, then the first ones.
     """
-    layouts = Counter(tuple(name for name, _ in each.columns) for each in schemas)
-    first = max(layouts, key=lambda names: (layouts[names], names == known_columns[: len(names)]))
+    layouts = Counter(schema.column_names for schema in schemas)
+    first = max(layouts, key=lambda names: (layouts[names], names == table_columns[: len(names)]))
     kinds: dict[str, GlueType] = {}
-    for each in sorted(schemas, key=lambda each: tuple(name for name, _ in each.columns) != first):
-        for name, kind in each.columns:
+    for schema in sorted(schemas, key=lambda schema: schema.column_names != first):
+        for name, kind in schema.columns:
             kinds[name] = types.merge(kinds[name], kind) if name in kinds else kind
-    paths = dict.fromkeys(path for each in schemas for path in each.paths)
+    paths = dict.fromkeys(path for schema in schemas for path in schema.paths)
     return Schema(schemas[0].storage, tuple(kinds.items()), tuple(paths))

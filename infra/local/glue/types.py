@@ -1,6 +1,6 @@
-"""Glue's column types: reading them, putting two together, and what they are in DuckDB.
+"""Glue's column types: parse them, merge two, and translate them to and from DuckDB.
 
-Raises UnknownType for text that is no type of the catalogue.
+Raises UnknownType for text that is not a type of the catalogue.
 """
 
 import re
@@ -43,12 +43,12 @@ _TOKEN = re.compile(r"\s*([<>(),:]|\"(?:[^\"]|\"\")*\"|[^<>(),:\s]+)")
 
 
 class UnknownType(ValueError):
-    """A text is no type of the Glue catalogue."""
+    """Text is not a type of the Glue catalogue."""
 
 
 @dataclass(frozen=True)
 class GlueType:
-    """One type: a name, a size such as `(10,2)`, what it holds, and the names of a struct's fields."""
+    """A type: its name, size such as `(10,2)`, element types, and a struct's field names."""
 
     name: str
     size: tuple[int, ...] = ()
@@ -64,7 +64,7 @@ class GlueType:
 
     @property
     def duckdb(self) -> str:
-        """The same type in DuckDB's SQL."""
+        """The type in DuckDB's SQL."""
         if self.name == "struct":
             inner = (
                 f'"{n.replace(chr(34), chr(34) * 2)}" {t.duckdb}' for n, t in zip(self.fields, self.of, strict=True)
@@ -81,7 +81,7 @@ class GlueType:
 
     @property
     def digits(self) -> tuple[int, int]:
-        """Precision and scale of a decimal; Hive takes (10,0) for what is not stated."""
+        """Precision and scale of a decimal; (10,0) in Hive where the type states none."""
         precision, scale = (*self.size, 0)[:2] if self.size else (10, 0)
         return precision, scale
 
@@ -90,72 +90,88 @@ STRING = GlueType("string")
 
 
 def parse(text: str) -> GlueType:
-    """A type as the catalogue writes it: `bigint`, `decimal(10,2)`, `array<struct<a:int>>`."""
-    tokens = _TOKEN.findall(text.strip())
-    found, end = _parse(tokens, 0, text)
-    if end != len(tokens):
-        raise UnknownType(f"{text!r} is no type of the Glue catalogue")
-    return found
+    """Parse a type as the catalogue writes it: `bigint`, `decimal(10,2)`, `array<struct<a:int>>`."""
+    return _TypeParser(text).parse()
 
 
-def _parse(tokens: list[str], at: int, text: str) -> tuple[GlueType, int]:
-    def expect(token: str) -> None:
-        nonlocal at
-        if at >= len(tokens) or tokens[at] != token:
-            raise UnknownType(f"{text!r} is no type of the Glue catalogue")
-        at += 1
+class _TypeParser:
+    """A recursive descent parser of one type."""
 
-    def field_name() -> str:
-        nonlocal at
-        if at >= len(tokens) or tokens[at] in _PUNCTUATION:
-            raise UnknownType(f"{text!r} is no type of the Glue catalogue")
-        at += 1
-        return tokens[at - 1].strip('"')
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._tokens: list[str] = _TOKEN.findall(text.strip())
+        self._position = 0
 
-    if at >= len(tokens):
-        raise UnknownType(f"{text!r} is no type of the Glue catalogue")
-    name = tokens[at].lower()
-    at += 1
-    if name in {"array", "map"}:
-        expect("<")
-        first, at = _parse(tokens, at, text)
-        inner = [first]
-        if name == "map":
-            expect(",")
-            second, at = _parse(tokens, at, text)
-            inner.append(second)
-        expect(">")
-        return GlueType(name, of=tuple(inner)), at
-    if name == "struct":
-        expect("<")
-        fields, types = [], []
+    def parse(self) -> GlueType:
+        parsed = self._type()
+        if self._peek() is not None:
+            raise self._error()
+        return parsed
+
+    def _type(self) -> GlueType:
+        name = self._next().lower()
+        if name in {"array", "map"}:
+            self._expect("<")
+            elements = [self._type()]
+            if name == "map":
+                self._expect(",")
+                elements.append(self._type())
+            self._expect(">")
+            return GlueType(name, of=tuple(elements))
+        if name == "struct":
+            return self._struct()
+        size = self._size()
+        if name not in _DUCKDB and name != "decimal":
+            raise self._error()
+        return GlueType("int" if name == "integer" else name, size=size)
+
+    def _struct(self) -> GlueType:
+        fields: list[str] = []
+        types: list[GlueType] = []
+        self._expect("<")
         while True:
-            fields.append(field_name())
-            expect(":")
-            found, at = _parse(tokens, at, text)
-            types.append(found)
-            if at < len(tokens) and tokens[at] == ",":
-                at += 1
-                continue
-            expect(">")
-            return GlueType(name, of=tuple(types), fields=tuple(fields)), at
-    size: list[int] = []
-    if at < len(tokens) and tokens[at] == "(":
-        at += 1
-        while at < len(tokens) and tokens[at] != ")":
-            if tokens[at] != ",":
-                if not tokens[at].isdecimal():
-                    raise UnknownType(f"{text!r} is no type of the Glue catalogue")
-                size.append(int(tokens[at]))
-            at += 1
-        expect(")")
-    if name not in _DUCKDB and name != "decimal":
-        raise UnknownType(f"{text!r} is no type of the Glue catalogue")
-    return GlueType("int" if name == "integer" else name, size=tuple(size)), at
+            field = self._next()
+            if field in _PUNCTUATION:
+                raise self._error()
+            fields.append(field.strip('"'))
+            self._expect(":")
+            types.append(self._type())
+            if self._peek() != ",":
+                self._expect(">")
+                return GlueType("struct", of=tuple(types), fields=tuple(fields))
+            self._expect(",")
+
+    def _size(self) -> tuple[int, ...]:
+        size: list[int] = []
+        if self._peek() == "(":
+            self._expect("(")
+            while (part := self._next()) != ")":
+                if part.isdecimal():
+                    size.append(int(part))
+                elif part != ",":
+                    raise self._error()
+        return tuple(size)
+
+    def _peek(self) -> str | None:
+        return self._tokens[self._position] if self._position < len(self._tokens) else None
+
+    def _next(self) -> str:
+        token = self._peek()
+        if token is None:
+            raise self._error()
+        self._position += 1
+        return token
+
+    def _expect(self, token: str) -> None:
+        if self._next() != token:
+            raise self._error()
+
+    def _error(self) -> UnknownType:
+        return UnknownType(f"{self._text!r} is not a type of the Glue catalogue")
 
 
 def of_duckdb(text: str) -> GlueType:
-    """The catalogue's type for a type of DuckDB; what the catalogue has no word for is a string."""
+    """Translate DuckDB's type into the catalogue's; a type that the catalogue lacks is a string."""
     text = text.strip()
     if text.endswith("[]"):
         return GlueType("array", of=(of_duckdb(text[:-2]),))
@@ -180,9 +196,9 @@ def _split(text: str) -> list[str]:
     for i, char in enumerate(text):
         if char == '"':
             quoted = not quoted
-        elif not quoted and char in "(":
+        elif not quoted and char == "(":
             depth += 1
-        elif not quoted and char in ")":
+        elif not quoted and char == ")":
             depth -= 1
         elif char == "," and depth == 0 and not quoted:
             parts.append(text[start:i].strip())
@@ -201,12 +217,12 @@ def _field(part: str) -> tuple[str, str]:
 
 
 def merge(a: GlueType, b: GlueType) -> GlueType:
-    """The narrowest type that holds both: a wider number, a struct with the fields of both, else a string."""
+    """Return the narrowest type that fits both: a wider number, a struct with the fields of both, else a string."""
     if a == b:
         return a
     if a.name in _NUMBERS and b.name in _NUMBERS:
-        wider = max(a, b, key=lambda each: _NUMBERS.index(each.name))
-        # A float does not hold every int, a double is what Glue takes for the mixture.
+        wider = max(a, b, key=lambda kind: _NUMBERS.index(kind.name))
+        # A float does not fit every int; Glue uses a double for the mixture.
         return GlueType("double") if wider.name == "float" else wider
     if a.name == b.name == "decimal":
         (precision_a, scale_a), (precision_b, scale_b) = a.digits, b.digits

@@ -1,1 +1,1 @@
-"""The embedded cloud's IAM: policies as AWS evaluates them."""
+"""Patches of MiniStack's IAM: evaluate policies as AWS does."""

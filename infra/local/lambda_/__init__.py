@@ -1,1 +1,1 @@
-"""The embedded cloud's Lambda: how many functions run at once, and what a throttle is called."""
+"""Patches of MiniStack's Lambda: how many functions run at once, and the name of a throttle."""

@@ -1,7 +1,7 @@
-"""How many functions run at once in the embedded cloud, and who goes first.
+"""Limit how many functions run at once in the local cloud, and decide which run first.
 
 On AWS a hundred uploads run in a hundred environments; one machine would need 20 GB for that, and fails. So an
-invocation waits here for its place. It has no effect on what a function does, and nothing is raised.
+invocation waits here until it may run. Functions do not notice, and nothing is raised.
 """
 
 import bisect
@@ -12,28 +12,30 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-INVOCATIONS_AT_ONCE = 4
-"""Without a bound, 100 uploads start over a hundred processes (20 GB) and fail."""
+MAX_INVOCATIONS = 4
+"""Without a limit, 100 uploads start over a hundred processes (20 GB) and fail."""
 
-OF_ONE_FUNCTION_AT_ONCE = 2
-"""Each invocation at once leaves a process behind that waits for the next (65 MB), in each function."""
+MAX_INVOCATIONS_PER_FUNCTION = 2
+"""Each concurrent invocation of a function leaves a process that waits for the next one (65 MB)."""
 
-FIRST = ("-copy-object", "-verify-checksum")
+PREFERRED = ("-copy-object", "-verify-checksum")
 HEAD_START_SECONDS = 10
-"""A crawl covers what was copied before it began: the sooner all is copied, the fewer crawls. But nobody waits
-for long behind those who come later."""
+"""A crawl covers what was copied before it started: the sooner all is copied, the fewer crawls. But no invocation
+waits long behind later ones."""
 
 
 class Gate:
-    """Lets a few invocations run at once; the others wait, in order of their coming."""
+    """Admits a few invocations at a time. The others wait in the order of their arrival."""
 
     def __init__(
         self,
-        limit: int = INVOCATIONS_AT_ONCE,
-        limit_each: int = OF_ONE_FUNCTION_AT_ONCE,
+        limit: int = MAX_INVOCATIONS,
+        limit_per_function: int = MAX_INVOCATIONS_PER_FUNCTION,
         head_start_seconds: float = HEAD_START_SECONDS,
     ) -> None:
-        self._limit, self._limit_each, self._head_start_seconds = limit, limit_each, head_start_seconds
+        self._limit = limit
+        self._limit_per_function = limit_per_function
+        self._head_start_seconds = head_start_seconds
         self._lock = threading.Lock()
         self._waiting: list[tuple[float, int, str, threading.Event]] = []
         self._running: Counter[str] = Counter()
@@ -41,19 +43,19 @@ class Gate:
 
     @property
     def waiting(self) -> int:
-        """How many wait."""
+        """The number of waiting invocations."""
         with self._lock:
             return len(self._waiting)
 
     @contextmanager
-    def passed(self, name: str) -> Iterator[None]:
-        """Wait for a place for this function, and have it for a while."""
-        place = threading.Event()
-        turn = time.monotonic() + (0 if name.endswith(FIRST) else self._head_start_seconds)
+    def admission(self, name: str) -> Iterator[None]:
+        """Wait until the function may run, and count it as running meanwhile."""
+        admitted = threading.Event()
+        priority = time.monotonic() + (0 if name.endswith(PREFERRED) else self._head_start_seconds)
         with self._lock:
-            bisect.insort(self._waiting, (turn, next(self._tickets), name, place))
+            bisect.insort(self._waiting, (priority, next(self._tickets), name, admitted))
             self._admit()
-        place.wait()
+        admitted.wait()
         try:
             yield
         finally:
@@ -62,11 +64,11 @@ class Gate:
                 self._admit()
 
     def _admit(self) -> None:
-        for each in list(self._waiting):
+        for invocation in list(self._waiting):
             if self._running.total() >= self._limit:
                 return
-            _, _, name, place = each
-            if self._running[name] < self._limit_each:
+            _, _, name, admitted = invocation
+            if self._running[name] < self._limit_per_function:
                 self._running[name] += 1
-                self._waiting.remove(each)
-                place.set()
+                self._waiting.remove(invocation)
+                admitted.set()

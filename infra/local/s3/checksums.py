@@ -1,11 +1,11 @@
-"""Checksums of objects: real ones, and of every algorithm that S3 knows.
+"""Compute checksums of objects with every algorithm of S3.
 
-- MiniStack computes CRC64NVME and CRC32C a byte at a time in Python: a gigabyte takes minutes. Here a library does.
-- An object that is sent without a checksum gets CRC64NVME; MiniStack stores none (AWS: "Checking object
-  integrity", S3 User Guide). PutObject answers with the checksum that is stored ("PutObject", S3 API reference).
+- MiniStack computes CRC64NVME and CRC32C byte by byte in Python: a gigabyte takes minutes. Here a library does it.
+- An object without a checksum gets CRC64NVME; MiniStack stores none (AWS: "Checking object integrity", S3 User
+  Guide). PutObject returns the stored checksum ("PutObject", S3 API reference).
 
-A full-object value of CRCs is folded from the parts' values, so that no byte is read again; a composite value is
-the digest of the parts' digests, with their number (the same page).
+A full-object CRC is combined from the parts' values, without reading their bytes again; a composite checksum is the
+digest of the parts' digests, with their number (the same page).
 """
 
 import base64
@@ -16,8 +16,8 @@ from typing import Any
 from awscrt import checksums as crt
 from ministack.services import s3
 
-from infra.local.patching import rely_on, wrap
-from infra.local.s3.requests import Answer, Headers
+from infra.local.patching import require_attributes, wrap
+from infra.local.s3.models import Headers, Response
 
 DEFAULT = "CRC64NVME"
 COMPOSITE = "COMPOSITE"
@@ -28,7 +28,7 @@ _CRCS: dict[str, tuple[int, Callable[[Any], int], Callable[[int, int, int], int]
     "CRC32C": (4, crt.crc32c, crt.combine_crc32c),
     "CRC64NVME": (8, crt.crc64nvme, crt.combine_crc64nvme),
 }
-"""By name: the bytes of a value, the function, and the one that joins the values of two pieces."""
+"""By name: size of a value in bytes, the function, and the one that combines the values of two parts."""
 
 _DIGESTS: dict[str, Callable[[Any], bytes]] = {
     "SHA1": lambda body: hashlib.sha1(body, usedforsecurity=False).digest(),
@@ -42,16 +42,16 @@ _DIGESTS: dict[str, Callable[[Any], bytes]] = {
 
 
 def install() -> None:
-    """Put these in the place of MiniStack's."""
-    rely_on(s3, "_S3_CHECKSUM_HEADERS")
+    """Apply the patches. Idempotent."""
+    require_attributes(s3, "_S3_CHECKSUM_HEADERS")
     s3._S3_CHECKSUM_HEADERS = tuple(name.lower() for name in (*_CRCS, *_DIGESTS))
-    wrap(s3, "_compute_s3_checksum", _computing)
-    wrap(s3, "_build_object_record", _never_without)
-    wrap(s3, "_put_object", _answering)
+    wrap(s3, "_compute_s3_checksum", _compute_with_library)
+    wrap(s3, "_build_object_record", _add_default_checksum)
+    wrap(s3, "_put_object", _return_checksum)
 
 
 def compute(algorithm: str, body: bytes | memoryview) -> str | None:
-    """The checksum of some bytes as S3 writes it; None for an algorithm that is unknown."""
+    """Compute a checksum as S3 writes it; None for an unknown algorithm."""
     name = (algorithm or "").upper().replace("_", "")
     if name in _CRCS:
         size, crc, _ = _CRCS[name]
@@ -60,55 +60,55 @@ def compute(algorithm: str, body: bytes | memoryview) -> str | None:
 
 
 def type_of(algorithm: str) -> str:
-    """The type of a multipart upload's checksum when none is asked for."""
+    """Return the checksum type of a multipart upload that requests none."""
     return FULL_OBJECT if algorithm == DEFAULT else COMPOSITE
 
 
-def can_be(algorithm: str, checksum_type: str) -> bool:
-    """Whether a multipart upload may have this type of checksum by this algorithm."""
+def is_supported(algorithm: str, checksum_type: str) -> bool:
+    """Return whether a multipart upload may combine this algorithm and checksum type."""
     return algorithm in _CRCS if checksum_type == FULL_OBJECT else algorithm != DEFAULT
 
 
 def of_parts(algorithm: str, checksum_type: str, parts: Iterable[tuple[str, int]]) -> str:
-    """The checksum of a multipart object from its parts' values and sizes."""
+    """Compute the checksum of a multipart object from its parts' values and sizes."""
     decoded = [(base64.b64decode(value), size) for value, size in parts]
     if checksum_type == COMPOSITE:
         return f"{compute(algorithm, b''.join(value for value, _ in decoded))}-{len(decoded)}"
     length, _, combine = _CRCS[algorithm]
-    folded = 0
+    combined = 0
     for value, size in decoded:
-        folded = combine(folded, int.from_bytes(value, "big"), size)
-    return _encoded(folded.to_bytes(length, "big"))
+        combined = combine(combined, int.from_bytes(value, "big"), size)
+    return _encoded(combined.to_bytes(length, "big"))
 
 
 def _encoded(value: bytes) -> str:
     return base64.b64encode(value).decode()
 
 
-def _computing(_: Any) -> Any:
-    def computed(algorithm: str, body: bytes) -> str | None:
+def _compute_with_library(_: Any) -> Any:
+    def patched(algorithm: str, body: bytes) -> str | None:
         return compute(algorithm, body)
 
-    return computed
+    return patched
 
 
-def _never_without(build_object_record: Any) -> Any:
-    def built(body: bytes, headers: Headers, etag: str | None = None, checksums: Any = None) -> dict[str, Any]:
+def _add_default_checksum(build_object_record: Any) -> Any:
+    def patched(body: bytes, headers: Headers, etag: str | None = None, checksums: Any = None) -> dict[str, Any]:
         record: dict[str, Any] = build_object_record(
             body, headers, etag, checksums or {DEFAULT: compute(DEFAULT, body)}
         )
         return record
 
-    return built
+    return patched
 
 
-def _answering(put_object: Callable[..., Answer]) -> Any:
-    def put(bucket: str, key: str, body: bytes, headers: Headers) -> Answer:
-        status, answered, document = put_object(bucket, key, body, headers)
+def _return_checksum(put_object: Callable[..., Response]) -> Any:
+    def patched(bucket: str, key: str, body: bytes, headers: Headers) -> Response:
+        status, response_headers, document = put_object(bucket, key, body, headers)
         if status != 200:
-            return status, answered, document
+            return status, response_headers, document
         values = s3._buckets[bucket]["objects"][key]["checksums"]
-        told = {f"x-amz-checksum-{name.lower()}": value for name, value in values.items()}
-        return status, {**answered, **told, "x-amz-checksum-type": FULL_OBJECT}, document
+        checksum_headers = {f"x-amz-checksum-{name.lower()}": value for name, value in values.items()}
+        return status, {**response_headers, **checksum_headers, "x-amz-checksum-type": FULL_OBJECT}, document
 
-    return put
+    return patched

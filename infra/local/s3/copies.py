@@ -1,14 +1,14 @@
-"""CopyObject as AWS has it.
+"""Copy objects as AWS does.
 
 - IfMatch and IfNoneMatch guard the target (AWS: "CopyObject", S3 API reference); MiniStack ignores them.
 - The source is at most 5 GB, and not archived ("CopyObject": Special errors, StorageClass).
-- The copy is stored in STANDARD unless a class is sent; the website redirect and the Object Lock of the source
-  are not copied, only what is sent ("CopyObject": StorageClass, WebsiteRedirectLocation; "Copying, moving, and
-  renaming objects", S3 User Guide).
-- The copy has a checksum of the whole object, by the algorithm that is asked for, else the source's, else
-  CRC64NVME, and the answer carries it ("CopyObject": ChecksumAlgorithm; "Checking object integrity", S3 User
-  Guide). It is computed from the bytes, never taken over.
-- The copy of a multipart object is a single one: its ETag is the MD5 of its bytes ("Checking object integrity").
+- The copy is stored in STANDARD unless the request names a class; the website redirect and the Object Lock of the
+  source are not copied, only those of the request ("CopyObject": StorageClass, WebsiteRedirectLocation; "Copying,
+  moving, and renaming objects", S3 User Guide).
+- The copy has a full-object checksum with the requested algorithm, else the source's, else CRC64NVME, and the
+  response carries it ("CopyObject": ChecksumAlgorithm; "Checking object integrity", S3 User Guide). It is computed
+  from the bytes, never copied.
+- The copy of a multipart object is not multipart: its ETag is the MD5 of its bytes ("Checking object integrity").
 """
 
 import contextvars
@@ -21,20 +21,21 @@ from xml.etree.ElementTree import Element
 
 from ministack.services import s3
 
-from infra.local.patching import rely_on, wrap
+from infra.local.patching import require_attributes, wrap
 from infra.local.s3 import checksums, versions
-from infra.local.s3.requests import Answer, Headers, error
+from infra.local.s3.errors import error_response
+from infra.local.s3.models import Headers, Response
 from infra.local.s3.xml import append, append_checksums
 
 LARGEST_COPY_BYTES = 5 * 1024**3
-"""What AWS's pages call 5 GB: of a CopyObject's source, and of a part."""
+"""AWS's "5 GB": the maximum size of CopyObject's source, and of a part."""
 
 _etag_of_event: contextvars.ContextVar[str | None] = contextvars.ContextVar("etag_of_event", default=None)
 
 
 @dataclass(frozen=True)
-class Source:
-    """What x-amz-copy-source names, and the object that is there."""
+class CopySource:
+    """The object that x-amz-copy-source names."""
 
     bucket: str
     key: str
@@ -43,85 +44,87 @@ class Source:
 
     @property
     def size_bytes(self) -> int:
-        """How large it is."""
+        """Its size."""
         return int(self.record["size"])
 
 
 def install() -> None:
-    """Mend it."""
-    rely_on(s3, "_error", "_xml_body", "S3_NS", "_read_body", "_check_put_preconditions", "_invalid_object_state")
-    rely_on(s3, "_object_retention", "_object_legal_hold", "_apply_object_lock_from_headers")
-    wrap(s3, "_fire_s3_event_async", _naming_the_etag)
-    wrap(s3, "_copy_object", _copying)
+    """Apply the patch. Idempotent."""
+    require_attributes(
+        s3, "_error", "_xml_body", "S3_NS", "_read_body", "_check_put_preconditions", "_invalid_object_state"
+    )
+    require_attributes(s3, "_object_retention", "_object_legal_hold", "_apply_object_lock_from_headers")
+    wrap(s3, "_fire_s3_event_async", _set_event_etag)
+    wrap(s3, "_copy_object", _copy)
 
 
-def find_source(headers: Headers) -> Source | None:
-    """The object to copy; None if there is none."""
+def find_source(headers: Headers) -> CopySource | None:
+    """Return the object to copy; None if there is none."""
     path, _, query = headers.get("x-amz-copy-source", "").lstrip("/").partition("?")
     bucket, _, key = unquote(path).partition("/")
     version_id = parse_qs(query).get("versionId", [None])[0]
     record = versions.find(bucket, key, version_id)
-    return Source(bucket, key, version_id, record) if record else None
+    return CopySource(bucket, key, version_id, record) if record else None
 
 
-def refuse_source(source: Source, size_bytes: int) -> Answer | None:
-    """Refuse what cannot be copied at once: an archived object, or more than 5 GB."""
+def reject_source(source: CopySource, size_bytes: int) -> Response | None:
+    """Reject an archived object, or more than 5 GB."""
     if versions.is_archived(source.bucket, source.key, source.record):
-        archived: Answer = s3._invalid_object_state(source.bucket, source.key, source.record["storage_class"])
+        archived: Response = s3._invalid_object_state(source.bucket, source.key, source.record["storage_class"])
         return archived
     if size_bytes > LARGEST_COPY_BYTES:
         limit = f"the maximum allowable size for a copy source: {LARGEST_COPY_BYTES}"
-        return error("InvalidRequest", f"The specified copy source is larger than {limit}", 400)
+        return error_response("InvalidRequest", f"The specified copy source is larger than {limit}", 400)
     return None
 
 
-def refuse_condition(bucket: str, key: str, headers: Headers) -> Answer | None:
-    """Refuse to write over what IfMatch or IfNoneMatch rules out."""
-    refusal: Answer | None = s3._check_put_preconditions(headers, versions.find(bucket, key, None))
-    return refusal
+def reject_condition(bucket: str, key: str, headers: Headers) -> Response | None:
+    """Reject a write whose IfMatch or IfNoneMatch fails."""
+    rejection: Response | None = s3._check_put_preconditions(headers, versions.find(bucket, key, None))
+    return rejection
 
 
-def _copying(copy_object: Callable[..., Answer]) -> Any:
-    def copied(bucket: str, key: str, headers: Headers) -> Answer:
+def _copy(copy_object: Callable[..., Response]) -> Any:
+    def patched(bucket: str, key: str, headers: Headers) -> Response:
         source = find_source(headers)
         if source is None or bucket not in s3._buckets:
-            # Which error this is, MiniStack knows.
+            # MiniStack responds with the right error.
             return copy_object(bucket, key, headers)
-        if refusal := refuse_source(source, source.size_bytes) or refuse_condition(bucket, key, headers):
-            return refusal
+        if rejection := reject_source(source, source.size_bytes) or reject_condition(bucket, key, headers):
+            return rejection
         body = s3._read_body(source.bucket, source.key, source.record)
         algorithm = _algorithm(headers, source.record)
         checksum = checksums.compute(algorithm, body)
         if checksum is None:
-            return error("InvalidRequest", f"Checksum algorithm provided is unsupported: {algorithm}", 400)
+            return error_response("InvalidRequest", f"Checksum algorithm provided is unsupported: {algorithm}", 400)
         etag = source.record["etag"]
         if "-" in etag:
             etag = f'"{hashlib.md5(body, usedforsecurity=False).hexdigest()}"'
         token = _etag_of_event.set(etag)
         try:
-            status, answered, document = copy_object(bucket, key, _without_surprises(headers, source))
+            status, response_headers, document = copy_object(bucket, key, _equivalent_headers(headers, source))
         finally:
             _etag_of_event.reset(token)
         if status != 200:
-            return status, answered, document
+            return status, response_headers, document
         _complete_record(bucket, key, headers, {"etag": etag, "checksums": {algorithm: checksum}})
-        return 200, answered, _result(s3._buckets[bucket]["objects"][key], algorithm)
+        return 200, response_headers, _result(s3._buckets[bucket]["objects"][key], algorithm)
 
-    return copied
+    return patched
 
 
 def _algorithm(headers: Headers, record: versions.Record) -> str:
-    asked = headers.get("x-amz-checksum-algorithm", "").upper()
-    return asked or next(iter(record.get("checksums") or {}), checksums.DEFAULT)
+    requested = headers.get("x-amz-checksum-algorithm", "").upper()
+    return requested or next(iter(record.get("checksums") or {}), checksums.DEFAULT)
 
 
-def _without_surprises(headers: Headers, source: Source) -> dict[str, str]:
-    """The request as MiniStack answers it rightly."""
+def _equivalent_headers(headers: Headers, source: CopySource) -> dict[str, str]:
+    """Rewrite the request so that MiniStack handles it as AWS handles the original."""
     changed = {**headers, "x-amz-storage-class": headers.get("x-amz-storage-class") or "STANDARD"}
     if source.version_id == "null" and not source.record.get("version_id"):
-        # It does not know the version null of an object that is older than the bucket's versioning.
-        known = {version["version_id"] for version in s3._object_versions.get((source.bucket, source.key), [])}
-        if "null" not in known:
+        # MiniStack does not find the version null of an object that is older than the bucket's versioning.
+        version_ids = {version["version_id"] for version in s3._object_versions.get((source.bucket, source.key), [])}
+        if "null" not in version_ids:
             changed["x-amz-copy-source"] = headers["x-amz-copy-source"].partition("?")[0]
     return changed
 
@@ -147,8 +150,8 @@ def _result(record: versions.Record, algorithm: str) -> bytes:
     return document
 
 
-def _naming_the_etag(fire_event: Any) -> Any:
-    def fired(bucket: str, key: str, event: str, size: int = 0, etag: str = "", *more: Any, **named: Any) -> None:
-        fire_event(bucket, key, event, size, _etag_of_event.get() or etag, *more, **named)
+def _set_event_etag(fire_event: Any) -> Any:
+    def patched(bucket: str, key: str, event: str, size: int = 0, etag: str = "", *rest: Any, **named: Any) -> None:
+        fire_event(bucket, key, event, size, _etag_of_event.get() or etag, *rest, **named)
 
-    return fired
+    return patched

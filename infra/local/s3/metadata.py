@@ -1,9 +1,9 @@
-"""User metadata in answers.
+"""Encode user metadata in responses.
 
-A value that is not printable US-ASCII is told as RFC 2047 has it (AWS: "Working with object metadata", S3 User Guide).
-That page's example takes the header's bytes for Latin-1, and so is done here: UTF-8 that was sent as it is comes out
-encoded twice. MiniStack tells it as it came, and botocore then refuses to send it on. What is stored stays: CopyObject
-carries it.
+A value that is not printable US-ASCII is encoded by RFC 2047 (AWS: "Working with object metadata", S3 User Guide). In
+that page's example the header's bytes are read as Latin-1, as they are here: plain UTF-8 comes out encoded twice.
+MiniStack returns it as it came, and botocore then refuses to send it on. The stored value is unchanged: CopyObject
+copies it.
 """
 
 import base64
@@ -14,22 +14,22 @@ from typing import Any
 from ministack.services import s3
 
 from infra.local.patching import wrap
-from infra.local.s3.requests import Headers
+from infra.local.s3.models import Headers
 
 _PLAIN = re.compile("[ -~]*")
 
 
 def install() -> None:
-    """Mend it."""
-    wrap(s3, "_object_response_headers", _encoding)
+    """Apply the patch. Idempotent."""
+    wrap(s3, "_object_response_headers", _encode_metadata)
 
 
-def _encoding(response_headers: Callable[..., Headers]) -> Any:
-    def told(record: dict[str, Any], *more: Any, **named: Any) -> Headers:
+def _encode_metadata(object_headers: Callable[..., Headers]) -> Any:
+    def patched(record: dict[str, Any], *rest: Any, **named: Any) -> Headers:
         encoded = {name: _encoded(value) for name, value in (record.get("metadata") or {}).items()}
-        return {**response_headers(record, *more, **named), **encoded}
+        return {**object_headers(record, *rest, **named), **encoded}
 
-    return told
+    return patched
 
 
 def _encoded(value: str) -> str:

@@ -1,19 +1,19 @@
-"""The permissions that a request needs besides its first one, and what a reader without one does not see.
+"""Require the additional permissions of a request, and hide what its caller may not read.
 
-- Tags that are sent need s3:PutObjectTagging; a copy that takes the source's tags needs s3:GetObjectTagging on the
-  source too (AWS: "Required permissions for Amazon S3 API operations", S3 User Guide: CopyObject).
-- A retention that is sent needs s3:PutObjectRetention, a legal hold s3:PutObjectLegalHold (the same page: PutObject,
+- Tags in a request need s3:PutObjectTagging; a copy of the source's tags also needs s3:GetObjectTagging on the
+  source (AWS: "Required permissions for Amazon S3 API operations", S3 User Guide: CopyObject).
+- A retention in a request needs s3:PutObjectRetention, a legal hold s3:PutObjectLegalHold (the same page: PutObject,
   CopyObject, CreateMultipartUpload).
 - Annotations of a version have actions of their own ("Actions, resources, and condition keys for Amazon S3", Service
-  Authorization Reference). MiniStack asks for those of the current object.
-- A copy that takes the source's annotations needs s3:GetObjectAnnotation on the source and s3:PutObjectAnnotation
-  ("CopyObject": AnnotationDirective). Of a source that is named by its version, that page says nothing: here it needs
+  Authorization Reference). MiniStack requires those on the current object.
+- A copy of the source's annotations needs s3:GetObjectAnnotation on the source and s3:PutObjectAnnotation
+  ("CopyObject": AnnotationDirective). That page does not cover a source named by its version: here it needs
   s3:GetObjectVersionAnnotation, by the reference above, as its tags need s3:GetObjectVersionTagging.
 - IfMatch on a write or a deletion needs s3:GetObject ("How to prevent object overwrites with conditional writes",
   "How to perform conditional deletes", S3 User Guide).
-- GET and HEAD give the number of tags, the retention and the legal hold only to whom may read them ("HeadObject":
-  TagCount, ObjectLockMode, ObjectLockLegalHoldStatus), and do not say that there was something to give.
-- Who may not list a bucket is not told that an object is missing: AccessDenied ("GetObject", "HeadObject": Permissions;
+- GET and HEAD return the number of tags, the retention and the legal hold only to callers that may read them
+  ("HeadObject": TagCount, ObjectLockMode, ObjectLockLegalHoldStatus); otherwise they omit them silently.
+- A caller that may not list a bucket gets AccessDenied for a missing object ("GetObject", "HeadObject": Permissions;
   "Troubleshoot access denied (403 Forbidden) errors in Amazon S3", S3 User Guide).
 """
 
@@ -25,52 +25,53 @@ from ministack import app
 from ministack.core import iam_actions, iam_evaluator, router
 from ministack.services import s3
 
-from infra.local.patching import rely_on, wrap
+from infra.local.patching import require_attributes, wrap
 from infra.local.s3 import versions
 from infra.local.s3.copies import find_source
-from infra.local.s3.requests import Answer, Headers, Query, error
+from infra.local.s3.errors import error_response
+from infra.local.s3.models import Headers, Query, Response
 
 Check = tuple[str, str]
-"""An action, and the ARN that it is done to."""
+"""An action and its resource's ARN."""
 
-_OF_VERSIONS = {
+_VERSION_ACTIONS = {
     "ListObjectAnnotations": "ListObjectVersionAnnotations",
     "GetObjectAnnotation": "GetObjectVersionAnnotation",
     "PutObjectAnnotation": "PutObjectVersionAnnotation",
     "DeleteObjectAnnotation": "DeleteObjectVersionAnnotation",
 }
-"""By the action on the current object's annotations, the one on those of a version."""
+"""Action on the current object's annotations → action on those of a version."""
 
 _LEGAL_HOLD = "x-amz-object-lock-legal-hold"
 _TAG_COUNT = "x-amz-tagging-count"
 
 
 def install() -> None:
-    """Ask for them."""
-    rely_on(app, "AUTH")
-    rely_on(iam_evaluator, "enforce")
-    rely_on(router, "extract_access_key_id", "extract_region")
-    rely_on(s3, "_parse_bucket_key", "_object_tagging_count_header", "_object_annotations", "_object_tags")
+    """Apply the patches. Idempotent."""
+    require_attributes(app, "AUTH")
+    require_attributes(iam_evaluator, "enforce")
+    require_attributes(router, "extract_access_key_id", "extract_region")
+    require_attributes(s3, "_parse_bucket_key", "_object_tagging_count_header", "_object_annotations", "_object_tags")
     _complete_versioned_actions()
-    wrap(iam_actions, "s3_additional_checks", _checking_more)
-    wrap(s3, "_get_object", _hiding)
-    wrap(s3, "_head_object", _hiding)
-    wrap(s3, "_copy_object", _hiding_a_missing_source)
-    wrap(s3, "_upload_part_copy", _hiding_a_missing_source)
+    wrap(iam_actions, "s3_additional_checks", _require_more)
+    wrap(s3, "_get_object", _hide)
+    wrap(s3, "_head_object", _hide)
+    wrap(s3, "_copy_object", _hide_missing_source)
+    wrap(s3, "_upload_part_copy", _hide_missing_source)
 
 
 def _complete_versioned_actions() -> None:
-    """Have MiniStack ask for the actions on annotations of a version, with a bypassed retention as without."""
-    rely_on(iam_actions, "_S3_VERSIONED_ACTIONS", "_S3_GOVERNANCE_BYPASS_ACTIONS")
-    bypassing = iam_actions._S3_GOVERNANCE_BYPASS_ACTIONS
-    iam_actions._S3_VERSIONED_ACTIONS.update(_OF_VERSIONS)
-    iam_actions._S3_GOVERNANCE_BYPASS_ACTIONS = bypassing | {
-        _OF_VERSIONS[each] for each in _OF_VERSIONS.keys() & bypassing
+    """Make MiniStack require the actions on a version's annotations, with or without governance bypass."""
+    require_attributes(iam_actions, "_S3_VERSIONED_ACTIONS", "_S3_GOVERNANCE_BYPASS_ACTIONS")
+    governance_actions = iam_actions._S3_GOVERNANCE_BYPASS_ACTIONS
+    iam_actions._S3_VERSIONED_ACTIONS.update(_VERSION_ACTIONS)
+    iam_actions._S3_GOVERNANCE_BYPASS_ACTIONS = governance_actions | {
+        _VERSION_ACTIONS[action] for action in _VERSION_ACTIONS.keys() & governance_actions
     }
 
 
-def allowed(action: str, bucket: str, key: str, headers: Headers, query: Query) -> bool:
-    """Whether the caller of this request may do this too."""
+def is_allowed(action: str, bucket: str, key: str, headers: Headers, query: Query) -> bool:
+    """Return whether the caller of this request may also perform an action."""
     if not app.AUTH:
         return True
     caller, region = router.extract_access_key_id(headers, query), router.extract_region(headers, query)
@@ -78,20 +79,20 @@ def allowed(action: str, bucket: str, key: str, headers: Headers, query: Query) 
 
 
 def _arn(bucket: str, key: str) -> str:
-    """The ARN of an object; of the bucket without a key."""
+    """Return the ARN of an object, or of the bucket if there is no key."""
     return f"arn:aws:s3:::{bucket}/{key}" if key else f"arn:aws:s3:::{bucket}"
 
 
-def _checking_more(additional_checks: Callable[..., list[Check]]) -> Any:
-    def checks(method: str, path: str, headers: Headers, body: bytes, query: Query) -> list[Check]:
+def _require_more(additional_checks: Callable[..., list[Check]]) -> Any:
+    def patched(method: str, path: str, headers: Headers, body: bytes, query: Query) -> list[Check]:
         bucket, key = s3._parse_bucket_key(path, headers)
         found = additional_checks(method, path, headers, body, query)
-        return [*found, *_more(method, bucket, key, headers, query)] if key else found
+        return [*found, *_additional_checks(method, bucket, key, headers, query)] if key else found
 
-    return checks
+    return patched
 
 
-def _more(method: str, bucket: str, key: str, headers: Headers, query: Query) -> Iterator[Check]:
+def _additional_checks(method: str, bucket: str, key: str, headers: Headers, query: Query) -> Iterator[Check]:
     target = _arn(bucket, key)
     if headers.get("if-match") and method in {"PUT", "POST", "DELETE"}:
         yield "s3:GetObject", target
@@ -118,45 +119,49 @@ def _more(method: str, bucket: str, key: str, headers: Headers, query: Query) ->
         yield "s3:PutObjectAnnotation", target
 
 
-def _hiding(read: Callable[..., Answer]) -> Any:
-    def shown(bucket: str, key: str, headers: Headers | None = None, query: Query | None = None) -> Answer:
+def _hide(read: Callable[..., Response]) -> Any:
+    def patched(bucket: str, key: str, headers: Headers | None = None, query: Query | None = None) -> Response:
         headers, query = headers or {}, query or {}
-        status, answered, body = read(bucket, key, headers, query)
-        if status == 404 and bucket in s3._buckets and not allowed("s3:ListBucket", bucket, "", headers, query):
-            return error("AccessDenied", "Access Denied", 403)
+        status, response_headers, body = read(bucket, key, headers, query)
+        if status == 404 and bucket in s3._buckets and not is_allowed("s3:ListBucket", bucket, "", headers, query):
+            return error_response("AccessDenied", "Access Denied", 403)
         if status not in {200, 206}:
-            return status, answered, body
+            return status, response_headers, body
         version_id = s3._qp(query, "versionId")
         record = versions.find(bucket, key, version_id) or {}
         # MiniStack counts the tags for GET only.
-        answered = {**answered, **s3._object_tagging_count_header(bucket, key, record.get("version_id"))}
-        may_read_tags = "s3:GetObjectVersionTagging" if version_id else "s3:GetObjectTagging"
+        response_headers = {
+            **response_headers,
+            **s3._object_tagging_count_header(bucket, key, record.get("version_id")),
+        }
+        tagging_action = "s3:GetObjectVersionTagging" if version_id else "s3:GetObjectTagging"
         hidden = {
             name
-            for name in answered
-            if (action := _needed(name.lower(), may_read_tags)) and not allowed(action, bucket, key, headers, query)
+            for name in response_headers
+            if (action := _permission_to_see(name.lower(), tagging_action))
+            and not is_allowed(action, bucket, key, headers, query)
         }
-        return status, {name: value for name, value in answered.items() if name not in hidden}, body
+        return status, {name: value for name, value in response_headers.items() if name not in hidden}, body
 
-    return shown
+    return patched
 
 
-def _hiding_a_missing_source(copy: Callable[..., Answer]) -> Any:
-    def copied(bucket: str, key: str, *more: Any) -> Answer:
-        answer, headers = copy(bucket, key, *more), more[-1]
+def _hide_missing_source(copy: Callable[..., Response]) -> Any:
+    def patched(bucket: str, key: str, *rest: Any) -> Response:
+        response, headers = copy(bucket, key, *rest), rest[-1]
         source = unquote(headers["x-amz-copy-source"]).lstrip("/").partition("/")[0]
-        if answer[0] != 404 or find_source(headers) is not None or source not in s3._buckets:
-            return answer
-        is_told = allowed("s3:ListBucket", source, "", headers, {})
-        return answer if is_told else error("AccessDenied", "Access Denied", 403)
+        if response[0] != 404 or find_source(headers) is not None or source not in s3._buckets:
+            return response
+        may_list = is_allowed("s3:ListBucket", source, "", headers, {})
+        return response if may_list else error_response("AccessDenied", "Access Denied", 403)
 
-    return copied
+    return patched
 
 
-def _needed(header: str, may_read_tags: str) -> str | None:
-    """The permission to see a header of an answer, besides that for the object; None for none."""
+def _permission_to_see(header: str, tagging_action: str) -> str | None:
+    """Return the permission that a response header needs besides the object's, or None."""
     if header == _TAG_COUNT:
-        return may_read_tags
+        return tagging_action
     if header == _LEGAL_HOLD:
         return "s3:GetObjectLegalHold"
     return "s3:GetObjectRetention" if header.startswith("x-amz-object-lock") else None

@@ -1,9 +1,10 @@
-"""GET, HEAD and GetObjectAttributes as AWS has them.
+"""Read objects as AWS does: GET, HEAD and GetObjectAttributes.
 
-- GET of a version honours Range (AWS: "GetObject", S3 API reference); MiniStack sends everything.
-- GET and HEAD of a part of any version, with the part's checksum ("HeadObject": PartNumber, PartsCount).
-- GetObjectAttributes gives the checksum's type, a composite value without its number of parts, and the parts with
-  their checksums, in pages; no ObjectParts for an object that was not uploaded in parts ("GetObjectAttributes").
+- GET of a version supports Range (AWS: "GetObject", S3 API reference); MiniStack returns the whole object.
+- GET and HEAD return a part of any version, with the part's checksum ("HeadObject": PartNumber, PartsCount).
+- GetObjectAttributes returns the checksum's type, a composite checksum without its number of parts, and the parts with
+  their checksums, in pages; it returns no ObjectParts for an object that was not uploaded in parts
+  ("GetObjectAttributes").
 """
 
 from collections.abc import Callable
@@ -12,103 +13,113 @@ from xml.etree.ElementTree import Element, SubElement
 
 from ministack.services import s3
 
-from infra.local.patching import rely_on, wrap
+from infra.local.patching import require_attributes, wrap
 from infra.local.s3 import versions
-from infra.local.s3.requests import Answer, Headers, Query, error
+from infra.local.s3.errors import error_response
+from infra.local.s3.models import Headers, Query, Response
 from infra.local.s3.xml import append, append_checksums
 
 
 def install() -> None:
-    """Mend them."""
-    rely_on(s3, "_parse_range", "iso_to_rfc7231")
-    wrap(s3, "_get_object", _by_part)
-    wrap(s3, "_get_object", _by_range)
-    wrap(s3, "_head_object", _by_part)
-    wrap(s3, "_get_object_attributes", _telling_attributes)
+    """Apply the patches. Idempotent."""
+    require_attributes(s3, "_parse_range", "iso_to_rfc7231")
+    wrap(s3, "_get_object", _get_part)
+    wrap(s3, "_get_object", _get_range)
+    wrap(s3, "_head_object", _get_part)
+    wrap(s3, "_get_object_attributes", _get_attributes)
 
 
-def _by_range(get_object: Callable[..., Answer]) -> Any:
-    def got(bucket: str, key: str, headers: Headers, query: Query | None = None) -> Answer:
-        status, answered, body = get_object(bucket, key, headers, query)
-        wanted = headers.get("range", "")
-        if status != 200 or not wanted:
-            return status, answered, body
+def _get_range(get_object: Callable[..., Response]) -> Any:
+    def patched(bucket: str, key: str, headers: Headers, query: Query | None = None) -> Response:
+        status, response_headers, body = get_object(bucket, key, headers, query)
+        requested = headers.get("range", "")
+        if status != 200 or not requested:
+            return status, response_headers, body
         size_bytes = len(body)
-        found = s3._parse_range(wanted, size_bytes)
+        found = s3._parse_range(requested, size_bytes)
         if found is None:
-            status, answered, body = error("InvalidRange", "The requested range is not satisfiable", 416)
-            return status, {**answered, "Content-Range": f"bytes */{size_bytes}"}, body
-        return _slice(answered, body, found[0], found[1] + 1, size_bytes)
+            status, response_headers, body = error_response(
+                "InvalidRange", "The requested range is not satisfiable", 416
+            )
+            return status, {**response_headers, "Content-Range": f"bytes */{size_bytes}"}, body
+        return _slice(response_headers, body, found[0], found[1] + 1, size_bytes)
 
-    return got
+    return patched
 
 
-def _by_part(read: Callable[..., Answer]) -> Any:
-    def got(bucket: str, key: str, headers: Headers | None = None, query: Query | None = None) -> Answer:
+def _get_part(read: Callable[..., Response]) -> Any:
+    def patched(bucket: str, key: str, headers: Headers | None = None, query: Query | None = None) -> Response:
         headers, query = headers or {}, query or {}
-        asked = s3._qp(query, "partNumber")
-        if not asked:
+        requested = s3._qp(query, "partNumber")
+        if not requested:
             return read(bucket, key, headers, query)
         if headers.get("range"):
-            return error("InvalidRequest", "Cannot specify both Range header and partNumber query parameter", 400)
+            return error_response(
+                "InvalidRequest", "Cannot specify both Range header and partNumber query parameter", 400
+            )
         rest = {name: value for name, value in query.items() if name != "partNumber"}
-        status, answered, body = read(bucket, key, headers, rest)
+        status, response_headers, body = read(bucket, key, headers, rest)
         record = versions.find(bucket, key, s3._qp(query, "versionId"))
         if status != 200 or record is None:
-            return status, answered, body
+            return status, response_headers, body
         parts = record.get("parts") or [{"PartNumber": 1, "Size": record["size"], "Checksums": record["checksums"]}]
         first = 0
         for part in parts:
-            if str(part["PartNumber"]) == asked:
+            if str(part["PartNumber"]) == requested:
                 break
             first += part["Size"]
         else:
-            return error("InvalidPartNumber", "The requested partnumber is not satisfiable", 416)
-        status, sliced, body = _slice(answered, body, first, first + part["Size"], record["size"])
+            return error_response("InvalidPartNumber", "The requested partnumber is not satisfiable", 416)
+        status, sliced, body = _slice(response_headers, body, first, first + part["Size"], record["size"])
         if record.get("parts"):
             sliced["x-amz-mp-parts-count"] = str(len(parts))
-        if "x-amz-checksum-type" in answered:
-            sliced["x-amz-checksum-type"] = answered["x-amz-checksum-type"]
+        if "x-amz-checksum-type" in response_headers:
+            sliced["x-amz-checksum-type"] = response_headers["x-amz-checksum-type"]
             sliced.update({f"x-amz-checksum-{name.lower()}": value for name, value in part["Checksums"].items()})
         return status, sliced, body
 
-    return got
+    return patched
 
 
-def _slice(answered: Headers, body: bytes, start: int, stop: int, size_bytes: int) -> Answer:
-    # The stored checksum is the whole object's, and would not fit the part.
-    kept = {name: value for name, value in answered.items() if not name.lower().startswith("x-amz-checksum")}
-    about = {"Content-Length": str(stop - start), "Content-Range": f"bytes {start}-{stop - 1}/{size_bytes}"}
-    return 206, {**kept, **about}, body[start:stop]
+def _slice(response_headers: Headers, body: bytes, start: int, stop: int, size_bytes: int) -> Response:
+    # The stored checksum is the whole object's, not the part's.
+    unchanged = {
+        name: value for name, value in response_headers.items() if not name.lower().startswith("x-amz-checksum")
+    }
+    range_headers = {"Content-Length": str(stop - start), "Content-Range": f"bytes {start}-{stop - 1}/{size_bytes}"}
+    return 206, {**unchanged, **range_headers}, body[start:stop]
 
 
-def _telling_attributes(get_attributes: Callable[..., Answer]) -> Any:
-    def told(bucket: str, key: str, headers: Headers, query: Query) -> Answer:
+def _get_attributes(get_attributes: Callable[..., Response]) -> Any:
+    def patched(bucket: str, key: str, headers: Headers, query: Query) -> Response:
         version_id = s3._qp(query, "versionId")
         record = versions.find(bucket, key, version_id)
-        asked = {name.strip() for name in headers.get("x-amz-object-attributes", "").split(",") if name.strip()}
-        if record is None or not asked:
-            # Which error this is, MiniStack knows.
+        requested = {name.strip() for name in headers.get("x-amz-object-attributes", "").split(",") if name.strip()}
+        if record is None or not requested:
+            # MiniStack responds with the right error.
             return get_attributes(bucket, key, headers, query)
         root = Element("GetObjectAttributesResponse", xmlns=s3.S3_NS)
-        if "ETag" in asked:
+        if "ETag" in requested:
             append(root, ETag=record["etag"].strip('"'))
-        if "Checksum" in asked and record.get("checksums"):
+        if "Checksum" in requested and record.get("checksums"):
             found = SubElement(root, "Checksum")
             append_checksums(found, {name: value.partition("-")[0] for name, value in record["checksums"].items()})
             append(found, ChecksumType=record.get("checksum_type") or "FULL_OBJECT")
-        if "ObjectParts" in asked and record.get("parts"):
+        if "ObjectParts" in requested and record.get("parts"):
             _append_parts(root, record["parts"], headers)
-        if "StorageClass" in asked and record["storage_class"] != "STANDARD":
+        if "StorageClass" in requested and record["storage_class"] != "STANDARD":
             append(root, StorageClass=record["storage_class"])
-        if "ObjectSize" in asked:
+        if "ObjectSize" in requested:
             append(root, ObjectSize=record["size"])
-        answered = {"Content-Type": "application/xml", "Last-Modified": s3.iso_to_rfc7231(record["last_modified"])}
+        response_headers = {
+            "Content-Type": "application/xml",
+            "Last-Modified": s3.iso_to_rfc7231(record["last_modified"]),
+        }
         if version_id := record.get("version_id") or version_id:
-            answered["x-amz-version-id"] = version_id
-        return 200, answered, s3._xml_body(root)
+            response_headers["x-amz-version-id"] = version_id
+        return 200, response_headers, s3._xml_body(root)
 
-    return told
+    return patched
 
 
 def _append_parts(root: Element, parts: list[dict[str, Any]], headers: Headers) -> None:

@@ -1,0 +1,87 @@
+"""Tables of the Glue catalogue as Athena reads them, and the objects and files behind them."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from infra.local.glue import types
+
+OPEN_CSV_SERDE = "org.apache.hadoop.hive.serde2.OpenCSVSerde"
+LAZY_SIMPLE_SERDE = "org.apache.hadoop.hive.serde2.lazy.LazySimpleSerDe"
+JSON_SERDES = ("org.openx.data.jsonserde.JsonSerDe", "org.apache.hive.hcatalog.data.JsonSerDe")
+PARQUET_SERDE = "org.apache.hadoop.hive.ql.io.parquet.serde.ParquetHiveSerDe"
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table."""
+
+    name: str
+    type: types.GlueType
+
+
+@dataclass(frozen=True)
+class TableStorage:
+    """Where and how the rows of a table, or of one partition, are stored."""
+
+    location: str
+    serde: str
+    separator: str
+    quote: str
+    escape: str
+    null_text: str
+    skip_lines: int
+
+
+@dataclass(frozen=True)
+class Partition:
+    """A registered partition, or the whole of an unpartitioned table."""
+
+    values: tuple[str, ...]
+    storage: TableStorage
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of the catalogue."""
+
+    database: str
+    name: str
+    columns: tuple[Column, ...]
+    partition_keys: tuple[Column, ...]
+    storage: TableStorage
+
+    @property
+    def partitioned(self) -> bool:
+        """Whether Athena reads it through its partitions only."""
+        return bool(self.partition_keys)
+
+
+@dataclass(frozen=True)
+class TableObject:
+    """An object that Athena would read."""
+
+    bucket: str
+    key: str
+    etag: str
+    size_bytes: int
+    partition: Partition
+
+    @property
+    def path(self) -> str:
+        """Its `"$path"`."""
+        return f"s3://{self.bucket}/{self.key}"
+
+
+@dataclass(frozen=True)
+class PreparedFile:
+    """A file that DuckDB can read."""
+
+    path: Path
+    field_count: int
+    """Columns of the file; 0 for Parquet."""
+    skip_lines: int
+    row_count: int
+    rewritten: bool = False
+    """Whether it is plain CSV, written line by line as the SerDe reads the original."""
+    parquet_columns: dict[str, str] = field(default_factory=dict)
+    """Column of the table → its name in the Parquet file."""

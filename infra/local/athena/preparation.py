@@ -1,0 +1,138 @@
+"""Fetch the objects of a query and prepare them for DuckDB, in a folder of the query's own.
+
+Objects are fetched with the caller's permissions. A regular text file stays as it is; any other is rewritten line by
+line as its SerDe reads it. Prepared files come from the cache where they are in it; S3 still decides for each use
+whether the caller may read the object.
+
+Raises QueryFailure for a file that cannot be read.
+"""
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import duckdb
+from botocore.exceptions import BotoCoreError, ClientError
+
+from infra.local.athena.errors import QueryFailure
+from infra.local.athena.file_cache import FileCache
+from infra.local.athena.models import (
+    JSON_SERDES,
+    LAZY_SIMPLE_SERDE,
+    OPEN_CSV_SERDE,
+    PARQUET_SERDE,
+    PreparedFile,
+    Table,
+    TableObject,
+)
+from infra.local.athena.objects import s3_failure
+from infra.local.athena.text_preparation import BLOCK_BYTES, prepare_text
+from infra.local.caller import Caller
+from infra.local.glue import types
+from infra.local.object_requests import ObjectRequests
+from infra.local.text_files import BrokenFile, reading
+
+_UNSUPPORTED_COMPRESSION = (".bz2", ".zst", ".lz4", ".snappy", ".deflate")
+_WIDENED_BY_PARQUET = {
+    "smallint": {"tinyint"},
+    "int": {"tinyint", "smallint"},
+    "bigint": {"tinyint", "smallint", "int"},
+    "double": {"float", "tinyint", "smallint", "int"},
+}
+
+
+class Preparation:
+    """Prepares the files of one query."""
+
+    def __init__(self, caller: Caller, connection: duckdb.DuckDBPyConnection, folder: Path, cache: FileCache) -> None:
+        self._connection = connection
+        self._folder = folder
+        self._cache = cache
+        self._requests = ObjectRequests(caller)
+        self._count = 0
+
+    def close(self) -> None:
+        """Close the connection to S3."""
+        self._requests.close()
+
+    def prepare(self, stored: TableObject, table: Table) -> PreparedFile:
+        """Take an object's file from the cache, or fetch and prepare it."""
+        self._count += 1
+        target = self._folder / f"file{self._count}"
+        # Without the location, so that a table and its partition share an entry.
+        storage = replace(stored.partition.storage, location="")
+        cache_key = (stored.bucket, stored.key, stored.etag, storage, table.columns)
+        cached = self._cache.take(cache_key, target)
+        try:
+            if cached is not None:
+                self._requests.check(stored.bucket, stored.key, stored.etag)
+                return cached
+            fetched = self._folder / "fetched"
+            with fetched.open("wb") as out:
+                self._requests.fetch(stored.bucket, stored.key, stored.etag, out)
+        except ClientError as error:
+            raise s3_failure(error, stored.path) from error
+        except (BotoCoreError, OSError) as error:
+            raise QueryFailure(f"HIVE_CURSOR_ERROR: Failed to read {stored.path}: {error}") from error
+        prepared = self._prepare_fetched(stored, table, fetched, target)
+        self._cache.put(cache_key, prepared)
+        return prepared
+
+    def _prepare_fetched(self, stored: TableObject, table: Table, fetched: Path, target: Path) -> PreparedFile:
+        serde = stored.partition.storage.serde
+        try:
+            if serde == PARQUET_SERDE:
+                return self._prepare_parquet(stored, table, fetched, target)
+            if serde not in (OPEN_CSV_SERDE, LAZY_SIMPLE_SERDE, *JSON_SERDES):
+                raise QueryFailure(f"NOT_SUPPORTED: the local Athena cannot read {serde} (table {table.name})")
+            if stored.key.lower().endswith(_UNSUPPORTED_COMPRESSION):
+                raise QueryFailure(f"NOT_SUPPORTED: the local Athena decompresses .gz only, not {stored.path}")
+            if stored.key.lower().endswith(".gz"):
+                plain = self._folder / "plain"
+                with reading(fetched, compressed=True) as packed, plain.open("wb") as out:
+                    shutil.copyfileobj(packed, out, BLOCK_BYTES)
+                plain.replace(fetched)
+            return prepare_text(stored, table, fetched, target)
+        except BrokenFile as error:
+            raise QueryFailure(f"HIVE_CURSOR_ERROR: Failed to read file {stored.path}: {error}") from error
+
+    def _prepare_parquet(self, stored: TableObject, table: Table, fetched: Path, target: Path) -> PreparedFile:
+        try:
+            found = self._connection.execute("DESCRIBE SELECT * FROM read_parquet(?)", [str(fetched)]).fetchall()
+            counted = self._connection.execute("SELECT num_rows FROM parquet_file_metadata(?)", [str(fetched)])
+            row_count = int(counted.fetchall()[0][0])
+        except duckdb.Error as error:
+            raise QueryFailure(
+                f"HIVE_CANNOT_OPEN_SPLIT: Error opening Hive split {stored.path}: "
+                f"it is not a complete Parquet file ({error})"
+            ) from error
+        in_file = {name.lower(): (name, types.of_duckdb(kind)) for name, kind, *_ in found}
+        names = {}
+        for column in table.columns:
+            if column.name in in_file:
+                name, kind = in_file[column.name]
+                if not _parquet_fits(kind, column.type):
+                    raise QueryFailure(
+                        f"HIVE_BAD_DATA: Field {column.name}'s type {kind} in parquet file {stored.path} is "
+                        f"incompatible with type {column.type} defined in table schema"
+                    )
+                names[column.name] = name
+        fetched.replace(target)
+        return PreparedFile(target, 0, 0, row_count, parquet_columns=names)
+
+
+def _parquet_fits(in_file: types.GlueType, in_table: types.GlueType) -> bool:
+    if in_file.name == in_table.name == "struct":
+        fields = dict(zip(in_file.fields, in_file.of, strict=True))
+        return all(
+            name not in fields or _parquet_fits(fields[name], kind)
+            for name, kind in zip(in_table.fields, in_table.of, strict=True)
+        )
+    if in_file.of or in_table.of:
+        return in_file.name == in_table.name and all(
+            _parquet_fits(a, b) for a, b in zip(in_file.of, in_table.of, strict=True)
+        )
+    text = {"string", "varchar", "char"}
+    if in_table.name in text:
+        return in_file.name in text
+    return in_file.name == in_table.name or in_file.name in _WIDENED_BY_PARQUET.get(in_table.name, set())
