@@ -114,7 +114,8 @@ lint: $(TESTS) ## Check style, change nothing
 typecheck: $(TESTS) ## Check types, strictly
 	@$(BIN)/mypy
 
-check: lint typecheck $(CHECKS) ## Check style, types, the state machine and the Terraform, change nothing
+check: lint typecheck $(CHECKS) ## Check style, types, words, the state machine and the Terraform, change nothing
+	@$(BIN)/python -m tests.support.words
 	@$(BIN)/python -m statemachine.check
 	@if command -v terraform > /dev/null; then terraform fmt -check -recursive infra/aws; \
 	else echo "terraform is not installed here: the format of infra/aws is not checked"; fi
