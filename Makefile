@@ -104,8 +104,10 @@ destroy: $(READY) ## Take the deployment on AWS away, after showing and asking: 
 asl: $(READY) ## Render the state machine to statemachine/migrate.asl.json
 	@$(BIN)/python -m statemachine.render
 
-diagram: $(TESTS) ## Draw the resources of infra/aws in docs/resources.md
+diagram: $(TESTS) ## Renew the generated parts of docs/: resources, commands, keys of rules
 	@$(BIN)/python -m infra.docs.resource_diagram
+	@$(BIN)/python -m infra.docs.commands_page
+	@$(BIN)/python -m infra.docs.rules_tables
 
 lint: $(TESTS) ## Check style, change nothing
 	@$(BIN)/ruff check .
