@@ -151,7 +151,7 @@ def test_a_move_needs_a_target_with_versions(evaluation: Evaluation, tmp_path: P
     with pytest.raises(Refused, match="target_versioning") as refused:
         evaluation.apply({"target_versioning": False}, json_of(MOVE, tmp_path))
     reason = " ".join(str(refused.value).split())
-    assert "infra/aws/migration.yaml moves objects (loader.yaml:1)" in reason
+    assert "infra/aws/migration.yaml moves objects (migration.yaml:1)" in reason
     assert "would destroy the only copy" in reason
     assert evaluation.apply({"target_versioning": True}, json_of(MOVE, tmp_path))
     assert evaluation.apply({"target_versioning": False}, json_of(COPY, tmp_path))
