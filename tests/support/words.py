@@ -20,10 +20,11 @@ CHECKOUT = Path(__file__).parents[2]
 ROOMS = (
     *("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"),
     "docs",
-    "infra/docs",
+    *("infra/aws", "infra/build", "infra/docs"),
     "infra/local/README.md",
     *(f"tests/infra/test_docs_{page}.py" for page in ("deploy", "generated", "lambda", "operate")),
-    "tests/infra/test_diagram.py",
+    *(f"tests/infra/test_{subject}.py" for subject in ("build", "ci", "diagram", "layer", "packages")),
+    *("tests/load", "tests/costs.py", "tests/scheduling.py", "tests/soak.py"),
     "tests/support",
     "tests/unit/test_words.py",
 )
