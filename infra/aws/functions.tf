@@ -21,7 +21,7 @@ data "aws_ssm_parameter" "powertools" {
 resource "aws_lambda_layer_version" "sdk" {
   region                   = var.target_region
   layer_name               = "${var.name}-sdk"
-  description              = "boto3 and its dependencies, in the versions of requirements/layer.txt"
+  description              = "boto3 and what it needs, in the versions of requirements/layer.txt"
   filename                 = "${local.distribution}/layer.zip"
   source_code_hash         = filebase64sha256("${local.distribution}/layer.zip")
   compatible_architectures = ["arm64"]
