@@ -131,11 +131,11 @@ def test_the_figures_of_the_queue_are_the_declared_ones(declared: Declared) -> N
 
 
 def test_the_figures_of_retries_and_of_concurrency_are_the_declared_ones(declared: Declared) -> None:
-    states = json.loads(ASL_FILE.read_text(encoding="utf-8"))["States"]
-    retries = {tuple(each["MaxAttempts"] for each in state["Retry"]) for state in states.values() if "Retry" in state}
-    told = re.search(r"throttles (\d+) times, .*; service errors, crashes and timeouts (\d+) times", TEXT)
-    assert told
-    assert retries == {tuple(int(each) for each in told.groups())}
+    workflow = json.loads(ASL_FILE.read_text(encoding="utf-8"))["States"]
+    retries = {tuple(each["MaxAttempts"] for each in state["Retry"]) for state in workflow.values() if "Retry" in state}
+    documented = re.search(r"throttles (\d+) times, .*; service errors, crashes and timeouts (\d+) times", TEXT)
+    assert documented
+    assert retries == {tuple(int(each) for each in documented.groups())}
     assert f"{definition.TASK_TIMEOUT_MARGIN_SECONDS} seconds longer than the function may run" in TEXT
     assert f"the SDK, {clients.ATTEMPTS} attempts" in TEXT
     at_once = declared.blocks["variable"]["starters_at_once"].body["default"]
