@@ -83,10 +83,10 @@ soak: $(TESTS) ## Run the long tests (6 GB object, 5,000 random cases, every ord
 load: $(READY) ## Upload many files at once to a temporary local cloud, and print the figures: make load [N=1000]
 	@$(BIN)/python -m tests.load.run $${FERRY_UPLOADS:+"$$FERRY_UPLOADS"}
 
-up: $(READY) $(AWSCLI) ## Start the embedded cloud in the background: make up [PORT=n] [RULES=path]
+up: $(READY) $(AWSCLI) ## Start the local cloud in the background: make up [PORT=n] [RULES=path]
 	@$(BIN)/ferry up $${FERRY_PORT:+--port "$$FERRY_PORT"} $${FERRY_RULES:+--rules "$$FERRY_RULES"}
 
-down: $(READY) ## Stop the embedded cloud
+down: $(READY) ## Stop the local cloud
 	@$(BIN)/ferry down
 
 build: $(READY) ## Build dist/<function>.zip and dist/layer.zip, reproducibly

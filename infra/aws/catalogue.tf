@@ -1,5 +1,5 @@
 # The catalogue: a database, the crawler that fills it, and the workgroup of the validation. docs/design.md, "The catalogue",
-# explains the crawler's settings; infra/local/provision.py creates the same for the embedded cloud.
+# explains the crawler's settings; infra/local/provision.py creates the same for the local cloud.
 locals {
   # In the order in which they are tried: any text is one column of comma-separated values, so only the last allows that.
   delimiters     = { tab = "\t", comma = "," }

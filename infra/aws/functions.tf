@@ -1,4 +1,4 @@
-# Each function of functions.yaml, from the same zip that the embedded cloud runs.
+# Each function of functions.yaml, from the same zip that the local cloud runs.
 locals {
   function_names = { for key in keys(local.functions) : key => "${var.name}-${replace(key, "_", "-")}" }
   function_arns  = { for key, name in local.function_names : key => "arn:aws:lambda:${var.target_region}:${local.account}:function:${name}" }

@@ -1,4 +1,4 @@
-# outputs.json: the same keys as the embedded cloud writes (infra/terraform/outputs.py), and two more. Each value is known
+# outputs.json: the same keys as the local cloud writes (infra/terraform/outputs.py), and two more. Each value is known
 # before anything is created, so each waits for the resource that it names: an output that exists can be used.
 output "name" {
   description = "The name of the deployment."

@@ -1,4 +1,4 @@
-# The workflow: the same ASL as the embedded cloud runs, rendered from statemachine/definition.py.
+# The workflow: the same ASL as the local cloud runs, rendered from statemachine/definition.py.
 locals {
   definition_file = "${local.checkout}/statemachine/migrate.asl.json"
   workflow        = "${var.name}-migrate"

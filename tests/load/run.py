@@ -1,4 +1,4 @@
-"""How the embedded cloud handles a burst: `make load N=1000`, or `python -m tests.load.run 1000`.
+"""How the local cloud handles a burst: `make load N=1000`, or `python -m tests.load.run 1000`.
 
 Splits the airports of the world into N files, uploads them at once to a temporary cloud, waits until all of them are
 transferred, and prints the figures. Then five more uploads, one after the other, into the existing table: these need no
