@@ -1,20 +1,20 @@
-# Every target works on a machine with Python >= 3.11 and make: what it needs it sets up first.
+# Every target works on a machine with Python >= 3.11 and make: it installs its prerequisites first.
 .DEFAULT_GOAL := help
 .PHONY: help setup lock demo test e2e soak load up down build plan deploy destroy lint typecheck check asl diagram fix clean
 
 PYTHON ?= python3
 BIN := .venv/bin
-# What was installed, where, and with which Python: scripts in .venv/bin hold absolute paths.
+# A stamp of what was installed, where, and with which Python: scripts in .venv/bin contain absolute paths.
 hash = $(shell { cat $1; sed -n '/^\[build-system\]/,/^\[tool.ruff\]/p' pyproject.toml; pwd; $(PYTHON) -V; } 2>&1 | cksum | cut -d' ' -f1)
-# `make demo` needs the first alone; the AWS command line, the tests and what checks the Terraform come when they are needed.
+# `make demo` needs only the first one; the others are installed when a target needs them.
 READY := .venv/.ready-$(call hash,infra/build/requirements.py requirements/build.txt requirements/uv.txt requirements/run.txt)
 AWSCLI := .venv-tools/.ready-$(call hash,infra/build/requirements.py infra/local/aws requirements/tools.txt)
 TESTS := .venv/.tests-$(call hash,requirements/test.txt)
 CHECKS := .venv-tools/.checks-$(call hash,requirements/checks.txt)
 INSTALL := $(BIN)/python infra/build/requirements.py
 
-# Given on the command line only: PORT in an environment is somebody else's. They reach the shell through the
-# environment, so that a name may hold quotes, dollars and spaces.
+# From the command line only: PORT in the environment may belong to another program. The values reach the shell through
+# the environment, so that names may contain quotes, dollars and spaces.
 given = $(if $(filter command line,$(origin $1)),$(value $1))
 export FERRY_FILE = $(call given,FILE)
 export FERRY_KEY = $(call given,KEY)
@@ -29,7 +29,7 @@ LOSE_GIVEN = $(if $(filter 1 yes true,$(call given,LOSE)),--lose)
 help: ## Show this list
 	@awk -F':.*## ' '/^[a-z0-9]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: $(READY) $(AWSCLI) $(TESTS) $(CHECKS) ## Make .venv with everything that is needed, and nothing else
+setup: $(READY) $(AWSCLI) $(TESTS) $(CHECKS) ## Create .venv with all dependencies
 	@$(BIN)/python -m infra.build.layer
 
 $(READY):
@@ -51,7 +51,7 @@ $(AWSCLI): $(READY)
 	@touch $@
 
 $(TESTS): $(READY)
-	@echo "Setting up what the tests need (once, a few seconds)"
+	@echo "Setting up the test dependencies (once, a few seconds)"
 	@$(INSTALL) install requirements/test.txt
 	@touch $@
 
@@ -60,14 +60,14 @@ $(CHECKS): $(AWSCLI)
 	@$(INSTALL) install --into .venv-tools requirements/checks.txt
 	@touch $@
 
-lock: $(READY) ## Compile requirements/*.in to hashed files, and prove them: make lock [UPGRADE=1]
+lock: $(READY) ## Compile requirements/*.in to hashed files, and verify them: make lock [UPGRADE=1]
 	@$(INSTALL) lock $(if $(filter 1 yes true,$(call given,UPGRADE)),--upgrade)
 
-demo: $(READY) ## Move a real file through a cloud of its own: make demo [FILE=path] [KEY=key]
+demo: $(READY) ## Move a real file through a temporary local cloud: make demo [FILE=path] [KEY=key]
 	@$(BIN)/ferry demo $${FERRY_FILE:+"$$FERRY_FILE"} $${FERRY_KEY:+--key "$$FERRY_KEY"}
 
-# The tests wait for clouds half of their time, so there are more workers than cores. Python keeps what it compiles,
-# whatever the shell says: else each worker compiles every test by itself.
+# The tests wait for clouds half of their time, so there are more workers than cores. Python keeps compiled files,
+# whatever the shell's settings are: otherwise each worker would compile every test.
 test e2e soak: export PYTHONDONTWRITEBYTECODE :=
 
 test: $(TESTS) $(AWSCLI) ## Run every test, with coverage
@@ -77,19 +77,19 @@ e2e: $(TESTS) $(AWSCLI) ## Run the end-to-end tests here, or against a deploymen
 	@if test -n "$$FERRY_E2E_OUTPUTS"; then FERRY_TEST_OUTPUTS="$$FERRY_E2E_OUTPUTS" $(BIN)/python -m pytest -n 0 tests/e2e; \
 	else $(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder --durations=10 tests/e2e; fi
 
-soak: $(TESTS) ## Move a 6 GB object, try 5,000 random cases and every order with faults, or a part: make soak [PART=n]
+soak: $(TESTS) ## Run the long tests (6 GB object, 5,000 random cases, every order), or one part: make soak [PART=n]
 	@$(BIN)/python -m tests.soak $${FERRY_PART:+"$$FERRY_PART"}
 
-load: $(READY) ## Upload many files at once to a cloud of its own, and print the figures: make load [N=1000]
+load: $(READY) ## Upload many files at once to a temporary local cloud, and print the figures: make load [N=1000]
 	@$(BIN)/python -m tests.load.run $${FERRY_UPLOADS:+"$$FERRY_UPLOADS"}
 
-up: $(READY) $(AWSCLI) ## Start the embedded cloud in the background: make up [PORT=n] [RULES=path]
+up: $(READY) $(AWSCLI) ## Start the local cloud in the background: make up [PORT=n] [RULES=path]
 	@$(BIN)/ferry up $${FERRY_PORT:+--port "$$FERRY_PORT"} $${FERRY_RULES:+--rules "$$FERRY_RULES"}
 
-down: $(READY) ## Stop the embedded cloud
+down: $(READY) ## Stop the local cloud
 	@$(BIN)/ferry down
 
-build: $(READY) ## Build dist/<function>.zip and dist/layer.zip, the same bytes each time
+build: $(READY) ## Build dist/<function>.zip and dist/layer.zip, reproducibly
 	@$(BIN)/python -m infra.build.function_zips
 
 plan: $(READY) ## Show what `make deploy` would change on AWS, change nothing
@@ -104,24 +104,27 @@ destroy: $(READY) ## Take the deployment on AWS away, after showing and asking: 
 asl: $(READY) ## Render the state machine to statemachine/migrate.asl.json
 	@$(BIN)/python -m statemachine.render
 
-diagram: $(TESTS) ## Draw the resources of infra/aws in docs/resources.md
+diagram: $(TESTS) ## Renew the generated parts of docs/: resources, commands, keys of rules
 	@$(BIN)/python -m infra.docs.resource_diagram
+	@$(BIN)/python -m infra.docs.commands_page
+	@$(BIN)/python -m infra.docs.rules_tables
 
-lint: $(TESTS) ## Check style, change nothing
+lint: $(TESTS) ## Check style
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 
 typecheck: $(TESTS) ## Check types, strictly
 	@$(BIN)/mypy
 
-check: lint typecheck $(CHECKS) ## Check style, types, the state machine and the Terraform, change nothing
+check: lint typecheck $(CHECKS) ## Check style, types, words, the state machine and the Terraform
+	@$(BIN)/python -m tests.support.words
 	@$(BIN)/python -m statemachine.check
 	@if command -v terraform > /dev/null; then terraform fmt -check -recursive infra/aws; \
-	else echo "terraform is not installed here: the format of infra/aws is not checked"; fi
-	@told=$$(.venv-tools/bin/checkov --config-file infra/aws/.checkov.yaml -d infra/aws) || failed=1; echo "$$told"; \
-	case "$$told" in *"Parsing errors"*) echo "checkov cannot read a file of infra/aws: it has checked nothing in it"; exit 1;; esac; exit $${failed:-0}
+	else echo "terraform is not installed: the format of infra/aws is not checked"; fi
+	@found=$$(.venv-tools/bin/checkov --config-file infra/aws/.checkov.yaml -d infra/aws) || failed=1; echo "$$found"; \
+	case "$$found" in *"Parsing errors"*) echo "checkov cannot parse a file of infra/aws, and did not check it"; exit 1;; esac; exit $${failed:-0}
 
-fix: $(TESTS) ## Format, and mend what can be mended by itself
+fix: $(TESTS) ## Format, and fix what can be fixed automatically
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 	@if command -v terraform > /dev/null; then terraform fmt -recursive infra/aws; fi

@@ -1,4 +1,4 @@
-"""What a run has cost, in the lines before the last: wall time and processor time, that of every child included."""
+"""Prints the cost of a test run: wall time and processor time, with all child processes."""
 
 import os
 import resource
@@ -10,7 +10,7 @@ _BEGAN = time.monotonic()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say it once, where all workers have ended: pytest-xdist's controller has waited for them."""
+    """Print it once, in pytest-xdist's controller, which has waited for all workers."""
     if "PYTEST_XDIST_WORKER" in os.environ:
         return
     seconds = sum(

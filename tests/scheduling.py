@@ -1,6 +1,6 @@
-"""Which files share a worker, and so what they start once: pytest-xdist's own choice is a file at a time.
+"""Which test files share a worker, and so a cloud; by default, pytest-xdist distributes single files.
 
-A cloud costs a second or two of a processor, and each worker that runs a file of its tests needs one.
+Starting a cloud takes a second or two of processor time, and each worker needs one per group of files.
 """
 
 import pytest
@@ -23,7 +23,7 @@ GROUPS = {
         "some files": ("test_adopting.py", "test_events.py", "test_ferry.py", "test_uploads.py"),
     },
 }
-"""The files of a folder that share one cloud; each other file is a group by itself."""
+"""The files of a folder that share one cloud; every other file is its own group."""
 
 GROUP_OF = {
     folder + file: group for folder, groups in GROUPS.items() for group, files in groups.items() for file in files
@@ -31,7 +31,7 @@ GROUP_OF = {
 
 
 class GroupScheduling(LoadFileScheduling):  # type: ignore[misc]  # it has no types
-    """Gives out groups of files."""
+    """Distributes groups of files."""
 
     def _split_scope(self, nodeid: str) -> str:
         file: str = super()._split_scope(nodeid)
@@ -40,5 +40,5 @@ class GroupScheduling(LoadFileScheduling):  # type: ignore[misc]  # it has no ty
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> GroupScheduling | None:
-    """Schedule by groups wherever files are scheduled."""
+    """Distribute by groups if pytest-xdist distributes by files."""
     return GroupScheduling(config, log) if config.getoption("dist") == "loadfile" else None

@@ -1,7 +1,7 @@
-"""`make soak`: what the tests do, in larger numbers, in parts that take a quarter of an hour at most on two cores.
+"""`make soak`: the tests in larger numbers, in parts that take at most a quarter of an hour on two cores.
 
-All of them one after the other, or the one that PART or FERRY_SOAK_PART names. Every random case follows from its seed,
-and every part has seeds of its own, so a failure comes again. GitHub runs the parts side by side every night
+Runs all parts one after the other, or the one that PART or FERRY_SOAK_PART names. Every random case depends only on its
+seed, and every part has its own seeds, so failures are reproducible. GitHub runs the parts in parallel every night
 (.github/workflows/soak.yml).
 """
 
@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from infra.build.function_zips import CHECKOUT
 
 SHARES = 4
-"""Among so many parts are the orders of the model divided."""
+"""The number of parts that share the orders of the model."""
 
 
 @dataclass(frozen=True)
@@ -51,11 +51,11 @@ PARTS = (
 
 
 def main(arguments: list[str]) -> int:
-    """Run a part, or all; stop at the first that fails."""
+    """Run one part, or all; stop at the first failure."""
     asked = arguments or [name for name in [os.environ.get("FERRY_SOAK_PART")] if name]
     names = {str(number) for number in range(1, len(PARTS) + 1)}
     if not names.issuperset(asked):
-        sys.stderr.write(f"PART={asked[0]}: there are the parts 1 to {len(PARTS)}\n")
+        sys.stderr.write(f"PART={asked[0]} does not exist. Parts: 1 to {len(PARTS)}\n")
         return 2
     for number, part in enumerate(PARTS, 1):
         if asked and str(number) not in asked:

@@ -1,15 +1,15 @@
-# What an operator is woken for. Each description ends with the place of its runbook. An alarm speaks when it goes off, not
-# again for each further failure: the rule in events.tf speaks for each.
+# The alarms. Each description ends with the location of its runbook. An alarm notifies when it goes off, not again for each
+# further failure: the rule in events.tf notifies for each one.
 locals {
-  # The metrics of Step Functions may come late ("Monitoring Step Functions metrics using Amazon CloudWatch", AWS Step Functions
-  # Developer Guide), so their alarm looks back a quarter of an hour.
+  # The metrics of Step Functions may come late ("Monitoring Step Functions metrics using Amazon CloudWatch", AWS Step
+  # Functions Developer Guide), so their alarm looks back a quarter of an hour.
   unsuccessful_executions = ["ExecutionsFailed", "ExecutionsTimedOut", "ExecutionsAborted"]
 }
 
 resource "aws_cloudwatch_metric_alarm" "dead_letters" {
   region              = var.target_region
   alarm_name          = "${var.name}-dead-letters"
-  alarm_description   = "Upload events that the starter could not turn into executions wait in ${aws_sqs_queue.dead_letters.name}: their files are not moved. Each message says why in its attribute 'reason', or has been tried in vain. They are kept for 14 days. docs/operate.md#dead-letters"
+  alarm_description   = "Upload events that the starter could not turn into executions wait in ${aws_sqs_queue.dead_letters.name}: their files are not transferred. Each message has its reason in the attribute 'reason', or failed repeatedly. They are kept for 14 days. docs/operate.md#dead-letters"
   namespace           = "AWS/SQS"
   metric_name         = "ApproximateNumberOfMessagesVisible"
   dimensions          = { QueueName = aws_sqs_queue.dead_letters.name }
@@ -18,8 +18,8 @@ resource "aws_cloudwatch_metric_alarm" "dead_letters" {
   evaluation_periods  = 1
   comparison_operator = "GreaterThanThreshold"
   threshold           = 0
-  # SQS tells nothing of a queue that nobody has touched for six hours ("Monitoring Amazon SQS queues using CloudWatch", Amazon
-  # SQS Developer Guide). A message would still be there, so the state stays what it was.
+  # SQS reports no metrics of a queue that was inactive for six hours ("Monitoring Amazon SQS queues using CloudWatch", Amazon
+  # SQS Developer Guide). A message would still be there, so the state does not change.
   treat_missing_data = "ignore"
   alarm_actions      = [aws_sns_topic.alerts[var.target_region].arn]
 }
@@ -28,7 +28,7 @@ resource "aws_cloudwatch_metric_alarm" "undelivered" {
   for_each            = local.source_regions
   region              = each.key
   alarm_name          = "${var.name}-undelivered"
-  alarm_description   = "Upload events of the source buckets in ${each.key} did not reach the queue ${local.queue_name} in ${var.target_region} and wait in ${aws_sqs_queue.undelivered[each.key].name}: their files are not moved. Mostly a policy or a key no longer admits SNS. They are kept for 14 days. docs/operate.md#undelivered"
+  alarm_description   = "Upload events of the source buckets in ${each.key} did not reach the queue ${local.queue_name} in ${var.target_region} and wait in ${aws_sqs_queue.undelivered[each.key].name}: their files are not transferred. Usually, a policy or a key no longer allows SNS. They are kept for 14 days. docs/operate.md#undelivered"
   namespace           = "AWS/SQS"
   metric_name         = "ApproximateNumberOfMessagesVisible"
   dimensions          = { QueueName = aws_sqs_queue.undelivered[each.key].name }
@@ -37,7 +37,7 @@ resource "aws_cloudwatch_metric_alarm" "undelivered" {
   evaluation_periods  = 1
   comparison_operator = "GreaterThanThreshold"
   threshold           = 0
-  # As with the dead letters: no data says nothing of the messages.
+  # As with the dead letters: missing data does not mean that there are no messages.
   treat_missing_data = "ignore"
   alarm_actions      = [aws_sns_topic.alerts[each.key].arn]
 }
@@ -45,7 +45,7 @@ resource "aws_cloudwatch_metric_alarm" "undelivered" {
 resource "aws_cloudwatch_metric_alarm" "oldest_message" {
   region              = var.target_region
   alarm_name          = "${var.name}-oldest-message"
-  alarm_description   = "An upload's event has waited for more than ${var.oldest_message_alarm_minutes} minutes in ${aws_sqs_queue.uploads.name}: the starter does not run, fails, or cannot keep up, and files are moved late. A message that was tried three times no longer counts here; it becomes a dead letter. docs/operate.md#oldest-message"
+  alarm_description   = "An upload's event has waited for more than ${var.oldest_message_alarm_minutes} minutes in ${aws_sqs_queue.uploads.name}: the starter does not run, fails, or cannot keep up, and files are transferred late. A message that was received three times no longer counts here; it becomes a dead letter. docs/operate.md#oldest-message"
   namespace           = "AWS/SQS"
   metric_name         = "ApproximateAgeOfOldestMessage"
   dimensions          = { QueueName = aws_sqs_queue.uploads.name }
@@ -55,7 +55,7 @@ resource "aws_cloudwatch_metric_alarm" "oldest_message" {
   datapoints_to_alarm = 3
   comparison_operator = "GreaterThanThreshold"
   threshold           = var.oldest_message_alarm_minutes * 60
-  # The age is reported only while there is a message: no data is an empty queue ("Available CloudWatch metrics for Amazon
+  # The age is reported only while there is a message: missing data is an empty queue ("Available CloudWatch metrics for Amazon
   # SQS").
   treat_missing_data = "notBreaching"
   alarm_actions      = [aws_sns_topic.alerts[var.target_region].arn]
@@ -64,12 +64,12 @@ resource "aws_cloudwatch_metric_alarm" "oldest_message" {
 resource "aws_cloudwatch_metric_alarm" "failed_executions" {
   region              = var.target_region
   alarm_name          = "${var.name}-failed-executions"
-  alarm_description   = "Executions of ${var.name}-migrate failed, timed out or were stopped: `ferry list --failed` names their files, `ferry show` the reason, `ferry replay --failed` goes on once the cause is gone. SourceMissing of a move may mean that the execution of another upload of the same key has moved it already; see the limits of a move in docs/guarantees.md. docs/operate.md#failed-executions"
+  alarm_description   = "Executions of ${var.name}-migrate failed, timed out or were stopped: `ferry list --failed` lists their files, `ferry show` shows the reason, `ferry replay --failed` retries them once the cause is fixed. SourceMissing of a move may mean that the execution of another upload of the same key has moved it already; see the limits of a move in docs/guarantees.md. docs/operate.md#failed-executions"
   evaluation_periods  = 3
   datapoints_to_alarm = 1
   comparison_operator = "GreaterThanThreshold"
   threshold           = 0
-  # Nothing runs, so nothing failed.
+  # No executions, so no failures.
   treat_missing_data = "notBreaching"
   alarm_actions      = [aws_sns_topic.alerts[var.target_region].arn]
 
@@ -97,23 +97,23 @@ resource "aws_cloudwatch_metric_alarm" "failed_executions" {
   }
 }
 
-# One alarm on the sum, since functions share their account's concurrency and are throttled together. "Create a CloudWatch
+# One alarm on the sum, because functions share their account's concurrency and are throttled together. "Create a CloudWatch
 # alarm based on a metric math expression" (Amazon CloudWatch User Guide).
 resource "aws_cloudwatch_metric_alarm" "throttled_functions" {
   region              = var.target_region
   alarm_name          = "${var.name}-throttled-functions"
-  alarm_description   = "Lambda has refused invocations of ${var.name}'s functions for a quarter of an hour: the account's concurrency in ${var.target_region} is used up. Nothing is lost, the workflow retries each step for hours, but files are moved late, and executions fail in the end. docs/operate.md#throttled-functions"
+  alarm_description   = "Lambda has throttled invocations of ${var.name}'s functions for a quarter of an hour: the account's concurrency in ${var.target_region} is exhausted. Nothing is lost, the workflow retries each step for hours, but files are transferred late, and executions fail in the end. docs/operate.md#throttled-functions"
   evaluation_periods  = 3
   datapoints_to_alarm = 3
   comparison_operator = "GreaterThanThreshold"
   threshold           = 0
-  # Nothing is invoked, so nothing is throttled.
+  # No invocations, so no throttling.
   treat_missing_data = "notBreaching"
   alarm_actions      = [aws_sns_topic.alerts[var.target_region].arn]
 
   metric_query {
     id          = "throttled"
-    label       = "Refused invocations"
+    label       = "Throttled invocations"
     expression  = join(" + ", [for key in keys(local.functions) : "FILL(${key}, 0)"])
     return_data = true
   }
@@ -135,7 +135,7 @@ resource "aws_cloudwatch_metric_alarm" "throttled_functions" {
   lifecycle {
     precondition {
       condition     = length(local.functions) <= 10
-      error_message = "infra/functions.yaml: an alarm adds up ten metrics at most, and there are ${length(local.functions)} functions: split aws_cloudwatch_metric_alarm.throttled_functions."
+      error_message = "infra/functions.yaml: an alarm can add at most ten metrics, and there are ${length(local.functions)} functions: split aws_cloudwatch_metric_alarm.throttled_functions."
     }
   }
 }
@@ -143,7 +143,7 @@ resource "aws_cloudwatch_metric_alarm" "throttled_functions" {
 resource "aws_cloudwatch_metric_alarm" "throttled_executions" {
   region              = var.target_region
   alarm_name          = "${var.name}-throttled-executions"
-  alarm_description   = "Step Functions has held back state transitions of ${var.name}-migrate for a quarter of an hour: the account's quota in ${var.target_region} is used up. Nothing is lost, but files are moved late. docs/operate.md#throttled-executions"
+  alarm_description   = "Step Functions has throttled state transitions of ${var.name}-migrate for a quarter of an hour: the account's quota in ${var.target_region} is exhausted. Nothing is lost, but files are transferred late. docs/operate.md#throttled-executions"
   namespace           = "AWS/States"
   metric_name         = "ExecutionThrottled"
   dimensions          = { StateMachineArn = aws_sfn_state_machine.migrate.arn }
@@ -153,7 +153,7 @@ resource "aws_cloudwatch_metric_alarm" "throttled_executions" {
   datapoints_to_alarm = 3
   comparison_operator = "GreaterThanThreshold"
   threshold           = 0
-  # Nothing runs, so nothing is throttled.
+  # No executions, so no throttling.
   treat_missing_data = "notBreaching"
   alarm_actions      = [aws_sns_topic.alerts[var.target_region].arn]
 }

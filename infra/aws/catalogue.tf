@@ -1,28 +1,28 @@
-# The catalogue: a database, the crawler that fills it, and the workgroup that the validation asks. What the settings of the
-# crawler mean is told in docs/design.md, "The catalogue"; infra/local/provision.py makes the same for the embedded cloud.
+# The catalogue: a database, the crawler that fills it, and the workgroup of the validation. docs/design.md, "The catalogue",
+# explains the crawler's settings; infra/local/provision.py creates the same for the local cloud.
 locals {
-  # In the order in which they are tried: every text has one column between commas, so only the last may say so.
+  # In the order in which they are tried: any text is one column of comma-separated values, so only the last allows that.
   delimiters     = { tab = "\t", comma = "," }
   classifiers    = ["tab", "comma"]
   crawler_role   = "${var.name}-crawler"
   crawler_config = "${var.name}-crawler"
 
-  # A crawler with a security configuration logs apart from all others, in a group that is named by its role and that
-  # configuration, as a job does ("LogGroupName" of "JobRun structure", AWS Glue web API reference; no page has the crawler's,
+  # A crawler with a security configuration has its own log group, named after its role and that configuration, as a job
+  # has ("LogGroupName" of "JobRun structure", AWS Glue web API reference; no page has the crawler's,
   # accounts do). Where both have the same name, it does not matter which comes first.
   crawler_log_group = "/aws-glue/crawlers-role/${local.crawler_role}-${local.crawler_config}"
 }
 
-# Where Lake Formation is switched on (its settings no longer give IAMAllowedPrincipals all rights in new databases and
-# tables), the policies here are not enough, and Glue and Athena answer "Insufficient Lake Formation permission(s)". Grant
-# there, by hand: to the crawler's role CREATE_TABLE, ALTER and DESCRIBE on the database, ALTER and DESCRIBE on its tables,
+# If Lake Formation is enabled (its settings no longer give IAMAllowedPrincipals all rights in new databases and
+# tables), the policies here are not enough, and Glue and Athena return "Insufficient Lake Formation permission(s)". Grant
+# there, manually: to the crawler's role CREATE_TABLE, ALTER and DESCRIBE on the database, ALTER and DESCRIBE on its tables,
 # and DATA_LOCATION_ACCESS if the target is a registered location; to the role of run-validation-query DESCRIBE on the
 # database, SELECT and DESCRIBE on its tables; to that of start-crawler DESCRIBE on both ("Lake Formation permissions
 # reference", "Changing the default settings for your data lake", AWS Lake Formation Developer Guide).
 resource "aws_glue_catalog_database" "target" {
   region      = var.target_region
   name        = local.glue_database
-  description = "What S3 Ferry brought to s3://${local.target_bucket}"
+  description = "The files that S3 Ferry transferred to s3://${local.target_bucket}"
 }
 
 # Glue's own classifier takes LazySimpleSerDe, which shifts the columns at quoted commas. "Writing custom classifiers" (AWS
@@ -38,7 +38,7 @@ resource "aws_glue_classifier" "csv" {
     contains_header     = "PRESENT"
     serde               = "OpenCSVSerDe"
     allow_single_column = each.key == "comma"
-    # Glue's default, which the provider would turn round.
+    # Glue's default, which the provider would invert.
     disable_value_trimming = true
   }
 }
@@ -65,7 +65,7 @@ resource "aws_glue_security_configuration" "target" {
   }
 }
 
-# Made here, since Glue would make it without a retention.
+# Created here, because Glue would create it without a retention.
 resource "aws_cloudwatch_log_group" "crawler" {
   region            = var.target_region
   name              = local.crawler_log_group
@@ -81,9 +81,9 @@ data "aws_iam_policy_document" "crawler_trust" {
       type        = "Service"
       identifiers = ["glue.amazonaws.com"]
     }
-    # No condition on aws:SourceAccount: no page says that Glue sends it when it assumes a crawler's role, and without it no
-    # crawler could be made. Only who may pass this role, in this account, can give it to a crawler ("Granting a user permissions
-    # to pass a role to an AWS service", IAM User Guide).
+    # No condition on aws:SourceAccount: no page says that Glue sends it when it assumes a crawler's role, and if it does not,
+    # no crawler could be created. Only who may pass this role, in this account, can give it to a crawler ("Granting a user
+    # permissions to pass a role to an AWS service", IAM User Guide).
   }
 }
 
@@ -94,7 +94,7 @@ resource "aws_iam_role" "crawler" {
 }
 
 data "aws_iam_policy_document" "crawler" {
-  # "Crawler prerequisites" (AWS Glue Developer Guide) wants PutObject, too; a crawler of an S3 target writes nothing there.
+  # "Crawler prerequisites" (AWS Glue Developer Guide) requires PutObject, too; a crawler of an S3 target writes nothing there.
   statement {
     sid       = "ReadData"
     actions   = ["s3:GetObject"]
@@ -107,8 +107,8 @@ data "aws_iam_policy_document" "crawler" {
     resources = [aws_s3_bucket.target.arn]
   }
   # What a crawler calls for new tables and partitions, and for partitions whose columns differ: "Actions, resources, and
-  # condition keys for AWS Glue" (Service Authorization Reference). Each names catalogue, database and table. No Delete: what
-  # vanishes from the bucket is only logged.
+  # condition keys for AWS Glue" (Service Authorization Reference). Each names catalogue, database and table. No Delete:
+  # deletions in the bucket are only logged.
   statement {
     sid = "WriteCatalogue"
     actions = [
@@ -131,7 +131,8 @@ data "aws_iam_policy_document" "crawler" {
       "arn:aws:glue:${var.target_region}:${local.account}:table/${local.glue_database}/*",
     ]
   }
-  # "Setting up encryption in AWS Glue". The action takes no resource ("Actions, resources, and condition keys for AWS Glue").
+  # "Setting up encryption in AWS Glue". The action does not support resources ("Actions, resources, and condition keys for
+  # AWS Glue").
   statement {
     sid       = "ReadSecurityConfiguration"
     actions   = ["glue:GetSecurityConfiguration"]
@@ -144,8 +145,8 @@ data "aws_iam_policy_document" "crawler" {
     actions   = concat(["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"], var.create_kms_keys ? ["logs:AssociateKmsKey"] : [])
     resources = [aws_cloudwatch_log_group.crawler.arn, "${aws_cloudwatch_log_group.crawler.arn}:*"]
   }
-  # Whether a configuration that encrypts no logs changes the group, no page says: then this crawler may write its own stream
-  # of the group that all crawlers share, too.
+  # No page says whether a configuration that encrypts no logs changes the group. So this crawler may also write its own
+  # stream of the group that all crawlers share.
   dynamic "statement" {
     for_each = var.create_kms_keys ? [] : ["arn:aws:logs:${var.target_region}:${local.account}:log-group:/aws-glue/crawlers"]
     content {
@@ -174,7 +175,7 @@ resource "aws_iam_role_policy" "crawler" {
 resource "aws_glue_crawler" "target" {
   region                 = var.target_region
   name                   = local.values.crawler_name
-  description            = "Makes tables and partitions of the folders in s3://${local.target_bucket}; StartCrawler of ${var.name}-migrate starts it"
+  description            = "Creates tables and partitions of the folders in s3://${local.target_bucket}; StartCrawler of ${var.name}-migrate starts it"
   role                   = aws_iam_role.crawler.arn
   database_name          = aws_glue_catalog_database.target.name
   classifiers            = [for delimiter in local.classifiers : aws_glue_classifier.csv[delimiter].name]
@@ -184,7 +185,7 @@ resource "aws_glue_crawler" "target" {
     path = "s3://${aws_s3_bucket.target.id}/"
   }
 
-  # LOG: no table changes under its files because of one odd file; new tables and partitions are made whatever the policy says
+  # LOG: one deviating file must not change the table of the others; new tables and partitions are created under any policy
   # ("Preventing a crawler from changing an existing schema", AWS Glue Developer Guide).
   schema_change_policy {
     update_behavior = "LOG"
@@ -202,7 +203,7 @@ resource "aws_glue_crawler" "target" {
     Grouping      = { TableGroupingPolicy = "CombineCompatibleSchemas", TableLevelConfiguration = 2 }
   })
 
-  # Else a first crawl could run without its rights.
+  # Otherwise, a first crawl could run without its permissions.
   depends_on = [aws_iam_role_policy.crawler]
 }
 
@@ -210,11 +211,11 @@ resource "aws_athena_workgroup" "validation" {
   region      = var.target_region
   name        = local.values.athena_workgroup
   description = "The validation queries of S3 Ferry ${var.name}"
-  # The history of queries would keep it from being destroyed; results are in the bucket.
+  # The query history would prevent its deletion; results are in the bucket.
   force_destroy = true
 
   configuration {
-    # Nobody who queries can send results elsewhere, or unencrypted ("Override client-side settings", Amazon Athena User Guide).
+    # Clients cannot send results elsewhere, or unencrypted ("Override client-side settings", Amazon Athena User Guide).
     enforce_workgroup_configuration    = true
     publish_cloudwatch_metrics_enabled = true
     bytes_scanned_cutoff_per_query     = var.query_scan_limit_gb * 1024 * 1024 * 1024

@@ -1,4 +1,4 @@
-# What no single variable shows: refused in the plan, before anything is made.
+# Combinations that no single variable shows: rejected in the plan, before anything is created.
 locals {
   _overlaps = flatten([
     for a, one in local.sources : [
@@ -22,7 +22,7 @@ locals {
 resource "terraform_data" "checks" {
   lifecycle {
     precondition {
-      # S3 refuses overlapping filters of one bucket, too, but only when half of the deployment is made.
+      # S3 rejects overlapping filters of one bucket, too, but only when half of the deployment is created.
       condition     = length(local._overlaps_in_one_bucket) == 0
       error_message = "sources: ${join("; ", local._overlaps_in_one_bucket)}: both select some of the same uploads of one bucket. S3 takes only filters that do not overlap."
     }

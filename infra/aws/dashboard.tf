@@ -1,5 +1,5 @@
-# One look: is anything wrong, is anything late, and what does it cost. "Dashboard body structure and syntax" (Amazon CloudWatch
-# API Reference).
+# An overview: is anything failing, is anything late, and what does it cost. "Dashboard body structure and syntax" (Amazon
+# CloudWatch API Reference).
 locals {
   _alarm_arns = concat(
     [
@@ -20,7 +20,7 @@ locals {
     { metric = "ExecutionsAborted", label = "stopped", color = "#7f7f7f" },
   ]
 
-  # What a graph of each function shows. A function that is called again until it is done runs for long, and that is right.
+  # What the graph of each function shows. Long durations are expected: such a function works until its time is nearly over.
   _function_graphs = [
     { metric = "Errors", stat = "Sum" },
     { metric = "Throttles", stat = "Sum" },
@@ -37,7 +37,7 @@ locals {
         metrics = [for each in local._outcomes : ["AWS/States", each.metric, "StateMachineArn", aws_sfn_state_machine.migrate.arn, { label = each.label, color = each.color }]]
       },
       {
-        title = "From upload event to the end, in milliseconds"
+        title = "From upload event to end, in milliseconds"
         stat  = "Average"
         metrics = [
           for stat in ["p50", "p90", "Maximum"] :
@@ -73,10 +73,10 @@ locals {
     ],
     [
       {
-        title = "Transitions that Step Functions held back"
+        title = "Throttled state transitions"
         stat  = "Sum"
         metrics = [
-          ["AWS/States", "ExecutionThrottled", "StateMachineArn", aws_sfn_state_machine.migrate.arn, { label = "held back" }],
+          ["AWS/States", "ExecutionThrottled", "StateMachineArn", aws_sfn_state_machine.migrate.arn, { label = "throttled" }],
         ]
       },
       {

@@ -9,7 +9,7 @@ locals {
   rules_key    = "rules/migration.json"
   moving_rules = local.rules == null ? [] : [for each in jsondecode(local.rules).rules : each.rule.decided_by if each.rule.mode == "move"]
 
-  # What functions.yaml leaves to the deployer.
+  # The placeholders that functions.yaml leaves to the deployment.
   environment = {
     RULES_KEY = local.rules == null ? "" : local.rules_key
     BUCKET_OWNERS = jsonencode(merge(
@@ -18,7 +18,7 @@ locals {
     ))
   }
 
-  # A resource that names ${source_bucket} is meant for each of them.
+  # A resource with ${source_bucket} stands for each source bucket.
   _each_source = {
     for key, function in yamldecode(file("${path.module}/../functions.yaml")) : key => merge(function, {
       environment = { for name, value in function.environment : name => lookup(local.environment, name, value) }

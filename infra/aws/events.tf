@@ -1,5 +1,5 @@
-# Whoever must know is told from outside of the workflow: no Catch leads to a Fail state (docs/design.md), so a rule looks at
-# the executions. EventBridge gets these events by best effort ("AWS Step Functions events", Amazon EventBridge Events
+# Alerts come from outside the workflow: no Catch leads to a Fail state (docs/design.md), so a rule watches the executions.
+# EventBridge receives these events on a best-effort basis ("AWS Step Functions events", Amazon EventBridge Events
 # Reference): the alarm failed-executions is on the same failures.
 locals {
   alert_emails = { for pair in setproduct(local.regions_in_use, var.alert_emails) : "${pair[0]} ${pair[1]}" => { region = pair[0], email = pair[1] } }
@@ -38,8 +38,8 @@ data "aws_iam_policy_document" "alerts" {
     }
   }
 
-  # Without a condition, since EventBridge sends none with its call: conditions in the policy of a topic, and of its key, are
-  # not supported for it, and the alert would be lost without a word ("Using resource-based policies for Amazon EventBridge",
+  # Without a condition, because EventBridge sends no keys with its call: conditions in the policy of a topic, and of its key,
+  # are not supported for it, and the alert would be lost silently ("Using resource-based policies for Amazon EventBridge",
   # Amazon EventBridge User Guide; "Managing Amazon SNS encryption keys and costs", Amazon SNS Developer Guide).
   dynamic "statement" {
     for_each = each.key == var.target_region ? ["FromRule"] : []
@@ -62,7 +62,7 @@ resource "aws_sns_topic_policy" "alerts" {
   policy   = data.aws_iam_policy_document.alerts[each.key].json
 }
 
-# Each has to be confirmed by its reader, in each region.
+# Each recipient has to confirm it, in each region.
 resource "aws_sns_topic_subscription" "alerts" {
   for_each  = local.alert_emails
   region    = each.value.region
@@ -97,11 +97,11 @@ resource "aws_cloudwatch_event_target" "alerts" {
       name   = "$.detail.name"
       status = "$.detail.status"
     }
-    # A JSON string by hand: jsonencode would write the angle brackets as \u003c.
+    # A JSON string without jsonencode, which would write the angle brackets as \u003c.
     input_template = "\"S3 Ferry ${var.name}: execution <name> has ended as <status>. See which file, where and why: ferry show <name>. Once the cause is gone: ferry replay <name>. What to do: docs/operate.md#failed-executions\""
   }
 
-  # EventBridge does not try again what the topic refuses ("Event retry policy and using dead-letter queues", Amazon
+  # EventBridge does not retry what the topic rejects ("Event retry policy and using dead-letter queues", Amazon
   # EventBridge User Guide).
   depends_on = [aws_sns_topic_policy.alerts]
 }

@@ -1,4 +1,4 @@
-# Each Lambda of functions.yaml, from the zip that the embedded cloud runs, too.
+# Each function of functions.yaml, from the same zip that the local cloud runs.
 locals {
   function_names = { for key in keys(local.functions) : key => "${var.name}-${replace(key, "_", "-")}" }
   function_arns  = { for key, name in local.function_names : key => "arn:aws:lambda:${var.target_region}:${local.account}:function:${name}" }
@@ -9,7 +9,7 @@ locals {
   powertools_layer   = var.powertools_layer_arn != null ? var.powertools_layer_arn : data.aws_ssm_parameter.powertools[0].insecure_value
 }
 
-# The layer that Powertools' makers publish in each region, found by its release: "Installation", "Lambda Layer" (Powertools for
+# The public layer of Powertools in each region, found by its release: "Installation", "Lambda Layer" (Powertools for
 # AWS Lambda (Python)).
 data "aws_ssm_parameter" "powertools" {
   count  = var.powertools_layer_arn == null ? 1 : 0
@@ -17,7 +17,7 @@ data "aws_ssm_parameter" "powertools" {
   name   = "/aws/service/powertools/python/arm64/python3.13/${local.powertools_version}"
 }
 
-# The SDK that the tests ran with. The runtime has one of its own, of AWS's choice, which may lack what is sent here.
+# The SDK that the tests ran with. The runtime has another one, of AWS's choice, which may lack what is sent here.
 resource "aws_lambda_layer_version" "sdk" {
   region                   = var.target_region
   layer_name               = "${var.name}-sdk"
@@ -56,7 +56,7 @@ resource "aws_lambda_function" "function" {
     }
   }
 
-  # Switched on here and nowhere in the code: the X-Ray SDK would cost every cold start 0.3 s.
+  # Enabled here and nowhere in the code: the X-Ray SDK would cost every cold start 0.3 s.
   tracing_config {
     mode = "Active"
   }
@@ -66,7 +66,7 @@ resource "aws_lambda_function" "function" {
     log_group  = aws_cloudwatch_log_group.function[each.key].name
   }
 
-  # A function that runs before its rights would fail, and a mapping to it would be refused.
+  # A function that runs before it has its permissions would fail, and a mapping to it would be rejected.
   depends_on = [aws_iam_role_policy.function]
 }
 

@@ -1,10 +1,10 @@
-# For the owner of a source bucket in another account: what to put on the bucket, and on its key, computed from what the
-# functions are declared to do, so that it is exactly what they need. The topic already admits the bucket (uploads.tf).
+# For the owner of a source bucket in another account: the policies of the bucket and its key, computed from the functions'
+# declared permissions, so that they grant exactly what the functions need. The topic already allows the bucket (uploads.tf).
 locals {
   foreign_sources = { for key, source in local.sources : key => source if source.account != local.account }
   foreign_buckets = { for bucket, source in local.source_buckets : bucket => source if source.account != local.account }
 
-  # What stands for the objects that its sources select. In a policy `*`, `?` and `$` are no characters of a key.
+  # The objects that its sources select. In a policy, `*`, `?` and `$` are not plain characters.
   foreign_objects = {
     for bucket in keys(local.foreign_buckets) : bucket => distinct([
       for source in values(local.foreign_sources) : "arn:aws:s3:::${bucket}/${can(regex("[*?$]", source.prefix)) ? "" : source.prefix}*"
@@ -12,7 +12,7 @@ locals {
     ])
   }
 
-  # Each statement of each function that names the bucket or its objects. Nobody has to be let delete what no rule moves.
+  # Each statement of each function that names the bucket or its objects. Nothing may be deleted that no rule moves.
   foreign_statements = {
     for bucket in keys(local.foreign_buckets) : bucket => flatten([
       for key, function in local.functions : [
@@ -37,8 +37,8 @@ locals {
   }
 }
 
-# "Bucket owner granting cross-account bucket permissions" (Amazon S3 User Guide): the roles have the same rights in their
-# own policies.
+# "Bucket owner granting cross-account bucket permissions" (Amazon S3 User Guide): the roles have the same permissions in
+# their own policies.
 data "aws_iam_policy_document" "foreign_bucket" {
   for_each = local.foreign_buckets
 
@@ -68,7 +68,7 @@ data "aws_iam_policy_document" "foreign_key" {
       type        = "AWS"
       identifiers = [for key in local.foreign_readers[each.key] : aws_iam_role.function[key].arn]
     }
-    # A copy is asked for in the target's region and reads in the source's. "AWS KMS condition keys" (the same guide) lists S3.
+    # A copy is requested in the target's region and reads in the source's. "AWS KMS condition keys" (the same guide) lists S3.
     condition {
       test     = "StringEquals"
       variable = "kms:ViaService"
@@ -78,7 +78,7 @@ data "aws_iam_policy_document" "foreign_key" {
 }
 
 locals {
-  # By bucket, with every entry of it: S3 takes only a whole configuration ("PutBucketNotificationConfiguration", Amazon S3
+  # By bucket, with all of its entries: S3 accepts only a whole configuration ("PutBucketNotificationConfiguration", Amazon S3
   # API Reference).
   foreign_notifications = {
     for bucket, source in local.foreign_buckets : bucket => {

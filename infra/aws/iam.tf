@@ -1,9 +1,9 @@
-# A role for each function: what functions.yaml declares, and what follows from how it is deployed (its log, its traces, the
-# keys of what it reads and writes).
+# A role for each function: what functions.yaml declares, and what its deployment adds (its log, its traces, the keys of what
+# it reads and writes).
 locals {
-  # What an action asks of the key that its resource is encrypted with. S3: "Protecting data with server-side encryption" and
-  # "Uploading and copying objects using multipart upload" (Amazon S3 User Guide). SQS: "Key management" (Amazon SQS Developer
-  # Guide). Step Functions: "Data at rest encryption in Step Functions" (AWS Step Functions Developer Guide).
+  # The key permissions that an action needs if its resource is encrypted. S3: "Protecting data with server-side encryption"
+  # and "Uploading and copying objects using multipart upload" (Amazon S3 User Guide). SQS: "Key management" (Amazon SQS
+  # Developer Guide). Step Functions: "Data at rest encryption in Step Functions" (AWS Step Functions Developer Guide).
   key_actions = {
     "s3:GetObject"          = ["kms:Decrypt"]
     "s3:GetObjectVersion"   = ["kms:Decrypt"]
@@ -13,7 +13,7 @@ locals {
     "states:StartExecution" = ["kms:GenerateDataKey", "kms:Decrypt"]
   }
 
-  # Each resource with a customer managed key, by the region whose key was made here, or by the ARN of an adopted bucket's.
+  # Each resource with a customer managed key, by the region whose key was created here, or by the ARN of an adopted bucket's.
   _made_here = var.create_kms_keys ? merge(
     { for bucket, source in local.created_buckets : "arn:aws:s3:::${bucket}" => source.region },
     { for bucket in [local.target_bucket, local.athena_results] : "arn:aws:s3:::${bucket}" => var.target_region },
@@ -23,7 +23,7 @@ locals {
     for bucket, source in local.source_buckets : "arn:aws:s3:::${bucket}" => source.kms_key_arn if !source.create && source.kms_key_arn != null
   })
 
-  # A role acts in its own account, so it may as well be named.
+  # A role acts in its own account, so the account can be named.
   statements = {
     for key, function in local.functions : key => [
       for statement in function.statements : merge(statement, { resources = [for resource in statement.resources : replace(resource, ":*:", ":${local.account}:")] })
@@ -54,7 +54,7 @@ locals {
         services = [for word in split(" ", way) : word if !startswith(word, "kms:")]
         actions  = [for word in split(" ", way) : word if startswith(word, "kms:")]
         keys     = keys
-        # A copy is asked for in the target's region and reads in the source's.
+        # A copy is requested in the target's region and reads in the source's.
         regions = distinct(concat([for used in keys : startswith(used, "arn:") ? split(":", used)[3] : used], [var.target_region]))
       }
     }
@@ -69,8 +69,8 @@ data "aws_iam_policy_document" "function_trust" {
       type        = "Service"
       identifiers = ["lambda.amazonaws.com"]
     }
-    # "Defining Lambda function permissions with an execution role" (AWS Lambda Developer Guide) has no condition: where Lambda
-    # does not send the account, no function could be made. Who may give the role to a function, iam:PassRole decides.
+    # "Defining Lambda function permissions with an execution role" (AWS Lambda Developer Guide) has no condition: if Lambda
+    # does not send the account, no function could be created. iam:PassRole decides who may give the role to a function.
     dynamic "condition" {
       for_each = var.unpromised_conditions ? [local.account] : []
       content {
@@ -101,15 +101,15 @@ data "aws_iam_policy_document" "function" {
     }
   }
 
-  # The group itself is made here, so that it has a retention: no CreateLogGroup. "Sending Lambda function logs to CloudWatch
-  # Logs" (AWS Lambda Developer Guide).
+  # The group itself is created here, so that it has a retention: no CreateLogGroup. "Sending Lambda function logs to
+  # CloudWatch Logs" (AWS Lambda Developer Guide).
   statement {
     sid       = "WriteLog"
     actions   = ["logs:CreateLogStream", "logs:PutLogEvents"]
     resources = ["arn:aws:logs:${var.target_region}:${local.account}:log-group:${local.log_groups[each.key]}:*"]
   }
 
-  # "Visualize Lambda function invocations using AWS X-Ray" (AWS Lambda Developer Guide). X-Ray knows no resource for them
+  # "Visualize Lambda function invocations using AWS X-Ray" (AWS Lambda Developer Guide). X-Ray has no resource for them
   # ("Actions, resources, and condition keys for AWS X-Ray", Service Authorization Reference).
   statement {
     sid       = "WriteTraces"
@@ -123,8 +123,8 @@ data "aws_iam_policy_document" "function" {
       sid       = replace(title("use keys ${replace(statement.key, "kms:", "")}"), " ", "")
       actions   = statement.value.actions
       resources = [for used in statement.value.keys : startswith(used, "arn:") ? used : local.kms_keys[used]]
-      # Only through the services whose data it is: "AWS KMS condition keys" (AWS KMS Developer Guide) lists S3 and SQS, "Data at
-      # rest encryption in Step Functions" (AWS Step Functions Developer Guide) has the name of Step Functions.
+      # Only through the services whose data it is: "AWS KMS condition keys" (AWS KMS Developer Guide) lists S3 and SQS, "Data
+      # at rest encryption in Step Functions" (AWS Step Functions Developer Guide) has the name of Step Functions.
       condition {
         test     = "StringEquals"
         variable = "kms:ViaService"
@@ -144,7 +144,7 @@ resource "aws_iam_role_policy" "function" {
     precondition {
       # "IAM and AWS STS quotas" (IAM User Guide).
       condition     = length(data.aws_iam_policy_document.function[each.key].minified_json) <= 10240
-      error_message = "sources: the permissions of ${local.function_names[each.key]} have ${length(data.aws_iam_policy_document.function[each.key].minified_json)} characters, and IAM takes 10240 of one role. Use fewer buckets, shorter names of buckets, or fewer keys, or make a second deployment."
+      error_message = "sources: the permissions of ${local.function_names[each.key]} have ${length(data.aws_iam_policy_document.function[each.key].minified_json)} characters, and IAM allows 10240 per role. Use fewer buckets, shorter bucket names, or fewer keys, or create a second deployment."
     }
   }
 }

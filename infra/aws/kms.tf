@@ -1,5 +1,5 @@
-# One key in each region in use, if create_kms_keys says so; otherwise AWS encrypts with keys of its own. S3 can notify an
-# encrypted topic only if the key's policy admits it, which that of alias/aws/sns cannot: a topic has a key of ours, or none.
+# One key in each region in use, with create_kms_keys; otherwise AWS encrypts with AWS owned keys. S3 can notify an encrypted
+# topic only if the key's policy allows it, which that of alias/aws/sns cannot: a topic has our key, or none.
 locals {
   regions_in_use = setunion(local.source_regions, [var.target_region])
   kms_keys       = { for region in local.regions_in_use : region => var.create_kms_keys ? aws_kms_key.region[region].arn : null }
@@ -25,15 +25,15 @@ locals {
 resource "aws_kms_key" "region" {
   for_each            = var.create_kms_keys ? local.regions_in_use : []
   region              = each.key
-  description         = "What S3 Ferry ${var.name} keeps in ${each.key}"
+  description         = "The data of S3 Ferry ${var.name} in ${each.key}"
   enable_key_rotation = true
-  # From the first day on nothing can be read or written with it; until the last one its deletion can be taken back ("Deleting
+  # From the first day on, nothing can be read or written with it; until the last one, its deletion can be cancelled ("Deleting
   # AWS KMS keys", AWS KMS Developer Guide).
   deletion_window_in_days = 30
   policy                  = data.aws_iam_policy_document.key[each.key].json
 
   lifecycle {
-    # It makes Terraform destroy keys last, after all that is encrypted with them has got AWS's own or is gone.
+    # It makes Terraform destroy keys last, after everything that uses them has changed to AWS's keys or is destroyed.
     create_before_destroy = true
   }
 }
@@ -50,8 +50,8 @@ resource "aws_kms_alias" "region" {
 data "aws_iam_policy_document" "key" {
   for_each = var.create_kms_keys ? local.regions_in_use : []
 
-  # The account decides by IAM who manages and who uses the key: without it, the roles' policies would count for nothing, and
-  # nobody could mend this one ("Default key policy", the same guide). The page has kms:*; these are the actions that a
+  # The account decides by IAM who manages and who uses the key: without it, the roles' policies would have no effect,
+  # and nobody could change this one ("Default key policy", the same guide). The page has kms:*; these are the actions that a
   # symmetric key without replicas takes.
   statement {
     sid = "ByPoliciesOfTheAccount"
@@ -92,7 +92,7 @@ data "aws_iam_policy_document" "key" {
       type        = "AWS"
       identifiers = ["arn:aws:iam::${local.account}:root"]
     }
-    # The same once more, in the words of KMS: a request of this account ("AWS KMS condition keys", the same guide).
+    # The same as a condition of KMS: a request of this account ("AWS KMS condition keys", the same guide).
     condition {
       test     = "StringEquals"
       variable = "kms:CallerAccount"
@@ -102,7 +102,7 @@ data "aws_iam_policy_document" "key" {
 
   # S3 notifies the encrypted topic: "Granting permissions to publish event notification messages to a destination" (Amazon S3
   # User Guide), the condition on the account by "Managing Amazon SNS encryption keys and costs" (Amazon SNS Developer Guide).
-  # Which bucket it may be, the topic's policy says.
+  # The topic's policy decides which bucket it may be.
   dynamic "statement" {
     for_each = { for kind, topics in local.encrypted_topics[each.key] : kind => topics if kind == "uploads" && length(topics) > 0 }
     content {
@@ -118,8 +118,8 @@ data "aws_iam_policy_document" "key" {
         variable = "aws:SourceAccount"
         values   = distinct([for source in values(local.source_buckets) : source.account if source.region == each.key])
       }
-      # No page of SNS says with which context it encrypts; "Set up an SNS topic with server-side encryption" (Amazon GameLift
-      # Servers Developer Guide) has this one, for GameLift. Where it is not met, S3 cannot send its test to the topic and refuses
+      # No page of SNS documents its encryption context; "Set up an SNS topic with server-side encryption" (Amazon GameLift
+      # Servers Developer Guide) has this one, for GameLift. If it is not met, S3 cannot send its test to the topic and rejects
       # the bucket's notification configuration.
       dynamic "condition" {
         for_each = var.unpromised_conditions ? [statement.value] : []
@@ -149,8 +149,8 @@ data "aws_iam_policy_document" "key" {
         variable = "aws:SourceAccount"
         values   = [local.account]
       }
-      # "Amazon SQS Key management" (the same guide) says that SNS supports it, but calls it the ARN of what is encrypted, which
-      # is the queue. Which topic it may be, the queue's policy says.
+      # "Amazon SQS Key management" (the same guide) says that SNS supports it, but calls it the ARN of what is encrypted,
+      # which is the queue. The queue's policy decides which topic it may be.
       dynamic "condition" {
         for_each = var.unpromised_conditions ? [each.key == var.target_region ? values(local.topic_arns) : [local.topic_arns[each.key]]] : []
         content {
@@ -185,7 +185,7 @@ data "aws_iam_policy_document" "key" {
   }
 
   # EventBridge notifies it, too. aws:SourceAccount and aws:SourceArn are not supported there ("Managing Amazon SNS encryption
-  # keys and costs", Amazon SNS Developer Guide), and the context is as little promised as above.
+  # keys and costs", Amazon SNS Developer Guide), and the context is not documented either.
   dynamic "statement" {
     for_each = each.key == var.target_region ? [local.encrypted_topics[each.key].alerts] : []
     content {

@@ -1,16 +1,16 @@
-# S3 Ferry on AWS, in the order in which a file meets it:
+# S3 Ferry on AWS, in the order of a file's path:
 #
-#   variables, names, regions   what a deployment is given, what everything is called, where it may be
-#   declaration, checks         infra/functions.yaml and the rules, read with those names; what is refused in the plan
-#   sources, uploads            source buckets, and the way of an upload's event to the starter
+#   variables, names, regions   the settings, the names of everything, the supported regions
+#   declaration, checks         infra/functions.yaml and the rules, read with those names; what the plan rejects
+#   sources, uploads            source buckets, and the path of an upload's event to the starter
 #   statemachine, functions     the workflow and its steps
-#   iam, kms                    what each of them may do, and with which key
-#   target, catalogue, results  where a file arrives, its table, and what the validation's queries give
-#   events, alarms, dashboard   how an operator learns of what happens
-#   outputs, handover           what `ferry` has to know, and what the owner of a bucket in another account is given
+#   iam, kms                    the permissions of each function, and the keys
+#   target, catalogue, results  the target bucket, its tables, and the results of the validation's queries
+#   events, alarms, dashboard   how operators are notified
+#   outputs, handover           what `ferry` needs, and what the owner of a bucket in another account receives
 #
-# The picture of it is docs/resources.md. This is all that is asked of AWS before anything is planned; the tests put a file
-# without it in its place.
+# docs/resources.md has the picture. This data source is the only AWS call before the plan; the tests replace this file by one
+# without it.
 data "aws_caller_identity" "current" {}
 
 locals {

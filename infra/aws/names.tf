@@ -1,18 +1,18 @@
-# Every name of the deployment, so that nothing has to wait for a resource only to learn what it is called. No resource
-# is looked at here: the tests evaluate this file, regions.tf, variables.tf and declaration.tf without a provider.
+# Every name of the deployment, so that no resource waits for another only to learn its name. No resource is read
+# here: the tests evaluate this file, regions.tf, variables.tf and declaration.tf without a provider.
 locals {
   # "General purpose bucket naming rules" (Amazon S3 User Guide).
   bucket_name          = "^[a-z0-9][a-z0-9-]*(\\.[a-z0-9-]+)*$"
   reserved_bucket_name = "^.{0,2}$|^.{64,}$|-$|\\.-|-\\.|^[0-9]+\\.[0-9]+\\.[0-9]+\\.[0-9]+$|^xn--|^sthree-|^amzn-s3-demo-|-s3alias$|--ol-s3$|\\.mrap$|--x-s3$|--table-s3$"
 
-  # Each source with its bucket's name and account. Keys of a map are sorted, so the order is always the same.
+  # Each source with its bucket's name and account. The keys of a map are sorted, so the order is stable.
   sources = {
     for key, source in var.sources : key => merge(source, {
       bucket  = source.bucket != null ? source.bucket : "${var.name}-source-${local.account}-${source.region}"
       account = source.account_id != null ? source.account_id : local.account
     })
   }
-  # The one that the outputs name, and so the one that `ferry upload` uploads to.
+  # The source that the outputs name, and that `ferry upload` uploads to.
   main_source = contains(keys(local.sources), "main") ? local.sources["main"] : values(local.sources)[0]
 
   # Each bucket once: entries with filters that do not overlap may share one.
@@ -29,11 +29,11 @@ locals {
 
   target_bucket  = var.target_bucket != null ? var.target_bucket : "${var.name}-target-${local.account}-${var.target_region}"
   athena_results = "${var.name}-athena-results-${local.account}-${var.target_region}"
-  # Athena wants a database's name quoted that holds a hyphen.
+  # Athena requires quotes around a database name with a hyphen.
   glue_database = replace(var.name, "-", "_")
   queue_name    = "${var.name}-uploads"
 
-  # What outputs.json says of a deployment, and what ${...} stands for in functions.yaml.
+  # The values of outputs.json, and of ${...} in functions.yaml.
   values = {
     name                  = var.name
     source_region         = local.main_source.region

@@ -1,7 +1,7 @@
-# outputs.json: the same keys as the embedded cloud writes (infra/terraform/outputs.py), and two more. Each value is known before
-# anything is made, so each waits for what it names: an output that is there can be used.
+# outputs.json: the same keys as the local cloud writes (infra/terraform/outputs.py), and two more. Each value is known
+# before anything is created, so each waits for the resource that it names: an output that exists can be used.
 output "name" {
-  description = "What the deployment is called."
+  description = "The name of the deployment."
   value       = local.values.name
   depends_on  = [aws_lambda_event_source_mapping.uploads]
 }
@@ -24,13 +24,13 @@ output "endpoint_url" {
 }
 
 output "source_bucket" {
-  description = "The source that `ferry upload` uploads to: the one called main, else the first by the alphabet. All are in `sources`."
+  description = "The source that `ferry upload` uploads to: the one named main, or else the first in alphabetical order. All are in `sources`."
   value       = local.values.source_bucket
   depends_on  = [aws_s3_bucket_notification.source]
 }
 
 output "target_bucket" {
-  description = "The bucket that uploads are moved to."
+  description = "The bucket that uploads are copied or moved to."
   value       = local.values.target_bucket
   depends_on  = [aws_s3_bucket_policy.target, aws_s3_bucket_versioning.target]
 }
@@ -48,13 +48,13 @@ output "queue_url" {
 }
 
 output "dead_letter_queue_url" {
-  description = "The queue of upload events that could not be handled; `ferry replay` sends them back."
+  description = "The queue of upload events that could not be processed; `ferry replay` sends them back."
   value       = local.values.dead_letter_queue_url
   depends_on  = [aws_sqs_queue.dead_letters]
 }
 
 output "state_machine_arn" {
-  description = "The state machine that moves one file in each execution."
+  description = "The state machine; each execution transfers one file."
   value       = local.values.state_machine_arn
   depends_on  = [aws_sfn_state_machine.migrate]
 }
@@ -84,7 +84,7 @@ output "athena_results" {
 }
 
 output "sources" {
-  description = "Each source: its bucket, region and account, what its filter selects, the topic that its bucket notifies, and whether Terraform made the bucket (else `ferry adopt` connects it)."
+  description = "Each source: its bucket, region and account, what its filter selects, the topic that its bucket notifies, and whether Terraform created the bucket (otherwise, `ferry adopt` connects it)."
   value = {
     for key, source in local.sources : key => {
       bucket     = source.bucket
@@ -108,6 +108,6 @@ output "handover" {
       notification  = jsonencode(local.foreign_notifications[source.bucket])
     }
   }
-  # S3 tests the topic when the configuration is put, and refuses a policy that names a role that is not there.
+  # S3 tests the topic when the configuration is put, and rejects a policy that names a role that does not exist.
   depends_on = [aws_iam_role.function, aws_sns_topic_policy.uploads]
 }

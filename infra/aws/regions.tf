@@ -1,6 +1,6 @@
-# A test holds these to botocore's endpoint data.
+# A test compares these with botocore's endpoint data.
 locals {
-  # In these an account need not opt in, and SNS signs for every region with the one name sns.amazonaws.com.
+  # Accounts need not opt in to these, and SNS uses the same principal in all of them: sns.amazonaws.com.
   default_regions = [
     "ap-northeast-1", "ap-northeast-2", "ap-northeast-3", "ap-south-1", "ap-southeast-1", "ap-southeast-2",
     "ca-central-1", "eu-central-1", "eu-north-1", "eu-west-1", "eu-west-2", "eu-west-3", "sa-east-1",

@@ -1,4 +1,4 @@
-# The bucket of Athena's results and of the rules: apart from the target, so that no crawl makes a table of them.
+# The bucket of Athena's results and of the rules: separate from the target, so that no crawl makes a table of them.
 resource "aws_s3_bucket" "athena_results" {
   region        = var.target_region
   bucket        = local.athena_results
@@ -6,8 +6,8 @@ resource "aws_s3_bucket" "athena_results" {
   depends_on    = [aws_kms_key.region]
 }
 
-# For the rules' sake: they decide what is deleted, and earlier versions tell why something was. They go when migration.yaml
-# goes.
+# For the rules: they decide what is deleted, and earlier versions explain past deletions. They are deleted with
+# migration.yaml.
 resource "aws_s3_bucket_versioning" "athena_results" {
   region = var.target_region
   bucket = aws_s3_bucket.athena_results.id
@@ -47,7 +47,7 @@ resource "aws_s3_bucket_ownership_controls" "athena_results" {
 }
 
 data "aws_iam_policy_document" "athena_results" {
-  # As at the target, by "Security best practices for Amazon S3" (Amazon S3 User Guide): a Deny has to name whatever there is.
+  # As at the target, by "Security best practices for Amazon S3" (Amazon S3 User Guide): a Deny has to name every action.
   statement {
     sid       = "RefusePlainHttp"
     effect    = "Deny"
@@ -72,8 +72,8 @@ resource "aws_s3_bucket_policy" "athena_results" {
   depends_on = [aws_s3_bucket_public_access_block.athena_results]
 }
 
-# A validation reads its result once, minutes after the query at most. A month lets an operator look at the offending rows
-# for as long as an execution can be redriven (14 days), and longer. Rules never expire.
+# A validation reads its result once, at most minutes after the query. A month lets operators inspect the offending rows for
+# as long as an execution can be redriven (14 days), and longer. Rules never expire.
 resource "aws_s3_bucket_lifecycle_configuration" "athena_results" {
   region = var.target_region
   bucket = aws_s3_bucket.athena_results.id
@@ -98,16 +98,16 @@ resource "aws_s3_bucket_lifecycle_configuration" "athena_results" {
       days_after_initiation = 7
     }
   }
-  # S3 counts the days of noncurrent versions from when versioning is on.
+  # S3 counts the days of noncurrent versions from when versioning is enabled.
   depends_on = [aws_s3_bucket_versioning.athena_results]
 }
 
-# S3 takes no other key, and no other kind of encryption, for an object that is there: it is made anew.
+# S3 cannot change the key or the encryption of an existing object: it is created again.
 resource "terraform_data" "rules_encryption" {
   input = var.create_kms_keys
 }
 
-# The starter reads it. Without rules there is none, and the starter's RULES_KEY is empty: everything is copied.
+# The starter reads it. Without rules, there is none, and the starter's RULES_KEY is empty: everything is copied.
 resource "aws_s3_object" "rules" {
   count              = local.rules == null ? 0 : 1
   region             = var.target_region
@@ -118,8 +118,8 @@ resource "aws_s3_object" "rules" {
   kms_key_id         = local.kms_keys[var.target_region]
   bucket_key_enabled = var.create_kms_keys ? true : null
 
-  # An object has ten tags at most ("Categorizing your objects using tags", Amazon S3 User Guide), and the deployment's tags
-  # may be more.
+  # An object can have at most ten tags ("Categorizing your objects using tags", Amazon S3 User Guide), and the deployment's
+  # tags may be more.
   override_provider {
     default_tags {
       tags = {}
@@ -127,8 +127,8 @@ resource "aws_s3_object" "rules" {
   }
 
   lifecycle {
-    # The provider keeps sending the key and the encryption that it once learned. While there is no object, the starter fails and
-    # tries again.
+    # The provider keeps sending the key and the encryption that it read once. While there is no object, the starter fails and
+    # retries.
     replace_triggered_by = [terraform_data.rules_encryption]
   }
 

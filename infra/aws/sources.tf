@@ -1,5 +1,5 @@
-# The buckets that uploads come to, as far as they are created here. Of an adopted bucket nothing is managed: S3 knows only a
-# bucket's whole notification configuration, and so does Terraform, which would remove what others put there.
+# The source buckets that are created here. Nothing is managed in an adopted bucket: S3 and Terraform replace a bucket's whole
+# notification configuration, which would remove the entries of others.
 locals {
   created_buckets = { for bucket, source in local.source_buckets : bucket => source if source.create }
 
@@ -18,12 +18,12 @@ resource "aws_s3_bucket" "source" {
   region        = each.value.region
   bucket        = each.key
   force_destroy = var.force_destroy
-  # A key that is being deleted reads nothing any more: as long as a bucket stays, because it is not empty, its key stays, too.
+  # A key that is being deleted cannot decrypt: as long as a bucket remains, because it is not empty, its key remains, too.
   depends_on = [aws_kms_key.region]
 }
 
-# None at all where there are to be no versions: in a bucket where they are only suspended, a deletion leaves a marker
-# ("Deleting objects from versioning-suspended buckets", Amazon S3 User Guide). Taking `versioning` back suspends them.
+# No resource at all without versioning: in a bucket where it is only suspended, a deletion leaves a marker
+# ("Deleting objects from versioning-suspended buckets", Amazon S3 User Guide). Disabling `versioning` later suspends it.
 resource "aws_s3_bucket_versioning" "source" {
   for_each = { for bucket, source in local.created_buckets : bucket => source if source.versioning }
   region   = each.value.region
@@ -45,8 +45,8 @@ resource "aws_s3_bucket_server_side_encryption_configuration" "source" {
     # One key for the bucket instead of a call to KMS for each object ("Reducing the cost of SSE-KMS with Amazon S3 Bucket
     # Keys", Amazon S3 User Guide).
     bucket_key_enabled = var.create_kms_keys
-    # Nobody here could read what is encrypted with its uploader's own key; S3 blocks it in new buckets by itself, and a provider
-    # that does not know that would undo it ("Blocking or unblocking SSE-C", Amazon S3 User Guide).
+    # S3 Ferry cannot read what is encrypted with its uploader's own key. S3 blocks that in new buckets by default, and a
+    # provider that ignores this would undo it ("Blocking or unblocking SSE-C", Amazon S3 User Guide).
     blocked_encryption_types = ["SSE-C"]
   }
 }
@@ -72,8 +72,8 @@ resource "aws_s3_bucket_ownership_controls" "source" {
 
 data "aws_iam_policy_document" "source" {
   for_each = local.created_buckets
-  # "Security best practices for Amazon S3" (Amazon S3 User Guide). It denies, so that it has to name whatever there is:
-  # every action, for everybody.
+  # "Security best practices for Amazon S3" (Amazon S3 User Guide). It denies, so it has to name every
+  # action, for everybody.
   statement {
     sid       = "RefusePlainHttp"
     effect    = "Deny"
@@ -96,11 +96,11 @@ resource "aws_s3_bucket_policy" "source" {
   region   = each.value.region
   bucket   = aws_s3_bucket.source[each.key].id
   policy   = data.aws_iam_policy_document.source[each.key].json
-  # S3 refuses to change both at the same time.
+  # S3 rejects changing both at the same time.
   depends_on = [aws_s3_bucket_public_access_block.source]
 }
 
-# Parts of uploads that were never completed are paid for, and no list of objects shows them.
+# Parts of incomplete multipart uploads are billed, and object listings do not show them.
 resource "aws_s3_bucket_lifecycle_configuration" "source" {
   for_each = local.created_buckets
   region   = each.value.region
@@ -133,7 +133,7 @@ resource "aws_s3_bucket_notification" "source" {
   }
 
   # S3 sends a test to the topic before it takes the configuration ("PutBucketNotificationConfiguration", Amazon S3 API
-  # Reference). And what a topic gets before anybody listens is lost.
+  # Reference). And what a topic receives before it has a subscription is lost.
   depends_on = [
     aws_sns_topic_policy.uploads,
     aws_sns_topic_subscription.uploads,

@@ -1,4 +1,4 @@
-# The workflow: the same ASL as the embedded cloud runs, rendered from statemachine/workflow.py.
+# The workflow: the same ASL as the local cloud runs, rendered from statemachine/workflow.py.
 locals {
   definition_file = "${local.checkout}/statemachine/migrate.asl.json"
   workflow        = "${var.name}-migrate"
@@ -16,9 +16,9 @@ resource "aws_sfn_state_machine" "migrate" {
   role_arn   = aws_iam_role.migrate.arn
   definition = templatefile(local.definition_file, { for key in local.steps : key => aws_lambda_function.function[key].arn })
 
-  # Errors only, and without the documents: Step Functions keeps the whole history of each execution for 90 days, and this log is
-  # for a search over all failures. The names and metadata of uploads, which may be personal, stay out of it; a search by key
-  # is for the functions' logs.
+  # Errors only, and without the documents: Step Functions keeps the whole history of each execution for 90 days, and this log
+  # is for searches over all failures. The names and metadata of uploads, which may be personal, stay out of it; to search by
+  # key, use the functions' logs.
   logging_configuration {
     level                  = "ERROR"
     include_execution_data = false
@@ -29,7 +29,7 @@ resource "aws_sfn_state_machine" "migrate" {
     enabled = true
   }
 
-  # Said in either case: without the block, the provider would leave a machine on a key that is no longer there.
+  # Set in either case: without the block, the provider would leave a state machine on a deleted key.
   encryption_configuration {
     type                              = var.create_kms_keys ? "CUSTOMER_MANAGED_KMS_KEY" : "AWS_OWNED_KEY"
     kms_key_id                        = local.kms_keys[var.target_region]
@@ -37,12 +37,12 @@ resource "aws_sfn_state_machine" "migrate" {
   }
 
   timeouts {
-    # Executions end at their next transition, and a copy or a proof takes up to a quarter of an hour ("DeleteStateMachine", AWS
-    # Step Functions API Reference).
+    # Executions end at their next transition, and a copy or a verification takes up to a quarter of an hour
+    # ("DeleteStateMachine", AWS Step Functions API Reference).
     delete = "30m"
   }
 
-  # Step Functions tries the log's permissions when it makes the machine.
+  # Step Functions tests the log's permissions when it creates the state machine.
   depends_on = [aws_iam_role_policy.migrate]
 }
 
@@ -62,7 +62,7 @@ data "aws_iam_policy_document" "migrate_trust" {
       identifiers = ["states.amazonaws.com"]
     }
     # "Prevent cross-service confused deputy issue", "Creating an IAM role for your state machine in Step Functions" (AWS Step
-    # Functions Developer Guide), which has both conditions and wants the whole ARN where it is known.
+    # Functions Developer Guide), which has both conditions and recommends the whole ARN if it is known.
     condition {
       test     = "StringEquals"
       variable = "aws:SourceAccount"
@@ -90,7 +90,7 @@ data "aws_iam_policy_document" "migrate" {
     resources = flatten([for key in sort(local.steps) : [local.function_arns[key], "${local.function_arns[key]}:*"]])
   }
 
-  # "Using CloudWatch Logs to log execution history in Step Functions" (the same guide). CloudWatch Logs knows no resource for
+  # "Using CloudWatch Logs to log execution history in Step Functions" (the same guide). CloudWatch Logs has no resource for
   # deliveries and resource policies ("Actions, resources, and condition keys for Amazon CloudWatch Logs", Service
   # Authorization Reference); the page has DescribeLogGroups on all groups, too.
   statement {
@@ -108,7 +108,7 @@ data "aws_iam_policy_document" "migrate" {
     resources = ["*"]
   }
 
-  # "X-Ray and Step Functions" (the same guide). X-Ray knows no resource for them ("Actions, resources, and condition keys for
+  # "X-Ray and Step Functions" (the same guide). X-Ray has no resource for them ("Actions, resources, and condition keys for
   # AWS X-Ray", Service Authorization Reference).
   statement {
     sid = "WriteTraces"
@@ -121,7 +121,7 @@ data "aws_iam_policy_document" "migrate" {
     resources = ["*"]
   }
 
-  # "Data at rest encryption in Step Functions" (the same guide): the executions, and the log on its way.
+  # "Data at rest encryption in Step Functions" (the same guide): the executions, and the log in transit.
   dynamic "statement" {
     for_each = var.create_kms_keys ? [local.values.state_machine_arn] : []
     content {

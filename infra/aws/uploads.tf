@@ -1,4 +1,4 @@
-# The way of an upload's event: a topic in each source region, since S3 notifies only in its own, and one queue for all of
+# The path of an upload's event: a topic in each source region, because S3 notifies only in its own, and one queue for all of
 # them. "Sending Amazon SNS messages to an Amazon SQS queue or AWS Lambda function in a different Region" (Amazon SNS
 # Developer Guide).
 locals {
@@ -9,7 +9,7 @@ locals {
   undelivered_arns = { for region in local.source_regions : region => "arn:aws:sqs:${region}:${local.account}:${local.queue_name}-undelivered" }
   fortnight        = 14 * 24 * 60 * 60 # as long as SQS keeps a message, and as long as an execution can be redriven
 
-  # Where one of the two regions is an opt-in region, SNS signs with that region's name. The page counts Osaka among them.
+  # If one of the two regions is an opt-in region, the SNS principal includes that region's name. The page lists Osaka, too.
   sns_principals = concat(["sns.amazonaws.com"], [
     for region in sort(local.regions_in_use) : "sns.${region}.amazonaws.com" if contains(concat(local.opt_in_regions, ["ap-northeast-3"]), region)
   ])
@@ -28,7 +28,7 @@ data "aws_iam_policy_document" "uploads_topic" {
   dynamic "statement" {
     for_each = { for bucket, source in local.source_buckets : bucket => source.account if source.region == each.key }
     content {
-      # A sid holds letters and digits only, and two buckets may differ in a hyphen.
+      # A sid can have letters and digits only, and two buckets may differ in a hyphen.
       sid       = "From${substr(sha1(statement.key), 0, 12)}"
       actions   = ["sns:Publish"]
       resources = [local.topic_arns[each.key]]
@@ -41,7 +41,7 @@ data "aws_iam_policy_document" "uploads_topic" {
         variable = "aws:SourceArn"
         values   = ["arn:aws:s3:::${statement.key}"]
       }
-      # A bucket's ARN names no account, and a bucket that is deleted can be made anew in another one.
+      # A bucket's ARN has no account, and a deleted bucket's name can be used by another account.
       condition {
         test     = "StringEquals"
         variable = "aws:SourceAccount"
@@ -82,24 +82,24 @@ resource "aws_sns_topic_subscription" "uploads" {
   endpoint  = aws_sqs_queue.uploads.arn
   # The starter reads S3's event out of SNS's envelope.
   raw_message_delivery = false
-  # Without it, what cannot be delivered is lost without a trace. It has to be where the subscription is ("Amazon SNS
+  # Without it, undeliverable events are lost. It has to be in the region of the subscription ("Amazon SNS
   # dead-letter queues", Amazon SNS Developer Guide).
   redrive_policy = jsonencode({ deadLetterTargetArn = aws_sqs_queue.undelivered[each.key].arn })
 
   lifecycle {
     precondition {
-      # "Prerequisites for integrating Amazon SNS with Lambda functions across regions" (Amazon SNS Developer Guide) says so of
-      # all messages.
+      # "Prerequisites for integrating Amazon SNS with Lambda functions across regions" (Amazon SNS Developer Guide) says so
+      # for all messages.
       condition     = each.key == var.target_region || !contains(local.opt_in_regions, each.key) || !contains(local.opt_in_regions, var.target_region)
-      error_message = "sources: SNS does not deliver from one opt-in region (${each.key}) to another one (${var.target_region}). Take a target_region that every account has, like us-east-1 or eu-central-1."
+      error_message = "sources: SNS does not deliver from one opt-in region (${each.key}) to another one (${var.target_region}). Choose a target_region that every account has, such as us-east-1 or eu-central-1."
     }
   }
 
-  # A message that comes before its permission would only be retried, but there need not be one.
+  # A message that arrives before the permission would only be retried, but this avoids it.
   depends_on = [aws_sqs_queue_policy.uploads, aws_sqs_queue_policy.undelivered]
 }
 
-# What SNS could not deliver, in the region of its topic.
+# Events that SNS could not deliver, in the region of their topic.
 resource "aws_sqs_queue" "undelivered" {
   for_each                  = local.source_regions
   region                    = each.key
@@ -107,7 +107,7 @@ resource "aws_sqs_queue" "undelivered" {
   message_retention_seconds = local.fortnight
   kms_master_key_id         = local.kms_keys[each.key]
   sqs_managed_sse_enabled   = var.create_kms_keys ? null : true
-  # It is the dead-letter queue of a subscription, and of no queue.
+  # It is the dead-letter queue of a subscription, not of a queue.
   redrive_allow_policy = jsonencode({ redrivePermission = "denyAll" })
 }
 
@@ -148,8 +148,7 @@ resource "aws_sqs_queue" "uploads" {
   sqs_managed_sse_enabled    = var.create_kms_keys ? null : true
 }
 
-# What the starter gave up: messages that can never work (it says why in the attribute `reason`), and those that failed five
-# times.
+# Dead letters of the starter: invalid messages (with the attribute `reason`), and those that failed five times.
 resource "aws_sqs_queue" "dead_letters" {
   region                    = var.target_region
   name                      = "${local.queue_name}-dead-letters"
@@ -160,8 +159,8 @@ resource "aws_sqs_queue" "dead_letters" {
 }
 
 data "aws_iam_policy_document" "uploads" {
-  # One statement for all topics, since SQS takes twenty ("Subscribing a queue to an Amazon SNS topic", Amazon SQS Developer
-  # Guide). And it only allows: a Deny of all others would meet the replay, which sends dead letters back to the queue. The
+  # One statement for all topics, because SQS allows twenty ("Subscribing a queue to an Amazon SNS topic", Amazon SQS Developer
+  # Guide). And it only allows: a Deny for all others would reject the replay, which sends dead letters back to the queue. The
   # condition is that of "Access management for encrypted Amazon SQS queues with least privilege policies" (the same guide).
   statement {
     sid       = "FromTopics"
@@ -190,12 +189,12 @@ resource "aws_lambda_event_source_mapping" "uploads" {
   event_source_arn = aws_sqs_queue.uploads.arn
   function_name    = aws_lambda_function.function["starter"].arn
   batch_size       = 10
-  # The starter answers with the messages that failed, and only they come again ("Implementing partial batch responses",
+  # The starter returns the messages that failed, and only they are delivered again ("Implementing partial batch responses",
   # AWS Lambda Developer Guide).
   function_response_types = ["ReportBatchItemFailures"]
   scaling_config {
     maximum_concurrency = var.starters_at_once
   }
-  # Nothing begins before there is something to start, and rules to go by.
+  # Nothing starts before the state machine and the rules exist.
   depends_on = [aws_sfn_state_machine.migrate, aws_s3_object.rules]
 }

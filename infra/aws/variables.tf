@@ -1,5 +1,5 @@
 variable "name" {
-  description = "What the deployment is called: every resource's name begins with it. IAM is global, so two deployments in one account need two names."
+  description = "The name of the deployment: every resource's name begins with it. IAM is global, so two deployments in one account need two names."
   type        = string
   default     = "ferry"
   nullable    = false
@@ -11,9 +11,9 @@ variable "name" {
   }
 
   validation {
-    # The buckets begin with it, too; each account has a workgroup "primary" and mostly a database "default".
+    # Bucket names begin with it, too; each account has a workgroup "primary" and usually a database "default".
     condition     = !can(regex("^(sthree|amzn-s3-demo)-", var.name)) && !contains(["primary", "default"], var.name)
-    error_message = "name: '${var.name}' is kept by AWS for itself: neither \"primary\" nor \"default\" is free, and no bucket may begin with \"sthree-\" or \"amzn-s3-demo-\"."
+    error_message = "name: '${var.name}' is reserved by AWS: neither \"primary\" nor \"default\" is allowed, and no bucket name may begin with \"sthree-\" or \"amzn-s3-demo-\"."
   }
 }
 
@@ -25,16 +25,16 @@ variable "target_region" {
 
   validation {
     condition     = contains(local.regions, var.target_region)
-    error_message = "target_region: '${var.target_region}' is no region of AWS that S3 Ferry knows. Known are ${join(", ", local.regions)}."
+    error_message = "target_region: '${var.target_region}' is not an AWS region that S3 Ferry supports. Supported: ${join(", ", local.regions)}."
   }
 }
 
 variable "sources" {
   description = <<-TEXT
-    The buckets whose uploads are moved, by a name of your choice. `region` is the bucket's region. `bucket` is its name;
-    without one, "<name>-source-<account>-<region>". `create = false` adopts a bucket that exists: Terraform then manages
-    nothing of it, and `ferry adopt` connects it. `account_id` is the bucket's account, if it is another one: it then has
-    to be adopted. `prefix` and `suffix` select the uploads. `versioning` is for a bucket that is created.
+    The buckets whose uploads are transferred, by a name of your choice. `region` is the bucket's region. `bucket` is its name;
+    without one, "<name>-source-<account>-<region>". `create = false` adopts an existing bucket: Terraform then manages
+    nothing in it, and `ferry adopt` connects it. `account_id` is the bucket's account, if it is another one: the bucket then
+    has to be adopted. `prefix` and `suffix` select the uploads. `versioning` applies to buckets that are created.
     `kms_key_arn` is the key that the bucket's objects are encrypted with, if it is a customer managed one.
   TEXT
   type = map(object({
@@ -51,28 +51,28 @@ variable "sources" {
   nullable = false
 
   validation {
-    # The functions' environment holds the account of each bucket, and Lambda gives it 4 KB.
+    # The functions' environment has the account of each bucket, and Lambda limits it to 4 KB.
     condition     = length(var.sources) >= 1 && length(var.sources) <= 40
     error_message = "sources: there must be 1 to 40 of them, not ${length(var.sources)}."
   }
 
   validation {
     condition     = alltrue([for key in keys(var.sources) : can(regex("^[a-z0-9][a-z0-9-]{0,30}$", key))])
-    error_message = "sources: each must be called by at most 31 lower-case letters, digits and hyphens, not ${join(", ", [for key in keys(var.sources) : "'${key}'" if !can(regex("^[a-z0-9][a-z0-9-]{0,30}$", key))])}."
+    error_message = "sources: each name must have at most 31 lower-case letters, digits and hyphens, not ${join(", ", [for key in keys(var.sources) : "'${key}'" if !can(regex("^[a-z0-9][a-z0-9-]{0,30}$", key))])}."
   }
 
   validation {
     condition     = alltrue([for source in values(var.sources) : contains(local.regions, coalesce(source.region, "-"))])
-    error_message = "sources: ${join(", ", [for key, source in var.sources : "${key}: '${coalesce(source.region, "-")}'" if !contains(local.regions, coalesce(source.region, "-"))])}: no region of AWS that S3 Ferry knows. Known are ${join(", ", local.regions)}."
+    error_message = "sources: ${join(", ", [for key, source in var.sources : "${key}: '${coalesce(source.region, "-")}'" if !contains(local.regions, coalesce(source.region, "-"))])}: not an AWS region that S3 Ferry supports. Supported: ${join(", ", local.regions)}."
   }
 
   validation {
     condition     = alltrue([for source in values(var.sources) : source.bucket == null || can(regex(local.bucket_name, source.bucket)) && !can(regex(local.reserved_bucket_name, source.bucket))])
-    error_message = "sources: ${join(", ", [for key, source in var.sources : "${key}: '${source.bucket}'" if source.bucket != null && (!can(regex(local.bucket_name, source.bucket)) || can(regex(local.reserved_bucket_name, source.bucket)))])}: no name that a bucket may have (3 to 63 lower-case letters, digits, dots and hyphens, beginning and ending with a letter or digit, no IP address, none of S3's own beginnings and endings)."
+    error_message = "sources: ${join(", ", [for key, source in var.sources : "${key}: '${source.bucket}'" if source.bucket != null && (!can(regex(local.bucket_name, source.bucket)) || can(regex(local.reserved_bucket_name, source.bucket)))])}: not a valid bucket name (3 to 63 lower-case letters, digits, dots and hyphens, beginning and ending with a letter or digit, not an IP address, without S3's reserved prefixes and suffixes)."
   }
 
   validation {
-    # "Namespaces for general purpose buckets" (Amazon S3 User Guide): such a bucket exists already, or is made otherwise.
+    # "Namespaces for general purpose buckets" (Amazon S3 User Guide): such a bucket exists already, or is created differently.
     condition     = alltrue([for source in values(var.sources) : !source.create || !endswith(coalesce(source.bucket, "-"), "-an")])
     error_message = "sources: ${join(", ", [for key, source in var.sources : "${key}: '${coalesce(source.bucket, "-")}'" if source.create && endswith(coalesce(source.bucket, "-"), "-an")])}: a bucket that is created here may not end with \"-an\", which is for account regional namespaces. Create it yourself and set create = false."
   }
@@ -80,12 +80,12 @@ variable "sources" {
   validation {
     # "Configuring event notifications using object key name filtering" (Amazon S3 User Guide): no wildcards, 1,024 characters.
     condition     = alltrue([for source in values(var.sources) : can(regex("^[^*[:cntrl:]]{0,1000}$", source.prefix))])
-    error_message = "sources: ${join(", ", [for key, source in var.sources : "${key}: prefix '${source.prefix}'" if !can(regex("^[^*[:cntrl:]]{0,1000}$", source.prefix))])}: a filter knows no wildcards, and has at most 1,000 characters, none of them a control character."
+    error_message = "sources: ${join(", ", [for key, source in var.sources : "${key}: prefix '${source.prefix}'" if !can(regex("^[^*[:cntrl:]]{0,1000}$", source.prefix))])}: a filter has no wildcards, and at most 1,000 characters, without control characters."
   }
 
   validation {
     condition     = alltrue([for source in values(var.sources) : can(regex("^[^*[:cntrl:]]{0,1000}$", source.suffix))])
-    error_message = "sources: ${join(", ", [for key, source in var.sources : "${key}: suffix '${source.suffix}'" if !can(regex("^[^*[:cntrl:]]{0,1000}$", source.suffix))])}: a filter knows no wildcards, and has at most 1,000 characters, none of them a control character."
+    error_message = "sources: ${join(", ", [for key, source in var.sources : "${key}: suffix '${source.suffix}'" if !can(regex("^[^*[:cntrl:]]{0,1000}$", source.suffix))])}: a filter has no wildcards, and at most 1,000 characters, without control characters."
   }
 
   validation {
@@ -100,12 +100,12 @@ variable "sources" {
 
   validation {
     condition     = alltrue([for source in values(var.sources) : !source.create || source.kms_key_arn == null])
-    error_message = "sources: ${join(", ", [for key, source in var.sources : key if source.create && source.kms_key_arn != null])}: kms_key_arn is for a bucket that exists already (create = false); a bucket that is created takes the key of create_kms_keys."
+    error_message = "sources: ${join(", ", [for key, source in var.sources : key if source.create && source.kms_key_arn != null])}: kms_key_arn is for a bucket that exists already (create = false); a bucket that is created uses the key of create_kms_keys."
   }
 
   validation {
     condition     = alltrue([for source in values(var.sources) : source.kms_key_arn == null || can(regex("^arn:aws:kms:${source.region}:[0-9]{12}:key/[a-z0-9-]+$", source.kms_key_arn))])
-    error_message = "sources: ${join(", ", [for key, source in var.sources : key if source.kms_key_arn != null && !can(regex("^arn:aws:kms:${source.region}:[0-9]{12}:key/[a-z0-9-]+$", source.kms_key_arn))])}: kms_key_arn must be the ARN of a key (no alias) in the bucket's region."
+    error_message = "sources: ${join(", ", [for key, source in var.sources : key if source.kms_key_arn != null && !can(regex("^arn:aws:kms:${source.region}:[0-9]{12}:key/[a-z0-9-]+$", source.kms_key_arn))])}: kms_key_arn must be the ARN of a key (not of an alias) in the bucket's region."
   }
 }
 
@@ -123,55 +123,55 @@ variable "target_bucket" {
 
   validation {
     condition     = var.target_bucket == null || can(regex(local.bucket_name, var.target_bucket)) && !can(regex(local.reserved_bucket_name, var.target_bucket)) && !endswith(coalesce(var.target_bucket, "-"), "-an")
-    error_message = "target_bucket: '${coalesce(var.target_bucket, "-")}' is no name that a bucket may be created with (3 to 63 lower-case letters, digits, dots and hyphens, beginning and ending with a letter or digit, no IP address, none of S3's own beginnings and endings)."
+    error_message = "target_bucket: '${coalesce(var.target_bucket, "-")}' is not a name that a bucket can be created with (3 to 63 lower-case letters, digits, dots and hyphens, beginning and ending with a letter or digit, not an IP address, without S3's reserved prefixes and suffixes)."
   }
 
   validation {
     condition     = var.target_bucket == null || !contains([for source in values(var.sources) : coalesce(source.bucket, "-")], coalesce(var.target_bucket, "+"))
-    error_message = "target_bucket: '${coalesce(var.target_bucket, "-")}' is a source bucket, too: every copy would be an upload of its own, without end."
+    error_message = "target_bucket: '${coalesce(var.target_bucket, "-")}' is a source bucket, too: every copy would be another upload, endlessly."
   }
 }
 
 variable "target_versioning" {
-  description = "Whether the target keeps versions. Without them nothing can be moved (only copied), since anybody's write would destroy the only copy."
+  description = "Whether the target is versioned. Without versioning, objects can only be copied, not moved, because any write would destroy the only copy."
   type        = bool
   default     = true
   nullable    = false
 
   validation {
     condition     = var.target_versioning || length(local.moving_rules) == 0
-    error_message = "target_versioning: infra/aws/migration.yaml moves objects (${join(", ", local.moving_rules)}), and without versions at the target anybody's write there would destroy the only copy. Leave target_versioning true, or copy instead of moving."
+    error_message = "target_versioning: infra/aws/migration.yaml moves objects (${join(", ", local.moving_rules)}), and in an unversioned target any write would destroy the only copy. Leave target_versioning true, or copy instead of moving."
   }
 }
 
 variable "create_kms_keys" {
-  description = "Whether everything at rest is encrypted with customer managed KMS keys, one made in each region, rather than with AWS's own. Taking it back disables the keys at once and deletes them 30 days later: nobody can read what they encrypted, objects at the target included. Copy those anew first (docs/deploy.md)."
+  description = "Whether everything at rest is encrypted with customer managed KMS keys, one created in each region, instead of AWS's own. Setting it back to false disables the keys at once and deletes them 30 days later: nobody can read what they encrypted, including objects in the target. Copy those again first (docs/deploy.md)."
   type        = bool
   default     = false
   nullable    = false
 }
 
 variable "unpromised_conditions" {
-  description = "Whether policies also carry the conditions that AWS's services may well meet, but that no page of AWS promises; docs/guarantees.md lists them. A service that does not send what a condition asks for is denied, so leave it false until the deployment has moved a file, then set it, move another file and, with create_kms_keys, stop an execution to see its alert. Setting it back to false undoes it."
+  description = "Whether policies also have the conditions that AWS services probably meet, but that no AWS page promises; docs/guarantees.md lists them. A service that does not send the key of a condition is denied, so leave it false until the deployment has moved a file, then set it, move another file and, with create_kms_keys, stop an execution to see its alert. Setting it back to false undoes it."
   type        = bool
   default     = false
   nullable    = false
 }
 
 variable "alert_emails" {
-  description = "Who is written to when an execution fails or an alarm goes off. Each address has to confirm its subscriptions, one for each region."
+  description = "Who receives a mail when an execution fails or an alarm goes off. Each address has to confirm its subscriptions, one per region."
   type        = set(string)
   default     = []
   nullable    = false
 
   validation {
     condition     = alltrue([for address in var.alert_emails : can(regex("^[^@\\s]+@[^@\\s]+\\.[^@\\s]+$", address))])
-    error_message = "alert_emails: no addresses: ${join(", ", [for address in var.alert_emails : "'${address}'" if !can(regex("^[^@\\s]+@[^@\\s]+\\.[^@\\s]+$", address))])}."
+    error_message = "alert_emails: not e-mail addresses: ${join(", ", [for address in var.alert_emails : "'${address}'" if !can(regex("^[^@\\s]+@[^@\\s]+\\.[^@\\s]+$", address))])}."
   }
 }
 
 variable "oldest_message_alarm_minutes" {
-  description = "How long an upload's event may wait in the queue before an alarm goes off, in minutes."
+  description = "How many minutes an upload's event may wait in the queue before an alarm goes off."
   type        = number
   default     = 30
   nullable    = false
@@ -183,7 +183,7 @@ variable "oldest_message_alarm_minutes" {
 }
 
 variable "log_retention_days" {
-  description = "How long logs are kept, in days."
+  description = "How many days logs are kept."
   type        = number
   default     = 365
   nullable    = false
@@ -195,7 +195,7 @@ variable "log_retention_days" {
 }
 
 variable "starters_at_once" {
-  description = "How many starters may work on the queue at once (the event source mapping's maximum concurrency)."
+  description = "How many starters may process the queue at once (the event source mapping's maximum concurrency)."
   type        = number
   default     = 5
   nullable    = false
@@ -207,7 +207,7 @@ variable "starters_at_once" {
 }
 
 variable "query_scan_limit_gb" {
-  description = "How much data one validation query may scan, in GB; a file that needs more fails in its validation. Athena bills by the TB."
+  description = "How many GB one validation query may scan; a file that needs more fails validation. Athena bills by the TB."
   type        = number
   default     = 1024
   nullable    = false
@@ -219,18 +219,18 @@ variable "query_scan_limit_gb" {
 }
 
 variable "powertools_layer_arn" {
-  description = "The layer with Powertools for AWS Lambda and pydantic, for Python 3.13 on arm64; without one, the public layer in the target region."
+  description = "The layer with Powertools for AWS Lambda and pydantic, for Python 3.13 on arm64; if null, the public layer in the target region."
   type        = string
   default     = null
 
   validation {
     condition     = var.powertools_layer_arn == null || can(regex("^arn:aws:lambda:${var.target_region}:[0-9]{12}:layer:[A-Za-z0-9_-]+:[0-9]+$", var.powertools_layer_arn))
-    error_message = "powertools_layer_arn: '${coalesce(var.powertools_layer_arn, "-")}' is no ARN of a layer's version in the target region ${var.target_region}."
+    error_message = "powertools_layer_arn: '${coalesce(var.powertools_layer_arn, "-")}' is not the ARN of a layer version in the target region ${var.target_region}."
   }
 }
 
 variable "force_destroy" {
-  description = "Whether `make destroy` also deletes the objects in the buckets that were created here. It cannot be undone."
+  description = "Whether `make destroy` also deletes the objects in the buckets that were created here. This cannot be undone."
   type        = bool
   default     = false
   nullable    = false
@@ -243,7 +243,7 @@ variable "tags" {
   nullable    = false
 
   validation {
-    # "Tag naming limits and requirements" (Tagging AWS Resources User Guide); two of the fifty are our own.
+    # "Tag naming limits and requirements" (Tagging AWS Resources User Guide); two of the fifty are ours.
     condition     = length(var.tags) <= 48 && alltrue([for key, value in var.tags : can(regex("^[\\pL\\pZ\\pN_.:/=+@-]*$", "${key}${value}")) && length(key) >= 1 && length(key) <= 128 && length(value) <= 256 && !startswith(lower(key), "aws:")])
     error_message = "tags: ${join(", ", [for key, value in var.tags : "'${key}'"])}: there may be 48 of them, each with a key of 1 to 128 and a value of at most 256 letters, digits, spaces and _.:/=+@-, no key beginning with \"aws:\"."
   }

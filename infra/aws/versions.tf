@@ -1,5 +1,5 @@
 terraform {
-  # 1.9: a validation may look at other variables, and templatestring exists.
+  # 1.9: a validation may refer to other variables, and templatestring exists.
   required_version = ">= 1.9"
 
   required_providers {

@@ -1,1 +1,1 @@
-"""What is built from this checkout: the functions' zips, the layer, the virtual environments."""
+"""Builds of this checkout: the function zips, the layer, the virtual environments."""

@@ -1,10 +1,10 @@
-"""Build what Lambda gets: dist/<function>.zip, the code that both targets run, and dist/layer.zip, the SDK.
+"""Build dist/<function>.zip, the code that both targets run, and dist/layer.zip, the SDK.
 
-A function's zip holds this project's own code only, and of that only what the function imports, directly or through
-others: it is computed from the sources, so nothing can be forgotten or left over. The validation's holds the checks,
-too. Third-party packages come from the runtime (layers on AWS, .venv here). Same sources, same bytes, so building
-twice changes nothing. Raises DeclarationInvalid for a function without a module, BuildFailed for a layer that cannot
-be built.
+A function's zip contains only the modules of this project that the function imports, directly or indirectly. The list
+is computed from the sources, so it is always complete. The validation's zip also contains the checks. Third-party
+packages come from the runtime (layers on AWS, .venv here). The build is reproducible and idempotent: the same sources
+give the same bytes. Raises DeclarationInvalid for a function without a module, BuildFailed for a layer that cannot be
+built.
 """
 
 import ast
@@ -21,7 +21,7 @@ DISTRIBUTION = reproducible_zip.DISTRIBUTION
 CODE = "functions"
 CHECKS = "checks"
 READS_CHECKS = f"{CODE}.validation.athena_queries"
-"""The module that reads the files of functions/checks, which nobody imports."""
+"""The module that reads the files of functions/checks, which no module imports."""
 
 
 def package(key: str, checkout: Path = CHECKOUT) -> bytes:
@@ -39,20 +39,20 @@ def package(key: str, checkout: Path = CHECKOUT) -> bytes:
 def imported_modules(module: str, checkout: Path = CHECKOUT) -> dict[str, Path]:
     """The file of a module and of every module of functions/ that it imports, by their names, packages included."""
     found: dict[str, Path] = {}
-    wanted = [module]
-    while wanted:
-        name = wanted.pop()
+    pending = [module]
+    while pending:
+        name = pending.pop()
         file = _source_file(name, checkout)
         if file is None or name in found:
             continue
         found[name] = file
-        # The packages around it, which are imported before it, and what it imports itself.
-        wanted += [name.rpartition(".")[0], *_imports(file)]
+        # Its parent package, which is imported first, and its own imports.
+        pending += [name.rpartition(".")[0], *_imports(file)]
     return found
 
 
 def _source_file(module: str, checkout: Path) -> Path | None:
-    """Where a module of functions/ is; None for any other name: another library, or a member of a module."""
+    """The file of a module of functions/; None for other names: other libraries, or members of a module."""
     if module.split(".")[0] != CODE:
         return None
     path = checkout.joinpath(*module.split("."))
@@ -60,7 +60,7 @@ def _source_file(module: str, checkout: Path) -> Path | None:
 
 
 def _imports(file: Path) -> Iterator[str]:
-    """Every name that a source may import as a module, wherever the statement stands in it."""
+    """Every name that a file may import as a module, also inside functions."""
     for node in ast.walk(ast.parse(file.read_bytes(), str(file))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -70,7 +70,7 @@ def _imports(file: Path) -> Iterator[str]:
 
 
 def build(directory: Path = DISTRIBUTION, checkout: Path = CHECKOUT) -> list[Path]:
-    """Write the zip of every declared function, and the layer's; zips of others are removed."""
+    """Write the zip of every declared function, and the layer's. Remove other zips."""
     packages = {f"{key}.zip": package(key, checkout) for key in declaration.load()}
     packages[layer.NAME] = layer.package(layer.fetch_wheels(directory))
     directory.mkdir(parents=True, exist_ok=True)
@@ -82,7 +82,7 @@ def build(directory: Path = DISTRIBUTION, checkout: Path = CHECKOUT) -> list[Pat
 
 
 def main() -> int:
-    """Build all of them and say what was built."""
+    """Build all zips and print their sizes."""
     try:
         built = build()
     except OperatorError as error:

@@ -1,15 +1,15 @@
-"""The layer of our own: the AWS SDK as requirements/layer.txt pins it, for Lambda's Python 3.13 on arm64.
+"""Our own layer: the AWS SDK as pinned in requirements/layer.txt, for Lambda's Python 3.13 on arm64.
 
-Lambda's runtime brings a boto3 of its own, which may be older than the requests that the functions send
-(functions/runtime/sdk.py). A layer goes before it: "Working with layers for Python Lambda functions" (AWS Lambda
-Developer Guide), which also says that packages lie under `python/`.
+Lambda's runtime includes a boto3 that may be older than the requests that the functions send
+(functions/runtime/sdk.py). A layer takes precedence over it: "Working with layers for Python Lambda functions" (AWS
+Lambda Developer Guide), which also says that packages belong under `python/`.
 
-The wheels are downloaded once for each requirements/layer.txt, into a folder that is named by its hash and appears
-whole or not at all; a later build needs no network. Each build holds each wheel to its pinned hash, as pip does: of a
-folder that lost a wheel, or half of one, or has another, all are downloaded anew. Same wheels, same bytes:
-of a wheel all is kept but its RECORD, which would not be true any more, and its scripts. botocore is whole: the layer
-has 35 MB, and a zip may have 50 MB when it is sent to Lambda, and 250 MB with all layers when it is unpacked ("Lambda
-quotas", AWS Lambda Developer Guide).
+The wheels are downloaded once per requirements/layer.txt, into a folder that is named after its hash and appears
+atomically; later builds need no network. Each build verifies each wheel against its pinned hash, as pip does. If a
+wheel is missing, incomplete or unexpected, all of them are downloaded again. The same wheels give the same bytes: every
+file of a wheel is kept except its RECORD, which would be wrong, and its scripts. botocore is complete: the layer has
+35 MB. Lambda allows 50 MB for an upload, and 250 MB for all unpacked layers ("Lambda quotas", AWS Lambda Developer
+Guide).
 
 Raises BuildFailed when a wheel cannot be downloaded or is not the pinned one.
 """
@@ -33,7 +33,7 @@ NAME = "layer.zip"
 
 _TARGET = (
     *("--implementation", "cp", "--python-version", "3.13"),
-    # Lambda's Python 3.13 runs on Amazon Linux 2023, whose glibc is 2.34: either will do.
+    # Lambda's Python 3.13 runs on Amazon Linux 2023, whose glibc is 2.34: it supports both.
     *("--platform", "manylinux2014_aarch64", "--platform", "manylinux_2_28_aarch64"),
 )
 _FOLDER = "python"
@@ -54,7 +54,7 @@ def package(wheels: Path) -> bytes:
 
 
 def fetch_wheels(distribution: Path = reproducible_zip.DISTRIBUTION) -> Path:
-    """The folder of the pinned wheels, downloaded unless all are there; those of other requirements are removed."""
+    """The folder of the pinned wheels, downloaded if incomplete. Remove the wheels of other requirements."""
     folder = folder_of_wheels(distribution)
     if not _is_whole(folder):
         distribution.mkdir(parents=True, exist_ok=True)
@@ -66,24 +66,24 @@ def fetch_wheels(distribution: Path = reproducible_zip.DISTRIBUTION) -> Path:
 
 
 def folder_of_wheels(distribution: Path) -> Path:
-    """Where the wheels of today's requirements are, or will be."""
+    """The folder of the current requirements' wheels, which need not exist yet."""
     return distribution / f"wheels-{hashlib.sha256(REQUIREMENTS.read_bytes()).hexdigest()[:_HASH_DIGITS]}"
 
 
 def _is_whole(folder: Path) -> bool:
-    """Whether there is one wheel for each requirement, and nothing else that would be packed."""
+    """Whether the folder has one wheel per requirement, and no other."""
     requirements = [set(_HASH.findall(each)) for each in _PINNED.findall(REQUIREMENTS.read_text(encoding="utf-8"))]
     wheels = [path for path in folder.glob("*.whl") if path.is_file()]
-    there = [hashlib.sha256(path.read_bytes()).hexdigest() for path in wheels]
+    hashes_found = [hashlib.sha256(path.read_bytes()).hexdigest() for path in wheels]
     return (
         folder.is_dir()
-        and len(there) == len(list(folder.glob("*.whl"))) == len(requirements)
-        and all(sum(each in hashes for each in there) == 1 for hashes in requirements)
+        and len(hashes_found) == len(list(folder.glob("*.whl"))) == len(requirements)
+        and all(sum(each in hashes for each in hashes_found) == 1 for hashes in requirements)
     )
 
 
 def _belongs(name: str) -> bool:
-    """Whether a wheel's file is of use on a Lambda, and the same wherever it is installed."""
+    """Whether a wheel's file is useful on Lambda, and the same on every machine."""
     folder, _, rest = name.partition("/")
     if folder.endswith(".data"):
         return False
@@ -91,7 +91,7 @@ def _belongs(name: str) -> bool:
 
 
 def _download(folder: Path) -> None:
-    """Have pip download the wheels; they appear at once, so that a download that was stopped leaves none behind."""
+    """Download the wheels with pip. They appear atomically, so an interrupted download leaves none behind."""
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix="download-") as unfinished:
         wheels = Path(unfinished) / "wheels"
         command = [
@@ -102,28 +102,28 @@ def _download(folder: Path) -> None:
         ran = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - this Python's own pip
         if ran.returncode != 0:
             raise BuildFailed(
-                f"The wheels of {REQUIREMENTS} cannot be downloaded, so there is no {NAME}: {_reason(ran.stderr)}. "
-                "Mend that (is the network there?), then build again."
+                f"Cannot download the wheels of {REQUIREMENTS} for {NAME}: {_reason(ran.stderr)}. "
+                "Check the network connection, then build again."
             )
         try:
             if folder.exists():
                 os.rename(folder, Path(unfinished) / "broken")  # noqa: PTH104 - as below
-            os.rename(wheels, folder)  # noqa: PTH104 - the one that says it renames, or fails
+            os.rename(wheels, folder)  # noqa: PTH104 - renames or fails, unlike shutil.move
         except OSError:
-            # Another build was faster; it has the same wheels.
+            # A concurrent build was faster; it has the same wheels.
             if not _is_whole(folder):
                 raise
 
 
 def _reason(stderr: str) -> str:
-    """What pip said last of what went wrong, in one line."""
+    """pip's last error, in one line."""
     lines = [" ".join(line.split()) for line in stderr.splitlines() if line.strip()]
     errors = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")]
     return (errors or lines or ["pip gave no reason"])[-1].rstrip(".")
 
 
 def main() -> int:
-    """Download the wheels, so that every build after it needs no network."""
+    """Download the wheels, so that later builds need no network."""
     try:
         fetch_wheels()
     except OperatorError as error:

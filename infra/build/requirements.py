@@ -1,12 +1,12 @@
-"""Installs the packages of a requirements file, and compiles these files anew.
+"""Install the packages of a requirements file, and compile these files.
 
     python infra/build/requirements.py install requirements/run.txt [--into .venv-tools]
     python infra/build/requirements.py install-project
     python infra/build/requirements.py lock [--upgrade]
 
-It runs before anything is installed, so it imports the standard library alone, and is run as a script by the Python of
-.venv. Every file in requirements/ is whole and hashed: nothing is resolved when it is installed, so a release that
-came out since changes nothing. Installing twice installs nothing the second time.
+It runs before anything is installed, so it imports only the standard library, and the Python of .venv runs it as a
+script. Every file in requirements/ is complete and hashed: installing resolves nothing, so new releases change nothing.
+Installing is idempotent.
 
 pip first puts setuptools into .venv, which builds the packages that have no wheel (this checkout, and on macOS
 awslambdaric) without fetching anything, and uv, from requirements/uv.txt, which holds the hash of every platform's
@@ -14,8 +14,8 @@ wheel. uv installs the rest: pip needs four times as long. uv reads neither pip'
 system's certificates ("Environment variables" and "TLS certificates" in uv's documentation), so it is given both.
 Where uv does not run, or fails, pip installs the same files by the same hashes.
 
-`lock` proves what it compiled: each file must resolve, by its own hashes and from wheels alone, on every Python and
-Linux that is promised.
+`lock` verifies what it compiled: each file must resolve, by its own hashes and from wheels only, on every supported
+Python and Linux.
 """
 
 import argparse
@@ -43,7 +43,7 @@ BEST_MATCH = ("--index-strategy", "unsafe-best-match")
 `lock` trusts the indexes that pip is configured with, and reads the difference."""
 
 UV_SETTINGS = {
-    # pip's name -> uv's variable, and what joins several values ("Environment variables", uv's documentation).
+    # pip's name -> uv's variable, and the separator of several values ("Environment variables", uv's documentation).
     "index-url": ("UV_DEFAULT_INDEX", " "),
     "extra-index-url": ("UV_INDEX", " "),
     "find-links": ("UV_FIND_LINKS", ","),
@@ -57,11 +57,11 @@ UV_SETTINGS = {
 
 
 class InstallFailed(Exception):
-    """Neither uv nor pip could install; the text is what pip printed last."""
+    """Neither uv nor pip could install; the text is the last line that pip printed."""
 
 
 def install(arguments: Sequence[str], into: Path | None = None) -> None:
-    """Install into a virtual environment, by default the one that this Python is of; raises InstallFailed."""
+    """Install into a virtual environment, by default this Python's; raises InstallFailed."""
     python = str(into / "bin" / "python") if into else sys.executable
     uv = find_uv()
     if uv:
@@ -69,20 +69,20 @@ def install(arguments: Sequence[str], into: Path | None = None) -> None:
         ran = run([*command, "--python", python, *arguments], uv_environment(read_pip_settings(), os.environ))
         if ran.returncode == 0:
             return
-        sys.stderr.write(f"uv cannot install this ({last_line(ran.stderr)}). pip installs it instead.\n")
+        sys.stderr.write(f"uv failed ({last_line(ran.stderr)}). Installing with pip instead.\n")
     ran = run([*pip(python), "install", "-qq", *arguments])
     if ran.returncode != 0:
         raise InstallFailed(last_line(ran.stderr))
 
 
 def install_files(files: Sequence[Path], into: Path | None = None) -> None:
-    """Install what the files name, and nothing else."""
+    """Install the packages of the files, and nothing else."""
     named = [part for file in files for part in ("--requirement", str(file))]
     install(["--no-deps", "--no-build-isolation", "--require-hashes", *named], into)
 
 
 def install_project() -> None:
-    """Install this checkout itself, as the `ferry` command."""
+    """Install this checkout as the `ferry` command."""
     install(["--no-deps", "--no-build-isolation", "--editable", str(CHECKOUT)])
 
 
@@ -106,7 +106,7 @@ def bootstrap(*names: str) -> subprocess.CompletedProcess[str]:
 
 
 def runs(program: Path) -> bool:
-    """Whether a program is there and can be executed on this machine."""
+    """Whether a program exists and runs on this machine."""
     try:
         return run([str(program), "--version"]).returncode == 0
     except OSError:
@@ -114,7 +114,7 @@ def runs(program: Path) -> bool:
 
 
 def read_pip_settings() -> dict[str, str]:
-    """pip's settings for `pip install`, from its files and the environment, as pip itself merges them."""
+    """pip's settings for `pip install`, from its files and the environment, merged as pip does."""
     lines = run([*pip(), "config", "list"]).stdout.splitlines()
     found: dict[str, dict[str, str]] = {"global": {}, "install": {}, ":env:": {}}
     for line in lines:
@@ -127,7 +127,7 @@ def read_pip_settings() -> dict[str, str]:
 
 
 def uv_environment(settings: Mapping[str, str], environment: Mapping[str, str]) -> dict[str, str]:
-    """The environment that makes uv install from where pip would; what is set for uv already stays."""
+    """The environment that makes uv use pip's indexes; variables that are set for uv already take precedence."""
     given = {
         variable: joined_by.join(settings[key].split())
         for key, (variable, joined_by) in UV_SETTINGS.items()
@@ -142,32 +142,32 @@ def uv_environment(settings: Mapping[str, str], environment: Mapping[str, str]) 
 
 
 def lock(*, upgrade: bool) -> None:
-    """Compile every .in file to its .txt, and prove each; raises InstallFailed when one is not whole."""
+    """Compile every .in file to its .txt, and verify each; raises InstallFailed if one is incomplete."""
     uv = find_uv()
     if not uv:
-        raise InstallFailed("uv does not run here, and only uv compiles the files")
+        raise InstallFailed("uv does not run here, and only uv can compile the files")
     environment = uv_environment(read_pip_settings(), os.environ)
     universal = ["--universal", "--generate-hashes", "--python-version", OLDEST_PYTHON]
     plain = ["--quiet", "--no-header", "--no-annotate", *BEST_MATCH]
     for name in NAMES:
-        # Relative paths: the files name one another, and no folder of this machine.
+        # Relative paths: the files name each other, and no folder of this machine.
         files = [f"{name}.in", "--output-file", f"{name}.txt"]
         ran = run([uv, "pip", "compile", *universal, *plain, *(["--upgrade"] * upgrade), *files], environment)
         if ran.returncode != 0:
-            raise InstallFailed(f"requirements/{name}.in cannot be compiled: {ran.stderr.strip()}")
+            raise InstallFailed(f"Cannot compile requirements/{name}.in: {ran.stderr.strip()}")
     with tempfile.TemporaryDirectory() as empty:
-        for name, python, platform in promised():
+        for name, python, platform in supported():
             target = ["--python-version", python, "--python-platform", platform, "--target", empty]
-            proof = ["--dry-run", "--quiet", "--require-hashes", "--only-binary", ":all:", *BEST_MATCH]
-            ran = run([uv, "pip", "install", *proof, *target, "--requirement", f"{name}.txt"], environment)
+            verify = ["--dry-run", "--quiet", "--require-hashes", "--only-binary", ":all:", *BEST_MATCH]
+            ran = run([uv, "pip", "install", *verify, *target, "--requirement", f"{name}.txt"], environment)
             if ran.returncode != 0:
                 raise InstallFailed(
-                    f"requirements/{name}.txt is not whole for Python {python} on {platform}: {ran.stderr.strip()}"
+                    f"requirements/{name}.txt is incomplete for Python {python} on {platform}: {ran.stderr.strip()}"
                 )
 
 
-def promised() -> Iterator[tuple[str, str, str]]:
-    """Each file with each Python and platform that it must be whole for."""
+def supported() -> Iterator[tuple[str, str, str]]:
+    """Each file with each Python and platform that it must support."""
     for name in NAMES:
         for python in PYTHONS:
             for platform in PLATFORMS:
@@ -175,35 +175,35 @@ def promised() -> Iterator[tuple[str, str, str]]:
 
 
 def pip(python: str = sys.executable) -> list[str]:
-    """This Python's pip, for its own virtual environment or another's, which needs no pip."""
+    """This Python's pip, for its own virtual environment or for another one, which needs no pip."""
     other = ["--python", python] if python != sys.executable else []
     return [sys.executable, "-m", "pip", "--disable-pip-version-check", *other]
 
 
 def run(command: Sequence[str], environment: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    """Run a program in requirements/, and keep what it prints."""
+    """Run a program in requirements/, and capture its output."""
     return subprocess.run(  # noqa: S603 - programs of .venv alone
         command, cwd=REQUIREMENTS, env=environment, capture_output=True, text=True, check=False
     )
 
 
 def last_line(text: str) -> str:
-    """What a program said last, without the notices that pip puts after its errors."""
+    """The last line that a program printed, without the notices that pip prints after its errors."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     errors = [line for line in lines if line.lower().startswith(("error:", "cause:"))]
-    return (errors or lines or ["it gave no reason"])[-1]
+    return (errors or lines or ["no reason given"])[-1]
 
 
 def main() -> int:
-    """Do what the arguments say; 1 with one line when it cannot be done."""
+    """Run the command of the arguments; print one line and return 1 if it fails."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
     installing = commands.add_parser("install", help="install the packages of requirements files")
     installing.add_argument("files", nargs="+", type=Path)
-    installing.add_argument("--into", type=Path, help="another virtual environment than this Python's")
+    installing.add_argument("--into", type=Path, help="another virtual environment")
     commands.add_parser("install-project", help="install this checkout as the ferry command")
     locking = commands.add_parser("lock", help="compile requirements/*.in to *.txt")
-    locking.add_argument("--upgrade", action="store_true", help="take the newest releases")
+    locking.add_argument("--upgrade", action="store_true", help="upgrade to the newest releases")
     given = parser.parse_args()
     try:
         if given.command == "install":

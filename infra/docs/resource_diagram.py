@@ -1,8 +1,8 @@
-"""docs/resources.md: every resource that infra/aws makes, and how a file passes through them.
+"""docs/resources.md: every resource that infra/aws creates, and the path of a file through them.
 
-`python -m infra.docs.resource_diagram` writes the page from what is declared: the Terraform resources and what they
-name of each other, the permissions of infra/functions.yaml, the steps of the committed workflow. Writing it again
-changes nothing. Raises DeclarationInvalid for a resource that has no place in the picture: nothing is left out.
+`python -m infra.docs.resource_diagram` writes the page from the declarations: the Terraform resources and their
+references, the permissions of infra/functions.yaml, the steps of the committed workflow. Writing it again changes
+nothing. Raises DeclarationInvalid for a resource that has no place in the picture, so that none is missing.
 """
 
 import json
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from infra.build.reproducible_zip import CHECKOUT
-from infra.docs import terraform_source
+from infra.docs import generated, terraform_source
 from infra.docs.terraform_source import Block, Declared
 from statemachine import declaration
 from statemachine.declaration import Function
@@ -21,8 +21,7 @@ from statemachine.errors import DeclarationInvalid, OperatorError
 
 WORKFLOW = CHECKOUT / "statemachine" / "migrate.asl.json"
 PAGE = CHECKOUT / "docs" / "resources.md"
-BEGIN = "<!-- From here on written by `python -m infra.docs.resource_diagram` -->"
-END = "<!-- To here -->"
+MODULE = "infra.docs.resource_diagram"
 
 KINDS = {
     "aws_athena_workgroup": ("Athena workgroup", "[{}]"),
@@ -38,7 +37,7 @@ KINDS = {
     "aws_sns_topic": ("SNS topic", "([{}])"),
     "aws_sqs_queue": ("SQS queue", "[[{}]]"),
 }
-"""What has a place of its own in the picture: what it is called, and its shape."""
+"""The resource types that are nodes: their label and shape."""
 
 BELONGS_TO = {
     "aws_iam_role_policy": "role",
@@ -53,7 +52,7 @@ BELONGS_TO = {
     "aws_sns_topic_policy": "arn",
     "aws_sqs_queue_policy": "queue_url",
 }
-"""What is a part of something else, and the argument that names it."""
+"""The resource types that are parts of another resource, and the argument that names it."""
 
 SERVES = {
     "aws_cloudwatch_log_group",
@@ -62,18 +61,18 @@ SERVES = {
     "aws_iam_role",
     "aws_lambda_layer_version",
 }
-"""What is a part of whatever names it."""
+"""The resource types that are parts of the resource that names them."""
 
 ARROWS = {
-    "aws_cloudwatch_event_target": ("rule", "arn", "tells"),
+    "aws_cloudwatch_event_target": ("rule", "arn", "notifies"),
     "aws_lambda_event_source_mapping": ("event_source_arn", "function_name", "batches"),
     "aws_s3_bucket_notification": ("bucket", "dynamic", "event"),
     "aws_sns_topic_subscription": ("topic_arn", "endpoint", "message"),
 }
-"""What is an arrow: the arguments that name its two ends, and what is written at it."""
+"""The resource types that are arrows: the arguments that name their two ends, and their label."""
 
-NOT_MADE = {"terraform_data"}
-"""Exists in Terraform's state only."""
+NOT_CREATED = {"terraform_data"}
+"""Exist in Terraform's state only."""
 
 LINKS = {
     ("aws_athena_workgroup", "configuration"): "results",
@@ -82,24 +81,24 @@ LINKS = {
     ("aws_sns_topic_subscription", "redrive_policy"): "not delivered",
     ("aws_sqs_queue", "redrive_policy"): "failed too often",
 }
-"""Arguments that name where something goes, and what is written at the arrow."""
+"""Arguments that name a destination, and the label of the arrow."""
 
-LOOKS_AT = {
+WATCHED = {
     "aws_cloudwatch_event_rule": ("event_pattern",),
     "aws_cloudwatch_metric_alarm": ("dimensions", "dynamic"),
     "aws_glue_crawler": ("s3_target",),
 }
-"""Arguments that name what is looked at."""
+"""Arguments that name what a resource watches or reads."""
 
 CHANGES = re.compile(r":(Put|Delete|Send|Start|Abort|Create)")
-"""Actions by which a function does something to what it names; by all others it looks."""
+"""Actions by which a function changes a resource; all others read."""
 
 SOURCE_SCOPES = {"local.source_regions", "local.created_buckets"}
 EACH_SCOPES = {
     "local.alert_regions": "each region",
     "local.regions_in_use": "each region",
     "local.source_regions": "each source region",
-    "local.created_buckets": "each source bucket that is created here",
+    "local.created_buckets": "each source bucket that is created",
     "local.functions": "each function",
     "local.delimiters": "each delimiter",
     "local.alert_emails": "each address, in each region",
@@ -116,62 +115,62 @@ THINGS = {
     r"\$\{athena_workgroup\}$": "aws_athena_workgroup.validation",
     r"^arn:aws:glue:[^:]*:\*:(catalog|database|table)": "aws_glue_catalog_database.target",
 }
-"""What the statements of functions.yaml are about, by their resources."""
+"""The resources that the statements of functions.yaml name."""
 
 WITHOUT_RESOURCE = {"glue:ListCrawls": "aws_glue_crawler.target"}
-"""What actions are about that take no resource, so that their statement says `*`."""
+"""The resources of actions that do not support resources, so that their statement has `*`."""
 
 PLACES = {"source": "source regions", "target": "target region", "every": "each region"}
 
 
 @dataclass(frozen=True, eq=False)
 class Resource:
-    """One `resource` block, and where and how often it is made."""
+    """One `resource` block, where it is created, and how often."""
 
     block: Block
 
     @property
     def kind(self) -> str:
-        """aws_sqs_queue, for one."""
+        """The type, such as aws_sqs_queue."""
         return self.block.type
 
     @property
     def address(self) -> str:
-        """As Terraform calls it."""
+        """Its address in Terraform."""
         return self.block.address
 
     @property
     def body(self) -> Mapping[str, Any]:
-        """All that stands in it."""
+        """All of its arguments."""
         return self.block.body
 
     @property
     def arguments(self) -> dict[str, Any]:
-        """What it is made of; not what it only waits for."""
+        """Its arguments, without those that only order its creation."""
         return {key: value for key, value in self.body.items() if key not in {"depends_on", "lifecycle"}}
 
     @property
     def scope(self) -> str:
-        """For what there is one of it; empty where there is one."""
+        """The collection that its for_each iterates over; empty if there is only one."""
         many = str(self.body.get("for_each", ""))
         found = sorted(scope for scope in EACH_SCOPES if re.search(rf"{re.escape(scope)}\b", many))
         if many and not found:
             raise DeclarationInvalid(
-                f"{self.block.file}: {self.address}: infra/docs/resource_diagram.py knows no words for {many}"
+                f"{self.block.file}: {self.address}: infra/docs/resource_diagram.py has no description of {many}"
             )
         return found[0] if found else ""
 
     @property
-    def made_for(self) -> str:
-        """The same in words."""
+    def created_for(self) -> str:
+        """The same as text."""
         if "count" in self.body:
-            return "if there are rules" if "local.rules" in str(self.body["count"]) else "if it is wanted"
+            return "if there are rules" if "local.rules" in str(self.body["count"]) else "if enabled"
         words = EACH_SCOPES[self.scope] if self.scope else "one"
         return f"{words}, if `create_kms_keys`" if "var.create_kms_keys" in str(self.body.get("for_each")) else words
 
     @property
     def place(self) -> str:
-        """In which regions it is."""
+        """The regions that it is in."""
         if self.scope in SOURCE_SCOPES:
             return "source"
         return "target" if self.body.get("region") in ("var.target_region", None) else "every"
@@ -179,7 +178,7 @@ class Resource:
 
 @dataclass(frozen=True)
 class Arrow:
-    """One way that something goes; dotted where it is only looked at."""
+    """A connection between two nodes; dotted if it only reads."""
 
     start: str
     end: str
@@ -188,7 +187,7 @@ class Arrow:
 
 
 class Picture:
-    """What the page shows."""
+    """The contents of the page."""
 
     def __init__(self, terraform: Declared, declaration: Mapping[str, Function], workflow: Mapping[str, Any]) -> None:
         self.terraform, self.declaration, self.workflow = terraform, declaration, workflow
@@ -196,10 +195,10 @@ class Picture:
         self.whole = {address: self._whole(resource) for address, resource in self.resources.items()}
 
     def _whole(self, resource: Resource) -> str:
-        """The resource that this one is a part of; itself if it has a place of its own, empty if it is an arrow."""
+        """The resource that this one is a part of; itself if it is a node, empty if it is an arrow."""
         if resource.kind in KINDS:
             return resource.address
-        if resource.kind in ARROWS or resource.kind in NOT_MADE:
+        if resource.kind in ARROWS or resource.kind in NOT_CREATED:
             return ""
         if resource.kind in BELONGS_TO:
             users = [self.resources[owner] for owner in self._ends(resource, BELONGS_TO[resource.kind])]
@@ -208,13 +207,13 @@ class Picture:
         wholes = {self._whole(user) for user in users} - {""}
         if len(wholes) != 1 or resource.kind not in {*BELONGS_TO, *SERVES}:
             raise DeclarationInvalid(
-                f"{resource.block.file}: {resource.address} has no place in the picture, since it belongs to "
+                f"{resource.block.file}: {resource.address} has no place in the picture, because it belongs to "
                 f"{', '.join(sorted(wholes)) or 'nothing'}. Give it one in infra/docs/resource_diagram.py."
             )
         return wholes.pop()
 
     def _uses(self, other: Resource, resource: Resource) -> bool:
-        """Whether one names the other to be served; a dashboard looks at everything, a policy is its role's."""
+        """Whether `other` refers to `resource`; dashboards refer to everything, and a policy belongs to its role."""
         if other is resource or other.kind == "aws_cloudwatch_dashboard":
             return False
         if (resource.kind, other.kind) == ("aws_iam_role", "aws_iam_role_policy"):
@@ -226,7 +225,7 @@ class Picture:
         return self.terraform.named(resource.body.get(argument, ""))
 
     def nodes(self) -> dict[str, list[str]]:
-        """The nodes by their place, each as mermaid draws it."""
+        """The nodes in mermaid's syntax, by their place."""
         nodes: dict[str, list[str]] = {place: [] for place in PLACES}
         for resource in self.resources.values():
             if resource.kind in KINDS and resource.kind not in {"aws_lambda_function", "aws_cloudwatch_metric_alarm"}:
@@ -250,7 +249,7 @@ class Picture:
         ]
 
     def arrows(self) -> list[Arrow]:
-        """Every way that a file, its event or a message about it goes, in the order of the files."""
+        """The paths of files, events and messages, in the order of the Terraform files."""
         found = [Arrow("you", "aws_s3_bucket.source", "upload")]
         for resource in self.resources.values():
             found += self._arrows_of(resource)
@@ -269,14 +268,14 @@ class Picture:
             if kind == resource.kind:
                 dotted = argument == "redrive_policy"
                 yield from (Arrow(here, there, label, dotted) for there in self._nodes(resource, argument))
-        for argument in LOOKS_AT.get(resource.kind, ()):
+        for argument in WATCHED.get(resource.kind, ()):
             yield from (Arrow(there, here, dotted=True) for there in self._nodes(resource, argument))
 
     def _node(self, resource: Resource) -> str:
         return f"alarms.{resource.place}" if resource.kind == "aws_cloudwatch_metric_alarm" else resource.address
 
     def _nodes(self, resource: Resource, argument: str) -> list[str]:
-        """What an argument names, as nodes; keys and roles stand at no arrow."""
+        """The nodes that an argument names; keys and roles have no arrows."""
         value = resource.body.get(argument, "")
         keys = re.findall(r"aws_lambda_function\.function\[\"(\w+)\"\]", str(value))
         if keys:
@@ -287,7 +286,7 @@ class Picture:
         return ["functions" if name == "aws_lambda_function.function" else name for name in names]
 
     def _steps(self) -> Iterable[Arrow]:
-        """What the state machine calls, numbered in the order of functions.yaml, which is that of the way."""
+        """The functions that the state machine calls, numbered in the order of functions.yaml."""
         machine = "aws_sfn_state_machine.migrate"
         tasks = [state for state in self.workflow["States"].values() if state["Type"] == "Task"]
         called = {task["Parameters"]["FunctionName"].strip("${}") for task in tasks}
@@ -295,7 +294,7 @@ class Picture:
         yield from (Arrow(machine, _function(key), str(number)) for number, key in enumerate(steps, start=1))
 
     def _uses_of(self, key: str, function: Function) -> Iterable[Arrow]:
-        """What a function may do, by its statements in functions.yaml; its event source has an arrow of its own."""
+        """What a function may do, by its statements in functions.yaml; its event source already has an arrow."""
         changed: dict[str, bool] = {}
         for statement in function.statements:
             changes = any(CHANGES.search(action) for action in statement.actions)
@@ -308,17 +307,15 @@ class Picture:
                 yield Arrow(_function(key), thing) if changes else Arrow(thing, _function(key), dotted=True)
 
     def _thing(self, key: str, named: str) -> str:
-        """What a statement names, by a resource or by an action that takes none."""
+        """The resource of a statement, or of an action that does not support resources."""
         found = [address for pattern, address in THINGS.items() if re.search(pattern, named)]
         address = WITHOUT_RESOURCE.get(named) or next(iter(found), None)
         if address is None:
             raise DeclarationInvalid(
-                f"infra/functions.yaml: {key}: infra/docs/resource_diagram.py does not know what {named} is"
+                f"infra/functions.yaml: {key}: infra/docs/resource_diagram.py has no resource for {named}"
             )
         if address not in self.resources:
-            raise DeclarationInvalid(
-                f"infra/docs/resource_diagram.py takes {named} for {address}, which infra/aws lacks"
-            )
+            raise DeclarationInvalid(f"infra/docs/resource_diagram.py maps {named} to {address}, which infra/aws lacks")
         return address
 
 
@@ -358,36 +355,32 @@ def mermaid(picture: Picture) -> str:
 
 
 def tables(picture: Picture) -> str:
-    """Every resource once: what is a node, with its parts, and what is an arrow."""
-    lines = ["| in the picture | made for | with it |", "| --- | --- | --- |"]
+    """Every resource once: the nodes with their parts, then the arrows."""
+    lines = ["| resource | created for | its parts |", "| --- | --- | --- |"]
     for address, resource in picture.resources.items():
         if resource.kind in KINDS:
             parts = [part for part, whole in picture.whole.items() if whole == address != part]
-            told = ", ".join(f"`{part}`{_if(picture.resources[part], resource)}" for part in parts)
-            lines.append(f"| `{address}` ({resource.block.file}) | {resource.made_for} | {told} |")
-    lines += ["", "| arrow | made for |", "| --- | --- |"]
+            listed = ", ".join(f"`{part}`{_if(picture.resources[part], resource)}" for part in parts)
+            lines.append(f"| `{address}` ({resource.block.file}) | {resource.created_for} | {listed} |")
+    lines += ["", "| arrow | created for |", "| --- | --- |"]
     for address, resource in picture.resources.items():
         if resource.kind in ARROWS:
-            lines.append(f"| `{address}` ({resource.block.file}) | {resource.made_for} |")
+            lines.append(f"| `{address}` ({resource.block.file}) | {resource.created_for} |")
     return "\n".join(lines)
 
 
 def _if(part: Resource, whole: Resource) -> str:
-    return "" if part.made_for in ("one", whole.made_for) else f" ({part.made_for})"
+    return "" if part.created_for in ("one", whole.created_for) else f" ({part.created_for})"
 
 
 def render(text: str, picture: Picture) -> str:
     """The page with its generated part as it should be."""
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not (begin and end):
-        raise DeclarationInvalid(f"{PAGE} lacks the line {END if begin else BEGIN}")
-    generated = f"```mermaid\n{mermaid(picture)}\n```\n\n{tables(picture)}"
-    return f"{before}{begin}\n\n{generated}\n\n{end}{after}"
+    drawn = f"```mermaid\n{mermaid(picture)}\n```\n\n{tables(picture)}"
+    return generated.replace(PAGE, text, MODULE, drawn)
 
 
 def load() -> Picture:
-    """What is declared now."""
+    """Read the declarations."""
     return Picture(terraform_source.read(), declaration.load(), json.loads(WORKFLOW.read_text(encoding="utf-8")))
 
 

@@ -1,7 +1,8 @@
-"""infra/aws as Python sees it: every block, parsed, without Terraform.
+"""Every block of infra/aws, parsed in Python without Terraform.
 
-Literals are Python's own; whatever has to be worked out is an `Expression`, its text. Of a `dynamic` block the content
-stands where the block itself would, with its `for_each`. Reads only, each folder once. Raises DeclarationInvalid.
+Literals are Python values; everything that Terraform computes is an `Expression` with its text. The content of a
+`dynamic` block is listed like the block that it creates, with its `for_each`. Read-only; each folder is read once.
+Raises DeclarationInvalid.
 """
 
 import re
@@ -22,12 +23,12 @@ NAME = re.compile(r"(?<![\w.])((?:data\.)?aws_\w+|terraform_data|local)\.(\w+)")
 
 
 class Expression(str):
-    """Terraform's own words; a text with ${...} in it counts as such."""
+    """The text of a Terraform expression; a string with ${...} is one, too."""
 
 
 @dataclass(frozen=True)
 class Block:
-    """One block: its labels joined by a dot, and what stands in it."""
+    """One block: its labels, joined by dots, and its body."""
 
     file: str
     kind: str
@@ -36,33 +37,33 @@ class Block:
 
     @property
     def type(self) -> str:
-        """aws_sqs_queue, for one."""
+        """The resource type, such as aws_sqs_queue."""
         return self.address.split(".")[0]
 
     @property
     def name(self) -> str:
-        """What the one of its type is called."""
+        """The resource name, without its type."""
         return self.address.split(".")[-1]
 
     def blocks(self, name: str) -> list[dict[str, Any]]:
-        """The nested blocks of a name, the dynamic ones too."""
+        """The nested blocks of a name, including dynamic ones."""
         return [*self.body.get(name, []), *self.body.get("dynamic", {}).get(name, [])]
 
 
 @dataclass(frozen=True)
 class Declared:
-    """All blocks of a folder by their kind (resource, data, variable, output) and address, and its local values."""
+    """All blocks of a folder by kind (resource, data, variable, output) and address, and its local values."""
 
     blocks: Mapping[str, Mapping[str, Block]]
     local_values: Mapping[str, Any]
 
     @property
     def resources(self) -> Mapping[str, Block]:
-        """What is made."""
+        """The resources by address."""
         return self.blocks["resource"]
 
     def named(self, value: Any, seen: frozenset[str] = frozenset()) -> set[str]:
-        """The resources that an expression names, also by way of data and locals."""
+        """The resources that an expression refers to, also through data sources and local values."""
         found: set[str] = set()
         for address in names_in(value) - seen:
             kind, _, name = address.partition(".")
@@ -76,7 +77,7 @@ class Declared:
 
 
 def names_in(value: Any) -> set[str]:
-    """What a value names: resources, data sources and local values, by their addresses."""
+    """The addresses of the resources, data sources and local values that a value refers to."""
     if isinstance(value, Mapping):
         return set().union(*(names_in(each) for each in value.values()))
     if isinstance(value, list):
@@ -99,7 +100,7 @@ def read(folder: Path = TERRAFORM) -> Declared:
 
 
 def written(kind: str, folder: Path = TERRAFORM) -> Iterator[tuple[str, list[str], dict[str, Any]]]:
-    """The blocks of a kind as the parser gives them: file, labels, body."""
+    """The blocks of a kind as parsed: file, labels, body."""
     for path in sorted(folder.glob("*.tf")):
         for block in _parsed(path).get(kind, []):
             labels, body = [], block
@@ -110,7 +111,7 @@ def written(kind: str, folder: Path = TERRAFORM) -> Iterator[tuple[str, list[str
 
 
 def value_of(text: str) -> Any:
-    """What an expression's text is."""
+    """The value of an expression's text."""
     return plain(hcl2.loads(f"value = {text}\n")["value"])
 
 
@@ -120,7 +121,7 @@ def _parsed(path: Path) -> dict[str, Any]:
 
 
 def plain(value: Any) -> Any:
-    """What the parser gives, without its marks."""
+    """The parser's result, without its markers."""
     if isinstance(value, dict):
         found = {key.strip('"'): plain(each) for key, each in value.items() if not key.startswith("__")}
         return found | {"dynamic": _dynamic(value["dynamic"])} if "dynamic" in value else found

@@ -61,7 +61,7 @@ def test_a_source_whose_name_breaks_a_rule_of_s3_is_refused(evaluation: Evaluati
     given = {"good": {"bucket": "uploads"}} | {key: {"bucket": name} for key, name in names.items()}
     with pytest.raises(Refused) as refused:
         evaluation.apply(sources(**given))
-    reason = next(line for line in str(refused.value).split("\n\n") if "no name that a bucket may have" in line)
+    reason = next(line for line in str(refused.value).split("\n\n") if "not a valid bucket name" in line)
     told = dict(re.findall(r"(\w+): '(.*?)'", reason, re.DOTALL))
     assert told == names
 
@@ -69,13 +69,13 @@ def test_a_source_whose_name_breaks_a_rule_of_s3_is_refused(evaluation: Evaluati
 @pytest.mark.parametrize("name", ["up_loads", "192.168.5.4", f"uploads-{ACCOUNT}-us-east-1-an"])
 def test_a_target_whose_name_breaks_a_rule_of_s3_is_refused(evaluation: Evaluation, name: str) -> None:
     reasons = reasons_against(evaluation, {"target_bucket": name})
-    assert f"target_bucket: '{name}' is no name that a bucket may be created with" in reasons
+    assert f"target_bucket: '{name}' is not a name that a bucket can be created with" in reasons
 
 
 REFUSED = {
     "regions that are none": (
         {"target_region": "cn-north-1", "sources": {"a": {"region": "us-west-3"}, "b": {"region": None}}},
-        ["target_region: 'cn-north-1' is no region", "sources: a: 'us-west-3', b: '-': no region of AWS"],
+        ["target_region: 'cn-north-1' is not an AWS region", "sources: a: 'us-west-3', b: '-': not an AWS region"],
     ),
     "a source without a region": ({"sources": {"main": {"bucket": "uploads"}}}, ['attribute "region" is required']),
     "no source": ({"sources": {}}, ["there must be 1 to 40 of them, not 0"]),
@@ -98,21 +98,21 @@ REFUSED = {
             "sources: c: a bucket that exists already (create = false) needs its name",
             "account_id must be twelve digits: d: '99999999999'",
             "sources: e: kms_key_arn is for a bucket that exists already",
-            "sources: f, g: kms_key_arn must be the ARN of a key (no alias) in the bucket's region",
+            "sources: f, g: kms_key_arn must be the ARN of a key (not of an alias) in the bucket's region",
             f"sources: h: 'uploads-{ACCOUNT}-us-west-2-an': a bucket that is created here may not end with \"-an\"",
         ],
     ),
     "filters with wildcards or control characters": (
         sources(a=adopted("uploads-a", prefix="in/*"), b=adopted("uploads-b", prefix="b", suffix="x\ny")),
         [
-            "sources: a: prefix 'in/*': a filter knows no wildcards",
-            "sources: b: suffix 'x y': a filter knows no wildcards",
+            "sources: a: prefix 'in/*': a filter has no wildcards",
+            "sources: b: suffix 'x y': a filter has no wildcards",
         ],
     ),
-    "a filter that is too long": (a_source(prefix="x" * 1001), ["has at most 1,000 characters"]),
+    "a filter that is too long": (a_source(prefix="x" * 1001), ["at most 1,000 characters"]),
     "the target as a source": (
         a_source(bucket="uploads") | {"target_bucket": "uploads"},
-        ["target_bucket: 'uploads' is a source bucket, too: every copy would be an upload of its own"],
+        ["target_bucket: 'uploads' is a source bucket, too: every copy would be another upload"],
     ),
     "the target's default name as a source": (
         a_source(bucket=f"ferry-target-{ACCOUNT}-us-east-1"),
@@ -174,8 +174,8 @@ REFUSED = {
             "two hyphens": "fer--ry",
         }.items()
     },
-    "a name no bucket may begin with": ({"name": "sthree-ferry"}, ["name: 'sthree-ferry' is kept by AWS for itself"]),
-    "each account's own workgroup": ({"name": "primary"}, ["name: 'primary' is kept by AWS for itself"]),
+    "a name no bucket may begin with": ({"name": "sthree-ferry"}, ["name: 'sthree-ferry' is reserved by AWS"]),
+    "each account's own workgroup": ({"name": "primary"}, ["name: 'primary' is reserved by AWS"]),
     "each number and text out of its bounds": (
         {
             "alert_emails": ["me", "a@b.example"],
@@ -187,12 +187,12 @@ REFUSED = {
             "tags": {"aws:cost": "1"},
         },
         [
-            "alert_emails: no addresses: 'me'.",
+            "alert_emails: not e-mail addresses: 'me'.",
             "oldest_message_alarm_minutes: 0.5 must be a whole number from 1 to 10080",
             "log_retention_days: CloudWatch Logs does not keep logs for 2 days",
             "starters_at_once: 1 must be a whole number from 2 to 1000",
             "query_scan_limit_gb: 0 must be a whole number from 1 to 102400",
-            "is no ARN of a layer's version in the target region us-east-1",
+            "is not the ARN of a layer version in the target region us-east-1",
             "tags: 'aws:cost': there may be 48 of them, each with a key of 1 to 128",
         ],
     ),
@@ -220,7 +220,7 @@ REFUSED = {
             "for 3654 days",
             "starters_at_once: 1001 must",
             "query_scan_limit_gb: 102401 must",
-            "'arn:aws:lambda:us-east-1:017000801446:layer:Powertools' is no ARN of a layer's version",
+            "'arn:aws:lambda:us-east-1:017000801446:layer:Powertools' is not the ARN of a layer version",
             "'t9': there may be 48 of them",
         ],
     ),

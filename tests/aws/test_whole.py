@@ -429,4 +429,4 @@ def test_more_permissions_than_a_role_holds_are_refused(reattach: str, tmp_path:
     sources = {f"s{n}": {**adopted, "bucket": f"{n:02}" + "b" * 61, "prefix": f"{n:02}/"} for n in range(40)}
     (deployment.module / "terraform.tfvars.json").write_text(json.dumps({"sources": sources}), encoding="utf-8")
     said = deployment.run("plan", "-lock=false", exit_code=1)
-    assert "and IAM takes 10240 of one role" in " ".join(said.split())
+    assert "and IAM allows 10240 per role" in " ".join(said.split())

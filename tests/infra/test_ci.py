@@ -86,7 +86,7 @@ def test_every_part_of_the_soak_is_run_each_night() -> None:
 
 def test_a_part_of_the_soak_that_there_is_not_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert soak(["99"]) == 2
-    assert capsys.readouterr().err == f"PART=99: there are the parts 1 to {len(PARTS)}\n"
+    assert capsys.readouterr().err == f"PART=99 does not exist. Parts: 1 to {len(PARTS)}\n"
 
 
 def test_no_step_interprets_what_a_pull_request_is_called(workflow: Any) -> None:

@@ -1,4 +1,4 @@
-"""docs/resources.md shows every declared resource, and the way of a file."""
+"""docs/resources.md shows every declared resource, and the path of a file."""
 
 import json
 import re
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.docs import resource_diagram, terraform_source
+from infra.docs import generated, resource_diagram, terraform_source
 from infra.docs.resource_diagram import Arrow, Picture
 from statemachine import declaration
 from statemachine.errors import DeclarationInvalid
@@ -41,7 +41,7 @@ def picture_of(folder: Path, text: str) -> Picture:
 
 def test_the_page_is_not_stale(picture: Picture) -> None:
     text = resource_diagram.PAGE.read_text(encoding="utf-8")
-    assert resource_diagram.render(text, picture) == text, "make diagram"
+    assert resource_diagram.render(text, picture) == text, "run: make diagram"
 
 
 def test_every_resource_is_on_the_page_once(picture: Picture) -> None:
@@ -51,8 +51,8 @@ def test_every_resource_is_on_the_page_once(picture: Picture) -> None:
         for kind, name in re.findall(r'^resource "(\w+)" "(\w+)"', file.read_text(encoding="utf-8"), re.MULTILINE)
     ]
     assert len(written) > 40
-    told = re.findall(r"`(aws_\w+\.\w+)`", resource_diagram.tables(picture))
-    assert sorted(told) == sorted(address for address in written if not address.startswith("terraform_data."))
+    listed = re.findall(r"`(aws_\w+\.\w+)`", resource_diagram.tables(picture))
+    assert sorted(listed) == sorted(address for address in written if not address.startswith("terraform_data."))
 
 
 def test_a_file_passes_from_the_upload_to_the_target(picture: Picture) -> None:
@@ -107,5 +107,5 @@ def test_a_permission_on_something_that_is_not_declared_is_an_error(tmp_path: Pa
 
 
 def test_a_page_without_its_marks_is_an_error(picture: Picture) -> None:
-    with pytest.raises(DeclarationInvalid, match="lacks the line <!-- To here -->"):
-        resource_diagram.render(f"# Page\n{resource_diagram.BEGIN}\n", picture)
+    with pytest.raises(DeclarationInvalid, match=f"lacks the line {generated.END}"):
+        resource_diagram.render(f"# Page\n{generated.begin_mark(resource_diagram.MODULE)}\n", picture)

@@ -86,7 +86,7 @@ def test_the_events_of_the_page_start_the_execution_that_the_page_shows(machine_
 
 
 def test_a_message_that_failed_is_answered_as_the_page_shows(machine_arn: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """There is no such state machine, so the start is refused."""
+    """There is no such state machine, so StartExecution fails."""
     monkeypatch.setenv("STATE_MACHINE_ARN", f"{machine_arn}-of-another-name")
     assert starter.handler(delivered(EVENTS[2]), cast("Any", Context())) == EVENTS[4]
 
@@ -126,24 +126,24 @@ def test_the_figures_of_the_queue_are_the_declared_ones(declared: Declared) -> N
     assert f"the starter's {starter_seconds} seconds" in TEXT
     assert f"again after {6 * starter_seconds} seconds" in TEXT
     (receives,) = re.findall(r"maxReceiveCount = (\d+)", queue["redrive_policy"])
-    assert f"{receives} receives in all" in TEXT
+    assert f"{receives} receives in total" in TEXT
     assert f"failed {receives} times is moved" in TEXT
     assert "local.fortnight" in declared.resources["aws_sqs_queue.dead_letters"].body["message_retention_seconds"]
 
 
 def test_the_figures_of_retries_and_of_concurrency_are_the_declared_ones(declared: Declared) -> None:
-    states = json.loads(ASL_FILE.read_text(encoding="utf-8"))["States"]
-    retries = {tuple(each["MaxAttempts"] for each in state["Retry"]) for state in states.values() if "Retry" in state}
-    told = re.search(r"throttles (\d+) times, .*; failures of the service, crashes and timeouts (\d+) times", TEXT)
-    assert told
-    assert retries == {tuple(int(each) for each in told.groups())}
+    workflow = json.loads(ASL_FILE.read_text(encoding="utf-8"))["States"]
+    retries = {tuple(each["MaxAttempts"] for each in state["Retry"]) for state in workflow.values() if "Retry" in state}
+    documented = re.search(r"throttles (\d+) times, .*; service errors, crashes and timeouts (\d+) times", TEXT)
+    assert documented
+    assert retries == {tuple(int(each) for each in documented.groups())}
     assert f"{states.TASK_TIMEOUT_MARGIN_SECONDS} seconds longer than the function may run" in TEXT
     assert f"the SDK, {clients.ATTEMPTS} attempts" in TEXT
     at_once = declared.blocks["variable"]["starters_at_once"].body["default"]
-    assert f"at most {at_once} at once (`starters_at_once`)" in TEXT
+    assert f"At most {at_once} starters run at once (`starters_at_once`)" in TEXT
 
 
 def test_the_figures_of_the_copy_and_of_what_is_remembered_are_those_of_the_code() -> None:
     assert f"keeps {request.MARGIN_MS // 1000} seconds to answer in" in TEXT
-    assert f"for {bucket_settings.CACHE_SECONDS // 60} minutes what a bucket is set to" in TEXT
+    assert f"(Object Lock, versioning) for {bucket_settings.CACHE_SECONDS // 60} minutes" in TEXT
     assert max(each.timeout_seconds for each in declaration.load().values()) == 900

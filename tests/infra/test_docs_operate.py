@@ -25,7 +25,7 @@ ALARMS = [
     "throttled-functions",
     "undelivered",
 ]
-PARTS = ["**What it means.**", "**How to look.**", "**How to replay.**", "**What not to do.**"]
+PARTS = ["**What it means.**", "**How to diagnose.**", "**How to replay.**", "**What not to do.**"]
 NOT_SEEN = {"FerryError"}
 """The root is never raised itself."""
 
@@ -111,7 +111,7 @@ def test_the_figures_are_those_of_the_code(declared: Declared) -> None:
     (receives,) = re.findall(
         r"maxReceiveCount = (\d+)", declared.resources["aws_sqs_queue.uploads"].body["redrive_policy"]
     )
-    assert f"or failed {receives} times" in TEXT
+    assert f"the starter failed {receives} times" in TEXT
     assert f"the copy was called {COPY_CALLS} times" in TEXT
 
 
@@ -121,5 +121,5 @@ def test_the_hours_of_the_retries_are_the_declared_ones() -> None:
     states = {"CopyObject": copy_object | {"Retry": [retry]}}
     hours = longest_pauses_seconds(StateGraph.of({"StartAt": "CopyObject", "States": states})) / 3600
     assert retry["MaxDelaySeconds"] == 3600
-    assert f"each step {retry['MaxAttempts']} times, with growing pauses of at most an hour" in TEXT
+    assert f"retries each step {retry['MaxAttempts']} times" in TEXT
     assert f"({hours / 2:.1f} hours on average, {hours:.1f} at most)" in TEXT

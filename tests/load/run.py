@@ -1,8 +1,8 @@
-"""How the embedded cloud bears a burst: `make load N=1000`, or `python -m tests.load.run 1000`.
+"""How the local cloud handles a burst: `make load N=1000`, or `python -m tests.load.run 1000`.
 
-Splits the airports of the world into N files, uploads them at once to a cloud of its own, waits until each has been
-moved, and prints what it took. Then five more uploads, one after the other, into the table that exists by now: these
-need no crawl. No test of pytest: its figures are those of one machine.
+Splits the airports of the world into N files, uploads them at once to a temporary cloud, waits until all of them are
+transferred, and prints the figures. Then five more uploads, one after the other, into the existing table: these need no
+crawl. It is not a pytest test, because its figures depend on the machine.
 
 Exits with 0 only if every execution succeeded and no message is left; the cloud is stopped in any case.
 """
@@ -36,18 +36,18 @@ DEFAULT_UPLOADS = 100
 UPLOADERS = 10
 WARM_UPLOADS = 5
 PATIENCE_SECONDS = 900
-"""No statement about speed: a message that was refused is hidden for six minutes."""
+"""An upper bound only: a throttled message is hidden for six minutes."""
 
 PATIENCE_SECONDS_EACH = 1
 
-LOOK_SECONDS = 0.5
-WARM_LOOK_SECONDS = 0.02
+POLL_SECONDS = 0.5
+WARM_POLL_SECONDS = 0.02
 MEGABYTE = 1_000_000
 
 
 @dataclass(frozen=True)
 class Burst:
-    """What became of many uploads at once."""
+    """The result of many uploads at once."""
 
     uploads: int
     seconds: float
@@ -64,7 +64,7 @@ class Burst:
         return self.statuses == {"SUCCEEDED": self.uploads} and self.messages_left == 0
 
     def rows(self) -> list[tuple[str, str]]:
-        """The figures, as they are printed."""
+        """The figures to print."""
         others = [f"{number:,} {status}" for status, number in sorted(self.statuses.items()) if status != "SUCCEEDED"]
         return [
             ("Uploads", f"{self.uploads:,}, {UPLOADERS} at a time"),
@@ -78,7 +78,7 @@ class Burst:
 
 @dataclass(frozen=True)
 class Warm:
-    """What became of single uploads into a known table, with warm functions."""
+    """The result of single uploads into an existing table, with warm functions."""
 
     seconds: list[float]
     statuses: list[str]
@@ -86,11 +86,11 @@ class Warm:
 
     @property
     def succeeded(self) -> bool:
-        """Whether each was moved."""
+        """Whether all were transferred."""
         return set(self.statuses) == {"SUCCEEDED"}
 
     def rows(self) -> list[tuple[str, str]]:
-        """The figures, as they are printed."""
+        """The figures to print."""
         median, slowest = statistics.median(self.seconds), max(self.seconds)
         number = f"{len(self.seconds)}, {self.crawls_spared} of them without a crawl"
         return [("One warm upload", f"{median:.2f} s: median of {number}; the slowest {slowest:.2f} s")]
@@ -98,17 +98,17 @@ class Warm:
 
 @dataclass
 class Peak:
-    """The most memory that the cloud was seen to use."""
+    """The peak memory of the cloud, by sampling."""
 
     seen_bytes: int = 0
     _stopped: threading.Event = field(default_factory=threading.Event)
 
     @contextmanager
     def watching(self, deployed: Deployed) -> Iterator[None]:
-        """Look again and again for a while."""
+        """Sample until the block ends."""
 
         def watch() -> None:
-            while not self._stopped.wait(LOOK_SECONDS):
+            while not self._stopped.wait(POLL_SECONDS):
                 self.seen_bytes = max(self.seen_bytes, deployed.memory_bytes())
 
         thread = threading.Thread(target=watch, daemon=True)
@@ -122,20 +122,20 @@ class Peak:
 
 
 def split_airports(number: int) -> list[bytes]:
-    """The airports of the world in so many CSV files, each with its header and some of the rows."""
+    """The airports of the world in `number` CSV files, each with the header and some of the rows."""
     text = (importlib.resources.files("airportsdata") / "airports.csv").read_text(encoding="utf-8")
     header, *rows = csv.reader(io.StringIO(text))
     files = []
     for first in range(number):
         file = io.StringIO()
-        # However many files there are, each has a row.
+        # Each file has at least one row, however many files there are.
         csv.writer(file, quoting=csv.QUOTE_ALL).writerows([header, *(rows[first::number] or [rows[first % len(rows)]])])
         files.append(file.getvalue().encode())
     return files
 
 
 def burst(deployed: Deployed, number: int, folder: str) -> Burst:
-    """Upload so many files at once and wait until all have been moved, or patience ends."""
+    """Upload `number` files at once and wait until all are transferred, or time is over."""
     files = split_airports(number)
     known, crawled, peak = {item["name"] for item in _executions(deployed)}, deployed.crawls(), Peak()
     with peak.watching(deployed), ThreadPoolExecutor(UPLOADERS) as pool:
@@ -151,7 +151,7 @@ def burst(deployed: Deployed, number: int, folder: str) -> Burst:
             running = any(item["status"] == "RUNNING" for item in ours)
             if (len(ours) >= number and not running and not left) or time.monotonic() > deadline:
                 break
-            time.sleep(LOOK_SECONDS)
+            time.sleep(POLL_SECONDS)
     ended = max((item["stopDate"] for item in ours if "stopDate" in item), default=datetime.now(UTC))
     return Burst(
         uploads=number,
@@ -175,13 +175,13 @@ def warm(deployed: Deployed, folder: str) -> Warm:
         deadline = time.monotonic() + PATIENCE_SECONDS
         while not (ended := _newest_ended(deployed, known)):
             if time.monotonic() > deadline:
-                raise TimeoutError(f"{folder}/warm-{number}.csv was not moved in {PATIENCE_SECONDS} s")
-            time.sleep(WARM_LOOK_SECONDS)
+                raise TimeoutError(f"{folder}/warm-{number}.csv was not transferred in {PATIENCE_SECONDS} s")
+            time.sleep(WARM_POLL_SECONDS)
         known.add(ended["name"])
-        told = deployed.step_functions.describe_execution(executionArn=ended["executionArn"])
+        described = deployed.step_functions.describe_execution(executionArn=ended["executionArn"])
         seconds.append((ended["stopDate"] - began).total_seconds())
         statuses.append(ended["status"])
-        spared += json.loads(told.get("output", "{}")).get("catalogue", {}).get("status") == "not_needed"
+        spared += json.loads(described.get("output", "{}")).get("catalogue", {}).get("status") == "not_needed"
     return Warm(seconds, statuses, spared)
 
 
@@ -193,7 +193,7 @@ def _executions(deployed: Deployed) -> list["ExecutionListItemTypeDef"]:
 
 
 def _newest_ended(deployed: Deployed, known: set[str]) -> "ExecutionListItemTypeDef | None":
-    """An execution that is not known and has ended; the newest come first."""
+    """An execution that is not in `known` and has ended, if any."""
     page = deployed.step_functions.list_executions(
         stateMachineArn=deployed.outputs.state_machine_arn, maxResults=WARM_UPLOADS
     )
@@ -202,19 +202,19 @@ def _newest_ended(deployed: Deployed, known: set[str]) -> "ExecutionListItemType
 
 
 def _messages(deployed: Deployed) -> int:
-    """All messages that wait, are being worked on, or were set aside."""
+    """All messages that wait, are being processed, or are dead letters."""
     names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
     left = 0
     for url in (deployed.outputs.queue_url, deployed.outputs.dead_letter_queue_url):
-        told = deployed.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]  # type: ignore[arg-type]
-        left += sum(int(value) for value in told.values())
+        attributes = deployed.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]  # type: ignore[arg-type]
+        left += sum(int(value) for value in attributes.values())
     return left
 
 
 def main() -> int:
-    """Print the figures; 1 when anything failed or was left."""
-    parser = argparse.ArgumentParser(prog="make load", description="Upload many files at once to a cloud of its own.")
-    parser.add_argument("uploads", nargs="?", type=int, default=DEFAULT_UPLOADS, help="how many (%(default)s)")
+    """Print the figures; 1 if anything failed or was left."""
+    parser = argparse.ArgumentParser(prog="make load", description="Upload many files at once to a temporary cloud.")
+    parser.add_argument("uploads", nargs="?", type=int, default=DEFAULT_UPLOADS, help="number of uploads (%(default)s)")
     uploads = parser.parse_args().uploads
     if uploads < 1:
         parser.error(f"N={uploads}: it must be 1 or more")

@@ -5,12 +5,11 @@ from functools import cache
 
 import pytest
 
-from tests.permissions import page
-from tests.permissions.page import PAGE_OF_AWS, Row
 from tests.permissions.policies import Statement, statements
 from tests.permissions.scenarios import SCENARIOS
 from tests.permissions.test_roles import QUEUE_POLICY
 from tests.permissions.world import Permission, declared_permissions
+from tests.support.permissions_page import PAGE_OF_AWS, Row, stars, unenforced
 
 SHOWN = {permission for scenario in SCENARIOS for permission in scenario.without} | {QUEUE_POLICY}
 
@@ -31,7 +30,7 @@ def everywhere() -> set[Place]:
 
 IN_THE_TABLE = [
     (row.policy, row.statement, Permission(row.policy, action, row.where))
-    for row in page.unenforced()
+    for row in unenforced()
     for action in row.actions
 ]
 
@@ -62,14 +61,14 @@ def test_the_policies_read_here_are_those_that_the_functions_are_given() -> None
     assert {permission for *_, permission in everywhere() if permission.role in functions} == declared_permissions()
 
 
-@pytest.mark.parametrize("row", page.unenforced(), ids=lambda row: f"{row.policy}-{row.statement}-{row.actions[0]}")
+@pytest.mark.parametrize("row", unenforced(), ids=lambda row: f"{row.policy}-{row.statement}-{row.actions[0]}")
 def test_a_row_names_a_page_of_aws_and_its_guide(row: Row) -> None:
     assert PAGE_OF_AWS.search(row.reason), row.reason
 
 
 def test_a_star_stands_only_where_its_reason_is_told() -> None:
     found = {(each.policy, each.label) for each in statements() if each.has_star or any("*" in a for a in each.actions)}
-    told = [(row.policy, row.statement) for row in page.stars()]
+    told = [(row.policy, row.statement) for row in stars()]
     assert found - set(told) == set(), (
         "a statement has * for an action or a resource, and docs/permissions.md no reason"
     )
@@ -80,7 +79,7 @@ def test_a_star_stands_only_where_its_reason_is_told() -> None:
 def test_a_star_that_allows_is_excused_by_a_page_of_aws() -> None:
     denying = {(each.policy, each.label) for each in statements() if each.denies}
     excuse, unfounded = "", []
-    for row in page.stars():
+    for row in stars():
         # "The same" as in the row above.
         excuse = excuse if row.reason.startswith("the same") else row.reason
         if (row.policy, row.statement) not in denying and not PAGE_OF_AWS.search(excuse):

@@ -11,7 +11,10 @@ from pytest_socket import SocketConnectBlockedError
 from infra import errors
 
 CHECKOUT = Path(__file__).parents[2]
-PAGES = ["README.md", *sorted(str(file.relative_to(CHECKOUT)) for file in (CHECKOUT / "docs").glob("*.md"))]
+PAGES = [
+    *("README.md", "CONTRIBUTING.md", "SECURITY.md", "infra/local/README.md", "docs/decisions/README.md"),
+    *sorted(str(file.relative_to(CHECKOUT)) for file in (CHECKOUT / "docs").glob("*.md")),
+]
 ONES_OWN = {
     f"infra/aws/{name}"
     for name in ("terraform.tfvars", "migration.yaml", "backend.tf", "terraform.tfstate", ".terraform.lock.hcl")

@@ -1,4 +1,4 @@
-"""docs/permissions.md, read: the table of what nothing here enforces, and that of the statements with `*`."""
+"""The tables of docs/permissions.md: permissions that no test enforces, and statements with `*`."""
 
 import re
 from dataclasses import dataclass
@@ -13,12 +13,12 @@ PAGE_OF_AWS = re.compile(
     r"|AWS (?:Lambda|Glue|KMS|Step Functions)|Service Authorization Reference)"
     r"(?: (?:User Guide|Developer Guide|API Reference))?\)"
 )
-"""A page by its name, and its guide."""
+"""A page by its title, and its guide."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """One row: of which policy's which statement it tells, and what of it."""
+    """One row: policy, statement, actions and reason."""
 
     policy: str
     statement: str
@@ -28,20 +28,18 @@ class Row:
 
 
 def unenforced() -> list[Row]:
-    """The rows of "What nothing here enforces"."""
+    """The rows of "Permissions that no test enforces"."""
     rows = [
         Row(_code(policy), statement, where, tuple(CODE.findall(actions)), reason)
-        for policy, statement, where, actions, reason in _rows("What nothing here enforces", 5)
+        for policy, statement, where, actions, reason in _rows("Permissions that no test enforces", 5)
     ]
     assert rows
     return rows
 
 
 def stars() -> list[Row]:
-    """The rows of "Where a policy says `*`"."""
-    rows = [
-        Row(_code(policy), statement, "", (), why) for policy, statement, why in _rows("Where a policy says `*`", 3)
-    ]
+    """The rows of "Statements with `*`"."""
+    rows = [Row(_code(policy), statement, "", (), why) for policy, statement, why in _rows("Statements with `*`", 3)]
     assert rows
     return rows
 
