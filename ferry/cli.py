@@ -17,6 +17,7 @@ import typer
 
 from ferry.errors import Problem, UsageProblem
 from ferry.ui import terminal
+from infra.errors import TerraformStopped
 from statemachine.errors import OperatorError
 
 if TYPE_CHECKING:
@@ -253,6 +254,38 @@ def unadopt(bucket: BucketArgument, dry_run: DryRunOption = False, outputs: Outp
         subject.unadopt(deployment, bucket, dry_run=dry_run)
 
 
+YesOption = Annotated[bool, typer.Option("--yes", help="Apply the plan without asking.")]
+
+
+@app.command()
+def plan() -> None:
+    """Show what `ferry deploy` would change on AWS. Changes nothing."""
+    from ferry.commands import plan as command
+
+    command.plan()
+
+
+@app.command()
+def deploy(
+    yes: YesOption = False,
+    allow_data_loss: Annotated[
+        bool, typer.Option("--allow-data-loss", help="With --yes: also apply a plan that destroys data.")
+    ] = False,
+) -> None:
+    """Deploy to AWS, after showing the plan and asking."""
+    from ferry.commands import deploy as command
+
+    command.deploy(yes=yes, allow_data_loss=allow_data_loss)
+
+
+@app.command()
+def destroy(yes: YesOption = False) -> None:
+    """Remove the deployment from AWS, after showing the plan and asking."""
+    from ferry.commands import destroy as command
+
+    command.destroy(yes=yes)
+
+
 def main() -> None:
     """Run a command and exit with its code."""
     for stream in (sys.stdout, sys.stderr):
@@ -272,9 +305,13 @@ def run(arguments: list[str]) -> int:
         return _fail(f"{said if said[-1] in '.?' else said + '.'} See `{_command(error)} --help`.", error.exit_code)
     except Problem as error:
         return _fail(str(error), error.exit_code)
+    except TerraformStopped as error:
+        return _fail(str(error), 128 + signal.SIGINT)
     except OperatorError as error:
         # A file with several mistakes has a line for each.
-        return max(_fail(line, 1) for line in str(error).split("\n"))
+        for line in str(error).split("\n"):
+            _fail(line, 1)
+        return 1
     except BrokenPipeError:
         # The reader has seen enough. Nothing more can be written, not even at the exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

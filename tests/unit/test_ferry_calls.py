@@ -37,7 +37,7 @@ def models() -> dict[str, Any]:
 
 def calls(models: dict[str, Any]) -> Iterator[tuple[str, str, set[str]]]:
     """Each call of a client in ferry: where, what, and what is said by name."""
-    for path in sorted(FOLDER.glob("*.py")):
+    for path in sorted(FOLDER.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
                 continue
