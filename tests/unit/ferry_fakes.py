@@ -8,7 +8,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from ferry.aws.deployment import Deployment
+from ferry.aws.clients import Deployment
 from infra.terraform.outputs import Outputs
 
 MACHINE = "arn:aws:states:us-east-1:000000000000:stateMachine:ferry-migrate"

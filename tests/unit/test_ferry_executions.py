@@ -1,4 +1,4 @@
-"""What a history tells is the same from AWS, with its further events, as from the embedded cloud."""
+"""A history is read the same from AWS, with its additional events, and from the local cloud."""
 
 import json
 from datetime import timedelta
@@ -8,9 +8,10 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
-from ferry.errors import Problem
+from ferry.errors import CommandError
 from ferry.stepfunctions import executions
-from ferry.stepfunctions.executions import Execution, StateRun, Summary, from_history, in_words, read_states
+from ferry.stepfunctions.executions import Execution, ExecutionInfo, from_history
+from ferry.stepfunctions.history import StateRun, error_message, read_states
 from tests.unit.ferry_fakes import BEGIN, HASH, MACHINE, FakeStepFunctions, document, event
 
 LAMBDA_CAUSE = json.dumps(
@@ -24,7 +25,7 @@ def states(*events: dict[str, Any], status: str = "RUNNING", seconds: float = 10
 
 
 def read(status: str, *events: dict[str, Any]) -> Execution:
-    summary = Summary("arn", "name", status, BEGIN)
+    summary = ExecutionInfo("arn", "name", status, BEGIN)
     return from_history(summary, document(), list(events), BEGIN + timedelta(seconds=60))
 
 
@@ -133,33 +134,33 @@ def test_timeouts_without_details_are_named_by_their_event() -> None:
         (None, None),
     ],
 )
-def test_causes_are_told_in_words(cause: str | None, told: str | None) -> None:
-    assert in_words(cause) == told
+def test_causes_are_told_error_message(cause: str | None, told: str | None) -> None:
+    assert error_message(cause) == told
 
 
-def test_a_glance_needs_only_the_end_of_the_history() -> None:
+def test_a_summary_needs_only_the_end_of_the_history() -> None:
     fake = FakeStepFunctions()
     one = fake.add(HASH, "FAILED")
     one.events += [event(1, "TaskStateEntered", name="StartCrawler", input=document(**VERIFIED))]
     one.events += [event(2, "TaskScheduled")] * 50
-    glance = executions.glance(fake, Summary(one.arn, HASH, "FAILED", BEGIN))  # type: ignore[arg-type]
-    assert (glance.state, glance.grade) == ("StartCrawler", "readback")
+    summary = executions.summarize(fake, ExecutionInfo(one.arn, HASH, "FAILED", BEGIN))  # type: ignore[arg-type]
+    assert (summary.state, summary.grade) == ("StartCrawler", "readback")
 
 
-def test_a_glance_at_one_that_only_began_tells_its_source() -> None:
+def test_a_summary_of_a_new_execution_has_its_source() -> None:
     fake = FakeStepFunctions()
     one = fake.add(HASH, "RUNNING")
-    glance = executions.glance(fake, Summary(one.arn, HASH, "RUNNING", BEGIN))  # type: ignore[arg-type]
-    assert glance.state is None
-    assert glance.source
-    assert glance.source.key == "airports/airports.csv"
+    summary = executions.summarize(fake, ExecutionInfo(one.arn, HASH, "RUNNING", BEGIN))  # type: ignore[arg-type]
+    assert summary.state is None
+    assert summary.source
+    assert summary.source.key == "airports/airports.csv"
 
 
 def test_an_input_of_another_kind_is_no_obstacle() -> None:
     fake = FakeStepFunctions()
     one = fake.add("by-hand", "FAILED", '{"hello": 1}')
-    glance = executions.glance(fake, Summary(one.arn, "by-hand", "FAILED", BEGIN))  # type: ignore[arg-type]
-    assert (glance.source, glance.grade) == (None, None)
+    summary = executions.summarize(fake, ExecutionInfo(one.arn, "by-hand", "FAILED", BEGIN))  # type: ignore[arg-type]
+    assert (summary.source, summary.grade) == (None, None)
 
 
 def test_all_pages_are_listed_newest_first() -> None:
@@ -170,11 +171,11 @@ def test_all_pages_are_listed_newest_first() -> None:
     with Stubber(client) as stub:
         stub.add_response("list_executions", {"executions": [item], "nextToken": "more"}, asked)
         stub.add_response("list_executions", {"executions": [later]}, asked | {"nextToken": "more"})
-        assert [one.name for one in executions.list_summaries(client, MACHINE, ("FAILED",))] == ["b", "a"]
+        assert [one.name for one in executions.list_executions(client, MACHINE, ("FAILED",))] == ["b", "a"]
 
 
 def test_an_unknown_execution_is_named() -> None:
-    with pytest.raises(Problem, match=r"no execution abc\."):
+    with pytest.raises(CommandError, match="abc"):
         executions.describe(FakeStepFunctions(), MACHINE, "abc")  # type: ignore[arg-type]
 
 
