@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from functions.contract.rules import Rules
 
 DISTRIBUTION = "s3-ferry"
+INTERRUPTED = 128 + signal.SIGINT
 
 app = typer.Typer(
     name="ferry",
@@ -303,40 +304,39 @@ def run(arguments: list[str]) -> int:
     try:
         code = app(arguments, prog_name="ferry", standalone_mode=False)
         sys.stdout.flush()
-    except typer.TyperException as error:
-        message = error.format_message()
-        if message[-1] not in ".?":
-            message += "."
-        return _fail(f"{message} See `{_command(error)} --help`.", error.exit_code)
-    except CommandError as error:
-        return _fail(str(error), error.exit_code)
-    except TerraformStopped as error:
-        return _fail(str(error), 128 + signal.SIGINT)
-    except OperatorError as error:
-        # One line per mistake in a file.
-        for line in str(error).split("\n"):
-            _fail(line, 1)
-        return 1
     except BrokenPipeError:
         # The reader has closed the pipe: nothing more can be written, not even at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + signal.SIGPIPE
     except KeyboardInterrupt:
-        return 128 + signal.SIGINT
-    except OSError as error:
-        return _fail(str(error), 1)
+        return INTERRUPTED
+    except (typer.TyperException, CommandError, OperatorError, OSError) as error:
+        return _report(error)
     return code if isinstance(code, int) else 0
 
 
-def _command(error: typer.TyperException) -> str:
-    """The command that was called with wrong arguments, as far as it was recognised."""
-    context = getattr(error, "ctx", None)
-    return context.command_path if context else "ferry"
-
-
-def _fail(message: str, code: int) -> int:
-    terminal.console(stderr=True).print(terminal.line(("ferry: ", "red"), message), soft_wrap=True)
+def _report(error: Exception) -> int:
+    """Print an error; return the exit code."""
+    code, lines = 1, [str(error)]
+    if isinstance(error, typer.TyperException):
+        code, lines = error.exit_code, [_usage_message(error)]
+    elif isinstance(error, CommandError):
+        code = error.exit_code
+    elif isinstance(error, OperatorError):
+        # One line per mistake in a file.
+        code, lines = INTERRUPTED if isinstance(error, TerraformStopped) else 1, str(error).split("\n")
+    for line in lines:
+        terminal.console(stderr=True).print(terminal.line(("ferry: ", "red"), line), soft_wrap=True)
     return code
+
+
+def _usage_message(error: typer.TyperException) -> str:
+    """What is wrong with the arguments, and whose --help explains them."""
+    message = error.format_message()
+    if message[-1] not in ".?":
+        message += "."
+    context = getattr(error, "ctx", None)
+    return f"{message} See `{context.command_path if context else 'ferry'} --help`."
 
 
 def _read_rules(path: Path) -> "Rules":

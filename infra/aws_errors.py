@@ -38,12 +38,16 @@ def explain(error: exceptions.BotoCoreError | exceptions.ClientError | Boto3Erro
             return f"Cannot reach AWS: {error}"
         return f"Cannot reach {deployment}. Start the local cloud with `make up`."
     if isinstance(error, exceptions.ClientError):
-        details = error.response["Error"]
-        code, message = details.get("Code", "Unknown"), details.get("Message", "")
-        if code in CREDENTIALS_REJECTED:
-            # A region that is not enabled answers the same ("AWS Regions", AWS Account Management Reference Guide).
-            may_be_region = deployment == "AWS" and code in REGION_DISABLED
-            hint = " Or enable the region for the account." if may_be_region else ""
-            return f"{deployment} rejected the credentials: {(message or code).rstrip('.')}. Sign in again.{hint}"
-        return f"{error.operation_name} at {deployment} failed: {code}: {message}"
+        return _explain_response(error, deployment)
     return str(error)
+
+
+def _explain_response(error: exceptions.ClientError, deployment: str) -> str:
+    details = error.response["Error"]
+    code, message = details.get("Code", "Unknown"), details.get("Message", "")
+    if code in CREDENTIALS_REJECTED:
+        # A region that is not enabled answers the same ("AWS Regions", AWS Account Management Reference Guide).
+        may_be_region = deployment == "AWS" and code in REGION_DISABLED
+        hint = " Or enable the region for the account." if may_be_region else ""
+        return f"{deployment} rejected the credentials: {(message or code).rstrip('.')}. Sign in again.{hint}"
+    return f"{error.operation_name} at {deployment} failed: {code}: {message}"

@@ -28,7 +28,9 @@ from ferry.ui import terminal
 
 def check_request(names: Sequence[str], *, failed: bool) -> None:
     """Raise UsageError unless either executions are named or --failed is given."""
-    if failed == bool(names):
+    if failed and names:
+        raise UsageError("Give either the executions to replay or --failed, not both.")
+    if not failed and not names:
         raise UsageError("Name the executions to replay, or use --failed for all failed executions.")
 
 

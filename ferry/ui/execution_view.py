@@ -97,27 +97,8 @@ def outcome(execution: Execution, link: str | None, successor: ExecutionInfo | N
     `successor` is the execution that replays a failure or has done so: then no replay is suggested.
     """
     grid = facts()
-    document = execution.document
-    target = document.copy_.target if document and document.copy_ else None
-    if target and execution.state == "Succeeded":
-        grid.add_row("Target", object_location(target))
-    verification = document.verification if document else None
-    if verification and verification.grade and execution.grade:
-        grid.add_row("Verified", line(f"{verification.grade}: {GRADE_TEXTS[verification.grade]}"))
-    if execution.state == "Superseded":
-        grid.add_row("Superseded", line("a newer upload replaced this one and has its own execution"))
-    if document and document.copy_:
-        for note in document.copy_.notes:
-            grid.add_row("Note", line(note))
-    if document and document.deletion:
-        grid.add_row("Source", line(deletion_text(document.deletion)))
-    reason = verification.not_catalogued_reason if verification else None
-    if reason:
-        grid.add_row("No table", line(reason))
-    if document and document.validation and document.validation.status == "passed":
-        validation = document.validation
-        grid.add_row("Table", line(f"{validation.database}.{validation.table}"))
-        grid.add_row("Checked", line(validation_text(validation)))
+    if execution.document:
+        _add_results(grid, execution, execution.document)
     if execution.info.failed:
         error, cause = failure(execution)
         grid.add_row(Text("Failed", "red"), line((f"{error}: " if error else "", "bold"), cause))
@@ -128,6 +109,25 @@ def outcome(execution: Execution, link: str | None, successor: ExecutionInfo | N
     if link:
         grid.add_row("Console", Text(link, f"link {link}"))
     return grid
+
+
+def _add_results(grid: Table, execution: Execution, document: Document) -> None:
+    copy, verification, validation = document.copy_, document.verification, document.validation
+    if copy and copy.target and execution.state == "Succeeded":
+        grid.add_row("Target", object_location(copy.target))
+    if verification and verification.grade and execution.grade:
+        grid.add_row("Verified", line(f"{verification.grade}: {GRADE_TEXTS[verification.grade]}"))
+    if execution.state == "Superseded":
+        grid.add_row("Superseded", line("a newer upload replaced this one and has its own execution"))
+    for note in copy.notes if copy else ():
+        grid.add_row("Note", line(note))
+    if document.deletion:
+        grid.add_row("Source", line(deletion_text(document.deletion)))
+    if verification and verification.not_catalogued_reason:
+        grid.add_row("No table", line(verification.not_catalogued_reason))
+    if validation and validation.status == "passed":
+        grid.add_row("Table", line(f"{validation.database}.{validation.table}"))
+        grid.add_row("Checked", line(validation_text(validation)))
 
 
 def facts() -> Table:
