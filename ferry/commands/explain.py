@@ -161,11 +161,11 @@ def view(found: Explanation, target_bucket: str | None) -> RenderableType:
     ]
     grid = facts()
     if found.not_notified:
-        grid.add_row("Upload", terminal.line("no source sends a notification for this key: see its prefix and suffix"))
+        grid.add_row("Result", terminal.line("not copied: the prefix and suffix of no source match this key"))
         return Group(*rows, grid)
     if found.rule is None:
-        result = f"goes to the dead-letter queue: {found.reason}" if found.reason else "starts no execution and no copy"
-        grid.add_row("Upload", terminal.line(result))
+        result = f"to the dead-letter queue: {found.reason}" if found.reason else "not copied; no execution starts"
+        grid.add_row("Result", terminal.line(result))
         return Group(*rows, grid)
     rule = found.rule
     where = f"s3://{target_bucket}/" if target_bucket else ""

@@ -1,4 +1,4 @@
-"""migration.yaml: what is read from it, and how each mistake in it is told."""
+"""migration.yaml: what is read from it, and the error for each mistake."""
 
 import itertools
 import re
@@ -60,7 +60,7 @@ def rules(*lines: str) -> str:
     return "\n".join(["rules:", "  - prefix: a/", *(f"    {line}" for line in lines)])
 
 
-def test_everything_that_can_be_said_is_read(reading: Reading) -> None:
+def test_every_key_is_read(reading: Reading) -> None:
     read = reading.load(
         """
         # A comment.
@@ -129,7 +129,7 @@ def test_settings_alone_hold_for_every_key(reading: Reading, text: str) -> None:
         (None, "any", "any"),
     ],
 )
-def test_a_move_is_proved_by_reading_unless_its_rule_says_otherwise(
+def test_a_move_is_verified_by_readback_unless_its_rule_sets_a_grade(
     reading: Reading, setting: str | None, own: str | None, grade: str
 ) -> None:
     lines = [f"minimum_grade: {setting}"] if setting else []
@@ -332,21 +332,21 @@ def test_the_words_of_each_mistake_and_warning(reading: Reading) -> None:
 def test_a_thousand_rules_are_the_most(reading: Reading) -> None:
     lines = [f"  - prefix: {number}/\n    target_prefix: new/{number}/" for number in range(MAX_RULES)]
     assert len(reading.load("\n".join(["rules:", *lines])).rules.rules) == MAX_RULES
-    told = reading.mistakes("\n".join(["rules:", *lines, '  - prefix: ""']))
-    assert [line.startswith("m.yaml:2: rules: 1,001 ") for line in told] == [True]
+    shown = reading.mistakes("\n".join(["rules:", *lines, '  - prefix: ""']))
+    assert [line.startswith("m.yaml:2: rules: 1,001 ") for line in shown] == [True]
 
 
-def test_of_many_rules_with_one_target_each_is_told_of_once(reading: Reading) -> None:
+def test_each_of_many_rules_with_one_target_is_reported_once(reading: Reading) -> None:
     lines = [f"  - prefix: {number}/\n    target_prefix: new/" for number in range(4)]
-    told = reading.mistakes("\n".join(["rules:", *lines]))
-    assert [line.partition(" have ")[0] for line in told] == [
+    shown = reading.mistakes("\n".join(["rules:", *lines]))
+    assert [line.partition(" have ")[0] for line in shown] == [
         f"m.yaml:{3 + 2 * number}: target_prefix: '0/x' (line 2) and '{number}/x' (line {2 + 2 * number})"
         for number in (1, 2, 3)
     ]
 
 
-def test_every_mistake_of_a_file_is_told_in_the_files_order(reading: Reading) -> None:
-    told = reading.mistakes(
+def test_every_mistake_is_reported_in_the_order_of_the_file(reading: Reading) -> None:
+    shown = reading.mistakes(
         """
         rules:
           - suffix: 1
@@ -358,7 +358,7 @@ def test_every_mistake_of_a_file_is_told_in_the_files_order(reading: Reading) ->
         colour: red
         """
     )
-    places = [line.split(": ")[:2] for line in told]
+    places = [line.split(": ")[:2] for line in shown]
     assert places == [
         ["m.yaml:2", "suffix"],
         ["m.yaml:3", "mode"],
@@ -405,7 +405,7 @@ def test_whatever_is_in_the_file_it_is_read_or_each_mistake_is_a_line(reading: R
         "rules:\n  - prefix: a/\n    rename: '{key}.old'",
         "rules:\n  - prefix: a/\n    mode: move\n  - suffix: .csv\n    mode: move\n  - prefix: ''",
     ],
-    ids=["into itself", "the same renaming twice", "told apart by suffix", "under its prefix", "no renaming"],
+    ids=["into itself", "the same renaming twice", "distinct by suffix", "under its prefix", "no renaming"],
 )
 def test_targets_that_no_two_keys_can_share_are_taken_without_a_word(reading: Reading, text: str) -> None:
     assert reading.warnings(text) == []
@@ -419,7 +419,7 @@ def test_a_suspicious_rule_is_a_warning(reading: Reading, warning: str) -> None:
 
 
 def test_a_mistake_is_not_hidden_by_a_doubt_about_another_rule(reading: Reading) -> None:
-    told = reading.mistakes(
+    shown = reading.mistakes(
         """
         rules:
           - prefix: a/
@@ -430,7 +430,7 @@ def test_a_mistake_is_not_hidden_by_a_doubt_about_another_rule(reading: Reading)
             target_prefix: d/
         """
     )
-    assert [line.split(" have ")[0] for line in told] == ["m.yaml:7: target_prefix: 'b/x' (line 4) and 'c/x' (line 6)"]
+    assert [line.split(" have ")[0] for line in shown] == ["m.yaml:7: target_prefix: 'b/x' (line 4) and 'c/x' (line 6)"]
 
 
 AREAS = st.sampled_from(["", "a/", "b/", "a/b/"])
@@ -447,7 +447,7 @@ def key_rules(draw: Any) -> KeyRule:
 
 @settings(max_examples=300, deadline=None, derandomize=True)
 @given(st.lists(key_rules(), max_size=4), st.integers(min_value=0), st.integers(min_value=0))
-def test_a_collision_that_is_told_is_one(some: list[KeyRule], one: int, other: int) -> None:
+def test_a_reported_collision_is_real(some: list[KeyRule], one: int, other: int) -> None:
     given_rules = Rules(rules=tuple(some))
     one, other = one % (len(some) + 1), other % (len(some) + 1)
     found = collisions.find(given_rules, one, other, collisions.unused_letter(given_rules))
@@ -509,7 +509,7 @@ def test_every_example_of_the_page_can_be_used(reading: Reading) -> None:
 
 
 @pytest.mark.parametrize("keys", [SETTINGS, RULE_KEYS], ids=["settings", "keys of a rule"])
-def test_the_page_says_of_each_key_what_the_reader_knows(keys: tuple[Key, ...]) -> None:
+def test_the_page_has_the_texts_of_each_key(keys: tuple[Key, ...]) -> None:
     table = "\n".join(
         [
             "| key | what it says | allowed | without it |",
@@ -520,7 +520,7 @@ def test_the_page_says_of_each_key_what_the_reader_knows(keys: tuple[Key, ...]) 
     assert table in PAGE.read_text(encoding="utf-8")
 
 
-def test_each_field_of_a_decision_can_be_said() -> None:
+def test_each_field_of_a_decision_can_be_set() -> None:
     decided_elsewhere = {"decided_by", "target_key", "multipart_threshold_bytes"}
     assert set(Rule.model_fields) - decided_elsewhere <= {key.name for key in RULE_KEYS}
     assert {"multipart_threshold_bytes", "minimum_grade"} <= {key.name for key in SETTINGS}

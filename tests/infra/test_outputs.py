@@ -96,9 +96,9 @@ def test_what_is_saved_is_loaded(saved: Outputs, tmp_path: Path) -> None:
 def test_the_form_of_terraform_output_is_read_too(tmp_path: Path) -> None:
     path = tmp_path / "outputs.json"
     document = ON_AWS.model_dump(exclude={"name", "sources", "endpoint_url"})
-    told = json.dumps({key: {"sensitive": False, "type": "string", "value": value} for key, value in document.items()})
+    shown = json.dumps({key: {"sensitive": False, "type": "string", "value": value} for key, value in document.items()})
     sources = {key: source.model_dump() for key, source in (ON_AWS.sources or {}).items()}
-    path.write_text(FROM_TERRAFORM % (json.dumps(sources), told[1:-1]))
+    path.write_text(FROM_TERRAFORM % (json.dumps(sources), shown[1:-1]))
     assert outputs.load(path) == ON_AWS
 
 

@@ -132,7 +132,7 @@ GOOD: dict[str, dict[str, Any]] = {
 
 @dataclass
 class World:
-    """A checkout, a Terraform in it, and what a command said."""
+    """A checkout, a Terraform in it, and what a command printed."""
 
     checkout: Checkout
     folder: Path
@@ -143,8 +143,8 @@ class World:
         """A command's exit code, its output and the lines of its errors."""
         for file in (file for ending in ("out", "err", "code", "wait") for file in self.folder.glob(f"*.{ending}")):
             file.unlink()
-        for command, said in self.script.items():
-            for ending, value in said.items():
+        for command, printed in self.script.items():
+            for ending, value in printed.items():
                 (self.folder / f"{command}.{ending}").write_text(str(value))
         code = cli.run(list(arguments))
         captured = self.capsys.readouterr()
@@ -232,7 +232,7 @@ def test_a_deployment_is_built_planned_shown_applied_and_written_down(world: Wor
     assert in_words.read_text() == "# aws_s3_bucket.target will be created\n"
 
 
-def test_what_is_left_for_a_person_is_said(world: World) -> None:
+def test_the_next_steps_are_shown(world: World) -> None:
     world.script["plan"] = {"code": 2, "out": rows(planned('aws_sns_topic_subscription.alerts["a@b.c"]', "create"))}
     _, out, _ = world.run("deploy", "--yes")
     steps = [line for line in out.splitlines() if line.startswith("Next: ")]
@@ -262,7 +262,7 @@ def test_a_plan_changes_nothing(world: World) -> None:
     assert not world.checkout.ferry.exists()
 
 
-def test_what_would_be_lost_is_said_last_of_all(world: World) -> None:
+def test_data_loss_is_shown_last(world: World) -> None:
     changes = [("aws_sqs_queue.uploads", "replace"), ("aws_kms_key.region", "delete"), ("aws_iam_role.x", "delete")]
     world.script["plan"] = {"code": 2, "out": rows(*(planned(address, action) for address, action in changes))}
     _, out, _ = world.run("plan")
@@ -273,7 +273,7 @@ def test_what_would_be_lost_is_said_last_of_all(world: World) -> None:
     assert re.findall(r"\d+", totals) == ["0", "0", "1", "2", ACCOUNT]
 
 
-def test_a_yes_beforehand_is_none_to_losing_something(world: World) -> None:
+def test_yes_does_not_cover_data_loss(world: World) -> None:
     world.script["plan"] = {"code": 2, "out": rows(planned("aws_sqs_queue.uploads", "replace"))}
     code, out, errors = world.run("deploy", "--yes")
     assert code == 1
@@ -285,7 +285,7 @@ def test_a_yes_beforehand_is_none_to_losing_something(world: World) -> None:
 
 
 @pytest.mark.parametrize("command", ["deploy", "destroy"])
-def test_without_a_terminal_it_has_to_be_told_yes(world: World, command: str) -> None:
+def test_without_a_terminal_yes_is_required(world: World, command: str) -> None:
     code, _, errors = world.run(command)
     assert code == 1
     assert ["YES=1" in error for error in errors] == [True]
@@ -294,7 +294,7 @@ def test_without_a_terminal_it_has_to_be_told_yes(world: World, command: str) ->
 
 
 @pytest.mark.parametrize(("typed", "applied"), [("yes\n", True), ("y\n", False), ("\n", False), ("", False)])
-def test_only_yes_is_taken_for_yes(world: World, monkeypatch: pytest.MonkeyPatch, typed: str, applied: bool) -> None:
+def test_only_yes_is_accepted(world: World, monkeypatch: pytest.MonkeyPatch, typed: str, applied: bool) -> None:
     monkeypatch.setattr(sys, "stdin", Terminal(typed))
     code, out, errors = world.run("deploy")
     assert "Deploy this?" in out
@@ -302,7 +302,7 @@ def test_only_yes_is_taken_for_yes(world: World, monkeypatch: pytest.MonkeyPatch
     assert (code, len(errors)) == ((0, 0) if applied else (1, 1))
 
 
-def test_the_rules_are_checked_and_laid_where_terraform_takes_them(world: World) -> None:
+def test_the_rules_are_checked_and_written_for_terraform(world: World) -> None:
     rules = world.checkout.configuration / "migration.yaml"
     written = world.checkout.distribution / "migration.json"
     rules.write_text("rules:\n  - prefix: a/\n    mode: move\n")
@@ -313,7 +313,7 @@ def test_the_rules_are_checked_and_laid_where_terraform_takes_them(world: World)
     assert not written.exists()
 
 
-def test_which_rules_are_deployed_is_said(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_deployed_rules_are_shown(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     (world.checkout.path / "migration.yaml").write_text("rules:\n  - prefix: a/\n    exclude: true\n")
     _, out, _ = world.run("plan")
     assert "Rules: none" in out
@@ -327,14 +327,14 @@ def test_which_rules_are_deployed_is_said(world: World, monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize("name", ["migration.yaml", "migration.yml"])
-def test_rules_that_cannot_be_read_are_not_taken_for_none(world: World, name: str) -> None:
+def test_unusable_rules_are_not_ignored(world: World, name: str) -> None:
     (world.checkout.configuration / name).symlink_to("nowhere")
     code, _, errors = world.run("plan")
     assert code == 1
     assert [error.startswith(str(world.checkout.configuration / name)) for error in errors] == [True]
 
 
-def test_rules_that_go_are_something_lost(world: World) -> None:
+def test_removed_rules_are_data_loss(world: World) -> None:
     world.script["plan"] = {"code": 2, "out": rows(planned("aws_s3_object.rules[0]", "delete"))}
     code, out, errors = world.run("deploy", "--yes")
     assert code == 1
@@ -342,7 +342,7 @@ def test_rules_that_go_are_something_lost(world: World) -> None:
     assert "ALLOW_DATA_LOSS=1" in errors[0]
 
 
-def test_an_adopted_bucket_that_is_let_go_of_is_named_before_it_is_asked(world: World) -> None:
+def test_a_dropped_bucket_is_named_before_the_question(world: World) -> None:
     def of(**buckets: str) -> dict[str, Any]:
         sources = {name: {"bucket": name, "topic_arn": topic, "create": False} for name, topic in buckets.items()}
         return {"outputs": {"sources": {"value": sources}}}
@@ -351,11 +351,11 @@ def test_an_adopted_bucket_that_is_let_go_of_is_named_before_it_is_asked(world: 
     plan = {"variables": {"name": {"value": OUTPUTS.name}}, "prior_state": {"values": before}, "planned_values": after}
     world.script["show-json"] = {"out": json.dumps(plan)}
     _, out, _ = world.run("deploy")
-    told = [line for line in out.splitlines() if "unadopt" in line]
-    assert [line.split()[1] for line in told] == ["left_out", "moved"]
+    expected = [line for line in out.splitlines() if "unadopt" in line]
+    assert [line.split()[1] for line in expected] == ["left_out", "moved"]
 
 
-def test_mistakes_in_the_rules_are_told_line_by_line_before_terraform_does_anything(world: World) -> None:
+def test_mistakes_in_the_rules_are_reported_before_terraform_runs(world: World) -> None:
     rules = world.checkout.configuration / "migration.yaml"
     rules.write_text("rules:\n  - prefix: a/\n    mood: move\n    mode: mov\n")
     code, _, errors = world.run("deploy", "--yes")
@@ -381,9 +381,9 @@ def test_terraform_that_is_too_old_is_one_line(world: World, version: str, refus
     assert [version in error and "1.9" in error for error in errors] == [True] * refused
 
 
-@pytest.mark.parametrize("said", ["Terraform v0.11", "{}", ""])
-def test_something_else_that_is_called_terraform_is_one_line(world: World, said: str) -> None:
-    world.script["version"] = {"out": said}
+@pytest.mark.parametrize("printed", ["Terraform v0.11", "{}", ""])
+def test_another_program_named_terraform_is_one_line(world: World, printed: str) -> None:
+    world.script["version"] = {"out": printed}
     code, _, errors = world.run("plan")
     assert code == 1
     assert [str(world.folder / "terraform") in error for error in errors] == [True]
@@ -450,7 +450,7 @@ def test_expired_credentials_are_one_line(world: World, monkeypatch: pytest.Monk
     assert (code, ["It expired" in error for error in errors]) == (1, [True])
 
 
-def test_a_shell_that_is_set_up_for_an_embedded_cloud_is_refused(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_shell_set_up_for_the_local_cloud_is_rejected(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:4566")
     code, _, errors = world.run("deploy", "--yes")
     assert code == 1
@@ -459,11 +459,11 @@ def test_a_shell_that_is_set_up_for_an_embedded_cloud_is_refused(world: World, m
 
 
 def test_a_failing_init_is_one_line(world: World) -> None:
-    said = (
+    printed = (
         "╷\n│ Error: Failed to query available provider packages\n│ \n│ Could not retrieve the list of versions\n"
         "│ for provider hashicorp/aws\n│ \n│ To see which modules are there, run the following command:\n╵\n"
     )
-    world.script["init"] = {"code": 1, "err": said}
+    world.script["init"] = {"code": 1, "err": printed}
     code, _, errors = world.run("deploy", "--yes")
     assert (code, errors) == (
         1,
@@ -503,7 +503,7 @@ def test_each_error_of_a_plan_is_one_line(world: World, message: dict[str, Any],
     assert "apply" not in world.commands()
 
 
-def test_what_is_no_json_is_told_when_nothing_else_is(world: World) -> None:
+def test_rows_that_are_not_json_are_shown_if_there_is_no_error(world: World) -> None:
     world.script["plan"] = {"code": 1, "out": "panic:\n  out of memory\n"}
     assert world.run("plan")[2] == ["panic: out of memory"]
     world.script["plan"] = {"code": 11}
@@ -513,16 +513,16 @@ def test_what_is_no_json_is_told_when_nothing_else_is(world: World) -> None:
 
 def test_warnings_are_shown(world: World) -> None:
     where = {"filename": "kms.tf", "start": {"line": 2}}
-    told = diagnostic("Deprecated attribute", "name is\n\nThe rest", "warning", range=where)
-    world.script["plan"] = {"code": 0, "out": rows(told)}
+    expected = diagnostic("Deprecated attribute", "name is\n\nThe rest", "warning", range=where)
+    world.script["plan"] = {"code": 0, "out": rows(expected)}
     code, out, _ = world.run("plan")
     assert code == 0
     assert "! infra/aws/kms.tf:2: Deprecated attribute: name is" in out.splitlines()
 
 
-def test_an_apply_that_fails_says_why_and_how_to_go_on(world: World) -> None:
-    said = rows(diagnostic("creating SQS Queue", "denied", address="aws_sqs_queue.uploads"))
-    world.script["apply"] = {"code": 1, "out": said}
+def test_a_failed_apply_says_why_and_how_to_continue(world: World) -> None:
+    printed = rows(diagnostic("creating SQS Queue", "denied", address="aws_sqs_queue.uploads"))
+    world.script["apply"] = {"code": 1, "out": printed}
     code, _, errors = world.run("deploy", "--yes")
     assert code == 1
     assert errors == [
@@ -533,7 +533,7 @@ def test_an_apply_that_fails_says_why_and_how_to_go_on(world: World) -> None:
     assert not world.outputs.exists()
 
 
-def test_outputs_that_are_not_the_agreed_ones_are_one_line(world: World) -> None:
+def test_invalid_outputs_are_one_line(world: World) -> None:
     world.script["output"] = {"out": "{}"}
     code, _, errors = world.run("deploy", "--yes")
     assert code == 1
@@ -542,7 +542,7 @@ def test_outputs_that_are_not_the_agreed_ones_are_one_line(world: World) -> None
 
 
 @pytest.mark.parametrize("left", ["cloud.json", "outputs.json"])
-def test_an_embedded_cloud_is_never_overwritten(world: World, left: str) -> None:
+def test_a_local_cloud_is_never_overwritten(world: World, left: str) -> None:
     world.checkout.ferry.mkdir()
     outputs_file.save(OUTPUTS.model_copy(update={"endpoint_url": "http://127.0.0.1:4566"}), world.checkout.ferry / left)
     before = (world.checkout.ferry / left).read_bytes()
@@ -629,7 +629,7 @@ def bucket_with(name: str, *, deleted_object: bool = False) -> None:
 
 
 @pytest.mark.parametrize("command", ["deploy", "destroy"])
-def test_nothing_is_begun_that_would_stop_at_a_bucket_which_is_not_empty(world: World, command: str) -> None:
+def test_nothing_starts_that_would_stop_at_a_full_bucket(world: World, command: str) -> None:
     bucket_with("full")
     bucket_with("marked", deleted_object=True)
     changes = (deleted("full"), deleted("marked", actions=("delete", "create")), deleted("gone"))
@@ -652,20 +652,20 @@ def test_buckets_that_are_empty_or_emptied_by_terraform_are_deleted(world: World
 
 
 @pytest.mark.usefixtures("s3_denies")
-def test_a_bucket_that_may_not_be_looked_into_is_left_to_terraform(world: World) -> None:
+def test_a_bucket_that_cannot_be_checked_is_left_to_terraform(world: World) -> None:
     world.script["show-json"] = {"out": in_json(OUTPUTS.name, None, deleted("denied"))}
     code, out, _ = world.run("destroy", "--yes")
     assert (code, "apply" in world.commands()) == (0, True)
     assert re.search("^! denied: .*AccessDenied", out, re.MULTILINE)
 
 
-def test_a_bucket_that_is_filled_meanwhile_stops_the_destruction_and_says_what_to_do(world: World) -> None:
+def test_a_bucket_that_is_filled_meanwhile_stops_destroy_with_a_hint(world: World) -> None:
     world.checkout.ferry.mkdir()
     outputs_file.save(OUTPUTS, world.outputs)
-    said = rows(
+    printed = rows(
         diagnostic("deleting S3 Bucket (x)", "api error BucketNotEmpty: not empty", address="aws_s3_bucket.target")
     )
-    world.script["apply"] = {"code": 1, "out": said}
+    world.script["apply"] = {"code": 1, "out": printed}
     code, _, errors = world.run("destroy", "--yes")
     assert code == 1
     assert len(errors) == 3
@@ -676,8 +676,8 @@ def test_a_bucket_that_is_filled_meanwhile_stops_the_destruction_and_says_what_t
 @pytest.mark.parametrize("reason", ["couldn't find resource", "api error ParameterNotFound: "])
 def test_a_layer_of_powertools_that_a_region_lacks_is_explained(world: World, reason: str) -> None:
     summary = f"reading SSM Parameter (/aws/service/powertools/python/arm64/python3.13/3.37.0): {reason}"
-    said = rows(diagnostic(summary, "", address="data.aws_ssm_parameter.powertools[0]"))
-    world.script["plan"] = {"code": 1, "out": said}
+    printed = rows(diagnostic(summary, "", address="data.aws_ssm_parameter.powertools[0]"))
+    world.script["plan"] = {"code": 1, "out": printed}
     _, _, errors = world.run("deploy", "--yes")
     assert len(errors) == 2
     assert errors[1].startswith("Set powertools_layer_arn in infra/aws/terraform.tfvars: ")
@@ -688,9 +688,7 @@ def test_a_layer_of_powertools_that_a_region_lacks_is_explained(world: World, re
     [(signal.SIGINT,), (signal.SIGTERM,), (signal.SIGHUP, signal.SIGHUP, signal.SIGTERM)],
     ids=["ctrl-c", "terminated", "terminal-closed"],
 )
-def test_what_stops_us_goes_to_terraform_once_which_ends_what_it_began(
-    world: World, sent: tuple[signal.Signals, ...]
-) -> None:
+def test_a_signal_reaches_terraform_once(world: World, sent: tuple[signal.Signals, ...]) -> None:
     world.script["apply"] = {"wait": True, "code": 1, "out": rows(diagnostic("Interrupted", "stopped"))}
 
     def stop() -> None:
@@ -737,6 +735,20 @@ def test_a_wrong_call_is_one_line_and_exit_2(world: World, arguments: tuple[str,
     code, _, errors = world.run(*arguments)
     assert (code, len(errors)) == (2, 1)
     assert world.calls() == []
+
+
+def make(*arguments: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(["make", *arguments], cwd=CHECKOUT, capture_output=True, text=True, check=False)
+
+
+def test_make_passes_both_consents_to_ferry() -> None:
+    assert "ferry deploy --yes --allow-data-loss\n" in make("-n", "deploy", "YES=1", "ALLOW_DATA_LOSS=1").stdout
+
+
+def test_the_old_name_of_the_second_consent_is_an_error_that_names_the_new_one() -> None:
+    result = make("deploy", "YES=1", "LOSE=1")
+    assert result.returncode == 2
+    assert "ALLOW_DATA_LOSS=1" in result.stderr
 
 
 # The real one.
@@ -805,7 +817,7 @@ def test_the_whole_is_deployed_and_destroyed(
 
 
 @real
-def test_wrong_values_are_told_by_file_and_line_without_credentials(
+def test_wrong_values_are_reported_by_file_and_line_without_credentials(
     real_world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
@@ -821,19 +833,19 @@ def test_wrong_values_are_told_by_file_and_line_without_credentials(
 
 
 @real
-def test_a_misspelt_key_of_a_source_is_told(real_world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_misspelt_key_of_a_source_is_reported(real_world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     values = real_world.checkout.configuration / "terraform.tfvars"
     source = '{ region = "us-west-2", prefx = "in/", sufix = ".csv" }'
-    told = "sources: a: unknown key 'prefx'; a: unknown key 'sufix'. Allowed: region, bucket, create, account_id, "
+    expected = "sources: a: unknown key 'prefx'; a: unknown key 'sufix'. Allowed: region, bucket, create, account_id, "
     values.write_text(f'name = "ferry"\nsources = {{\n  a = {source}\n  b = {{ region = "eu-west-1" }}\n}}\n')
     code, _, errors = real_world.run("plan")
     assert (code, len(errors)) == (1, 1)
-    assert errors[0].startswith(f"infra/aws/terraform.tfvars:2: {told}")
+    assert errors[0].startswith(f"infra/aws/terraform.tfvars:2: {expected}")
     values.unlink()
     monkeypatch.setenv("TF_VAR_sources", f"{{ a = {source} }}")
     code, _, errors = real_world.run("plan")
     assert (code, len(errors)) == (1, 1)
-    assert errors[0].startswith(told)
+    assert errors[0].startswith(expected)
 
 
 MISTAKES = {
@@ -855,19 +867,19 @@ MISTAKES = {
 
 
 @real
-@pytest.mark.parametrize(("values", "told"), MISTAKES.values(), ids=MISTAKES)
+@pytest.mark.parametrize(("values", "expected"), MISTAKES.values(), ids=MISTAKES)
 def test_a_mistake_in_the_values_is_one_line_before_the_sign_in(
-    real_world: World, monkeypatch: pytest.MonkeyPatch, values: str, told: str
+    real_world: World, monkeypatch: pytest.MonkeyPatch, values: str, expected: str
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     (real_world.checkout.configuration / "terraform.tfvars").write_text(values)
     code, _, errors = real_world.run("deploy", "--yes")
     assert (code, len(errors)) == (1, 1)
-    assert errors[0].startswith(told)
+    assert errors[0].startswith(expected)
 
 
 @real
-def test_values_that_are_wrong_together_are_told_before_anything_is_built_or_fetched(real_world: World) -> None:
+def test_wrong_combinations_are_reported_before_anything_is_built(real_world: World) -> None:
     # Only with the account is it seen that this is the target's own name.
     values = f'sources = {{ main = {{ region = "us-east-1", bucket = "ferry-target-{ACCOUNT}-us-east-1" }} }}\n'
     (real_world.checkout.configuration / "terraform.tfvars").write_text(values)
@@ -880,7 +892,7 @@ def test_values_that_are_wrong_together_are_told_before_anything_is_built_or_fet
 
 
 @real
-def test_the_values_are_judged_whatever_backend_the_shell_is_set_up_for(
+def test_the_values_are_checked_without_the_backend_of_the_shell(
     real_world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data = real_world.folder / "data"
@@ -923,7 +935,7 @@ def test_rules_that_move_need_versions_at_the_target(real_world: World) -> None:
 
 
 @real
-def test_a_provider_that_cannot_be_had_is_one_line(real_world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unavailable_provider_is_one_line(real_world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     empty = real_world.folder / "no-providers"
     empty.mkdir()
     settings = real_world.folder / "terraform.rc"

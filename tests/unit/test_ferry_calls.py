@@ -35,7 +35,7 @@ def models() -> dict[str, Any]:
 
 
 def calls(models: dict[str, Any]) -> Iterator[tuple[str, str, set[str]]]:
-    """Each call of a client in ferry: where, what, and what is said by name."""
+    """Each call of a client in ferry: where, what, and the names of the arguments."""
     for path in sorted(FOLDER.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
@@ -53,7 +53,7 @@ def calls(models: dict[str, Any]) -> Iterator[tuple[str, str, set[str]]]:
                 yield where, name, given
 
 
-def test_each_call_says_only_what_aws_knows(models: dict[str, Any]) -> None:
+def test_each_call_has_only_known_arguments(models: dict[str, Any]) -> None:
     found = list(calls(models))
     assert {"redrive_execution", "list_executions", "get_execution_history", "send_message"} <= {
         name for _, name, _ in found

@@ -91,10 +91,10 @@ def test_wrong_usage_gets_one_line_and_exit_2(
     outputs_file.save(outputs(endpoint_url="http://127.0.0.1:1"), path)
     monkeypatch.setenv("FERRY_OUTPUTS", str(path))
     assert cli.run(arguments) == 2
-    told = capsys.readouterr()
-    assert told.out == ""
-    assert told.err.startswith("ferry: ")
-    assert told.err.count("\n") == 1
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert shown.err.startswith("ferry: ")
+    assert shown.err.count("\n") == 1
 
 
 HEAVY = """
@@ -203,10 +203,10 @@ def test_up_and_down_leave_another_deployment_alone(
     monkeypatch.setenv("FERRY_OUTPUTS", str(path))
     before = path.read_bytes()
     assert cli.run([command]) == code
-    told = capsys.readouterr()
-    assert told.out == out
-    assert told.err.startswith(err.format(path))
-    assert told.err.count("\n") == code
+    shown = capsys.readouterr()
+    assert shown.out == out
+    assert shown.err.startswith(err.format(path))
+    assert shown.err.count("\n") == code
     assert list(tmp_path.iterdir()) == [path]
     assert path.read_bytes() == before
 
@@ -241,7 +241,7 @@ def test_each_service_is_called_in_its_region() -> None:
     assert opened.sqs is opened.sqs
 
 
-def test_an_absent_env_file_says_nothing(tmp_path: Path) -> None:
+def test_a_missing_env_file_has_no_variables(tmp_path: Path) -> None:
     assert read_environment(tmp_path / "env") == {}
 
 
@@ -258,7 +258,7 @@ def test_the_outputs_are_found_from_any_folder_of_the_checkout(tmp_path: Path, m
 
 
 @pytest.mark.parametrize(
-    ("error", "told"),
+    ("error", "shown"),
     [
         (exceptions.NoCredentialsError(), "No AWS credentials"),
         (exceptions.ProfileNotFound(profile="x"), "No AWS credentials"),
@@ -274,11 +274,11 @@ def test_the_outputs_are_found_from_any_folder_of_the_checkout(tmp_path: Path, m
         (S3UploadFailedError("Failed to upload"), "Failed to upload"),
     ],
 )
-def test_what_goes_wrong_in_a_call_is_told_in_one_line(error: Any, told: str) -> None:
-    assert told in explain(error, "AWS")
+def test_a_failed_call_is_explained_in_one_line(error: Any, shown: str) -> None:
+    assert shown in explain(error, "AWS")
 
 
-def test_a_failed_upload_is_told_by_its_cause() -> None:
+def test_a_failed_upload_is_explained_by_its_cause() -> None:
     error = S3UploadFailedError("Failed to upload: An error occurred")
     error.__cause__ = refusal("NoSuchBucket", "PutObject", "there is none")
     assert explain(error, "AWS") == "PutObject at AWS failed: NoSuchBucket: there is none"
@@ -305,13 +305,13 @@ def test_list_of_failures_and_of_nothing(
     states.add("f" * 40, "FAILED", document("b"))
     states.add("f" * 40 + "-replay-1", "TIMED_OUT", document("b"))
     listing.show_list(cloud, failed=True, limit=0, as_json=True)
-    told = capsys.readouterr()
-    assert [item["execution"] for item in json.loads(told.out)] == ["f" * 40 + "-replay-1"]
-    assert told.err.startswith("2 skipped: ")
+    shown = capsys.readouterr()
+    assert [item["execution"] for item in json.loads(shown.out)] == ["f" * 40 + "-replay-1"]
+    assert shown.err.startswith("2 skipped: ")
     listing.show_list(cloud, failed=True, limit=1, as_json=True)
-    told = capsys.readouterr()
-    assert [item["execution"] for item in json.loads(told.out)] == ["f" * 40 + "-replay-1"]
-    assert "newest 1 " in told.err
+    shown = capsys.readouterr()
+    assert [item["execution"] for item in json.loads(shown.out)] == ["f" * 40 + "-replay-1"]
+    assert "newest 1 " in shown.err
     states.executions.clear()
     listing.show_list(cloud, failed=True, limit=0, as_json=True)
     assert json.loads(capsys.readouterr().out) == []
@@ -321,10 +321,10 @@ def test_list_of_failures_and_of_nothing(
 
 def test_a_limited_list_says_that_there_is_more(cloud: FakeDeployment, capsys: pytest.CaptureFixture[str]) -> None:
     listing.show_list(cloud, failed=False, limit=1, as_json=False)
-    told = capsys.readouterr()
-    assert [row.split()[0] for row in told.out.splitlines()] == ["KEY", "airports/airports.csv"]
-    assert told.out.splitlines()[1].endswith(f"{HASH}-replay-1")
-    assert "newest 1" in told.err
+    shown = capsys.readouterr()
+    assert [row.split()[0] for row in shown.out.splitlines()] == ["KEY", "airports/airports.csv"]
+    assert shown.out.splitlines()[1].endswith(f"{HASH}-replay-1")
+    assert "newest 1" in shown.err
 
 
 def test_a_list_on_a_terminal_keeps_long_keys_short() -> None:
@@ -364,7 +364,7 @@ def test_a_narrow_terminal_keeps_the_keys(width: int, headers: list[str]) -> Non
     assert "…" not in "".join(rows)
 
 
-def test_show_of_a_failure_tells_of_its_replay(
+def test_show_of_a_failure_shows_its_replay(
     cloud: FakeDeployment, states: FakeStepFunctions, capsys: pytest.CaptureFixture[str]
 ) -> None:
     show.show(cloud, HASH, as_json=False)
@@ -378,9 +378,9 @@ def test_show_of_a_failure_tells_of_its_replay(
 
 def test_show_as_json_has_the_states(cloud: FakeDeployment, capsys: pytest.CaptureFixture[str]) -> None:
     show.show(cloud, HASH, as_json=True)
-    told = json.loads(capsys.readouterr().out)
-    assert set(told) == {"execution", "key", "size_bytes", "status", "state", "grade", "started", "states"}
-    assert told["states"] == [
+    shown = json.loads(capsys.readouterr().out)
+    assert set(shown) == {"execution", "key", "size_bytes", "status", "state", "grade", "started", "states"}
+    assert shown["states"] == [
         {
             "name": "StartCrawler",
             "status": "FAILED",
@@ -411,9 +411,9 @@ def test_an_arn_is_taken_as_well(cloud: FakeDeployment, states: FakeStepFunction
         show.resolve(cloud, f"{arn}x")
 
 
-@pytest.mark.parametrize(("name", "told"), [("absent", "absent"), (HASH[:3], f"{HASH[:3]} matches 2")])
-def test_a_name_that_says_too_little_is_a_problem(cloud: FakeDeployment, name: str, told: str) -> None:
-    with pytest.raises(CommandError, match=told):
+@pytest.mark.parametrize(("name", "shown"), [("absent", "absent"), (HASH[:3], f"{HASH[:3]} matches 2")])
+def test_an_unknown_or_ambiguous_name_is_an_error(cloud: FakeDeployment, name: str, shown: str) -> None:
+    with pytest.raises(CommandError, match=shown):
         show.resolve(cloud, name)
 
 
@@ -432,9 +432,9 @@ def test_ctrl_c_ends_a_command_at_once_and_without_a_trace(tmp_path: Path) -> No
         ) as waiting:
             connection, _ = silent.accept()
             waiting.send_signal(signal.SIGINT)
-            told = waiting.communicate(timeout=10)
+            shown = waiting.communicate(timeout=10)
             connection.close()
-    assert (waiting.returncode, told) == (130, (b"", b""))
+    assert (waiting.returncode, shown) == (130, (b"", b""))
 
 
 def test_a_reader_that_goes_away_is_no_error() -> None:

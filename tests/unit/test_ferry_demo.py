@@ -73,8 +73,8 @@ def file(tmp_path: Path) -> Path:
 
 
 def put(s3: Any, body: bytes) -> ObjectVersion:
-    told = s3.put_object(Bucket="target", Key=KEY, Body=body)
-    return ObjectVersion(bucket="target", region="us-east-1", key=KEY, version_id=told["VersionId"], etag="e")
+    shown = s3.put_object(Bucket="target", Key=KEY, Body=body)
+    return ObjectVersion(bucket="target", region="us-east-1", key=KEY, version_id=shown["VersionId"], etag="e")
 
 
 def test_the_very_version_is_compared_byte_for_byte(s3: Any, file: Path) -> None:

@@ -1,4 +1,4 @@
-"""`ferry explain`: what would happen to a key, said as the starter would decide it."""
+"""`ferry explain`: what happens to a key, as the starter decides it."""
 
 import io
 import json
@@ -60,7 +60,7 @@ def document(
     return answer
 
 
-def test_a_move_is_told_at_a_glance(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_move_is_shown_at_a_glance(capsys: pytest.CaptureFixture[str]) -> None:
     assert shown("in/2026/a.csv", capsys) == [
         "in/2026/a.csv",
         "MOVED by rule 2 of 3 (prefix in/ and suffix .csv), m.yaml:9",
@@ -75,7 +75,7 @@ def test_a_move_is_told_at_a_glance(capsys: pytest.CaptureFixture[str]) -> None:
     ]
 
 
-def test_a_key_that_no_rule_matches_is_told_with_the_defaults(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_key_that_no_rule_matches_is_shown_with_the_defaults(capsys: pytest.CaptureFixture[str]) -> None:
     rows = shown("other/a.csv", capsys)
     assert rows[:2] == ["other/a.csv", "COPIED by default: none of 3 rules matches"]
     assert rows[3:] == [
@@ -99,14 +99,14 @@ def test_a_key_that_no_rule_matches_is_told_with_the_defaults(capsys: pytest.Cap
         ("gone/b.csv", "Table none: "),
     ],
 )
-def test_whether_it_is_catalogued_is_told_by_the_targets_key(
+def test_whether_it_is_catalogued_is_shown_by_the_targets_key(
     key: str, row: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     rules = STRIPPED if key.startswith("gone/") else RULES
     assert [line for line in shown(key, capsys, rules) if line.startswith(row)]
 
 
-def test_no_checks_at_all_are_told_as_none(capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_checks_at_all_are_shown_as_none(capsys: pytest.CaptureFixture[str]) -> None:
     rules = Rules(rules=(KeyRule(rule=Rule(checks=[], mode="move", minimum_grade="bytes")),))
     rows = shown("a/b.csv", capsys, rules, where=None)
     assert rows[1] == "MOVED by rule 1 of 1 (every key), default"
@@ -114,22 +114,22 @@ def test_no_checks_at_all_are_told_as_none(capsys: pytest.CaptureFixture[str]) -
     assert "Source deleted after verification, in a versioned bucket with a delete marker" in rows
 
 
-def test_an_excluded_key_is_left_alone(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_excluded_key_is_skipped(capsys: pytest.CaptureFixture[str]) -> None:
     assert shown("in/a.tmp", capsys) == [
         "in/a.tmp",
         "SKIPPED by rule 1 of 3 (suffix .tmp), m.yaml:2",
         "",
-        "Upload starts no execution and no copy",
+        "Result not copied; no execution starts",
     ]
     answer = document("in/a.tmp", capsys)
     assert (answer["outcome"], answer["rule"], answer["decided_by"]) == ("exclude", 1, "m.yaml:2")
     assert {answer[name] for name in ("target_bucket", "target_key", "mode", "catalogue", "reason")} == {None}
 
 
-def test_a_key_that_cannot_be_is_set_aside_with_the_reason(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_impossible_target_key_is_dead_lettered_with_the_reason(capsys: pytest.CaptureFixture[str]) -> None:
     rows = shown("gone/", capsys, STRIPPED)
     assert rows[1].startswith("DEAD-LETTERED by rule 1 of 1 (prefix gone/), m.yaml:20")
-    assert rows[3].startswith("Upload goes to the dead-letter queue: ")
+    assert rows[3].startswith("Result to the dead-letter queue: ")
     answer = document("gone/", capsys, STRIPPED)
     assert answer["outcome"] == "dead_letter"
     assert answer["reason"]
@@ -206,14 +206,14 @@ def test_a_file_of_rules_is_enough_without_any_cloud(
 ) -> None:
     monkeypatch.setenv("FERRY_OUTPUTS", str(tmp_path / "absent" / "outputs.json"))
     assert cli.run(["explain", "raw/a.csv", "--rules", str(file), "--json"]) == 0
-    said = capsys.readouterr()
-    answer = json.loads(said.out)
+    printed = capsys.readouterr()
+    answer = json.loads(printed.out)
     assert (answer["target_bucket"], answer["target_key"], answer["decided_by"]) == (None, "clean/a.csv", "m.yaml:2")
-    assert said.err.startswith(f"! {file}:3: target_prefix: ")
-    assert said.err.count("\n") == 1
+    assert printed.err.startswith(f"! {file}:3: target_prefix: ")
+    assert printed.err.count("\n") == 1
 
 
-def test_without_rules_and_without_a_cloud_it_says_so(
+def test_without_rules_and_a_deployment_it_is_an_error(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FERRY_OUTPUTS", str(tmp_path / "outputs.json"))
@@ -228,9 +228,9 @@ def test_each_mistake_of_a_file_is_a_line_and_nothing_is_done(
     file.write_text("rules:\n  - prefix: a/\n    mode: mov\n    color: red\n")
     elsewhere = tmp_path / "cloud" / "outputs.json"
     assert cli.run([*command, "--rules", str(file), "--outputs", str(elsewhere)]) == 1
-    said = capsys.readouterr()
-    assert said.out == ""
-    assert [line.split(": ")[:3] for line in said.err.splitlines()] == [
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert [line.split(": ")[:3] for line in printed.err.splitlines()] == [
         ["ferry", f"{file}:3", "mode"],
         ["ferry", f"{file}:4", "color"],
     ]
@@ -251,7 +251,7 @@ def test_a_wrong_path_of_rules_is_wrong_usage(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "printed"),
     [
         ([], "'key'"),
         ([""], "KEY has 0 bytes"),
@@ -260,13 +260,17 @@ def test_a_wrong_path_of_rules_is_wrong_usage(
     ],
 )
 def test_what_is_no_key_is_wrong_usage(
-    arguments: list[str], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    arguments: list[str],
+    printed: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     path = tmp_path / "outputs.json"
     outputs_file.save(outputs(endpoint_url="http://127.0.0.1:1"), path)
     monkeypatch.setenv("FERRY_OUTPUTS", str(path))
     assert cli.run(["explain", *arguments]) == 2
-    assert said in capsys.readouterr().err
+    assert printed in capsys.readouterr().err
 
 
 def of_sources(**filters: tuple[str, str]) -> Outputs:
@@ -289,14 +293,14 @@ def of_sources(**filters: tuple[str, str]) -> Outputs:
     )
 
 
-def test_of_several_sources_those_are_told_whose_filters_take_the_key(capsys: pytest.CaptureFixture[str]) -> None:
+def test_of_several_sources_those_are_shown_whose_filters_take_the_key(capsys: pytest.CaptureFixture[str]) -> None:
     where = of_sources(main=("", ""), europe=("in/", ".csv"), asia=("asia/", ""))
     assert "Uploaded to the bucket of main or europe" in shown("in/2026/a.csv", capsys, where=where)
     answer = document("in/2026/a.csv", capsys, where=where)
     assert (answer["outcome"], answer["sources"]) == ("move", ["main", "europe"])
 
 
-def test_a_key_that_no_source_tells_of_is_left_alone_whatever_the_rules_say(
+def test_a_key_that_no_source_selects_is_skipped_whatever_the_rules(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     where = of_sources(europe=("in/", ".csv"), asia=("asia/", ""))
@@ -304,7 +308,7 @@ def test_a_key_that_no_source_tells_of_is_left_alone_whatever_the_rules_say(
         "in/2026/a.json",
         "SKIPPED by the sources' filters",
         "",
-        "Upload no source sends a notification for this key: see its prefix and suffix",
+        "Result not copied: the prefix and suffix of no source match this key",
     ]
     answer = document("in/2026/a.json", capsys, where=where)
     assert (answer["outcome"], answer["sources"], answer["decided_by"]) == ("exclude", [], "sources")

@@ -48,7 +48,7 @@ def finished(status: str, *events: dict[str, Any], given: str = "") -> Execution
     return from_history(summary, given or document(), list(events), BEGIN + timedelta(seconds=5))
 
 
-def test_visited_states_tell_their_time_and_branch_the_others_only_their_name() -> None:
+def test_visited_states_show_their_time_and_branch_the_others_only_their_name() -> None:
     execution = finished(
         "SUCCEEDED",
         event(0, "TaskStateEntered", name="CopyObject"),
@@ -96,21 +96,21 @@ def test_an_end_from_outside_has_its_words(status: str, reason: str) -> None:
     assert reason in " ".join(render(execution_view.outcome(finished(status), None)))
 
 
-def test_a_success_tells_proof_table_and_figures() -> None:
+def test_a_success_shows_verification_table_and_figures() -> None:
     given = document(verification=VERIFICATION, validation=VALIDATION)
-    told = "\n".join(render(execution_view.outcome(finished("SUCCEEDED", given=given), None)))
-    assert f"readback: {execution_view.GRADE_TEXTS['readback']}" in told
-    assert "ferry.airports" in told
-    assert "28,001 rows are queryable; the file has 28,001 records; 1 check passed: no_empty_rows" in told
+    expected = "\n".join(render(execution_view.outcome(finished("SUCCEEDED", given=given), None)))
+    assert f"readback: {execution_view.GRADE_TEXTS['readback']}" in expected
+    assert "ferry.airports" in expected
+    assert "28,001 rows are queryable; the file has 28,001 records; 1 check passed: no_empty_rows" in expected
 
 
-def test_why_a_file_makes_no_table_is_told() -> None:
+def test_why_a_file_makes_no_table_is_shown() -> None:
     given = document(verification=VERIFICATION | {"not_catalogued_reason": "it is no file of rows"})
     assert "No table  it is no file of rows" in render(execution_view.outcome(finished("SUCCEEDED", given=given), None))
 
 
 @pytest.mark.parametrize(
-    ("deletion", "told"),
+    ("deletion", "expected"),
     [
         ({"status": "deleted", "delete_marker": "m1"}, "delete marker m1"),
         ({"status": "deleted"}, "permanently deleted"),
@@ -120,18 +120,18 @@ def test_why_a_file_makes_no_table_is_told() -> None:
     ],
     ids=["marker", "purged", "gone", "replaced", "changed"],
 )
-def test_what_became_of_a_moved_source_is_told(deletion: dict[str, str], told: str) -> None:
+def test_the_deletion_of_a_moved_source_is_shown(deletion: dict[str, str], expected: str) -> None:
     shown = render(execution_view.outcome(finished("SUCCEEDED", given=document(deletion=deletion)), None))
     (row,) = [row for row in shown if row.startswith("Source")]
-    assert told in row
+    assert expected in row
 
 
-def test_where_the_object_is_now_is_told() -> None:
+def test_where_the_object_is_now_is_shown() -> None:
     execution = finished("SUCCEEDED", event(0, "SucceedStateEntered", name="Succeeded", input=document(copy=COPY)))
     assert "Target  s3://target/k  version v1" in render(execution_view.outcome(execution, None))
 
 
-def test_what_could_not_be_carried_and_another_key_at_the_target_are_told() -> None:
+def test_notes_and_another_target_key_are_shown() -> None:
     given = json.loads(document(copy=COPY | {"notes": ["its class SNOW cannot be set: it is STANDARD now"]}))
     given["rule"]["target_key"] = "archive/airports.csv"
     execution = finished("SUCCEEDED", given=json.dumps(given))
@@ -139,7 +139,7 @@ def test_what_could_not_be_carried_and_another_key_at_the_target_are_told() -> N
     assert "as archive/airports.csv" in render(execution_view.heading(execution, 1))
 
 
-def test_a_large_object_tells_how_far_its_copy_and_its_proof_are() -> None:
+def test_a_large_object_shows_how_far_its_copy_and_its_verification_are() -> None:
     upload = {
         "upload_id": "u", "parts": 48, "parts_copied": 12,
         "source": {**COPY["target"], "size_bytes": 6 * 10**9},  # type: ignore[dict-item]
@@ -181,7 +181,7 @@ def test_keys_are_shown_and_never_acted_on(key: str, shown: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("size_bytes", "told"),
+    ("size_bytes", "expected"),
     [
         (0, "0 B"),
         (999, "999 B"),
@@ -191,8 +191,8 @@ def test_keys_are_shown_and_never_acted_on(key: str, shown: str) -> None:
         (10**16, "10000.0 TB"),
     ],
 )
-def test_sizes(size_bytes: int, told: str) -> None:
-    assert terminal.size(size_bytes) == told
+def test_sizes(size_bytes: int, expected: str) -> None:
+    assert terminal.size(size_bytes) == expected
 
 
 def test_times() -> None:

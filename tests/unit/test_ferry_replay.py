@@ -60,7 +60,7 @@ def test_a_failure_is_started_again_once(
     assert capsys.readouterr().out == "Nothing to replay.\n"
 
 
-def test_an_execution_of_another_workflow_is_left_alone(cloud: FakeDeployment, states: FakeStepFunctions) -> None:
+def test_an_execution_of_another_workflow_is_skipped(cloud: FakeDeployment, states: FakeStepFunctions) -> None:
     other = states.add("theirs", "FAILED")
     arn = other.arn.replace("ferry-migrate", "payroll")
     states.executions[arn] = other
@@ -79,7 +79,7 @@ def test_a_replay_that_failed_is_replayed_under_the_next_number(
     assert states.names[2:] == [f"{HASH}-replay-2"]
 
 
-def test_a_failure_before_a_success_is_left_alone_and_one_after_it_is_not(
+def test_a_failure_before_a_success_is_skipped_and_one_after_it_is_not(
     cloud: FakeDeployment, states: FakeStepFunctions
 ) -> None:
     states.add(HASH, "FAILED", minutes=1)
@@ -164,7 +164,7 @@ def test_naming_one_that_did_not_fail_does_nothing_at_all(
     assert states.names == [HASH, "other"]
 
 
-def test_naming_one_that_was_replayed_says_so(
+def test_naming_a_replayed_execution_shows_the_replay(
     cloud: FakeDeployment, states: FakeStepFunctions, capsys: pytest.CaptureFixture[str]
 ) -> None:
     states.add(HASH, "FAILED")
@@ -305,7 +305,7 @@ def test_reading_ends_even_when_letters_never_stop_coming(cloud: FakeDeployment,
     assert returned(cloud, lambda: next(clock))[0].startswith("Returned ")
 
 
-def test_letters_that_could_not_be_moved_in_time_are_told_and_stay(cloud: FakeDeployment, sqs: Any) -> None:
+def test_letters_that_could_not_be_moved_in_time_are_shown_and_stay(cloud: FakeDeployment, sqs: Any) -> None:
     for number in range(dead_letters.MOVERS + 2):
         put(sqs, cloud.outputs.dead_letter_queue_url, f"{number}")
     clock = [0.0]
@@ -406,7 +406,7 @@ def test_a_region_that_cannot_be_reached_keeps_no_other_letter_back(
     assert sorted(bodies(sqs, elsewhere.queue)) == ["dead", "west 0", "west 1"]
 
 
-def test_a_dead_letter_queue_that_refuses_keeps_nothing_undelivered_back(elsewhere: SourcesElsewhere, sqs: Any) -> None:
+def test_a_denied_dead_letter_queue_does_not_block_the_others(elsewhere: SourcesElsewhere, sqs: Any) -> None:
     def refuse(params: dict[str, Any], **_: Any) -> None:
         if elsewhere.dead in str(params):
             raise refusal("AccessDenied", "ReceiveMessage")

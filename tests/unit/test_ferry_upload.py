@@ -87,12 +87,12 @@ def test_the_key_is_taken_as_it_is(cloud: FakeDeployment, s3: Any, file: Path, k
 
 
 @pytest.mark.parametrize("key", ["", "k" * 1025, "é" * 513, "bad\udcff"])
-def test_what_is_no_key_is_refused(key: str) -> None:
+def test_an_invalid_key_is_rejected(key: str) -> None:
     with pytest.raises(UsageError, match="KEY"):
         check_key(key)
 
 
-def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
+def test_an_unreadable_file_is_rejected(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="absent"):
         check_file(tmp_path / "absent")
     with pytest.raises(UsageError, match=str(tmp_path)):
@@ -104,7 +104,7 @@ def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
         check_file(tmp_path / "pipe")
 
 
-def test_it_is_said_how_to_follow_the_upload(
+def test_the_next_command_is_shown(
     cloud: FakeDeployment, s3: Any, states: FakeStepFunctions, file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     s3.put_object(Bucket=BUCKET, Key="k", Body=file.read_bytes())
@@ -145,7 +145,7 @@ RULES = Rules(
     ],
     ids=["excluded", "no target key"],
 )
-def test_a_key_that_the_rules_leave_out_is_told_at_once(
+def test_a_key_that_the_rules_exclude_is_reported_at_once(
     key: str,
     detail: str,
     cloud: FakeDeployment,
@@ -166,7 +166,7 @@ def test_a_key_that_the_rules_leave_out_is_told_at_once(
     assert s3.get_object(Bucket=BUCKET, Key=key)["Body"].read() == file.read_bytes()
 
 
-def test_a_key_that_the_main_bucket_does_not_tell_of_is_told_at_once(s3: Any) -> None:
+def test_a_key_outside_the_sources_filters_is_reported_at_once(s3: Any) -> None:
     entry = Source(bucket=BUCKET, region="us-west-2", account_id="1", prefix="in/", topic_arn="arn:topic")
     other = entry.model_copy(update={"suffix": ".csv", "prefix": "x/"})
     elsewhere = entry.model_copy(update={"bucket": "another", "prefix": ""})
@@ -183,7 +183,7 @@ def test_a_key_that_the_main_bucket_does_not_tell_of_is_told_at_once(s3: Any) ->
 @pytest.mark.parametrize(
     "rules", [RULES.model_dump_json(), "no rules", None], ids=["another key", "no JSON", "missing"]
 )
-def test_rules_that_do_not_leave_a_key_out_or_cannot_be_read_say_nothing(
+def test_rules_that_do_not_leave_a_key_out_or_cannot_be_read_state_nothing(
     rules: str | None, cloud: FakeDeployment, s3: Any, starter: FakeLambda
 ) -> None:
     assert why_skipped(cloud, "a.tmp") is None, "they may not be read"
