@@ -24,7 +24,10 @@ export FERRY_RULES = $(call given,RULES)
 export FERRY_E2E_OUTPUTS = $(call given,OUTPUTS)
 export FERRY_UPLOADS = $(call given,N)
 YES_GIVEN = $(if $(filter 1 yes true,$(call given,YES)),--yes)
-LOSE_GIVEN = $(if $(filter 1 yes true,$(call given,LOSE)),--lose)
+ALLOW_DATA_LOSS_GIVEN = $(if $(filter 1 yes true,$(call given,ALLOW_DATA_LOSS)),--allow-data-loss)
+ifneq ($(call given,LOSE),)
+$(error LOSE was renamed. Use ALLOW_DATA_LOSS=1: make deploy YES=1 ALLOW_DATA_LOSS=1)
+endif
 
 help: ## Show this list
 	@awk -F':.*## ' '/^[a-z0-9]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -92,14 +95,14 @@ down: $(READY) ## Stop the local cloud
 build: $(READY) ## Build dist/<function>.zip and dist/layer.zip, reproducibly
 	@$(BIN)/python -m infra.build.function_zips
 
-plan: $(READY) ## Show what `make deploy` would change on AWS, change nothing
-	@$(BIN)/python -m infra.terraform.commands plan
+plan: $(READY) ## Show what `make deploy` would change on AWS; change nothing
+	@$(BIN)/ferry plan
 
-deploy: $(READY) ## Deploy to AWS, after showing what changes and asking: make deploy [YES=1 [LOSE=1]]
-	@$(BIN)/python -m infra.terraform.commands deploy $(YES_GIVEN) $(LOSE_GIVEN)
+deploy: $(READY) ## Deploy to AWS, after showing the plan and asking: make deploy [YES=1 [ALLOW_DATA_LOSS=1]]
+	@$(BIN)/ferry deploy $(YES_GIVEN) $(ALLOW_DATA_LOSS_GIVEN)
 
-destroy: $(READY) ## Take the deployment on AWS away, after showing and asking: make destroy [YES=1]
-	@$(BIN)/python -m infra.terraform.commands destroy $(YES_GIVEN)
+destroy: $(READY) ## Remove the deployment from AWS, after showing the plan and asking: make destroy [YES=1]
+	@$(BIN)/ferry destroy $(YES_GIVEN)
 
 asl: $(READY) ## Render the state machine to statemachine/migrate.asl.json
 	@$(BIN)/python -m statemachine.render

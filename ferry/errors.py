@@ -1,13 +1,13 @@
-"""What ends a command early: one line for the operator and the exit code."""
+"""Errors that end a command: one line for the operator, and the exit code."""
 
 
-class Problem(Exception):
-    """Something is not as the command needs it: no cloud, an unknown execution, a failed demo."""
+class CommandError(Exception):
+    """The command failed, e.g. because there is no deployment or no such execution."""
 
     exit_code = 1
 
 
-class UsageProblem(Problem):
-    """The command was called wrongly."""
+class UsageError(CommandError):
+    """The command was called with wrong arguments."""
 
     exit_code = 2

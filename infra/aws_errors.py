@@ -1,4 +1,4 @@
-"""What AWS or an emulator answers when a call of an operator's command fails, in one line."""
+"""One line for the operator for each way a call to AWS, or to the local cloud, can fail."""
 
 from boto3.exceptions import Boto3Error
 from botocore import exceptions
@@ -12,7 +12,7 @@ CREDENTIALS_MISSING = (
     exceptions.TokenRetrievalError,
     exceptions.RefreshWithMFAUnsupportedError,
 )
-CREDENTIALS_REFUSED = {
+CREDENTIALS_REJECTED = {
     "ExpiredToken",
     "ExpiredTokenException",
     "InvalidAccessKeyId",
@@ -27,23 +27,27 @@ REGION_DISABLED = {"InvalidAccessKeyId", "InvalidClientTokenId", "InvalidToken",
 
 
 def explain(error: exceptions.BotoCoreError | exceptions.ClientError | Boto3Error, deployment: str) -> str:
-    """What went wrong in a call, in one line. `deployment` is the address it went to, or AWS."""
+    """Explain a failed call in one line. `deployment` is the address of the local cloud, or AWS."""
     cause = error.__cause__ or error.__context__
     if isinstance(error, Boto3Error) and isinstance(cause, exceptions.ClientError):
         return explain(cause, deployment)
     if isinstance(error, CREDENTIALS_MISSING):
-        return f"No AWS credentials to be had: {error}. Sign in (e.g. `aws sso login`) or set AWS_PROFILE."
+        return f"No AWS credentials found: {str(error).rstrip('.')}. Sign in (e.g. `aws sso login`) or set AWS_PROFILE."
     if isinstance(error, exceptions.HTTPClientError | exceptions.ConnectionError):
-        hint = "" if deployment == "AWS" else " Start the embedded cloud with `make up`."
-        return f"No cloud answers at {deployment}.{hint}" if hint else f"AWS does not answer: {error}"
+        if deployment == "AWS":
+            return f"Cannot reach AWS: {error}"
+        return f"Cannot reach {deployment}. Start the local cloud with `make up`."
     if isinstance(error, exceptions.ClientError):
-        told = error.response["Error"]
-        code, message = told.get("Code", "Unknown"), told.get("Message", "")
-        if code in CREDENTIALS_REFUSED:
-            # A region that is not enabled answers just so ("AWS Regions", AWS Account Management Reference Guide).
-            region = (
-                " Or the account has not enabled the region." if deployment == "AWS" and code in REGION_DISABLED else ""
-            )
-            return f"{deployment} refused the credentials: {message or code}. Sign in again.{region}"
-        return f"{error.operation_name} at {deployment} failed: {code}: {message}"
+        return _explain_response(error, deployment)
     return str(error)
+
+
+def _explain_response(error: exceptions.ClientError, deployment: str) -> str:
+    details = error.response["Error"]
+    code, message = details.get("Code", "Unknown"), details.get("Message", "")
+    if code in CREDENTIALS_REJECTED:
+        # A region that is not enabled answers the same ("AWS Regions", AWS Account Management Reference Guide).
+        may_be_region = deployment == "AWS" and code in REGION_DISABLED
+        hint = " Or enable the region for the account." if may_be_region else ""
+        return f"{deployment} rejected the credentials: {(message or code).rstrip('.')}. Sign in again.{hint}"
+    return f"{error.operation_name} at {deployment} failed: {code}: {message}"

@@ -1,35 +1,39 @@
-"""What can go wrong with the infrastructure, said in one line for the operator.
+"""Errors of the infrastructure; each message is one line for the operator.
 
 OperatorError (statemachine/errors.py)
-├── DeclarationInvalid       infra/functions.yaml, the workflow or a module of a function is not right (same file)
+├── DeclarationInvalid       infra/functions.yaml, the workflow or a function's module is invalid (same file)
 └── InfraError
-    ├── RulesInvalid         migration.yaml is not right (infra/rules/loader.py)
-    ├── BuildFailed          what a Lambda is given cannot be built: the wheels of the layer cannot be downloaded
-    ├── OutputsMissing       there is no outputs.json, or it is not one: no cloud runs there
-    ├── TerraformFailed      Terraform is missing, or failed (infra/terraform/runner.py)
-    ├── TerraformStopped     Terraform was interrupted (infra/terraform/runner.py)
-    ├── CloudFailed          the embedded cloud did not start
-    └── CloudRunsOtherwise   one runs already, with other settings
+    ├── RulesInvalid         migration.yaml is invalid (infra/rules/loader.py)
+    ├── BuildFailed          a function's zip or the layer cannot be built
+    ├── OutputsMissing       outputs.json is missing or invalid: there is no deployment
+    ├── TerraformFailed      Terraform is missing, too old, or failed (infra/terraform/runner.py)
+    ├── TerraformStopped     Terraform was interrupted
+    ├── CloudFailed          the local cloud did not start
+    └── CloudRunsOtherwise   a local cloud is already running with other settings
 """
 
 from statemachine.errors import OperatorError
 
 
 class InfraError(OperatorError):
-    """The root of this module's errors."""
+    """The root of the infrastructure's errors."""
 
 
 class BuildFailed(InfraError):
-    """Something that is put on a Lambda cannot be built."""
+    """A function's zip or the layer cannot be built."""
 
 
 class OutputsMissing(InfraError):
-    """There is no readable outputs.json."""
+    """outputs.json is missing or invalid."""
+
+
+class TerraformStopped(InfraError):
+    """Terraform was interrupted, and has finished what it had started."""
 
 
 class CloudFailed(InfraError):
-    """The embedded cloud did not start, or could not be set up or stopped."""
+    """The local cloud could not be started, set up or stopped."""
 
 
 class CloudRunsOtherwise(InfraError):
-    """An embedded cloud runs already, and not with the settings that are asked for."""
+    """A local cloud is already running, with other settings than the requested ones."""

@@ -1,7 +1,7 @@
-"""A bucket's notifications, as values: what is ours among them, what is put in its place, what overlaps with it.
+"""A bucket's notification configuration as values: which entries are ours, how ours replace older ones, what overlaps.
 
-Two configurations are equal if they mean the same, whatever S3 writes of them. Pure. Raises Problem where ours would
-harm what somebody else has configured: it has our id, or its filter overlaps with ours.
+Two configurations are equal if they mean the same, however S3 spells them. Pure. Raises CommandError where our entries
+would conflict with somebody else's: the same ID, or an overlapping filter.
 """
 
 import re
@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import quote_plus, unquote_plus
 
 from ferry.aws import sources
-from ferry.errors import Problem
+from ferry.errors import CommandError
 from infra.terraform.outputs import Source
 
 EVENTS = ("s3:ObjectCreated:*",)
@@ -26,7 +26,7 @@ EVENT_BRIDGE = "EventBridgeConfiguration"
 
 @dataclass(frozen=True)
 class Notification:
-    """One entry of a bucket's configuration: two are equal if they mean the same."""
+    """One entry of a bucket's configuration; two are equal if they mean the same."""
 
     kind: str
     id: str
@@ -34,146 +34,152 @@ class Notification:
     events: frozenset[str]
     prefix: str
     suffix: str
-    """As keys have them, not as filters are written."""
+    """Decoded, as in keys."""
 
-    told: dict[str, Any] = field(compare=False, repr=False)
-    """As S3 told it, and as it is written back."""
+    response: dict[str, Any] = field(compare=False, repr=False)
+    """As S3 returned it, and as it is written back."""
 
 
 @dataclass(frozen=True)
 class Configuration:
-    """All that is configured for a bucket."""
+    """The whole notification configuration of a bucket."""
 
     notifications: frozenset[Notification]
     event_bridge: bool
 
-    def foreign(self, mine: "Mine") -> "Configuration":
-        """What is not ours."""
-        others = frozenset(each for each in self.notifications if not mine.made(each))
+    def without(self, ours: "DeploymentNotifications") -> "Configuration":
+        """The part that is not ours."""
+        others = frozenset(notification for notification in self.notifications if not ours.owns(notification))
         return Configuration(others, self.event_bridge)
 
-    def to_write(self) -> dict[str, Any]:
-        """The configuration as S3 takes it."""
-        request: dict[str, Any] = {
-            kind: [each.told for each in in_order(self.notifications) if each.kind == kind] for kind in KINDS
-        }
-        request = {kind: notifications for kind, notifications in request.items() if notifications}
-        return request | ({EVENT_BRIDGE: {}} if self.event_bridge else {})
+    def as_request(self) -> dict[str, Any]:
+        """The configuration as S3 accepts it."""
+        request: dict[str, Any] = {}
+        for notification in in_order(self.notifications):
+            request.setdefault(notification.kind, []).append(notification.response)
+        if self.event_bridge:
+            request[EVENT_BRIDGE] = {}
+        return request
 
 
 @dataclass(frozen=True)
-class Mine:
-    """What makes a notification this deployment's: its id, and its topic, which no other deployment has."""
+class DeploymentNotifications:
+    """Which notifications belong to a deployment: those with its ID prefix and its topic, which is unique to it."""
 
     name: str
     account: str
 
-    def notification(self, key: str, source: Source) -> Notification:
-        """What tells the deployment of the source's uploads."""
+    def create(self, source_name: str, source: Source) -> Notification:
+        """The notification that subscribes the deployment to a source's uploads."""
         rules = [
             {"Name": name, "Value": encoded(value)}
             for name, value in (("prefix", source.prefix), ("suffix", source.suffix))
             if value
         ]
-        told: dict[str, Any] = {
-            "Id": f"s3-ferry-{self.name}-{key}",
+        response: dict[str, Any] = {
+            "Id": f"s3-ferry-{self.name}-{source_name}",
             "TopicArn": source.topic_arn,
             "Events": list(EVENTS),
         }
-        return _notification(TOPICS, told | ({"Filter": {"Key": {"FilterRules": rules}}} if rules else {}))
+        if rules:
+            response["Filter"] = {"Key": {"FilterRules": rules}}
+        return _notification(TOPICS, response)
 
-    def made(self, notification: Notification) -> bool:
-        """Whether it is ours; one of ours from earlier may be called after a source that is no more."""
+    def owns(self, notification: Notification) -> bool:
+        """Whether it is ours, be it for a source that was removed in the meantime."""
         topic = rf"arn:aws:sns:[a-z0-9-]+:{self.account}:{re.escape(self.name)}-uploads"
-        ours = notification.kind == TOPICS and notification.id.startswith(f"s3-ferry-{self.name}-")
-        return ours and re.fullmatch(topic, notification.destination) is not None
+        has_our_id = notification.kind == TOPICS and notification.id.startswith(f"s3-ferry-{self.name}-")
+        return has_our_id and re.fullmatch(topic, notification.destination) is not None
 
 
-def configuration(told: dict[str, Any]) -> Configuration:
-    """What S3 tells."""
-    notifications = frozenset(_notification(kind, each) for kind in KINDS for each in told.get(kind, []))
-    return Configuration(notifications, EVENT_BRIDGE in told)
+def configuration(response: dict[str, Any]) -> Configuration:
+    """The configuration in a response of S3."""
+    notifications = frozenset(_notification(kind, entry) for kind in KINDS for entry in response.get(kind, []))
+    return Configuration(notifications, EVENT_BRIDGE in response)
 
 
-def _notification(kind: str, told: dict[str, Any]) -> Notification:
-    # S3 tells a filter's names as Prefix and Suffix, and may tell one of no characters.
-    rules = told.get("Filter", {}).get("Key", {}).get("FilterRules", [])
+def _notification(kind: str, response: dict[str, Any]) -> Notification:
+    # S3 returns the names of filter rules as Prefix and Suffix, and may return empty ones.
+    rules = response.get("Filter", {}).get("Key", {}).get("FilterRules", [])
     values = {rule.get("Name", "").lower(): unquote_plus(rule.get("Value", "")) for rule in rules}
     return Notification(
         kind=kind,
-        id=told.get("Id", ""),
-        destination=told[KINDS[kind][0]],
-        events=frozenset(told["Events"]),
+        id=response.get("Id", ""),
+        destination=response[KINDS[kind][0]],
+        events=frozenset(response["Events"]),
         prefix=values.get("prefix", ""),
         suffix=values.get("suffix", ""),
-        told=told,
+        response=response,
     )
 
 
-def merged(before: Configuration, wanted: Sequence[Notification], mine: Mine, bucket: str) -> Configuration:
-    """What is there, with ours in the place of an older one of ours; a Problem where that would harm somebody."""
-    foreign = before.foreign(mine)
-    for ours in wanted:
-        for other in in_order(foreign.notifications):
-            if other.id == ours.id:
-                raise Problem(
-                    f"s3://{bucket} has a notification {other.id} already, and it goes to {other.destination}: "
-                    "another deployment of this name has adopted it. Let that one unadopt it, or remove it by hand."
+def merged(
+    before: Configuration, wanted: Sequence[Notification], ours: DeploymentNotifications, bucket: str
+) -> Configuration:
+    """The configuration with our notifications replaced by `wanted`; raises CommandError for a conflict."""
+    others = before.without(ours)
+    for new in wanted:
+        for other in in_order(others.notifications):
+            if other.id == new.id:
+                raise CommandError(
+                    f"s3://{bucket} already has a notification {other.id}, which sends to {other.destination}: another "
+                    "deployment of the same name has adopted the bucket. Unadopt it there, or remove the notification."
                 )
-            if overlap(ours, other):
-                raise Problem(
-                    f"s3://{bucket}: {in_words(ours)} ({ours.id}) overlaps with {in_words(other)}, which the "
-                    f"notification {other.id} sends to {other.destination}, and S3 takes no overlapping filters. "
+            if overlap(new, other):
+                raise CommandError(
+                    f"s3://{bucket}: {describe(new)} ({new.id}) overlaps with {describe(other)}, which the "
+                    f"notification {other.id} sends to {other.destination}. S3 does not accept overlapping filters. "
                     "Nothing was written. Give the source another prefix or suffix in terraform.tfvars, or remove that "
-                    f"notification and subscribe its destination to {ours.destination}."
+                    f"notification and subscribe its destination to {new.destination}."
                 )
-    return Configuration(foreign.notifications | frozenset(wanted), foreign.event_bridge)
+    return Configuration(others.notifications | frozenset(wanted), others.event_bridge)
 
 
 def encoded(text: str) -> str:
-    """A prefix or suffix as a filter is written, the same as Terraform's: a space is a `+`, and all but the safe
-    characters are percent-encoded ("Configuring event notifications using object key name filtering" and "Naming Amazon
-    S3 objects", Amazon S3 User Guide).
+    """A prefix or suffix as it is written in a filter, and as Terraform writes it.
+
+    A space becomes `+`, and all but the safe characters are percent-encoded ("Configuring event notifications using
+    object key name filtering" and "Naming Amazon S3 objects", Amazon S3 User Guide).
     """
     return quote_plus(text, safe="/!*'()")
 
 
-def overlap(one: Notification, other: Notification) -> bool:
-    """S3's rule: no event in common, unless the prefixes or the suffixes have no key in common.
+def overlap(first: Notification, second: Notification) -> bool:
+    """S3's rule: two filters overlap if they share an event and some key could match both.
 
     "Configuring event notifications using object key name filtering", Amazon S3 User Guide.
     """
     return (
-        any(_same_event(a, b) for a in one.events for b in other.events)
-        and _one_begins(one.prefix, other.prefix)
-        and _one_begins(one.suffix[::-1], other.suffix[::-1])
+        any(_same_event(a, b) for a in first.events for b in second.events)
+        and _either_starts(first.prefix, second.prefix)
+        and _either_starts(first.suffix[::-1], second.suffix[::-1])
     )
 
 
-def _one_begins(one: str, other: str) -> bool:
-    return one.startswith(other) or other.startswith(one)
+def _either_starts(first: str, second: str) -> bool:
+    return first.startswith(second) or second.startswith(first)
 
 
-def _same_event(one: str, other: str) -> bool:
-    families = [event.removesuffix("*") for event in (one, other) if event.endswith("*")]
-    return one == other or any(one.startswith(family) and other.startswith(family) for family in families)
+def _same_event(first: str, second: str) -> bool:
+    families = [event.removesuffix("*") for event in (first, second) if event.endswith("*")]
+    return first == second or any(first.startswith(family) and second.startswith(family) for family in families)
 
 
 def in_order(notifications: Iterable[Notification]) -> list[Notification]:
-    """The same order for the same notifications."""
-    return sorted(notifications, key=lambda each: (each.kind, each.id, each.destination))
+    """The notifications in a stable order."""
+    return sorted(notifications, key=lambda entry: (entry.kind, entry.id, entry.destination))
 
 
-def in_words(notification: Notification) -> str:
+def describe(notification: Notification) -> str:
     """Which events of which keys."""
     events = ", ".join(sorted(notification.events))
-    return f"{events} of {sources.selection(notification.prefix, notification.suffix)}"
+    return f"{events} of {sources.describe_filter(notification.prefix, notification.suffix)}"
 
 
 def changes(before: Configuration, after: Configuration) -> str:
-    """What came and went between two looks."""
-    told = [f"gone: {each.id}" for each in in_order(before.notifications - after.notifications)]
-    told += [f"new: {each.id}" for each in in_order(after.notifications - before.notifications)]
+    """What was removed and added between two reads."""
+    parts = [f"removed: {entry.id}" for entry in in_order(before.notifications - after.notifications)]
+    parts += [f"added: {entry.id}" for entry in in_order(after.notifications - before.notifications)]
     if before.event_bridge != after.event_bridge:
-        told.append(f"EventBridge was switched {'on' if after.event_bridge else 'off'}")
-    return "; ".join(told)
+        parts.append(f"EventBridge was turned {'on' if after.event_bridge else 'off'}")
+    return "; ".join(parts)

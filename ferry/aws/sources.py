@@ -1,4 +1,4 @@
-"""The buckets whose uploads a deployment moves, and which of their uploads. Reads nothing but the outputs."""
+"""The source buckets of a deployment, and which of their keys it receives. Reads nothing but the outputs."""
 
 from infra.terraform.outputs import Outputs, Source
 
@@ -6,7 +6,7 @@ MAIN = "main"
 
 
 def of(outputs: Outputs) -> dict[str, Source]:
-    """Each source by what the deployment calls it; the embedded cloud has the one."""
+    """Each source by its name in terraform.tfvars; the local cloud has exactly one."""
     if outputs.sources:
         return outputs.sources
     only = Source(
@@ -20,11 +20,15 @@ def of(outputs: Outputs) -> dict[str, Source]:
 
 
 def selects(source: Source, key: str) -> bool:
-    """Whether the source tells of uploads to this key."""
+    """Whether the bucket notifies the deployment of uploads to this key."""
     return key.startswith(source.prefix) and key.endswith(source.suffix)
 
 
-def selection(prefix: str, suffix: str) -> str:
+def describe_filter(prefix: str, suffix: str) -> str:
     """A filter in words."""
-    parts = [f"prefix {prefix}"] * bool(prefix) + [f"suffix {suffix}"] * bool(suffix)
+    parts = []
+    if prefix:
+        parts.append(f"prefix {prefix}")
+    if suffix:
+        parts.append(f"suffix {suffix}")
     return " and ".join(parts) or "every key"

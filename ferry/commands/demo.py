@@ -1,7 +1,7 @@
-"""`ferry demo`: moves one real file through an embedded cloud of its own, and shows how it went.
+"""`ferry demo`: copies one real file through a temporary local cloud, and shows the result.
 
-The cloud has its own port and folder and is stopped in any case, so nothing that runs is touched and nothing
-stays. Raises Problem when the file did not arrive, proved, byte for byte.
+The cloud has its own port and folder and is always stopped, so a running cloud is not touched and nothing is left
+behind. Raises CommandError if the file did not arrive, verified, byte for byte.
 """
 
 import hashlib
@@ -19,10 +19,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ferry.aws.deployment import Deployment, explained, home
+from ferry.aws.clients import Deployment, explained
+from ferry.aws.locate import home
 from ferry.commands.show import follow
 from ferry.commands.upload import check_file, check_key, default_key, find_execution, send
-from ferry.errors import Problem
+from ferry.errors import CommandError
 from ferry.stepfunctions.executions import Execution
 from ferry.ui import execution_view, terminal
 from functions.contract.models import ObjectVersion, Validation
@@ -39,18 +40,18 @@ POLL_SECONDS = 0.1
 ROWS = 3
 COLUMNS = 40
 CELL_WIDTH = 26
-PIECE_BYTES = 1 << 20
-UNFINISHED = ("QUEUED", "RUNNING")
+CHUNK_BYTES = 1 << 20
+PENDING = ("QUEUED", "RUNNING")
 
 
 def demo(file: Path | None, key: str | None) -> None:
-    """Upload a file to a cloud of its own, follow it, and show what became of it."""
+    """Upload a file to a temporary cloud, follow its execution, and show the result."""
     console = terminal.console()
     with _sample() if file is None else nullcontext(file) as path:
         key = default_key(path) if key is None else key
         check_file(path)
         check_key(key)
-        with _own_cloud(console) as deployment, explained(deployment.outputs):
+        with _temporary_cloud(console) as deployment, explained(deployment.outputs):
             _run(deployment, path, key, console)
 
 
@@ -60,7 +61,7 @@ def _run(deployment: Deployment, file: Path, key: str, console: Console) -> None
     console.print()
     found = find_execution(deployment, sent, START_SECONDS)
     if found is None:
-        raise Problem(f"No execution began within {START_SECONDS:.0f} s of the upload.")
+        raise CommandError(f"No execution started within {START_SECONDS:.0f} s of the upload.")
     execution, target = _follow_to_success(deployment, found.arn, console)
     _print_facts(deployment, execution, target, file, console)
     if execution.document and execution.document.validation:
@@ -71,9 +72,9 @@ def _follow_to_success(deployment: Deployment, arn: str, console: Console) -> tu
     execution = follow(deployment, arn, console)
     console.print()
     copy = execution.document.copy_ if execution.document else None
-    if execution.summary.status != "SUCCEEDED" or copy is None or copy.target is None:
+    if execution.info.status != "SUCCEEDED" or copy is None or copy.target is None:
         error, cause = execution_view.failure(execution)
-        raise Problem(f"{error or execution.summary.status}: {cause}")
+        raise CommandError(f"{error or execution.info.status}: {cause}")
     return execution, copy.target
 
 
@@ -82,44 +83,44 @@ def _print_facts(
 ) -> None:
     document = execution.document
     facts = execution_view.facts()
-    facts.add_row("Now at", execution_view.place(target))
+    facts.add_row("Target", execution_view.object_location(target))
     grade = document.verification.grade if document and document.verification else None
     if grade is None:
-        raise Problem("The execution succeeded without a proof.")
-    facts.add_row("Proof", terminal.line((grade, "bold"), f": {execution_view.GRADES_IN_WORDS[grade]}"))
-    facts.add_row("Looked again", terminal.line(_compare(deployment, target, file)))
+        raise CommandError("The execution succeeded without verification.")
+    facts.add_row("Verified", terminal.line((grade, "bold"), f": {execution_view.GRADE_TEXTS[grade]}"))
+    facts.add_row("Compared", terminal.line(_compare(deployment, target, file)))
     if document and document.verification and document.verification.not_catalogued_reason:
         facts.add_row("No table", terminal.line(document.verification.not_catalogued_reason))
     if document and document.validation:
         validation = document.validation
         facts.add_row("Table", terminal.line((f"{validation.database}.{validation.table}", "bold")))
-        facts.add_row("Checked", terminal.line(execution_view.checked(validation)))
+        facts.add_row("Checked", terminal.line(execution_view.validation_text(validation)))
     terminal.put(console, facts)
 
 
 def _compare(deployment: Deployment, target: ObjectVersion, file: Path) -> str:
-    """Read the target and compare it with the file, trusting nobody's word."""
+    """Read the target and compare it with the file, independently of the verification."""
     where: GetObjectRequestTypeDef = {"Bucket": target.bucket, "Key": target.key}
     if target.version_id:
         where["VersionId"] = target.version_id
     body = deployment.target_s3.get_object(**where)["Body"]
     arrived = hashlib.sha256()
-    for piece in body.iter_chunks(PIECE_BYTES):
-        arrived.update(piece)
+    for chunk in body.iter_chunks(CHUNK_BYTES):
+        arrived.update(chunk)
     with file.open("rb") as original:
         sent = hashlib.file_digest(original, "sha256")
     if arrived.digest() != sent.digest():
-        raise Problem(f"s3://{target.bucket}/{target.key} is not what {file} is.")
-    return f"the demo read it and the file itself: all {file.stat().st_size:,} bytes are the same"
+        raise CommandError(f"s3://{target.bucket}/{target.key} differs from {file}.")
+    return f"the demo read both: all {file.stat().st_size:,} bytes are equal"
 
 
 def _print_rows(deployment: Deployment, validation: Validation, target: ObjectVersion, console: Console) -> None:
-    """The table's columns with some rows beside them: upright they fit on any terminal."""
+    """The table's columns with some rows beside them: transposed, they fit on any terminal."""
     columns = _columns(deployment, validation)
     shown = columns[:COLUMNS]
     rows = _query(deployment, validation, target, [name for name, _ in shown])
     if not rows:
-        raise Problem(f"Athena found no rows of s3://{target.bucket}/{target.key}.")
+        raise CommandError(f"Athena returned no rows of s3://{target.bucket}/{target.key}.")
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     table.add_column("COLUMN", no_wrap=True, max_width=CELL_WIDTH)
     table.add_column("TYPE", no_wrap=True, max_width=CELL_WIDTH, style="dim")
@@ -139,7 +140,7 @@ def _print_rows(deployment: Deployment, validation: Validation, target: ObjectVe
 
 
 def _columns(deployment: Deployment, validation: Validation) -> list[tuple[str, str]]:
-    """Names and types of all columns from the catalogue: the execution's document has the first hundred only."""
+    """Names and types of all columns from the catalogue: the execution's document has only the first hundred."""
     table = deployment.glue.get_table(DatabaseName=validation.database or "", Name=validation.table or "")["Table"]
     columns = [(column["Name"], column.get("Type", "")) for column in table["StorageDescriptor"]["Columns"]]
     return columns + [(column["Name"], "partition") for column in table.get("PartitionKeys", [])]
@@ -148,10 +149,10 @@ def _columns(deployment: Deployment, validation: Validation) -> list[tuple[str, 
 def _query(
     deployment: Deployment, validation: Validation, target: ObjectVersion, columns: list[str]
 ) -> list[list[str | None]]:
-    """Some rows of this very object: those columns only, since Athena's answers and a terminal are not endless."""
+    """Some rows of exactly this object, with the given columns only: results and terminals are limited in size."""
     athena = deployment.athena
     path = f"s3://{target.bucket}/{target.key}".replace("'", "''")
-    # A table's name has nothing but [a-z0-9_].
+    # Table names consist of [a-z0-9_].
     table = f'"{validation.database}"."{validation.table}"'
     names = ", ".join(f'"{name.replace(chr(34), chr(34) * 2)}"' for name in columns)
     started = athena.start_query_execution(
@@ -161,13 +162,13 @@ def _query(
     deadline = time.monotonic() + QUERY_SECONDS
     while True:
         status = athena.get_query_execution(QueryExecutionId=started)["QueryExecution"]["Status"]
-        if status["State"] not in UNFINISHED:
+        if status["State"] not in PENDING:
             break
         if time.monotonic() > deadline:
-            raise Problem(f"Athena's query {started} did not end within {QUERY_SECONDS:.0f} s.")
+            raise CommandError(f"Athena query {started} did not finish within {QUERY_SECONDS:.0f} s.")
         time.sleep(POLL_SECONDS)
     if status["State"] != "SUCCEEDED":
-        raise Problem(f"Athena's query {status['State']}: {status.get('StateChangeReason', 'no reason given')}")
+        raise CommandError(f"Athena query {status['State']}: {status.get('StateChangeReason', 'no reason given')}")
     _, *rows = (
         [value.get("VarCharValue") for value in row["Data"]]
         for row in athena.get_query_results(QueryExecutionId=started)["ResultSet"]["Rows"]
@@ -177,28 +178,28 @@ def _query(
 
 @contextmanager
 def _sample() -> Iterator[Path]:
-    """The airports of the package airportsdata: real data, quoted, with commas inside the quotes."""
+    """The airports of the package airportsdata: real data, with commas inside quotes."""
     with importlib.resources.as_file(importlib.resources.files("airportsdata") / SAMPLE) as path:
         yield path
 
 
 @contextmanager
-def _own_cloud(console: Console) -> Iterator[Deployment]:
-    """An embedded cloud of this process's own, of which nothing stays."""
+def _temporary_cloud(console: Console) -> Iterator[Deployment]:
+    """A local cloud of this process, of which nothing is left behind."""
     folder = home() / f"demo-{os.getpid()}"
-    previous = {number: signal.signal(number, _end) for number in (signal.SIGTERM, signal.SIGHUP)}
+    previous = {number: signal.signal(number, _exit) for number in (signal.SIGTERM, signal.SIGHUP)}
     started = time.monotonic()
     try:
         with ExitStack() as stack:
-            with console.status("Starting a cloud of its own"):
+            with console.status("Starting a temporary local cloud"):
                 up = stack.enter_context(lifecycle.running(folder))
             took = terminal.duration(time.monotonic() - started)
             console.print(
-                terminal.line(("✓ ", "green"), f"Started a cloud of its own at {up.endpoint_url}  ", (took, "dim"))
+                terminal.line(("✓ ", "green"), f"Started a temporary local cloud at {up.endpoint_url}  ", (took, "dim"))
             )
             yield Deployment(up.outputs, folder / "env")
     except CloudFailed:
-        # Its log is in the folder.
+        # Keep the folder: it has the log.
         raise
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
@@ -210,6 +211,6 @@ def _own_cloud(console: Console) -> Iterator[Deployment]:
             signal.signal(number, handler)
 
 
-def _end(number: int, *_: object) -> NoReturn:
-    """Leave by way of every `finally`, so that the cloud is stopped."""
+def _exit(number: int, *_: object) -> NoReturn:
+    """Exit through every `finally`, so that the cloud is stopped."""
     raise SystemExit(128 + number)

@@ -1,6 +1,6 @@
-"""`ferry list`: every execution, or every failure that is not settled, newest first. Reads only.
+"""`ferry list`: all executions, or all failures that are not settled, newest first. Read-only.
 
-A failure is settled by a later execution of the same input: `ferry replay --failed` leaves it alone as well.
+A later execution with the same input settles a failure: `ferry replay --failed` skips it as well.
 """
 
 import json
@@ -12,84 +12,86 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from ferry.aws.deployment import Deployment
+from ferry.aws.clients import Deployment
 from ferry.stepfunctions import executions
-from ferry.stepfunctions.executions import FAILURES, Glance
-from ferry.stepfunctions.failures import left_to_replay
+from ferry.stepfunctions.executions import ExecutionSummary
+from ferry.stepfunctions.failures import unsettled
+from ferry.stepfunctions.history import FAILED_STATUSES
 from ferry.ui import terminal
 from ferry.ui.execution_view import STATUS_STYLES
 
 SHORT = 12
-"""So many characters of a name tell executions apart; a command takes the beginning of a name as well."""
+"""Characters of a name that tell executions apart; commands accept the beginning of a name, too."""
 
 KEY_WIDTH = 60
 KEY_MIN_WIDTH = 20
 GAP = 2
-DISPENSABLE = ("GRADE", "STATE", "SIZE", "AGE", "EXECUTION")
-"""What a narrow terminal does without, in this order: the key says more than each of them."""
+OPTIONAL_COLUMNS = ("GRADE", "STATE", "SIZE", "AGE", "EXECUTION")
+"""Columns that a narrow terminal drops, in this order: the key is more useful than each of them."""
 
 
 def show_list(deployment: Deployment, *, failed: bool, limit: int, as_json: bool) -> None:
-    """Print the newest executions, or the newest of those that failed."""
+    """Print the newest executions, or the newest failures."""
     client, machine = deployment.step_functions, deployment.outputs.state_machine_arn
-    # One more than is asked for, to know whether there are more.
-    summaries = executions.list_summaries(client, machine, FAILURES if failed else (), limit + 1 if limit else None)
-    more = bool(limit) and len(summaries) > limit
-    summaries = summaries[: limit or None]
+    # One more than requested shows whether there are more.
+    statuses = FAILED_STATUSES if failed else ()
+    infos = executions.list_executions(client, machine, statuses, limit + 1 if limit else None)
+    more = bool(limit) and len(infos) > limit
+    infos = infos[: limit or None]
     settled = 0
-    if failed and summaries:
-        left = left_to_replay(client, summaries, executions.list_summaries(client, machine))
-        settled, summaries = len(summaries) - len(left), left
-    glances = executions.glance_at_all(client, summaries)
+    if failed and infos:
+        left = unsettled(client, infos, executions.list_executions(client, machine))
+        settled, infos = len(infos) - len(left), left
+    summaries = executions.summarize_all(client, infos)
     if as_json:
-        write_json([as_document(item) for item in glances])
-    elif glances:
+        write_json([as_document(item) for item in summaries])
+    elif summaries:
         console = terminal.console()
         width = console.width if console.is_terminal else None
-        terminal.put(console, table(glances, datetime.now(UTC), width))
+        terminal.put(console, table(summaries, datetime.now(UTC), width))
     else:
-        nothing = "No failure is left to replay." if settled else "No execution has failed."
+        nothing = "No failed executions left to replay." if settled else "No failed executions."
         terminal.console().print(nothing if failed else "No executions yet.")
     notes = terminal.console(stderr=True)
     if settled:
-        notes.print(f"{settled} left out as settled: a later execution has the same input.")
+        notes.print(f"{settled} skipped: a later execution has the same input.")
     if more:
-        were = "failures were looked at; --limit 0 looks at" if failed else "are shown; --limit 0 shows"
-        notes.print(f"Only the newest {limit} {were} all.")
+        subject = "failures were checked" if failed else "executions are shown"
+        notes.print(f"Only the newest {limit} {subject}. Use --limit 0 for all.")
 
 
-def as_document(item: Glance) -> dict[str, Any]:
-    """An execution as `--json` tells it."""
+def as_document(item: ExecutionSummary) -> dict[str, Any]:
+    """An execution as `--json` prints it."""
     return {
-        "execution": item.summary.name,
+        "execution": item.info.name,
         "key": item.source.key if item.source else None,
         "size_bytes": item.source.size_bytes if item.source else None,
-        "status": item.summary.status,
+        "status": item.info.status,
         "state": item.state,
         "grade": item.grade,
-        "started": item.summary.started.astimezone(UTC).isoformat(timespec="milliseconds"),
+        "started": item.info.started.astimezone(UTC).isoformat(timespec="milliseconds"),
     }
 
 
 def write_json(document: Any) -> None:
-    """Print a document, and nothing else, on standard output."""
+    """Print a JSON document on standard output."""
     sys.stdout.write(json.dumps(document, indent=2) + "\n")
 
 
-def table(glances: Sequence[Glance], now: datetime, width: int | None) -> Table:
-    """The executions as a person reads them: on a terminal of a width with long texts shortened, else whole."""
+def table(summaries: Sequence[ExecutionSummary], now: datetime, width: int | None) -> Table:
+    """The executions as a table; on a terminal of the given width with long texts shortened, else complete."""
     short = width is not None
     columns: dict[str, list[Text]] = {
-        "KEY": [_key(item, short=short) for item in glances],
-        "SIZE": [Text(terminal.size(item.source.size_bytes) if item.source else "") for item in glances],
-        "STATUS": [Text(item.summary.status, STATUS_STYLES.get(item.summary.status, "")) for item in glances],
-        "STATE": [terminal.line(item.state or "") for item in glances],
-        "GRADE": [Text(item.grade or "") for item in glances],
-        "AGE": [Text(terminal.age((now - item.summary.started).total_seconds())) for item in glances],
-        "EXECUTION": [Text(shorten(item.summary.name) if short else item.summary.name, "dim") for item in glances],
+        "KEY": [_key(item, short=short) for item in summaries],
+        "SIZE": [Text(terminal.size(item.source.size_bytes) if item.source else "") for item in summaries],
+        "STATUS": [Text(item.info.status, STATUS_STYLES.get(item.info.status, "")) for item in summaries],
+        "STATE": [terminal.line(item.state or "") for item in summaries],
+        "GRADE": [Text(item.grade or "") for item in summaries],
+        "AGE": [Text(terminal.age((now - item.info.started).total_seconds())) for item in summaries],
+        "EXECUTION": [Text(shorten(item.info.name) if short else item.info.name, "dim") for item in summaries],
     }
-    for name in DISPENSABLE:
-        if width is not None and _needed(columns) > width:
+    for name in OPTIONAL_COLUMNS:
+        if width is not None and _required_width(columns) > width:
             del columns[name]
     rows = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="dim")
     for name in columns:
@@ -102,7 +104,7 @@ def table(glances: Sequence[Glance], now: datetime, width: int | None) -> Table:
     return rows
 
 
-def _key(item: Glance, *, short: bool) -> Text:
+def _key(item: ExecutionSummary, *, short: bool) -> Text:
     key = terminal.visible(item.source.key) if item.source else "?"
     return Text(terminal.shorten(key, KEY_WIDTH) if short else key)
 
@@ -111,8 +113,8 @@ def _key_width(keys: Sequence[Text]) -> int:
     return min(KEY_MIN_WIDTH, max(key.cell_len for key in keys))
 
 
-def _needed(columns: Mapping[str, Sequence[Text]]) -> int:
-    """So wide must a terminal be for these columns, with the keys folded as far as may be."""
+def _required_width(columns: Mapping[str, Sequence[Text]]) -> int:
+    """The width that these columns need, with the keys folded as far as possible."""
     widths = (
         _key_width(cells) if name == "KEY" else max(len(name), *(cell.cell_len for cell in cells))
         for name, cells in columns.items()
@@ -121,6 +123,6 @@ def _needed(columns: Mapping[str, Sequence[Text]]) -> int:
 
 
 def shorten(name: str) -> str:
-    """The beginning of a name, and which replay it is."""
+    """The beginning of a name, and the number of the replay."""
     base, replay, number = name.partition("-replay-")
     return f"{base[:SHORT]}{replay}{number}"

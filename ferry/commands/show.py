@@ -1,4 +1,4 @@
-"""`ferry show`: one execution as the console's graph, live while it runs. Reads only."""
+"""`ferry show`: one execution as a graph, live while it runs. Read-only."""
 
 import time
 from datetime import UTC, datetime
@@ -8,22 +8,22 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from ferry.aws.deployment import Deployment
+from ferry.aws.clients import Deployment
 from ferry.commands.listing import as_document, shorten, write_json
-from ferry.errors import Problem, UsageProblem
+from ferry.errors import CommandError, UsageError
 from ferry.stepfunctions import executions
-from ferry.stepfunctions.executions import Execution, Summary
+from ferry.stepfunctions.executions import Execution, ExecutionInfo
 from ferry.stepfunctions.failures import Failure, find_successors
 from ferry.ui import execution_view, terminal
 from ferry.ui.links import execution_link
 
 POLL_SECONDS = 0.25
 AWS_POLL_SECONDS = 2.0
-"""GetExecutionHistory is throttled by account and region; a person does not need it more often."""
+"""GetExecutionHistory is throttled by account and region; a person does not need faster updates."""
 
 
 def show(deployment: Deployment, name: str, *, as_json: bool) -> None:
-    """Print an execution; a running one as JSON at once, as a graph until it has ended."""
+    """Print an execution: as JSON at once, as a graph until it has ended."""
     arn = resolve(deployment, name)
     if as_json:
         machine = deployment.outputs.state_machine_arn
@@ -36,44 +36,44 @@ def show(deployment: Deployment, name: str, *, as_json: bool) -> None:
     terminal.put(console, execution_view.outcome(execution, link, _successor(deployment, arn)))
 
 
-def _successor(deployment: Deployment, arn: str) -> Summary | None:
-    """The later execution of a failure's input that runs or succeeded, if there is one."""
+def _successor(deployment: Deployment, arn: str) -> ExecutionInfo | None:
+    """The later execution of a failure's input that is running or succeeded, if any."""
     client, machine = deployment.step_functions, deployment.outputs.state_machine_arn
-    summary, given = executions.describe(client, machine, arn)
-    if not summary.failed:
+    info, input_ = executions.describe(client, machine, arn)
+    if not info.failed:
         return None
-    everything = executions.list_summaries(client, machine)
-    return find_successors(client, [Failure(summary, given)], everything).get(summary.arn)
+    all_executions = executions.list_executions(client, machine)
+    return find_successors(client, [Failure(info, input_)], all_executions).get(info.arn)
 
 
 def resolve(deployment: Deployment, name: str) -> str:
     """The ARN of an execution from its ARN, its name, or a name as `ferry list` shortens it."""
     if not name.strip():
-        raise UsageProblem("EXECUTION is empty. `ferry list` shows the executions there are.")
+        raise UsageError("EXECUTION is empty. Run `ferry list` for the names.")
     client, machine = deployment.step_functions, deployment.outputs.state_machine_arn
     try:
         return executions.describe(client, machine, name)[0].arn
-    except Problem:
+    except CommandError:
         if name.startswith("arn:"):
             raise
-        summaries = executions.list_summaries(client, machine)
-        same = [item for item in summaries if shorten(item.name) == name]
-        same = same or [item for item in summaries if item.name.startswith(name)]
-        if len(same) == 1:
-            return same[0].arn
-        if same:
-            some = ", ".join(item.name for item in same[:3])
-            raise Problem(f"{name} begins the names of {len(same)} executions: {some}…") from None
+        infos = executions.list_executions(client, machine)
+        matches = [info for info in infos if shorten(info.name) == name]
+        matches = matches or [info for info in infos if info.name.startswith(name)]
+        if len(matches) == 1:
+            return matches[0].arn
+        if matches:
+            first = ", ".join(info.name for info in matches[:3])
+            raise CommandError(f"{name} matches {len(matches)} executions: {first}… Give a longer name.") from None
         raise
 
 
 def follow(deployment: Deployment, arn: str, console: Console) -> Execution:
-    """Draw an execution until it has ended; where no terminal is, only its end."""
+    """Draw an execution until it has ended; without a terminal, only the end."""
     client, machine = deployment.step_functions, deployment.outputs.state_machine_arn
     poll_seconds = AWS_POLL_SECONDS if deployment.on_aws else POLL_SECONDS
     definition = executions.read_definition(client, arn)
     execution = executions.read_execution(client, machine, arn)
-    # Only where people look: a spinner in a log would be noise.
+    # Only on a terminal: a spinner in a log would be noise.
     if console.is_terminal and execution.running:
         picture = _Picture(execution, definition)
         with Live(get_renderable=picture.draw, console=console, refresh_per_second=8) as live:
@@ -90,7 +90,7 @@ def follow(deployment: Deployment, arn: str, console: Console) -> Execution:
 
 
 class _Picture:
-    """What is drawn at the moment, drawn anew at each refresh so that times go on and spinners turn."""
+    """The current picture, drawn again at each refresh so that times advance and spinners turn."""
 
     def __init__(self, execution: Execution, definition: tuple[executions.DefinedState, ...]) -> None:
         self.execution = execution
@@ -101,13 +101,13 @@ class _Picture:
 
 
 def elapsed(execution: Execution) -> float:
-    """How long the last attempt took, or has taken so far."""
-    end = execution.summary.stopped if not execution.running else None
-    return max(0.0, ((end or datetime.now(UTC)) - execution.summary.attempt_began).total_seconds())
+    """How long the last attempt took, or has been running."""
+    end = execution.info.stopped if not execution.running else None
+    return max(0.0, ((end or datetime.now(UTC)) - execution.info.attempt_started).total_seconds())
 
 
 def whole_document(execution: Execution) -> dict[str, Any]:
-    """An execution and its states as `--json` tells them."""
+    """An execution and its states as `--json` prints them."""
     return as_document(execution) | {
         "states": [
             {

@@ -1,11 +1,10 @@
-"""`ferry upload`: sends a file to the source bucket under exactly the key that is asked for.
+"""`ferry upload`: uploads a file to the source bucket under exactly the given key.
 
-Where the deployed rules leave the key out, it says so and waits for no execution. That rules cannot be read is no
-failure: the file is uploaded.
+If the deployed rules exclude the key, it says so and does not wait for an execution. Unreadable rules are not an error:
+the file is uploaded.
 
-Twice is harmless: the same bytes again are one more upload, found `unchanged` at the target. Raises UsageProblem
-for a file or a key that cannot be uploaded, before anything is sent. Limits of a key: Amazon S3 User Guide,
-"Naming Amazon S3 objects".
+Idempotent: the same bytes again are another upload, found `unchanged` in the target. Raises UsageError for a file or
+key that cannot be uploaded, before anything is sent. Limits of a key: Amazon S3 User Guide, "Naming Amazon S3 objects".
 """
 
 import time
@@ -18,12 +17,12 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
 from ferry.aws import sources
-from ferry.aws.deployment import Deployment
+from ferry.aws.clients import Deployment
 from ferry.commands.explain import deployed_rules, explanation
 from ferry.commands.listing import shorten
-from ferry.errors import Problem, UsageProblem
+from ferry.errors import CommandError, UsageError
 from ferry.stepfunctions import executions
-from ferry.stepfunctions.executions import Summary
+from ferry.stepfunctions.executions import ExecutionInfo
 from ferry.ui import terminal
 from functions.contract.rules import LONGEST_KEY_BYTES
 
@@ -31,12 +30,12 @@ EXECUTION_SECONDS = 10.0
 POLL_SECONDS = 0.2
 AWS_POLL_SECONDS = 1.0
 CLOCK_SECONDS = 2
-"""S3 tells times in whole seconds."""
+"""S3 returns times in whole seconds."""
 
 
 @dataclass(frozen=True)
 class Upload:
-    """An object that was uploaded, as S3 has it."""
+    """An uploaded object, as S3 stored it."""
 
     bucket: str
     key: str
@@ -47,7 +46,7 @@ class Upload:
 
 
 def upload(deployment: Deployment, file: Path, key: str | None) -> None:
-    """Upload a file, and say what became of it."""
+    """Upload a file, and show which execution follows."""
     console = terminal.console()
     sent = send(deployment, file, key, console)
     console.print(
@@ -55,77 +54,78 @@ def upload(deployment: Deployment, file: Path, key: str | None) -> None:
             "Uploaded ", (str(file), "bold"), f" ({terminal.size(sent.size_bytes)}) to s3://{sent.bucket}/{sent.key}"
         )
     )
-    left_out = why_left_out(deployment, sent.key)
-    if left_out:
-        console.print(terminal.line((left_out, "yellow")))
+    reason = why_skipped(deployment, sent.key)
+    if reason:
+        console.print(terminal.line((reason, "yellow")))
         return
     found = find_execution(deployment, sent)
     if found is None:
-        console.print("Its execution has not started yet; `ferry list` will show it.")
+        console.print("Its execution has not started yet. Run `ferry list` later.")
         return
     name = shorten(found.name) if console.is_terminal else found.name
     console.print(terminal.line("Follow it with  ", (f"ferry show {name}", "cyan")))
 
 
-def why_left_out(deployment: Deployment, key: str) -> str | None:
-    """In words, why no execution comes of a key, by the source's filter or the deployed rules; None where one does, or
-    the rules cannot be read.
+def why_skipped(deployment: Deployment, key: str) -> str | None:
+    """Why a key starts no execution: the filters of the sources or the deployed rules.
+
+    None if it does start one, or if the rules cannot be read.
     """
     outputs = deployment.outputs
-    main = [each for each in sources.of(outputs).values() if each.bucket == outputs.source_bucket]
-    if main and not any(sources.selects(each, key) for each in main):
-        taken = " or ".join(sources.selection(each.prefix, each.suffix) for each in main)
-        return f"The bucket tells only of keys with {taken}: no execution and no copy is made of it."
+    main = [source for source in sources.of(outputs).values() if source.bucket == outputs.source_bucket]
+    if main and not any(sources.selects(source, key) for source in main):
+        filters = " or ".join(sources.describe_filter(source.prefix, source.suffix) for source in main)
+        return f"Skipped: the bucket sends notifications only for {filters}. The object is not copied."
     try:
         found = explanation(key, deployed_rules(deployment))
-    except (Problem, BotoCoreError, ClientError):
-        # The file is uploaded all the same, and who may upload may not be allowed to read rules.
+    except (CommandError, BotoCoreError, ClientError):
+        # The file is uploaded, and an operator who may upload may not be allowed to read the rules.
         return None
     if found.rule:
         return None
     if found.reason:
-        return f"No execution comes of it, it goes to the dead-letter queue: {found.reason}."
+        return f"Not copied; the event goes to the dead-letter queue: {found.reason}."
     by = f" ({found.key_rule.rule.decided_by})" if found.key_rule else ""
-    return f"The rules leave this key out{by}: no execution and no copy is made of it."
+    return f"Skipped: the rules exclude this key{by}. The object is not copied."
 
 
 def default_key(file: Path) -> str:
-    """`<stem>/<name>`, so that the folder is the table: airports.csv.gz goes to airports/airports.csv.gz."""
-    # A name that only begins with a dot has no suffix there.
+    """`<stem>/<name>`, so that each file gets its own table: airports.csv.gz becomes airports/airports.csv.gz."""
+    # A leading dot does not start a suffix.
     stem = file.name[:1] + file.name[1:].partition(".")[0]
     return f"{stem}/{file.name}"
 
 
 def check_file(file: Path) -> None:
-    """Raise UsageProblem for what cannot be read as a file."""
+    """Raise UsageError for a path that is not a readable file."""
     try:
         if file.is_dir():
-            raise UsageProblem(f"{file} is a folder; name one file.")
+            raise UsageError(f"{file} is a folder. Give one file.")
         # A pipe has no size, and opening it would wait for a writer.
         if file.exists() and not file.is_file():
-            raise UsageProblem(f"{file} is no regular file.")
+            raise UsageError(f"{file} is not a regular file.")
         with file.open("rb"):
             pass
     except FileNotFoundError:
-        raise UsageProblem(f"There is no file {file}.") from None
+        raise UsageError(f"File {file} not found.") from None
     except (OSError, ValueError) as error:
-        raise UsageProblem(f"{file} cannot be read: {getattr(error, 'strerror', None) or error}.") from None
+        raise UsageError(f"Cannot read {file}: {getattr(error, 'strerror', None) or error}.") from None
 
 
 def check_key(key: str) -> None:
-    """Raise UsageProblem for what S3 takes as no key."""
+    """Raise UsageError for a key that S3 does not accept."""
     try:
         length = len(key.encode("utf-8"))
     except UnicodeEncodeError:
-        raise UsageProblem("KEY is not UTF-8, and S3 takes no other keys.") from None
+        raise UsageError("KEY is not valid UTF-8, which S3 requires.") from None
     if key.startswith("s3://"):
-        raise UsageProblem(f"KEY {key}: a key in the source bucket is meant, without s3://bucket/.")
+        raise UsageError(f"KEY {key} is a URL. Give the key in the source bucket, without s3://bucket/.")
     if not 0 < length <= LONGEST_KEY_BYTES:
-        raise UsageProblem(f"KEY has {length} bytes; S3 takes 1 to {LONGEST_KEY_BYTES}.")
+        raise UsageError(f"KEY has {length} bytes. S3 accepts 1 to {LONGEST_KEY_BYTES}.")
 
 
 def send(deployment: Deployment, file: Path, key: str | None, console: Console) -> Upload:
-    """Send the file, with a progress bar where a person looks on."""
+    """Send the file, with a progress bar on a terminal."""
     key = default_key(file) if key is None else key
     check_file(file)
     check_key(key)
@@ -152,23 +152,23 @@ def send(deployment: Deployment, file: Path, key: str | None, console: Console) 
     )
 
 
-def find_execution(deployment: Deployment, sent: Upload, seconds: float = EXECUTION_SECONDS) -> Summary | None:
-    """The execution of an upload, awaited for a while; its name cannot be known, the sequencer is S3's secret."""
+def find_execution(deployment: Deployment, sent: Upload, seconds: float = EXECUTION_SECONDS) -> ExecutionInfo | None:
+    """Wait a while for the execution of an upload; its name depends on a sequencer that only S3 knows."""
     client, machine = deployment.step_functions, deployment.outputs.state_machine_arn
     since = sent.modified - timedelta(seconds=CLOCK_SECONDS)
-    others: set[str] = set()
+    others: set[str] = set()  # executions of other uploads
     deadline = time.monotonic() + seconds
     while True:
-        fresh = [
-            summary
-            for summary in executions.list_summaries(client, machine, limit=200)
-            if summary.started >= since and summary.arn not in others
+        new = [
+            info
+            for info in executions.list_executions(client, machine, limit=200)
+            if info.started >= since and info.arn not in others
         ]
-        for item in executions.glance_at_all(client, fresh):
-            source = item.source
+        for summary in executions.summarize_all(client, new):
+            source = summary.source
             if source and (source.bucket, source.key, source.etag) == (sent.bucket, sent.key, sent.etag):
-                return item.summary
-            others.add(item.summary.arn)
+                return summary.info
+            others.add(summary.info.arn)
         if time.monotonic() > deadline:
             return None
         time.sleep(AWS_POLL_SECONDS if deployment.on_aws else POLL_SECONDS)

@@ -1,4 +1,4 @@
-"""Failed executions, and what became of them: which have a later execution of the same input. Reads only."""
+"""Failed executions, and which of them a later execution with the same input has settled. Read-only."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -6,62 +6,63 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ferry.stepfunctions import executions
-from ferry.stepfunctions.executions import Summary
+from ferry.stepfunctions.executions import ExecutionInfo
+from ferry.stepfunctions.history import parse_document
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
 
 REPLAY = re.compile(r"^(?P<base>.+?)-replay-(?P<number>[1-9][0-9]*)$")
-STARTERS_NAME = re.compile(r"^[0-9a-f]{40}$")
-"""The starter names executions by a hash of their input: another hash, another input."""
+STARTER_NAME = re.compile(r"^[0-9a-f]{40}$")
+"""The starter names an execution by a hash of its input: another hash means another input."""
 
 
 @dataclass(frozen=True)
 class Failure:
     """A failed execution and its input."""
 
-    summary: Summary
+    info: ExecutionInfo
     input: str
 
     @property
-    def same(self) -> str:
+    def canonical_input(self) -> str:
         """Equal for equal inputs."""
         return executions.canonical(self.input)
 
     @property
     def key(self) -> str:
-        """The key it is about, if its input says so."""
-        document = executions.parse_document(self.input)
+        """The key of the uploaded object, if the input names one."""
+        document = parse_document(self.input)
         return document.source.key if document else ""
 
 
 def find_successors(
-    client: "SFNClient", failures: Sequence[Failure], everything: Iterable[Summary]
-) -> dict[str, Summary]:
-    """For each failure's ARN the later execution of the same input that runs or succeeded, if there is one."""
+    client: "SFNClient", failures: Sequence[Failure], all_executions: Iterable[ExecutionInfo]
+) -> dict[str, ExecutionInfo]:
+    """For each failure's ARN, the later execution of the same input that is running or succeeded, if any."""
     if not failures:
         return {}
-    oldest = min(failure.summary.attempt_began for failure in failures)
-    bases = {base_name(failure.summary.name) for failure in failures}
-    by_starter = all(STARTERS_NAME.match(base) for base in bases)
+    oldest = min(failure.info.attempt_started for failure in failures)
+    bases = {base_name(failure.info.name) for failure in failures}
+    named_by_starter = all(STARTER_NAME.match(base) for base in bases)
 
-    def may_succeed(summary: Summary) -> bool:
-        if summary.failed or summary.attempt_began <= oldest:
+    def may_be_successor(info: ExecutionInfo) -> bool:
+        if info.failed or info.attempt_started <= oldest:
             return False
-        # There may be a hundred thousand others: their names tell it without a call for each.
-        base = base_name(summary.name)
-        return base in bases or not (by_starter and STARTERS_NAME.match(base))
+        # There may be a hundred thousand other executions: their names decide, without a call for each.
+        base = base_name(info.name)
+        return base in bases or not (named_by_starter and STARTER_NAME.match(base))
 
-    candidates = [summary for summary in everything if may_succeed(summary)]
+    candidates = [info for info in all_executions if may_be_successor(info)]
     inputs = executions.read_inputs(client, candidates)
-    found: dict[str, Summary] = {}
+    successors: dict[str, ExecutionInfo] = {}
     for failure in failures:
-        for summary in candidates:
-            later = summary.attempt_began > failure.summary.attempt_began
-            if later and executions.canonical(inputs[summary.arn]) == failure.same:
-                found[failure.summary.arn] = summary
+        for info in candidates:
+            later = info.attempt_started > failure.info.attempt_started
+            if later and executions.canonical(inputs[info.arn]) == failure.canonical_input:
+                successors[failure.info.arn] = info
                 break
-    return found
+    return successors
 
 
 def base_name(name: str) -> str:
@@ -70,16 +71,18 @@ def base_name(name: str) -> str:
     return replayed["base"] if replayed else name
 
 
-def left_to_replay(client: "SFNClient", summaries: Sequence[Summary], everything: Iterable[Summary]) -> list[Summary]:
-    """Those of these failures that `ferry replay --failed` would replay, in the same order.
+def unsettled(
+    client: "SFNClient", infos: Sequence[ExecutionInfo], all_executions: Iterable[ExecutionInfo]
+) -> list[ExecutionInfo]:
+    """The failures that `ferry replay --failed` would replay, in the same order.
 
-    Not those with a later execution of the same input: whatever that one comes to is what counts.
+    A failure with a later execution of the same input is settled: the later one counts.
     """
-    inputs = executions.read_inputs(client, summaries)
-    failures = [Failure(summary, inputs[summary.arn]) for summary in summaries]
-    successors = find_successors(client, failures, everything)
-    newest: dict[str, Summary] = {}
-    for failure in sorted(failures, key=lambda item: item.summary.attempt_began):
-        newest[failure.same] = failure.summary
-    left = {summary.arn for summary in newest.values()} - successors.keys()
-    return [summary for summary in summaries if summary.arn in left]
+    inputs = executions.read_inputs(client, infos)
+    failures = [Failure(info, inputs[info.arn]) for info in infos]
+    successors = find_successors(client, failures, all_executions)
+    newest: dict[str, ExecutionInfo] = {}
+    for failure in sorted(failures, key=lambda item: item.info.attempt_started):
+        newest[failure.canonical_input] = failure.info
+    left = {info.arn for info in newest.values()} - successors.keys()
+    return [info for info in infos if info.arn in left]

@@ -1,7 +1,7 @@
-"""An execution drawn as the Step Functions console's graph shows it, and what it came to, in words.
+"""Draw an execution as the graph in the Step Functions console, and describe its outcome.
 
-Every state of the definition has its line, in the definition's order: what was visited with its status, time,
-retries and branch, the rest dimmed. Draws only; nothing is read or written here.
+Each state of the definition has a line, in the definition's order: visited states with status, time, retries and
+branch, the others dimmed. Pure: nothing is read or written.
 """
 
 from collections import Counter
@@ -12,7 +12,8 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from ferry.stepfunctions.executions import DefinedState, Execution, StateRun, Summary
+from ferry.stepfunctions.executions import DefinedState, Execution, ExecutionInfo
+from ferry.stepfunctions.history import StateRun
 from ferry.ui.terminal import duration, line, size, visible
 from functions.contract.models import Deletion, Document, Grade, ObjectVersion, Validation
 from functions.objects.head import location
@@ -29,45 +30,45 @@ STATUS_STYLES = {status: style for status, (_, style) in MARKS.items()}
 NOT_REACHED = ("·", "dim")
 CHOICE = ("◇", "dim")
 
-GRADES_IN_WORDS: dict[Grade, str] = {
-    "bytes": "source and target were both read, and their SHA-256 are equal",
-    "readback": "the target was read, and its hash is the checksum stored with the source",
-    "checksum": "the checksums of the whole objects, as S3 stores them, are equal",
-    "composite": "the checksums of the objects' parts, as S3 stores them, are equal",
-    "md5": "the MD5s of both, which are their ETags, are equal",
+GRADE_TEXTS: dict[Grade, str] = {
+    "bytes": "source and target were both read, and their SHA-256 hashes are equal",
+    "readback": "the target was read, and its hash equals the checksum stored with the source",
+    "checksum": "the full-object checksums that S3 stores are equal",
+    "composite": "the composite checksums that S3 stores are equal",
+    "md5": "the ETags are MD5 hashes and are equal",
 }
 
 
 def draw(
     execution: Execution, definition: Sequence[DefinedState], seconds: float, *, live: bool = False
 ) -> RenderableType:
-    """The execution: what it is about, how it stands, and each of its states."""
+    """The execution: its object, its status, and each of its states."""
     return Group(heading(execution, seconds), Text(), states(execution, definition, live=live))
 
 
 def heading(execution: Execution, seconds: float) -> RenderableType:
-    """Which file it moves, and how it stands."""
-    summary, source = execution.summary, execution.source
+    """Which object it copies, and its status."""
+    info, source = execution.info, execution.source
     rows = []
     if source:
         copy = execution.document.copy_ if execution.document else None
         target = copy.target if copy and copy.target else None
-        way = f"{source.bucket} → {target.bucket}" if target else source.bucket
-        rows.append(line((source.key, "bold"), f"   {size(source.size_bytes)}   ", (way, "dim")))
+        buckets = f"{source.bucket} → {target.bucket}" if target else source.bucket
+        rows.append(line((source.key, "bold"), f"   {size(source.size_bytes)}   ", (buckets, "dim")))
         if execution.document and execution.document.target_key != source.key:
             rows.append(line("as ", (execution.document.target_key, "bold")))
     rows.append(
         line(
-            (summary.status, f"bold {STATUS_STYLES.get(summary.status, 'cyan')}"),
+            (info.status, f"bold {STATUS_STYLES.get(info.status, 'cyan')}"),
             f" {'for' if execution.running else 'after'} {duration(seconds)}   ",
-            (summary.name, "dim"),
+            (info.name, "dim"),
         )
     )
     return Group(*rows)
 
 
 def states(execution: Execution, definition: Sequence[DefinedState], *, live: bool = False) -> RenderableType:
-    """One line a state."""
+    """One line per state."""
     runs = {run.name: run for run in execution.states}
     grid = Table.grid(padding=(0, 1))
     grid.add_column(width=1)
@@ -90,96 +91,96 @@ def states(execution: Execution, definition: Sequence[DefinedState], *, live: bo
     return grid
 
 
-def outcome(execution: Execution, link: str | None, successor: Summary | None = None) -> RenderableType:
-    """What the execution came to: the proof, the table, the checks, or the reason of its failure.
+def outcome(execution: Execution, link: str | None, successor: ExecutionInfo | None = None) -> RenderableType:
+    """The outcome of the execution: verification, table and checks, or why it failed.
 
-    `successor` is the one that replays a failure or did so; there is nothing to be done then.
+    `successor` is the execution that replays a failure or has done so: then no replay is suggested.
     """
     grid = facts()
-    document = execution.document
-    target = document.copy_.target if document and document.copy_ else None
-    if target and execution.state == "Succeeded":
-        grid.add_row("Now at", place(target))
-    verification = document.verification if document else None
-    if verification and verification.grade and execution.grade:
-        grid.add_row("Proof", line(f"{verification.grade}: {GRADES_IN_WORDS[verification.grade]}"))
-    if execution.state == "Superseded":
-        grid.add_row("Superseded", line("a newer upload replaced this one; it has its own execution"))
-    if document and document.copy_:
-        for note in document.copy_.notes:
-            grid.add_row("Copied, but", line(note))
-    if document and document.deletion:
-        grid.add_row("Source", line(deleted(document.deletion)))
-    reason = verification.not_catalogued_reason if verification else None
-    if reason:
-        grid.add_row("No table", line(reason))
-    if document and document.validation and document.validation.status == "passed":
-        validation = document.validation
-        grid.add_row("Table", line(f"{validation.database}.{validation.table}"))
-        grid.add_row("Checked", line(checked(validation)))
-    if execution.summary.failed:
+    if execution.document:
+        _add_results(grid, execution, execution.document)
+    if execution.info.failed:
         error, cause = failure(execution)
         grid.add_row(Text("Failed", "red"), line((f"{error}: " if error else "", "bold"), cause))
         if successor:
             grid.add_row("Replayed", line(f"as {successor.name}: {successor.status}"))
         else:
-            grid.add_row("Replay", line(f"ferry replay {execution.summary.name}"))
+            grid.add_row("Replay", line(f"ferry replay {execution.info.name}"))
     if link:
         grid.add_row("Console", Text(link, f"link {link}"))
     return grid
 
 
+def _add_results(grid: Table, execution: Execution, document: Document) -> None:
+    copy, verification, validation = document.copy_, document.verification, document.validation
+    if copy and copy.target and execution.state == "Succeeded":
+        grid.add_row("Target", object_location(copy.target))
+    if verification and verification.grade and execution.grade:
+        grid.add_row("Verified", line(f"{verification.grade}: {GRADE_TEXTS[verification.grade]}"))
+    if execution.state == "Superseded":
+        grid.add_row("Superseded", line("a newer upload replaced this one and has its own execution"))
+    for note in copy.notes if copy else ():
+        grid.add_row("Note", line(note))
+    if document.deletion:
+        grid.add_row("Source", line(deletion_text(document.deletion)))
+    if verification and verification.not_catalogued_reason:
+        grid.add_row("No table", line(verification.not_catalogued_reason))
+    if validation and validation.status == "passed":
+        grid.add_row("Table", line(f"{validation.database}.{validation.table}"))
+        grid.add_row("Checked", line(validation_text(validation)))
+
+
 def facts() -> Table:
-    """An empty table of names and what is to be said of them."""
+    """An empty table of names and their descriptions."""
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="dim", no_wrap=True)
     grid.add_column(overflow="fold")
     return grid
 
 
-def checked(validation: Validation) -> str:
-    """The validation's figures in words."""
-    said = []
+def validation_text(validation: Validation) -> str:
+    """The result of the validation in words."""
+    parts = []
     if validation.rows is not None:
-        said.append(f"{validation.rows:,} rows can be queried")
+        parts.append(f"{validation.rows:,} rows are queryable")
     if validation.file_records is not None:
-        said.append(f"{validation.file_records:,} records are in the file")
+        parts.append(f"the file has {validation.file_records:,} records")
     if validation.expected_rows is not None:
-        said.append(f"{validation.expected_rows:,} were announced by its row-count")
+        parts.append(f"its row-count metadata is {validation.expected_rows:,}")
     if validation.checks:
-        said.append(f"{_count(len(validation.checks), 'check')} passed: {', '.join(validation.checks)}")
-    said += [f"but {warning}" for warning in validation.warnings]
-    return "; ".join(said) or "passed"
+        parts.append(f"{_quantity(len(validation.checks), 'check')} passed: {', '.join(validation.checks)}")
+    parts += [f"warning: {warning}" for warning in validation.warnings]
+    return "; ".join(parts) or "passed"
 
 
-def place(target: ObjectVersion) -> Text:
-    """Where an object is, and which version of it."""
+def object_location(target: ObjectVersion) -> Text:
+    """The URL and version of an object."""
     version = f"  version {target.version_id}" if target.version_id else ""
     return line(location(target.bucket, target.key), (version, "dim"))
 
 
-def deleted(deletion: Deletion) -> str:
-    """What became of a moved source, in words."""
+def deletion_text(deletion: Deletion) -> str:
+    """What happened to the source of a move, in words."""
     if deletion.status == "deleted" and deletion.delete_marker:
-        return f"deleted after proof, by the delete marker {deletion.delete_marker}: remove that, and it is back"
+        return f"deleted after verification; remove the delete marker {deletion.delete_marker} to restore it"
     return {
-        "deleted": "deleted for good after proof",
-        "already_gone": "was gone already; the target holds what was proved",
-        "source_changed": "replaced after the proof, so not deleted; the newer upload has its own execution",
-        "copy_again": "changed after the proof, so it is copied once more",
+        "deleted": "permanently deleted after verification",
+        "already_gone": "already gone; the target has the verified version",
+        "source_changed": "replaced after verification and not deleted; the newer upload has its own execution",
+        "copy_again": "changed after verification; it is copied again",
     }[deletion.status]
 
 
 def failure(execution: Execution) -> tuple[str | None, str]:
-    """The error's name and its message: those of the execution, else of its failed state."""
+    """The name and message of the error: the execution's, else those of its failed state."""
     failed = [run for run in execution.states if run.status in ("FAILED", "TIMED_OUT", "ABORTED")]
     error = execution.error or next((run.error for run in failed), None)
     cause = execution.cause or next((run.cause for run in failed if run.cause), None)
-    if execution.summary.status == "ABORTED":
-        return error, cause or "it was stopped by somebody"
-    if execution.summary.status == "TIMED_OUT":
-        return error, cause or "it took longer than the workflow allows"
-    return error, cause or "no reason was given"
+    if execution.info.status == "ABORTED":
+        return error, cause or "stopped by a person or another program"
+    if execution.info.status == "TIMED_OUT":
+        return error, cause or "exceeded the workflow's timeout"
+    return error, cause or "no reason given"
 
 
 def _mark(run: StateRun, *, live: bool) -> RenderableType:
@@ -193,11 +194,11 @@ def _notes(run: StateRun, document: Document | None) -> Text:
     if run.visits > 1:
         notes.append((f"{run.visits} times", "dim"))
     if run.retries:
-        notes.append((_count(run.retries, "retry", "retries"), "yellow"))
+        notes.append((_quantity(run.retries, "retry", "retries"), "yellow"))
     if run.error:
-        # A failure's message is in the outcome, where it has room.
-        again = run.status == "RUNNING"
-        notes.append((f"after {run.error}" if again else run.error, "yellow" if again else "red"))
+        # The error's message is in the outcome, which has more room.
+        retrying = run.status == "RUNNING"
+        notes.append((f"after {run.error}" if retrying else run.error, "yellow" if retrying else "red"))
     elif run.status == "SUCCEEDED":
         notes += _result(run.name, document)
     if run.name in ("CopyObject", "VerifyChecksum"):
@@ -221,18 +222,18 @@ def _result(state: str, document: Document | None) -> Iterable[str]:
 
 
 def _progress(state: str, document: Document | None) -> Iterable[str]:
-    """How far a large object is, while its copy or its proof goes on from call to call."""
+    """The progress of a large object, whose copy and verification continue from call to call."""
     upload = document.copy_.upload if document and document.copy_ else None
     if state == "CopyObject" and upload and upload.parts:
-        yield f"{upload.parts_copied:,} of {_count(upload.parts, 'part')}"
+        yield f"{upload.parts_copied:,} of {_quantity(upload.parts, 'part')}"
     progress = document.verification.progress if document and document.verification else None
     if state == "VerifyChecksum" and progress:
         yield f"{size(progress.position_bytes)} read"
 
 
 def _branches(run: StateRun) -> Text:
-    taken = (f"→ {name}" + (f" {times} times" if times > 1 else "") for name, times in Counter(run.branches).items())
-    return line((" ".join(taken), "dim"))
+    branches = (f"→ {name}" + (f" {times} times" if times > 1 else "") for name, times in Counter(run.branches).items())
+    return line((" ".join(branches), "dim"))
 
 
 def _joined(parts: Sequence[str | tuple[str, str]]) -> Iterable[str | tuple[str, str]]:
@@ -242,5 +243,5 @@ def _joined(parts: Sequence[str | tuple[str, str]]) -> Iterable[str | tuple[str,
         yield part
 
 
-def _count(number: int, one: str, many: str | None = None) -> str:
-    return f"{number} {one if number == 1 else many or one + 's'}"
+def _quantity(number: int, singular: str, plural: str | None = None) -> str:
+    return f"{number} {singular if number == 1 else plural or singular + 's'}"

@@ -1,4 +1,4 @@
-"""Links into the AWS console. Addresses by partition: AWS Management Console, "Getting started" of each partition."""
+"""Links into the AWS console. Hosts by partition: AWS Management Console, "Getting started" of each partition."""
 
 CONSOLES = {
     "aws": "console.aws.amazon.com",
@@ -8,7 +8,7 @@ CONSOLES = {
 
 
 def execution_link(arn: str) -> str | None:
-    """The execution's page in the AWS console, None where there is no known console."""
+    """The execution's page in the AWS console; None for an unknown partition."""
     _, partition, _, region, *_ = arn.split(":")
     host = CONSOLES.get(partition)
     if host is None:

@@ -1,7 +1,7 @@
-"""The one console that everything a person sees goes through, and its way of showing text.
+"""The console for everything that a person reads.
 
-Keys come from anybody, so no text is ever read as markup, and whatever a terminal would act on
-(escape sequences, newlines, direction marks) is shown as an escape instead.
+Keys are untrusted input: no text is interpreted as markup, and everything that a terminal would act on (escape
+sequences, newlines, direction marks) is shown as an escape.
 """
 
 import sys
@@ -10,15 +10,15 @@ from rich.console import Console, RenderableType
 from rich.text import Text
 
 PIPE_WIDTH = 20_000
-"""Wide enough that nothing is cut or wrapped where no person looks at columns."""
+"""Wide enough that nothing is cut or wrapped when the output is not a terminal."""
 
 
 def console(*, stderr: bool = False) -> Console:
-    """A console on the present standard output or error."""
+    """A console on the current standard output or error."""
     stream = sys.stderr if stderr else sys.stdout
     return Console(
         stderr=stderr,
-        # Asked here and not guessed from FORCE_COLOR: a log must stay free of what is repainted.
+        # Not from FORCE_COLOR: a log must stay free of repainted output.
         force_terminal=stream.isatty(),
         width=None if stream.isatty() else PIPE_WIDTH,
         highlight=False,
@@ -27,18 +27,18 @@ def console(*, stderr: bool = False) -> Console:
     )
 
 
-def put(console: Console, picture: RenderableType) -> None:
-    """Print something that is laid out; where no terminal is, without the spaces that fill its lines up."""
+def put(console: Console, layout: RenderableType) -> None:
+    """Print a layout; without a terminal, strip the trailing spaces of its lines."""
     if console.is_terminal:
-        console.print(picture)
+        console.print(layout)
         return
     with console.capture() as capture:
-        console.print(picture)
+        console.print(layout)
     console.print(Text("\n".join(row.rstrip() for row in capture.get().splitlines())), soft_wrap=True)
 
 
 def shorten(text: str, width: int) -> str:
-    """The text with its middle left out where it is longer than the width."""
+    """The text with its middle omitted if it is longer than the width."""
     if len(text) <= width:
         return text
     return f"{text[: width // 2]}…{text[len(text) - (width - width // 2 - 1) :]}"
@@ -60,7 +60,7 @@ def line(*parts: str | tuple[str, str]) -> Text:
 
 
 def size(size_bytes: int) -> str:
-    """A number of bytes as people say it: 4.1 MB."""
+    """A number of bytes for people: 4.1 MB."""
     if size_bytes < 1000:
         return f"{size_bytes} B"
     amount, units = size_bytes / 1000, ["kB", "MB", "GB", "TB"]
@@ -71,7 +71,7 @@ def size(size_bytes: int) -> str:
 
 
 def duration(seconds: float) -> str:
-    """A time span as people say it: 0.4 s, 2 min 5 s, 3 h 10 min, 2 d."""
+    """A duration for people: 0.4 s, 2 min 5 s, 3 h 10 min, 2 d."""
     if seconds < 60:
         return f"{seconds:.1f} s"
     whole = int(seconds)
@@ -83,7 +83,7 @@ def duration(seconds: float) -> str:
 
 
 def age(seconds: float) -> str:
-    """How long ago, in one unit: 12 s, 5 min, 3 h, 2 d."""
+    """An age in one unit: 12 s, 5 min, 3 h, 2 d."""
     whole = max(0, int(seconds))
     for length, unit in ((24 * 3600, "d"), (3600, "h"), (60, "min")):
         if whole >= length:

@@ -1,4 +1,4 @@
-"""Where the files of one checkout are that Terraform reads, and those that are made for it."""
+"""Where Terraform's input files are in a checkout, and the files that are built for it."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,9 +8,9 @@ from infra.build.reproducible_zip import CHECKOUT
 
 @dataclass(frozen=True)
 class Checkout:
-    """The folders of one checkout."""
+    """The folders of a checkout."""
 
-    path: Path = CHECKOUT
+    path: Path
 
     @property
     def configuration(self) -> Path:
@@ -19,7 +19,7 @@ class Checkout:
 
     @property
     def distribution(self) -> Path:
-        """What is built for it."""
+        """The built files."""
         return self.path / "dist"
 
     @property
@@ -29,5 +29,8 @@ class Checkout:
 
     @property
     def outputs(self) -> Path:
-        """Which deployment it is."""
+        """The outputs file of the deployment."""
         return self.ferry / "outputs.json"
+
+
+THIS_CHECKOUT = Checkout(CHECKOUT)

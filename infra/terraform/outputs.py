@@ -1,8 +1,8 @@
-"""outputs.json: what a deployment is called and where it is, the same keys for both targets.
+"""outputs.json: the names and addresses of a deployment, with the same keys locally and on AWS.
 
-The embedded cloud writes it, and `terraform output -json` gives the same keys, each wrapped in
-`{"value": …}`; both forms are read. Raises OutputsMissing when the file is absent or not an outputs.json,
-naming the key. Saving replaces the file as a whole, so saving twice is harmless and a reader never sees half.
+The local cloud writes it, and `terraform output -json` prints the same keys, each wrapped in `{"value": …}`; both
+forms are read. Raises OutputsMissing, naming the key, when the file is missing or invalid. Saving is idempotent and
+replaces the file atomically.
 """
 
 import json
@@ -16,7 +16,7 @@ from statemachine.declaration import PLACEHOLDERS
 
 
 class Source(BaseModel):
-    """A bucket whose uploads are moved, and which of them."""
+    """A source bucket, and the prefix and suffix of the keys that are copied."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -26,9 +26,9 @@ class Source(BaseModel):
     prefix: str = ""
     suffix: str = ""
     topic_arn: str
-    """Where the bucket tells of its uploads."""
+    """The topic that the bucket notifies of uploads."""
     create: bool = True
-    """Whether the bucket was made with the deployment; one that was there before is adopted."""
+    """Whether the deployment created the bucket; an existing bucket is adopted."""
 
 
 class Outputs(BaseModel):
@@ -40,7 +40,7 @@ class Outputs(BaseModel):
     source_region: str
     target_region: str
     endpoint_url: str | None = None
-    """None on AWS, where the SDK knows the address; Terraform leaves out what is null."""
+    """None on AWS, where the SDK knows the address; Terraform omits null outputs."""
     source_bucket: str
     target_bucket: str
     uploads_topic_arn: str
@@ -51,12 +51,12 @@ class Outputs(BaseModel):
     glue_database: str
     athena_workgroup: str
     athena_results: str
-    """The bucket of Athena's results."""
+    """The bucket for Athena's results."""
     sources: dict[str, Source] | None = None
-    """All source buckets by what the deployment calls them, where it says so: AWS's does."""
+    """All source buckets by their name in terraform.tfvars; only a deployment on AWS lists them."""
 
     def placeholders(self) -> dict[str, str]:
-        """What `${key}` stands for in functions.yaml; a key without a value stands for nothing."""
+        """The values of `${key}` in functions.yaml; a key without a value is empty."""
         return {key: getattr(self, key) or "" for key in PLACEHOLDERS}
 
 
@@ -66,49 +66,49 @@ def load(path: Path) -> Outputs:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise OutputsMissing(
-            f"No cloud here: {path} does not exist. Start one with `make up`, or `make deploy`."
+            f"No deployment found: {path} does not exist. Run `make up` (local) or `make deploy` (AWS)."
         ) from None
     except (OSError, ValueError) as error:
-        raise OutputsMissing(f"{path} cannot be read as JSON: {error}") from None
+        raise OutputsMissing(f"Cannot read {path}: {error}") from None
     return parse(text, str(path))
 
 
 def parse(text: str, where: str) -> Outputs:
-    """Read the text of an outputs.json, or what `terraform output -json` says."""
+    """Read the text of an outputs.json, or the output of `terraform output -json`."""
     try:
         document = json.loads(text)
     except ValueError as error:
-        raise OutputsMissing(f"{where} cannot be read as JSON: {error}") from None
+        raise OutputsMissing(f"{where} is not valid JSON: {error}") from None
     if isinstance(document, dict):
         document = {key: _unwrap(value) for key, value in document.items()}
     try:
         return Outputs.model_validate(document)
     except ValidationError as error:
-        raise OutputsMissing(f"{where} is no outputs.json: {describe(error)}") from None
+        raise OutputsMissing(f"{where} is not a valid outputs.json: {describe(error)}") from None
 
 
 def save(outputs: Outputs, path: Path) -> None:
     """Write an outputs.json."""
-    unsaid = {"sources"} if outputs.sources is None else set()
-    write_whole(path, outputs.model_dump_json(indent=2, exclude=unsaid) + "\n")
+    omitted = {"sources"} if outputs.sources is None else set()
+    write_whole(path, outputs.model_dump_json(indent=2, exclude=omitted) + "\n")
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Write a file so that nobody ever reads half of it."""
+    """Write a file atomically."""
     new = path.with_name(f"{path.name}.new")
     new.write_text(text, encoding="utf-8")
-    os.replace(new, path)  # noqa: PTH105 - the one that says it replaces
+    os.replace(new, path)  # noqa: PTH105 - documented to replace atomically
 
 
 def describe(error: ValidationError) -> str:
-    """All that pydantic found wrong, in one line, each with the path to its key."""
+    """All validation errors in one line, each with the path of its key."""
     return "; ".join(
-        f"{'.'.join(str(part) for part in problem['loc']) or 'the file'}: {problem['msg']}"
-        for problem in error.errors(include_url=False)
+        f"{'.'.join(str(part) for part in detail['loc']) or 'the file'}: {detail['msg']}"
+        for detail in error.errors(include_url=False)
     )
 
 
 def _unwrap(value: object) -> object:
-    """Terraform's form tells for each key whether it is sensitive, and its type."""
+    """Terraform wraps each value with its type and whether it is sensitive."""
     wrapped = isinstance(value, dict) and "value" in value and isinstance(value.get("sensitive"), bool)
     return value["value"] if wrapped else value  # type: ignore[index]

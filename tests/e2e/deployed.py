@@ -22,7 +22,7 @@ import botocore.session
 import psutil
 from botocore.config import Config
 
-from ferry.stepfunctions.executions import in_words
+from ferry.stepfunctions.history import error_message
 from infra.build.function_zips import CHECKOUT
 from infra.local import lifecycle
 from infra.terraform.outputs import Outputs, load
@@ -289,7 +289,7 @@ class Deployed:
             input=told["input"],
             document=json.loads(told["output"]) if told["status"] == "SUCCEEDED" else {},
             error=told.get("error", ""),
-            cause=in_words(told.get("cause")) or "",
+            cause=error_message(told.get("cause")) or "",
         )
 
     def _executions(self) -> list[dict[str, Any]]:

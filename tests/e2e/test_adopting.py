@@ -69,7 +69,7 @@ def test_a_topic_that_does_not_admit_the_bucket_is_said(deployment: Deployed, fo
     try:
         said = deployment.run("ferry", "adopt", bucket, "--outputs", outputs)
         assert said.returncode == 1
-        assert said.stderr.startswith(f"ferry: s3://{bucket}: S3 may not publish to the deployment's topic")
+        assert said.stderr.startswith(f"ferry: s3://{bucket}: S3 is not allowed to publish")
         assert said.stderr.count("\n") == 1
         assert "TopicConfigurations" not in deployment.source.get_bucket_notification_configuration(Bucket=bucket)
     finally:

@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from ferry.aws.deployment import home
+from ferry.aws.locate import home
 from infra.build.function_zips import CHECKOUT
 from infra.local import lifecycle
 from tests.e2e.deployed import PATIENCE_SECONDS, PROGRAMS
@@ -67,13 +67,10 @@ def cells(out: str, name: str) -> list[str]:
 def test_the_airports(airports: bytes, airport_count: int) -> None:
     code, out, err = demo()
     assert (code, err) == (0, "")
-    assert cells(out, "Proof") == [
-        "Proof",
-        "checksum: the checksums of the whole objects, as S3 stores them, are equal",
-    ]
-    assert cells(out, "Looked again")[1].endswith(f"all {len(airports):,} bytes are the same")
+    assert cells(out, "Verified")[1].startswith("checksum: ")
+    assert cells(out, "Compared")[1].endswith(f"all {len(airports):,} bytes are equal")
     assert cells(out, "Table") == ["Table", "ferry.airports"]
-    assert cells(out, "Checked")[1].startswith(f"{airport_count:,} rows can be queried")
+    assert cells(out, "Checked")[1].startswith(f"{airport_count:,} rows ")
     assert cells(out, "COLUMN")[2:] == [f"ROW {number}, FROM ATHENA" for number in (1, 2, 3)]
     shown = cells(out, "icao")
     assert shown[1] == "string"
@@ -85,7 +82,7 @@ def test_a_key_with_a_partition() -> None:
     key = "airports/dt=2026-01-01/airports.csv"
     code, out, err = demo("--key", key)
     assert (code, err) == (0, "")
-    assert cells(out, "Now at")[1].endswith(f"/{key}")
+    assert cells(out, "Target")[1].endswith(f"/{key}")
     assert cells(out, "Table") == ["Table", "ferry.airports"]
     assert cells(out, "dt") == ["dt", "partition", *["2026-01-01"] * 3]
 
@@ -95,8 +92,8 @@ def test_an_image_makes_no_table(tmp_path: Path) -> None:
     image.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(range(256)))
     code, out, err = demo(image)
     assert (code, err) == (0, "")
-    assert cells(out, "Proof")[1].startswith("checksum: ")
-    assert cells(out, "No table")[1].startswith("not a tabular file: ")
+    assert cells(out, "Verified")[1].startswith("checksum: ")
+    assert ".csv" in cells(out, "No table")[1]
     assert "FROM ATHENA" not in out
 
 

@@ -237,7 +237,7 @@ def test_a_dead_letter_goes_back_and_is_handled(deployment: Deployed, folder: st
     deployment.sqs.send_message(QueueUrl=outputs.dead_letter_queue_url, MessageBody=json.dumps(event))
     said = deployment.ferry("replay", "--failed")
     assert said.returncode == 0, said.stderr
-    assert "1 dead letter put back into the queue." in said.stdout
+    assert "Returned 1 dead letter to the queue." in said.stdout
     runs = deployment.runs([key], each=2)
     assert [(run.status, run.states["copy"]) for run in runs] == [("SUCCEEDED", "copied"), ("SUCCEEDED", "unchanged")]
     assert "dead letter" not in deployment.ferry("replay", "--failed").stdout

@@ -71,7 +71,7 @@ def ruled(migration: Path) -> Iterator[Deployed]:
     said = ferry("up", outputs, "--rules", migration)
     try:
         assert (said.returncode, said.stderr) == (0, "")
-        assert f"by the rules of {migration}" in said.stdout
+        assert f"with the rules of {migration}" in said.stdout
         yield Deployed(outputs)
     finally:
         lifecycle.down(outputs.parent)
@@ -175,7 +175,7 @@ def test_explain_says_the_same_by_the_file(ruled: Deployed, migration: Path) -> 
 def test_a_second_up_minds_the_rules(ruled: Deployed, migration: Path, tmp_path: Path) -> None:
     again = ferry("up", ruled.outputs_file, "--rules", migration)
     assert (again.returncode, again.stderr) == (0, "")
-    assert "runs already" in again.stdout
+    assert "already running" in again.stdout
     other = tmp_path / "migration.yaml"
     other.write_text(MIGRATION.lstrip().replace("mode: move", "mode: copy"))
     without: tuple[str | Path, ...] = ()

@@ -50,7 +50,7 @@ def outputs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     said = ferry("up", path)
     try:
         assert (said.returncode, said.stderr) == (0, "")
-        assert "The embedded cloud runs at http://127.0.0.1:" in said.stdout
+        assert "The local cloud is running at http://127.0.0.1:" in said.stdout
         yield path
     finally:
         lifecycle.down(path.parent)
@@ -86,7 +86,7 @@ def test_up_again_finds_it(outputs: Path) -> None:
     for arguments in ([], ["--port", address.rpartition(":")[2]]):
         said = ferry("up", outputs, *arguments)
         assert (said.returncode, said.stderr) == (0, "")
-        assert said.stdout == f"The embedded cloud runs already at {address}\n"
+        assert said.stdout == f"The local cloud is already running at {address}\n"
     assert outputs.read_text() == told
 
 
@@ -109,17 +109,17 @@ def test_down_leaves_nothing(tmp_path: Path) -> None:
         assert lifecycle.find_processes(path.parent)
         assert path.with_name("env").is_file()
         said = ferry("down", path)
-        assert (said.returncode, said.stdout, said.stderr) == (0, "The embedded cloud is stopped.\n", "")
+        assert (said.returncode, said.stdout, said.stderr) == (0, "Stopped the local cloud.\n", "")
         assert lifecycle.find_processes(path.parent) == []
         assert not path.exists()
         assert not path.with_name("env").exists()
         said = ferry("down", path)
-        assert (said.returncode, said.stdout, said.stderr) == (0, "No embedded cloud runs.\n", "")
+        assert (said.returncode, said.stdout, said.stderr) == (0, "No local cloud is running.\n", "")
     finally:
         lifecycle.down(path.parent)
 
 
 def test_down_where_nothing_ever_ran(tmp_path: Path) -> None:
     said = ferry("down", tmp_path / ".ferry" / "outputs.json")
-    assert (said.returncode, said.stdout, said.stderr) == (0, "No embedded cloud runs.\n", "")
+    assert (said.returncode, said.stdout, said.stderr) == (0, "No local cloud is running.\n", "")
     assert list(tmp_path.iterdir()) == []

@@ -17,7 +17,7 @@ from functions.copying import bucket_settings, request
 from functions.intake.executions import execution_name
 from functions.runtime import clients
 from infra.docs.terraform_source import Declared, read
-from statemachine import declaration
+from statemachine import declaration, states
 from statemachine.render import ASL_FILE
 
 CHECKOUT = Path(__file__).parents[2]

@@ -1,4 +1,4 @@
-"""migration.yaml: what is read from it, and how each mistake in it is told."""
+"""migration.yaml: what is read from it, and the error for each mistake."""
 
 import itertools
 import re
@@ -18,8 +18,10 @@ from functions.objects.head import ARCHIVE_CLASSES
 from infra.build.function_zips import CHECKOUT
 from infra.rules import collisions, loader
 from infra.rules.loader import Migration, RulesInvalid
-from infra.rules.schema import MOST_RULES, RULE_KEYS, SETTINGS, Key
+from infra.rules.schema import MAX_RULES, RULE_KEYS, SETTINGS, Key
+from tests.support.snapshots import compare
 
+SNAPSHOT = Path(__file__).parent / "snapshots" / "migration.txt"
 EXAMPLE = CHECKOUT / "migration.example.yaml"
 PAGE = CHECKOUT / "docs" / "rules.md"
 
@@ -58,7 +60,7 @@ def rules(*lines: str) -> str:
     return "\n".join(["rules:", "  - prefix: a/", *(f"    {line}" for line in lines)])
 
 
-def test_everything_that_can_be_said_is_read(reading: Reading) -> None:
+def test_every_key_is_read(reading: Reading) -> None:
     read = reading.load(
         """
         # A comment.
@@ -127,7 +129,7 @@ def test_settings_alone_hold_for_every_key(reading: Reading, text: str) -> None:
         (None, "any", "any"),
     ],
 )
-def test_a_move_is_proved_by_reading_unless_its_rule_says_otherwise(
+def test_a_move_is_verified_by_readback_unless_its_rule_sets_a_grade(
     reading: Reading, setting: str | None, own: str | None, grade: str
 ) -> None:
     lines = [f"minimum_grade: {setting}"] if setting else []
@@ -140,191 +142,211 @@ def test_a_move_is_proved_by_reading_unless_its_rule_says_otherwise(
 
 
 MISTAKES: dict[str, tuple[str | bytes, str]] = {
-    "unknown setting": ("minimum: md5", "m.yaml:1: minimum: no such setting (is 'minimum_grade' meant?); allowed are"),
-    "rule's key at the top": ("mode: move", "m.yaml:1: mode: no such setting; allowed are multipart_threshold_bytes,"),
-    "unknown key": (rules("mod: move"), "m.yaml:3: mod: no such key of a rule (is 'mode' meant?); allowed are prefix,"),
-    "key of another kind": (rules("[a]: b"), "m.yaml:3: a list: no such key of a rule; allowed are prefix, suffix,"),
-    "key with a line break": (rules('"a\\nb": 1'), r"m.yaml:3: a\nb: no such key of a rule; allowed are prefix"),
-    "merge key": (rules("<<: {mode: move}"), "m.yaml:3: <<: no such key of a rule; allowed are prefix, suffix,"),
-    "key twice": (rules("mode: copy", "mode: move"), "m.yaml:4: mode: it is in line 3 already; once is allowed"),
-    "setting twice": ("rules: []\nrules: []", "m.yaml:2: rules: it is in line 1 already; once is allowed"),
-    "mode": (rules("mode: delete"), "m.yaml:3: mode: 'delete' is none of them; allowed: copy, move"),
-    "mode in capitals": (rules("mode: Move"), "m.yaml:3: mode: 'Move' is none of them (is 'move' meant?); allowed:"),
-    "number for text": (rules("suffix: 2026"), "m.yaml:3: suffix: '2026' is no text; it is in quotes; allowed: text"),
-    "date for text": (rules("suffix: 2026-11-01"), "m.yaml:3: suffix: '2026-11-01' is no text; it is in quotes; "),
-    "word that is a bool": (rules("suffix: no"), "m.yaml:3: suffix: 'no' is no text; it is in quotes; allowed: text"),
-    "nothing for text": (rules("suffix:"), "m.yaml:3: suffix: nothing is no text; allowed: text of up to 1,024 bytes"),
-    "list for text": (rules("suffix: [a]"), "m.yaml:3: suffix: a list is no text; allowed: text of up to 1,024 bytes"),
-    "empty suffix": (rules('suffix: ""'), "m.yaml:3: suffix: it is empty: leave it away; allowed: text"),
+    "unknown setting": ("minimum: md5", "m.yaml:1: minimum: "),
+    "rule's key at the top": ("mode: move", "m.yaml:1: mode: "),
+    "unknown key": (rules("mod: move"), "m.yaml:3: mod: "),
+    "key of another kind": (rules("[a]: b"), "m.yaml:3: a list: "),
+    "key with a line break": (rules('"a\\nb": 1'), r"m.yaml:3: a\nb: "),
+    "merge key": (rules("<<: {mode: move}"), "m.yaml:3: <<: "),
+    "key twice": (rules("mode: copy", "mode: move"), "m.yaml:4: mode: "),
+    "setting twice": ("rules: []\nrules: []", "m.yaml:2: rules: "),
+    "mode": (rules("mode: delete"), "m.yaml:3: mode: "),
+    "mode in capitals": (rules("mode: Move"), "m.yaml:3: mode: "),
+    "number for text": (rules("suffix: 2026"), "m.yaml:3: suffix: "),
+    "date for text": (rules("suffix: 2026-11-01"), "m.yaml:3: suffix: "),
+    "word that is a bool": (rules("suffix: no"), "m.yaml:3: suffix: "),
+    "nothing for text": (rules("suffix:"), "m.yaml:3: suffix: "),
+    "list for text": (rules("suffix: [a]"), "m.yaml:3: suffix: "),
+    "empty suffix": (rules('suffix: ""'), "m.yaml:3: suffix: "),
     "text for a flag": (
         rules("exclude: maybe"),
-        "m.yaml:3: exclude: 'maybe' is neither true nor false; allowed: true,",
+        "m.yaml:3: exclude: ",
     ),
-    "quoted flag": (rules("purge: 'true'"), "m.yaml:3: purge: 'true' is neither true nor false; allowed: true, false"),
-    "tag that does not fit": (rules("purge: !!bool x"), "m.yaml:3: purge: 'x' is neither true nor false; allowed: "),
-    "tag of somebody's": (rules("suffix: !text x"), "m.yaml:3: suffix: 'x' is no text; it is in quotes; allowed: text"),
+    "quoted flag": (rules("purge: 'true'"), "m.yaml:3: purge: "),
+    "tag that does not fit": (rules("purge: !!bool x"), "m.yaml:3: purge: "),
+    "tag of somebody's": (rules("suffix: !text x"), "m.yaml:3: suffix: "),
     "threshold too small": (
         "multipart_threshold_bytes: 5242880",
-        "m.yaml:1: multipart_threshold_bytes: 5,242,880 is too small; "
-        "allowed: a whole number from 5242881 (5 MiB + 1) to 5368709120 (5 GiB)",
+        "m.yaml:1: multipart_threshold_bytes: ",
     ),
     "threshold too large": (
         "multipart_threshold_bytes: 5368709121",
-        "m.yaml:1: multipart_threshold_bytes: 5,368,709,121 is too large; allowed: a whole number from 5242881",
+        "m.yaml:1: multipart_threshold_bytes: ",
     ),
     "threshold with a unit": (
         "multipart_threshold_bytes: 1 GiB",
-        "m.yaml:1: multipart_threshold_bytes: '1 GiB' is no whole number; allowed: a whole number from",
+        "m.yaml:1: multipart_threshold_bytes: ",
     ),
     "threshold in octal digits": (
         "multipart_threshold_bytes: 010000000000",
-        "m.yaml:1: multipart_threshold_bytes: '010000000000' is not written in plain decimal digits; a",
+        "m.yaml:1: multipart_threshold_bytes: ",
     ),
     "threshold in hexadecimal digits": (
         "multipart_threshold_bytes: 0x10000000",
-        "m.yaml:1: multipart_threshold_bytes: '0x10000000' is not written in plain decimal digits; a",
+        "m.yaml:1: multipart_threshold_bytes: ",
     ),
     "threshold as hours": (
         "multipart_threshold_bytes: 2000:00:00",
-        "m.yaml:1: multipart_threshold_bytes: '2000:00:00' is not written in plain decimal digits; a",
+        "m.yaml:1: multipart_threshold_bytes: ",
     ),
     "threshold with underscores": (
         "multipart_threshold_bytes: 1_073_741_824",
-        "m.yaml:1: multipart_threshold_bytes: '1_073_741_824' is not written in plain decimal digits; a",
+        "m.yaml:1: multipart_threshold_bytes: ",
     ),
     "threshold with a sign": (
         "multipart_threshold_bytes: +1073741824",
-        "m.yaml:1: multipart_threshold_bytes: '+1073741824' is not written in plain decimal digits; a",
+        "m.yaml:1: multipart_threshold_bytes: ",
     ),
     "threshold tagged": (
         "multipart_threshold_bytes: !!int x",
-        "m.yaml:1: multipart_threshold_bytes: 'x' is no whole number; allowed: a whole number from",
+        "m.yaml:1: multipart_threshold_bytes: ",
     ),
     "threshold that is a flag": (
         "multipart_threshold_bytes: true",
-        "m.yaml:1: multipart_threshold_bytes: 'true' is no whole number; allowed: a whole number from",
+        "m.yaml:1: multipart_threshold_bytes: ",
     ),
     "grade": (
         "minimum_grade: sha256",
-        "m.yaml:1: minimum_grade: 'sha256' is none of them; allowed: any, md5, composite, checksum, readback, bytes",
+        "m.yaml:1: minimum_grade: ",
     ),
-    "grade of a rule": (rules("minimum_grade: none"), "m.yaml:3: minimum_grade: 'none' is none of them"),
+    "grade of a rule": (rules("minimum_grade: none"), "m.yaml:3: minimum_grade: "),
     "archive": (
         rules("storage_class: DEEP_ARCHIVE"),
-        "m.yaml:3: storage_class: 'DEEP_ARCHIVE' is an archive, and a copy in it could not be read for its proof; "
-        "allowed: STANDARD, REDUCED_REDUNDANCY, STANDARD_IA, ONEZONE_IA, INTELLIGENT_TIERING, GLACIER_IR",
+        "m.yaml:3: storage_class: ",
     ),
     "storage class": (
         rules("storage_class: standard"),
-        "m.yaml:3: storage_class: 'standard' is none of them; allowed: STANDARD, ",
+        "m.yaml:3: storage_class: ",
     ),
-    "all versions": (rules("versions: all"), "m.yaml:3: versions: 'all' is not supported: the latest version of each"),
-    "other versions": (rules("versions: newest"), "m.yaml:3: versions: 'newest' is none of them; allowed: latest"),
-    "purge of a copy": (rules("purge: true"), "m.yaml:3: purge: nothing is deleted without `mode: move`; allowed:"),
+    "all versions": (rules("versions: all"), "m.yaml:3: versions: "),
+    "other versions": (rules("versions: newest"), "m.yaml:3: versions: "),
+    "purge of a copy": (rules("purge: true"), "m.yaml:3: purge: "),
     "template without a key": (
         rules("rename: b/c"),
-        "m.yaml:3: rename: 'b/c' has neither, and a renaming must never make one key of two; "
-        "allowed: text with one {key} or one {rest}",
+        "m.yaml:3: rename: ",
     ),
-    "template with two": (rules("rename: '{key}{rest}'"), "m.yaml:3: rename: '{key}{rest}' has more than one of them"),
-    "template with one twice": (rules("rename: '{key}{key}'"), "m.yaml:3: rename: '{key}{key}' has more than one"),
+    "template with two": (rules("rename: '{key}{rest}'"), "m.yaml:3: rename: "),
+    "template with one twice": (rules("rename: '{key}{key}'"), "m.yaml:3: rename: "),
     "template with another name": (
         rules("rename: '{date}/{key}'"),
-        "m.yaml:3: rename: '{date}/{key}' has a { beside the {key}: nothing else can be filled in; allowed: text",
+        "m.yaml:3: rename: ",
     ),
     "target twice": (
         rules("target_prefix: b/", "rename: c/{rest}"),
-        "m.yaml:4: rename: the rule has a target_prefix already; allowed is one of the two",
+        "m.yaml:4: rename: ",
     ),
     "address": (
         rules("target_prefix: s3://bucket/b/"),
-        "m.yaml:3: target_prefix: 's3://bucket/b/' is an address: a part of the key is meant, without s3://bucket/;",
+        "m.yaml:3: target_prefix: ",
     ),
-    "long prefix": (rules(f"target_prefix: {'é' * 513}"), "m.yaml:3: target_prefix: it has 1,026 bytes, more than any"),
-    "surrogate": (rules(r'suffix: "\ud800"'), "m.yaml:3: suffix: '\\ud800' is not UTF-8, and S3 takes no other keys"),
-    "checks that are no list": (rules("checks: prices.sql"), "m.yaml:3: checks: 'prices.sql' is no list; allowed: a"),
-    "check that is no text": (rules("checks: [1]"), "m.yaml:3: checks: '1' is no text; it is in quotes; allowed: a"),
+    "long prefix": (rules(f"target_prefix: {'é' * 513}"), "m.yaml:3: target_prefix: "),
+    "surrogate": (rules(r'suffix: "\ud800"'), "m.yaml:3: suffix: "),
+    "checks that are no list": (rules("checks: prices.sql"), "m.yaml:3: checks: "),
+    "check that is no text": (rules("checks: [1]"), "m.yaml:3: checks: "),
     "check that is not there": (
         rules("checks: [price.sql]"),
-        "m.yaml:3: checks: 'price.sql' is not in functions/checks (is 'prices.sql' meant?); "
-        "allowed: latitudes.sql, prices.sql",
+        "m.yaml:3: checks: ",
     ),
-    "check that is no query": (rules("checks: [README.md]"), "m.yaml:3: checks: 'README.md' is not in functions/check"),
+    "check that is no query": (rules("checks: [README.md]"), "m.yaml:3: checks: "),
     "checks without a table": (
         rules("catalogue: false", "checks: [prices.sql]"),
-        "m.yaml:4: checks: it is for tables, and the rule says `catalogue: false`",
+        "m.yaml:4: checks: ",
     ),
     "empty table without a table": (
         rules("allow_empty: true", "catalogue: false"),
-        "m.yaml:3: allow_empty: it is for tables, and the rule says `catalogue: false`",
+        "m.yaml:3: allow_empty: ",
     ),
     "excluded and more": (
         rules("exclude: true", "mode: move"),
-        "m.yaml:4: mode: the rule excludes its keys, so nothing else can be said of them",
+        "m.yaml:4: mode: ",
     ),
     "neither prefix nor suffix": (
         "rules:\n  - mode: move",
-        "m.yaml:2: prefix: neither prefix nor suffix says for which keys the rule is; "
-        'allowed: at least one of them, `prefix: ""` for every key',
+        "m.yaml:2: prefix: ",
     ),
-    "rule that is text": ("rules:\n  - a/", "m.yaml:2: rules: 'a/' is no rule; allowed are prefix, suffix, exclude,"),
-    "rules that are a mapping": ("rules:\n  a/: {}", "m.yaml:2: rules: a mapping is no list; allowed is a list, each"),
-    "rules that are nothing": ("rules:", "m.yaml:1: rules: nothing is no list; allowed is a list, each rule with a"),
-    "list": ("- prefix: a/", "m.yaml:1: the file: a list is no mapping; allowed are multipart_threshold_bytes,"),
-    "text": ("hello", "m.yaml:1: the file: 'hello' is no mapping; allowed are multipart_threshold_bytes,"),
-    "empty": ("", "m.yaml:1: the file: it says nothing; to copy everything as it is, give no file"),
-    "comments only": ("# rules:\n#  - x", "m.yaml:1: the file: it says nothing; to copy everything as it is, give no"),
-    "cut": ("rules: [", "m.yaml:1: the file: it is no YAML: while parsing a flow node"),
-    "tab": ("rules:\n\t- prefix: a/", "m.yaml:2: the file: it is no YAML: while scanning for the next token found cha"),
-    "colon": ("rules:\n  - prefix: a: b", "m.yaml:2: the file: it is no YAML: mapping values are not allowed here"),
-    "two documents": ("rules: []\n---\nrules: []", "m.yaml:2: the file: it is no YAML: expected a single document"),
-    "alias without an anchor": ("rules: *a", "m.yaml:1: the file: it is no YAML: found undefined alias 'a'"),
-    "latin-1": (b"rules:\n  - prefix: \xe9/", "m.yaml:2: the file: it is not UTF-8, and no other encoding is allowed"),
-    "endless nesting": ("[" * 5000, "m.yaml:1: the file: it is nested deeper than any rules are"),
-    "purge of an unknown mode": (rules("mode: mov", "purge: true"), "m.yaml:3: mode: 'mov' is none of them"),
-    "control character": ("a: b\nc: \x07", "m.yaml:2: the file: the character U+0007 is not allowed in YAML"),
+    "rule that is text": ("rules:\n  - a/", "m.yaml:2: rules: "),
+    "rules that are a mapping": ("rules:\n  a/: {}", "m.yaml:2: rules: "),
+    "rules that are nothing": ("rules:", "m.yaml:1: rules: "),
+    "list": ("- prefix: a/", "m.yaml:1: the file: "),
+    "text": ("hello", "m.yaml:1: the file: "),
+    "empty": ("", "m.yaml:1: the file: "),
+    "comments only": ("# rules:\n#  - x", "m.yaml:1: the file: "),
+    "cut": ("rules: [", "m.yaml:1: the file: "),
+    "tab": ("rules:\n\t- prefix: a/", "m.yaml:2: the file: "),
+    "colon": ("rules:\n  - prefix: a: b", "m.yaml:2: the file: "),
+    "two documents": ("rules: []\n---\nrules: []", "m.yaml:2: the file: "),
+    "alias without an anchor": ("rules: *a", "m.yaml:1: the file: "),
+    "latin-1": (b"rules:\n  - prefix: \xe9/", "m.yaml:2: the file: "),
+    "endless nesting": ("[" * 5000, "m.yaml:1: the file: "),
+    "purge of an unknown mode": (rules("mode: mov", "purge: true"), "m.yaml:3: mode: "),
+    "control character": ("a: b\nc: \x07", "m.yaml:2: the file: "),
     "same target": (
         "rules:\n  - prefix: a/\n    target_prefix: c/\n  - prefix: b/\n    rename: c/{rest}",
-        "m.yaml:5: rename: 'a/x' (line 2) and 'b/x' (line 4) would both become 'c/x'; "
-        "allowed are targets that no other rule has",
+        "m.yaml:5: rename: ",
     ),
     "target that is another's": (
         "rules:\n  - prefix: raw/\n    target_prefix: clean/\n  - prefix: clean/\n    mode: move",
-        "m.yaml:3: target_prefix: 'raw/x' (line 2) and 'clean/x' (line 4) would both become 'clean/x'; allowed are",
+        "m.yaml:3: target_prefix: ",
     ),
     "target within another's": (
         "rules:\n  - prefix: raw/\n    target_prefix: clean/new/\n  - prefix: clean/\n    catalogue: false",
-        "m.yaml:3: target_prefix: 'raw/x' (line 2) and 'clean/new/x' (line 4) would both become 'clean/new/x'; allo",
+        "m.yaml:3: target_prefix: ",
+    ),
+}
+
+
+WARNINGS = {
+    "with no rule": ("rules:\n  - prefix: raw/\n    target_prefix: clean/", "m.yaml:3: target_prefix: "),
+    "with the rule for the others": (
+        "rules:\n  - prefix: raw/\n    rename: clean/{rest}\n  - prefix: ''\n    mode: move",
+        "m.yaml:3: rename: ",
+    ),
+    "shadowed by all": (
+        "rules:\n  - prefix: ''\n    mode: move\n  - prefix: a/\n    exclude: true",
+        "m.yaml:4: rules: ",
+    ),
+    "shadowed by a suffix": (
+        "rules:\n  - suffix: .gz\n  - prefix: a/\n    suffix: .csv.gz\n    exclude: true",
+        "m.yaml:3: rules: ",
+    ),
+    "shadowed by an exclusion": (
+        "rules:\n  - prefix: a/\n    exclude: true\n  - prefix: a/b/\n    mode: move",
+        "m.yaml:4: rules: ",
     ),
 }
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
-def test_a_mistake_is_one_line_with_file_line_key_and_what_is_allowed(reading: Reading, mistake: str) -> None:
-    text, told = MISTAKES[mistake]
+def test_a_mistake_is_one_line_with_file_line_and_key(reading: Reading, mistake: str) -> None:
+    text, start = MISTAKES[mistake]
     (line,) = reading.mistakes(text)
-    assert line.startswith(told)
+    assert line.startswith(start)
+
+
+def test_the_words_of_each_mistake_and_warning(reading: Reading) -> None:
+    lines = [line for text, _ in MISTAKES.values() for line in reading.mistakes(text)]
+    lines += [line for text, _ in WARNINGS.values() for line in reading.warnings(text)]
+    compare(SNAPSHOT, "".join(f"{line}\n" for line in lines))
 
 
 def test_a_thousand_rules_are_the_most(reading: Reading) -> None:
-    lines = [f"  - prefix: {number}/\n    target_prefix: new/{number}/" for number in range(MOST_RULES)]
-    assert len(reading.load("\n".join(["rules:", *lines])).rules.rules) == MOST_RULES
-    told = reading.mistakes("\n".join(["rules:", *lines, '  - prefix: ""']))
-    assert told == ["m.yaml:2: rules: 1,001 are too many; allowed: a list of up to 1,000 rules"]
+    lines = [f"  - prefix: {number}/\n    target_prefix: new/{number}/" for number in range(MAX_RULES)]
+    assert len(reading.load("\n".join(["rules:", *lines])).rules.rules) == MAX_RULES
+    shown = reading.mistakes("\n".join(["rules:", *lines, '  - prefix: ""']))
+    assert [line.startswith("m.yaml:2: rules: 1,001 ") for line in shown] == [True]
 
 
-def test_of_many_rules_with_one_target_each_is_told_of_once(reading: Reading) -> None:
+def test_each_of_many_rules_with_one_target_is_reported_once(reading: Reading) -> None:
     lines = [f"  - prefix: {number}/\n    target_prefix: new/" for number in range(4)]
-    told = [line.partition(";")[0] for line in reading.mistakes("\n".join(["rules:", *lines]))]
-    assert told == [
-        f"m.yaml:{3 + 2 * number}: target_prefix: '0/x' (line 2) and '{number}/x' (line {2 + 2 * number}) "
-        "would both become 'new/x'"
+    shown = reading.mistakes("\n".join(["rules:", *lines]))
+    assert [line.partition(" have ")[0] for line in shown] == [
+        f"m.yaml:{3 + 2 * number}: target_prefix: '0/x' (line 2) and '{number}/x' (line {2 + 2 * number})"
         for number in (1, 2, 3)
     ]
 
 
-def test_every_mistake_of_a_file_is_told_in_the_files_order(reading: Reading) -> None:
-    told = reading.mistakes(
+def test_every_mistake_is_reported_in_the_order_of_the_file(reading: Reading) -> None:
+    shown = reading.mistakes(
         """
         rules:
           - suffix: 1
@@ -336,7 +358,7 @@ def test_every_mistake_of_a_file_is_told_in_the_files_order(reading: Reading) ->
         colour: red
         """
     )
-    places = [line.split(": ")[:2] for line in told]
+    places = [line.split(": ")[:2] for line in shown]
     assert places == [
         ["m.yaml:2", "suffix"],
         ["m.yaml:3", "mode"],
@@ -351,7 +373,7 @@ def test_every_mistake_of_a_file_is_told_in_the_files_order(reading: Reading) ->
 
 @pytest.mark.parametrize("name", ["absent.yaml", "."])
 def test_a_file_that_cannot_be_read_is_one_line(tmp_path: Path, name: str) -> None:
-    with pytest.raises(RulesInvalid, match=r"cannot be read: (No such file|Is a directory)"):
+    with pytest.raises(RulesInvalid, match=r"No such file|Is a directory"):
         loader.load(tmp_path / name)
 
 
@@ -383,52 +405,21 @@ def test_whatever_is_in_the_file_it_is_read_or_each_mistake_is_a_line(reading: R
         "rules:\n  - prefix: a/\n    rename: '{key}.old'",
         "rules:\n  - prefix: a/\n    mode: move\n  - suffix: .csv\n    mode: move\n  - prefix: ''",
     ],
-    ids=["into itself", "the same renaming twice", "told apart by suffix", "under its prefix", "no renaming"],
+    ids=["into itself", "the same renaming twice", "distinct by suffix", "under its prefix", "no renaming"],
 )
 def test_targets_that_no_two_keys_can_share_are_taken_without_a_word(reading: Reading, text: str) -> None:
     assert reading.warnings(text) == []
 
 
-@pytest.mark.parametrize(
-    ("text", "told"),
-    [
-        (
-            "rules:\n  - prefix: raw/\n    target_prefix: clean/",
-            "m.yaml:3: target_prefix: 'raw/x' (line 2) and 'clean/x' (by no rule) would both become 'clean/x': "
-            "if there are such keys, exclude them or rename them as well",
-        ),
-        (
-            "rules:\n  - prefix: raw/\n    rename: clean/{rest}\n  - prefix: ''\n    mode: move",
-            "m.yaml:3: rename: 'raw/x' (line 2) and 'clean/x' (line 4) would both become 'clean/x': if there are",
-        ),
-        (
-            "rules:\n  - prefix: ''\n    mode: move\n  - prefix: a/\n    exclude: true",
-            "m.yaml:4: rules: this one never decides: line 2 matches all of its keys first",
-        ),
-        (
-            "rules:\n  - suffix: .gz\n  - prefix: a/\n    suffix: .csv.gz\n    exclude: true",
-            "m.yaml:3: rules: this one never decides: line 2 matches all of its keys first",
-        ),
-        (
-            "rules:\n  - prefix: a/\n    exclude: true\n  - prefix: a/b/\n    mode: move",
-            "m.yaml:4: rules: this one never decides: line 2 matches all of its keys first",
-        ),
-    ],
-    ids=[
-        "with no rule",
-        "with the rule for the others",
-        "shadowed by all",
-        "shadowed by a suffix",
-        "shadowed by an exclusion",
-    ],
-)
-def test_what_is_hardly_meant_is_a_warning(reading: Reading, text: str, told: str) -> None:
+@pytest.mark.parametrize("warning", WARNINGS)
+def test_a_suspicious_rule_is_a_warning(reading: Reading, warning: str) -> None:
+    text, start = WARNINGS[warning]
     (line,) = reading.warnings(text)
-    assert line.startswith(told)
+    assert line.startswith(start)
 
 
 def test_a_mistake_is_not_hidden_by_a_doubt_about_another_rule(reading: Reading) -> None:
-    told = reading.mistakes(
+    shown = reading.mistakes(
         """
         rules:
           - prefix: a/
@@ -439,7 +430,7 @@ def test_a_mistake_is_not_hidden_by_a_doubt_about_another_rule(reading: Reading)
             target_prefix: d/
         """
     )
-    assert [line.split(" would")[0] for line in told] == ["m.yaml:7: target_prefix: 'b/x' (line 4) and 'c/x' (line 6)"]
+    assert [line.split(" have ")[0] for line in shown] == ["m.yaml:7: target_prefix: 'b/x' (line 4) and 'c/x' (line 6)"]
 
 
 AREAS = st.sampled_from(["", "a/", "b/", "a/b/"])
@@ -456,7 +447,7 @@ def key_rules(draw: Any) -> KeyRule:
 
 @settings(max_examples=300, deadline=None, derandomize=True)
 @given(st.lists(key_rules(), max_size=4), st.integers(min_value=0), st.integers(min_value=0))
-def test_a_collision_that_is_told_is_one(some: list[KeyRule], one: int, other: int) -> None:
+def test_a_reported_collision_is_real(some: list[KeyRule], one: int, other: int) -> None:
     given_rules = Rules(rules=tuple(some))
     one, other = one % (len(some) + 1), other % (len(some) + 1)
     found = collisions.find(given_rules, one, other, collisions.unused_letter(given_rules))
@@ -518,7 +509,7 @@ def test_every_example_of_the_page_can_be_used(reading: Reading) -> None:
 
 
 @pytest.mark.parametrize("keys", [SETTINGS, RULE_KEYS], ids=["settings", "keys of a rule"])
-def test_the_page_says_of_each_key_what_the_reader_knows(keys: tuple[Key, ...]) -> None:
+def test_the_page_has_the_texts_of_each_key(keys: tuple[Key, ...]) -> None:
     table = "\n".join(
         [
             "| key | what it says | allowed | without it |",
@@ -529,7 +520,7 @@ def test_the_page_says_of_each_key_what_the_reader_knows(keys: tuple[Key, ...]) 
     assert table in PAGE.read_text(encoding="utf-8")
 
 
-def test_each_field_of_a_decision_can_be_said() -> None:
+def test_each_field_of_a_decision_can_be_set() -> None:
     decided_elsewhere = {"decided_by", "target_key", "multipart_threshold_bytes"}
     assert set(Rule.model_fields) - decided_elsewhere <= {key.name for key in RULE_KEYS}
     assert {"multipart_threshold_bytes", "minimum_grade"} <= {key.name for key in SETTINGS}

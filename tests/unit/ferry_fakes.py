@@ -8,7 +8,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from ferry.aws.deployment import Deployment
+from ferry.aws.clients import Deployment
 from infra.terraform.outputs import Outputs
 
 MACHINE = "arn:aws:states:us-east-1:000000000000:stateMachine:ferry-migrate"
@@ -61,10 +61,10 @@ def event(seconds: float, kind: str, **details: Any) -> dict[str, Any]:
     for suffix in ("StateEntered", "StateExited"):
         if kind.endswith(suffix):
             name = suffix
-    told: dict[str, Any] = {"type": kind, "timestamp": BEGIN + timedelta(seconds=seconds)}
+    shown: dict[str, Any] = {"type": kind, "timestamp": BEGIN + timedelta(seconds=seconds)}
     if details:
-        told[f"{name[0].lower()}{name[1:]}EventDetails"] = details
-    return told
+        shown[f"{name[0].lower()}{name[1:]}EventDetails"] = details
+    return shown
 
 
 def refusal(code: str, operation: str = "Call", message: str = "no") -> ClientError:
@@ -85,14 +85,14 @@ class Remembered:
         return f"{MACHINE.replace(':stateMachine:', ':execution:')}:{self.name}"
 
     def described(self) -> dict[str, Any]:
-        told = {"executionArn": self.arn, "name": self.name, "status": self.status, "startDate": self.started}
+        shown = {"executionArn": self.arn, "name": self.name, "status": self.status, "startDate": self.started}
         if self.status != "RUNNING":
-            told["stopDate"] = self.started + timedelta(seconds=5)
-        return told | ({"redriveDate": self.redriven} if self.redriven else {})
+            shown["stopDate"] = self.started + timedelta(seconds=5)
+        return shown | ({"redriveDate": self.redriven} if self.redriven else {})
 
 
 class FakeStepFunctions:
-    """Executions with their names, statuses and inputs; nothing runs by itself. Redrives where it is told to."""
+    """Executions with their names, statuses and inputs; nothing runs by itself. Redrives if `redrives` is set."""
 
     def __init__(self, *, redrives: bool = False) -> None:
         self.executions: dict[str, Remembered] = {}

@@ -19,10 +19,17 @@ from hypothesis import strategies as st
 
 from ferry import cli
 from ferry.aws import sources
-from ferry.aws.bucket_notifications import EVENT_BRIDGE, KINDS, Mine, Notification, configuration, overlap
-from ferry.aws.deployment import Deployment
+from ferry.aws.bucket_notifications import (
+    EVENT_BRIDGE,
+    KINDS,
+    DeploymentNotifications,
+    Notification,
+    configuration,
+    overlap,
+)
+from ferry.aws.clients import Deployment
 from ferry.commands import adopt as subject
-from ferry.errors import Problem
+from ferry.errors import CommandError
 from infra.terraform import outputs as outputs_file
 from infra.terraform.outputs import Source
 from tests.unit.ferry_fakes import outputs
@@ -45,7 +52,7 @@ ARNS = {
 
 
 class FakeS3:
-    """One bucket's notifications behind a real client, told as S3 tells them: Prefix and Suffix, and empty ones too."""
+    """One bucket's notifications behind a real client, as S3 returns them: with Prefix and Suffix, even if empty."""
 
     def __init__(self) -> None:
         self.configuration: dict[str, Any] = {}
@@ -89,7 +96,7 @@ class FakeS3:
         return 200, ""
 
     def xml(self) -> str:
-        told = []
+        shown = []
         for kind, (element, arn) in WIRE.items():
             for each in self.configuration.get(kind, []):
                 rules = {rule["Name"].lower(): rule["Value"] for rule in filter_rules(each)}
@@ -100,9 +107,9 @@ class FakeS3:
                 key = f"<Filter><S3Key>{told_rules if rules else ''}</S3Key></Filter>"
                 events = "".join(f"<Event>{event}</Event>" for event in each["Events"])
                 destination = f"<{arn}>{escape(each[ARNS[kind][0]])}</{arn}>"
-                told.append(f"<{element}><Id>{escape(each['Id'])}</Id>{destination}{events}{key}</{element}>")
+                shown.append(f"<{element}><Id>{escape(each['Id'])}</Id>{destination}{events}{key}</{element}>")
         bridge = "<EventBridgeConfiguration/>" if "EventBridgeConfiguration" in self.configuration else ""
-        root = f'<NotificationConfiguration xmlns="{NAMESPACE}">{"".join(told)}{bridge}{self.more_xml}'
+        root = f'<NotificationConfiguration xmlns="{NAMESPACE}">{"".join(shown)}{bridge}{self.more_xml}'
         return f'<?xml version="1.0" encoding="UTF-8"?>{root}</NotificationConfiguration>'
 
     @property
@@ -120,20 +127,20 @@ def parsed(body: str) -> dict[str, Any]:
                 {"Name": text(rule, "Name"), "Value": text(rule, "Value")}
                 for rule in each.iter(f"{{{NAMESPACE}}}FilterRule")
             ]
-            told: dict[str, Any] = {"Id": text(each, "Id"), ARNS[kind][0]: text(each, arn)}
-            told["Events"] = [event.text for event in each.iter(f"{{{NAMESPACE}}}Event")]
-            told["Filter"] = {"Key": {"FilterRules": rules}}
-            found.setdefault(kind, []).append(told)
+            shown: dict[str, Any] = {"Id": text(each, "Id"), ARNS[kind][0]: text(each, arn)}
+            shown["Events"] = [event.text for event in each.iter(f"{{{NAMESPACE}}}Event")]
+            shown["Filter"] = {"Key": {"FilterRules": rules}}
+            found.setdefault(kind, []).append(shown)
     if root.find(f"{{{NAMESPACE}}}EventBridgeConfiguration") is not None:
         found["EventBridgeConfiguration"] = {}
     return found
 
 
-def as_written(told: dict[str, Any]) -> set[tuple[Any, ...]]:
+def as_written(shown: dict[str, Any]) -> set[tuple[Any, ...]]:
     """All of a configuration to the letter, but for the order of things."""
-    found: set[tuple[Any, ...]] = {("EventBridge",)} if "EventBridgeConfiguration" in told else set()
+    found: set[tuple[Any, ...]] = {("EventBridge",)} if "EventBridgeConfiguration" in shown else set()
     for kind, (arn, _) in ARNS.items():
-        for each in told.get(kind, []):
+        for each in shown.get(kind, []):
             rules = frozenset((rule["Name"].lower(), rule["Value"]) for rule in filter_rules(each) if rule["Value"])
             found.add((kind, each["Id"], each[arn], frozenset(each["Events"]), rules))
     return found
@@ -143,16 +150,16 @@ def text(element: ElementTree.Element, name: str) -> str:
     return element.findtext(f"{{{NAMESPACE}}}{name}") or ""
 
 
-def filter_rules(told: dict[str, Any]) -> list[dict[str, str]]:
-    rules: list[dict[str, str]] = told.get("Filter", {}).get("Key", {}).get("FilterRules", [])
+def filter_rules(shown: dict[str, Any]) -> list[dict[str, str]]:
+    rules: list[dict[str, str]] = shown.get("Filter", {}).get("Key", {}).get("FilterRules", [])
     return rules
 
 
 def notification(kind: str, name: str, events: Sequence[str], prefix: str = "", suffix: str = "") -> dict[str, Any]:
     member, arn = ARNS[kind]
     rules = [{"Name": n, "Value": v} for n, v in (("prefix", prefix), ("suffix", suffix)) if v]
-    told = {"Id": name, member: arn.format(name), "Events": list(events)}
-    return told | ({"Filter": {"Key": {"FilterRules": rules}}} if rules else {})
+    shown = {"Id": name, member: arn.format(name), "Events": list(events)}
+    return shown | ({"Filter": {"Key": {"FilterRules": rules}}} if rules else {})
 
 
 THEIRS = {
@@ -222,23 +229,23 @@ def test_ours_is_put_beside_theirs_and_taken_away_again(
     assert configuration(fake.configuration).notifications - {ours} == theirs.notifications
     assert "EventBridgeConfiguration" in fake.configuration
     assert as_written(fake.configuration) > as_written(THEIRS)
-    told = capsys.readouterr().out
-    assert f"+ add    {OURS}  {CREATED} of prefix incoming/  → topic {TOPIC}\n" in told
-    assert "stays  thumbnails  s3:ObjectCreated:* of prefix images/ and suffix .jpg  → function arn:aws:lambda" in told
-    assert "stays  every event  → EventBridge" in told
-    assert f"✓ s3://{BUCKET} is adopted, and all else that is configured for it is as it was." in told
+    shown = capsys.readouterr().out
+    assert f"+ add    {OURS}  {CREATED} of prefix incoming/  → topic {TOPIC}\n" in shown
+    assert "keep   thumbnails  s3:ObjectCreated:* of prefix images/ and suffix .jpg  → function arn:aws:lambda" in shown
+    assert "keep   every event  → EventBridge" in shown
+    assert f"✓ s3://{BUCKET} " in shown
 
     unadopt(deployment)
     assert configuration(fake.configuration) == theirs
-    told = capsys.readouterr().out
-    assert f"- remove {OURS}" in told
-    assert f"✓ s3://{BUCKET} is let go" in told
+    shown = capsys.readouterr().out
+    assert f"- remove {OURS}" in shown
+    assert f"✓ s3://{BUCKET} " in shown
 
 
 def test_a_filter_is_written_as_s3_compares_it(fake: FakeS3) -> None:
     adopt(FakeDeployment(fake, sources={"theirs": source(prefix="dt=2026/ä b+c*/", suffix="~1!.csv")}))
-    (told,) = [each for each in fake.configuration["TopicConfigurations"] if each["Id"] == OURS]
-    assert filter_rules(told) == [
+    (shown,) = [each for each in fake.configuration["TopicConfigurations"] if each["Id"] == OURS]
+    assert filter_rules(shown) == [
         {"Name": "prefix", "Value": "dt%3D2026/%C3%A4+b%2Bc*/"},
         {"Name": "suffix", "Value": "~1!.csv"},
     ]
@@ -253,14 +260,9 @@ def test_a_bucket_without_any_notification(fake: FakeS3, deployment: FakeDeploym
     assert fake.configuration == {}
 
 
-@pytest.mark.parametrize(
-    ("command", "words"),
-    [(adopt, "is adopted already: nothing was changed"), (unadopt, "tells ferry of nothing: nothing was changed")],
-    ids=["adopt", "unadopt"],
-)
+@pytest.mark.parametrize("command", [adopt, unadopt])
 def test_a_second_time_writes_nothing(
     command: Callable[..., None],
-    words: str,
     fake: FakeS3,
     deployment: FakeDeployment,
     capsys: pytest.CaptureFixture[str],
@@ -271,11 +273,11 @@ def test_a_second_time_writes_nothing(
     capsys.readouterr()
     command(deployment)
     assert fake.written == written
-    assert words in capsys.readouterr().out
+    assert "Nothing was changed" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("command", [adopt, unadopt])
-def test_a_dry_run_says_what_it_would_do_and_writes_nothing(
+def test_a_dry_run_shows_the_change_and_writes_nothing(
     command: Callable[..., None], fake: FakeS3, deployment: FakeDeployment, capsys: pytest.CaptureFixture[str]
 ) -> None:
     if command is unadopt:
@@ -283,10 +285,10 @@ def test_a_dry_run_says_what_it_would_do_and_writes_nothing(
     written = fake.written
     capsys.readouterr()
     command(deployment, dry_run=True)
-    told = capsys.readouterr().out
-    assert ("+ add" if command is adopt else "- remove") in told
-    assert "Nothing was written" in told
-    assert "✓" not in told
+    shown = capsys.readouterr().out
+    assert ("+ add" if command is adopt else "- remove") in shown
+    assert "Dry run" in shown
+    assert "✓" not in shown
     assert fake.written == written
 
 
@@ -300,9 +302,9 @@ def test_an_older_one_of_ours_is_replaced(fake: FakeS3, capsys: pytest.CaptureFi
         "s3-ferry-ferry-new": ("new/", ".csv"),
     }
     assert configuration(fake.configuration).notifications - set(ours.values()) == configuration(THEIRS).notifications
-    told = capsys.readouterr().out
-    assert "- remove s3-ferry-ferry-gone" in told
-    assert f"- remove {OURS}  {CREATED} of prefix old/" in told
+    shown = capsys.readouterr().out
+    assert "- remove s3-ferry-ferry-gone" in shown
+    assert f"- remove {OURS}  {CREATED} of prefix old/" in shown
 
 
 def test_a_bucket_that_is_no_source_any_more_can_be_let_go(fake: FakeS3, deployment: FakeDeployment) -> None:
@@ -314,7 +316,7 @@ def test_a_bucket_that_is_no_source_any_more_can_be_let_go(fake: FakeS3, deploym
     assert all("x-amz-expected-bucket-owner" not in request.headers for request in fake.requests)
 
 
-def test_another_deployment_is_left_alone(fake: FakeS3, deployment: FakeDeployment) -> None:
+def test_another_deployment_is_skipped(fake: FakeS3, deployment: FakeDeployment) -> None:
     """Its name begins with ours, and so do its ids: the topic tells them apart."""
     other = FakeDeployment(
         fake,
@@ -332,7 +334,7 @@ def test_a_deployment_of_the_same_name_in_another_account_is_not_replaced(fake: 
     machine = f"arn:aws:states:us-east-1:{theirs}:stateMachine:ferry-migrate"
     topic = TOPIC.replace(ACCOUNT, theirs)
     adopt(FakeDeployment(fake, state_machine_arn=machine, sources={"theirs": source(topic_arn=topic)}))
-    with pytest.raises(Problem, match=f"a notification {OURS} already, and it goes to {topic}: another deployment"):
+    with pytest.raises(CommandError, match=f"{OURS}, which sends to {topic}"):
         adopt(FakeDeployment(fake, sources={"theirs": source(prefix="other/")}))
     unadopt(FakeDeployment(fake, sources={"theirs": source()}))
     assert of_ids(fake)[OURS].destination == topic
@@ -347,20 +349,20 @@ def test_a_deployment_of_the_same_name_in_another_account_is_not_replaced(fake: 
         ("TopicConfigurations", "s3:ObjectCreated:Copy", "incoming%2F", "csv"),
     ],
 )
-def test_an_overlapping_filter_is_refused_with_all_that_tells_whose_it_is(
+def test_an_overlapping_filter_is_rejected_and_described(
     kind: str, event: str, prefix: str, suffix: str, fake: FakeS3, deployment: FakeDeployment
 ) -> None:
     other = notification(kind, "other", ["s3:ObjectRemoved:*", event], prefix, suffix)
     fake.configuration = {kind: [other]}
-    with pytest.raises(Problem) as problem:
+    with pytest.raises(CommandError) as problem:
         adopt(deployment)
-    said = str(problem.value)
+    printed = str(problem.value)
     assert fake.written == 0
-    assert "\n" not in said
-    for words in ("other", other[ARNS[kind][0]], event, "Nothing was written", "another prefix or suffix", TOPIC):
-        assert words in said
+    assert "\n" not in printed
+    for words in ("other", other[ARNS[kind][0]], event, TOPIC):
+        assert words in printed
     for words in (prefix, suffix):
-        assert unquote_plus(words) in said
+        assert unquote_plus(words) in printed
 
 
 @pytest.mark.parametrize(
@@ -378,14 +380,14 @@ def test_an_overlapping_filter_is_refused_with_all_that_tells_whose_it_is(
 )
 def test_what_overlaps(other: tuple[list[str], str, str], expected: bool) -> None:
     events, prefix, suffix = other
-    ours = Mine("ferry", ACCOUNT).notification("main", source(prefix="a/", suffix=".csv"))
+    ours = DeploymentNotifications("ferry", ACCOUNT).create("main", source(prefix="a/", suffix=".csv"))
     (theirs,) = configuration(
         {"QueueConfigurations": [notification("QueueConfigurations", "other", events, prefix, suffix)]}
     ).notifications
     assert overlap(ours, theirs) is overlap(theirs, ours) is expected
 
 
-def test_each_call_says_whose_the_bucket_must_be(fake: FakeS3, deployment: FakeDeployment) -> None:
+def test_each_call_names_the_expected_bucket_owner(fake: FakeS3, deployment: FakeDeployment) -> None:
     adopt(deployment)
     assert [request.method for request in fake.requests] == ["GET", "GET", "PUT", "GET"]
     assert {request.headers["x-amz-expected-bucket-owner"] for request in fake.requests} == {OWNER.encode()}
@@ -398,10 +400,9 @@ def test_a_change_between_the_reads_stops_it_before_it_writes(fake: FakeS3, depl
         fake.configuration = {"QueueConfigurations": THEIRS["QueueConfigurations"]}
 
     fake.meanwhile["GET", 2] = change
-    with pytest.raises(Problem, match="somebody else changed the notifications at this moment") as problem:
+    with pytest.raises(CommandError, match="removed: thumbnails") as problem:
         adopt(deployment)
-    assert "gone: thumbnails" in str(problem.value)
-    assert "EventBridge was switched off" in str(problem.value)
+    assert "EventBridge was turned off" in str(problem.value)
     assert "Nothing was written" in str(problem.value)
     assert fake.written == 0
 
@@ -413,11 +414,11 @@ def test_a_change_after_the_write_is_seen(fake: FakeS3, deployment: FakeDeployme
         }
 
     fake.meanwhile["GET", 3] = change
-    with pytest.raises(Problem, match="other notifications than were written") as problem:
+    with pytest.raises(CommandError, match="added: new") as problem:
         adopt(deployment)
-    said = str(problem.value)
-    assert f"gone: lost; gone: {OURS}; new: new" in said
-    assert "Ours is not there." in said
+    printed = str(problem.value)
+    assert f"removed: lost; removed: {OURS}; added: new" in printed
+    assert "is missing" in printed
 
 
 def test_a_late_answer_of_s3_is_waited_for(fake: FakeS3, deployment: FakeDeployment) -> None:
@@ -440,7 +441,7 @@ def test_a_kind_of_notification_that_this_sdk_would_drop_is_never_written_over(
     fake: FakeS3, deployment: FakeDeployment
 ) -> None:
     fake.more_xml = "<StreamConfiguration><Id>new</Id><Stream>arn:aws:kinesis:x</Stream></StreamConfiguration>"
-    with pytest.raises(Problem, match="S3 tells of Stream, StreamConfiguration in its notifications"):
+    with pytest.raises(CommandError, match="Stream, StreamConfiguration"):
         adopt(deployment)
     assert fake.written == 0
 
@@ -463,47 +464,47 @@ def test_nothing_that_this_sdk_knows_is_left_out() -> None:
 
 UNREACHABLE = "<Message>Unable to validate the following destination configurations</Message>"
 ERRORS = {
-    "no-bucket": ("GET", 404, "NoSuchBucket", "", f"There is no bucket {BUCKET}."),
+    "no-bucket": ("GET", 404, "NoSuchBucket", "", BUCKET),
     "may-not-read": (
         "GET",
         403,
         "AccessDenied",
         "<Message>Access Denied</Message>",
-        f"need s3:GetBucketNotification on the bucket, and the bucket must belong to the account {OWNER}",
+        OWNER,
     ),
-    "may-not-write": ("PUT", 403, "AccessDenied", "", "need s3:PutBucketNotification on the bucket"),
-    "elsewhere": ("GET", 301, "PermanentRedirect", "", "is not in eu-west-1, where the deployment has it"),
+    "may-not-write": ("PUT", 403, "AccessDenied", "", "s3:PutBucketNotification"),
+    "elsewhere": ("GET", 301, "PermanentRedirect", "", "is not in eu-west-1"),
     "topic-elsewhere": (
         "PUT",
         400,
         "InvalidArgument",
         "<Message>The notification destination service region is not valid for the bucket location</Message>",
-        "is not in eu-west-1, where the deployment has it",
+        "is not in eu-west-1",
     ),
     "our-topic": (
         "PUT",
         400,
         "InvalidArgument",
         f"{UNREACHABLE}<ArgumentName1>{TOPIC}, null</ArgumentName1><ArgumentValue1>no</ArgumentValue1>",
-        "S3 may not publish to the deployment's topic",
+        "not allowed to publish to the deployment's topic",
     ),
     "their-queue": (
         "PUT",
         400,
         "InvalidArgument",
         f"{UNREACHABLE}<ArgumentName1>arn:aws:sqs:eu-west-1:111122223333:removed, null</ArgumentName1>",
-        "S3 cannot reach arn:aws:sqs:eu-west-1:111122223333:removed, where somebody else's notification goes",
+        "S3 cannot reach arn:aws:sqs:eu-west-1:111122223333:removed",
     ),
-    "busy": ("PUT", 409, "OperationAborted", "", "another change of the bucket is under way. Run it again."),
+    "busy": ("PUT", 409, "OperationAborted", "", "another change is in progress"),
 }
 
 
 @pytest.mark.parametrize(("method", "status", "code", "more", "words"), ERRORS.values(), ids=ERRORS)
-def test_what_s3_refuses_is_one_line_that_says_what_to_do(
+def test_each_error_of_s3_is_one_line(
     method: str, status: int, code: str, more: str, words: str, fake: FakeS3, deployment: FakeDeployment
 ) -> None:
     fake.answers = [(method, status, code, more)]
-    with pytest.raises(Problem) as problem:
+    with pytest.raises(CommandError) as problem:
         adopt(deployment)
     assert words in str(problem.value)
     assert "\n" not in str(problem.value)
@@ -513,7 +514,7 @@ def test_what_s3_refuses_is_one_line_that_says_what_to_do(
 @pytest.mark.parametrize("command", [adopt, unadopt])
 def test_terraforms_own_bucket_is_left_to_terraform(command: Callable[..., None], fake: FakeS3) -> None:
     made = FakeDeployment(fake, sources={"main": source(create=True)})
-    with pytest.raises(Problem, match="was created by Terraform, which manages its notifications itself"):
+    with pytest.raises(CommandError, match="created by Terraform"):
         command(made)
     assert fake.requests == []
 
@@ -522,13 +523,13 @@ def test_terraforms_own_bucket_is_left_to_terraform(command: Callable[..., None]
 def test_outputs_without_sources_are_no_word_about_whose_a_bucket_is(
     command: Callable[..., None], fake: FakeS3
 ) -> None:
-    with pytest.raises(Problem, match="does not tell of the deployment's sources"):
+    with pytest.raises(CommandError, match=r"outputs\.json"):
         command(FakeDeployment(fake), outputs().source_bucket)
     assert fake.requests == []
 
 
 def test_a_bucket_that_is_no_source_is_not_adopted(fake: FakeS3, deployment: FakeDeployment) -> None:
-    with pytest.raises(Problem, match=rf"other-bucket is no source of the deployment ferry \(its sources: {BUCKET}\)"):
+    with pytest.raises(CommandError, match=rf"other-bucket .*\(its sources: {BUCKET}\)"):
         adopt(deployment, "other-bucket")
     assert fake.requests == []
 
@@ -539,7 +540,7 @@ def test_what_is_no_buckets_name_is_called_wrongly(
     command: str, bucket: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert cli.run([command, bucket]) == 2
-    assert re.fullmatch(r"ferry: BUCKET .*the name of a bucket is meant.*\n", capsys.readouterr().err)
+    assert re.fullmatch(r"ferry: BUCKET .*\n", capsys.readouterr().err)
 
 
 def test_without_sources_there_is_the_one_of_the_embedded_cloud() -> None:
@@ -577,15 +578,15 @@ def test_whatever_others_have_configured_is_never_changed(
 ) -> None:
     fake, fake.configuration, fake.requests = ONE, {}, []
     for number, (kind, events, theirs_prefix, theirs_suffix) in enumerate(others):
-        told = notification(kind, f"other-{number}", events, theirs_prefix, theirs_suffix)
-        fake.configuration.setdefault(kind, []).append(told)
+        shown = notification(kind, f"other-{number}", events, theirs_prefix, theirs_suffix)
+        fake.configuration.setdefault(kind, []).append(shown)
     if bridge:
         fake.configuration["EventBridgeConfiguration"] = {}
     before = as_written(fake.configuration)
     deployment = FakeDeployment(fake, sources={"theirs": source(prefix=prefix, suffix=suffix)})
     try:
         adopt(deployment)
-    except Problem:
+    except CommandError:
         assert fake.written == 0
         assert any("s3:ObjectCreated:" in event for event in itertools.chain(*(events for _, events, _, _ in others)))
     else:

@@ -12,10 +12,9 @@ import pytest
 from botocore import xform_name
 
 import ferry
-from ferry.aws.deployment import Deployment
-from ferry.commands import replay
-from ferry.stepfunctions import executions
-from ferry.stepfunctions.executions import Summary
+from ferry.aws.clients import Deployment
+from ferry.stepfunctions import executions, replays
+from ferry.stepfunctions.executions import ExecutionInfo
 from tests.unit.ferry_fakes import BEGIN, MACHINE, outputs
 
 SERVICES = ("s3", "stepfunctions", "sqs", "lambda", "athena", "glue")
@@ -36,13 +35,13 @@ def models() -> dict[str, Any]:
 
 
 def calls(models: dict[str, Any]) -> Iterator[tuple[str, str, set[str]]]:
-    """Each call of a client in ferry: where, what, and what is said by name."""
-    for path in sorted(FOLDER.glob("*.py")):
+    """Each call of a client in ferry: where, what, and the names of the arguments."""
+    for path in sorted(FOLDER.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
                 continue
             name, given = node.func.attr, {each.arg for each in node.keywords if each.arg}
-            where = f"{path.name}:{node.lineno}"
+            where = f"{path.relative_to(FOLDER)}:{node.lineno}"
             if name == "get_paginator" and isinstance(node.args[0], ast.Constant):
                 yield where, str(node.args[0].value), set()
             elif name == "paginate":
@@ -54,7 +53,7 @@ def calls(models: dict[str, Any]) -> Iterator[tuple[str, str, set[str]]]:
                 yield where, name, given
 
 
-def test_each_call_says_only_what_aws_knows(models: dict[str, Any]) -> None:
+def test_each_call_has_only_known_arguments(models: dict[str, Any]) -> None:
     found = list(calls(models))
     assert {"redrive_execution", "list_executions", "get_execution_history", "send_message"} <= {
         name for _, name, _ in found
@@ -65,9 +64,9 @@ def test_each_call_says_only_what_aws_knows(models: dict[str, Any]) -> None:
 def test_a_redrives_token_is_one_that_aws_takes() -> None:
     client: Any = boto3.client("stepfunctions", "us-east-1", aws_access_key_id="k", aws_secret_access_key="s")
     shape = client.meta.service_model.operation_model("RedriveExecution").input_shape.members["clientToken"]
-    failed = Summary(f"{MACHINE}:x", "x", "FAILED", BEGIN)
-    again = Summary(f"{MACHINE}:x", "x", "FAILED", BEGIN, redriven=BEGIN + timedelta(hours=1))
-    tokens = [replay._token(each) for each in (failed, failed, again)]
+    failed = ExecutionInfo(f"{MACHINE}:x", "x", "FAILED", BEGIN)
+    again = ExecutionInfo(f"{MACHINE}:x", "x", "FAILED", BEGIN, redriven=BEGIN + timedelta(hours=1))
+    tokens = [replays.redrive_token(each) for each in (failed, failed, again)]
     assert tokens[0] == tokens[1] != tokens[2]
     for token in tokens:
         assert shape.metadata["min"] <= len(token) <= shape.metadata["max"]
@@ -98,7 +97,7 @@ class Pages:
 )
 def test_executions_are_listed_in_the_largest_pages(limit: int | None, paging: dict[str, int]) -> None:
     pages: Any = Pages()
-    assert executions.list_summaries(pages, MACHINE, ["FAILED"], limit) == []
+    assert executions.list_executions(pages, MACHINE, ["FAILED"], limit) == []
     assert pages.asked == [{"stateMachineArn": MACHINE, "statusFilter": "FAILED", "PaginationConfig": paging}]
 
 

@@ -1,4 +1,4 @@
-"""What a history tells is the same from AWS, with its further events, as from the embedded cloud."""
+"""A history is read the same from AWS, with its additional events, and from the local cloud."""
 
 import json
 from datetime import timedelta
@@ -8,9 +8,10 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
-from ferry.errors import Problem
+from ferry.errors import CommandError
 from ferry.stepfunctions import executions
-from ferry.stepfunctions.executions import Execution, StateRun, Summary, from_history, in_words, read_states
+from ferry.stepfunctions.executions import Execution, ExecutionInfo, from_history
+from ferry.stepfunctions.history import StateRun, error_message, read_states
 from tests.unit.ferry_fakes import BEGIN, HASH, MACHINE, FakeStepFunctions, document, event
 
 LAMBDA_CAUSE = json.dumps(
@@ -24,11 +25,11 @@ def states(*events: dict[str, Any], status: str = "RUNNING", seconds: float = 10
 
 
 def read(status: str, *events: dict[str, Any]) -> Execution:
-    summary = Summary("arn", "name", status, BEGIN)
+    summary = ExecutionInfo("arn", "name", status, BEGIN)
     return from_history(summary, document(), list(events), BEGIN + timedelta(seconds=60))
 
 
-def test_each_state_is_told_once_with_all_its_visits() -> None:
+def test_each_state_is_shown_once_with_all_its_visits() -> None:
     loop = [
         event(0, "TaskStateEntered", name="PollCrawler"),
         event(1, "TaskStateExited", name="PollCrawler"),
@@ -37,15 +38,15 @@ def test_each_state_is_told_once_with_all_its_visits() -> None:
     ]
     wait = [event(2, "WaitStateEntered", name="WaitForCrawler"), event(4, "WaitStateExited", name="WaitForCrawler")]
     end = [event(9, "SucceedStateEntered", name="Succeeded"), event(9, "SucceedStateExited", name="Succeeded")]
-    told = states(*loop, *wait, *loop, *wait, *loop, *end, event(9, "ExecutionSucceeded"), status="SUCCEEDED")
-    assert [(run.name, run.visits, run.seconds) for run in told] == [
+    shown = states(*loop, *wait, *loop, *wait, *loop, *end, event(9, "ExecutionSucceeded"), status="SUCCEEDED")
+    assert [(run.name, run.visits, run.seconds) for run in shown] == [
         ("PollCrawler", 3, 3.0),
         ("CrawlerFinished?", 3, 0.0),
         ("WaitForCrawler", 2, 4.0),
         ("Succeeded", 1, 0.0),
     ]
-    assert told[1].branches == ("WaitForCrawler", "WaitForCrawler", "Succeeded")
-    assert {run.status for run in told} == {"SUCCEEDED"}
+    assert shown[1].branches == ("WaitForCrawler", "WaitForCrawler", "Succeeded")
+    assert {run.status for run in shown} == {"SUCCEEDED"}
 
 
 @pytest.mark.parametrize("further", [[], ["TaskStarted"]], ids=["embedded cloud", "AWS"])
@@ -62,7 +63,7 @@ def test_retries_are_counted_and_their_error_is_forgotten_after_success(further:
     assert (done[0].status, done[0].retries, done[0].error, done[0].cause) == ("SUCCEEDED", 2, None, None)
 
 
-def test_the_state_that_failed_tells_the_functions_message_and_not_its_stack() -> None:
+def test_the_state_that_failed_shows_the_functions_message_and_not_its_stack() -> None:
     execution = read(
         "FAILED",
         event(0, "TaskStateEntered", name="RunValidationQuery", input=document(**VERIFIED)),
@@ -93,16 +94,16 @@ def test_a_redriven_state_runs_again_and_the_time_between_is_nobodys() -> None:
 
 
 def test_what_an_aborted_execution_still_writes_does_not_count() -> None:
-    told = states(
+    shown = states(
         event(0, "TaskStateEntered", name="CopyObject"),
         event(1, "ExecutionAborted", error="", cause="by hand"),
         event(5, "TaskStateExited", name="CopyObject"),
         status="ABORTED",
     )
-    assert [(run.status, run.seconds, run.error, run.cause) for run in told] == [("ABORTED", 1.0, None, "by hand")]
+    assert [(run.status, run.seconds, run.error, run.cause) for run in shown] == [("ABORTED", 1.0, None, "by hand")]
 
 
-def test_a_status_that_is_told_before_the_last_event_is_believed() -> None:
+def test_a_status_newer_than_the_last_event_is_used() -> None:
     (run,) = states(event(0, "TaskStateEntered", name="CopyObject"), status="FAILED")
     assert run.status == "FAILED"
 
@@ -122,7 +123,7 @@ def test_timeouts_without_details_are_named_by_their_event() -> None:
 
 
 @pytest.mark.parametrize(
-    ("cause", "told"),
+    ("cause", "shown"),
     [
         (LAMBDA_CAUSE, "2 rows have no name"),
         ("plain words", "plain words"),
@@ -133,33 +134,33 @@ def test_timeouts_without_details_are_named_by_their_event() -> None:
         (None, None),
     ],
 )
-def test_causes_are_told_in_words(cause: str | None, told: str | None) -> None:
-    assert in_words(cause) == told
+def test_error_messages_are_extracted(cause: str | None, shown: str | None) -> None:
+    assert error_message(cause) == shown
 
 
-def test_a_glance_needs_only_the_end_of_the_history() -> None:
+def test_a_summary_needs_only_the_end_of_the_history() -> None:
     fake = FakeStepFunctions()
     one = fake.add(HASH, "FAILED")
     one.events += [event(1, "TaskStateEntered", name="StartCrawler", input=document(**VERIFIED))]
     one.events += [event(2, "TaskScheduled")] * 50
-    glance = executions.glance(fake, Summary(one.arn, HASH, "FAILED", BEGIN))  # type: ignore[arg-type]
-    assert (glance.state, glance.grade) == ("StartCrawler", "readback")
+    summary = executions.summarize(fake, ExecutionInfo(one.arn, HASH, "FAILED", BEGIN))  # type: ignore[arg-type]
+    assert (summary.state, summary.grade) == ("StartCrawler", "readback")
 
 
-def test_a_glance_at_one_that_only_began_tells_its_source() -> None:
+def test_a_summary_of_a_new_execution_has_its_source() -> None:
     fake = FakeStepFunctions()
     one = fake.add(HASH, "RUNNING")
-    glance = executions.glance(fake, Summary(one.arn, HASH, "RUNNING", BEGIN))  # type: ignore[arg-type]
-    assert glance.state is None
-    assert glance.source
-    assert glance.source.key == "airports/airports.csv"
+    summary = executions.summarize(fake, ExecutionInfo(one.arn, HASH, "RUNNING", BEGIN))  # type: ignore[arg-type]
+    assert summary.state is None
+    assert summary.source
+    assert summary.source.key == "airports/airports.csv"
 
 
 def test_an_input_of_another_kind_is_no_obstacle() -> None:
     fake = FakeStepFunctions()
     one = fake.add("by-hand", "FAILED", '{"hello": 1}')
-    glance = executions.glance(fake, Summary(one.arn, "by-hand", "FAILED", BEGIN))  # type: ignore[arg-type]
-    assert (glance.source, glance.grade) == (None, None)
+    summary = executions.summarize(fake, ExecutionInfo(one.arn, "by-hand", "FAILED", BEGIN))  # type: ignore[arg-type]
+    assert (summary.source, summary.grade) == (None, None)
 
 
 def test_all_pages_are_listed_newest_first() -> None:
@@ -170,11 +171,11 @@ def test_all_pages_are_listed_newest_first() -> None:
     with Stubber(client) as stub:
         stub.add_response("list_executions", {"executions": [item], "nextToken": "more"}, asked)
         stub.add_response("list_executions", {"executions": [later]}, asked | {"nextToken": "more"})
-        assert [one.name for one in executions.list_summaries(client, MACHINE, ("FAILED",))] == ["b", "a"]
+        assert [one.name for one in executions.list_executions(client, MACHINE, ("FAILED",))] == ["b", "a"]
 
 
 def test_an_unknown_execution_is_named() -> None:
-    with pytest.raises(Problem, match=r"no execution abc\."):
+    with pytest.raises(CommandError, match="abc"):
         executions.describe(FakeStepFunctions(), MACHINE, "abc")  # type: ignore[arg-type]
 
 
@@ -184,5 +185,5 @@ def test_the_ends_are_drawn_last() -> None:
     fake.describe_state_machine_for_execution = lambda **_: {  # type: ignore[method-assign]
         "definition": json.dumps({"States": {"Succeeded": {"Type": "Succeed"}, "CopyObject": {"Type": "Task"}}})
     }
-    told = executions.read_definition(fake, one.arn)  # type: ignore[arg-type]
-    assert [state.name for state in told] == ["CopyObject", "Succeeded"]
+    shown = executions.read_definition(fake, one.arn)  # type: ignore[arg-type]
+    assert [state.name for state in shown] == ["CopyObject", "Succeeded"]

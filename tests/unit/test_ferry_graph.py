@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from rich.console import Console, RenderableType
 
-from ferry.stepfunctions.executions import DefinedState, Execution, Summary, from_history
+from ferry.stepfunctions.executions import DefinedState, Execution, ExecutionInfo, from_history
 from ferry.ui import execution_view, terminal
 from ferry.ui.links import execution_link
 from tests.unit.ferry_fakes import BEGIN, MACHINE, document, event
@@ -42,13 +42,13 @@ def render(picture: RenderableType, *, interactive: bool = False) -> list[str]:
 
 
 def finished(status: str, *events: dict[str, Any], given: str = "") -> Execution:
-    summary = Summary(
+    summary = ExecutionInfo(
         f"{MACHINE.replace(':stateMachine:', ':execution:')}:name", "name", status, BEGIN, BEGIN + timedelta(seconds=5)
     )
     return from_history(summary, given or document(), list(events), BEGIN + timedelta(seconds=5))
 
 
-def test_visited_states_tell_their_time_and_branch_the_others_only_their_name() -> None:
+def test_visited_states_show_their_time_and_branch_the_others_only_their_name() -> None:
     execution = finished(
         "SUCCEEDED",
         event(0, "TaskStateEntered", name="CopyObject"),
@@ -85,65 +85,61 @@ def test_a_failure_names_its_state_its_error_and_its_reason() -> None:
         event(1, "ExecutionFailed", error="ValidationFailed", cause=cause),
     )
     assert "✗ RunValidationQuery   1.0 s ValidationFailed" in render(execution_view.states(execution, DEFINITION))
-    told = render(execution_view.outcome(execution, None))
-    assert "Failed  ValidationFailed: row 7 has 3 fields" in told
-    assert "Replay  ferry replay name" in told
-    assert not any("stackTrace" in row or "at x" in row for row in told)
+    shown = render(execution_view.outcome(execution, None))
+    assert "Failed    ValidationFailed: row 7 has 3 fields" in shown
+    assert "Replay    ferry replay name" in shown
+    assert not any("stackTrace" in row or "at x" in row for row in shown)
 
 
-@pytest.mark.parametrize(
-    ("status", "reason"), [("ABORTED", "stopped by somebody"), ("TIMED_OUT", "longer than the workflow allows")]
-)
+@pytest.mark.parametrize(("status", "reason"), [("ABORTED", "stopped by"), ("TIMED_OUT", "timeout")])
 def test_an_end_from_outside_has_its_words(status: str, reason: str) -> None:
     assert reason in " ".join(render(execution_view.outcome(finished(status), None)))
 
 
-def test_a_success_tells_proof_table_and_figures() -> None:
+def test_a_success_shows_verification_table_and_figures() -> None:
     given = document(verification=VERIFICATION, validation=VALIDATION)
-    told = "\n".join(render(execution_view.outcome(finished("SUCCEEDED", given=given), None)))
-    assert "readback: the target was read" in told
-    assert "ferry.airports" in told
-    assert "28,001 rows can be queried; 28,001 records are in the file; 1 check passed: no_empty_rows" in told
+    expected = "\n".join(render(execution_view.outcome(finished("SUCCEEDED", given=given), None)))
+    assert f"readback: {execution_view.GRADE_TEXTS['readback']}" in expected
+    assert "ferry.airports" in expected
+    assert "28,001 rows are queryable; the file has 28,001 records; 1 check passed: no_empty_rows" in expected
 
 
-def test_why_a_file_makes_no_table_is_told() -> None:
+def test_why_a_file_makes_no_table_is_shown() -> None:
     given = document(verification=VERIFICATION | {"not_catalogued_reason": "it is no file of rows"})
     assert "No table  it is no file of rows" in render(execution_view.outcome(finished("SUCCEEDED", given=given), None))
 
 
 @pytest.mark.parametrize(
-    ("deletion", "told"),
+    ("deletion", "expected"),
     [
-        ({"status": "deleted", "delete_marker": "m1"}, "by the delete marker m1: remove that, and it is back"),
-        ({"status": "deleted"}, "deleted for good after proof"),
-        ({"status": "already_gone"}, "was gone already"),
-        ({"status": "source_changed"}, "not deleted; the newer upload has its own execution"),
-        ({"status": "copy_again"}, "copied once more"),
+        ({"status": "deleted", "delete_marker": "m1"}, "delete marker m1"),
+        ({"status": "deleted"}, "permanently deleted"),
+        ({"status": "already_gone"}, "already gone"),
+        ({"status": "source_changed"}, "not deleted"),
+        ({"status": "copy_again"}, "copied again"),
     ],
     ids=["marker", "purged", "gone", "replaced", "changed"],
 )
-def test_what_became_of_a_moved_source_is_told(deletion: dict[str, str], told: str) -> None:
+def test_the_deletion_of_a_moved_source_is_shown(deletion: dict[str, str], expected: str) -> None:
     shown = render(execution_view.outcome(finished("SUCCEEDED", given=document(deletion=deletion)), None))
     (row,) = [row for row in shown if row.startswith("Source")]
-    assert told in row
+    assert expected in row
 
 
-def test_where_the_object_is_now_is_told() -> None:
+def test_where_the_object_is_now_is_shown() -> None:
     execution = finished("SUCCEEDED", event(0, "SucceedStateEntered", name="Succeeded", input=document(copy=COPY)))
-    assert "Now at  s3://target/k  version v1" in render(execution_view.outcome(execution, None))
+    assert "Target  s3://target/k  version v1" in render(execution_view.outcome(execution, None))
 
 
-def test_what_could_not_be_carried_and_another_key_at_the_target_are_told() -> None:
+def test_notes_and_another_target_key_are_shown() -> None:
     given = json.loads(document(copy=COPY | {"notes": ["its class SNOW cannot be set: it is STANDARD now"]}))
     given["rule"]["target_key"] = "archive/airports.csv"
     execution = finished("SUCCEEDED", given=json.dumps(given))
-    assert "Copied, but  its class SNOW cannot be set: it is STANDARD now" in render(
-        execution_view.outcome(execution, None)
-    )
+    assert "Note  its class SNOW cannot be set: it is STANDARD now" in render(execution_view.outcome(execution, None))
     assert "as archive/airports.csv" in render(execution_view.heading(execution, 1))
 
 
-def test_a_large_object_tells_how_far_its_copy_and_its_proof_are() -> None:
+def test_a_large_object_shows_how_far_its_copy_and_its_verification_are() -> None:
     upload = {
         "upload_id": "u", "parts": 48, "parts_copied": 12,
         "source": {**COPY["target"], "size_bytes": 6 * 10**9},  # type: ignore[dict-item]
@@ -185,7 +181,7 @@ def test_keys_are_shown_and_never_acted_on(key: str, shown: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("size_bytes", "told"),
+    ("size_bytes", "expected"),
     [
         (0, "0 B"),
         (999, "999 B"),
@@ -195,8 +191,8 @@ def test_keys_are_shown_and_never_acted_on(key: str, shown: str) -> None:
         (10**16, "10000.0 TB"),
     ],
 )
-def test_sizes(size_bytes: int, told: str) -> None:
-    assert terminal.size(size_bytes) == told
+def test_sizes(size_bytes: int, expected: str) -> None:
+    assert terminal.size(size_bytes) == expected
 
 
 def test_times() -> None:

@@ -1,12 +1,11 @@
-"""Which deployment a command talks to, and how.
+"""A deployment and the boto3 clients for its services.
 
-The outputs file says where it is. With an `endpoint_url` it is the embedded cloud (or another emulator), whose
-credentials are in the file `env` beside it, so that a command works in any shell; without one it is AWS, with the
-credentials that boto3 finds. Raises InfraError when there is no such file.
+With an `endpoint_url` the deployment is the local cloud (or another emulator), whose credentials are in the file `env`
+beside its outputs file, so that a command works in any shell; without one it is AWS, with the credentials that boto3
+finds. A failed call becomes a CommandError. Raises InfraError when the outputs file is missing.
 """
 
 import os
-import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -19,7 +18,8 @@ from boto3.exceptions import Boto3Error
 from botocore import exceptions
 from botocore.config import Config
 
-from ferry.errors import Problem
+from ferry.aws.locate import default_outputs, read_environment
+from ferry.errors import CommandError
 from infra.aws_errors import explain
 from infra.terraform.outputs import Outputs, load
 
@@ -31,36 +31,15 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_stepfunctions import SFNClient
 
-CHECKOUT = Path(__file__).resolve().parents[2]
-FOLDER = ".ferry"
-OUTPUTS = "outputs.json"
 CONNECT_SECONDS = 5
 ATTEMPTS = 5
-PACED, PACED_ATTEMPTS = "stepfunctions", 10
-"""Thousands of executions are read by calls of which Step Functions admits a few a second: only a client that keeps to
-that pace comes through ("Retries" in the Boto3 documentation, adaptive mode)."""
-
-
-def home() -> Path:
-    """The folder of this checkout's own embedded cloud."""
-    return CHECKOUT / FOLDER
-
-
-def default_outputs() -> Path:
-    """The nearest `.ferry/outputs.json` from here upwards, else this checkout's own."""
-    try:
-        here = Path.cwd()
-    except FileNotFoundError:
-        return home() / OUTPUTS
-    for folder in (here, *here.parents):
-        path = folder / FOLDER / OUTPUTS
-        if path.is_file():
-            return path
-    return home() / OUTPUTS
+PACED_SERVICE, PACED_ATTEMPTS = "stepfunctions", 10
+"""Step Functions admits only a few calls a second, and thousands of executions may be read: only a client that adapts
+its pace succeeds ("Retries" in the Boto3 documentation, adaptive mode)."""
 
 
 class Deployment:
-    """One deployment, and clients for its services in the right regions."""
+    """A deployment, and clients for its services in their regions."""
 
     def __init__(self, outputs: Outputs, environment: Path | None = None) -> None:
         self.outputs = outputs
@@ -69,7 +48,7 @@ class Deployment:
 
     @property
     def on_aws(self) -> bool:
-        """Whether it is AWS itself."""
+        """Whether it runs on AWS, not in an emulator."""
         return self.outputs.endpoint_url is None
 
     @property
@@ -79,7 +58,7 @@ class Deployment:
         return client
 
     def s3(self, region: str, attempts: int | None = None) -> "S3Client":
-        """S3 in a region; one attempt is for what must not be sent again."""
+        """S3 in a region; `attempts=1` is for requests that must not be repeated."""
         client: S3Client = self._client("s3", region, attempts) if attempts else self._client("s3", region)
         return client
 
@@ -95,11 +74,11 @@ class Deployment:
 
     @property
     def sqs(self) -> "SQSClient":
-        """SQS in the target region, where the queues are."""
+        """SQS in the target region, which has the upload queue and its dead-letter queue."""
         return self.sqs_in(self.outputs.target_region)
 
     def sqs_in(self, region: str) -> "SQSClient":
-        """SQS in a region: what a topic could not deliver waits in the topic's."""
+        """SQS in a region: each topic's region has a queue of undelivered events."""
         client: SQSClient = self._client("sqs", region)
         return client
 
@@ -126,7 +105,7 @@ class Deployment:
             "mode": "standard",
             "total_max_attempts": attempts or (ATTEMPTS if self.on_aws else 2),
         }
-        if self.on_aws and service == PACED:
+        if self.on_aws and service == PACED_SERVICE:
             retries = {"mode": "adaptive", "total_max_attempts": PACED_ATTEMPTS}
         settings: dict[str, Any] = {
             "connect_timeout": CONNECT_SECONDS,
@@ -134,7 +113,7 @@ class Deployment:
             "max_pool_connections": 16,
         }
         if not self.on_aws:
-            # An emulator's address has no names for buckets before it, and no proxy leads to it.
+            # An emulator has no virtual-hosted bucket names and is not behind a proxy.
             settings |= {"s3": {"addressing_style": "path"}, "proxies": {}}
         client: Any = self._session.client(
             service,  # type: ignore[call-overload]  # the service is not a literal here
@@ -147,7 +126,7 @@ class Deployment:
 
 @contextmanager
 def opened(path: Path | None) -> Iterator[Deployment]:
-    """The deployment of an outputs file; a call to it that fails becomes a Problem, one line long."""
+    """The deployment of an outputs file; a failed call becomes a CommandError of one line."""
     path = path or default_outputs()
     with explained(load(path)) as outputs:
         yield Deployment(outputs, path.with_name("env"))
@@ -155,17 +134,17 @@ def opened(path: Path | None) -> Iterator[Deployment]:
 
 @contextmanager
 def explained(outputs: Outputs) -> Iterator[Outputs]:
-    """Turn what goes wrong in calls to a deployment into a Problem."""
+    """Turn a failed call to a deployment into a CommandError."""
     try:
         yield outputs
     except (exceptions.BotoCoreError, exceptions.ClientError, Boto3Error) as error:
-        raise Problem(explain(error, outputs.endpoint_url or "AWS")) from error
+        raise CommandError(explain(error, outputs.endpoint_url or "AWS")) from error
 
 
 def _session(outputs: Outputs, environment: Path | None) -> boto3.Session:
     if outputs.endpoint_url is None:
         return boto3.Session()
-    # A profile or a configuration that is meant for AWS has no say in an embedded cloud.
+    # Profiles and configuration files are for AWS and must not affect the local cloud.
     core = botocore.session.Session(
         session_vars={
             "profile": (None, None, None, None),
@@ -179,13 +158,3 @@ def _session(outputs: Outputs, environment: Path | None) -> boto3.Session:
         aws_secret_access_key=values.get("AWS_SECRET_ACCESS_KEY"),
         botocore_session=core,
     )
-
-
-def read_environment(path: Path) -> dict[str, str]:
-    """The variables that an env file exports; none where there is no such file."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        return {}
-    words = (word for row in text.splitlines() for word in shlex.split(row, comments=True))
-    return dict(word.split("=", 1) for word in words if "=" in word)

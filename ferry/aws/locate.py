@@ -1,0 +1,36 @@
+"""Where a deployment's files are: its outputs.json and, for the local cloud, the `env` file beside it. Read-only."""
+
+import shlex
+from pathlib import Path
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+FOLDER = ".ferry"
+OUTPUTS = "outputs.json"
+
+
+def home() -> Path:
+    """The folder of this checkout's own local cloud."""
+    return CHECKOUT / FOLDER
+
+
+def default_outputs() -> Path:
+    """The nearest `.ferry/outputs.json` in the working directory or above, else this checkout's own."""
+    try:
+        working_directory = Path.cwd()
+    except FileNotFoundError:
+        return home() / OUTPUTS
+    for folder in (working_directory, *working_directory.parents):
+        path = folder / FOLDER / OUTPUTS
+        if path.is_file():
+            return path
+    return home() / OUTPUTS
+
+
+def read_environment(path: Path) -> dict[str, str]:
+    """The variables that an env file exports; none if there is no such file."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return {}
+    words = (word for row in text.splitlines() for word in shlex.split(row, comments=True))
+    return dict(word.split("=", 1) for word in words if "=" in word)
