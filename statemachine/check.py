@@ -31,8 +31,9 @@ MOST_BYTES = 1024 * 1024
 MOST_EVENTS = 15_000
 """Of the 25,000 of one execution, redrives included ("Step Functions service quotas"): 10,000 are left for redrives.
 
-Do not lower the loops' bounds instead: their counts are in the documents, so lower ones would fail executions in flight
-at a deployment, and large objects.
+Loop counters restart with each redrive, so there is room for one attempt at its worst and some ordinary redrives, not
+for two attempts at their worst. Do not lower the loops' bounds instead: their counts are in the documents, so lower
+ones would fail executions in flight at a deployment, and large objects.
 """
 
 EVENTS_OF_AN_EXECUTION = 2

@@ -19,6 +19,8 @@ from botocore.credentials import Credentials
 from infra.local.caller import Caller
 
 COPY_BYTES = 256 * 1024
+TIMEOUT_SECONDS = 60
+"""The SDK's own read timeout."""
 
 
 class ObjectRequests:
@@ -28,7 +30,9 @@ class ObjectRequests:
         self._caller = caller
         credentials = Credentials(caller.access_key_id, caller.secret_access_key, caller.session_token)
         self._signer = S3SigV4Auth(credentials, "s3", caller.region)
-        self._connection = http.client.HTTPConnection(urlsplit(caller.clients.endpoint_url).netloc)
+        self._connection = http.client.HTTPConnection(
+            urlsplit(caller.clients.endpoint_url).netloc, timeout=TIMEOUT_SECONDS
+        )
 
     def check(self, bucket: str, key: str, etag: str) -> None:
         """Check that the caller may read an object and that it is unchanged."""
@@ -64,6 +68,7 @@ class ObjectRequests:
         start, size_bytes = out.tell(), response.length
         shutil.copyfileobj(response, out, COPY_BYTES)
         if size_bytes is not None and out.tell() - start != size_bytes:
-            # http.client does not report a truncated body.
+            # http.client does not report a truncated body, and the next response must not begin inside of this one.
+            self._connection.close()
             raise OSError(f"only {out.tell() - start} of {size_bytes} bytes arrived")
         return True

@@ -185,14 +185,14 @@ def compile_one(folder: Path, monkeypatch: pytest.MonkeyPatch, requirement: str)
     (folder / "run.in").write_text(requirement)
     monkeypatch.setattr(requirements, "REQUIREMENTS", folder)
     monkeypatch.setattr(requirements, "NAMES", ("run",))
-    # One is enough to show how each is proved.
+    # One is enough to show how each is verified.
     monkeypatch.setattr(requirements, "PYTHONS", ("3.11",))
     requirements.lock(upgrade=False)
     return (folder / "run.txt").read_text()
 
 
-def test_every_file_is_proved_for_every_python_and_linux_that_is_promised() -> None:
-    assert set(requirements.promised()) == {
+def test_every_file_is_verified_for_every_supported_python_and_linux() -> None:
+    assert set(requirements.supported()) == {
         (name, python, platform)
         for name in requirements.NAMES
         for python in ("3.11", "3.12", "3.13", "3.14")
@@ -200,16 +200,14 @@ def test_every_file_is_proved_for_every_python_and_linux_that_is_promised() -> N
     }
 
 
-def test_a_compiled_file_names_all_that_is_needed_and_is_proved_everywhere(
-    index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_compiled_file_names_all_that_is_needed(index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     make_wheel(index, "measure", "1.0")
     make_wheel(index, "plugin", "1.0", "Requires-Dist: measure\n")
     text = compile_one(tmp_path / "requirements", monkeypatch, "plugin\n")
     assert {name for name, _ in PINS.findall(text)} == {"measure", "plugin"}
 
 
-def test_a_file_without_a_wheel_for_a_promised_platform_is_not_compiled_in_silence(
+def test_a_file_without_a_wheel_for_a_supported_platform_is_an_error(
     index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_wheel(index, "measure", "1.0", tag="py3-none-manylinux_2_17_x86_64")

@@ -10,13 +10,14 @@ from random import Random
 from typing import Any
 
 from botocore.exceptions import ClientError
-from hypothesis import HealthCheck, Phase, given, settings, strategies
+from hypothesis import HealthCheck, Phase, given, seed, settings, strategies
 
 from infra.terraform.outputs import Outputs
 from tests.model.s3 import S3, Bucket, Refused, Versioning
 from tests.workflow.conftest import clients_of_tests, cloud_outputs  # noqa: F401 - fixtures
 
 SEQUENCES = int(os.environ.get("FERRY_CASES", "100")) // 2
+SEED = int(os.environ.get("FERRY_SEED", "0"))
 MOST_CALLS = 14
 VERSIONINGS: tuple[Versioning, ...] = ("Enabled", "Suspended", "Never")
 KEYS = ("a", "b")
@@ -210,11 +211,11 @@ def test_model_answers_as_the_embedded_cloud_does(
 ) -> None:
     cloud = clients_of_tests.target
 
+    @seed(SEED)
     @settings(
         max_examples=SEQUENCES,
         database=None,
         deadline=None,
-        derandomize=True,
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )

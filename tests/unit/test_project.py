@@ -9,6 +9,7 @@ import pytest
 from pytest_socket import SocketConnectBlockedError
 
 from infra import errors
+from tests.scheduling import GROUP_OF
 
 CHECKOUT = Path(__file__).parents[2]
 PAGES = [
@@ -66,3 +67,7 @@ def test_every_target_of_the_makefile_has_one_rule_and_the_help_tells_all_of_the
     (phony,) = re.findall(r"^\.PHONY: (.+)$", makefile, re.MULTILINE)
     described = re.findall(r"^([a-z0-9]+):.*?## .+$", makefile, re.MULTILINE)
     assert sorted(described) == sorted(phony.split())
+
+
+def test_every_file_that_shares_a_worker_exists() -> None:
+    assert [path for path in GROUP_OF if not (CHECKOUT / path).is_file()] == []
