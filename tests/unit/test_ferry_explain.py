@@ -127,9 +127,7 @@ def test_an_excluded_key_is_left_alone(capsys: pytest.CaptureFixture[str]) -> No
 def test_a_key_that_cannot_be_is_set_aside_with_the_reason(capsys: pytest.CaptureFixture[str]) -> None:
     rows = told("gone/", capsys, STRIPPED)
     assert rows[1].startswith("SET ASIDE by rule 1 of 1 (prefix gone/), m.yaml:20")
-    assert rows[3].startswith(
-        "Upload it goes to the dead-letter queue: the target key that m.yaml:20 makes of it has 0"
-    )
+    assert rows[3].startswith("Upload it goes to the dead-letter queue: the target key from m.yaml:20 has 0")
     answer = document("gone/", capsys, STRIPPED)
     assert answer["outcome"] == "dead_letter"
     assert "has 0 bytes" in answer["reason"]

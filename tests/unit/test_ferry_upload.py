@@ -141,7 +141,7 @@ RULES = Rules(
     ("key", "said"),
     [
         ("a.tmp", "The rules leave this key out (m.yaml:2): no execution and no copy is made of it."),
-        ("long/a", "it goes to the dead-letter queue: the target key that m.yaml:4 makes of it has 1,025 bytes"),
+        ("long/a", "it goes to the dead-letter queue: the target key from m.yaml:4 has 1,025 bytes"),
     ],
     ids=["excluded", "no target key"],
 )
