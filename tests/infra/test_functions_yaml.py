@@ -144,9 +144,9 @@ def test_a_number_must_be_what_it_looks_like(number: str, tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("starter:\n  statements: &a\n  - *a\n", "line 3: *a: aliases are not supported"),
-        ("starter: " + "[" * 5_000, "line 1: the file: the nesting is deeper"),
-        ("starter:\n" + "- " * 200_000, "line 2: the file: the nesting is deeper"),
+        ("starter:\n  statements: &a\n  - *a\n", "line 3: *a: aliases are not supported; write the value out"),
+        ("starter: " + "[" * 5_000, "line 1: the file: the nesting is deeper than 20 levels"),
+        ("starter:\n" + "- " * 200_000, "line 2: the file: the nesting is deeper than 20 levels"),
     ],
     ids=["itself", "brackets", "dashes"],
 )
