@@ -14,14 +14,23 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ferry.errors import CommandError, UsageError
+from ferry.errors import CommandError
+from ferry.options import (
+    BucketArgument,
+    DryRunOption,
+    JsonOption,
+    OutputsOption,
+    RulesOption,
+    YesOption,
+    check_rules,
+    read_rules,
+)
 from ferry.ui import terminal
 from infra.errors import TerraformStopped
 from statemachine.errors import OperatorError
 
 if TYPE_CHECKING:
     from ferry.aws.clients import Deployment
-    from functions.contract.rules import Rules
 
 DISTRIBUTION = "s3-ferry"
 INTERRUPTED = 128 + signal.SIGINT
@@ -61,42 +70,6 @@ def options(
     """The options of all commands."""
 
 
-def _check_outputs(outputs: Path | None) -> Path | None:
-    if outputs is not None and outputs.is_dir():
-        from ferry.aws.locate import OUTPUTS
-
-        raise UsageError(f"--outputs {outputs} is a folder. Give the path of an {OUTPUTS}.")
-    return outputs
-
-
-OutputsOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--outputs",
-        envvar="FERRY_OUTPUTS",
-        callback=_check_outputs,
-        show_default="the nearest .ferry/outputs.json",
-        help="Path of the deployment's outputs.json.",
-    ),
-]
-
-
-def _check_rules(rules: Path | None) -> Path | None:
-    if rules is not None and not rules.is_file():
-        problem = "is a folder" if rules.is_dir() else "is not a file"
-        raise UsageError(f"--rules {rules} {problem}. Give the path of a migration.yaml.")
-    return rules
-
-
-RulesOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--rules", callback=_check_rules, show_default="copy every object unchanged", help="Path of a migration.yaml."
-    ),
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print only JSON.")]
-
-
 @app.command()
 def up(
     port: Annotated[int | None, typer.Option(min=1, max=65535, help="Port on 127.0.0.1.")] = None,
@@ -104,34 +77,17 @@ def up(
     outputs: OutputsOption = None,
 ) -> None:
     """Start the local cloud in the background."""
-    from functions.contract.rules import NO_RULES
-    from infra.local import lifecycle
+    from ferry.commands import up as command
 
-    folder = _folder(outputs)
-    console = terminal.console()
-    selected_rules = _read_rules(rules) if rules else NO_RULES
-    with console.status("Starting the local cloud"):
-        result = lifecycle.up(folder, port, selected_rules)
-    with_rules = f" with the rules of {rules}" if rules else ""
-    if result.ran_already:
-        console.print(terminal.line(f"The local cloud is already running at {result.endpoint_url}{with_rules}"))
-        return
-    env = folder / "env"
-    if env.is_relative_to(Path.cwd()):
-        env = env.relative_to(Path.cwd())
-    console.print(terminal.line(("✓ ", "green"), f"The local cloud is running at {result.endpoint_url}{with_rules}"))
-    console.print(
-        terminal.line("Next:  ", (f". {env}", "cyan"), "  (for any S3 client), then  ", ("ferry upload FILE", "cyan"))
-    )
+    command.up(port, rules, outputs)
 
 
 @app.command()
 def down(outputs: OutputsOption = None) -> None:
     """Stop the local cloud."""
-    from infra.local import lifecycle
+    from ferry.commands import down as command
 
-    stopped = lifecycle.down(_folder(outputs))
-    terminal.console().print("Stopped the local cloud." if stopped else "No local cloud is running.")
+    command.down(outputs)
 
 
 @app.command()
@@ -214,7 +170,7 @@ def explain(
         Path | None,
         typer.Option(
             "--rules",
-            callback=_check_rules,
+            callback=check_rules,
             show_default="the deployment's rules",
             help="Path of a migration.yaml.",
         ),
@@ -228,14 +184,10 @@ def explain(
 
     check_key(key)
     if rules:
-        command.explain(key, _read_rules(rules), None, as_json=json)
+        command.explain(key, read_rules(rules), None, as_json=json)
         return
     with opened(outputs) as deployment:
         command.explain(key, command.deployed_rules(deployment), deployment.outputs, as_json=json)
-
-
-BucketArgument = Annotated[str, typer.Argument(help="Name of a bucket.")]
-DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Show the change, but do not write it.")]
 
 
 @app.command()
@@ -256,9 +208,6 @@ def unadopt(bucket: BucketArgument, dry_run: DryRunOption = False, outputs: Outp
     command.check_bucket(bucket)
     with opened(outputs) as deployment:
         command.unadopt(deployment, bucket, dry_run=dry_run)
-
-
-YesOption = Annotated[bool, typer.Option("--yes", help="Apply the plan without asking.")]
 
 
 @app.command()
@@ -337,24 +286,3 @@ def _usage_message(error: typer.TyperException) -> str:
         message += "."
     context = getattr(error, "ctx", None)
     return f"{message} See `{context.command_path if context else 'ferry'} --help`."
-
-
-def _read_rules(path: Path) -> "Rules":
-    """Read a migration.yaml, and print its warnings."""
-    from infra.rules import loader
-
-    migration = loader.load(path)
-    for warning in migration.warnings:
-        terminal.console(stderr=True).print(terminal.line(("! ", "yellow"), warning), soft_wrap=True)
-    return migration.rules
-
-
-def _folder(outputs: Path | None) -> Path:
-    """The folder of a local cloud, from its outputs file."""
-    from ferry.aws.locate import OUTPUTS, home
-
-    if outputs is None:
-        return home()
-    if outputs.name != OUTPUTS:
-        raise UsageError(f"--outputs {outputs}: the file of a local cloud must be named {OUTPUTS}.")
-    return outputs.absolute().parent

@@ -1,1 +1,1 @@
-"""AWS as the commands need it: clients, sources, notifications."""
+"""A deployment and its AWS services: clients, sources, notifications, dead letters."""

@@ -1,1 +1,1 @@
-"""migration.yaml: the keys it knows, its reader, and the collisions of its rules."""
+"""migration.yaml: its keys, its loader, and the collisions of its rules."""

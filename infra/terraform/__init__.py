@@ -1,1 +1,1 @@
-"""Terraform: its commands, the review of a plan, the outputs."""
+"""Plan, deploy and destroy with Terraform, and the outputs of a deployment."""

@@ -1,0 +1,28 @@
+"""`ferry up`: starts the local cloud in the background. Idempotent: a second one finds the first running."""
+
+from pathlib import Path
+
+from ferry.options import cloud_folder, read_rules
+from ferry.ui import terminal
+from functions.contract.rules import NO_RULES
+from infra.local import lifecycle
+
+
+def up(port: int | None, rules: Path | None, outputs: Path | None) -> None:
+    """Start the local cloud, and show how to use it."""
+    folder = cloud_folder(outputs)
+    console = terminal.console()
+    selected_rules = read_rules(rules) if rules else NO_RULES
+    with console.status("Starting the local cloud"):
+        result = lifecycle.up(folder, port, selected_rules)
+    with_rules = f" with the rules of {rules}" if rules else ""
+    if result.ran_already:
+        console.print(terminal.line(f"The local cloud is already running at {result.endpoint_url}{with_rules}"))
+        return
+    env = folder / "env"
+    if env.is_relative_to(Path.cwd()):
+        env = env.relative_to(Path.cwd())
+    console.print(terminal.line(("✓ ", "green"), f"The local cloud is running at {result.endpoint_url}{with_rules}"))
+    console.print(
+        terminal.line("Next:  ", (f". {env}", "cyan"), "  (for any S3 client), then  ", ("ferry upload FILE", "cyan"))
+    )

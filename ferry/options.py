@@ -1,0 +1,70 @@
+"""Arguments and options that several commands share, and what they name. Raises UsageError for a wrong path."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ferry.aws.locate import OUTPUTS, home
+from ferry.errors import UsageError
+from ferry.ui import terminal
+
+if TYPE_CHECKING:
+    from functions.contract.rules import Rules
+
+
+def _check_outputs(outputs: Path | None) -> Path | None:
+    if outputs is not None and outputs.is_dir():
+        raise UsageError(f"--outputs {outputs} is a folder. Give the path of an {OUTPUTS}.")
+    return outputs
+
+
+OutputsOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--outputs",
+        envvar="FERRY_OUTPUTS",
+        callback=_check_outputs,
+        show_default="the nearest .ferry/outputs.json",
+        help="Path of the deployment's outputs.json.",
+    ),
+]
+
+
+def check_rules(rules: Path | None) -> Path | None:
+    """Raise UsageError unless --rules names a file."""
+    if rules is not None and not rules.is_file():
+        problem = "is a folder" if rules.is_dir() else "is not a file"
+        raise UsageError(f"--rules {rules} {problem}. Give the path of a migration.yaml.")
+    return rules
+
+
+RulesOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--rules", callback=check_rules, show_default="copy every object unchanged", help="Path of a migration.yaml."
+    ),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print only JSON.")]
+BucketArgument = Annotated[str, typer.Argument(help="Name of a bucket.")]
+DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Show the change, but do not write it.")]
+YesOption = Annotated[bool, typer.Option("--yes", help="Apply the plan without asking.")]
+
+
+def read_rules(path: Path) -> "Rules":
+    """Read a migration.yaml, and print its warnings."""
+    from infra.rules import loader
+
+    migration = loader.load(path)
+    for warning in migration.warnings:
+        terminal.console(stderr=True).print(terminal.line(("! ", "yellow"), warning), soft_wrap=True)
+    return migration.rules
+
+
+def cloud_folder(outputs: Path | None) -> Path:
+    """The folder of a local cloud, from its outputs file."""
+    if outputs is None:
+        return home()
+    if outputs.name != OUTPUTS:
+        raise UsageError(f"--outputs {outputs}: the file of a local cloud must be named {OUTPUTS}.")
+    return outputs.absolute().parent
