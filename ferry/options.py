@@ -25,7 +25,7 @@ OutputsOption = Annotated[
         "--outputs",
         envvar="FERRY_OUTPUTS",
         callback=_check_outputs,
-        show_default="the nearest .ferry/outputs.json",
+        show_default=".ferry/outputs.json",
         help="Path of the deployment's outputs.json.",
     ),
 ]
