@@ -19,6 +19,7 @@ from functions.runtime import clients
 from infra.docs.terraform_source import Declared, read
 from statemachine import declaration
 from statemachine.render import ASL_FILE
+from statemachine.states import TASK_TIMEOUT_MARGIN_SECONDS
 
 CHECKOUT = Path(__file__).parents[2]
 PAGE = (CHECKOUT / "docs" / "lambda.md").read_text(encoding="utf-8")
@@ -137,7 +138,7 @@ def test_the_figures_of_retries_and_of_concurrency_are_the_declared_ones(declare
     told = re.search(r"throttles (\d+) times, .*; failures of the service, crashes and timeouts (\d+) times", TEXT)
     assert told
     assert retries == {tuple(int(each) for each in told.groups())}
-    assert f"{states.TASK_TIMEOUT_MARGIN_SECONDS} seconds longer than the function may run" in TEXT
+    assert f"{TASK_TIMEOUT_MARGIN_SECONDS} seconds longer than the function may run" in TEXT
     assert f"the SDK, {clients.ATTEMPTS} attempts" in TEXT
     at_once = declared.blocks["variable"]["starters_at_once"].body["default"]
     assert f"at most {at_once} at once (`starters_at_once`)" in TEXT
