@@ -19,7 +19,6 @@ from functions.runtime import clients
 from infra.docs.terraform_source import Declared, read
 from statemachine import declaration, states
 from statemachine.render import ASL_FILE
-from statemachine.states import TASK_TIMEOUT_MARGIN_SECONDS
 
 CHECKOUT = Path(__file__).parents[2]
 PAGE = (CHECKOUT / "docs" / "lambda.md").read_text(encoding="utf-8")
