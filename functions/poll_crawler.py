@@ -27,7 +27,7 @@ def handler(event: StepEvent, _context: LambdaContext) -> Catalogue:
 
 
 def poll_crawler(previous: Catalogue, covers_from: datetime, crawls: list[Crawl]) -> Catalogue:
-    """Judge the crawls: `succeeded`, `running`, `failed` with the cause, or `not_covered` by any of them."""
+    """Evaluate the crawls: `succeeded`, `running`, `failed` with the cause, or `not_covered` by any of them."""
     polls = previous.polls + 1
     polled = previous.changed(polls=polls, wait_seconds=wait_seconds(polls), crawl_id=None, cause="")
     candidates = [crawl for crawl in crawls if crawl.started >= covers_from]

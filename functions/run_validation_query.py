@@ -21,7 +21,7 @@ from functions.objects.head import head, same_version
 from functions.runtime.sdk import require_sdk
 from functions.runtime.settings import read_settings
 from functions.runtime.step import step
-from functions.validation.judge import poll_queries
+from functions.validation.evaluate import poll_queries
 from functions.validation.replacement import target_replaced
 from functions.validation.settings import ValidationSettings
 from functions.validation.start import MARGIN_MS, start_validation

@@ -6,7 +6,7 @@ after failed ones it tries again, a few times; without any, it starts one. So a 
 handful of crawls, without a lock or a table.
 
 Idempotent: a second run finds the crawl that the first one started. A redrive ignores the crawls that failed before it.
-Problems of a file are not judged here: if its columns cannot be read it is crawled, and the validation says why.
+Problems of a file are not checked here: if its columns cannot be read it is crawled, and the validation says why.
 Sources: StartCrawler, GetTables, GetPartition (AWS Glue web API reference).
 
 Raises CrawlerFailed, CrawlTimedOut, AccessDenied, BucketMissing, Throttled, RequestRejected, SettingInvalid.

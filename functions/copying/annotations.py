@@ -2,7 +2,7 @@
 
 CopyObject carries over annotations, a multipart copy does not ("CopyObject", AnnotationDirective; Amazon S3 API
 reference); and they may have changed since the copy. Idempotent: annotations that are already equal, by size and ETag,
-are left alone.
+are not sent again.
 
 Raises ObjectChanged if either object no longer exists, AccessDenied, Throttled, RequestRejected.
 """

@@ -1,7 +1,7 @@
 """Updates the tags of a copy in parts: it got the source's tags when it was started, perhaps hours ago.
 
 Only the version that we wrote is tagged. An unversioned target may be somebody else's object by now, so it is checked
-again, and copied with its tags. Idempotent: equal tags are left alone.
+again, and copied with its tags. Idempotent: equal tags are not sent again.
 Source: PutObjectTagging (Amazon S3 API reference).
 
 Raises ObjectChanged, AccessDenied, Throttled, RequestRejected.

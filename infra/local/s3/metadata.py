@@ -2,7 +2,7 @@
 
 A value that is not printable US-ASCII is encoded by RFC 2047 (AWS: "Working with object metadata", S3 User Guide). In
 that page's example the header's bytes are read as Latin-1, as they are here: plain UTF-8 comes out encoded twice.
-MiniStack returns it as it came, and botocore then refuses to send it on. The stored value is unchanged: CopyObject
+MiniStack returns it as it came, and botocore then fails to send it on. The stored value is unchanged: CopyObject
 copies it.
 """
 

@@ -1,4 +1,4 @@
-"""Polls the queries of a validation, and judges their results once all have ended.
+"""Polls the queries of a validation, and evaluates their results once all have ended.
 
 Raises ValidationFailed, QueryFailed, AccessDenied, Throttled, RequestRejected.
 """
@@ -20,7 +20,7 @@ DATA_ERRORS = ("HIVE_", "GENERIC_USER_ERROR")
 
 
 def poll_queries(event: StepEvent, previous: Validation, settings: ValidationSettings) -> Validation:
-    """Return `pending` while a query runs, then judge the results."""
+    """Return `pending` while a query runs, then evaluate the results."""
     region, target = settings.target_region, event.document.finished_copy().target
     uri = location(target.bucket, target.key)
     statuses = {check: query_status(check, query, region) for check, query in previous.queries.items()}
