@@ -37,6 +37,7 @@ setup: $(READY) $(AWSCLI) $(TESTS) $(CHECKS) ## Create .venv with all dependenci
 
 $(READY):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "S3 Ferry needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) -V)"; exit 1; }
+	@case "$$PWD" in *'"'*|*'$$'*) echo 'Move the checkout: the programs of .venv cannot be started from a path with " or $$'; exit 1;; esac
 	@echo "Setting up .venv (once, about 15 seconds)"
 	@test ! -x $(BIN)/ferry || $(BIN)/ferry down > /dev/null 2>&1 || true
 	@rm -rf .venv .venv-tools

@@ -88,21 +88,25 @@ def install_project() -> None:
 
 def find_uv() -> str | None:
     """Where uv is, installed with setuptools if it was not; None where it does not run. Raises InstallFailed."""
-    if not runs(UV):
-        ran = bootstrap("build", "uv")
-        if ran.returncode != 0 or not runs(UV):
-            sys.stderr.write(f"uv does not run here ({last_line(ran.stderr)}). pip installs, which takes longer.\n")
-            ran = bootstrap("build")
-            if ran.returncode != 0:
-                raise InstallFailed(last_line(ran.stderr))
-            return None
-    return str(UV)
+    if runs(UV):
+        return str(UV)
+    ran = bootstrap("build", "uv")
+    if ran.returncode == 0 and runs(UV):
+        return str(UV)
+    reason = last_line(ran.stderr) if ran.returncode else f"{UV} cannot be executed"
+    ran = bootstrap("build")
+    if ran.returncode != 0:
+        raise InstallFailed(f"{last_line(ran.stderr)}. Check that pip reaches its package index (`pip config list`).")
+    sys.stderr.write(f"Cannot use uv here ({reason}). Installing with pip instead, which is slower.\n")
+    return None
 
 
 def bootstrap(*names: str) -> subprocess.CompletedProcess[str]:
     """Have pip install files, from wheels alone, into this Python's own virtual environment."""
     files = [part for name in names for part in ("--requirement", str(REQUIREMENTS / f"{name}.txt"))]
-    return run([*pip(), "install", "-qq", "--no-deps", "--only-binary=:all:", "--require-hashes", *files])
+    # pip takes a package for installed even if its program is broken or gone.
+    wheels_only = ["--force-reinstall", "--no-deps", "--only-binary=:all:", "--require-hashes"]
+    return run([*pip(), "install", "-qq", *wheels_only, *files])
 
 
 def runs(program: Path) -> bool:

@@ -9,5 +9,5 @@ from tests.infra.local_server import Server
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """The local cloud's server with nothing deployed in it, one for all tests of a process."""
-    with local_server.running(tmp_path_factory.mktemp("server")) as running:
+    with local_server.running(tmp_path_factory.mktemp("it's a server")) as running:
         yield running

@@ -214,10 +214,20 @@ def _messages(deployed: Deployed) -> int:
 def main() -> int:
     """Print the figures; 1 if anything failed or was left."""
     parser = argparse.ArgumentParser(prog="make load", description="Upload many files at once to a temporary cloud.")
-    parser.add_argument("uploads", nargs="?", type=int, default=DEFAULT_UPLOADS, help="number of uploads (%(default)s)")
-    uploads = parser.parse_args().uploads
-    if uploads < 1:
-        parser.error(f"N={uploads}: it must be 1 or more")
+    parser.add_argument("uploads", nargs="?", default=str(DEFAULT_UPLOADS), help="number of uploads (%(default)s)")
+    number = parser.parse_args().uploads
+    if not number.isdecimal() or int(number) < 1:
+        parser.error(f"N={number}: it must be a whole number, 1 or more")
+    try:
+        return load(int(number))
+    except KeyboardInterrupt:
+        return 130
+
+
+def load(uploads: int) -> int:
+    """Upload to a local cloud of its own; 1 if anything failed or was left."""
+    sys.stdout.write(f"Starting a local cloud and uploading {uploads} files\n")
+    sys.stdout.flush()
     with tempfile.TemporaryDirectory(prefix="ferry-load-") as temporary:
         folder = Path(temporary) / ".ferry"
         with lifecycle.running(folder):

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import duckdb
 
 from infra.local.athena.errors import QueryFailure
+from infra.local.athena.literals import identifier, literal
 from infra.local.athena.models import (
     JSON_SERDES,
     OPEN_CSV_SERDE,
@@ -54,7 +55,7 @@ class Relations:
         groups = self._prepared_files(scan, table, partitions)
         path_column = [f'CAST(NULL AS VARCHAR) AS "{PATH}"'] if scan.needs_path else []
         columns = (*table.columns, *table.partition_keys)
-        empty = [f"CAST(NULL AS {column.type.duckdb}) AS {_identifier(column.name)}" for column in columns]
+        empty = [f"CAST(NULL AS {column.type.duckdb}) AS {identifier(column.name)}" for column in columns]
         selects = [f"SELECT {', '.join(empty + path_column)} WHERE false"]
         for number, files in enumerate(groups):
             selects.append(self._select(scan, table, files, f"{scan.relation}_{number}"))
@@ -90,8 +91,8 @@ class Relations:
         storage = stored.partition.storage
         source = _read_function([file.path for file, _ in files], prepared, storage)
         values = _column_values(table, prepared, storage.serde)
-        named = [f"{value} AS {_identifier(c.name)}" for value, c in zip(values, table.columns, strict=True)]
-        keys = [f"CAST(f.k{i} AS {c.type.duckdb}) AS {_identifier(c.name)}" for i, c in enumerate(table.partition_keys)]
+        named = [f"{value} AS {identifier(c.name)}" for value, c in zip(values, table.columns, strict=True)]
+        keys = [f"CAST(f.k{i} AS {c.type.duckdb}) AS {identifier(c.name)}" for i, c in enumerate(table.partition_keys)]
         path_column = [f'f.path AS "{PATH}"'] if scan.needs_path else []
         self._create_file_table(file_table, files, len(table.partition_keys))
         columns = ", ".join(named + keys + path_column)
@@ -116,14 +117,6 @@ def _value_at(values: tuple[str, ...], index: int) -> str | None:
     return values[index] if index < len(values) else None
 
 
-def _identifier(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
-def _literal(value: object) -> str:
-    return "'" + str(value).replace("'", "''") + "'"
-
-
 def _column_values(table: Table, prepared: PreparedFile, serde: str) -> list[str]:
     """Write one SQL expression for each column of the table; NULL for a column that the files lack."""
     values = []
@@ -131,7 +124,7 @@ def _column_values(table: Table, prepared: PreparedFile, serde: str) -> list[str
         null = f"CAST(NULL AS {column.type.duckdb})"
         if serde == PARQUET_SERDE:
             name = prepared.parquet_columns.get(column.name)
-            values.append(null if name is None else f"CAST(r.{_identifier(name)} AS {column.type.duckdb})")
+            values.append(null if name is None else f"CAST(r.{identifier(name)} AS {column.type.duckdb})")
         else:
             values.append(_cast(f"r.c{index}", column, serde) if index < prepared.field_count else null)
     return values
@@ -139,7 +132,7 @@ def _column_values(table: Table, prepared: PreparedFile, serde: str) -> list[str
 
 def _read_function(paths: list[Path], prepared: PreparedFile, storage: TableStorage) -> str:
     """Write the call of the DuckDB function that reads these files."""
-    files = "[" + ", ".join(map(_literal, paths)) + "]"
+    files = "[" + ", ".join(map(literal, paths)) + "]"
     if storage.serde == PARQUET_SERDE:
         return f"read_parquet({files}, union_by_name = true, filename = true)"
     columns = ", ".join(f"c{i}: 'VARCHAR'" for i in range(prepared.field_count))
@@ -147,8 +140,8 @@ def _read_function(paths: list[Path], prepared: PreparedFile, storage: TableStor
     quote = '"' if prepared.rewritten else storage.quote
     return (
         f"read_csv({files}, auto_detect = false, header = false, skip = {prepared.skip_lines}, "
-        f"delim = {_literal(separator)}, quote = {_literal(quote)}, "
-        f"escape = {_literal(quote)}, columns = {{{columns}}}, strict_mode = true, nullstr = '{NULL}', "
+        f"delim = {literal(separator)}, quote = {literal(quote)}, "
+        f"escape = {literal(quote)}, columns = {{{columns}}}, strict_mode = true, nullstr = '{NULL}', "
         "allow_quoted_nulls = false, filename = true, max_line_size = 16000000)"
     )
 

@@ -20,6 +20,7 @@ from infra.local.athena.catalogue import Catalogue
 from infra.local.athena.errors import QueryFailure
 from infra.local.athena.executions import QueryExecution
 from infra.local.athena.file_cache import FileCache
+from infra.local.athena.literals import literal
 from infra.local.athena.preparation import Preparation
 from infra.local.athena.relations import Relations
 from infra.local.athena.sql import Statement, check_types, column_names
@@ -75,7 +76,7 @@ def _run(execution: QueryExecution, statement: Statement, folder: Path, cache: F
             "temp_directory": str(folder / "spill"),
         },
     ) as connection:
-        connection.execute(f"SET allowed_directories = ['{folder}']")
+        connection.execute(f"SET allowed_directories = [{literal(folder)}]")
         for setting in _SETTINGS:
             connection.execute(f"SET {setting}")
         with closing(Preparation(execution.caller, connection, folder, cache)) as preparation:
