@@ -115,6 +115,6 @@ def _combination(algorithm: str) -> Callable[[int, int, int], int]:
 
 
 def _awscrt() -> Any:
-    from awscrt import checksums
+    from awscrt import checksums  # noqa: PLC0415 - 60 ms that most objects do not need
 
     return checksums

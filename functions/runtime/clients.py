@@ -26,8 +26,8 @@ CONNECTIONS = 32
 
 @cache
 def _client(service: str, region: str, read_timeout_seconds: int, attempts: int) -> Any:
-    import boto3
-    from botocore.config import Config
+    import boto3  # noqa: PLC0415 - a function that is only imported needs no SDK
+    from botocore.config import Config  # noqa: PLC0415 - as above
 
     config = Config(
         connect_timeout=5,

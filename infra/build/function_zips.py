@@ -53,7 +53,7 @@ def imported_modules(module: str, checkout: Path = CHECKOUT) -> dict[str, Path]:
 
 def _source_file(module: str, checkout: Path) -> Path | None:
     """The file of a module of functions/; None for other names: other libraries, or members of a module."""
-    if module.split(".")[0] != CODE:
+    if module.split(".", maxsplit=1)[0] != CODE:
         return None
     path = checkout.joinpath(*module.split("."))
     return next((file for file in (path / "__init__.py", path.with_suffix(".py")) if file.is_file()), None)

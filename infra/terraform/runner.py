@@ -230,7 +230,7 @@ def _in_one_line(diagnostic: Any) -> str:
     if position.get("filename") and not (own_rule and str(position["filename"]).endswith(".tf")):
         prefix = f"infra/aws/{position['filename']}:{position['start']['line']}: "
     if diagnostic.get("severity") == "warning":
-        detail = detail.split("\n\n")[0]
+        detail = detail.split("\n\n", maxsplit=1)[0]
     parts = [detail.split(CHECKED_BY)[0]] if own_rule else [diagnostic.get("address"), summary, detail]
     text = ": ".join(part for part in parts if part)
     return " ".join(f"{prefix}{text}".split())

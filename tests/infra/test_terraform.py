@@ -86,7 +86,7 @@ def rows(*messages: dict[str, Any]) -> str:
 
 
 def planned(address: str, action: str) -> dict[str, Any]:
-    resource = {"addr": address, "resource_type": address.split(".")[0]}
+    resource = {"addr": address, "resource_type": address.split(".", maxsplit=1)[0]}
     return {"type": "planned_change", "change": {"resource": resource, "action": action}}
 
 

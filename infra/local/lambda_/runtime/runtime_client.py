@@ -22,7 +22,7 @@ _user_agent = ""
 
 def initialize_client(user_agent: str) -> None:
     """Set the user agent of all requests."""
-    global _user_agent
+    global _user_agent  # noqa: PLW0603 - the native client's interface is a module
     _user_agent = user_agent
 
 
