@@ -103,7 +103,7 @@ def test_a_ragged_file_fails_with_the_reason(tmp_path: Path) -> None:
     code, _, err = demo(ragged)
     assert code == 1
     assert err.startswith("ferry: ValidationFailed: ")
-    assert "line 3 has 3 fields, the header has 2" in err
+    assert "line 3 has 3 fields" in err
     assert err.count("\n") == 1
 
 
@@ -111,7 +111,7 @@ def test_a_ragged_file_fails_with_the_reason(tmp_path: Path) -> None:
 def test_stopped_halfway_it_leaves_nothing(number: signal.Signals) -> None:
     with started() as (process, folder):
         assert process.stdout
-        assert "Started a cloud" in process.stdout.readline()
+        assert "local cloud" in process.stdout.readline()
         children = psutil.Process(process.pid).children(recursive=True)
         assert children
         assert lifecycle.find_processes(folder)

@@ -121,7 +121,8 @@ def test_a_json_file_that_lacks_a_column_is_crawled_and_passes_with_a_warning(wo
     ended = world.machine.run(world.upload("b.json", b'{"id": 2}\n'), "second")
     assert ended.status == "SUCCEEDED", ended.cause
     assert ended.document["catalogue"]["status"] == "succeeded"
-    assert ended.document["validation"]["warnings"] == ["the file lacks name of the table's columns: NULL in its rows"]
+    (warning,) = ended.document["validation"]["warnings"]
+    assert "the table's columns name" in warning
 
 
 def test_a_partition_that_is_lost_after_no_crawl_was_needed_is_crawled_after_all(world: World) -> None:

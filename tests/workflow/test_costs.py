@@ -45,7 +45,7 @@ def test_a_file_of_a_known_table_costs_what_the_page_says(world: World) -> None:
     cheap = requests["s3.HeadObject"] + requests["s3.GetObject"]
     assert (requests["s3.CopyObject"], cheap) == told(r"- (\d+) copy at S3, and (\d+) of its cheaper requests")
     to_copy, to_count = told(
-        r"requests: (\d+) to copy and prove \(\[guarantees\.md\]\(guarantees\.md\)\), (\d+) to read"
+        r"requests: (\d+) to copy and verify \(\[guarantees\.md\]\(guarantees\.md\)\), (\d+) to read"
     )
     assert to_copy + to_count == cheap
     assert len(world.interference.called("athena.StartQueryExecution")) == 1
