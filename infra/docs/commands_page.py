@@ -13,7 +13,7 @@ from pathlib import Path
 
 from infra.build.reproducible_zip import CHECKOUT
 from infra.docs import generated
-from statemachine.errors import DeclarationInvalid, OperatorError
+from statemachine.errors import DeclarationInvalid
 
 PAGE = CHECKOUT / "docs" / "reference" / "commands.md"
 MODULE = "infra.docs.commands_page"
@@ -65,14 +65,7 @@ def render(text: str, help_of: Help) -> str:
 
 def main() -> int:
     """Write the page."""
-    try:
-        text = render(PAGE.read_text(encoding="utf-8"), ask)
-    except OperatorError as error:
-        sys.stderr.write(f"{error}\n")
-        return 1
-    PAGE.write_text(text, encoding="utf-8")
-    sys.stdout.write(f"{PAGE.name} is written\n")
-    return 0
+    return generated.write(PAGE, lambda text: render(text, ask))
 
 
 if __name__ == "__main__":

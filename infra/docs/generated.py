@@ -1,8 +1,10 @@
 """The generated part of a page: what is between two marks. Raises DeclarationInvalid for a page without them."""
 
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
-from statemachine.errors import DeclarationInvalid
+from statemachine.errors import DeclarationInvalid, OperatorError
 
 END = "<!-- End of the generated part -->"
 
@@ -20,3 +22,15 @@ def replace(page: Path, text: str, module: str, generated: str) -> str:
     if not (found_begin and found_end):
         raise DeclarationInvalid(f"{page} lacks the line {END if found_begin else begin}")
     return f"{before}{begin}\n\n{generated}\n\n{END}{after}"
+
+
+def write(page: Path, render: Callable[[str], str]) -> int:
+    """Render a page anew and write it; 1, with one line, if that is not possible."""
+    try:
+        text = render(page.read_text(encoding="utf-8"))
+    except OperatorError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    page.write_text(text, encoding="utf-8")
+    sys.stdout.write(f"{page.name} is written\n")
+    return 0

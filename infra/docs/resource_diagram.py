@@ -17,7 +17,7 @@ from infra.docs import generated, terraform_source
 from infra.docs.terraform_source import Block, Declared
 from statemachine import declaration
 from statemachine.declaration import Function
-from statemachine.errors import DeclarationInvalid, OperatorError
+from statemachine.errors import DeclarationInvalid
 
 WORKFLOW = CHECKOUT / "statemachine" / "migrate.asl.json"
 PAGE = CHECKOUT / "docs" / "resources.md"
@@ -386,14 +386,7 @@ def load() -> Picture:
 
 def main() -> int:
     """Write the page."""
-    try:
-        text = render(PAGE.read_text(encoding="utf-8"), load())
-    except OperatorError as error:
-        sys.stderr.write(f"{error}\n")
-        return 1
-    PAGE.write_text(text, encoding="utf-8")
-    sys.stdout.write(f"{PAGE.name} is written\n")
-    return 0
+    return generated.write(PAGE, lambda text: render(text, load()))
 
 
 if __name__ == "__main__":

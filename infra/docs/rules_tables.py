@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from infra.build.reproducible_zip import CHECKOUT
 from infra.docs import generated
 from infra.rules.schema import RULE_KEYS, SETTINGS, Key
-from statemachine.errors import OperatorError
 
 PAGE = CHECKOUT / "docs" / "rules.md"
 MODULE = "infra.docs.rules_tables"
@@ -30,14 +29,7 @@ def render(text: str) -> str:
 
 def main() -> int:
     """Write the page."""
-    try:
-        text = render(PAGE.read_text(encoding="utf-8"))
-    except OperatorError as error:
-        sys.stderr.write(f"{error}\n")
-        return 1
-    PAGE.write_text(text, encoding="utf-8")
-    sys.stdout.write(f"{PAGE.name} is written\n")
-    return 0
+    return generated.write(PAGE, render)
 
 
 if __name__ == "__main__":
