@@ -25,7 +25,7 @@ def replace(page: Path, text: str, module: str, generated: str) -> str:
 
 
 def write(page: Path, render: Callable[[str], str]) -> int:
-    """Render a page anew and write it; 1, with one line, if that is not possible."""
+    """Render a page again and write it; 1, with one line, if that is not possible."""
     try:
         text = render(page.read_text(encoding="utf-8"))
     except OperatorError as error:
