@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from tests.aws.evaluation import Evaluation
+from tests.support.terraform.evaluation import Evaluation
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,8 @@ import pytest
 
 from infra.build.function_zips import CHECKOUT
 from infra.docs.terraform_source import Expression
-from tests.aws import hcl
 from tests.support.permissions_page import PAGE_OF_AWS
+from tests.support.terraform import hcl
 
 PAGE = CHECKOUT / "docs" / "guarantees.md"
 NO_PAGE = "no page"

@@ -10,7 +10,7 @@ from infra.rules import loader
 from infra.terraform.outputs import Outputs
 from statemachine import declaration
 from statemachine.declaration import Function
-from tests.aws.evaluation import ACCOUNT, Evaluation, Refused
+from tests.support.terraform.evaluation import ACCOUNT, Evaluation, Refused
 
 DECLARED = declaration.load()
 MOVE = "rules: [{prefix: archive/, mode: move}]\n"

@@ -9,7 +9,7 @@ import yaml
 
 from infra.build.function_zips import CHECKOUT
 from infra.terraform.outputs import Outputs
-from tests.aws import hcl
+from tests.support.terraform import hcl
 
 RUNBOOK = CHECKOUT / "docs" / "operate.md"
 ALARMS = {each.address: each for each in hcl.blocks("resource").values() if each.type == "aws_cloudwatch_metric_alarm"}

@@ -13,7 +13,7 @@ from infra.local import lifecycle
 from infra.local.provision import Clients
 from infra.terraform.outputs import Outputs
 from statemachine import declaration
-from tests.aws import hcl
+from tests.support.terraform import hcl
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ import pytest
 from infra.local.provision import WORKFLOW
 from statemachine import declaration
 from statemachine.declaration import PLACEHOLDER
-from tests.aws import hcl
+from tests.support.terraform import hcl
 
 DECLARED = declaration.load()
 ASL: dict[str, Any] = json.loads(WORKFLOW.read_text(encoding="utf-8"))

@@ -7,7 +7,7 @@ import pytest
 
 from statemachine import declaration
 from statemachine.declaration import DECLARATION
-from tests.aws import hcl
+from tests.support.terraform import hcl
 
 POLICIES = {
     address: block.blocks("statement")

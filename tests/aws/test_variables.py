@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.aws.evaluation import ACCOUNT, Evaluation, Refused
+from tests.support.terraform.evaluation import ACCOUNT, Evaluation, Refused
 
 KEY_ID = "1234abcd-12ab-34cd-56ef-1234567890ab"
 KEY_ARN = f"arn:aws:kms:us-west-2:{ACCOUNT}:key/{KEY_ID}"

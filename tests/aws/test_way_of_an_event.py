@@ -3,7 +3,7 @@
 from math import prod
 from typing import Any
 
-from tests.aws import hcl
+from tests.support.terraform import hcl
 
 
 def statements(address: str) -> list[dict[str, Any]]:

@@ -19,8 +19,8 @@ import pytest
 from infra.build.function_zips import CHECKOUT
 from infra.terraform.outputs import Outputs
 from statemachine import declaration
-from tests.aws import hcl
-from tests.aws.evaluation import ACCOUNT
+from tests.support.terraform import hcl
+from tests.support.terraform.evaluation import ACCOUNT
 
 PARTNER = "999999999999"
 KEY = f"arn:aws:kms:us-west-2:{PARTNER}:key/1234abcd-12ab-34cd-56ef-1234567890ab"
@@ -107,7 +107,7 @@ def reattach() -> Iterator[str]:
     if shutil.which("terraform") is None:
         pytest.skip("terraform is not installed here")
     with subprocess.Popen(
-        [sys.executable, "-m", "tests.aws.fake_aws"], cwd=CHECKOUT, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-m", "tests.support.terraform.fake_aws"], cwd=CHECKOUT, stdout=subprocess.PIPE, text=True
     ) as provider:
         assert provider.stdout
         yield provider.stdout.readline()

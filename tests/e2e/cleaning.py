@@ -18,7 +18,15 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_plus
 
-from tests.e2e.deployed import AWS_PATIENCE_SECONDS, OWN, OWN_PREFIXES, OWN_QUEUES, PATIENCE_SECONDS, Deployed, is_own
+from tests.support.deployed.deployment import (
+    AWS_PATIENCE_SECONDS,
+    OWN,
+    OWN_PREFIXES,
+    OWN_QUEUES,
+    PATIENCE_SECONDS,
+    Deployed,
+    is_own,
+)
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -19,7 +19,7 @@ from infra.errors import InfraError
 from infra.local import lifecycle
 from infra.rules import loader
 from tests.e2e.cleaning import clean
-from tests.e2e.deployed import GIVEN, MODES, MOVED, OWN_PREFIXES, Deployed, new_folder, on_aws
+from tests.support.deployed.deployment import GIVEN, MODES, MOVED, OWN_PREFIXES, Deployed, new_folder, on_aws
 
 MIGRATION = f"""
 rules:

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.e2e.deployed import Deployed
+from tests.support.deployed.deployment import Deployed
 
 pytestmark = pytest.mark.own_cloud("takes the source's notification away for a while")
 

@@ -1,6 +1,6 @@
 """Many uploads at once: how many crawls they take depends on how long one lasts, so here it is as long as always."""
 
-from tests.e2e.deployed import Deployed
+from tests.support.deployed.deployment import Deployed
 
 GIB = 1024**3
 

@@ -8,7 +8,7 @@ import pytest
 
 from infra.local import cloud_folder
 from tests.e2e.cleaning import clean, is_own_letter
-from tests.e2e.deployed import OWN, OWN_QUEUES, Deployed, in_front, new_folder, wait_for
+from tests.support.deployed.deployment import OWN, OWN_QUEUES, Deployed, in_front, new_folder, wait_for
 
 pytestmark = pytest.mark.own_cloud("puts objects beside those of these tests")
 

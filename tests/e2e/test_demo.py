@@ -14,7 +14,7 @@ import pytest
 from ferry.aws.locate import home
 from infra.build.function_zips import CHECKOUT
 from infra.local import lifecycle
-from tests.e2e.deployed import PATIENCE_SECONDS, PROGRAMS
+from tests.support.deployed.deployment import PATIENCE_SECONDS, PROGRAMS
 
 pytestmark = pytest.mark.own_cloud("is about clouds on this machine")
 

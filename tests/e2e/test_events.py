@@ -3,7 +3,7 @@
 import json
 import uuid
 
-from tests.e2e.deployed import Deployed
+from tests.support.deployed.deployment import Deployed
 
 BODY = b"ship,berth\nAurora,1\n"
 

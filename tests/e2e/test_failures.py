@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from tests.e2e.deployed import MODES, Deployed, Run, in_front, in_mode
+from tests.support.deployed.deployment import MODES, Deployed, Run, in_front, in_mode
 
 pytestmark = pytest.mark.own_cloud("takes permissions and code away, and replays all that failed")
 

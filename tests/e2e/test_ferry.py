@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ferry.stepfunctions.history import FAILED_STATUSES
-from tests.e2e.deployed import GIVEN, Deployed
+from tests.support.deployed.deployment import GIVEN, Deployed
 
 LIST_FIELDS = ["execution", "key", "size_bytes", "status", "state", "grade", "started"]
 STATE_FIELDS = ["name", "status", "seconds", "retries", "error", "cause"]

@@ -4,7 +4,7 @@ import unicodedata
 
 import pytest
 
-from tests.e2e.deployed import MODES, Deployed, Run, in_mode, new_folder
+from tests.support.deployed.deployment import MODES, Deployed, Run, in_mode, new_folder
 
 NAMES = {
     "spaces": " a  b ",

@@ -20,7 +20,7 @@ from boto3.s3.transfer import TransferConfig
 
 from infra.local import cloud_folder, lifecycle
 from infra.rules import loader
-from tests.e2e.deployed import MOVED, PATIENCE_SECONDS, Deployed, Run, in_front, in_mode, wait_for
+from tests.support.deployed.deployment import MOVED, PATIENCE_SECONDS, Deployed, Run, in_front, in_mode, wait_for
 
 pytestmark = pytest.mark.own_cloud("kills processes")
 

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from tests.e2e.deployed import Deployed
 from tests.load.run import Burst, Warm, burst, split_airports, warm
+from tests.support.deployed.deployment import Deployed
 
 BURST = Burst(
     uploads=1000, seconds=83.26, statuses={"SUCCEEDED": 1000}, crawls=1, peak_bytes=1_215_000_000, messages_left=0

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.deployed import GIVEN, Deployed, in_mode
+from tests.support.deployed.deployment import GIVEN, Deployed, in_mode
 
 BODY = b"ship,berth\nAurora,1\n"
 

@@ -10,7 +10,7 @@ import pytest
 
 from infra.build.function_zips import CHECKOUT
 from infra.local import lifecycle
-from tests.e2e.deployed import PATIENCE_SECONDS, PROGRAMS, Deployed, Run
+from tests.support.deployed.deployment import PATIENCE_SECONDS, PROGRAMS, Deployed, Run
 
 pytestmark = pytest.mark.own_cloud("has rules of its own")
 

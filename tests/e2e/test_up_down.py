@@ -9,7 +9,7 @@ import pytest
 
 from infra.build.function_zips import CHECKOUT
 from infra.local import lifecycle
-from tests.e2e.deployed import PATIENCE_SECONDS, PROGRAMS, Deployed
+from tests.support.deployed.deployment import PATIENCE_SECONDS, PROGRAMS, Deployed
 
 pytestmark = pytest.mark.own_cloud("is about clouds on this machine")
 

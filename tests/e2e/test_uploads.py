@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.deployed import Deployed, Run, in_mode, on_aws, wait_for
+from tests.support.deployed.deployment import Deployed, Run, in_mode, on_aws, wait_for
 
 MEGABYTE = 1024 * 1024
 HEADERS = {

@@ -2,8 +2,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.infra import local_server
-from tests.infra.local_server import Server
+from tests.support import local_server
+from tests.support.local_server import Server
 
 
 @pytest.fixture(scope="session")

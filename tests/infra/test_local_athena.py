@@ -13,7 +13,7 @@ import airportsdata
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.infra.local_server import ACCOUNT, REGION, Server, allow, write_parquet
+from tests.support.local_server import ACCOUNT, REGION, Server, allow, write_parquet
 
 AIRPORTS = Path(airportsdata.__file__).parent / "airports.csv"
 CSV = "org.apache.hadoop.hive.serde2.OpenCSVSerde"

@@ -12,8 +12,8 @@ import airportsdata
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.infra import local_server
-from tests.infra.local_server import ACCOUNT, REGION, Server, allow, write_parquet
+from tests.support import local_server
+from tests.support.local_server import ACCOUNT, REGION, Server, allow, write_parquet
 
 AIRPORTS = Path(airportsdata.__file__).parent / "airports.csv"
 PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"

@@ -9,7 +9,7 @@ from infra.local.glue.errors import UnreadableFile
 from infra.local.glue.layout import KeyPath, PartitionKey, Target, is_excluded, parse_key, partition_keys, table_name
 from infra.local.glue.models import CsvClassifier, Schema
 from infra.local.glue.schema import combine, of_parquet, of_text
-from tests.infra.local_server import write_parquet
+from tests.support.local_server import write_parquet
 
 BUCKET = Target("bucket", "", table_level=2)
 CLASSIFIERS = [

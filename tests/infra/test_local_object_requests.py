@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 
 from infra.local.caller import Caller, ServiceClients
 from infra.local.object_requests import ObjectRequests
-from tests.infra.local_server import ACCOUNT, REGION, Server, allow
+from tests.support.local_server import ACCOUNT, REGION, Server, allow
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ from urllib.parse import unquote_plus
 
 import pytest
 
-from tests.infra.local_s3 import rejected
-from tests.infra.local_server import Server
+from tests.support.local_s3 import rejected
+from tests.support.local_server import Server
 
 KEYS = {
     "control character": "c/\x01l",

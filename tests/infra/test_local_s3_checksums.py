@@ -13,8 +13,8 @@ import zlib
 import pytest
 
 from infra.local.s3 import checksums
-from tests.infra.local_s3 import content
-from tests.infra.local_server import Server
+from tests.support.local_s3 import content
+from tests.support.local_server import Server
 
 CHECK = b"123456789"
 

@@ -10,8 +10,8 @@ from ministack.services import s3 as ministack
 
 from infra.local.s3 import copies, uploads
 from infra.local.s3.models import Response
-from tests.infra.local_s3 import MIB, SMALLEST_PART, Events, content, md5, rejected, sha256, upload
-from tests.infra.local_server import Server
+from tests.support.local_s3 import MIB, SMALLEST_PART, Events, content, md5, rejected, sha256, upload
+from tests.support.local_server import Server
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.infra.local_s3 import rejected
-from tests.infra.local_server import Server
+from tests.support.local_s3 import rejected
+from tests.support.local_server import Server
 
 
 @pytest.fixture(scope="module")

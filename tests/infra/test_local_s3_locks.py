@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from tests.infra.local_s3 import rejected, upload
-from tests.infra.local_server import Server
+from tests.support.local_s3 import rejected, upload
+from tests.support.local_server import Server
 
 UNTIL = datetime(2090, 1, 1, tzinfo=UTC)
 LOCK: dict[str, Any] = {

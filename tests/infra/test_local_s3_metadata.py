@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.infra.local_server import Server
+from tests.support.local_server import Server
 
 SENT = "ÄMÄZÕÑ S3"
 TOLD = "=?UTF-8?B?w4PChE3Dg8KEWsODwpXDg8KRIFMz?="

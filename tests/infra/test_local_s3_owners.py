@@ -10,7 +10,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from infra.local.provision import ACCOUNT
-from tests.infra.local_server import Server
+from tests.support.local_server import Server
 
 SOMEBODY_ELSE = "210987654321"
 

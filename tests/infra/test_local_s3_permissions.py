@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from tests.infra.local_s3 import md5, part_of, rejected
-from tests.infra.local_server import Server, allow
+from tests.support.local_s3 import md5, part_of, rejected
+from tests.support.local_server import Server, allow
 
 UNTIL = "2090-01-01T00:00:00Z"
 Restricted = Callable[..., Any]

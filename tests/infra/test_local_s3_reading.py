@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.infra.local_s3 import SMALLEST_PART, content, md5, rejected, sha256, upload
-from tests.infra.local_server import Server
+from tests.support.local_s3 import SMALLEST_PART, content, md5, rejected, sha256, upload
+from tests.support.local_server import Server
 
 PARTS = [content(SMALLEST_PART, 1), content(SMALLEST_PART + 1, 2), b"123456789"]
 BODY = b"".join(PARTS)

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.infra.local_s3 import rejected
-from tests.infra.local_server import Server
+from tests.support.local_s3 import rejected
+from tests.support.local_server import Server
 
 Tags = dict[str, str]
 

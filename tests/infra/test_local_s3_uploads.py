@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from infra.local.s3 import checksums, completion, copies, uploads
-from tests.infra.local_s3 import MIB, SMALLEST_PART, Events, content, md5, part_of, rejected, sha256, upload
-from tests.infra.local_server import ACCOUNT, Server, allow
+from tests.support.local_s3 import MIB, SMALLEST_PART, Events, content, md5, part_of, rejected, sha256, upload
+from tests.support.local_server import ACCOUNT, Server, allow
 
 BODY = content(11 * MIB)
 PARTS = [BODY[:SMALLEST_PART], BODY[SMALLEST_PART:]]

@@ -13,7 +13,7 @@ from ministack.services import stepfunctions
 from infra.local import lifecycle
 from infra.local.lambda_ import throttles
 from statemachine.workflow import migrate
-from tests.infra.local_server import Server, allow
+from tests.support.local_server import Server, allow
 
 HANDLER = "class Missing(Exception):\n    pass\n\ndef handler(event, context):\n    raise Missing('gone')\n"
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from infra.local import cloud_folder, lifecycle
-from tests.infra import local_server
+from tests.support import local_server
 
 
 def test_the_server_takes_more_connections_than_a_shells_limit_of_open_files(tmp_path: Path) -> None:

@@ -783,7 +783,7 @@ def real_world(
 def without_aws() -> Iterator[str]:
     """What leads Terraform to a provider that asks nobody."""
     with subprocess.Popen(
-        [sys.executable, "-m", "tests.aws.fake_aws"], cwd=CHECKOUT, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-m", "tests.support.terraform.fake_aws"], cwd=CHECKOUT, stdout=subprocess.PIPE, text=True
     ) as provider:
         assert provider.stdout
         yield provider.stdout.readline()

@@ -12,6 +12,7 @@ from functions.copying import multipart
 from functions.runtime import clients
 from tests.model.explorer import TARGET, TARGET_REGION
 from tests.model.player import Player
+from tests.support.workflow.world import clients_of_tests, cloud_outputs  # noqa: F401 - fixtures
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -12,9 +12,8 @@ from typing import Any
 from botocore.exceptions import ClientError
 from hypothesis import HealthCheck, Phase, given, seed, settings, strategies
 
-from infra.terraform.outputs import Outputs
 from tests.model.s3 import S3, Bucket, Refused, Versioning
-from tests.workflow.conftest import clients_of_tests, cloud_outputs  # noqa: F401 - fixtures
+from tests.support.workflow.world import Clients
 
 SEQUENCES = int(os.environ.get("FERRY_CASES", "100")) // 2
 SEED = int(os.environ.get("FERRY_SEED", "0"))
@@ -205,10 +204,7 @@ def empty(cloud: Any, bucket: str) -> None:
         cloud.delete_object(Bucket=bucket, Key=version["Key"], VersionId=version["VersionId"])
 
 
-def test_model_answers_as_the_embedded_cloud_does(
-    cloud_outputs: Outputs,  # noqa: F811, ARG001 - the fixture
-    clients_of_tests: Any,  # noqa: F811 - the fixture
-) -> None:
+def test_model_answers_as_the_embedded_cloud_does(clients_of_tests: Clients) -> None:
     cloud = clients_of_tests.target
 
     @seed(SEED)

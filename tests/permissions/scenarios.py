@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from tests.infra.local_s3 import upload
 from tests.permissions.world import CSV, OTHER_BYTES, UNTIL, Document, Failed, Permission, World, new_key
+from tests.support.local_s3 import upload
 
 Story = Callable[[World], str]
 

@@ -17,9 +17,9 @@ from botocore.exceptions import ClientError
 from infra.local.provision import ACCESS_KEY_ID, ACCOUNT, SECRET_ACCESS_KEY
 from infra.terraform.outputs import Outputs
 from statemachine import declaration
-from tests.infra import local_server
 from tests.permissions.calls import OF_BUCKETS, OF_OBJECTS, OF_QUEUES, OTHERS, Call
 from tests.permissions.world import World
+from tests.support import local_server
 
 ROLES = [*declaration.load(), "crawler"]
 EVERYBODYS = ("logs:",)

@@ -20,8 +20,8 @@ from infra.local import provision
 from infra.local.provision import Clients
 from infra.terraform.outputs import Outputs
 from statemachine import declaration
-from tests.infra import local_server
-from tests.infra.local_s3 import upload
+from tests.support import local_server
+from tests.support.local_s3 import upload
 
 Document = dict[str, Any]
 Statement = dict[str, Any]

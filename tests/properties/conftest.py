@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.workflow.conftest import (  # noqa: F401 - fixtures
+from tests.support.workflow.world import (  # noqa: F401 - fixtures
     clients_of_tests,
     cloud_outputs,
     interference_of_session,

@@ -17,8 +17,8 @@ from functions.intake.executions import execution_name
 from functions.intake.s3_events import read_upload
 from tests.properties.cases import Case, Upload
 from tests.properties.faults import Faults
-from tests.workflow.conftest import World
-from tests.workflow.machine import Call, Execution, LambdaContext
+from tests.support.workflow.machine import Call, Execution, LambdaContext
+from tests.support.workflow.world import World
 
 Values = dict[str, Any]
 RECEIVES = 5

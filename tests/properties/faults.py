@@ -9,7 +9,7 @@ from typing import Any, Literal
 import boto3
 from botocore.exceptions import ClientError, ReadTimeoutError
 
-from tests.workflow.machine import Killed
+from tests.support.workflow.machine import Killed
 
 Values = dict[str, Any]
 Kind = Literal[

@@ -30,8 +30,8 @@ from statemachine import declaration
 from tests.properties.cases import RULES, VERSIONINGS, Case, make
 from tests.properties.driver import HEALS_NEVER, MEDDLED, Run, Told, content, target_bucket
 from tests.properties.faults import KINDS, Faults
-from tests.workflow.conftest import MOTO, World
-from tests.workflow.machine import Machine
+from tests.support.workflow.machine import Machine
+from tests.support.workflow.world import MOTO, World
 
 CASES = int(os.environ.get("FERRY_CASES", "100"))
 SEED = int(os.environ.get("FERRY_SEED", "0"))

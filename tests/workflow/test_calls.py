@@ -7,7 +7,7 @@ import pytest
 
 from functions.contract.models import Rule
 from functions.copying import bucket_settings
-from tests.workflow.conftest import World
+from tests.support.workflow.world import World
 
 PAGE = Path(__file__).parents[2] / "docs" / "guarantees.md"
 ONCE_A_BUCKET = {"GetObjectLockConfiguration", "GetBucketVersioning"}

@@ -10,8 +10,8 @@ import duckdb
 import pytest
 
 from functions.contract.limits import CRAWL_ATTEMPTS, CRAWL_POLLS
-from tests.workflow.conftest import World
-from tests.workflow.interference import once
+from tests.support.workflow.interference import once
+from tests.support.workflow.world import World
 
 CSV = b"id,name\n1,one\n2,two\n"
 TO_THE_CATALOGUE = ["CopyObject", "CopyFinished?", "VerifyChecksum", "ChecksumVerified?", "IsCatalogued?"]

@@ -3,8 +3,8 @@
 from typing import Any
 
 from functions.contract.limits import COPY_CALLS, FRESH_COPIES_AFTER_CHANGE, FRESH_COPIES_AFTER_MISMATCH
-from tests.workflow.conftest import World
-from tests.workflow.interference import once, refuse
+from tests.support.workflow.interference import once, refuse
+from tests.support.workflow.world import World
 
 NAME = "picture.png"
 BYTES = b"\x89PNG true"

@@ -5,7 +5,7 @@ from collections import Counter
 from pathlib import Path
 
 from functions.contract.models import Rule
-from tests.workflow.conftest import World
+from tests.support.workflow.world import World
 from tests.workflow.test_catalogue import CSV
 
 PAGE = (Path(__file__).parents[2] / "docs" / "deploy.md").read_text(encoding="utf-8")

@@ -12,9 +12,9 @@ from functions.contract.limits import FRESH_COPIES_BEFORE_DELETION
 from functions.contract.models import ExecutionInput, Rule
 from statemachine.graph import StateGraph
 from statemachine.render import ASL_FILE
-from tests.workflow.conftest import World
-from tests.workflow.interference import once, refuse
-from tests.workflow.machine import RETRIES_AFTER_FAILURE
+from tests.support.workflow.interference import once, refuse
+from tests.support.workflow.machine import RETRIES_AFTER_FAILURE
+from tests.support.workflow.world import World
 from tests.workflow.test_catalogue import CSV, TO_THE_CATALOGUE, break_crawler
 
 BYTES = bytes(range(256)) * 4

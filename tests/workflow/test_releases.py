@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from functions.contract.models import Document, ExecutionInput
-from tests.workflow import machine
-from tests.workflow.conftest import World
-from tests.workflow.machine import Execution, Machine
+from tests.support.workflow import machine
+from tests.support.workflow.machine import Execution, Machine
+from tests.support.workflow.world import World
 from tests.workflow.test_catalogue import CSV
 from tests.workflow.test_copy import TOO_LITTLE_MS, corrupt_copies
 

@@ -8,9 +8,9 @@ from moto.stepfunctions.parser.asl.component.common.retry import jitter_strategy
 
 from functions.runtime import errors
 from statemachine.states import CRASHES_AND_TIMEOUTS, SERVICE_ERRORS, THROTTLES
-from tests.workflow.conftest import World
-from tests.workflow.interference import refuse
-from tests.workflow.machine import RETRIES_AFTER_FAILURE
+from tests.support.workflow.interference import refuse
+from tests.support.workflow.machine import RETRIES_AFTER_FAILURE
+from tests.support.workflow.world import World
 
 LONGEST_PAUSES_AFTER_THROTTLE = [2, 6, 18, 54, 162, 486, 1458, 3600, 3600, 3600]
 RETRIES_AFTER_THROTTLE = len(LONGEST_PAUSES_AFTER_THROTTLE)

@@ -6,9 +6,9 @@ import pytest
 
 from functions.contract.limits import QUERY_POLLS
 from functions.contract.models import Rule
-from tests.workflow.conftest import World
-from tests.workflow.interference import once
-from tests.workflow.machine import RETRIES_AFTER_FAILURE
+from tests.support.workflow.interference import once
+from tests.support.workflow.machine import RETRIES_AFTER_FAILURE
+from tests.support.workflow.world import World
 from tests.workflow.test_catalogue import COPIED, CRAWL, CSV, TO_THE_CATALOGUE, VALIDATE, first_visits
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.infra.local_server import Server, policy
+from tests.support.local_server import Server, policy
 
 MIB = 1024**2
 SMALLEST_PART = 5 * MIB

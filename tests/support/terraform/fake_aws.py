@@ -1,10 +1,10 @@
 """A provider of AWS that asks nobody: the real terraform plans and applies the whole of infra/aws with it.
 
-`python -m tests.aws.fake_aws` serves Terraform's plugin protocol 6 (gRPC, by "How Terraform Works With Plugins" and
-"Terraform Plugin Protocol") on a free port of this machine, and prints what TF_REATTACH_PROVIDERS has to hold. It knows
-each argument that infra/aws gives and each attribute that it asks for, of the type "dynamic": what is given stays as it
-is, what AWS would decide is unknown in the plan and made up when applied. So it shows how the files work together, not
-whether AWS would take them. It keeps nothing, so any number of runs may use it one after another.
+`python -m tests.support.terraform.fake_aws` serves Terraform's plugin protocol 6 (gRPC, by "How Terraform Works With
+Plugins" and "Terraform Plugin Protocol") on a free port of this machine, and prints what TF_REATTACH_PROVIDERS has to
+hold. It knows each argument that infra/aws gives and each attribute that it asks for, of the type "dynamic": what is
+given stays as it is, what AWS would decide is unknown in the plan and made up when applied. So it shows how the files
+work together, not whether AWS would take them. It keeps nothing, so any number of runs may use it one after another.
 """
 
 import asyncio
@@ -20,9 +20,9 @@ from typing import Any
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
 
-from tests.aws import hcl
-from tests.aws.evaluation import ACCOUNT
-from tests.aws.wire import UNKNOWN, field, fields, pack, plain, typed, unpack
+from tests.support.terraform import hcl
+from tests.support.terraform.evaluation import ACCOUNT
+from tests.support.terraform.wire import UNKNOWN, field, fields, pack, plain, typed, unpack
 
 UNIMPLEMENTED = "12"
 LIST, ERROR = 2, 1

@@ -1,0 +1,1 @@
+"""A deployment, used through its public interfaces."""

@@ -1,0 +1,1 @@
+"""Real Terraform on the files of infra/aws, without AWS."""

@@ -1,0 +1,1 @@
+"""The state machine, run by moto with the real handlers against an embedded cloud."""
