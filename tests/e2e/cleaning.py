@@ -18,15 +18,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_plus
 
-from tests.support.deployed.deployment import (
-    AWS_PATIENCE_SECONDS,
-    OWN,
-    OWN_PREFIXES,
-    OWN_QUEUES,
-    PATIENCE_SECONDS,
-    Deployed,
-    is_own,
-)
+from tests.support.deployed.deployment import Deployed
+from tests.support.deployed.names import OWN, OWN_PREFIXES, OWN_QUEUES, is_own
+from tests.support.deployed.waiting import AWS_PATIENCE_SECONDS, PATIENCE_SECONDS
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

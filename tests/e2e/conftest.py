@@ -19,7 +19,9 @@ from infra.errors import InfraError
 from infra.local import lifecycle
 from infra.rules import loader
 from tests.e2e.cleaning import clean
-from tests.support.deployed.deployment import GIVEN, MODES, MOVED, OWN_PREFIXES, Deployed, new_folder, on_aws
+from tests.support.deployed.deployment import Deployed
+from tests.support.deployed.names import MODES, MOVED, OWN_PREFIXES, new_folder
+from tests.support.deployed.waiting import GIVEN, on_aws
 
 MIGRATION = f"""
 rules:

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from tests.support.deployed.deployment import Deployed
+from tests.support.deployed.queues import await_empty_queue
 
 pytestmark = pytest.mark.own_cloud("takes the source's notification away for a while")
 
@@ -44,7 +45,7 @@ def test_only_what_an_adopted_bucket_tells_of_is_moved(deployment: Deployed, buc
         assert "EventBridgeConfiguration" in adopted
         deployment.put(f"{folder}/after.bin", b"after")
         assert deployment.one_run(f"{folder}/after.bin").status == "SUCCEEDED"
-        deployment.await_quiet_queue()
+        await_empty_queue(deployment)
         assert deployment.execution_names(f"{folder}/before.bin") == []
     finally:
         assert deployment.ferry("adopt", bucket).returncode == 0

@@ -5,7 +5,8 @@ import gzip
 import duckdb
 import pytest
 
-from tests.support.deployed.deployment import MODES, Deployed, Run, in_mode, new_folder
+from tests.support.deployed.deployment import Deployed, Run
+from tests.support.deployed.names import MODES, in_mode, new_folder
 
 HEADER = "ship,berth\n"
 GOOD_CSV = f"{HEADER}Aurora,1\nBorealis,2\n".encode()

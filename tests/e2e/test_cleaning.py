@@ -8,7 +8,10 @@ import pytest
 
 from infra.local import cloud_folder
 from tests.e2e.cleaning import clean, is_own_letter
-from tests.support.deployed.deployment import OWN, OWN_QUEUES, Deployed, in_front, new_folder, wait_for
+from tests.support.deployed.deployment import Deployed
+from tests.support.deployed.names import OWN, OWN_QUEUES, new_folder
+from tests.support.deployed.sabotage import code_replaced, in_front
+from tests.support.deployed.waiting import wait_for
 
 pytestmark = pytest.mark.own_cloud("puts objects beside those of these tests")
 
@@ -77,7 +80,7 @@ def test_all_of_theirs_goes_and_all_else_stays(deployment: Deployed) -> None:
             target.put_object(Bucket=bucket, Key=key, Body=CSV)
             target.create_multipart_upload(Bucket=bucket, Key=key)
         target.delete_object(Bucket=outputs.target_bucket, Key=key)
-    deployment.runs([own[0], foreign[0]], each=2)
+    deployment.runs([own[0], foreign[0]], number=2)
     own_letters = [event(own[0]), json.dumps({"Message": event(f"{OWN}a%20b", own[1])}), f"{OWN} is no event"]
     foreign_letters = [event(foreign[0]), event(own[0], foreign[1]), "no event"]
     # Only AWS's deployment has one.
@@ -94,7 +97,7 @@ def test_all_of_theirs_goes_and_all_else_stays(deployment: Deployed) -> None:
     running = [f"{new_folder()}/running.csv", f"x_{new_folder()}/running.csv"]
     buckets = (outputs.source_bucket, outputs.target_bucket)
     # These still run when all is cleaned, however long that takes.
-    with deployment.code_replaced(f"{outputs.name}-poll-crawler", in_front("poll_crawler", ENDLESS)):
+    with code_replaced(deployment, f"{outputs.name}-poll-crawler", in_front("poll_crawler", ENDLESS)):
         for key in running:
             deployment.put(key, CSV)
             wait_for(lambda key=key: deployment.versions(key), f"the copy of {key}")  # type: ignore[misc]

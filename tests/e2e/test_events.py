@@ -4,20 +4,21 @@ import json
 import uuid
 
 from tests.support.deployed.deployment import Deployed
+from tests.support.deployed.queues import await_empty_queue, overheard, take_dead_letters
 
 BODY = b"ship,berth\nAurora,1\n"
 
 
 def test_the_same_event_many_times_is_one_execution_and_one_copy(deployment: Deployed, folder: str) -> None:
     key, outputs = f"{folder}/once.csv", deployment.outputs
-    with deployment.overheard() as message_about:
+    with overheard(deployment) as message_about:
         deployment.put(key, BODY)
         message = message_about(key)
     # While the first still runs.
     for _ in range(5):
         deployment.sqs.send_message(QueueUrl=outputs.queue_url, MessageBody=message)
     deployment.sns.publish(TopicArn=outputs.uploads_topic_arn, Message=json.loads(message)["Message"])
-    deployment.await_quiet_queue()
+    await_empty_queue(deployment)
     run = deployment.one_run(key)
     assert (run.status, run.cause) == ("SUCCEEDED", "")
     # And after its end, with three at once.
@@ -26,7 +27,7 @@ def test_the_same_event_many_times_is_one_execution_and_one_copy(deployment: Dep
     # What is behind them in the queue is taken after them.
     deployment.put(f"{folder}/behind.bin", b"behind")
     assert deployment.one_run(f"{folder}/behind.bin").status == "SUCCEEDED"
-    deployment.await_quiet_queue()
+    await_empty_queue(deployment)
     assert deployment.execution_names(key) == [run.name]
     assert len(deployment.versions(key)) == 1
     assert deployment.arrived(key) == BODY
@@ -41,7 +42,7 @@ def test_bad_messages_are_set_aside_with_the_reason(deployment: Deployed, folder
     }
     for body in messages:
         deployment.sqs.send_message(QueueUrl=deployment.outputs.queue_url, MessageBody=body)
-    reasons = deployment.dead_letters(folder, len(messages))
+    reasons = take_dead_letters(deployment, folder, len(messages))
     assert set(reasons) == set(messages)
     for body, reason in messages.items():
         assert reasons[body].startswith(reason)
@@ -52,7 +53,7 @@ def test_bad_messages_are_set_aside_with_the_reason(deployment: Deployed, folder
 
 def test_the_good_records_beside_a_bad_one_go_on(deployment: Deployed, folder: str) -> None:
     keys = [f"{folder}/one.bin", f"{folder}/two.bin"]
-    with deployment.overheard() as message_about:
+    with overheard(deployment) as message_about:
         deployment.put(keys[0], b"one")
         record = json.loads(json.loads(message_about(keys[0]))["Message"])["Records"][0]
     deployment.put(keys[1], b"two")
@@ -71,7 +72,7 @@ def test_the_good_records_beside_a_bad_one_go_on(deployment: Deployed, folder: s
     bad["s3"] = {"bucket": {"name": deployment.outputs.source_bucket}, "object": {"key": folder}}
     body = json.dumps({"Records": [told_again(keys[0]), bad, told_again(keys[1])]})
     deployment.sqs.send_message(QueueUrl=deployment.outputs.queue_url, MessageBody=body)
-    ended = deployment.runs(keys, each=2)
+    ended = deployment.runs(keys, number=2)
     assert [run.status for run in ended] == ["SUCCEEDED"] * 4
     assert [run.states["copy"] for run in ended].count("unchanged") == 2
-    assert deployment.dead_letters(folder, 1)[body].startswith("record 2 of 3: not an S3 event: ")
+    assert take_dead_letters(deployment, folder, 1)[body].startswith("record 2 of 3: not an S3 event: ")

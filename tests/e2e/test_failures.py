@@ -14,7 +14,10 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from tests.support.deployed.deployment import MODES, Deployed, Run, in_front, in_mode
+from tests.support.deployed.deployment import Deployed, Run
+from tests.support.deployed.names import MODES, in_mode
+from tests.support.deployed.queues import overheard
+from tests.support.deployed.sabotage import code_replaced, in_front, permission_removed, policy_removed
 
 pytestmark = pytest.mark.own_cloud("takes permissions and code away, and replays all that failed")
 
@@ -88,7 +91,7 @@ def assert_replayed(deployment: Deployed, failures: Sequence[Run]) -> list[Run]:
 
 def last_run(deployment: Deployed, key: str, number: int) -> Run:
     """The last of so many attempts at a key: executions of their own, since no emulator can redrive one."""
-    *_, last = deployment.runs([key], each=number)
+    *_, last = deployment.runs([key], number=number)
     return last
 
 
@@ -128,7 +131,7 @@ def added(name: str, content: str) -> Callable[[bytes], bytes]:
 
 def test_a_check_that_finds_offending_rows(deployment: Deployed, folder: str) -> None:
     function = f"{deployment.outputs.name}-run-validation-query"
-    with deployment.code_replaced(function, added("functions/checks/no_missing_berth.sql", CHECK)):
+    with code_replaced(deployment, function, added("functions/checks/no_missing_berth.sql", CHECK)):
         failures = failed(deployment, put(deployment, folder), "ValidationFailed")
     for failure in failures:
         assert "no_missing_berth" in failure.cause
@@ -137,7 +140,7 @@ def test_a_check_that_finds_offending_rows(deployment: Deployed, folder: str) ->
 
 
 def test_as_long_as_the_cause_is_there_a_replay_fails_too(deployment: Deployed, folder: str) -> None:
-    with deployment.permission_removed(f"{deployment.outputs.name}-verify-checksum", "s3:GetObject"):
+    with permission_removed(deployment, f"{deployment.outputs.name}-verify-checksum", "s3:GetObject"):
         keys = put(deployment, folder)
         failures = failed(deployment, keys, "AccessDenied")
         assert deployment.ferry("replay", *(failure.name for failure in failures)).returncode == 0
@@ -155,7 +158,7 @@ def test_as_long_as_the_cause_is_there_a_replay_fails_too(deployment: Deployed, 
 
 
 def test_a_crawler_that_fails(deployment: Deployed, folder: str) -> None:
-    with deployment.policy_removed(f"{deployment.outputs.name}-crawler"):
+    with policy_removed(deployment, f"{deployment.outputs.name}-crawler"):
         failures = failed(deployment, put(deployment, folder), "CrawlerFailed")
     for failure in failures:
         # The other execution may have started one more while this one looked away.
@@ -165,7 +168,7 @@ def test_a_crawler_that_fails(deployment: Deployed, folder: str) -> None:
 
 
 def test_every_copy_is_corrupted(deployment: Deployed, folder: str) -> None:
-    with deployment.code_replaced(f"{deployment.outputs.name}-copy-object", in_front("copy_object", CORRUPTING)):
+    with code_replaced(deployment, f"{deployment.outputs.name}-copy-object", in_front("copy_object", CORRUPTING)):
         failures = failed(deployment, put(deployment, folder), "ChecksumMismatchPersists")
     for failure in failures:
         assert failure.cause.startswith(f"3 copies of s3://{deployment.outputs.source_bucket}/{failure.key} in ")
@@ -178,7 +181,7 @@ def test_every_copy_is_corrupted(deployment: Deployed, folder: str) -> None:
 
 def test_a_missing_permission_is_named(deployment: Deployed, folder: str) -> None:
     outputs = deployment.outputs
-    with deployment.permission_removed(f"{outputs.name}-copy-object", "s3:PutObject"):
+    with permission_removed(deployment, f"{outputs.name}-copy-object", "s3:PutObject"):
         failures = failed(deployment, put(deployment, folder), "AccessDenied")
     for failure in failures:
         key = failure.key
@@ -190,7 +193,7 @@ def test_a_missing_permission_is_named(deployment: Deployed, folder: str) -> Non
 
 def test_tags_that_may_not_be_read_are_not_left_behind(deployment: Deployed, folder: str) -> None:
     hidden = ("s3:GetObjectTagging", "s3:GetObjectVersionTagging")
-    with deployment.permission_removed(f"{deployment.outputs.name}-copy-object", *hidden):
+    with permission_removed(deployment, f"{deployment.outputs.name}-copy-object", *hidden):
         failures = failed(deployment, put(deployment, folder, tagging="class=express&berth=4%2F2"), "AccessDenied")
     for failure in failures:
         assert "GetObjectTagging" in failure.cause
@@ -200,7 +203,9 @@ def test_tags_that_may_not_be_read_are_not_left_behind(deployment: Deployed, fol
 
 
 def test_queries_that_may_not_be_started(deployment: Deployed, folder: str) -> None:
-    with deployment.permission_removed(f"{deployment.outputs.name}-run-validation-query", "athena:StartQueryExecution"):
+    with permission_removed(
+        deployment, f"{deployment.outputs.name}-run-validation-query", "athena:StartQueryExecution"
+    ):
         failures = failed(deployment, put(deployment, folder), "AccessDenied")
     for failure in failures:
         assert "the permission for StartQueryExecution" in failure.cause
@@ -219,7 +224,7 @@ def test_queries_that_may_not_be_started(deployment: Deployed, folder: str) -> N
 def test_a_proved_source_that_its_function_may_not(actions: list[str], deployment: Deployed, folder: str) -> None:
     if not deployment.moves:
         pytest.skip("no rule of this deployment moves anything")
-    with deployment.permission_removed(f"{deployment.outputs.name}-delete-source", *actions):
+    with permission_removed(deployment, f"{deployment.outputs.name}-delete-source", *actions):
         keys = put(deployment, folder, tagging="class=express", modes=["move"])
         failures = failed(deployment, keys)
     assert_replayed_without_another_copy(deployment, failures)
@@ -228,7 +233,7 @@ def test_a_proved_source_that_its_function_may_not(actions: list[str], deploymen
 
 def test_a_dead_letter_goes_back_and_is_handled(deployment: Deployed, folder: str) -> None:
     key, outputs = f"{folder}/manifest.bin", deployment.outputs
-    with deployment.overheard() as message_about:
+    with overheard(deployment) as message_about:
         deployment.put(key, BODY)
         event = json.loads(json.loads(message_about(key))["Message"])
     assert deployment.one_run(key).status == "SUCCEEDED"
@@ -238,6 +243,6 @@ def test_a_dead_letter_goes_back_and_is_handled(deployment: Deployed, folder: st
     said = deployment.ferry("replay", "--failed")
     assert said.returncode == 0, said.stderr
     assert "Returned 1 dead letter to the queue." in said.stdout
-    runs = deployment.runs([key], each=2)
+    runs = deployment.runs([key], number=2)
     assert [(run.status, run.states["copy"]) for run in runs] == [("SUCCEEDED", "copied"), ("SUCCEEDED", "unchanged")]
     assert "dead letter" not in deployment.ferry("replay", "--failed").stdout

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from ferry.stepfunctions.history import FAILED_STATUSES
-from tests.support.deployed.deployment import GIVEN, Deployed
+from tests.support.deployed.deployment import Deployed
+from tests.support.deployed.waiting import GIVEN
 
 LIST_FIELDS = ["execution", "key", "size_bytes", "status", "state", "grade", "started"]
 STATE_FIELDS = ["name", "status", "seconds", "retries", "error", "cause"]
@@ -109,7 +110,7 @@ def test_a_failure_is_replayed_by_its_name_once_its_cause_is_gone(deployment: De
     assert (failure.status, failure.error) == ("FAILED", "SourceMissing")
 
     deployment.put(key, b"back")
-    assert len(deployment.runs([key], each=3)) == 3
+    assert len(deployment.runs([key], number=3)) == 3
     printed = deployment.ferry("replay", name)
     assert printed.returncode == 0, printed.stderr
     assert printed.stdout.startswith(f"{name}  {key}  {'redriven' if deployment.redrives else 'started again as'}")

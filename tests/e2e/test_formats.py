@@ -5,7 +5,8 @@ import gzip
 import duckdb
 import pytest
 
-from tests.support.deployed.deployment import MODES, Deployed, Run, in_mode, new_folder
+from tests.support.deployed.deployment import Deployed, Run
+from tests.support.deployed.names import MODES, in_mode, new_folder
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256))
 TABLES = ("airports.csv", "airports.csv.gz", "airports.jsonl", "airports.parquet", "airports.tsv")

@@ -4,7 +4,8 @@ import unicodedata
 
 import pytest
 
-from tests.support.deployed.deployment import MODES, Deployed, Run, in_mode, new_folder
+from tests.support.deployed.deployment import Deployed, Run
+from tests.support.deployed.names import MODES, in_mode, new_folder
 
 NAMES = {
     "spaces": " a  b ",

@@ -20,7 +20,10 @@ from boto3.s3.transfer import TransferConfig
 
 from infra.local import cloud_folder, lifecycle
 from infra.rules import loader
-from tests.support.deployed.deployment import MOVED, PATIENCE_SECONDS, Deployed, Run, in_front, in_mode, wait_for
+from tests.support.deployed.deployment import Deployed, Run
+from tests.support.deployed.names import MOVED, in_mode
+from tests.support.deployed.sabotage import code_replaced, in_front
+from tests.support.deployed.waiting import PATIENCE_SECONDS, wait_for
 
 pytestmark = pytest.mark.own_cloud("kills processes")
 
@@ -148,7 +151,7 @@ def moving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Moving]:
     rules.write_text(MIGRATION)
     with lifecycle.running(folder / ".ferry", rules=loader.load(rules).rules):
         found = Moving(Deployed(folder / ".ferry" / "outputs.json"))
-        with found.deployed.code_replaced(found.function, in_front("copy_object", HOLDING)):
+        with code_replaced(found.deployed, found.function, in_front("copy_object", HOLDING)):
             yield found
 
 

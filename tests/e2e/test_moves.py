@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-from tests.support.deployed.deployment import GIVEN, Deployed, in_mode
+from tests.support.deployed.deployment import Deployed
+from tests.support.deployed.names import in_mode
+from tests.support.deployed.waiting import GIVEN
 
 BODY = b"ship,berth\nAurora,1\n"
 
@@ -53,7 +55,7 @@ def test_of_several_uploads_the_last_is_moved_and_none_is_lost(versioned: Deploy
     bodies = [f"ship,berth\nAurora,{number}\n".encode() for number in range(3)]
     for body in bodies:
         versioned.put(key, body)
-    runs = versioned.runs([key], each=3)
+    runs = versioned.runs([key], number=3)
     assert [(run.status, run.cause) for run in runs] == [("SUCCEEDED", "")] * 3
     assert versioned.arrived(key) == bodies[-1]
     assert not versioned.is_at_source(key)

@@ -10,7 +10,9 @@ import pytest
 
 from infra.build.function_zips import CHECKOUT
 from infra.local import lifecycle
-from tests.support.deployed.deployment import PATIENCE_SECONDS, PROGRAMS, Deployed, Run
+from tests.support.deployed.deployment import PROGRAMS, Deployed, Run
+from tests.support.deployed.queues import await_empty_queue, take_dead_letters
+from tests.support.deployed.waiting import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.own_cloud("has rules of its own")
 
@@ -86,7 +88,7 @@ def runs(ruled: Deployed) -> dict[str, Run]:
     for key, body in BODIES.items():
         ruled.put(key, body, Metadata={"origin": key})
     found = {run.key: run for run in ruled.runs(BODIES)}
-    ruled.await_quiet_queue()
+    await_empty_queue(ruled)
     return found
 
 
@@ -154,7 +156,7 @@ def test_the_target_has_the_storage_class_of_its_rule(ruled: Deployed, runs: dic
 
 def test_a_target_key_that_cannot_be_ends_in_the_dead_letter_queue(ruled: Deployed, runs: dict[str, Run]) -> None:
     assert IMPOSSIBLE not in runs
-    (reason,) = ruled.dead_letters(IMPOSSIBLE, 1).values()
+    (reason,) = take_dead_letters(ruled, IMPOSSIBLE, 1).values()
     assert "migration.yaml:17 has 1,033 bytes" in reason
 
 

@@ -9,7 +9,8 @@ import pytest
 
 from infra.build.function_zips import CHECKOUT
 from infra.local import lifecycle
-from tests.support.deployed.deployment import PATIENCE_SECONDS, PROGRAMS, Deployed
+from tests.support.deployed.deployment import PROGRAMS, Deployed
+from tests.support.deployed.waiting import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.own_cloud("is about clouds on this machine")
 

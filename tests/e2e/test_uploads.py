@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.deployed.deployment import Deployed, Run, in_mode, on_aws, wait_for
+from tests.support.deployed.deployment import Deployed, Run
+from tests.support.deployed.names import in_mode
+from tests.support.deployed.waiting import on_aws, wait_for
 
 MEGABYTE = 1024 * 1024
 HEADERS = {
@@ -86,17 +88,17 @@ def test_same_bytes_with_other_metadata_or_tags(deployment: Deployed, folder: st
     assert_arrived(deployment, key, body)
 
     deployment.put(key, body, Metadata={"ship": "Borealis"}, Tagging="class=express")
-    assert [run.status for run in deployment.runs([key], each=2)] == ["SUCCEEDED"] * 2
+    assert [run.status for run in deployment.runs([key], number=2)] == ["SUCCEEDED"] * 2
     assert deployment.head(key)["Metadata"] == {"ship": "Borealis"}
 
     deployment.put(key, body, Metadata={"ship": "Borealis"}, Tagging="class=slow")
-    *_, last = deployment.runs([key], each=3)
+    *_, last = deployment.runs([key], number=3)
     assert last.states["copy"] == "copied"
     assert deployment.tags(key) == {"class": "slow"}
 
     deployment.put(key, body, Metadata={"ship": "Borealis"}, Tagging="class=slow")
     versions = deployment.versions(key)
-    *_, last = deployment.runs([key], each=4)
+    *_, last = deployment.runs([key], number=4)
     assert (last.status, last.states["copy"]) == ("SUCCEEDED", "unchanged")
     assert deployment.versions(key) == versions
     assert deployment.arrived(key) == body
@@ -107,7 +109,7 @@ def test_overwritten_there_and_back(name: str, mode: str, deployment: Deployed, 
     key, x, y = in_mode(mode, f"{folder}/{name}"), b"ship,berth\nAurora,1\n", b"ship,berth\nBorealis,2\nCanopus,3\n"
     for body in (x, y, x):
         deployment.put(key, body)
-    runs = deployment.runs([key], each=3)
+    runs = deployment.runs([key], number=3)
     assert deployment.arrived(key) == x
     assert deployment.is_at_source(key) == (mode == "copy")
     if mode == "move":

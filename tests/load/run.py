@@ -27,7 +27,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from infra.local import lifecycle
-from tests.support.deployed.deployment import Deployed, new_folder
+from tests.support.deployed.deployment import Deployed
+from tests.support.deployed.names import new_folder
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions.type_defs import ExecutionListItemTypeDef
