@@ -9,7 +9,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ import pytest
 from infra.build.function_zips import CHECKOUT
 from infra.terraform.outputs import Outputs
 from statemachine import declaration
-from tests.support.terraform import hcl
+from tests.support.terraform import fake_aws, hcl
 from tests.support.terraform.evaluation import ACCOUNT
 
 PARTNER = "999999999999"
@@ -106,12 +105,8 @@ class Deployment:
 def reattach() -> Iterator[str]:
     if shutil.which("terraform") is None:
         pytest.skip("terraform is not installed here")
-    with subprocess.Popen(
-        [sys.executable, "-m", "tests.support.terraform.fake_aws"], cwd=CHECKOUT, stdout=subprocess.PIPE, text=True
-    ) as provider:
-        assert provider.stdout
-        yield provider.stdout.readline()
-        provider.terminate()
+    with fake_aws.running() as reattach:
+        yield reattach
 
 
 @pytest.fixture(scope="module")

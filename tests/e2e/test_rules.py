@@ -1,18 +1,15 @@
 """A cloud that is started with a migration.yaml: each upload goes the way that its rule says, and no other."""
 
 import json
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from infra.build.function_zips import CHECKOUT
 from infra.local import lifecycle
-from tests.support.deployed.deployment import PROGRAMS, Deployed, Run
+from tests.support.deployed.deployment import Deployed, Run, ferry
 from tests.support.deployed.queues import await_empty_queue, take_dead_letters
-from tests.support.deployed.waiting import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.own_cloud("has rules of its own")
 
@@ -46,17 +43,6 @@ BODIES = {
 }
 LEFT_ALONE = ["other/a.tmp", "sales/day=1/a.csv"]
 IMPOSSIBLE = "long/a-name-that-is-too-long.bin"
-
-
-def ferry(command: str, outputs: Path, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [PROGRAMS / "ferry", command, *arguments, "--outputs", outputs],
-        cwd=CHECKOUT,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=PATIENCE_SECONDS,
-    )
 
 
 @pytest.fixture(scope="module")

@@ -1,16 +1,13 @@
 """`ferry up` and `ferry down`: an empty cloud that answers, one for each folder, and nothing of it afterwards."""
 
 import json
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from infra.build.function_zips import CHECKOUT
 from infra.local import lifecycle
-from tests.support.deployed.deployment import PROGRAMS, Deployed
-from tests.support.deployed.waiting import PATIENCE_SECONDS
+from tests.support.deployed.deployment import Deployed, ferry
 
 pytestmark = pytest.mark.own_cloud("is about clouds on this machine")
 
@@ -30,18 +27,6 @@ KEYS = [
     "athena_workgroup",
     "athena_results",
 ]
-
-
-def ferry(command: str, outputs: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run `ferry`; with its streams read to their ends, so that a server that holds one is noticed."""
-    return subprocess.run(
-        [PROGRAMS / "ferry", command, "--outputs", outputs, *arguments],
-        cwd=CHECKOUT,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=PATIENCE_SECONDS,
-    )
 
 
 @pytest.fixture(scope="module")

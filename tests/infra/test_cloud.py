@@ -12,7 +12,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import zipfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -33,6 +32,7 @@ from infra.terraform import outputs as outputs_file
 from infra.terraform.outputs import Outputs
 from statemachine import declaration
 from statemachine.errors import DeclarationInvalid
+from tests.support.waiting import wait_for
 
 FILES = {"outputs.json", "env", "cloud.json"}
 
@@ -95,13 +95,6 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[lifecycle.UpResu
         yield up
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 10) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.01)
-
-
 def start_function(outputs: Outputs) -> None:
     """Start one function's process in a cloud with nothing deployed."""
     code = io.BytesIO()
@@ -140,7 +133,7 @@ def test_up_leaves_a_cloud_that_answers_and_down_leaves_nothing(folder: Path) ->
     assert record["port"] == port_of(up)
     assert record["pid"] in [process.pid for process in lifecycle.find_processes(folder)]
     Clients(up.outputs).lambda_.invoke(FunctionName="ferry-poll-crawler", Payload=b"{}")
-    wait_until(lambda: len(lifecycle.find_processes(folder)) >= 2)
+    wait_for(lambda: len(lifecycle.find_processes(folder)) >= 2, "two processes")
 
     assert lifecycle.down(folder)
     assert lifecycle.find_processes(folder) == []
@@ -383,7 +376,7 @@ def test_an_unusable_folder_is_one_line(tmp_path: Path) -> None:
 def test_down_finds_the_functions_of_a_killed_server(folder: Path) -> None:
     up = lifecycle.up(folder)
     start_function(up.outputs)
-    wait_until(lambda: len(lifecycle.find_processes(folder)) >= 2)
+    wait_for(lambda: len(lifecycle.find_processes(folder)) >= 2, "two processes")
     os.kill(json.loads((folder / "cloud.json").read_text())["pid"], signal.SIGKILL)
     assert lifecycle.down(folder)
     assert lifecycle.find_processes(folder) == []
@@ -393,7 +386,7 @@ def test_down_finds_the_functions_of_a_killed_server(folder: Path) -> None:
 def test_a_cloud_whose_server_was_killed_does_not_count_as_running(folder: Path) -> None:
     lifecycle.up(folder)
     os.kill(json.loads((folder / "cloud.json").read_text())["pid"], signal.SIGKILL)
-    wait_until(lambda: lifecycle.find_processes(folder) == [])
+    wait_for(lambda: lifecycle.find_processes(folder) == [], "the end of all processes")
     second = lifecycle.up(folder)
     assert not second.ran_already
     assert Clients(second.outputs).s3.list_buckets()["Buckets"] == []
@@ -422,9 +415,9 @@ def test_a_hung_server_is_killed(folder: Path) -> None:
 def test_sigterm_to_the_server_takes_its_functions_along(folder: Path) -> None:
     up = lifecycle.up(folder)
     start_function(up.outputs)
-    wait_until(lambda: len(lifecycle.find_processes(folder)) >= 2)
+    wait_for(lambda: len(lifecycle.find_processes(folder)) >= 2, "two processes")
     os.kill(json.loads((folder / "cloud.json").read_text())["pid"], signal.SIGTERM)
-    wait_until(lambda: lifecycle.find_processes(folder) == [])
+    wait_for(lambda: lifecycle.find_processes(folder) == [], "the end of all processes")
 
 
 @pytest.mark.usefixtures("stand_in")
@@ -453,7 +446,7 @@ def test_a_cloud_that_exits_with_its_parent_ends_when_that_is_killed(folder: Pat
         start_function(outputs_file.load(folder / "outputs.json"))
         assert lifecycle.find_processes(folder)
         parent.kill()
-    wait_until(lambda: lifecycle.find_processes(folder) == [])
+    wait_for(lambda: lifecycle.find_processes(folder) == [], "the end of all processes")
 
 
 def test_up_gives_its_streams_back(folder: Path) -> None:

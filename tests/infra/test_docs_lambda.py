@@ -3,7 +3,6 @@
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -19,6 +18,7 @@ from functions.runtime import clients
 from infra.docs.terraform_source import Declared, read
 from statemachine import declaration, states
 from statemachine.render import ASL_FILE
+from tests.support.lambda_context import LambdaContext
 
 CHECKOUT = Path(__file__).parents[2]
 PAGE = (CHECKOUT / "docs" / "lambda.md").read_text(encoding="utf-8")
@@ -28,16 +28,6 @@ TEXT = " ".join(PAGE.split())
 """The page without its line breaks."""
 
 EVENTS = [json.loads(block) for block in re.findall(r"^```json\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)]
-
-
-@dataclass(frozen=True)
-class Context:
-    """What the starter uses of Lambda's context."""
-
-    function_name: str = "ferry-starter"
-
-    def get_remaining_time_in_millis(self) -> int:
-        return 60_000
 
 
 @pytest.fixture
@@ -75,7 +65,7 @@ def delivered(message: Any) -> Any:
 
 def test_the_events_of_the_page_start_the_execution_that_the_page_shows(machine_arn: str) -> None:
     _, _, uploaded, expected, _ = EVENTS
-    answer = starter.handler(delivered(uploaded), cast("Any", Context()))
+    answer = starter.handler(delivered(uploaded), cast("Any", LambdaContext()))
     assert answer == {"batchItemFailures": []}
     client = boto3.client("stepfunctions", REGION)
     (execution,) = client.list_executions(stateMachineArn=machine_arn)["executions"]
@@ -88,7 +78,7 @@ def test_the_events_of_the_page_start_the_execution_that_the_page_shows(machine_
 def test_a_message_that_failed_is_answered_as_the_page_shows(machine_arn: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """There is no such state machine, so StartExecution fails."""
     monkeypatch.setenv("STATE_MACHINE_ARN", f"{machine_arn}-of-another-name")
-    assert starter.handler(delivered(EVENTS[2]), cast("Any", Context())) == EVENTS[4]
+    assert starter.handler(delivered(EVENTS[2]), cast("Any", LambdaContext())) == EVENTS[4]
 
 
 def test_the_table_of_functions_is_the_declaration() -> None:

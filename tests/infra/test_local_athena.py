@@ -2,7 +2,6 @@
 
 import gzip
 import itertools
-import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.support.local_server import ACCOUNT, REGION, Server, allow, write_parquet
+from tests.support.waiting import wait_for
 
 AIRPORTS = Path(airportsdata.__file__).parent / "airports.csv"
 CSV = "org.apache.hadoop.hive.serde2.OpenCSVSerde"
@@ -90,11 +90,11 @@ class Lake:
         return str(started["QueryExecutionId"])
 
     def wait(self, query_id: str) -> dict[str, Any]:
-        while True:
-            found: dict[str, Any] = self.athena.get_query_execution(QueryExecutionId=query_id)["QueryExecution"]
-            if found["Status"]["State"] not in {"QUEUED", "RUNNING"}:
-                return found
-            time.sleep(0.01)
+        def ended() -> dict[str, Any] | None:
+            query: dict[str, Any] = self.athena.get_query_execution(QueryExecutionId=query_id)["QueryExecution"]
+            return None if query["Status"]["State"] in {"QUEUED", "RUNNING"} else query
+
+        return wait_for(ended, "the end of the query")
 
     def run(self, sql: str, **arguments: Any) -> dict[str, Any]:
         return self.wait(self.start(sql, **arguments))
@@ -442,8 +442,7 @@ def test_queries_wait_their_turn_and_can_be_stopped(lake: Lake) -> None:
     assert found["Status"]["State"] == "QUEUED"
     with pytest.raises(ClientError, match="not yet finished"):
         lake.page(queued)
-    while not all(_is_planned(lake, query_id) for query_id in running):
-        time.sleep(0.01)
+    wait_for(lambda: all(_is_planned(lake, query_id) for query_id in running), "two running queries")
     for query_id in running:
         lake.athena.stop_query_execution(QueryExecutionId=query_id)
     assert [lake.wait(query_id)["Status"]["State"] for query_id in running] == ["CANCELLED", "CANCELLED"]

@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError
 
 from tests.support import local_server
 from tests.support.local_server import ACCOUNT, REGION, Server, allow, write_parquet
+from tests.support.waiting import wait_for
 
 AIRPORTS = Path(airportsdata.__file__).parent / "airports.csv"
 PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"
@@ -38,12 +39,12 @@ class Crawled:
 
     def wait(self) -> dict[str, Any]:
         """The crawler once it is READY again."""
-        glue = self.server.client("glue")
-        while True:
-            found: dict[str, Any] = glue.get_crawler(Name=self.name)["Crawler"]
-            if found["State"] == "READY":
-                return found
-            time.sleep(0.02)
+
+        def ready() -> dict[str, Any] | None:
+            crawler: dict[str, Any] = self.server.client("glue").get_crawler(Name=self.name)["Crawler"]
+            return crawler if crawler["State"] == "READY" else None
+
+        return wait_for(ready, "the end of the crawl")
 
     def crawl(self) -> dict[str, Any]:
         """Crawl to the end; the last crawl."""

@@ -3,14 +3,12 @@
 AWS: "ListObjectsV2", "ListObjectVersions", "ListMultipartUploads" (S3 API reference: EncodingType).
 """
 
-import uuid
 from typing import Any
 from urllib.parse import unquote_plus
 
 import pytest
 
-from tests.support.local_s3 import rejected
-from tests.support.local_server import Server
+from tests.support.local_s3 import new_bucket, rejected
 
 KEYS = {
     "control character": "c/\x01l",
@@ -21,17 +19,9 @@ KEYS = {
 }
 
 
-@pytest.fixture(scope="module")
-def s3(server: Server) -> Any:
-    return server.client("s3")
-
-
 @pytest.fixture
 def bucket(s3: Any) -> str:
-    name = f"characters-{uuid.uuid4().hex[:12]}"
-    s3.create_bucket(Bucket=name)
-    s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
-    return name
+    return new_bucket(s3, "characters", versioned=True)
 
 
 @pytest.mark.parametrize("key", KEYS.values(), ids=KEYS)

@@ -1,7 +1,6 @@
 """The local CopyObject behaves as AWS's (AWS: "CopyObject", S3 API reference)."""
 
 import threading
-import uuid
 from collections.abc import Callable
 from typing import Any
 
@@ -10,20 +9,13 @@ from ministack.services import s3 as ministack
 
 from infra.local.s3 import copies, uploads
 from infra.local.s3.models import Response
-from tests.support.local_s3 import MIB, SMALLEST_PART, Events, content, md5, rejected, sha256, upload
+from tests.support.local_s3 import MIB, SMALLEST_PART, Events, content, md5, new_bucket, rejected, sha256, upload
 from tests.support.local_server import Server
 
 
 @pytest.fixture
-def s3(server: Server) -> Any:
-    return server.client("s3")
-
-
-@pytest.fixture
 def bucket(s3: Any) -> str:
-    name = f"copies-{uuid.uuid4().hex[:12]}"
-    s3.create_bucket(Bucket=name)
-    return name
+    return new_bucket(s3, "copies")
 
 
 def versioned(s3: Any, bucket: str) -> None:

@@ -4,14 +4,12 @@ AWS: "PutObject", "CopyObject", "GetObjectRetention", "PutObjectRetention" (S3 A
 considerations" (S3 User Guide).
 """
 
-import uuid
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from tests.support.local_s3 import rejected, upload
-from tests.support.local_server import Server
+from tests.support.local_s3 import new_bucket, rejected, upload
 
 UNTIL = datetime(2090, 1, 1, tzinfo=UTC)
 LOCK: dict[str, Any] = {
@@ -24,15 +22,9 @@ LOCK: dict[str, Any] = {
 
 
 @pytest.fixture(scope="module")
-def s3(server: Server) -> Any:
-    return server.client("s3")
-
-
-@pytest.fixture(scope="module")
 def bucket(s3: Any) -> str:
     """A bucket with Object Lock, in which `locked` is all of LOCK."""
-    name = f"locks-{uuid.uuid4().hex[:12]}"
-    s3.create_bucket(Bucket=name, ObjectLockEnabledForBucket=True)
+    name = new_bucket(s3, "locks", ObjectLockEnabledForBucket=True)
     s3.put_object(Bucket=name, Key="locked", Body=b"x", **LOCK)
     return name
 
@@ -57,8 +49,7 @@ def test_a_copy_does_not_take_the_sources_lock(s3: Any, bucket: str) -> None:
 
 
 def test_the_buckets_default_retention_is_the_copys(s3: Any) -> None:
-    name = f"default-{uuid.uuid4().hex[:12]}"
-    s3.create_bucket(Bucket=name, ObjectLockEnabledForBucket=True)
+    name = new_bucket(s3, "default", ObjectLockEnabledForBucket=True)
     s3.put_object_lock_configuration(
         Bucket=name,
         ObjectLockConfiguration={
@@ -106,8 +97,7 @@ def test_an_invalid_retention_is_rejected(s3: Any, bucket: str, lock: dict[str, 
 
 
 def test_a_lock_in_a_bucket_without_object_lock_is_rejected(s3: Any, bucket: str) -> None:
-    name = f"lockless-{uuid.uuid4().hex[:12]}"
-    s3.create_bucket(Bucket=name)
+    name = new_bucket(s3, "lockless")
     for lock in ({"ObjectLockLegalHoldStatus": "ON"}, {"ObjectLockEventHold": "ON"}):
         with rejected("InvalidRequest", 400):
             s3.copy_object(Bucket=name, Key="target", CopySource=f"{bucket}/locked", **lock)

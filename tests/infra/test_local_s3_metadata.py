@@ -3,29 +3,20 @@
 AWS: "Working with object metadata" (S3 User Guide).
 """
 
-import uuid
 from typing import Any
 
 import pytest
 
-from tests.support.local_server import Server
+from tests.support.local_s3 import new_bucket
 
 SENT = "ÄMÄZÕÑ S3"
 TOLD = "=?UTF-8?B?w4PChE3Dg8KEWsODwpXDg8KRIFMz?="
 """That page's own example."""
 
 
-@pytest.fixture(scope="module")
-def s3(server: Server) -> Any:
-    return server.client("s3")
-
-
 @pytest.fixture
 def bucket(s3: Any) -> str:
-    name = f"metadata-{uuid.uuid4().hex[:12]}"
-    s3.create_bucket(Bucket=name)
-    s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
-    return name
+    return new_bucket(s3, "metadata", versioned=True)
 
 
 @pytest.fixture

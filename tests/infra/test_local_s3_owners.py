@@ -10,20 +10,14 @@ import pytest
 from botocore.exceptions import ClientError
 
 from infra.local.provision import ACCOUNT
-from tests.support.local_server import Server
+from tests.support.local_s3 import new_bucket
 
 SOMEBODY_ELSE = "210987654321"
 
 
 @pytest.fixture(scope="module")
-def s3(server: Server) -> Any:
-    return server.client("s3")
-
-
-@pytest.fixture(scope="module")
 def bucket(s3: Any) -> str:
-    name = f"owners-{uuid.uuid4().hex[:12]}"
-    s3.create_bucket(Bucket=name)
+    name = new_bucket(s3, "owners")
     s3.put_object(Bucket=name, Key="a", Body=b"x", ExpectedBucketOwner=ACCOUNT)
     return name
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.local_s3 import md5, part_of, rejected
+from tests.support.local_s3 import md5, new_bucket, part_of, rejected
 from tests.support.local_server import Server, allow
 
 UNTIL = "2090-01-01T00:00:00Z"
@@ -18,15 +18,9 @@ Restricted = Callable[..., Any]
 
 
 @pytest.fixture(scope="module")
-def s3(server: Server) -> Any:
-    return server.client("s3")
-
-
-@pytest.fixture(scope="module")
 def bucket(s3: Any) -> str:
     """A bucket with Object Lock: `full` is tagged, annotated and locked, `plain` is nothing of that."""
-    name = f"permissions-{uuid.uuid4().hex[:12]}"
-    s3.create_bucket(Bucket=name, ObjectLockEnabledForBucket=True)
+    name = new_bucket(s3, "permissions", ObjectLockEnabledForBucket=True)
     s3.put_object(Bucket=name, Key="plain", Body=b"x")
     s3.put_object(Bucket=name, Key="tagged", Body=b"x", Tagging="a=b")
     s3.put_object(Bucket=name, Key="annotated", Body=b"x")

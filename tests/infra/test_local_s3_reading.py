@@ -3,13 +3,11 @@
 AWS: "GetObject", "HeadObject", "GetObjectAttributes" (S3 API reference).
 """
 
-import uuid
 from typing import Any
 
 import pytest
 
-from tests.support.local_s3 import SMALLEST_PART, content, md5, rejected, sha256, upload
-from tests.support.local_server import Server
+from tests.support.local_s3 import SMALLEST_PART, content, md5, new_bucket, rejected, sha256, upload
 
 PARTS = [content(SMALLEST_PART, 1), content(SMALLEST_PART + 1, 2), b"123456789"]
 BODY = b"".join(PARTS)
@@ -17,16 +15,9 @@ ATTRIBUTES = ["ETag", "Checksum", "ObjectParts", "StorageClass", "ObjectSize"]
 
 
 @pytest.fixture(scope="module")
-def s3(server: Server) -> Any:
-    return server.client("s3")
-
-
-@pytest.fixture(scope="module")
 def bucket(s3: Any) -> str:
     """A versioned bucket that holds `parts`, twice, and `whole`."""
-    name = f"reading-{uuid.uuid4().hex[:12]}"
-    s3.create_bucket(Bucket=name)
-    s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
+    name = new_bucket(s3, "reading", versioned=True)
     for _ in range(2):
         upload(s3, name, "parts", PARTS, ChecksumAlgorithm="SHA256", StorageClass="STANDARD_IA")
     s3.put_object(Bucket=name, Key="whole", Body=b"123456789", ChecksumAlgorithm="CRC32C")

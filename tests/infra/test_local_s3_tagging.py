@@ -11,23 +11,14 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.support.local_s3 import rejected
-from tests.support.local_server import Server
+from tests.support.local_s3 import new_bucket, rejected
 
 Tags = dict[str, str]
 
 
-@pytest.fixture(scope="module")
-def s3(server: Server) -> Any:
-    return server.client("s3")
-
-
 @pytest.fixture
 def bucket(s3: Any) -> str:
-    name = f"tagging-{uuid.uuid4().hex[:12]}"
-    s3.create_bucket(Bucket=name)
-    s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
-    return name
+    return new_bucket(s3, "tagging", versioned=True)
 
 
 def tags_of(s3: Any, **where: str) -> Tags | str:

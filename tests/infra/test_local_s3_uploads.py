@@ -14,7 +14,18 @@ from typing import Any
 import pytest
 
 from infra.local.s3 import checksums, completion, copies, uploads
-from tests.support.local_s3 import MIB, SMALLEST_PART, Events, content, md5, part_of, rejected, sha256, upload
+from tests.support.local_s3 import (
+    MIB,
+    SMALLEST_PART,
+    Events,
+    content,
+    md5,
+    new_bucket,
+    part_of,
+    rejected,
+    sha256,
+    upload,
+)
 from tests.support.local_server import ACCOUNT, Server, allow
 
 BODY = content(11 * MIB)
@@ -23,17 +34,11 @@ RANGES = [f"bytes=0-{SMALLEST_PART - 1}", f"bytes={SMALLEST_PART}-{len(BODY) - 1
 
 
 @pytest.fixture(scope="module")
-def bucket(server: Server) -> str:
+def bucket(s3: Any) -> str:
     """A bucket that holds BODY as `source`."""
-    name = f"uploads-{uuid.uuid4().hex[:12]}"
-    server.client("s3").create_bucket(Bucket=name)
-    server.client("s3").put_object(Bucket=name, Key="source", Body=BODY)
+    name = new_bucket(s3, "uploads")
+    s3.put_object(Bucket=name, Key="source", Body=BODY)
     return name
-
-
-@pytest.fixture
-def s3(server: Server) -> Any:
-    return server.client("s3")
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import io
 import json
-import time
 import uuid
 import zipfile
 from typing import Any
@@ -14,6 +13,7 @@ from infra.local import lifecycle
 from infra.local.lambda_ import throttles
 from statemachine.workflow import migrate
 from tests.support.local_server import Server, allow
+from tests.support.waiting import wait_for
 
 HANDLER = "class Missing(Exception):\n    pass\n\ndef handler(event, context):\n    raise Missing('gone')\n"
 
@@ -49,10 +49,12 @@ def run(server: Server, function: str, retry: list[dict[str, Any]]) -> tuple[dic
         name=function, roleArn=role, definition=json.dumps({"StartAt": "Call", "States": {"Call": task}})
     )["stateMachineArn"]
     arn = states.start_execution(stateMachineArn=machine, input="{}")["executionArn"]
-    deadline = time.monotonic() + 30
-    while (execution := states.describe_execution(executionArn=arn))["status"] == "RUNNING":
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.01)
+
+    def ended() -> dict[str, Any] | None:
+        execution: dict[str, Any] = states.describe_execution(executionArn=arn)
+        return None if execution["status"] == "RUNNING" else execution
+
+    execution = wait_for(ended, "the end of the execution")
     history = states.get_execution_history(executionArn=arn)["events"]
     return execution, [each["taskFailedEventDetails"]["error"] for each in history if each["type"] == "TaskFailed"]
 

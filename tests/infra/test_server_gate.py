@@ -3,19 +3,11 @@
 import subprocess
 import sys
 import threading
-import time
 from collections import Counter
-from collections.abc import Callable
 
 from infra.local import lifecycle
 from infra.local.lambda_.gate import Gate
-
-
-def wait_until(condition: Callable[[], bool], seconds: float = 10) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.005)
+from tests.support.waiting import wait_for
 
 
 def test_four_run_at_once_and_two_of_one_function() -> None:
@@ -38,7 +30,7 @@ def test_four_run_at_once_and_two_of_one_function() -> None:
     threads = [threading.Thread(target=invoke, args=[f"f-{number % 3}"]) for number in range(24)]
     for thread in threads:
         thread.start()
-    wait_until(lambda: running.total() == 4 and gate.waiting == 20)
+    wait_for(lambda: running.total() == 4 and gate.waiting == 20, "a full gate")
     go.set()
     for thread in threads:
         thread.join(10)
@@ -59,7 +51,7 @@ def order_of(gate: Gate, *names: str) -> list[str]:
     with gate.admission("other"):
         for number, thread in enumerate(threads, 1):
             thread.start()
-            wait_until(lambda expected=number: gate.waiting == expected)  # type: ignore[misc]
+            wait_for(lambda expected=number: gate.waiting == expected, f"{number} waiting")  # type: ignore[misc]
     for thread in threads:
         thread.join(10)
     return order

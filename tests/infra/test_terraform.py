@@ -15,7 +15,6 @@ import stat
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -38,6 +37,8 @@ from infra.terraform.outputs import Outputs, Source
 from infra.terraform.runner import Terraform, find_terraform
 from infra.terraform.variables_check import COMBINED_CHECKS, FILES_WITHOUT_RESOURCES
 from statemachine import declaration
+from tests.support.terraform import fake_aws
+from tests.support.waiting import wait_for
 
 ACCOUNT = "123456789012"
 """Moto's."""
@@ -692,8 +693,7 @@ def test_a_signal_reaches_terraform_once(world: World, sent: tuple[signal.Signal
     world.script["apply"] = {"wait": True, "code": 1, "out": rows(diagnostic("Interrupted", "stopped"))}
 
     def stop() -> None:
-        while not (world.folder / "waiting").exists():
-            time.sleep(0.01)
+        wait_for((world.folder / "waiting").exists, "Terraform")
         for each in sent:
             # Sent to the process, this thread might take it, and the main one would read on.
             signal.pthread_kill(main, each)
@@ -782,12 +782,8 @@ def real_world(
 @pytest.fixture
 def without_aws() -> Iterator[str]:
     """What leads Terraform to a provider that asks nobody."""
-    with subprocess.Popen(
-        [sys.executable, "-m", "tests.support.terraform.fake_aws"], cwd=CHECKOUT, stdout=subprocess.PIPE, text=True
-    ) as provider:
-        assert provider.stdout
-        yield provider.stdout.readline()
-        provider.terminate()
+    with fake_aws.running() as reattach:
+        yield reattach
 
 
 @real

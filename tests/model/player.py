@@ -25,6 +25,7 @@ from botocore.response import StreamingBody
 
 from functions.copying import bucket_settings
 from tests.model.s3 import S3, Refused, md5
+from tests.support.lambda_context import LambdaContext
 
 Values = dict[str, Any]
 Fault = Literal["killed before", "killed after", "answer lost"]
@@ -107,7 +108,7 @@ class Player:
         # Each run is of a function that has just been started.
         bucket_settings.forget()
         try:
-            result = import_module(f"functions.{function}").handler(event, Context(function))
+            result = import_module(f"functions.{function}").handler(event, LambdaContext([PLENTY_MS], function))
         except Paused:
             assert self._asks
             return self._asks
@@ -190,17 +191,3 @@ def _as_botocore_has_it(answered: Answered) -> tuple[SimpleNamespace, Values]:
     if body is not None:
         given["Body"] = StreamingBody(io.BytesIO(body), len(body))
     return SimpleNamespace(status_code=200), given
-
-
-@dataclass(frozen=True)
-class Context:
-    """What the handlers use of Lambda's context."""
-
-    function_name: str
-    aws_request_id: str = "test"
-    memory_limit_in_mb: int = 512
-    invoked_function_arn: str = "arn:aws:lambda:us-east-1:123456789012:function:ferry"
-
-    def get_remaining_time_in_millis(self) -> int:
-        """Always plenty."""
-        return PLENTY_MS

@@ -22,6 +22,7 @@ from infra.terraform.outputs import Outputs
 from statemachine import declaration
 from tests.support import local_server
 from tests.support.local_s3 import upload
+from tests.support.waiting import wait_for
 
 Document = dict[str, Any]
 Statement = dict[str, Any]
@@ -264,10 +265,10 @@ class World:
 
     def await_crawler(self) -> None:
         """Wait until no crawl runs."""
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while self.clients.glue.get_crawler(Name=self.outputs.crawler_name)["Crawler"]["State"] != "READY":
-            assert time.monotonic() < deadline, "a crawl does not end"
-            time.sleep(0.05)
+        glue, name = self.clients.glue, self.outputs.crawler_name
+        wait_for(
+            lambda: glue.get_crawler(Name=name)["Crawler"]["State"] == "READY", "the end of a crawl", PATIENCE_SECONDS
+        )
 
     # Roles.
 

@@ -17,7 +17,8 @@ from functions.intake.executions import execution_name
 from functions.intake.s3_events import read_upload
 from tests.properties.cases import Case, Upload
 from tests.properties.faults import Faults
-from tests.support.workflow.machine import Call, Execution, LambdaContext
+from tests.support.lambda_context import LambdaContext
+from tests.support.workflow.machine import Call, Execution
 from tests.support.workflow.world import World
 
 Values = dict[str, Any]
@@ -141,7 +142,7 @@ class Run:
         left = {str(number): body for number, body in enumerate(bodies)}
         for _ in range(RECEIVES):
             event = {"Records": [_message(name, body) for name, body in left.items()]}
-            answer = starter.handler(event, LambdaContext("starter", 60_000))  # type: ignore[arg-type]
+            answer = starter.handler(event, LambdaContext([60_000], "starter"))  # type: ignore[arg-type]
             failed = {item["itemIdentifier"] for item in answer["batchItemFailures"]}
             left = {name: body for name, body in left.items() if name in failed}
             if not left:

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import boto3
-from botocore.exceptions import ClientError, ReadTimeoutError
+from botocore.exceptions import ReadTimeoutError
 
+from tests.support.client_errors import client_error
 from tests.support.workflow.machine import Killed
 
 Values = dict[str, Any]
@@ -107,7 +108,7 @@ class Faults:
             raise Killed("Runtime.ExitError")
         if kind in ("throttled", "denied"):
             code = "SlowDown" if kind == "throttled" else "AccessDenied"
-            raise ClientError({"Error": {"Code": code, "Message": "as the case wants it"}}, model.name)
+            raise client_error(code, model.name)
 
     def _after(self, parsed: Values, model: Any, context: Values, **_: object) -> None:
         if not self.function or "Error" in parsed:

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -27,6 +28,15 @@ def md5(body: bytes) -> str:
 
 def sha256(body: bytes) -> str:
     return base64.b64encode(hashlib.sha256(body).digest()).decode()
+
+
+def new_bucket(s3: Any, name: str, *, versioned: bool = False, **arguments: Any) -> str:
+    """A bucket that no other test uses."""
+    bucket = f"{name}-{uuid.uuid4().hex[:12]}"
+    s3.create_bucket(Bucket=bucket, **arguments)
+    if versioned:
+        s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    return bucket
 
 
 @contextmanager

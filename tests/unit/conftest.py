@@ -27,11 +27,10 @@ SOURCE, TARGET = "ferry-source", "ferry-target"
 KEY = "sales/a b+c%é.csv"
 STARTED = "2026-11-01T10:00:00Z"
 REDRIVEN = "2026-11-01T12:00:00Z"
-PLENTY_MS = 900_000
 
 
 @dataclass(frozen=True)
-class Refusal:
+class ErrorResponse:
     """An error answer of AWS; of a HEAD the code is the status, since a HEAD has no body."""
 
     code: str
@@ -39,7 +38,7 @@ class Refusal:
 
 
 NO_ANSWER = ReadTimeoutError(endpoint_url="https://s3")
-Answer = Values | Refusal | Exception | Callable[[], object]
+Answer = Values | ErrorResponse | Exception | Callable[[], object]
 
 
 @dataclass
@@ -83,7 +82,7 @@ class Hooks:
         if callable(answer):
             answer()
             return None
-        if isinstance(answer, Refusal):
+        if isinstance(answer, ErrorResponse):
             parsed: Values = {"Error": {"Code": answer.code, "Message": answer.message}, "ResponseMetadata": {}}
             return SimpleNamespace(status_code=400), parsed
         return SimpleNamespace(status_code=200), answer
@@ -97,21 +96,6 @@ class Hooks:
         headers.setdefault("date", format_datetime(datetime.now(UTC), usegmt=True))
         if model.name in self.edits and "Error" not in parsed:
             self.edits[model.name](parsed)
-
-
-@dataclass
-class LambdaContext:
-    """What the functions use of Lambda's context: its last time stays."""
-
-    times_ms: list[int] = field(default_factory=lambda: [PLENTY_MS])
-    function_name: str = "test"
-    memory_limit_in_mb: int = 128
-    invoked_function_arn: str = "arn:aws:lambda:us-east-1:123456789012:function:test"
-    aws_request_id: str = "test"
-
-    def get_remaining_time_in_millis(self) -> int:
-        """The time that is left."""
-        return self.times_ms.pop(0) if len(self.times_ms) > 1 else self.times_ms[0]
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 
 from ferry.aws.clients import Deployment
 from infra.terraform.outputs import Outputs
+from tests.support.client_errors import client_error
 
 MACHINE = "arn:aws:states:us-east-1:000000000000:stateMachine:ferry-migrate"
 BEGIN = datetime(2026, 11, 1, 12, 0, 0, tzinfo=UTC)
@@ -67,10 +68,6 @@ def event(seconds: float, kind: str, **details: Any) -> dict[str, Any]:
     return shown
 
 
-def refusal(code: str, operation: str = "Call", message: str = "no") -> ClientError:
-    return ClientError({"Error": {"Code": code, "Message": message}}, operation)
-
-
 @dataclass
 class Remembered:
     name: str
@@ -100,7 +97,7 @@ class FakeStepFunctions:
         self.redriven: list[str] = []
         self.tokens: list[str] = []
         self.described: list[str] = []
-        self.refuses_redrive_with: ClientError | None = None
+        self.redrive_error: ClientError | None = None
 
     def add(self, name: str, status: str, input_: str = "", minutes: float | None = None) -> Remembered:
         minutes = len(self.executions) if minutes is None else minutes
@@ -120,7 +117,7 @@ class FakeStepFunctions:
 
     def describe_execution(self, *, executionArn: str) -> dict[str, Any]:  # noqa: N803 - boto3's names
         if executionArn not in self.executions:
-            raise refusal("ExecutionDoesNotExist")
+            raise client_error("ExecutionDoesNotExist")
         remembered = self.executions[executionArn]
         self.described.append(remembered.name)
         return remembered.described() | {"input": remembered.input}
@@ -134,14 +131,14 @@ class FakeStepFunctions:
     def start_execution(self, *, stateMachineArn: str, name: str, input: str) -> dict[str, Any]:  # noqa: A002, N803
         assert stateMachineArn == MACHINE
         if name in self.names:
-            raise refusal("ExecutionAlreadyExists")
+            raise client_error("ExecutionAlreadyExists")
         return {"executionArn": self.add(name, "RUNNING", input).arn}
 
     def redrive_execution(self, *, executionArn: str, clientToken: str) -> dict[str, Any]:  # noqa: N803
-        if self.refuses_redrive_with:
-            raise self.refuses_redrive_with
+        if self.redrive_error:
+            raise self.redrive_error
         if not self.redrives:
-            raise refusal("InvalidAction", "RedriveExecution")
+            raise client_error("InvalidAction", "RedriveExecution")
         remembered = self.executions[executionArn]
         remembered.status, remembered.redriven = "RUNNING", BEGIN + timedelta(days=1)
         self.redriven.append(remembered.name)

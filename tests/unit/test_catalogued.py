@@ -14,17 +14,8 @@ from functions import poll_crawler, start_crawler
 from functions.contract.models import Catalogue, Copy, Validation
 from functions.objects.head import head
 from functions.runtime.errors import AccessDenied, SettingInvalid, Throttled
-from tests.unit.conftest import (
-    SOURCE,
-    SOURCE_REGION,
-    TARGET,
-    TARGET_REGION,
-    Cloud,
-    LambdaContext,
-    Refusal,
-    Values,
-    step_event,
-)
+from tests.support.lambda_context import LambdaContext
+from tests.unit.conftest import SOURCE, SOURCE_REGION, TARGET, TARGET_REGION, Cloud, ErrorResponse, Values, step_event
 from tests.unit.test_validation_file import footer, parquet
 
 COPIED_AT = datetime(2026, 11, 1, 10, 10, tzinfo=UTC)
@@ -180,7 +171,7 @@ def test_a_table_that_is_not_the_files_is_crawled(cloud: Cloud, what: str) -> No
 
 
 def test_without_a_database_the_crawler_is_asked(cloud: Cloud) -> None:
-    cloud.hooks.answer("GetTables", Refusal("EntityNotFoundException"))
+    cloud.hooks.answer("GetTables", ErrorResponse("EntityNotFoundException"))
     assert call(cloud, "sales/a.csv", CSV).status == "running"
 
 
@@ -210,7 +201,9 @@ def test_a_file_in_a_registered_partition_needs_no_crawl(
 
 
 @pytest.mark.parametrize(
-    "answer", [Refusal("EntityNotFoundException"), partition("sales/DT=1")], ids=["not there", "of another folder"]
+    "answer",
+    [ErrorResponse("EntityNotFoundException"), partition("sales/DT=1")],
+    ids=["not there", "of another folder"],
 )
 def test_a_file_in_no_registered_partition_is_crawled(cloud: Cloud, answer: Any) -> None:
     cloud.hooks.answer("GetTables", {"TableList": [partitioned("a.csv", "dt")]})
@@ -240,7 +233,7 @@ def test_a_definition_that_polls_after_not_needed_comes_to_a_crawl(cloud: Cloud)
 
 def test_a_target_that_is_replaced_meanwhile_is_left_to_the_validation(cloud: Cloud) -> None:
     cloud.hooks.answer("GetTables", {"TableList": [table()]})
-    cloud.hooks.answer("GetObject", Refusal("PreconditionFailed"))
+    cloud.hooks.answer("GetObject", ErrorResponse("PreconditionFailed"))
     assert call(cloud, "sales/a.csv", CSV).status == "running"
 
 
@@ -253,7 +246,7 @@ def test_what_aws_rejects_is_no_reason_for_a_crawl(
         cloud.hooks.answer("GetTables", {"TableList": [partitioned("a.csv", "dt")]})
     if operation == "GetObject":
         cloud.hooks.answer("GetPartition", partition("sales/dt=1"))
-    cloud.hooks.answer(operation, Refusal(code))
+    cloud.hooks.answer(operation, ErrorResponse(code))
     with pytest.raises(error):
         call(cloud, "sales/dt=1/a.csv", CSV)
     assert not cloud.hooks.params["StartCrawler"]

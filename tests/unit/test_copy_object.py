@@ -27,19 +27,9 @@ from functions.runtime.errors import (
     TargetNotVersioned,
     Throttled,
 )
+from tests.support.lambda_context import PLENTY_MS, LambdaContext
 from tests.unit.annotations import Annotations, annotations
-from tests.unit.conftest import (
-    KEY,
-    NO_ANSWER,
-    PLENTY_MS,
-    SOURCE,
-    SOURCE_REGION,
-    TARGET,
-    Cloud,
-    LambdaContext,
-    Refusal,
-    step_event,
-)
+from tests.unit.conftest import KEY, NO_ANSWER, SOURCE, SOURCE_REGION, TARGET, Cloud, ErrorResponse, step_event
 
 __all__ = ["annotations"]
 
@@ -47,7 +37,7 @@ pytestmark = pytest.mark.usefixtures("annotations")
 
 TOO_LITTLE_MS = MARGIN_MS
 COPIED = {"CopyObjectResult": {"ETag": '"0123"'}, "VersionId": "1"}
-NO_RETENTION = Refusal("NoSuchObjectLockConfiguration")
+NO_RETENTION = ErrorResponse("NoSuchObjectLockConfiguration")
 
 
 def run(upload: Source, context: LambdaContext | None = None, **given: Any) -> Copy:
@@ -172,7 +162,7 @@ def test_the_copys_answer_is_waited_for_as_long_as_the_function_may_still_run(
 
 
 def test_after_a_few_refusals_the_state_machine_waits_a_little(cloud: Cloud) -> None:
-    cloud.hooks.answer("CopyObject", *[Refusal("ConditionalRequestConflict")] * 10)
+    cloud.hooks.answer("CopyObject", *[ErrorResponse("ConditionalRequestConflict")] * 10)
     assert run(cloud.upload()).status == "in_progress"
     assert len(copies(cloud)) == FAILED_CONDITIONS
 
@@ -194,7 +184,7 @@ def test_a_target_that_an_earlier_run_of_this_step_may_have_written_is_not_left_
 @pytest.mark.parametrize("code", ["412", "PreconditionFailed", "409", "ConditionalRequestConflict", "404", "NoSuchKey"])
 def test_a_rejected_condition_means_to_look_again(cloud: Cloud, code: str) -> None:
     upload = cloud.upload(b"new")
-    cloud.hooks.answer("CopyObject", Refusal(code))
+    cloud.hooks.answer("CopyObject", ErrorResponse(code))
     done = run(upload)
     assert done.status == "copied"
     assert len(copies(cloud)) == 2
@@ -204,7 +194,7 @@ def test_a_rejected_condition_means_to_look_again(cloud: Cloud, code: str) -> No
 
 def test_a_copy_rejected_because_another_delivery_was_faster_is_found_there(cloud: Cloud) -> None:
     upload = cloud.upload(b"new")
-    cloud.hooks.answer("CopyObject", Refusal("PreconditionFailed"))
+    cloud.hooks.answer("CopyObject", ErrorResponse("PreconditionFailed"))
 
     def faster(_answer: object) -> None:
         cloud.hooks.edits.clear()
@@ -369,7 +359,7 @@ def test_annotations_are_fixed_where_they_are_instead_of_copying_again(cloud: Cl
 def test_annotations_that_may_not_be_read_are_named(cloud: Cloud) -> None:
     cloud.target.put_object(Bucket=TARGET, Key=KEY, Body=b"same")
     upload = cloud.upload(b"same")
-    cloud.hooks.answer("ListObjectAnnotations", Refusal("AccessDenied"))
+    cloud.hooks.answer("ListObjectAnnotations", ErrorResponse("AccessDenied"))
     with pytest.raises(AccessDenied, match=f"listing the annotations of s3://{SOURCE}/.*ListObjectAnnotations"):
         run(upload)
 
@@ -377,7 +367,7 @@ def test_annotations_that_may_not_be_read_are_named(cloud: Cloud) -> None:
 def test_a_target_that_is_replaced_while_its_annotations_are_fixed_is_looked_at_again(cloud: Cloud) -> None:
     cloud.target.put_object(Bucket=TARGET, Key=KEY, Body=b"same")
     upload = cloud.upload(b"same")
-    cloud.hooks.answer("ListObjectAnnotations", lambda: None, Refusal("NoSuchKey"))
+    cloud.hooks.answer("ListObjectAnnotations", lambda: None, ErrorResponse("NoSuchKey"))
     assert run(upload).status == "unchanged"
     assert calls(cloud)["HeadObject"] == 4
 
@@ -508,7 +498,7 @@ def test_a_lock_that_may_not_be_read_is_a_failure_that_names_the_permission(
 ) -> None:
     lock_source(cloud)
     upload = cloud.upload()
-    cloud.hooks.answer(operation, Refusal("AccessDenied"))
+    cloud.hooks.answer(operation, ErrorResponse("AccessDenied"))
     cloud.hooks.answer("GetObjectRetention", NO_RETENTION)
     with pytest.raises(AccessDenied, match=f"{doing}.*{operation}"):
         run(upload)
@@ -518,7 +508,7 @@ def test_a_lock_that_may_not_be_read_is_a_failure_that_names_the_permission(
 def test_a_source_that_is_replaced_while_its_lock_is_read_is_looked_at_again(cloud: Cloud) -> None:
     lock_source(cloud)
     upload = cloud.upload()
-    cloud.hooks.answer("GetObjectRetention", Refusal("NoSuchVersion"), NO_RETENTION)
+    cloud.hooks.answer("GetObjectRetention", ErrorResponse("NoSuchVersion"), NO_RETENTION)
     assert run(upload).status == "copied"
     assert calls(cloud)["HeadObject"] == 5
 
@@ -527,10 +517,10 @@ def test_a_target_without_object_lock_is_reported_in_words(cloud: Cloud) -> None
     lock_source(cloud)
     upload = cloud.upload()
     cloud.hooks.answer("GetObjectRetention", NO_RETENTION, NO_RETENTION)
-    cloud.hooks.answer("CopyObject", Refusal("InvalidRequest", "Bucket is missing Object Lock Configuration"))
+    cloud.hooks.answer("CopyObject", ErrorResponse("InvalidRequest", "Bucket is missing Object Lock Configuration"))
     with pytest.raises(ObjectLockMissing, match=f"s3://{SOURCE}/.* {TARGET} has no Object Lock"):
         run(upload)
-    cloud.hooks.answer("CopyObject", Refusal("InvalidRequest", "something else"))
+    cloud.hooks.answer("CopyObject", ErrorResponse("InvalidRequest", "something else"))
     with pytest.raises(RequestRejected, match="InvalidRequest: something else"):
         run(upload)
 
@@ -557,15 +547,15 @@ def test_an_archived_source_fails_at_once_in_words(cloud: Cloud) -> None:
 
 
 def test_a_source_that_is_archived_under_the_copy_fails_in_the_same_words(cloud: Cloud) -> None:
-    cloud.hooks.answer("CopyObject", Refusal("InvalidObjectState"))
+    cloud.hooks.answer("CopyObject", ErrorResponse("InvalidObjectState"))
     with pytest.raises(SourceArchived, match=f"s3://{SOURCE}/.*"):
         run(cloud.upload())
 
 
 def test_a_source_with_a_customers_key_fails_at_once_in_words(cloud: Cloud) -> None:
     upload = cloud.upload()
-    cloud.hooks.answer("HeadObject", lambda: None, Refusal("400"))
-    cloud.hooks.answer("GetObject", Refusal("InvalidRequest", "stored using a form of Server Side Encryption"))
+    cloud.hooks.answer("HeadObject", lambda: None, ErrorResponse("400"))
+    cloud.hooks.answer("GetObject", ErrorResponse("InvalidRequest", "stored using a form of Server Side Encryption"))
     with pytest.raises(CustomerKeyRequired, match=f"s3://{SOURCE}/.*SSE-C"):
         run(upload)
 
@@ -658,8 +648,8 @@ def test_a_source_that_is_gone_is_named(cloud: Cloud) -> None:
 
 def test_a_missing_source_bucket_is_distinguished_from_a_missing_object(cloud: Cloud) -> None:
     upload = cloud.upload()
-    cloud.hooks.answer("HeadObject", lambda: None, Refusal("404"))
-    cloud.hooks.answer("HeadBucket", Refusal("404"))
+    cloud.hooks.answer("HeadObject", lambda: None, ErrorResponse("404"))
+    cloud.hooks.answer("HeadBucket", ErrorResponse("404"))
     with pytest.raises(BucketMissing, match=f"{SOURCE} does not exist in us-"):
         run(upload)
 
@@ -677,7 +667,7 @@ def test_a_small_object_is_copied_with_two_looks_a_copy_and_one_more_look(cloud:
 
 
 def test_a_bucket_that_vanishes_before_the_copy_is_named_with_the_key(cloud: Cloud) -> None:
-    cloud.hooks.answer("CopyObject", Refusal("NoSuchBucket"))
+    cloud.hooks.answer("CopyObject", ErrorResponse("NoSuchBucket"))
     with pytest.raises(BucketMissing) as raised:
         run(cloud.upload())
     assert f"s3://{SOURCE}/{KEY} to s3://{TARGET}/{KEY}" in str(raised.value)
@@ -696,7 +686,7 @@ def test_a_bucket_that_vanishes_before_the_copy_is_named_with_the_key(cloud: Clo
 def test_another_refusal_is_reported_with_bucket_and_key(
     cloud: Cloud, operation: str, code: str, error: type[Exception]
 ) -> None:
-    cloud.hooks.answer(operation, Refusal(code))
+    cloud.hooks.answer(operation, ErrorResponse(code))
     with pytest.raises(error) as raised:
         run(cloud.upload())
     assert f"s3://{TARGET}/{KEY}" in str(raised.value)

@@ -13,7 +13,8 @@ from functions.catalogue.crawls import wait_seconds
 from functions.contract.limits import CRAWL_ATTEMPTS, CRAWL_POLLS
 from functions.contract.models import Catalogue, Copy, ObjectVersion, Source, StoredObject
 from functions.runtime.errors import AccessDenied, CrawlerFailed, CrawlTimedOut, SettingInvalid, Throttled
-from tests.unit.conftest import STARTED, Hooks, LambdaContext, Refusal, step_event
+from tests.support.lambda_context import LambdaContext
+from tests.unit.conftest import STARTED, ErrorResponse, Hooks, step_event
 
 BEGAN = datetime.fromisoformat(STARTED)
 COPIED = BEGAN + timedelta(minutes=10)
@@ -90,7 +91,7 @@ def test_a_crawl_that_runs_is_waited_for_and_none_is_started(hooks: Hooks, start
 
 def test_a_crawler_that_another_just_started_is_waited_for(hooks: Hooks) -> None:
     hooks.answer("ListCrawls", listed())
-    hooks.answer("StartCrawler", Refusal("CrawlerRunningException"))
+    hooks.answer("StartCrawler", ErrorResponse("CrawlerRunningException"))
     found = call(start_crawler)
     assert (found.status, found.covers_from) == ("running", COVERS_FROM)
 
@@ -152,14 +153,14 @@ def test_a_crawl_without_words_is_reported_by_its_state(hooks: Hooks) -> None:
 def test_a_refusal_names_the_crawler(hooks: Hooks, operation: str, code: str, error: type[Exception]) -> None:
     if operation == "StartCrawler":
         hooks.answer("ListCrawls", listed())
-    hooks.answer(operation, Refusal(code))
+    hooks.answer(operation, ErrorResponse(code))
     with pytest.raises(error, match="the crawler ferry"):
         call(start_crawler)
 
 
 def test_a_crawler_that_does_not_exist_is_named_with_its_settings(hooks: Hooks) -> None:
-    hooks.answer("ListCrawls", Refusal("EntityNotFoundException"))
-    hooks.answer("StartCrawler", Refusal("EntityNotFoundException"))
+    hooks.answer("ListCrawls", ErrorResponse("EntityNotFoundException"))
+    hooks.answer("StartCrawler", ErrorResponse("EntityNotFoundException"))
     with pytest.raises(CrawlerFailed, match=r"ferry does not exist in us-east-1.*CRAWLER_NAME"):
         call(start_crawler)
 

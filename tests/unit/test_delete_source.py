@@ -28,6 +28,7 @@ from functions.runtime.errors import (
     Throttled,
     VerifiedCopyMissing,
 )
+from tests.support.lambda_context import LambdaContext
 from tests.unit.conftest import (
     KEY,
     NO_ANSWER,
@@ -36,8 +37,7 @@ from tests.unit.conftest import (
     TARGET,
     TARGET_REGION,
     Cloud,
-    LambdaContext,
-    Refusal,
+    ErrorResponse,
     Values,
     step_event,
 )
@@ -197,10 +197,10 @@ def test_a_newer_upload_between_look_and_deletion_is_left_alone(cloud: Cloud, co
 
     def forestall() -> None:
         cloud.upload(b"newer")
-        cloud.hooks.answer("DeleteObject", Refusal(code))
+        cloud.hooks.answer("DeleteObject", ErrorResponse(code))
 
     cloud.hooks.answer("HeadObject", lambda: None, forestall)
-    cloud.hooks.answer("DeleteObject", Refusal(code))
+    cloud.hooks.answer("DeleteObject", ErrorResponse(code))
     assert run(made).status == "source_changed"
     assert markers(cloud) == []
 
@@ -255,7 +255,7 @@ def test_a_tagged_source_is_deleted_when_its_copy_has_the_same_tags(cloud: Cloud
 
 def test_a_source_that_is_replaced_while_its_tags_are_read_is_left(cloud: Cloud) -> None:
     made = tagged(cloud, cloud.upload(BYTES, Tagging="team=one"))
-    cloud.hooks.answer("GetObjectTagging", lambda: cloud.upload(b"newer"), Refusal("NoSuchVersion"))
+    cloud.hooks.answer("GetObjectTagging", lambda: cloud.upload(b"newer"), ErrorResponse("NoSuchVersion"))
     assert run(made).status == "source_changed"
     assert markers(cloud) == []
 
@@ -303,7 +303,7 @@ def test_a_purge_that_stopped_when_the_object_was_hidden_goes_on_with_it(cloud: 
     upload = cloud.upload(BYTES)
     give_versions(cloud)
     made = event(cloud, upload, rule={"purge": True})
-    cloud.hooks.answer("ListObjectVersions", *[Refusal("AccessDenied")])
+    cloud.hooks.answer("ListObjectVersions", *[ErrorResponse("AccessDenied")])
     with pytest.raises(AccessDenied):
         run(made)
     assert versions(cloud) == ["null"]
@@ -425,7 +425,7 @@ def test_tags_that_the_role_may_not_read_are_a_missing_permission_and_nobodys_ch
     upload = cloud.upload(BYTES, Tagging="team=data")
     made = event(cloud, upload)
     cloud.hooks.edits["HeadObject"] = lambda answer: answer.pop("TagCount", None)
-    cloud.hooks.answer("GetObjectTagging", Refusal("AccessDenied"))
+    cloud.hooks.answer("GetObjectTagging", ErrorResponse("AccessDenied"))
     with pytest.raises(AccessDenied, match=f"reading the tags of s3://{SOURCE}/.*GetObjectTagging"):
         run(made)
     assert versions(cloud) == [upload.version_id]
@@ -480,7 +480,7 @@ def test_a_catalogued_file_that_passed_its_validation_is_deleted(cloud: Cloud) -
 )
 def test_a_missing_permission_is_named_and_nothing_deleted(cloud: Cloud, operation: str, named: str) -> None:
     made = tagged(cloud, cloud.upload(BYTES, Tagging="team=one"))
-    cloud.hooks.answer(operation, Refusal("403" if operation == "HeadObject" else "AccessDenied"))
+    cloud.hooks.answer(operation, ErrorResponse("403" if operation == "HeadObject" else "AccessDenied"))
     with pytest.raises(AccessDenied, match=named):
         run(made)
     assert markers(cloud) == []
@@ -507,7 +507,7 @@ def lock(cloud: Cloud, upload: Source, members: Values) -> Values:
     cloud.hooks.edits["HeadObject"] = lambda answer: answer.update(members)
     locked = head(SOURCE, SOURCE_REGION, KEY)
     assert locked
-    cloud.hooks.answer("DeleteObject", Refusal("AccessDenied"))
+    cloud.hooks.answer("DeleteObject", ErrorResponse("AccessDenied"))
     return event(cloud, upload, rule={"purge": True}, source=locked.object)
 
 
@@ -530,7 +530,7 @@ def test_a_denied_purge_without_a_lock_names_the_permission(cloud: Cloud, what: 
 def test_a_source_that_always_rejects_is_tried_again_later(cloud: Cloud) -> None:
     upload = cloud.upload(BYTES)
     made = event(cloud, upload)
-    cloud.hooks.answer("DeleteObject", *[Refusal("PreconditionFailed")] * CHECKS)
+    cloud.hooks.answer("DeleteObject", *[ErrorResponse("PreconditionFailed")] * CHECKS)
     with pytest.raises(Throttled, match=f"s3://{SOURCE}/"):
         run(made)
 

@@ -25,7 +25,9 @@ from functions.runtime import clients, errors
 from functions.runtime.aws_errors import DENIED, TRY_AGAIN, aws_errors, code_of
 from functions.runtime.errors import AccessDenied, BucketMissing, FerryError, RequestRejected, SourceMissing, Throttled
 from functions.runtime.step import logger, step
-from tests.unit.conftest import REDRIVEN, STARTED, Hooks, LambdaContext, step_event
+from tests.support.client_errors import client_error
+from tests.support.lambda_context import LambdaContext
+from tests.unit.conftest import REDRIVEN, STARTED, Hooks, step_event
 
 CLASSES = {
     name: value
@@ -48,10 +50,6 @@ def test_every_error_is_a_ferry_error_that_is_described(name: str) -> None:
     assert str(CLASSES[name]("in words")) == "in words"
 
 
-def refused(code: str, message: str = "") -> ClientError:
-    return ClientError({"Error": {"Code": code, "Message": message}}, "CopyObject")
-
-
 @pytest.mark.parametrize(
     ("code", "error"),
     [
@@ -64,7 +62,7 @@ def refused(code: str, message: str = "") -> ClientError:
 )
 def test_a_refusal_becomes_an_error_of_ours_that_says_what_was_tried(code: str, error: type[FerryError]) -> None:
     with pytest.raises(FerryError) as raised, aws_errors(DOING):
-        raise refused(code, "said.")
+        raise client_error(code, "CopyObject", "said.")
     assert type(raised.value) is error
     assert DOING in str(raised.value)
     assert isinstance(raised.value.__cause__, ClientError)
@@ -73,7 +71,7 @@ def test_a_refusal_becomes_an_error_of_ours_that_says_what_was_tried(code: str, 
 @pytest.mark.parametrize(("said", "told"), [("not allowed to kms:Decrypt.", "not allowed to kms:Decrypt"), ("", "403")])
 def test_a_denial_says_what_aws_said_and_where_to_give_the_permission(said: str, told: str) -> None:
     with pytest.raises(AccessDenied) as raised, aws_errors(DOING):
-        raise refused("403", said)
+        raise client_error("403", "CopyObject", said)
     assert f"{DOING}: {told}." in str(raised.value)
     assert "infra/functions.yaml" in str(raised.value)
     assert "CopyObject" in str(raised.value)
@@ -81,7 +79,7 @@ def test_a_denial_says_what_aws_said_and_where_to_give_the_permission(said: str,
 
 def test_a_denied_look_names_both_permissions_that_may_be_missing() -> None:
     with pytest.raises(AccessDenied, match=r"s3:GetObject on .* s3:ListBucket on "), aws_errors(DOING):
-        raise ClientError({"Error": {"Code": "403", "Message": "Forbidden"}}, "HeadObject")
+        raise client_error("403", "HeadObject", "Forbidden")
 
 
 @pytest.mark.parametrize(

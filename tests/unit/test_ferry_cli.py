@@ -27,7 +27,8 @@ from ferry.stepfunctions.executions import ExecutionInfo, ExecutionSummary
 from ferry.stepfunctions.history import parse_document
 from infra.aws_errors import explain
 from infra.terraform import outputs as outputs_file
-from tests.unit.ferry_fakes import HASH, FakeDeployment, FakeStepFunctions, document, event, outputs, refusal
+from tests.support.client_errors import client_error
+from tests.unit.ferry_fakes import HASH, FakeDeployment, FakeStepFunctions, document, event, outputs
 
 FERRY = (sys.executable, "-c", "from ferry.cli import main; main()")
 VERIFIED: Any = {"verification": {"status": "verified", "grade": "md5"}}
@@ -263,12 +264,15 @@ def test_the_outputs_are_found_from_any_folder_of_the_checkout(tmp_path: Path, m
         (exceptions.NoCredentialsError(), "No AWS credentials"),
         (exceptions.ProfileNotFound(profile="x"), "No AWS credentials"),
         (exceptions.UnauthorizedSSOTokenError(), "No AWS credentials"),
-        (refusal("ExpiredTokenException", message="expired"), "rejected the credentials: expired. Sign in again."),
+        (client_error("ExpiredTokenException", message="expired"), "rejected the credentials: expired. Sign in again."),
         (
-            refusal("UnrecognizedClientException", message="bad"),
+            client_error("UnrecognizedClientException", message="bad"),
             "enable the region",
         ),
-        (refusal("AccessDeniedException", "ListExecutions", "not you"), "ListExecutions at AWS failed: AccessDenied"),
+        (
+            client_error("AccessDeniedException", "ListExecutions", "not you"),
+            "ListExecutions at AWS failed: AccessDenied",
+        ),
         (exceptions.ConnectTimeoutError(endpoint_url="https://x"), "Cannot reach AWS"),
         (exceptions.ParamValidationError(report="bad"), "bad"),
         (S3UploadFailedError("Failed to upload"), "Failed to upload"),
@@ -280,7 +284,7 @@ def test_a_failed_call_is_explained_in_one_line(error: Any, shown: str) -> None:
 
 def test_a_failed_upload_is_explained_by_its_cause() -> None:
     error = S3UploadFailedError("Failed to upload: An error occurred")
-    error.__cause__ = refusal("NoSuchBucket", "PutObject", "there is none")
+    error.__cause__ = client_error("NoSuchBucket", "PutObject", "there is none")
     assert explain(error, "AWS") == "PutObject at AWS failed: NoSuchBucket: there is none"
 
 

@@ -18,7 +18,8 @@ from ferry.errors import CommandError, UsageError
 from ferry.stepfunctions.failures import base_name
 from ferry.stepfunctions.replays import next_name
 from infra.terraform.outputs import Source
-from tests.unit.ferry_fakes import HASH, FakeDeployment, FakeStepFunctions, document, refusal
+from tests.support.client_errors import client_error
+from tests.unit.ferry_fakes import HASH, FakeDeployment, FakeStepFunctions, document
 
 OTHER_HASH = "f" * 40
 
@@ -128,7 +129,7 @@ def test_restart_starts_again_even_where_redrive_is_possible(cloud: FakeDeployme
 def test_what_is_too_old_for_a_redrive_is_started_again(
     cloud: FakeDeployment, states: FakeStepFunctions, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    states.refuses_redrive_with = refusal("ExecutionNotRedrivable", "RedriveExecution", "older than 14 days.")
+    states.redrive_error = client_error("ExecutionNotRedrivable", "RedriveExecution", "older than 14 days.")
     states.add(HASH, "FAILED")
     replay(cloud, [HASH], failed=False, restart=False)
     assert states.names == [HASH, f"{HASH}-replay-1"]
@@ -136,9 +137,9 @@ def test_what_is_too_old_for_a_redrive_is_started_again(
 
 
 def test_a_redrive_that_is_denied_starts_nothing(cloud: FakeDeployment, states: FakeStepFunctions) -> None:
-    states.refuses_redrive_with = refusal("AccessDeniedException", "RedriveExecution")
+    states.redrive_error = client_error("AccessDeniedException", "RedriveExecution")
     states.add(HASH, "FAILED")
-    with pytest.raises(type(states.refuses_redrive_with)):
+    with pytest.raises(type(states.redrive_error)):
         replay_failed(cloud)
     assert states.names == [HASH]
 
@@ -184,7 +185,7 @@ def test_when_two_replay_at_once_one_execution_starts(
 
 
 def refuse_start(**_: Any) -> dict[str, Any]:
-    raise refusal("ExecutionAlreadyExists")
+    raise client_error("ExecutionAlreadyExists")
 
 
 @pytest.mark.parametrize(("names", "failed"), [([], False), (["a"], True)])
@@ -262,7 +263,7 @@ def test_a_stop_midway_loses_no_letter(cloud: FakeDeployment, sqs: Any, monkeypa
     monkeypatch.setattr(dead_letters, "HIDDEN_SECONDS", 1)
     for number in range(3):
         put(sqs, cloud.outputs.dead_letter_queue_url, f"{number}")
-    sends = iter([None, refusal("ServiceUnavailable", "SendMessage")])
+    sends = iter([None, client_error("ServiceUnavailable", "SendMessage")])
 
     def refuse_the_second(**_: Any) -> None:
         error = next(sends, None)
@@ -409,7 +410,7 @@ def test_a_region_that_cannot_be_reached_keeps_no_other_letter_back(
 def test_a_denied_dead_letter_queue_does_not_block_the_others(elsewhere: SourcesElsewhere, sqs: Any) -> None:
     def refuse(params: dict[str, Any], **_: Any) -> None:
         if elsewhere.dead in str(params):
-            raise refusal("AccessDenied", "ReceiveMessage")
+            raise client_error("AccessDenied", "ReceiveMessage")
 
     sqs.meta.events.register("before-call.sqs.ReceiveMessage", refuse)
     with pytest.raises(CommandError, match=r"us-east-1 \(ReceiveMessage at AWS failed: AccessDenied: no\)"):

@@ -16,7 +16,8 @@ from ferry.ui import terminal
 from functions.contract.models import Rule
 from functions.contract.rules import KeyRule, Renaming, Rules
 from infra.terraform.outputs import Source
-from tests.unit.ferry_fakes import HASH, FakeDeployment, FakeStepFunctions, document, event, refusal, source
+from tests.support.client_errors import client_error
+from tests.unit.ferry_fakes import HASH, FakeDeployment, FakeStepFunctions, document, event, source
 
 BUCKET = "ferry-source-us-west-2"
 
@@ -42,7 +43,7 @@ class FakeLambda:
     def get_function_configuration(self, **named: str) -> dict[str, Any]:
         assert named == {"FunctionName": "ferry-starter"}
         if self.settings is None:
-            raise refusal("AccessDeniedException", "GetFunctionConfiguration")
+            raise client_error("AccessDeniedException", "GetFunctionConfiguration")
         return {"Environment": {"Variables": self.settings}}
 
 

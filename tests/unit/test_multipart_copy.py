@@ -32,19 +32,9 @@ from functions.runtime.errors import (
     SourceMissing,
     Throttled,
 )
+from tests.support.lambda_context import LambdaContext
 from tests.unit.annotations import Annotations, annotations
-from tests.unit.conftest import (
-    KEY,
-    NO_ANSWER,
-    SOURCE,
-    TARGET,
-    Cloud,
-    Hooks,
-    LambdaContext,
-    Refusal,
-    Values,
-    step_event,
-)
+from tests.unit.conftest import KEY, NO_ANSWER, SOURCE, TARGET, Cloud, ErrorResponse, Hooks, Values, step_event
 
 __all__ = ["annotations"]
 
@@ -205,7 +195,7 @@ def test_tags_that_may_not_be_read_are_a_failure_before_anything_is_begun(cloud:
     """HEAD hides their count from who may not read them: it would look like none."""
     upload = cloud.upload(THREE_PARTS, Tagging="a=1")
     announced = call(upload)
-    cloud.hooks.answer("GetObjectTagging", Refusal("AccessDenied"))
+    cloud.hooks.answer("GetObjectTagging", ErrorResponse("AccessDenied"))
     with pytest.raises(AccessDenied, match=f"reading the tags of s3://{SOURCE}/.*GetObjectTagging"):
         call(upload, announced)
     assert left(cloud) == []
@@ -262,7 +252,7 @@ def test_annotations_that_were_not_written_yet_are_fixed_without_another_copy(
     upload = cloud.upload(THREE_PARTS)
     annotations.of(SOURCE, upload.version_id)["note"] = b"remember"
     recorded = begun(upload)
-    cloud.hooks.answer("PutObjectAnnotation", Refusal("SlowDown"))
+    cloud.hooks.answer("PutObjectAnnotation", ErrorResponse("SlowDown"))
     with pytest.raises(Throttled):
         call(upload, recorded)
     done = call(upload, recorded)
@@ -605,7 +595,7 @@ def test_parts_are_listed_in_pages(cloud: Cloud) -> None:
 def test_a_throttled_part_is_left_for_the_next_call_and_the_others_are_copied(cloud: Cloud) -> None:
     upload = cloud.upload(THREE_PARTS)
     recorded = begun(upload)
-    cloud.hooks.answer("UploadPartCopy", Refusal("SlowDown"))
+    cloud.hooks.answer("UploadPartCopy", ErrorResponse("SlowDown"))
     stopped = call(upload, recorded)
     assert stopped.upload
     assert (stopped.status, stopped.upload.parts_copied) == ("in_progress", 2)
@@ -616,7 +606,7 @@ def test_a_throttled_part_is_left_for_the_next_call_and_the_others_are_copied(cl
 def test_parts_that_are_all_throttled_are_left_to_the_state_machines_backoff(cloud: Cloud) -> None:
     upload = cloud.upload(THREE_PARTS)
     recorded = begun(upload)
-    cloud.hooks.answer("UploadPartCopy", Refusal("SlowDown"), NO_ANSWER, Refusal("503"))
+    cloud.hooks.answer("UploadPartCopy", ErrorResponse("SlowDown"), NO_ANSWER, ErrorResponse("503"))
     with pytest.raises(Throttled, match=f"copying parts of s3://{SOURCE}/"):
         call(upload, recorded)
     assert drive(upload, recorded).status == "copied"
@@ -629,7 +619,7 @@ def test_a_missing_permission_midway_fails_and_a_redrive_goes_on_with_the_parts_
     upload = cloud.upload(THREE_PARTS)
     recorded = begun(upload)
     assert recorded.upload
-    cloud.hooks.answer("UploadPartCopy", lambda: None, Refusal("AccessDenied"))
+    cloud.hooks.answer("UploadPartCopy", lambda: None, ErrorResponse("AccessDenied"))
     with pytest.raises(AccessDenied, match=f"copying s3://{SOURCE}/.*UploadPartCopy"):
         call(upload, recorded)
     assert len(cloud.hooks.params["UploadPartCopy"]) == 2, "the others were not tried"
@@ -669,7 +659,7 @@ def test_a_source_that_changes_while_its_parts_are_copied_ends_the_upload(
     monkeypatch.setattr(multipart, "PARTS_AT_ONCE", 1)
     upload = cloud.upload(THREE_PARTS)
     recorded = begun(upload)
-    cloud.hooks.answer("UploadPartCopy", lambda: cloud.upload(b"newer"), Refusal(code))
+    cloud.hooks.answer("UploadPartCopy", lambda: cloud.upload(b"newer"), ErrorResponse(code))
     assert call(upload, recorded).status == "superseded"
     assert len(cloud.hooks.params["UploadPartCopy"]) == 2
     assert left(cloud) == []
@@ -730,7 +720,7 @@ def test_a_source_that_became_small_ends_the_upload_and_is_copied_at_once(cloud:
 @pytest.mark.parametrize("code", ["PreconditionFailed", "412", "NoSuchKey"])
 def test_a_target_that_changed_is_looked_at_again_and_the_same_upload_completed(cloud: Cloud, code: str) -> None:
     upload = cloud.upload(THREE_PARTS)
-    cloud.hooks.answer("CompleteMultipartUpload", Refusal(code))
+    cloud.hooks.answer("CompleteMultipartUpload", ErrorResponse(code))
     assert drive(upload).status == "copied"
     one, other = cloud.hooks.params["CompleteMultipartUpload"]
     assert one["UploadId"] == other["UploadId"]
@@ -740,7 +730,7 @@ def test_a_target_that_changed_is_looked_at_again_and_the_same_upload_completed(
 @pytest.mark.parametrize("code", ["ConditionalRequestConflict", "409", "BadDigest"])
 def test_an_upload_that_cannot_be_used_any_more_is_aborted_and_begun_again(cloud: Cloud, code: str) -> None:
     upload = cloud.upload(THREE_PARTS)
-    cloud.hooks.answer("CompleteMultipartUpload", Refusal(code))
+    cloud.hooks.answer("CompleteMultipartUpload", ErrorResponse(code))
     assert drive(upload).status == "copied"
     one, other = cloud.hooks.params["CompleteMultipartUpload"]
     assert one["UploadId"] != other["UploadId"]
@@ -797,7 +787,7 @@ def test_an_upload_that_somebody_aborted_is_begun_again_after_a_while(cloud: Clo
         parts = [{"PartNumber": number, "Size": SMALLEST_PART_BYTES, "ETag": '"0123"'} for number in (1, 2)]
         last = [{"PartNumber": 3, "Size": 13, "ETag": '"0123"'}] if operation == "CompleteMultipartUpload" else []
         cloud.hooks.answer("ListParts", {"Parts": parts + last})
-        cloud.hooks.answer(operation, Refusal("NoSuchUpload"))
+        cloud.hooks.answer(operation, ErrorResponse("NoSuchUpload"))
     lost = call(upload, recorded)
     assert lost.upload
     assert (lost.status, lost.upload.upload_id) == ("in_progress", "")
@@ -949,7 +939,7 @@ def test_a_missing_permission_to_end_uploads_is_named(cloud: Cloud, operation: s
     cloud.target.create_multipart_upload(Bucket=TARGET, Key=KEY)
     upload = cloud.upload(THREE_PARTS)
     announced = call(upload)
-    cloud.hooks.answer(operation, Refusal("AccessDenied"))
+    cloud.hooks.answer(operation, ErrorResponse("AccessDenied"))
     with pytest.raises(AccessDenied, match=f"uploads? .*s3://{TARGET}/.*{operation}"):
         call(upload, announced)
 
@@ -984,7 +974,7 @@ def test_an_archived_source_is_rejected_before_anything_is_begun(cloud: Cloud) -
 def test_a_source_that_is_archived_midway_fails_in_words(cloud: Cloud) -> None:
     upload = cloud.upload(THREE_PARTS)
     recorded = begun(upload)
-    cloud.hooks.answer("UploadPartCopy", *[Refusal("InvalidObjectState")] * 3)
+    cloud.hooks.answer("UploadPartCopy", *[ErrorResponse("InvalidObjectState")] * 3)
     with pytest.raises(SourceArchived, match=f"s3://{SOURCE}/.*"):
         call(upload, recorded)
 
@@ -993,7 +983,7 @@ def test_a_target_without_object_lock_is_reported_in_words_before_a_part_is_copi
     upload = cloud.upload(THREE_PARTS)
     announced = call(upload)
     cloud.hooks.answer(
-        "CreateMultipartUpload", Refusal("InvalidRequest", "Bucket is missing Object Lock Configuration")
+        "CreateMultipartUpload", ErrorResponse("InvalidRequest", "Bucket is missing Object Lock Configuration")
     )
     with pytest.raises(ObjectLockMissing, match=f"{TARGET} has no Object Lock"):
         call(upload, announced)

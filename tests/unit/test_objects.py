@@ -8,7 +8,7 @@ from functions.catalogue.formats import FORMATS, Format, file_format, not_catalo
 from functions.contract.models import StoredObject
 from functions.objects.head import Head, ObjectChanged, head, opened, same_version, tags
 from functions.runtime.errors import AccessDenied, BucketMissing, CustomerKeyRequired, RequestRejected, Throttled
-from tests.unit.conftest import KEY, SOURCE, SOURCE_REGION, Cloud, Refusal
+from tests.unit.conftest import KEY, SOURCE, SOURCE_REGION, Cloud, ErrorResponse
 
 WRITTEN: dict[str, Any] = {
     "CacheControl": "no-store",
@@ -100,8 +100,8 @@ def test_an_object_that_is_not_there_is_none_and_a_bucket_that_is_not_there_an_e
 def test_the_look_at_the_bucket_behind_a_bare_404_may_fail_in_its_own_way(
     cloud: Cloud, code: str, error: type[Exception]
 ) -> None:
-    cloud.hooks.answer("HeadObject", Refusal("404"))
-    cloud.hooks.answer("HeadBucket", Refusal(code))
+    cloud.hooks.answer("HeadObject", ErrorResponse("404"))
+    cloud.hooks.answer("HeadBucket", ErrorResponse(code))
     with pytest.raises(error) as raised:
         head(SOURCE, SOURCE_REGION, KEY)
     assert SOURCE in str(raised.value)
@@ -142,11 +142,11 @@ def test_an_archived_object_is_one_whose_bytes_cannot_be_read_now(
 def test_an_object_with_a_customers_key_is_distinguished_from_another_bad_request(cloud: Cloud) -> None:
     """A HEAD has no body to say it; a GET of the same object has."""
     cloud.upload()
-    cloud.hooks.answer("HeadObject", *[Refusal("400")] * 3)
-    cloud.hooks.answer("GetObject", Refusal("InvalidRequest", "stored using a form of Server Side Encryption"))
+    cloud.hooks.answer("HeadObject", *[ErrorResponse("400")] * 3)
+    cloud.hooks.answer("GetObject", ErrorResponse("InvalidRequest", "stored using a form of Server Side Encryption"))
     with pytest.raises(CustomerKeyRequired, match=f"s3://{SOURCE}/.*SSE-C.*Upload it again"):
         head(SOURCE, SOURCE_REGION, KEY)
-    cloud.hooks.answer("GetObject", Refusal("ExpiredToken", "The provided token has expired."))
+    cloud.hooks.answer("GetObject", ErrorResponse("ExpiredToken", "The provided token has expired."))
     with pytest.raises(RequestRejected, match="ExpiredToken: The provided token"):
         head(SOURCE, SOURCE_REGION, KEY)
     with pytest.raises(RequestRejected, match="400"):
@@ -175,7 +175,7 @@ def test_the_tags_are_those_of_that_version_or_an_error_that_names_it(cloud: Clo
     older = look(cloud)
     cloud.upload(Tagging="a=2")
     assert tags(older) == {"a": "1"}
-    cloud.hooks.answer("GetObjectTagging", Refusal("AccessDenied"))
+    cloud.hooks.answer("GetObjectTagging", ErrorResponse("AccessDenied"))
     with pytest.raises(AccessDenied, match=f"reading the tags of s3://{SOURCE}/"):
         tags(older)
 

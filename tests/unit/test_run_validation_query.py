@@ -21,17 +21,8 @@ from functions.contract.models import Catalogue, Copy, ObjectVersion, Source, Va
 from functions.objects.head import head
 from functions.runtime.errors import QueryFailed, SettingInvalid, ValidationFailed
 from functions.validation.athena_queries import ROWS, validation_queries
-from tests.unit.conftest import (
-    SOURCE,
-    SOURCE_REGION,
-    TARGET,
-    TARGET_REGION,
-    Cloud,
-    Hooks,
-    LambdaContext,
-    Refusal,
-    step_event,
-)
+from tests.support.lambda_context import LambdaContext
+from tests.unit.conftest import SOURCE, SOURCE_REGION, TARGET, TARGET_REGION, Cloud, ErrorResponse, Hooks, step_event
 
 CSV = b"id,name\n1,one\n2,two\n"
 KEY = "sales/a.csv"
@@ -302,7 +293,7 @@ def test_a_target_that_a_newer_upload_replaced_is_superseded(cloud: Cloud) -> No
 def test_a_target_that_is_replaced_while_it_is_read_is_superseded_by_a_newer_upload(cloud: Cloud) -> None:
     given = copied(cloud)
     cloud.upload(b"id,name\n9,new\n", key=KEY)
-    cloud.hooks.answer("GetObject", Refusal("PreconditionFailed"))
+    cloud.hooks.answer("GetObject", ErrorResponse("PreconditionFailed"))
     assert run(given).status == "superseded"
 
 

@@ -9,7 +9,7 @@ from functions.objects.checksums import CRC_BYTES, HASHERS, digest_of, to_text
 from functions.objects.head import ObjectChanged
 from functions.objects.parts import SourcePart, expected_full_object, source_parts
 from functions.runtime.errors import AccessDenied, Throttled
-from tests.unit.conftest import SOURCE, Cloud, Refusal
+from tests.unit.conftest import SOURCE, Cloud, ErrorResponse
 from tests.unit.part_lists import PartLists, in_parts, part_lists, put, with_checksum, with_md5
 
 __all__ = ["part_lists"]
@@ -112,7 +112,7 @@ def test_parts_that_cannot_be_read_are_an_error_that_names_the_object(
     cloud: Cloud, code: str, error: type[Exception]
 ) -> None:
     obj = put(cloud, SOURCE, WHOLE).model_copy(update={"etag": "0f-3"})
-    cloud.hooks.answer("GetObjectAttributes", Refusal(code))
+    cloud.hooks.answer("GetObjectAttributes", ErrorResponse(code))
     with pytest.raises(error) as raised:
         source_parts(obj)
     assert f"s3://{SOURCE}/{obj.key}" in str(raised.value)

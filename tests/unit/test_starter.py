@@ -20,7 +20,8 @@ from functions.intake.settings import StarterSettings
 from functions.runtime import clients
 from functions.runtime.errors import AccessDenied, SettingInvalid, Throttled
 from functions.runtime.settings import read_settings
-from tests.unit.conftest import Hooks, LambdaContext, Refusal
+from tests.support.lambda_context import LambdaContext
+from tests.unit.conftest import ErrorResponse, Hooks
 
 REGION = "us-east-1"
 ACCOUNT = "123456789012"
@@ -240,7 +241,7 @@ def test_rules_that_are_gone_are_not_replaced_by_those_of_before(deployed: Deplo
 def test_rules_that_cannot_be_read_now_fail_the_batch_so_that_it_is_delivered_again(
     deployed: Deployed, code: str, error: type[Exception]
 ) -> None:
-    deployed.hooks.answer("GetObject", Refusal(code))
+    deployed.hooks.answer("GetObject", ErrorResponse(code))
     with pytest.raises(error, match=f"reading the rules at s3://{RULES_BUCKET}/{RULES_KEY}"):
         run(s3_event(record()))
     assert deployed.executions() == []
@@ -260,7 +261,7 @@ def test_the_same_event_five_times_is_one_execution(deployed: Deployed) -> None:
 
 
 def test_an_event_of_an_execution_that_has_ended_is_acknowledged(deployed: Deployed) -> None:
-    deployed.hooks.answer("StartExecution", Refusal("ExecutionAlreadyExists"))
+    deployed.hooks.answer("StartExecution", ErrorResponse("ExecutionAlreadyExists"))
     assert run(s3_event(record())) == []
     assert deployed.dead_letters() == []
 
@@ -372,7 +373,7 @@ def test_all_reasons_of_a_message_are_reported_in_text_that_sqs_takes(deployed: 
 
 @pytest.mark.parametrize("code", ["ThrottlingException", "AccessDeniedException", "StateMachineDoesNotExist"])
 def test_only_the_message_that_could_not_be_started_is_delivered_again(deployed: Deployed, code: str) -> None:
-    deployed.hooks.answer("StartExecution", lambda: None, Refusal(code))
+    deployed.hooks.answer("StartExecution", lambda: None, ErrorResponse(code))
     others = [UPLOAD.model_copy(update={"key": f"sales/{name}.csv"}) for name in "abc"]
     assert run(*(s3_event(record(each)) for each in others)) == ["m1"]
     assert {each["source"]["key"] for each in deployed.executions()} == {"sales/a.csv", "sales/c.csv"}
@@ -380,12 +381,12 @@ def test_only_the_message_that_could_not_be_started_is_delivered_again(deployed:
 
 
 def test_a_whole_batch_that_was_throttled_is_delivered_again(deployed: Deployed) -> None:
-    deployed.hooks.answer("StartExecution", Refusal("ThrottlingException"), Refusal("ThrottlingException"))
+    deployed.hooks.answer("StartExecution", ErrorResponse("ThrottlingException"), ErrorResponse("ThrottlingException"))
     assert run(s3_event(record()), s3_event(record())) == ["m0", "m1"]
 
 
 def test_a_bad_message_that_cannot_be_dead_lettered_is_delivered_again(deployed: Deployed) -> None:
-    deployed.hooks.answer("SendMessage", Refusal("AccessDenied"))
+    deployed.hooks.answer("SendMessage", ErrorResponse("AccessDenied"))
     assert run("{", s3_event(record())) == ["m0"]
 
 

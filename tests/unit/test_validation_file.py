@@ -16,7 +16,7 @@ from functions.objects.head import ObjectChanged, head
 from functions.runtime.errors import AccessDenied, Throttled, ValidationFailed
 from functions.validation import file_reader
 from functions.validation.file_reader import FileContents, read_file
-from tests.unit.conftest import TARGET, TARGET_REGION, Cloud, Refusal
+from tests.unit.conftest import TARGET, TARGET_REGION, Cloud, ErrorResponse
 
 
 def packed(body: bytes) -> bytes:
@@ -244,13 +244,13 @@ def test_a_field_has_a_bound_of_its_own(cloud: Cloud, monkeypatch: pytest.Monkey
     [("PreconditionFailed", ObjectChanged), ("NoSuchKey", ObjectChanged), ("AccessDenied", AccessDenied)],
 )
 def test_a_file_that_cannot_be_had_is_no_bad_file(cloud: Cloud, name: str, code: str, error: type[Exception]) -> None:
-    cloud.hooks.answer("GetObject", Refusal(code))
+    cloud.hooks.answer("GetObject", ErrorResponse(code))
     with pytest.raises(error):
         read(cloud, name, PARQUET)
 
 
 def test_a_parquet_file_replaced_between_two_reads_is_changed_and_not_broken(cloud: Cloud) -> None:
-    cloud.hooks.answer("GetObject", lambda: None, Refusal("PreconditionFailed"))
+    cloud.hooks.answer("GetObject", lambda: None, ErrorResponse("PreconditionFailed"))
     with pytest.raises(ObjectChanged):
         read(cloud, "t/a.parquet", PARQUET)
     assert [given.get("Range") for given in cloud.hooks.params["GetObject"]] == ["bytes=0-3", "bytes=-65536"]

@@ -15,7 +15,7 @@ from functions.objects.parts import SourcePart
 from functions.runtime.errors import RequestRejected, Throttled
 from functions.verification import readback
 from functions.verification.compare import ReadResult, compare_stored, continue_reading, reaches, verify
-from tests.unit.conftest import SOURCE, TARGET, Cloud, Refusal
+from tests.unit.conftest import SOURCE, TARGET, Cloud, ErrorResponse
 from tests.unit.part_lists import PartLists, in_parts, part_lists, put, with_checksum, with_md5
 
 __all__ = ["part_lists"]
@@ -290,7 +290,7 @@ def test_a_target_with_the_same_etag_and_another_version_was_replaced(cloud: Clo
 def test_an_object_that_is_replaced_while_it_is_read_is_named(cloud: Cloud, bucket: str, code: str) -> None:
     source, target = put(cloud, SOURCE, GOOD[:4]), put(cloud, TARGET, GOOD[:4])
     before = 0 if bucket == SOURCE else 1
-    cloud.hooks.answer("GetObject", *[lambda: None] * before, Refusal(code))
+    cloud.hooks.answer("GetObject", *[lambda: None] * before, ErrorResponse(code))
     with pytest.raises(ObjectChanged) as raised:
         verify(source, target)
     assert raised.value.which == (source if bucket == SOURCE else target)
@@ -315,7 +315,7 @@ def test_a_target_of_another_size_than_a_head_would_tell_differs(
 def test_what_was_read_before_s3_asks_to_slow_down_is_kept(cloud: Cloud, part_lists: PartLists, way: str) -> None:
     source, target = source_with(cloud, part_lists, way), put(cloud, TARGET, GOOD)
     first_wave = {"CRC32C": 4, "SHA256 of parts": 2, "nothing": 8}[way]
-    cloud.hooks.answer("GetObject", *[lambda: None] * first_wave, *[Refusal("SlowDown")] * 50)
+    cloud.hooks.answer("GetObject", *[lambda: None] * first_wave, *[ErrorResponse("SlowDown")] * 50)
     found = continue_reading(source, target, "any", None, lambda: PLENTY)
     assert found.comparison is None
     assert found.progress
@@ -327,7 +327,7 @@ def test_what_was_read_before_s3_asks_to_slow_down_is_kept(cloud: Cloud, part_li
 
 
 def test_a_call_that_read_nothing_because_s3_is_busy_is_tried_again_as_a_whole(cloud: Cloud) -> None:
-    cloud.hooks.answer("GetObject", Refusal("SlowDown"))
+    cloud.hooks.answer("GetObject", ErrorResponse("SlowDown"))
     with pytest.raises(Throttled):
         continue_reading(put(cloud, SOURCE, GOOD), put(cloud, TARGET, GOOD), "any", None, lambda: PLENTY)
 
@@ -336,7 +336,7 @@ def test_a_call_that_read_nothing_because_s3_is_busy_is_tried_again_as_a_whole(c
 def test_a_verification_without_a_deadline_goes_on_after_s3_was_busy(cloud: Cloud) -> None:
     # One refusal, after the first four ranges: were there one for each range read beside it, those that are given up
     # before they ask would leave theirs to the next call.
-    cloud.hooks.answer("GetObject", *[lambda: None] * 8, Refusal("SlowDown"))
+    cloud.hooks.answer("GetObject", *[lambda: None] * 8, ErrorResponse("SlowDown"))
     assert verify(put(cloud, SOURCE, GOOD), put(cloud, TARGET, GOOD)).equal
 
 
@@ -387,7 +387,7 @@ def test_a_hash_that_cannot_be_finished_in_time_gives_way_to_comparing_both(
 
 
 def test_a_refusal_that_nobody_foresaw_names_the_object(cloud: Cloud) -> None:
-    cloud.hooks.answer("GetObject", Refusal("InvalidObjectState"))
+    cloud.hooks.answer("GetObject", ErrorResponse("InvalidObjectState"))
     with pytest.raises(RequestRejected, match=f"s3://{SOURCE}/"):
         verify(put(cloud, SOURCE, GOOD), put(cloud, TARGET, GOOD))
 

@@ -18,18 +18,8 @@ from functions.runtime.errors import (
     VerificationTimedOut,
 )
 from functions.verification import readback
-from tests.unit.conftest import (
-    KEY,
-    PLENTY_MS,
-    SOURCE,
-    SOURCE_REGION,
-    TARGET,
-    TARGET_REGION,
-    Cloud,
-    LambdaContext,
-    Refusal,
-    step_event,
-)
+from tests.support.lambda_context import PLENTY_MS, LambdaContext
+from tests.unit.conftest import KEY, SOURCE, SOURCE_REGION, TARGET, TARGET_REGION, Cloud, ErrorResponse, step_event
 from tests.unit.part_lists import PartLists, in_parts, part_lists, put, with_checksum
 
 __all__ = ["part_lists"]
@@ -153,13 +143,13 @@ def test_a_bad_copy_that_another_replaced_before_it_could_be_discarded_is_a_mism
     cloud: Cloud, code: str
 ) -> None:
     upload, copy = corrupted(cloud)
-    cloud.hooks.answer("DeleteObject", Refusal(code))
+    cloud.hooks.answer("DeleteObject", ErrorResponse(code))
     assert run(upload, copy).status == "mismatched"
 
 
 def test_a_bad_copy_that_may_not_be_discarded_is_an_error_that_names_it(cloud: Cloud) -> None:
     upload, copy = corrupted(cloud)
-    cloud.hooks.answer("DeleteObject", Refusal("AccessDenied"))
+    cloud.hooks.answer("DeleteObject", ErrorResponse("AccessDenied"))
     with pytest.raises(AccessDenied, match="discarding the bad copy") as raised:
         run(upload, copy)
     assert f"s3://{TARGET}/{KEY}" in str(raised.value)
@@ -176,7 +166,7 @@ ENDED = {"ObjectLockMode": "COMPLIANCE", "ObjectLockRetainUntilDate": datetime(2
 )
 def test_a_bad_copy_that_is_locked_stays_and_is_copied_over(cloud: Cloud, lock: dict[str, Any], said: str) -> None:
     upload, copy = corrupted(cloud)
-    cloud.hooks.answer("DeleteObject", Refusal("AccessDenied"))
+    cloud.hooks.answer("DeleteObject", ErrorResponse("AccessDenied"))
     cloud.hooks.edits["HeadObject"] = lambda answer: answer.update(lock)
     found = run(upload, copy)
     assert copy.target
@@ -188,7 +178,7 @@ def test_a_bad_copy_that_is_locked_stays_and_is_copied_over(cloud: Cloud, lock: 
 
 def test_bad_copies_that_are_locked_are_not_made_for_ever(cloud: Cloud) -> None:
     upload, copy = corrupted(cloud)
-    cloud.hooks.answer("DeleteObject", Refusal("AccessDenied"))
+    cloud.hooks.answer("DeleteObject", ErrorResponse("AccessDenied"))
     cloud.hooks.edits["HeadObject"] = lambda answer: answer.update(LOCKED)
     before = Verification(status="mismatched", mismatches=FRESH_COPIES_AFTER_MISMATCH)
     with pytest.raises(ChecksumMismatchPersists, match="a COMPLIANCE retention") as told:
@@ -198,7 +188,7 @@ def test_bad_copies_that_are_locked_are_not_made_for_ever(cloud: Cloud) -> None:
 
 def test_a_lock_that_has_ended_is_no_reason_for_a_refusal(cloud: Cloud) -> None:
     upload, copy = corrupted(cloud)
-    cloud.hooks.answer("DeleteObject", Refusal("AccessDenied"))
+    cloud.hooks.answer("DeleteObject", ErrorResponse("AccessDenied"))
     cloud.hooks.edits["HeadObject"] = lambda answer: answer.update(ENDED)
     with pytest.raises(AccessDenied, match="discarding the bad copy"):
         run(upload, copy)
@@ -254,7 +244,7 @@ def test_an_object_that_is_replaced_while_it_is_read_is_reported_which_of_the_tw
     cloud: Cloud, code: str, read_before: int, status: str
 ) -> None:
     upload, copy = copied(cloud)
-    cloud.hooks.answer("GetObject", *[lambda: None] * read_before, Refusal(code))
+    cloud.hooks.answer("GetObject", *[lambda: None] * read_before, ErrorResponse(code))
     found = run(upload, copy, minimum_grade="bytes")
     assert (found.status, found.changes, found.mismatches) == (status, 1, 0)
     assert "was replaced or deleted while it was read" in found.detail
@@ -263,7 +253,7 @@ def test_an_object_that_is_replaced_while_it_is_read_is_reported_which_of_the_tw
 @pytest.mark.parametrize(("code", "error"), [("AccessDenied", AccessDenied), ("SlowDown", Throttled)])
 def test_an_object_that_cannot_be_read_is_named(cloud: Cloud, code: str, error: type[Exception]) -> None:
     upload, copy = copied(cloud)
-    cloud.hooks.answer("GetObject", Refusal(code))
+    cloud.hooks.answer("GetObject", ErrorResponse(code))
     with pytest.raises(error, match="while reading") as raised:
         run(upload, copy, minimum_grade="bytes")
     assert f"s3://{SOURCE}/{KEY}" in str(raised.value)

@@ -3,7 +3,7 @@
 from typing import Any
 
 from functions.contract.limits import COPY_CALLS, FRESH_COPIES_AFTER_CHANGE, FRESH_COPIES_AFTER_MISMATCH
-from tests.support.workflow.interference import once, refuse
+from tests.support.workflow.interference import fail_with, once
 from tests.support.workflow.world import World
 
 NAME = "picture.png"
@@ -208,7 +208,7 @@ def test_a_source_that_is_gone_fails_at_once_and_is_copied_once_it_is_back(world
 
 
 def test_a_copy_that_is_denied_fails_at_once_and_goes_on_once_it_is_allowed(world: World) -> None:
-    world.interference.before["s3.CopyObject"] = refuse("AccessDenied", "CopyObject")
+    world.interference.before["s3.CopyObject"] = fail_with("AccessDenied", "CopyObject")
     failed = world.machine.run(world.upload(NAME, BYTES), "denied")
     assert (failed.failed_state, failed.error) == ("CopyObject", "AccessDenied")
     assert world.calls("copy_object") == 1
@@ -219,7 +219,7 @@ def test_a_copy_that_is_denied_fails_at_once_and_goes_on_once_it_is_allowed(worl
 def test_a_verification_by_reading_that_is_denied_fails_at_once_and_goes_on_once_it_is_allowed(world: World) -> None:
     upload = world.upload(NAME, BYTES)
     strict = upload.model_copy(update={"rule": upload.rule.model_copy(update={"minimum_grade": "bytes"})})
-    world.interference.before["s3.GetObject"] = refuse("AccessDenied", "GetObject")
+    world.interference.before["s3.GetObject"] = fail_with("AccessDenied", "GetObject")
     failed = world.machine.run(strict, "unreadable")
     assert (failed.failed_state, failed.error) == ("VerifyChecksum", "AccessDenied")
     world.interference.stop()
@@ -232,11 +232,11 @@ def test_a_copy_that_was_stopped_before_its_last_look_leaves_no_older_object_ove
     """The copy lands, the source moves on, and the look that would have seen it is refused: the retry must heal."""
     older = world.upload(NAME, FALSE_BYTES)
 
-    def replace_and_refuse() -> None:
+    def replace_and_throttle() -> None:
         world.upload(NAME, BYTES)
-        world.interference.before["s3.HeadObject"] = once(lambda: refuse("SlowDown", "HeadObject")({}))
+        world.interference.before["s3.HeadObject"] = once(lambda: fail_with("SlowDown", "HeadObject")({}))
 
-    world.interference.after["s3.CopyObject"] = once(replace_and_refuse)
+    world.interference.after["s3.CopyObject"] = once(replace_and_throttle)
     ended = world.machine.run(older, "older")
     assert ended.status == "SUCCEEDED", ended.cause
     assert world.calls("copy_object") == 2

@@ -12,7 +12,7 @@ from functions.contract.limits import FRESH_COPIES_BEFORE_DELETION
 from functions.contract.models import ExecutionInput, Rule
 from statemachine.graph import StateGraph
 from statemachine.render import ASL_FILE
-from tests.support.workflow.interference import once, refuse
+from tests.support.workflow.interference import fail_with, once
 from tests.support.workflow.machine import RETRIES_AFTER_FAILURE
 from tests.support.workflow.world import World
 from tests.workflow.test_catalogue import CSV, TO_THE_CATALOGUE, break_crawler
@@ -169,7 +169,7 @@ def test_a_lost_answer_of_the_deletion_is_success(world: World) -> None:
 
 def test_redrive_after_a_denied_deletion_looks_at_the_target_and_deletes(world: World) -> None:
     given = move(world.upload("a.bin", BYTES))
-    world.interference.before["s3.DeleteObject"] = refuse("AccessDenied", "DeleteObject")
+    world.interference.before["s3.DeleteObject"] = fail_with("AccessDenied", "DeleteObject")
     failed = world.machine.run(given, "denied")
     assert (failed.failed_state, failed.error) == ("DeleteSource", "AccessDenied")
     assert is_there(world, given)
@@ -183,7 +183,7 @@ def test_redrive_after_a_denied_deletion_looks_at_the_target_and_deletes(world: 
 
 def test_redrive_after_the_target_lost_the_copy_copies_and_proves_it_again(world: World) -> None:
     given = move(world.upload("a.bin", BYTES))
-    world.interference.before["s3.DeleteObject"] = refuse("AccessDenied", "DeleteObject")
+    world.interference.before["s3.DeleteObject"] = fail_with("AccessDenied", "DeleteObject")
     failed = world.machine.run(given, "denied")
     world.interference.forget()
     version = failed.document["copy"]["target"]["version_id"]
@@ -286,7 +286,7 @@ def crash(function: str) -> Callable[[World], None]:
 
 def deny(operation: str) -> Callable[[World], None]:
     def set_up(world: World) -> None:
-        world.interference.before[operation] = refuse("AccessDenied", operation.partition(".")[2])
+        world.interference.before[operation] = fail_with("AccessDenied", operation.partition(".")[2])
 
     return set_up
 

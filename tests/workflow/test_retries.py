@@ -8,7 +8,7 @@ from moto.stepfunctions.parser.asl.component.common.retry import jitter_strategy
 
 from functions.runtime import errors
 from statemachine.states import CRASHES_AND_TIMEOUTS, SERVICE_ERRORS, THROTTLES
-from tests.support.workflow.interference import refuse
+from tests.support.workflow.interference import fail_with
 from tests.support.workflow.machine import RETRIES_AFTER_FAILURE
 from tests.support.workflow.world import World
 
@@ -59,7 +59,7 @@ def test_a_throttle_that_does_not_pass_fails_and_a_redrive_goes_on(world: World,
 
 
 def test_s3_asking_to_slow_down_is_a_throttle(world: World) -> None:
-    left = [refuse("SlowDown", "HeadObject")] * 2
+    left = [fail_with("SlowDown", "HeadObject")] * 2
 
     def slow_down(given: dict[str, object]) -> None:
         if left:

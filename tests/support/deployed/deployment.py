@@ -21,7 +21,7 @@ from infra.build.function_zips import CHECKOUT
 from infra.local import lifecycle
 from infra.terraform.outputs import Outputs, load
 from tests.support.deployed.names import OWN, in_mode
-from tests.support.deployed.waiting import wait_for
+from tests.support.deployed.waiting import PATIENCE_SECONDS, wait_for
 
 if TYPE_CHECKING:
     from mypy_boto3_glue import GlueClient
@@ -33,6 +33,18 @@ if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
 
 PROGRAMS = CHECKOUT / ".venv" / "bin"
+
+
+def ferry(command: str, outputs: Path, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    """Run `ferry` in the checkout; its streams are read to their ends, so that a server that holds one is noticed."""
+    return subprocess.run(
+        [PROGRAMS / "ferry", command, *arguments, "--outputs", outputs],
+        cwd=CHECKOUT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE_SECONDS,
+    )
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,13 +1,13 @@
 """How the tests wait for a deployment: longer for one on AWS than for an embedded cloud."""
 
 import os
-import time
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import TypeVar
 
 from infra.terraform.outputs import load
+from tests.support import waiting
+from tests.support.waiting import Found
 
 GIVEN = os.environ.get("FERRY_TEST_OUTPUTS") or None
 """The outputs file of an existing deployment, which the tests then use, one after the other. `ferry` itself does not
@@ -23,8 +23,6 @@ POLL_SECONDS = 0.1
 AWS_POLL_SECONDS = 5.0
 """ListExecutions is throttled by account and region ("Step Functions service quotas")."""
 
-Found = TypeVar("Found")
-
 
 @cache
 def on_aws() -> bool:
@@ -35,8 +33,4 @@ def on_aws() -> bool:
 def wait_for(find: Callable[[], Found | None], what: str, patience_seconds: float | None = None) -> Found:
     """Call `find` until it returns something; fail with the name of what is missing if it never does."""
     patience_seconds = patience_seconds or (AWS_PATIENCE_SECONDS if on_aws() else PATIENCE_SECONDS)
-    deadline = time.monotonic() + patience_seconds
-    while not (found := find()):
-        assert time.monotonic() < deadline, f"waited in vain for {what}"
-        time.sleep(AWS_POLL_SECONDS if on_aws() else POLL_SECONDS)
-    return found
+    return waiting.wait_for(find, what, patience_seconds, AWS_POLL_SECONDS if on_aws() else POLL_SECONDS)

@@ -13,13 +13,16 @@ import json
 import os
 import re
 import socket
+import subprocess
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
 
+from infra.build.function_zips import CHECKOUT
 from tests.support.terraform import hcl
 from tests.support.terraform.evaluation import ACCOUNT
 from tests.support.terraform.wire import UNKNOWN, field, fields, pack, plain, typed, unpack
@@ -217,6 +220,18 @@ def application(provider: Provider) -> Callable[..., Awaitable[None]]:
         await send({"type": "http.response.trailers", "headers": [(b"grpc-status", status.encode())]})
 
     return respond
+
+
+@contextmanager
+def running() -> Iterator[str]:
+    """Serve in a process of its own; yields what TF_REATTACH_PROVIDERS has to hold."""
+    command = [sys.executable, "-m", "tests.support.terraform.fake_aws"]
+    with subprocess.Popen(command, cwd=CHECKOUT, stdout=subprocess.PIPE, text=True) as provider:
+        assert provider.stdout
+        try:
+            yield provider.stdout.readline()
+        finally:
+            provider.terminate()
 
 
 def main() -> None:

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import boto3
-from botocore.exceptions import ClientError
+
+from tests.support.client_errors import client_error
 
 Values = dict[str, Any]
 Before = Callable[[Values], None]
@@ -68,13 +69,13 @@ class Interference:
             self.after[operation](context["given"], parsed)
 
 
-def refuse(code: str, operation: str) -> Before:
-    """Have an operation answer with an error."""
+def fail_with(code: str, operation: str) -> Before:
+    """Have an operation respond with an error."""
 
-    def raise_it(_given: Values) -> None:
-        raise ClientError({"Error": {"Code": code, "Message": "as the test wants it"}}, operation)
+    def fail(_given: Values) -> None:
+        raise client_error(code, operation)
 
-    return raise_it
+    return fail
 
 
 def once(do: Callable[[], object]) -> Callable[..., None]:

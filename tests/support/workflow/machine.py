@@ -35,6 +35,7 @@ from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 from functions.contract.models import ExecutionInput
 from statemachine.check import PLACEHOLDER
 from statemachine.render import ASL_FILE
+from tests.support.lambda_context import LambdaContext
 
 Document = dict[str, Any]
 
@@ -81,25 +82,6 @@ class Call:
     def execution(self) -> str:
         """The name of the execution that called."""
         return str(self.event["execution"]["Name"])
-
-
-@dataclass(frozen=True)
-class LambdaContext:
-    """What the handlers use of Lambda's context."""
-
-    function_name: str
-    remaining_ms: int
-    aws_request_id: str = "test"
-    memory_limit_in_mb: int = 512
-
-    @property
-    def invoked_function_arn(self) -> str:
-        """The function's ARN."""
-        return function_arn(self.function_name)
-
-    def get_remaining_time_in_millis(self) -> int:
-        """The time that is left, always the same."""
-        return self.remaining_ms
 
 
 def function_arn(key: str) -> str:
@@ -169,7 +151,7 @@ class Lambdas:
         handler = import_module(f"functions.{key}").handler
         remaining_ms = self.remaining_ms[key].popleft() if self.remaining_ms[key] else PLENTY_MS
         try:
-            answer: Document = handler(event, LambdaContext(key, remaining_ms))
+            answer: Document = handler(event, LambdaContext([remaining_ms], key))
         except Killed as killed:
             return _failure(str(killed)), str(killed)
         except Exception as raised:
