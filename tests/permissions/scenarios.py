@@ -51,6 +51,9 @@ class Scenario:
             return str(failed)
 
 
+QUEUE_POLICY = Permission("uploads", "sqs:SendMessage")
+"""Of the topic, on the queue: the policy of a resource, which no role has."""
+
 SCENARIOS: list[Scenario] = []
 
 

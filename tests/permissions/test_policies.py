@@ -6,8 +6,7 @@ from functools import cache
 import pytest
 
 from tests.permissions.policies import Statement, statements
-from tests.permissions.scenarios import SCENARIOS
-from tests.permissions.test_roles import QUEUE_POLICY
+from tests.permissions.scenarios import QUEUE_POLICY, SCENARIOS
 from tests.permissions.world import Permission, declared_permissions
 from tests.support.permissions_page import PAGE_OF_AWS, Row, stars, unenforced
 

@@ -5,11 +5,8 @@ from collections.abc import Callable
 import pytest
 
 from tests.permissions.conftest import SHOWN
-from tests.permissions.scenarios import NAMED, SCENARIOS, Scenario
+from tests.permissions.scenarios import NAMED, QUEUE_POLICY, SCENARIOS, Scenario
 from tests.permissions.world import Permission, World
-
-QUEUE_POLICY = Permission("uploads", "sqs:SendMessage")
-"""Of the topic, on the queue: the policy of a resource, which no role has."""
 
 ABLATIONS = sorted(
     ((permission, scenario) for scenario in SCENARIOS for permission in scenario.without), key=lambda pair: pair[0]

@@ -47,3 +47,18 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
     while leaves := {name for name, imported in graph.items() if not imported & graph.keys()}:
         graph = {name: imported for name, imported in graph.items() if name not in leaves}
     assert sorted(graph) == []
+
+
+SUITES = sorted(folder.name for folder in (CHECKOUT / "tests").iterdir() if list(folder.glob("test_*.py")))
+
+
+@pytest.mark.parametrize("suite", [*SUITES, "support"])
+def test_what_suites_share_is_in_support(suite: str) -> None:
+    others = tuple(f"tests.{name}." for name in SUITES if name != suite)
+    wrong = {
+        (file.name, imported)
+        for file in (CHECKOUT / "tests" / suite).rglob("*.py")
+        for imported in imports(file)
+        if f"{imported}.".startswith(others) or ".test_" in imported
+    }
+    assert wrong == set()

@@ -16,7 +16,7 @@ from functions.catalogue.formats import Format
 from functions.catalogue.parquet_footer import DEEPEST, Footer, FooterCutOff, FooterUnreadable, read_footer
 from functions.objects.head import head
 from tests.unit.conftest import TARGET, TARGET_REGION, Cloud
-from tests.unit.test_validation_file import footer, parquet, schema
+from tests.unit.parquet_files import footer, parquet, schema
 
 TYPES = st.recursive(
     st.sampled_from(["INTEGER", "VARCHAR", "DOUBLE", "TIMESTAMP", "DECIMAL(18,3)", "BLOB", "UUID", "BOOLEAN", "DATE"]),

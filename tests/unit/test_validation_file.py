@@ -17,6 +17,7 @@ from functions.runtime.errors import AccessDenied, Throttled, ValidationFailed
 from functions.validation import file_reader
 from functions.validation.file_reader import FileContents, read_file
 from tests.unit.conftest import TARGET, TARGET_REGION, Cloud, ErrorResponse
+from tests.unit.parquet_files import footer, parquet
 
 
 def packed(body: bytes) -> bytes:
@@ -25,24 +26,6 @@ def packed(body: bytes) -> bytes:
 
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256))
-
-
-def parquet(footer: bytes, data: bytes = b"data") -> bytes:
-    """A file as Parquet's file layout has it."""
-    return b"PAR1" + data + footer + len(footer).to_bytes(4, "little") + b"PAR1"
-
-
-def schema(*names: str) -> bytes:
-    """The list of a Parquet schema's elements in Thrift's compact protocol, by hand: a root and columns of text."""
-    texts = [name.encode() for name in names]
-    columns = [b"\x15\x0c\x25\x02\x18" + bytes([len(text)]) + text + b"\x00" for text in texts]
-    root = b"\x48\x01r\x15" + bytes([2 * len(names)]) + b"\x00"
-    return bytes([(1 + len(names)) << 4 | 0x0C]) + root + b"".join(columns)
-
-
-def footer(*names: str, rows: int) -> bytes:
-    """A whole footer: version 1, the schema, the number of rows, no row groups."""
-    return b"\x15\x02\x19" + schema(*names) + b"\x16" + bytes([2 * rows]) + b"\x19\x0c\x00"
 
 
 PARQUET = parquet(footer("id", "name", rows=3))

@@ -1,7 +1,6 @@
 """The crawl in the whole workflow."""
 
 import itertools
-import json
 import threading
 from pathlib import Path
 from typing import Any
@@ -12,35 +11,16 @@ import pytest
 from functions.contract.limits import CRAWL_ATTEMPTS, CRAWL_POLLS
 from tests.support.workflow.interference import once
 from tests.support.workflow.world import World
-
-CSV = b"id,name\n1,one\n2,two\n"
-TO_THE_CATALOGUE = ["CopyObject", "CopyFinished?", "VerifyChecksum", "ChecksumVerified?", "IsCatalogued?"]
-CRAWL = ["StartCrawler", "CatalogueCovers?", "WaitForCrawler", "PollCrawler", "CrawlerFinished?"]
-NO_CRAWL = CRAWL[:2]
-VALIDATE = ["RunValidationQuery", "ValidationFinished?", "WaitForQuery"]
-COPIED = ["DeleteSource?", "Succeeded"]
-
-
-def first_visits(visited: list[str]) -> list[str]:
-    """Every state once: how often a loop turns depends on the crawler and on Athena."""
-    return list(dict.fromkeys(visited))
-
-
-def break_crawler(world: World) -> Any:
-    """Take the crawler's permissions away; gives what brings them back."""
-    role = f"{world.outputs.name}-crawler"
-    policies = {
-        name: world.iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
-        for name in world.iam.list_role_policies(RoleName=role)["PolicyNames"]
-    }
-    for name in policies:
-        world.iam.delete_role_policy(RoleName=role, PolicyName=name)
-
-    def mend() -> None:
-        for name, document in policies.items():
-            world.iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=json.dumps(document))
-
-    return mend
+from tests.workflow.scenarios import (
+    COPIED,
+    CRAWL,
+    CSV,
+    NO_CRAWL,
+    TO_THE_CATALOGUE,
+    VALIDATE,
+    break_crawler,
+    first_visits,
+)
 
 
 def test_a_table_is_crawled_and_queried(world: World) -> None:
@@ -142,11 +122,11 @@ def test_a_partition_that_is_lost_after_no_crawl_was_needed_is_crawled_after_all
 
 def test_a_broken_crawler_harms_no_file_that_needs_no_crawl(world: World) -> None:
     world.machine.run(world.upload("a.csv", CSV), "first")
-    mend = break_crawler(world)
+    restore = break_crawler(world)
     try:
         ended = world.machine.run(world.upload("b.csv", CSV), "second")
     finally:
-        mend()
+        restore()
     assert ended.status == "SUCCEEDED", ended.cause
 
 
@@ -168,30 +148,30 @@ def test_many_files_at_once_share_a_few_crawls(world: World) -> None:
 
 
 def test_a_crawl_that_failed_is_tried_again(world: World) -> None:
-    mend = break_crawler(world)
+    restore = break_crawler(world)
     attempts: list[None] = []
 
-    def mend_before_the_second_attempt() -> None:
+    def restore_before_the_second_attempt() -> None:
         attempts.append(None)
         if len(attempts) == 2:
-            mend()
+            restore()
 
-    world.lambdas.before["start_crawler"] = mend_before_the_second_attempt
+    world.lambdas.before["start_crawler"] = restore_before_the_second_attempt
     try:
         ended = world.machine.run(world.upload("a.csv", CSV), "second-attempt")
     finally:
-        mend()
+        restore()
     assert ended.status == "SUCCEEDED", ended.cause
     assert ended.visited.count("StartCrawler") == 2
     assert ended.visited[ended.visited.index("StartCrawler", 6) - 1] == "CrawlerFinished?"
 
 
 def test_redrive_after_the_crawler_failed_crawls_again_and_copies_nothing(world: World) -> None:
-    mend = break_crawler(world)
+    restore = break_crawler(world)
     try:
         failed = world.machine.run(world.upload("a.csv", CSV), "broken-crawler")
     finally:
-        mend()
+        restore()
     assert (failed.failed_state, failed.error) == ("StartCrawler", "CrawlerFailed")
     assert failed.visited.count("StartCrawler") == CRAWL_ATTEMPTS + 1
     ended = world.machine.redrive(failed)

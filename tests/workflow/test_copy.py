@@ -5,11 +5,10 @@ from typing import Any
 from functions.contract.limits import COPY_CALLS, FRESH_COPIES_AFTER_CHANGE, FRESH_COPIES_AFTER_MISMATCH
 from tests.support.workflow.interference import fail_with, once
 from tests.support.workflow.world import World
+from tests.workflow.scenarios import FALSE_BYTES, TOO_LITTLE_MS, corrupt_copies
 
 NAME = "picture.png"
 BYTES = b"\x89PNG true"
-FALSE_BYTES = b"\x89PNG lies"
-TOO_LITTLE_MS = 1_000
 
 STRAIGHT = [
     "CopyObject",
@@ -23,23 +22,6 @@ STRAIGHT = [
 ]
 COPY_AGAIN = ["CopyObject", "CopyFinished?", "WaitForCopy"]
 COPY_AFRESH = ["CopyObject", "CopyFinished?", "VerifyChecksum", "ChecksumVerified?", "WaitForCopy"]
-
-
-def corrupt_copies(world: World, times: int) -> None:
-    """Have the next copies written with other bytes of the same length."""
-    left = [None] * times
-
-    def corrupt(given: dict[str, Any], answer: dict[str, Any]) -> None:
-        if not left:
-            return
-        left.pop()
-        where = {"Bucket": given["Bucket"], "Key": given["Key"]}
-        world.target.delete_object(**where, VersionId=answer["VersionId"])
-        put = world.target.put_object(**where, Body=FALSE_BYTES)
-        answer["VersionId"] = put["VersionId"]
-        answer["CopyObjectResult"]["ETag"] = put["ETag"]
-
-    world.interference.after["s3.CopyObject"] = corrupt
 
 
 def test_a_file_that_makes_no_table_is_copied_and_verified_and_ends_well(world: World) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from functions.contract.models import Rule
 from tests.support.workflow.world import World
-from tests.workflow.test_catalogue import CSV
+from tests.workflow.scenarios import CSV
 
 PAGE = (Path(__file__).parents[2] / "docs" / "deploy.md").read_text(encoding="utf-8")
 LOOKS = 2

@@ -15,7 +15,7 @@ from statemachine.render import ASL_FILE
 from tests.support.workflow.interference import fail_with, once
 from tests.support.workflow.machine import RETRIES_AFTER_FAILURE
 from tests.support.workflow.world import World
-from tests.workflow.test_catalogue import CSV, TO_THE_CATALOGUE, break_crawler
+from tests.workflow.scenarios import CSV, TO_THE_CATALOGUE, break_crawler
 
 BYTES = bytes(range(256)) * 4
 COPIED_AND_PROVED = [*TO_THE_CATALOGUE, "NotCatalogued", "DeleteSource?"]
@@ -330,12 +330,12 @@ FAULTS: dict[str, tuple[str, bytes, Callable[[World], Any], str, str]] = {
 def test_a_fault_in_front_of_the_deletion_leaves_the_source(world: World, what: str) -> None:
     name, body, break_something, state, error = FAULTS[what]
     given = move(world.upload(name, body))
-    mend = break_something(world)
+    restore = break_something(world)
     try:
         failed = world.machine.run(given, "faulty")
     finally:
-        if mend:
-            mend()
+        if restore:
+            restore()
     assert (failed.status, failed.failed_state, failed.error) == ("FAILED", state, error), failed.cause
     assert is_there(world, given)
     assert not deletions(world, given)

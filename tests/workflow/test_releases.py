@@ -15,8 +15,7 @@ from functions.contract.models import Document, ExecutionInput
 from tests.support.workflow import machine
 from tests.support.workflow.machine import Execution, Machine
 from tests.support.workflow.world import World
-from tests.workflow.test_catalogue import CSV
-from tests.workflow.test_copy import TOO_LITTLE_MS, corrupt_copies
+from tests.workflow.scenarios import CSV, TOO_LITTLE_MS, corrupt_copies
 
 RELEASES = Path(__file__).parent / "releases"
 VERSIONS = sorted(file.name.removesuffix(".asl.json") for file in RELEASES.glob("*.asl.json"))

@@ -9,7 +9,7 @@ from functions.contract.models import Rule
 from tests.support.workflow.interference import once
 from tests.support.workflow.machine import RETRIES_AFTER_FAILURE
 from tests.support.workflow.world import World
-from tests.workflow.test_catalogue import COPIED, CRAWL, CSV, TO_THE_CATALOGUE, VALIDATE, first_visits
+from tests.workflow.scenarios import COPIED, CRAWL, CSV, TO_THE_CATALOGUE, VALIDATE, first_visits
 
 
 def test_redrive_after_a_failed_validation_neither_copies_nor_crawls_again(world: World) -> None:

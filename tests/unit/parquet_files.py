@@ -1,0 +1,19 @@
+"""Small Parquet files, written by hand."""
+
+
+def parquet(footer: bytes, data: bytes = b"data") -> bytes:
+    """A file as Parquet's file layout has it."""
+    return b"PAR1" + data + footer + len(footer).to_bytes(4, "little") + b"PAR1"
+
+
+def schema(*names: str) -> bytes:
+    """The list of a Parquet schema's elements in Thrift's compact protocol, by hand: a root and columns of text."""
+    texts = [name.encode() for name in names]
+    columns = [b"\x15\x0c\x25\x02\x18" + bytes([len(text)]) + text + b"\x00" for text in texts]
+    root = b"\x48\x01r\x15" + bytes([2 * len(names)]) + b"\x00"
+    return bytes([(1 + len(names)) << 4 | 0x0C]) + root + b"".join(columns)
+
+
+def footer(*names: str, rows: int) -> bytes:
+    """A complete footer: version 1, the schema, the number of rows, no row groups."""
+    return b"\x15\x02\x19" + schema(*names) + b"\x16" + bytes([2 * rows]) + b"\x19\x0c\x00"
