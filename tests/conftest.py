@@ -65,7 +65,7 @@ def pytest_configure(config: pytest.Config) -> None:
         return
     if config.getoption("numprocesses", None) or "PYTEST_XDIST_WORKER" in os.environ:
         # The controller runs no test. A worker's first tracer is its second one's double (pytest-cov starts that with
-        # the session), is heard by nobody, and goes on whenever the other pauses.
+        # the session), is heard by nobody, and runs whenever the other one pauses.
         cov.cov_controller.pause()
     config.pluginmanager.register(Tracing(cov))
 

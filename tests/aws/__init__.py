@@ -1,1 +1,1 @@
-"""The Terraform of infra/aws, judged without an account."""
+"""The Terraform of infra/aws, checked without an account."""

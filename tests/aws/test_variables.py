@@ -1,4 +1,4 @@
-"""What is refused before anything is made, each with its reason; and what is not."""
+"""What is rejected before anything is made, each with its reason; and what is not."""
 
 import re
 from typing import Any

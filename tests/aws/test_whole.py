@@ -414,8 +414,8 @@ def test_sns_does_not_deliver_between_two_opt_in_regions(reattach: str, tmp_path
     deployment = Deployment(tmp_path / "checkout", reattach)
     variables = {"target_region": "eu-south-1", "sources": {"main": {"region": "me-south-1"}}}
     (deployment.module / "terraform.tfvars.json").write_text(json.dumps(variables), encoding="utf-8")
-    said = deployment.run("plan", "-lock=false", exit_code=1)
-    assert "SNS does not deliver from one opt-in region (me-south-1) to another" in " ".join(said.split())
+    result = deployment.run("plan", "-lock=false", exit_code=1)
+    assert "SNS does not deliver from one opt-in region (me-south-1) to another" in " ".join(result.split())
 
 
 def test_more_permissions_than_a_role_holds_are_refused(reattach: str, tmp_path: Path) -> None:
@@ -423,5 +423,5 @@ def test_more_permissions_than_a_role_holds_are_refused(reattach: str, tmp_path:
     adopted = {"region": "us-west-2", "create": False}
     sources = {f"s{n}": {**adopted, "bucket": f"{n:02}" + "b" * 61, "prefix": f"{n:02}/"} for n in range(40)}
     (deployment.module / "terraform.tfvars.json").write_text(json.dumps({"sources": sources}), encoding="utf-8")
-    said = deployment.run("plan", "-lock=false", exit_code=1)
-    assert "and IAM allows 10240 per role" in " ".join(said.split())
+    result = deployment.run("plan", "-lock=false", exit_code=1)
+    assert "and IAM allows 10240 per role" in " ".join(result.split())

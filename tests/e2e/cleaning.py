@@ -6,7 +6,7 @@ queues that listened to the topic. What cannot be taken away, or is nobody's by 
 Functions keeps them for 90 days), logs, and Athena's results, which expire in their bucket.
 
 Again and again until there is nothing, since a function that was at work when its execution was stopped, a crawl that
-ran, or an event that was on its way may bring something back. Twice is harmless.
+ran, or an event that was on its way may bring something back. It is idempotent.
 """
 
 import json
@@ -122,7 +122,7 @@ def _remove_tables(deployed: Deployed) -> Iterator[str]:
 
 
 def _is_crawled_since(deployed: Deployed, moment: datetime) -> bool:
-    """Whether a crawl goes on that began before this moment: it may make tables of what it saw then."""
+    """Whether a crawl runs that began before this moment: it may make tables of what it saw then."""
     crawls = deployed.glue.list_crawls(CrawlerName=deployed.outputs.crawler_name, MaxResults=20)["Crawls"]
     return any(crawl["State"] == "RUNNING" and crawl["StartTime"] <= moment for crawl in crawls)
 
@@ -143,10 +143,10 @@ def _topics_region(deployed: Deployed) -> str:
 def _remove_letters(deployed: Deployed, sqs: Any, url: str) -> Iterator[str]:
     wait_seconds = 1 if deployed.outputs.endpoint_url is None else 0
     letters: dict[str, Any] = {}
-    while told := sqs.receive_message(
+    while response := sqs.receive_message(
         QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=READING_SECONDS, WaitTimeSeconds=wait_seconds
     ).get("Messages"):
-        letters |= {letter["MessageId"]: letter for letter in told}
+        letters |= {letter["MessageId"]: letter for letter in response}
     for letter in letters.values():
         where = {"QueueUrl": url, "ReceiptHandle": letter["ReceiptHandle"]}
         if is_own_letter(letter["Body"]):

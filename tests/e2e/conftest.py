@@ -118,9 +118,9 @@ def _refuse_unfit(deployed: Deployed) -> None:
         if not any(sources.selects(each, prefix) for each in whole):
             pytest.fail(f"the source {bucket} does not tell of all keys that begin with {prefix}", pytrace=False)
     for key in (f"{prefix}any/any.csv" for prefix in OWN_PREFIXES):
-        said = deployed.ferry("explain", key, "--json")
-        assert said.returncode == 0, said.stderr
-        told = json.loads(said.stdout)
+        result = deployed.ferry("explain", key, "--json")
+        assert result.returncode == 0, result.stderr
+        told = json.loads(result.stdout)
         wanted = {
             "outcome": "copy",
             "target_key": key,

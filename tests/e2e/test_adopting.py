@@ -21,24 +21,24 @@ def test_only_what_an_adopted_bucket_tells_of_is_moved(deployment: Deployed, buc
     url = queues.create_queue(QueueName=folder)["QueueUrl"]
     try:
         arn = queues.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-        told = source.get_bucket_notification_configuration(Bucket=bucket)
+        response = source.get_bucket_notification_configuration(Bucket=bucket)
         theirs = {"Id": folder, "QueueArn": arn, "Events": ["s3:ObjectRemoved:*"]}
-        before = {"TopicConfigurations": told["TopicConfigurations"], "QueueConfigurations": [theirs]}
+        before = {"TopicConfigurations": response["TopicConfigurations"], "QueueConfigurations": [theirs]}
         queues.set_queue_attributes(QueueUrl=url, Attributes={"Policy": _policy(arn)})
         source.put_bucket_notification_configuration(
             Bucket=bucket,
             NotificationConfiguration=before | {"EventBridgeConfiguration": {}},  # type: ignore[arg-type]
         )
 
-        said = deployment.ferry("unadopt", bucket)
-        assert (said.returncode, said.stderr) == (0, "")
+        result = deployment.ferry("unadopt", bucket)
+        assert (result.returncode, result.stderr) == (0, "")
         unadopted = source.get_bucket_notification_configuration(Bucket=bucket)
         assert "TopicConfigurations" not in unadopted
         assert unadopted["QueueConfigurations"] == [theirs]
         deployment.put(f"{folder}/before.bin", b"before")
 
-        said = deployment.ferry("adopt", bucket)
-        assert (said.returncode, said.stderr) == (0, "")
+        result = deployment.ferry("adopt", bucket)
+        assert (result.returncode, result.stderr) == (0, "")
         adopted = source.get_bucket_notification_configuration(Bucket=bucket)
         assert adopted["TopicConfigurations"] == before["TopicConfigurations"]
         assert adopted["QueueConfigurations"] == [theirs]
@@ -68,10 +68,10 @@ def test_a_topic_that_does_not_admit_the_bucket_is_said(deployment: Deployed, fo
     outputs.write_text(deployment.outputs.model_copy(update={"source_bucket": bucket}).model_dump_json())
     outputs.with_name("env").write_text(deployment.outputs_file.with_name("env").read_text())
     try:
-        said = deployment.run("ferry", "adopt", bucket, "--outputs", outputs)
-        assert said.returncode == 1
-        assert said.stderr.startswith(f"ferry: s3://{bucket}: S3 is not allowed to publish")
-        assert said.stderr.count("\n") == 1
+        result = deployment.run("ferry", "adopt", bucket, "--outputs", outputs)
+        assert result.returncode == 1
+        assert result.stderr.startswith(f"ferry: s3://{bucket}: S3 is not allowed to publish")
+        assert result.stderr.count("\n") == 1
         assert "TopicConfigurations" not in deployment.source.get_bucket_notification_configuration(Bucket=bucket)
     finally:
         deployment.source.delete_bucket(Bucket=bucket)

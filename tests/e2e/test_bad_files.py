@@ -1,4 +1,4 @@
-"""A file that is not what its name says fails alone, in words, and stays at the source; the files around it go on."""
+"""A file that is not what its name says fails alone, with a reason, and stays at the source; other files arrive."""
 
 import gzip
 

@@ -42,8 +42,10 @@ def deployment(broken_deployment: Deployed) -> Deployed:
 
 
 def all_versions(deployment: Deployed, bucket: str) -> set[tuple[str, str]]:
-    told: Any = deployment.target.list_object_versions(Bucket=bucket)
-    return {(each["Key"], each["VersionId"]) for each in [*told.get("Versions", []), *told.get("DeleteMarkers", [])]}
+    response: Any = deployment.target.list_object_versions(Bucket=bucket)
+    return {
+        (each["Key"], each["VersionId"]) for each in [*response.get("Versions", []), *response.get("DeleteMarkers", [])]
+    }
 
 
 def uploads(deployment: Deployed, bucket: str) -> set[str]:
@@ -58,8 +60,8 @@ def tables(deployment: Deployed) -> set[str]:
 def letters(sqs: Any, url: str) -> set[str]:
     found: set[str] = set()
     for _ in range(5):
-        told = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=0)
-        found |= {letter["Body"] for letter in told.get("Messages", [])}
+        response = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=0)
+        found |= {letter["Body"] for letter in response.get("Messages", [])}
     return found
 
 
@@ -81,7 +83,7 @@ def test_all_of_theirs_goes_and_all_else_stays(deployment: Deployed) -> None:
             target.create_multipart_upload(Bucket=bucket, Key=key)
         target.delete_object(Bucket=outputs.target_bucket, Key=key)
     deployment.runs([own[0], foreign[0]], number=2)
-    own_letters = [event(own[0]), json.dumps({"Message": event(f"{OWN}a%20b", own[1])}), f"{OWN} is no event"]
+    own_letters = [event(own[0]), json.dumps({"Message": event(f"{OWN}a%20b", own[1])}), f"{OWN} is not an event"]
     foreign_letters = [event(foreign[0]), event(own[0], foreign[1]), "no event"]
     # Only AWS's deployment has one.
     undelivered = queues.create_queue(QueueName=f"{outputs.name}-uploads-undelivered")["QueueUrl"]

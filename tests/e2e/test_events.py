@@ -1,4 +1,4 @@
-"""However often an event comes, it starts one execution; what is no event is set aside, and harms nobody."""
+"""An event starts one execution, however often it arrives; an invalid one is dead-lettered, and delays no valid one."""
 
 import json
 import uuid

@@ -74,10 +74,10 @@ def failed(deployment: Deployed, keys: Sequence[str], error: str = "") -> list[R
 
 def assert_replayed(deployment: Deployed, failures: Sequence[Run]) -> list[Run]:
     """Replay all that failed: these succeed, and asking again replays nothing, now or later."""
-    said = deployment.ferry("replay", "--failed")
-    assert said.returncode == 0, said.stderr
+    result = deployment.ferry("replay", "--failed")
+    assert result.returncode == 0, result.stderr
     for failure in failures:
-        assert failure.name in said.stdout
+        assert failure.name in result.stdout
     assert_nothing_to_replay(deployment)
     replayed = [last_run(deployment, failure.key, 2) for failure in failures]
     for failure, run in zip(failures, replayed, strict=True):
@@ -102,9 +102,9 @@ def mode_of(run: Run) -> str:
 
 def assert_nothing_to_replay(deployment: Deployed) -> None:
     """Replay all that failed: there is nothing."""
-    said = deployment.ferry("replay", "--failed")
-    assert said.returncode == 0, said.stderr
-    assert said.stdout == "Nothing to replay.\n"
+    result = deployment.ferry("replay", "--failed")
+    assert result.returncode == 0, result.stderr
+    assert result.stdout == "Nothing to replay.\n"
 
 
 def assert_replayed_without_another_copy(deployment: Deployed, failures: Sequence[Run]) -> None:
@@ -148,8 +148,8 @@ def test_as_long_as_the_cause_is_there_a_replay_fails_too(deployment: Deployed, 
         assert [(second.status, second.error) for second in seconds] == [("FAILED", "AccessDenied")] * len(keys)
         assert all(deployment.is_at_source(key) for key in keys)
     versions = [deployment.versions(key) for key in keys]
-    said = deployment.ferry("replay", *(second.name for second in seconds))
-    assert said.returncode == 0, said.stderr
+    result = deployment.ferry("replay", *(second.name for second in seconds))
+    assert result.returncode == 0, result.stderr
     for key in keys:
         third = last_run(deployment, key, 3)
         deployment.assert_arrived(third, BODY, mode_of(third))
@@ -216,7 +216,7 @@ def test_queries_that_may_not_be_started(deployment: Deployed, folder: str) -> N
     "actions",
     [
         ["s3:DeleteObject"],
-        # What it may not see might have been changed since the proof.
+        # What it may not see might have been changed since the verification.
         ["s3:GetObjectTagging", "s3:GetObjectVersionTagging"],
     ],
     ids=["delete", "see-its-tags"],
@@ -240,9 +240,9 @@ def test_a_dead_letter_goes_back_and_is_handled(deployment: Deployed, folder: st
     # Another upload of it, whose message the starter has failed on too often.
     event["Records"][0]["s3"]["object"]["sequencer"] = uuid.uuid4().hex[:16].upper()
     deployment.sqs.send_message(QueueUrl=outputs.dead_letter_queue_url, MessageBody=json.dumps(event))
-    said = deployment.ferry("replay", "--failed")
-    assert said.returncode == 0, said.stderr
-    assert "Returned 1 dead letter to the queue." in said.stdout
+    result = deployment.ferry("replay", "--failed")
+    assert result.returncode == 0, result.stderr
+    assert "Returned 1 dead letter to the queue." in result.stdout
     runs = deployment.runs([key], number=2)
     assert [(run.status, run.states["copy"]) for run in runs] == [("SUCCEEDED", "copied"), ("SUCCEEDED", "unchanged")]
     assert "dead letter" not in deployment.ferry("replay", "--failed").stdout

@@ -1,4 +1,4 @@
-"""Real data in every format that makes a table: where it ends, how it is proved, how many rows can be queried."""
+"""Real data in every format that makes a table: where it ends, how it is verified, how many rows can be queried."""
 
 import gzip
 

@@ -1,4 +1,4 @@
-"""A large object is moved in parts, though its copy is killed twice on the way: it goes on, and not anew.
+"""A large object is moved in parts, though its copy is killed twice on the way: it resumes, and does not start again.
 
 The embedded S3 copies a part in milliseconds, too fast for anybody to come in between. So the function of these tests
 is the honest one, and its network lets no more parts through than is allowed; the others hang, until somebody kills
@@ -110,8 +110,8 @@ class Moving:
 
     def uploads(self, key: str) -> list[str]:
         """The unfinished uploads to this key."""
-        told = self.deployed.target.list_multipart_uploads(Bucket=self.deployed.outputs.target_bucket, Prefix=key)
-        return [upload["UploadId"] for upload in told.get("Uploads", [])]
+        response = self.deployed.target.list_multipart_uploads(Bucket=self.deployed.outputs.target_bucket, Prefix=key)
+        return [upload["UploadId"] for upload in response.get("Uploads", [])]
 
     def has_parts(self, key: str, number: int) -> bool:
         """Whether so many parts of the one unfinished upload are there."""
@@ -125,8 +125,8 @@ class Moving:
     def is_at_rest(self) -> bool:
         """Whether no execution runs."""
         machine = self.deployed.outputs.state_machine_arn
-        told = self.deployed.step_functions.list_executions(stateMachineArn=machine, statusFilter="RUNNING")
-        return not told["executions"]
+        response = self.deployed.step_functions.list_executions(stateMachineArn=machine, statusFilter="RUNNING")
+        return not response["executions"]
 
     def kill(self) -> None:
         """Kill the processes of CopyObject: one is at work, and none may be another's."""
@@ -138,7 +138,7 @@ class Moving:
         assert killed, "there was nothing to kill"
 
     def retries(self, run: Run) -> int:
-        """How often CopyObject was tried again, as the operator is told."""
+        """How often CopyObject was retried, as `ferry` reports it."""
         shown = json.loads(self.deployed.ferry("show", run.name, "--json").stdout)
         return sum(state["retries"] for state in shown["states"] if state["name"] == "CopyObject")
 
@@ -169,14 +169,14 @@ def move_killed_twice(
         moving.kill()
     wait_for(moving.is_at_rest, f"the end of {key}", patience_seconds)
     run = moving.deployed.one_run(key)
-    # It went on with the same upload, and no part was copied twice.
+    # It resumed the same upload, and no part was copied twice.
     assert begun == begun[:1] * 2
     assert Counter(moving.sent) == Counter(range(1, parts + 1))
     return run
 
 
 def assert_moved(moving: Moving, run: Run, size_bytes: int) -> None:
-    """Proved by reading, with all that travels with it, and nothing is left of the way."""
+    """Verified by reading, with all that travels with it, and nothing temporary is left."""
     deployed = moving.deployed
     assert (run.status, run.cause) == ("SUCCEEDED", "")
     assert run.document["copy"]["status"] == "copied"

@@ -41,7 +41,7 @@ BODIES = {
     "moved/fleet.csv": b"ship,berth\nBeagle,2\nCutty Sark,3\n",
     "other/a.bin": b"other",
 }
-LEFT_ALONE = ["other/a.tmp", "sales/day=1/a.csv"]
+SKIPPED = ["other/a.tmp", "sales/day=1/a.csv"]
 IMPOSSIBLE = "long/a-name-that-is-too-long.bin"
 
 
@@ -56,10 +56,10 @@ def migration(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def ruled(migration: Path) -> Iterator[Deployed]:
     """A cloud of these rules."""
     outputs = migration.parent / ".ferry" / "outputs.json"
-    said = ferry("up", outputs, "--rules", migration)
+    result = ferry("up", outputs, "--rules", migration)
     try:
-        assert (said.returncode, said.stderr) == (0, "")
-        assert f"with the rules of {migration}" in said.stdout
+        assert (result.returncode, result.stderr) == (0, "")
+        assert f"with the rules of {migration}" in result.stdout
         yield Deployed(outputs)
     finally:
         lifecycle.down(outputs.parent)
@@ -67,9 +67,9 @@ def ruled(migration: Path) -> Iterator[Deployed]:
 
 @pytest.fixture(scope="module")
 def runs(ruled: Deployed) -> dict[str, Run]:
-    """Everything uploaded, what is left alone first, and the executions that came of it."""
-    for key in LEFT_ALONE:
-        ruled.put(key, b"left alone")
+    """Everything uploaded, what is skipped first, and the executions that came of it."""
+    for key in SKIPPED:
+        ruled.put(key, b"skipped")
     ruled.put(IMPOSSIBLE, b"too long")
     for key, body in BODIES.items():
         ruled.put(key, body, Metadata={"origin": key})
@@ -79,9 +79,9 @@ def runs(ruled: Deployed) -> dict[str, Run]:
 
 
 def explained(ruled: Deployed, key: str, *more: str | Path) -> dict[str, Any]:
-    said = ferry("explain", ruled.outputs_file, key, "--json", *more)
-    assert (said.returncode, said.stderr) == (0, "")
-    answer: dict[str, Any] = json.loads(said.stdout)
+    result = ferry("explain", ruled.outputs_file, key, "--json", *more)
+    assert (result.returncode, result.stderr) == (0, "")
+    answer: dict[str, Any] = json.loads(result.stdout)
     return answer
 
 
@@ -113,8 +113,8 @@ def test_nothing_else_arrives(ruled: Deployed, runs: dict[str, Run]) -> None:
     listed = ruled.target.list_objects_v2(Bucket=ruled.outputs.target_bucket)["Contents"]
     targets = {run.document["copy"]["target"]["key"] for run in runs.values()}
     assert {each["Key"] for each in listed} == targets
-    assert all(ruled.execution_names(key) == [] for key in [*LEFT_ALONE, IMPOSSIBLE])
-    assert not any(is_gone(ruled, key) for key in LEFT_ALONE)
+    assert all(ruled.execution_names(key) == [] for key in [*SKIPPED, IMPOSSIBLE])
+    assert not any(is_gone(ruled, key) for key in SKIPPED)
 
 
 def test_a_source_is_deleted_by_a_move_and_by_nothing_else(ruled: Deployed, runs: dict[str, Run]) -> None:
@@ -155,9 +155,9 @@ def test_explain_says_what_was_decided(key: str, ruled: Deployed, runs: dict[str
 
 
 def test_explain_says_the_same_by_the_file(ruled: Deployed, migration: Path) -> None:
-    told = explained(ruled, LEFT_ALONE[0])
+    told = explained(ruled, SKIPPED[0])
     assert (told["outcome"], told["decided_by"]) == ("exclude", "migration.yaml:3")
-    assert explained(ruled, LEFT_ALONE[0], "--rules", migration) == told
+    assert explained(ruled, SKIPPED[0], "--rules", migration) == told
 
 
 def test_a_second_up_minds_the_rules(ruled: Deployed, migration: Path, tmp_path: Path) -> None:
@@ -168,10 +168,10 @@ def test_a_second_up_minds_the_rules(ruled: Deployed, migration: Path, tmp_path:
     other.write_text(MIGRATION.lstrip().replace("mode: move", "mode: copy"))
     without: tuple[str | Path, ...] = ()
     for arguments in (without, ("--rules", other)):
-        said = ferry("up", ruled.outputs_file, *arguments)
-        assert (said.returncode, said.stdout) == (1, "")
-        assert "with other rules" in said.stderr
-        assert said.stderr.count("\n") == 1
+        result = ferry("up", ruled.outputs_file, *arguments)
+        assert (result.returncode, result.stdout) == (1, "")
+        assert "with other rules" in result.stderr
+        assert result.stderr.count("\n") == 1
 
 
 def test_rules_that_are_deployed_anew_hold_from_the_next_upload_on(ruled: Deployed, runs: dict[str, Run]) -> None:

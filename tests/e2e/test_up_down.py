@@ -33,10 +33,10 @@ KEYS = [
 def outputs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The outputs file of a cloud that has just been started."""
     path = tmp_path_factory.mktemp("up") / ".ferry" / "outputs.json"
-    said = ferry("up", path)
+    result = ferry("up", path)
     try:
-        assert (said.returncode, said.stderr) == (0, "")
-        assert "The local cloud is running at http://127.0.0.1:" in said.stdout
+        assert (result.returncode, result.stderr) == (0, "")
+        assert "The local cloud is running at http://127.0.0.1:" in result.stdout
         yield path
     finally:
         lifecycle.down(path.parent)
@@ -62,50 +62,50 @@ def test_up_has_used_nothing_yet(outputs: Path) -> None:
         (fresh.target, names.target_bucket),
         (fresh.target, names.athena_results),
     ):
-        told = s3.list_object_versions(Bucket=bucket)
-        assert told.get("Versions", []) + told.get("DeleteMarkers", []) == [], bucket
+        response = s3.list_object_versions(Bucket=bucket)
+        assert response.get("Versions", []) + response.get("DeleteMarkers", []) == [], bucket
 
 
 def test_up_again_finds_it(outputs: Path) -> None:
     told = outputs.read_text()
     address = json.loads(told)["endpoint_url"]
     for arguments in ([], ["--port", address.rpartition(":")[2]]):
-        said = ferry("up", outputs, *arguments)
-        assert (said.returncode, said.stderr) == (0, "")
-        assert said.stdout == f"The local cloud is already running at {address}\n"
+        result = ferry("up", outputs, *arguments)
+        assert (result.returncode, result.stderr) == (0, "")
+        assert result.stdout == f"The local cloud is already running at {address}\n"
     assert outputs.read_text() == told
 
 
 def test_up_with_another_port_says_what_differs(outputs: Path) -> None:
     address = json.loads(outputs.read_text())["endpoint_url"]
     other = "8000" if address.endswith(":8001") else "8001"
-    said = ferry("up", outputs, "--port", other)
-    assert (said.returncode, said.stdout) == (1, "")
-    assert address in said.stderr
-    assert f"PORT={other}" in said.stderr
-    assert said.stderr.count("\n") == 1
-    assert Deployed(outputs).crawls() == set(), "the cloud that runs is left alone"
+    result = ferry("up", outputs, "--port", other)
+    assert (result.returncode, result.stdout) == (1, "")
+    assert address in result.stderr
+    assert f"PORT={other}" in result.stderr
+    assert result.stderr.count("\n") == 1
+    assert Deployed(outputs).crawls() == set(), "the cloud that runs is not changed"
 
 
 def test_down_leaves_nothing(tmp_path: Path) -> None:
     path = tmp_path / ".ferry" / "outputs.json"
-    said = ferry("up", path)
+    result = ferry("up", path)
     try:
-        assert (said.returncode, said.stderr) == (0, "")
+        assert (result.returncode, result.stderr) == (0, "")
         assert lifecycle.find_processes(path.parent)
         assert path.with_name("env").is_file()
-        said = ferry("down", path)
-        assert (said.returncode, said.stdout, said.stderr) == (0, "Stopped the local cloud.\n", "")
+        result = ferry("down", path)
+        assert (result.returncode, result.stdout, result.stderr) == (0, "Stopped the local cloud.\n", "")
         assert lifecycle.find_processes(path.parent) == []
         assert not path.exists()
         assert not path.with_name("env").exists()
-        said = ferry("down", path)
-        assert (said.returncode, said.stdout, said.stderr) == (0, "No local cloud is running.\n", "")
+        result = ferry("down", path)
+        assert (result.returncode, result.stdout, result.stderr) == (0, "No local cloud is running.\n", "")
     finally:
         lifecycle.down(path.parent)
 
 
 def test_down_where_nothing_ever_ran(tmp_path: Path) -> None:
-    said = ferry("down", tmp_path / ".ferry" / "outputs.json")
-    assert (said.returncode, said.stdout, said.stderr) == (0, "No local cloud is running.\n", "")
+    result = ferry("down", tmp_path / ".ferry" / "outputs.json")
+    assert (result.returncode, result.stdout, result.stderr) == (0, "No local cloud is running.\n", "")
     assert list(tmp_path.iterdir()) == []

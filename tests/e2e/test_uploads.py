@@ -23,7 +23,7 @@ HEADERS = {
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    """A small file that is no table."""
+    """A small file that makes no table."""
     path = tmp_path / "manifest.bin"
     path.write_bytes(os.urandom(10_000))
     return path
@@ -58,16 +58,16 @@ def test_boto3_upload_file(deployment: Deployed, folder: str, file: Path) -> Non
 
 def test_the_aws_command(deployment: Deployed, folder: str, file: Path) -> None:
     key = f"{folder}/manifest.bin"
-    said = deployment.run("aws", "s3", "cp", "--no-progress", file, f"s3://{deployment.outputs.source_bucket}/{key}")
-    assert said.returncode == 0, said.stderr
+    result = deployment.run("aws", "s3", "cp", "--no-progress", file, f"s3://{deployment.outputs.source_bucket}/{key}")
+    assert result.returncode == 0, result.stderr
     assert_arrived(deployment, key, file.read_bytes())
 
 
 def test_the_aws_command_in_parts(deployment: Deployed, folder: str, tmp_path: Path) -> None:
     large, key = tmp_path / "large.bin", f"{folder}/large.bin"
     large.write_bytes(os.urandom(50 * MEGABYTE))
-    said = deployment.run("aws", "s3", "cp", "--no-progress", large, f"s3://{deployment.outputs.source_bucket}/{key}")
-    assert said.returncode == 0, said.stderr
+    result = deployment.run("aws", "s3", "cp", "--no-progress", large, f"s3://{deployment.outputs.source_bucket}/{key}")
+    assert result.returncode == 0, result.stderr
     etag = deployment.source.head_object(Bucket=deployment.outputs.source_bucket, Key=key)["ETag"]
     assert "-" in etag, "it was meant to go in parts"
     assert_arrived(deployment, key, large.read_bytes())
@@ -75,11 +75,11 @@ def test_the_aws_command_in_parts(deployment: Deployed, folder: str, tmp_path: P
 
 def test_ferry_upload(deployment: Deployed, folder: str, file: Path) -> None:
     key = f"{folder}/manifest.bin"
-    said = deployment.ferry("upload", file, key)
-    assert said.returncode == 0, said.stderr
+    result = deployment.ferry("upload", file, key)
+    assert result.returncode == 0, result.stderr
     run = assert_arrived(deployment, key, file.read_bytes())
     # Where events take longer than it waits for them, it says so.
-    assert f"ferry show {run.name}" in said.stdout or (on_aws() and "has not started yet" in said.stdout)
+    assert f"ferry show {run.name}" in result.stdout or (on_aws() and "has not started yet" in result.stdout)
 
 
 def test_same_bytes_with_other_metadata_or_tags(deployment: Deployed, folder: str, file: Path) -> None:
@@ -158,8 +158,8 @@ def test_a_running_upload_is_seen_by_ferry_show(deployment: Deployed, folder: st
     key = f"{folder}/manifest.csv"
     deployment.put(key, b"ship,berth\nAurora,1\n")
     name = wait_for(lambda: deployment.execution_names(key), f"an execution of {key}")[0]
-    said = deployment.ferry("show", name)
-    assert said.returncode == 0, said.stderr
+    result = deployment.ferry("show", name)
+    assert result.returncode == 0, result.stderr
     # It has followed it to its end.
-    assert "Succeeded" in said.stdout
+    assert "Succeeded" in result.stdout
     assert deployment.one_run(key).status == "SUCCEEDED"

@@ -311,7 +311,7 @@ def test_a_function_runs_without_the_native_runtime_client(
     failed = probe.invoke(do="raise", words="on purpose, 日本")
     assert (failed["errorType"], failed["errorMessage"]) == ("ProbeFailed", "on purpose, 日本")
     assert "raise ProbeFailed" in failed["stackTrace"][-1]
-    # The same process goes on after an error.
+    # The same process is used after an error.
     assert probe.invoke(do="put", bucket=outputs.target_bucket, key="macos") is None
 
 

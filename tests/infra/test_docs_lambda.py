@@ -69,8 +69,8 @@ def test_the_events_of_the_page_start_the_execution_that_the_page_shows(machine_
     assert answer == {"batchItemFailures": []}
     client = boto3.client("stepfunctions", REGION)
     (execution,) = client.list_executions(stateMachineArn=machine_arn)["executions"]
-    told = client.describe_execution(executionArn=execution["executionArn"])
-    assert json.loads(told["input"]) == expected
+    response = client.describe_execution(executionArn=execution["executionArn"])
+    assert json.loads(response["input"]) == expected
     assert execution["name"] == execution_name(Source.model_validate(expected["source"]))
     assert f"The execution is called `{execution['name']}`" in TEXT
 

@@ -1,4 +1,4 @@
-"""functions.yaml: what is wrong in it is said with the file and the key."""
+"""functions.yaml: each error names the file and the key."""
 
 import re
 from copy import deepcopy

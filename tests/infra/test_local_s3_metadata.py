@@ -21,7 +21,7 @@ def bucket(s3: Any) -> str:
 
 @pytest.fixture
 def described(s3: Any, bucket: str) -> str:
-    """A bucket whose object `k` was sent with UTF-8 in its metadata; botocore itself refuses to."""
+    """A bucket whose object `k` was sent with UTF-8 in its metadata; botocore itself rejects it."""
 
     def send_as_it_is(request: Any, **_: Any) -> None:
         request.headers["x-amz-meta-name"] = SENT.encode().decode("latin-1")

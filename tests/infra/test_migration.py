@@ -241,13 +241,13 @@ MISTAKES: dict[str, tuple[str | bytes, str]] = {
     ),
     "long prefix": (rules(f"target_prefix: {'é' * 513}"), "m.yaml:3: target_prefix: "),
     "surrogate": (rules(r'suffix: "\ud800"'), "m.yaml:3: suffix: "),
-    "checks that are no list": (rules("checks: prices.sql"), "m.yaml:3: checks: "),
-    "check that is no text": (rules("checks: [1]"), "m.yaml:3: checks: "),
+    "checks that are not a list": (rules("checks: prices.sql"), "m.yaml:3: checks: "),
+    "check that is not a string": (rules("checks: [1]"), "m.yaml:3: checks: "),
     "check that is not there": (
         rules("checks: [price.sql]"),
         "m.yaml:3: checks: ",
     ),
-    "check that is no query": (rules("checks: [README.md]"), "m.yaml:3: checks: "),
+    "check that is not a query": (rules("checks: [README.md]"), "m.yaml:3: checks: "),
     "checks without a table": (
         rules("catalogue: false", "checks: [prices.sql]"),
         "m.yaml:4: checks: ",

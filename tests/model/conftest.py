@@ -45,7 +45,7 @@ def player(playing: tuple[boto3.Session, Player], monkeypatch: pytest.MonkeyPatc
     # A line of JSON for each of a hundred thousand calls is most of the time.
     logging.disable(logging.CRITICAL)
     monkeypatch.setattr(boto3, "DEFAULT_SESSION", session)
-    # Which of two threads asks first is nobody's choice, and each story is told again from its beginning.
+    # The order of two threads is not fixed, and each scenario is run again from its beginning.
     monkeypatch.setattr(multipart, "PARTS_AT_ONCE", 1)
     clients._client.cache_clear()
     yield player

@@ -1,7 +1,7 @@
 """Tries every order of the calls of several actors on one model of S3, with at most so many faults.
 
 A node is where everything stands: the model, every actor, and how many faults are left. Two ways that lead to the
-same node go on alike, so each node is gone on from once: that makes the search small and leaves no order out.
+same node continue alike, so each node is continued from once: the search is small and leaves no order out.
 """
 
 from collections import Counter
@@ -112,7 +112,7 @@ class Explorer:
     may_fault: Callable[[str], bool] = lambda _actor: True
 
     def explore(self, start: Node, judge: Callable[[Node], None]) -> Explored:
-        """Go on from every node in every way; `judge` looks at every end, and raises AssertionError."""
+        """Continue from every node in every way; `check` examines every end, and raises AssertionError."""
         explored, seen, waiting = Explored(), {start.key()}, [start]
         while waiting:
             node = waiting.pop()

@@ -3,7 +3,7 @@
 A handler is run from its start again for each of its calls: the calls that it has made already are answered from
 their record, and at the next one it stops. So nothing runs at the same time as anything else, and where an execution
 stands is a value: its document, its state, and the record of its running step. That rests on the handlers doing the
-same after the same answers, which the record holds them to; and it lets each such story be run only once.
+same after the same answers, which the record holds them to; and it lets each such scenario be run only once.
 
 The calls come through botocore's own events, so the parameters are validated by the service's model.
 """

@@ -1,6 +1,6 @@
-"""A small model of S3 in memory: what AWS's documentation says of the calls that the copy, the proof and the move make.
+"""A small model of S3 in memory: what AWS's documentation says of the calls that copy, verification and move make.
 
-It answers a client's operation with S3's answer, as boto3 would hand it on, or raises `Refused`. It is small
+It answers a client's operation with S3's answer, as boto3 would hand it on, or raises `S3Error`. It is small
 enough to be cloned at every step, so that a checker can try every order of calls. Buckets are versioned, suspended
 or neither; writes are conditional; LastModified is in whole seconds; a multipart object dates from its beginning.
 Not in it: permissions, encryption, Object Lock, archives. test_model_against_cloud.py holds it against
@@ -165,14 +165,14 @@ class S3:
         return twin
 
     def state(self) -> object:
-        """All that can be told of it: two of the same state answer alike for ever."""
+        """Its observable state: two buckets of the same state answer alike from then on."""
         objects = tuple(
             (name, each.made, tuple(sorted(each.versions.items()))) for name, each in sorted(self.buckets.items())
         )
         return objects, tuple(sorted(self.uploads.items())), self.now, self.uploads_made
 
     def call(self, operation: str, given: Mapping[str, Any]) -> Values:
-        """Answer an operation; raises Refused, and AttributeError for one that the model does not know."""
+        """Answer an operation; raises S3Error, and AttributeError for one that the model does not know."""
         answer: Values = getattr(self, f"_{operation}")(given)
         answer["ResponseMetadata"] = {"HTTPStatusCode": 200, "HTTPHeaders": {"date": self._date()}}
         self.now += self.seconds_per_call

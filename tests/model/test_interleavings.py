@@ -80,7 +80,7 @@ class Case:
         if self.deleted or (self.mode == "move" and not self.bytes_differ):
             assert arrived or meddled or executions[-1].status == "FAILED", f"{describe(now)} is at the target\n{story}"
         else:
-            # One who writes over an unversioned target after the proof leaves nothing to find.
+            # One who writes over an unversioned target after the verification leaves nothing to find.
             assert arrived or (meddled and self.target != "Enabled"), f"{describe(now)} is at the target\n{story}"
             ended_well = executions[-1].status == "SUCCEEDED" or executions[-1].error == "PurgeRejected"
             assert ended_well or executions[-1].name != f"execution {len(self.uploads)}", story
@@ -177,13 +177,13 @@ def test_large_object_after_a_small_one(player: Player) -> None:
 @pytest.mark.parametrize("uploads", UPLOADS)
 @pytest.mark.parametrize("seconds_per_call", [1, 61])
 def test_time_passes(seconds_per_call: int, uploads: str, player: Player) -> None:
-    """Also so much that every proof is an old one when the source is deleted."""
+    """Also so much that every verification is an old one when the source is deleted."""
     case = Case(UPLOADS[uploads], mode="move", minimum_grade="readback", seconds_per_call=seconds_per_call, late=2)
     explore(replace(case, faults=1), player)
 
 
 def test_purge(player: Player) -> None:
-    """What is purged is gone for good, so an older version under it makes it refuse."""
+    """What is purged is gone for good, so an older version under it is a reason to reject it."""
     explored = explore(Case((X, Y), "Enabled", mode="move", minimum_grade="readback", rule={"purge": True}), player)
     assert any("PurgeRejected" in ending for ending in explored.endings)
     case = Case((X,), "Enabled", mode="move", minimum_grade="readback", faults=1, rule={"purge": True})

@@ -1,7 +1,7 @@
 """Walks an execution through the committed states language, one call to S3 at a time.
 
-Only what `migrate` uses is understood: Task, Choice, Wait, Pass and Succeed. An execution is a value: to go on is to
-make another one. A step that was killed is called again with the same input, as its Retry says.
+Only what `migrate` uses is understood: Task, Choice, Wait, Pass and Succeed. An execution is a value: to continue is
+to make another one. A step that was killed is called again with the same input, as its Retry says.
 """
 
 import json
@@ -39,7 +39,7 @@ class Execution:
     record: Record = ()
     retries: int = 0
     waits_seconds: int = 0
-    """How long it has been told to wait before its next call."""
+    """The wait before its next call."""
 
     status: str = "RUNNING"
     error: str = ""
@@ -61,7 +61,7 @@ class Execution:
         return datetime.fromtimestamp(self.began, UTC).isoformat()
 
     def step(self, player: Player, s3: S3, fault: Fault | None = None) -> tuple["Execution", Answered | None]:
-        """Make one more call, which changes `s3`, and go on to where the next one is made."""
+        """Make one more call, which changes `s3`, and continue to where the next one is made."""
         if fault == "killed before":
             return replace(self, record=()), None
         here, call = replace(self._at_a_task(), waits_seconds=0), None
@@ -107,7 +107,7 @@ class Execution:
         return replace(self, document=document, state=following, record=(), retries=0)
 
     def _at_a_task(self) -> "Execution":
-        """Go on to the next Task, or the end."""
+        """Continue to the next Task, or the end."""
         here = self
         while here.status == "RUNNING" and (state := _states()[1][here.state])["Type"] != "Task":
             if state["Type"] == "Choice":

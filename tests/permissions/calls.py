@@ -1,7 +1,7 @@
 """A request for each action that any role has: what one would have to try to find out whether a role may do it.
 
-None of them needs to make sense to the service: who may not do it is told so before anything is looked at. And none is
-ever sent by a role that may.
+None of them needs to make sense to the service: a caller without the permission is denied before anything else is
+checked. And none is ever sent by a role that may.
 """
 
 from typing import Any

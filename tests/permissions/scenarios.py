@@ -1,7 +1,7 @@
-"""What each role's permissions are needed for: short stories, each of one function (or of the crawler).
+"""What each role's permissions are needed for: short scripts, each of one function (or of the crawler).
 
-A story prepares objects of its own, calls the function and gives what came out, in words. `gives` is what comes out
-with all permissions; `without` says for each permission that the story is about what comes out without it.
+A script prepares objects of its own, calls the function and gives what came out, in words. `gives` is what comes out
+with all permissions; `without` says for each permission that the script is about what comes out without it.
 """
 
 import json
@@ -21,7 +21,7 @@ NAMED = ""
 
 SOURCE_LOOK = "AccessDenied: Access denied while reading the metadata of s3://ferry-source-"
 TARGET_LOOK = "AccessDenied: Access denied while reading the metadata of s3://ferry-target-"
-"""A HEAD has no body, so a refused one does not name the action."""
+"""A HEAD has no body, so a denied one does not name the action."""
 
 LOCK: dict[str, Any] = {"ObjectLockMode": "GOVERNANCE", "ObjectLockRetainUntilDate": UNTIL}
 HOLD: dict[str, Any] = {"ObjectLockLegalHoldStatus": "ON"}
@@ -29,7 +29,7 @@ HOLD: dict[str, Any] = {"ObjectLockLegalHoldStatus": "ON"}
 
 @dataclass(frozen=True)
 class Scenario:
-    """A story, what comes out of it, and what without each permission that it is about."""
+    """A script, what comes out of it, and what without each permission that it is about."""
 
     role: str
     story: Story
@@ -42,7 +42,7 @@ class Scenario:
         return f"{self.role}-{self.story.__name__}"
 
     def outcome(self, world: World) -> str:
-        """What comes out, an error of the role's own function included; another function's is the story's fault."""
+        """What comes out, an error of the role's own function included; another function's is the script's fault."""
         try:
             return self.story(world)
         except Failed as failed:
@@ -58,7 +58,7 @@ SCENARIOS: list[Scenario] = []
 
 
 def shows(role: str, gives: str, without: dict[str, str]) -> Callable[[Story], Story]:
-    """Make a scenario of a story; a permission is written `action`, or `action bucket`."""
+    """Make a scenario of a script; a permission is written `action`, or `action bucket`."""
 
     def remember(story: Story) -> Story:
         about = {Permission(role, *name.split()): outcome for name, outcome in without.items()}
@@ -414,7 +414,7 @@ def _delete_target(world: World, document: Document) -> None:
 
 
 def _file(world: World, name: str = "a.csv") -> Document:
-    """A file of a new table, copied and proved."""
+    """A file of a new table, copied and verified."""
     return world.proved(world.upload(name, CSV))
 
 
@@ -525,7 +525,7 @@ def both_are_gone_before_the_validation(world: World) -> str:
 
 
 def _moved(world: World, **arguments: Any) -> Document:
-    """An object that makes no table, copied to be moved, and proved."""
+    """An object that makes no table, copied to be moved, and verified."""
     return world.proved(world.upload(**arguments), mode="move", minimum_grade="checksum")
 
 

@@ -228,7 +228,7 @@ def test_each_resource_has_one_of_the_forms() -> None:
 
 
 def refusal(clients: dict[str, Any], attempt: Attempt) -> str:
-    """The action that the caller is told to be denied; empty if it is not."""
+    """The action that the response denies; empty if it is not denied."""
     action, _, (method, arguments), where = attempt
     try:
         getattr(clients[action.partition(":")[0]], method)(**{**arguments, **where})
@@ -245,7 +245,7 @@ def clients_of(world: World, session: boto3.Session, arn: str) -> dict[str, Any]
 
     def client(service: str, *keys: str) -> Any:
         names = ("aws_access_key_id", "aws_secret_access_key", "aws_session_token")
-        return session.client(  # type: ignore[call-overload]  # the service is no literal
+        return session.client(  # type: ignore[call-overload]  # the service is not a literal
             service,
             region_name=world.outputs.target_region,
             endpoint_url=world.outputs.endpoint_url,

@@ -188,7 +188,7 @@ class World:
         return {**document, RESULT_OF[function]: said}
 
     def steps(self, function: str, document: Document, going_on: str) -> Document:
-        """Call a step as often as it says that it goes on."""
+        """Call a step until it is done."""
         document = self.step(function, document)
         deadline = time.monotonic() + PATIENCE_SECONDS
         while document[RESULT_OF[function]]["status"] == going_on:
@@ -202,7 +202,7 @@ class World:
         return self.steps("copy_object", document, "in_progress")
 
     def proved(self, document: Document, **rule: Any) -> Document:
-        """The document after copy and proof."""
+        """The document after copy and verification."""
         return self.steps("verify_checksum", self.copied(document, **rule), "in_progress")
 
     def renew(self, function: str) -> None:
@@ -217,11 +217,11 @@ class World:
     # The way of an event.
 
     def publish(self, text: str) -> None:
-        """Tell the topic what is no event: the starter sets aside what of it arrives."""
+        """Publish an invalid event: the starter dead-letters what arrives."""
         self.clients.sns.publish(TopicArn=self.outputs.uploads_topic_arn, Message=text)
 
     def dead_letters_until(self, last: str) -> list[str]:
-        """What was told to the topic and set aside, in any order, once this one is there; each is taken out."""
+        """What was published and dead-lettered, in any order, once this one is there; each is removed."""
         found: list[str] = []
         deadline = time.monotonic() + PATIENCE_SECONDS
         url = self.outputs.dead_letter_queue_url
@@ -257,7 +257,7 @@ class World:
         return dict(crawl)
 
     def crawled_file(self, name: str) -> Document:
-        """A file that is copied, proved and in the catalogue; always the same one."""
+        """A file that is copied, verified and in the catalogue; always the same one."""
         if name not in self._crawled_files:
             self._crawled_files[name] = self.proved(self.upload(name, CSV))
             self.crawl()

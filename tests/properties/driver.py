@@ -25,7 +25,7 @@ Values = dict[str, Any]
 RECEIVES = 5
 REDRIVES = 3
 HEALS_NEVER = frozenset({"SourceMissing", "PurgeRejected"})
-"""What a redrive cannot mend: the source was deleted by its owner, or an older version would come back."""
+"""What a redrive cannot fix: the source was deleted by its owner, or an older version would come back."""
 
 MEDDLED = b"somebody else's"
 
@@ -72,7 +72,7 @@ class Run:
     sequence: int = 0
 
     def play(self) -> None:
-        """Do all of it, and then heal what can be healed."""
+        """Do all of it, and then redrive what failed."""
         self.faults.act = {
             "target overwritten": self._overwrite_target,
             "copy corrupted": self._corrupt_copy,
@@ -169,7 +169,7 @@ class Run:
     def _overwrite_target(self, *_: Values) -> bool:
         key = self._latest().key
         if any(call.function == "verify_checksum" and _is_proof(call, key) for call in self.world.lambdas.calls):
-            return False  # Whoever writes over what was proved leaves nothing to find.
+            return False  # A write over a verified copy leaves nothing to find.
         self.world.target.put_object(Bucket=self.target, Key=key, Body=MEDDLED)
         self.meddled = True
         return True

@@ -1,4 +1,4 @@
-"""Whatever happens: the latest upload is at the target, whole, or somebody is told; nothing is lost or runs twice.
+"""Whatever happens: the latest upload is at the target, whole, or somebody is notified; nothing is lost or runs twice.
 
 Random uploads, overwrites and deletions, their events late, twice and in any order through the real starter, in
 buckets of every kind and by every kind of rule, on the workflow engine with the real handlers; functions are killed
@@ -36,7 +36,7 @@ from tests.support.workflow.world import MOTO, World
 CASES = int(os.environ.get("FERRY_CASES", "100"))
 SEED = int(os.environ.get("FERRY_SEED", "0"))
 CASES_OF_ONE_ENGINE = 100
-"""The engine keeps every execution for ever, so it is made anew now and then."""
+"""The engine keeps every execution for ever, so it is made again now and then."""
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +82,7 @@ class Suite:
         self.endings: Counter[str] = Counter()
 
     def run(self, case: Case, dead_letters: str) -> None:
-        """Run one case, and judge it."""
+        """Run one case, and check it."""
         self.number += 1
         world, lambdas = self.world, self.world.lambdas
         run = Run(
@@ -110,7 +110,7 @@ class Suite:
 
 
 def faults_of(run: Run) -> str:
-    """What went wrong, and what the functions said."""
+    """What went wrong, and the functions' messages."""
     said = [
         f"{call.execution[:8]} {call.function} {call.error or (call.answer or {}).get('status')}"
         for call in run.world.lambdas.calls
@@ -146,7 +146,7 @@ def _judge_key(run: Run, told: list[Told]) -> None:
     wanted = [[latest.body, latest.metadata, tags] for tags in latest.tags]
     arrived = now in wanted
     if run.meddled and now and now[0] == MEDDLED:
-        # A proof that was under way is right, and an unversioned target keeps nothing of it.
+        # A verification that was under way is right, and an unversioned target keeps nothing of it.
         in_the_proof = ("verify_checksum", "target overwritten") in run.faults.fired and run.case.target != "enabled"
         arrived = in_the_proof or any(found in wanted for found in run.versions(key))
     gone = last.error == "SourceMissing" and last.name in run.deleted

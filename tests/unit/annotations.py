@@ -33,32 +33,32 @@ class Annotations:
         if not hasattr(self, f"_{model.name}"):
             return None
         given = self.hooks.params[model.name][-1]
-        here = self.stored[given["Bucket"], given["Key"], given.get("VersionId")]
-        answer = getattr(self, f"_{model.name}")(here, given)
+        annotations = self.stored[given["Bucket"], given["Key"], given.get("VersionId")]
+        answer = getattr(self, f"_{model.name}")(annotations, given)
         return SimpleNamespace(status_code=200), answer
 
     @staticmethod
-    def _ListObjectAnnotations(here: dict[str, bytes], given: Values) -> Values:  # noqa: N802 - the operation's name
+    def _ListObjectAnnotations(annotations: dict[str, bytes], given: Values) -> Values:  # noqa: N802 - the operation's name
         first = int(given.get("ContinuationToken", 0))
         listed = [
             {"AnnotationName": name, "Size": len(payload), "ETag": hashlib.md5(payload).hexdigest()}  # noqa: S324
-            for name, payload in sorted(here.items())
+            for name, payload in sorted(annotations.items())
         ]
         more = {"NextContinuationToken": str(first + PAGE)} if len(listed) > first + PAGE else {}
         return {"Annotations": listed[first : first + PAGE], **more}
 
     @staticmethod
-    def _GetObjectAnnotation(here: dict[str, bytes], given: Values) -> Values:  # noqa: N802
-        return {"AnnotationPayload": io.BytesIO(here[given["AnnotationName"]])}
+    def _GetObjectAnnotation(annotations: dict[str, bytes], given: Values) -> Values:  # noqa: N802
+        return {"AnnotationPayload": io.BytesIO(annotations[given["AnnotationName"]])}
 
     @staticmethod
-    def _PutObjectAnnotation(here: dict[str, bytes], given: Values) -> Values:  # noqa: N802
-        here[given["AnnotationName"]] = given["AnnotationPayload"]
+    def _PutObjectAnnotation(annotations: dict[str, bytes], given: Values) -> Values:  # noqa: N802
+        annotations[given["AnnotationName"]] = given["AnnotationPayload"]
         return {}
 
     @staticmethod
-    def _DeleteObjectAnnotation(here: dict[str, bytes], given: Values) -> Values:  # noqa: N802
-        del here[given["AnnotationName"]]
+    def _DeleteObjectAnnotation(annotations: dict[str, bytes], given: Values) -> Values:  # noqa: N802
+        del annotations[given["AnnotationName"]]
         return {}
 
 

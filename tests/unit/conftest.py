@@ -67,8 +67,8 @@ class Hooks:
 
     def forget(self) -> None:
         """Begin a new test."""
-        for each in (self.params, self.sent, self.answers, self.edits):
-            each.clear()
+        for memory in (self.params, self.sent, self.answers, self.edits):
+            memory.clear()
 
     def _params(self, params: Values, model: Any, **_: object) -> None:
         self.params[model.name].append(dict(params))
@@ -116,7 +116,7 @@ class Cloud:
         )
 
     def unversion(self) -> None:
-        """Make both buckets anew without versions."""
+        """Make both buckets again, without versions."""
         for client, bucket in ((self.source, SOURCE), (self.target, TARGET)):
             client.delete_bucket(Bucket=bucket)
             _create(client, bucket)

@@ -26,7 +26,7 @@ class PartLists:
     asked: list[str] = field(default_factory=list)
     """What was asked of which bucket, in any order where it was asked side by side."""
 
-    def tell(self, obj: StoredObject, parts: list[SourcePart]) -> None:
+    def add(self, obj: StoredObject, parts: list[SourcePart]) -> None:
         """Answer for this object from now on."""
         self.objects[obj.bucket] = obj, parts
 
@@ -53,9 +53,12 @@ class PartLists:
         if number is None:
             return None
         obj, parts = self._which("head", params)
-        told = self._part(obj, parts[int(number) - 1])
+        attributes = self._part(obj, parts[int(number) - 1])
         assert params["headers"]["If-Match"] == obj.etag
-        return SimpleNamespace(status_code=206), told | {"ContentLength": told["Size"], "ResponseMetadata": {}}
+        return SimpleNamespace(status_code=206), attributes | {
+            "ContentLength": attributes["Size"],
+            "ResponseMetadata": {},
+        }
 
     def _which(self, what: str, params: dict[str, Any]) -> tuple[StoredObject, list[SourcePart]]:
         bucket = next(bucket for bucket in REGIONS if bucket in params["url"])
@@ -81,7 +84,7 @@ def part_lists(hooked_session: tuple[boto3.Session, Any], hooks: object) -> Iter
 
 
 def put(cloud: Cloud, bucket: str, body: bytes) -> StoredObject:
-    """An object of which nothing is stored that proves its bytes."""
+    """An object without a stored value that verifies its bytes."""
     client = cloud.source if bucket == SOURCE else cloud.target
     done = client.put_object(Bucket=bucket, Key=KEY, Body=body)
     return StoredObject(
@@ -115,5 +118,5 @@ def in_parts(lists: PartLists, obj: StoredObject, algorithm: str, bodies: list[b
         SourcePart(number, len(body), to_text(digest))
         for number, (body, digest) in enumerate(zip(bodies, digests, strict=True), 1)
     ]
-    lists.tell(made, parts)
+    lists.add(made, parts)
     return made

@@ -122,8 +122,8 @@ def test_folding_holds_beyond_four_gigabytes(algorithm: str) -> None:
 def test_a_composite_value_is_the_checksum_of_the_parts_checksums() -> None:
     parts = [b"one", b"two", b"three"]
     digests = [hashlib.sha256(part).digest() for part in parts]
-    whole = base64.b64encode(hashlib.sha256(b"".join(digests)).digest()).decode()
-    assert composite("SHA256", digests) == f"{whole}-3"
+    combined = base64.b64encode(hashlib.sha256(b"".join(digests)).digest()).decode()
+    assert composite("SHA256", digests) == f"{combined}-3"
     crcs = [zlib.crc32(part).to_bytes(4, "big") for part in parts]
     crc = base64.b64encode(zlib.crc32(b"".join(crcs)).to_bytes(4, "big")).decode()
     assert composite("CRC32", crcs) == f"{crc}-3"

@@ -95,10 +95,10 @@ def _text(value: bytes | str) -> str:
 
 
 def test_a_copy_over_an_older_target_asks_for_exactly_that_target(cloud: Cloud) -> None:
-    there = cloud.target.put_object(Bucket=TARGET, Key=KEY, Body=b"old")["ETag"].strip('"')
+    etag = cloud.target.put_object(Bucket=TARGET, Key=KEY, Body=b"old")["ETag"].strip('"')
     run(cloud.upload(b"new"))
     (sent,) = copies(cloud)
-    assert sent["IfMatch"] == there
+    assert sent["IfMatch"] == etag
     assert "IfNoneMatch" not in sent
     assert cloud.arrived() == b"new"
 
@@ -161,7 +161,7 @@ def test_the_copys_answer_is_waited_for_as_long_as_the_function_may_still_run(
     assert clients._client.cache_info().currsize == made, "it is the client that the copy used"
 
 
-def test_after_a_few_refusals_the_state_machine_waits_a_little(cloud: Cloud) -> None:
+def test_after_a_few_rejected_conditions_the_state_machine_waits_a_little(cloud: Cloud) -> None:
     cloud.hooks.answer("CopyObject", *[ErrorResponse("ConditionalRequestConflict")] * 10)
     assert run(cloud.upload()).status == "in_progress"
     assert len(copies(cloud)) == FAILED_CONDITIONS
@@ -337,23 +337,27 @@ def test_a_target_is_the_source_only_with_all_that_travels_with_it(
 
 
 def lock_source(cloud: Cloud) -> None:
-    """Make the source bucket anew with Object Lock."""
+    """Make the source bucket again, with Object Lock."""
     cloud.source.delete_bucket(Bucket=SOURCE)
-    there: Any = {"LocationConstraint": SOURCE_REGION}
-    cloud.source.create_bucket(Bucket=SOURCE, CreateBucketConfiguration=there, ObjectLockEnabledForBucket=True)
+    location: Any = {"LocationConstraint": SOURCE_REGION}
+    cloud.source.create_bucket(Bucket=SOURCE, CreateBucketConfiguration=location, ObjectLockEnabledForBucket=True)
 
 
 def test_annotations_are_fixed_where_they_are_instead_of_copying_again(cloud: Cloud, annotations: Annotations) -> None:
     upload = cloud.upload(b"same")
-    there = cloud.target.put_object(Bucket=TARGET, Key=KEY, Body=b"same")["VersionId"]
-    kept, at_source, at_target = b"kept", annotations.of(SOURCE, upload.version_id), annotations.of(TARGET, there)
+    target_version = cloud.target.put_object(Bucket=TARGET, Key=KEY, Body=b"same")["VersionId"]
+    kept, at_source, at_target = (
+        b"kept",
+        annotations.of(SOURCE, upload.version_id),
+        annotations.of(TARGET, target_version),
+    )
     at_source |= {"a": kept, "b": b"new", "c": b"changed", "d": b"1"}
     at_target |= {"a": kept, "c": b"old", "e": b"not the source's"}
     assert run(upload).status == "unchanged"
     assert at_target == at_source
     assert [given["AnnotationName"] for given in cloud.hooks.params["GetObjectAnnotation"]] == ["b", "c", "d"]
     written = [*cloud.hooks.params["PutObjectAnnotation"], *cloud.hooks.params["DeleteObjectAnnotation"]]
-    assert {(given["VersionId"], given["ObjectIfMatch"]) for given in written} == {(there, upload.etag)}
+    assert {(given["VersionId"], given["ObjectIfMatch"]) for given in written} == {(target_version, upload.etag)}
 
 
 def test_annotations_that_may_not_be_read_are_named(cloud: Cloud) -> None:
@@ -611,11 +615,11 @@ def test_a_target_that_is_replaced_while_it_is_compared_is_not_taken_for_the_sou
     cloud.target.put_object(Bucket=TARGET, Key=KEY, Body=b"same")
     upload = cloud.upload(b"same")
 
-    def unproved_and_then_replaced(answer: dict[str, Any]) -> None:
+    def unverified_and_then_replaced(answer: dict[str, Any]) -> None:
         _drop_checksums(answer)
         answer["ETag"] = f'"{answer["ETag"].strip(chr(34))}-1"'
 
-    cloud.hooks.edits["HeadObject"] = unproved_and_then_replaced
+    cloud.hooks.edits["HeadObject"] = unverified_and_then_replaced
     done = run(upload.model_copy(update={"etag": f"{upload.etag}-1"}))
     assert done.status == "copied"
     assert cloud.hooks.params["GetObject"], "the bytes were to be compared"
@@ -683,7 +687,7 @@ def test_a_bucket_that_vanishes_before_the_copy_is_named_with_the_key(cloud: Clo
         ("CopyObject", "InternalError", Throttled),
     ],
 )
-def test_another_refusal_is_reported_with_bucket_and_key(
+def test_another_error_is_reported_with_bucket_and_key(
     cloud: Cloud, operation: str, code: str, error: type[Exception]
 ) -> None:
     cloud.hooks.answer(operation, ErrorResponse(code))

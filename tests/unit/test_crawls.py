@@ -29,11 +29,11 @@ def empty_catalogue(hooks: Hooks) -> None:
     hooks.answer("GetTables", *[{"TableList": []}] * 5)
 
 
-def copied(at: datetime) -> Copy:
+def copied(moment: datetime) -> Copy:
     """A finished copy."""
     where = {"region": UPLOAD.region, "key": UPLOAD.key, "version_id": None, "etag": UPLOAD.etag}
     source = StoredObject(bucket=UPLOAD.bucket, size_bytes=UPLOAD.size_bytes, **where)
-    return Copy(status="copied", source=source, target=ObjectVersion(bucket="ferry-target", **where), copied_at=at)
+    return Copy(status="copied", source=source, target=ObjectVersion(bucket="ferry-target", **where), copied_at=moment)
 
 
 def crawl(state: str, started: datetime = AFTER, crawl_id: str = "c1", **more: Any) -> dict[str, Any]:
@@ -128,7 +128,7 @@ def test_a_crawler_that_fails_again_and_again_is_given_up_with_its_own_words(hoo
     ]
     hooks.answer("ListCrawls", listed(*failed[1:]), listed(*failed))
     hooks.answer("StartCrawler", {})
-    assert call(start_crawler).status == "running", "one attempt fewer is no reason"
+    assert call(start_crawler).status == "running", "one attempt fewer is not a reason"
     with pytest.raises(CrawlerFailed, match=r"crawler ferry failed 3 times.*: no 2\. "):
         call(start_crawler)
 
@@ -150,7 +150,7 @@ def test_a_crawl_without_words_is_reported_by_its_state(hooks: Hooks) -> None:
 @pytest.mark.parametrize(
     ("code", "error"), [("AccessDeniedException", AccessDenied), ("OperationTimeoutException", Throttled)]
 )
-def test_a_refusal_names_the_crawler(hooks: Hooks, operation: str, code: str, error: type[Exception]) -> None:
+def test_an_error_names_the_crawler(hooks: Hooks, operation: str, code: str, error: type[Exception]) -> None:
     if operation == "StartCrawler":
         hooks.answer("ListCrawls", listed())
     hooks.answer(operation, ErrorResponse(code))

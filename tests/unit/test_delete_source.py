@@ -54,7 +54,7 @@ def current(cloud: Cloud) -> StoredObject:
 
 
 def event(cloud: Cloud, upload: Source, *, rule: Values | None = None, redrives: int = 0, **changed: Any) -> Values:
-    """What DeleteSource is called with, after a proof of just now; `changed` replaces states and the copy's objects."""
+    """DeleteSource's event, after a verification just now; `changed` replaces states and the copy's objects."""
     put = cloud.target.put_object(Bucket=TARGET, Key=KEY, Body=BYTES)
     target = ObjectVersion(
         bucket=TARGET, region=TARGET_REGION, key=KEY, version_id=put.get("VersionId"), etag=put["ETag"].strip('"')
@@ -85,11 +85,11 @@ def run(made: Values) -> Deletion:
 
 def versions(cloud: Cloud) -> list[str]:
     """The version ids of the source that are left, markers not counted."""
-    return [each["VersionId"] for each in cloud.source.list_object_versions(Bucket=SOURCE).get("Versions", [])]
+    return [version["VersionId"] for version in cloud.source.list_object_versions(Bucket=SOURCE).get("Versions", [])]
 
 
 def markers(cloud: Cloud) -> list[str]:
-    return [each["VersionId"] for each in cloud.source.list_object_versions(Bucket=SOURCE).get("DeleteMarkers", [])]
+    return [marker["VersionId"] for marker in cloud.source.list_object_versions(Bucket=SOURCE).get("DeleteMarkers", [])]
 
 
 def unversion_source(cloud: Cloud) -> None:
@@ -156,10 +156,10 @@ def test_a_purge_takes_the_version_above_a_delete_marker(cloud: Cloud) -> None:
 
 
 def test_a_purge_does_not_take_a_longer_key_for_an_older_version(cloud: Cloud) -> None:
-    other = cloud.upload(b"other", key=f"{KEY}.bak")
+    neighbour = cloud.upload(b"other", key=f"{KEY}.bak")
     upload = cloud.upload(BYTES)
     assert run(event(cloud, upload, rule={"purge": True})).status == "deleted"
-    assert versions(cloud) == [other.version_id]
+    assert versions(cloud) == [neighbour.version_id]
 
 
 def test_a_purge_that_a_newer_upload_forestalls_leaves_both(cloud: Cloud) -> None:
@@ -226,7 +226,7 @@ def tag(client: Any, bucket: str, value: str, **which: str) -> None:
 
 
 def tagged(cloud: Cloud, upload: Source) -> Values:
-    """A move whose source and copy have the same tag; what lies over the copy has another one."""
+    """A move whose source and copy have the same tag; the newer version over the copy has another one."""
     made = event(cloud, upload)
     tag(cloud.target, TARGET, "one", VersionId=made["document"]["copy"]["target"]["version_id"])
     cloud.target.put_object(Bucket=TARGET, Key=KEY, Body=b"other", Tagging="team=other")
@@ -295,7 +295,7 @@ def test_a_purge_takes_an_object_from_before_its_bucket_kept_versions_from_under
     deletion = run(event(cloud, upload, rule={"purge": True}))
     assert (deletion.status, deletion.delete_marker, versions(cloud)) == ("deleted", None, [])
     given = cloud.hooks.params["DeleteObject"]
-    assert [each.get("VersionId") for each in given] == [None, "null"]
+    assert [call.get("VersionId") for call in given] == [None, "null"]
 
 
 def test_a_purge_that_stopped_when_the_object_was_hidden_goes_on_with_it(cloud: Cloud) -> None:
@@ -354,7 +354,7 @@ def test_a_source_that_keeps_changing_fails_and_a_redrive_counts_again(cloud: Cl
 def test_a_gone_source_is_success_while_the_target_holds_the_verified_object(cloud: Cloud) -> None:
     upload = cloud.upload(BYTES)
     made = event(cloud, upload)
-    # Somebody writes the target after the proof: the proved version lies under it.
+    # Somebody writes the target after the verification: the verified version is under it.
     cloud.target.put_object(Bucket=TARGET, Key=KEY, Body=b"other")
     assert run(made).status == "deleted"
     assert run(made).status == "already_gone"
@@ -387,8 +387,8 @@ def old(**fields: Any) -> Verification:
 
 
 STALE: dict[str, Callable[[], Values]] = {
-    "an old proof": lambda: {"verification": old()},
-    "a proof without a time": lambda: {"verification": verified(verified_at=None)},
+    "an old verification": lambda: {"verification": old()},
+    "a verification without a time": lambda: {"verification": verified(verified_at=None)},
     "a redrive": lambda: {"redrives": 1},
 }
 
@@ -439,12 +439,12 @@ def test_a_move_to_a_target_without_versions_deletes_nothing(cloud: Cloud) -> No
     assert calls(cloud) == []
 
 
-UNPROVED: dict[str, Values] = {
-    "no proof": {"verification": None},
-    "a proof that differed": {"verification": verified(status="mismatched", grade=None)},
-    "a proof that is not done": {"verification": verified(status="in_progress")},
-    "a proof without a grade": {"verification": verified(grade=None)},
-    "a proof of another copy": {"verification": verified(proved="other")},
+UNVERIFIED: dict[str, Values] = {
+    "no verification": {"verification": None},
+    "a checksum mismatch": {"verification": verified(status="mismatched", grade=None)},
+    "a verification that is not done": {"verification": verified(status="in_progress")},
+    "a verification without a grade": {"verification": verified(grade=None)},
+    "a verification of another copy": {"verification": verified(proved="other")},
     "no validation": {"verification": verified(catalogued=True)},
     "a validation that is not done": {
         "verification": verified(catalogued=True),
@@ -459,10 +459,10 @@ UNPROVED: dict[str, Values] = {
 }
 
 
-@pytest.mark.parametrize("what", UNPROVED)
+@pytest.mark.parametrize("what", UNVERIFIED)
 def test_nothing_is_deleted_without_a_verification_and_a_passed_validation(cloud: Cloud, what: str) -> None:
     upload = cloud.upload(BYTES)
-    made = event(cloud, upload, **UNPROVED[what])
+    made = event(cloud, upload, **UNVERIFIED[what])
     with pytest.raises(ValueError, match="called"):
         run(made)
     assert (calls(cloud), markers(cloud)) == ([], [])
@@ -513,9 +513,9 @@ def lock(cloud: Cloud, upload: Source, members: Values) -> Values:
 
 @pytest.mark.parametrize("what", LOCKS)
 def test_a_purge_that_a_lock_forbids_names_the_lock_and_no_permission(cloud: Cloud, what: str) -> None:
-    members, said = LOCKS[what]
+    members, reason = LOCKS[what]
     upload = cloud.upload(BYTES)
-    with pytest.raises(PurgeRejected, match=f"version {upload.version_id} of s3://{SOURCE}/.*{said}") as raised:
+    with pytest.raises(PurgeRejected, match=f"version {upload.version_id} of s3://{SOURCE}/.*{reason}") as raised:
         run(lock(cloud, upload, members))
     assert "permission" not in str(raised.value)
     assert versions(cloud) == [upload.version_id]

@@ -1,4 +1,4 @@
-"""The errors: their tree, how AWS's refusals become them, and how a step logs and counts them."""
+"""The errors: their tree, how the errors of AWS become them, and how a step logs and counts them."""
 
 import inspect
 import io
@@ -60,7 +60,7 @@ def test_every_error_is_a_ferry_error_that_is_described(name: str) -> None:
         ("", RequestRejected),
     ],
 )
-def test_a_refusal_becomes_an_error_of_ours_that_says_what_was_tried(code: str, error: type[FerryError]) -> None:
+def test_an_aws_error_becomes_an_error_of_ours_that_names_what_was_tried(code: str, error: type[FerryError]) -> None:
     with pytest.raises(FerryError) as raised, aws_errors(DOING):
         raise client_error(code, "CopyObject", "said.")
     assert type(raised.value) is error
@@ -68,11 +68,13 @@ def test_a_refusal_becomes_an_error_of_ours_that_says_what_was_tried(code: str, 
     assert isinstance(raised.value.__cause__, ClientError)
 
 
-@pytest.mark.parametrize(("said", "told"), [("not allowed to kms:Decrypt.", "not allowed to kms:Decrypt"), ("", "403")])
-def test_a_denial_says_what_aws_said_and_where_to_give_the_permission(said: str, told: str) -> None:
+@pytest.mark.parametrize(
+    ("message", "shown"), [("not allowed to kms:Decrypt.", "not allowed to kms:Decrypt"), ("", "403")]
+)
+def test_a_denial_has_the_message_of_aws_and_names_where_to_add_the_permission(message: str, shown: str) -> None:
     with pytest.raises(AccessDenied) as raised, aws_errors(DOING):
-        raise client_error("403", "CopyObject", said)
-    assert f"{DOING}: {told}." in str(raised.value)
+        raise client_error("403", "CopyObject", message)
+    assert f"{DOING}: {shown}." in str(raised.value)
     assert "infra/functions.yaml" in str(raised.value)
     assert "CopyObject" in str(raised.value)
 
@@ -109,11 +111,11 @@ def test_a_lost_connection_is_tried_again(lost: Exception) -> None:
         raise lost
 
 
-@pytest.mark.parametrize("other", [KeyError("x"), NoCredentialsError(), SourceMissing("x")])
-def test_what_is_not_aws_refusing_goes_through_as_it_is(other: Exception) -> None:
-    with pytest.raises(type(other)) as raised, aws_errors(DOING):
-        raise other
-    assert raised.value is other
+@pytest.mark.parametrize("error", [KeyError("x"), NoCredentialsError(), SourceMissing("x")])
+def test_an_error_that_is_not_of_aws_passes_unchanged(error: Exception) -> None:
+    with pytest.raises(type(error)) as raised, aws_errors(DOING):
+        raise error
+    assert raised.value is error
 
 
 def test_an_error_without_a_code_has_an_empty_one() -> None:
@@ -170,9 +172,9 @@ def test_a_step_that_fails_logs_and_counts_the_error_by_its_name(
 
     with pytest.raises(SourceMissing):
         step(fail)(step_event(UPLOAD), LambdaContext())
-    (told,) = logged(log.getvalue())
-    assert told["level"] == "ERROR"
-    assert (told["message"], told["error"], told["correlation_id"]) == ("s3://b/k is gone", "SourceMissing", "name-1")
+    (line,) = logged(log.getvalue())
+    assert line["level"] == "ERROR"
+    assert (line["message"], line["error"], line["correlation_id"]) == ("s3://b/k is gone", "SourceMissing", "name-1")
     (metrics,) = [line for line in logged(capsys.readouterr().out) if "_aws" in line]
     assert metrics["SourceMissing"] == [1.0]
 

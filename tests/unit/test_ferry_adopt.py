@@ -28,7 +28,7 @@ from ferry.aws.bucket_notifications import (
     overlap,
 )
 from ferry.aws.clients import Deployment
-from ferry.commands import adopt as subject
+from ferry.commands import adopt as command
 from ferry.errors import CommandError
 from infra.terraform import outputs as outputs_file
 from infra.terraform.outputs import Source
@@ -74,7 +74,7 @@ class FakeS3:
 
     def answer(self, request: Any, **_: object) -> AWSResponse:
         self.requests.append(request)
-        number = sum(1 for each in self.requests if each.method == request.method)
+        number = sum(1 for earlier in self.requests if earlier.method == request.method)
         self.meanwhile.pop((request.method, number), lambda: None)()
         status, body = self._answered(request)
         response = AWSResponse(request.url, status, HTTPHeaders(), None)
@@ -100,11 +100,11 @@ class FakeS3:
         for kind, (element, arn) in WIRE.items():
             for each in self.configuration.get(kind, []):
                 rules = {rule["Name"].lower(): rule["Value"] for rule in filter_rules(each)}
-                told_rules = "".join(
+                filter_xml = "".join(
                     f"<FilterRule><Name>{name}</Name><Value>{escape(rules.get(name.lower(), ''))}</Value></FilterRule>"
                     for name in ("Prefix", "Suffix")
                 )
-                key = f"<Filter><S3Key>{told_rules if rules else ''}</S3Key></Filter>"
+                key = f"<Filter><S3Key>{filter_xml if rules else ''}</S3Key></Filter>"
                 events = "".join(f"<Event>{event}</Event>" for event in each["Events"])
                 destination = f"<{arn}>{escape(each[ARNS[kind][0]])}</{arn}>"
                 shown.append(f"<{element}><Id>{escape(each['Id'])}</Id>{destination}{events}{key}</{element}>")
@@ -207,15 +207,15 @@ def deployment(fake: FakeS3) -> FakeDeployment:
 
 
 def adopt(deployment: Deployment, bucket: str = BUCKET, *, dry_run: bool = False) -> None:
-    subject.adopt(deployment, bucket, dry_run=dry_run, read_back_seconds=0)
+    command.adopt(deployment, bucket, dry_run=dry_run, read_back_seconds=0)
 
 
 def unadopt(deployment: Deployment, bucket: str = BUCKET, *, dry_run: bool = False) -> None:
-    subject.unadopt(deployment, bucket, dry_run=dry_run, read_back_seconds=0)
+    command.unadopt(deployment, bucket, dry_run=dry_run, read_back_seconds=0)
 
 
 def of_ids(fake: FakeS3) -> dict[str, Notification]:
-    return {each.id: each for each in configuration(fake.configuration).notifications}
+    return {notification.id: notification for notification in configuration(fake.configuration).notifications}
 
 
 def test_ours_is_put_beside_theirs_and_taken_away_again(
@@ -244,7 +244,7 @@ def test_ours_is_put_beside_theirs_and_taken_away_again(
 
 def test_a_filter_is_written_as_s3_compares_it(fake: FakeS3) -> None:
     adopt(FakeDeployment(fake, sources={"theirs": source(prefix="dt=2026/ä b+c*/", suffix="~1!.csv")}))
-    (shown,) = [each for each in fake.configuration["TopicConfigurations"] if each["Id"] == OURS]
+    (shown,) = [topic for topic in fake.configuration["TopicConfigurations"] if topic["Id"] == OURS]
     assert filter_rules(shown) == [
         {"Name": "prefix", "Value": "dt%3D2026/%C3%A4+b%2Bc*/"},
         {"Name": "suffix", "Value": "~1!.csv"},
@@ -296,8 +296,8 @@ def test_an_older_one_of_ours_is_replaced(fake: FakeS3, capsys: pytest.CaptureFi
     adopt(FakeDeployment(fake, sources={"theirs": source(prefix="old/"), "gone": source(prefix="gone/")}))
     capsys.readouterr()
     adopt(FakeDeployment(fake, sources={"theirs": source(), "new": source(prefix="new/", suffix=".csv")}))
-    ours = {key: each for key, each in of_ids(fake).items() if key.startswith("s3-ferry-")}
-    assert {key: (each.prefix, each.suffix) for key, each in ours.items()} == {
+    ours = {key: notification for key, notification in of_ids(fake).items() if key.startswith("s3-ferry-")}
+    assert {key: (notification.prefix, notification.suffix) for key, notification in ours.items()} == {
         OURS: ("incoming/", ""),
         "s3-ferry-ferry-new": ("new/", ".csv"),
     }
@@ -318,12 +318,12 @@ def test_a_bucket_that_is_no_source_any_more_can_be_let_go(fake: FakeS3, deploym
 
 def test_another_deployment_is_skipped(fake: FakeS3, deployment: FakeDeployment) -> None:
     """Its name begins with ours, and so do its ids: the topic tells them apart."""
-    other = FakeDeployment(
+    second = FakeDeployment(
         fake,
         name="ferry-eu",
         sources={"theirs": source(prefix="eu/", topic_arn=TOPIC.replace("ferry-uploads", "ferry-eu-uploads"))},
     )
-    adopt(other)
+    adopt(second)
     adopt(deployment)
     unadopt(deployment)
     assert [key for key in of_ids(fake) if key.startswith("s3-ferry")] == ["s3-ferry-ferry-eu-theirs"]
@@ -352,21 +352,21 @@ def test_a_deployment_of_the_same_name_in_another_account_is_not_replaced(fake: 
 def test_an_overlapping_filter_is_rejected_and_described(
     kind: str, event: str, prefix: str, suffix: str, fake: FakeS3, deployment: FakeDeployment
 ) -> None:
-    other = notification(kind, "other", ["s3:ObjectRemoved:*", event], prefix, suffix)
-    fake.configuration = {kind: [other]}
+    theirs = notification(kind, "other", ["s3:ObjectRemoved:*", event], prefix, suffix)
+    fake.configuration = {kind: [theirs]}
     with pytest.raises(CommandError) as problem:
         adopt(deployment)
     printed = str(problem.value)
     assert fake.written == 0
     assert "\n" not in printed
-    for words in ("other", other[ARNS[kind][0]], event, TOPIC):
+    for words in ("other", theirs[ARNS[kind][0]], event, TOPIC):
         assert words in printed
     for words in (prefix, suffix):
         assert unquote_plus(words) in printed
 
 
 @pytest.mark.parametrize(
-    ("other", "expected"),
+    ("theirs", "expected"),
     [
         ((["s3:ObjectCreated:Put"], "a/", ""), True),
         ((["s3:ObjectCreated:*"], "a/b/", ".csv"), True),
@@ -378,8 +378,8 @@ def test_an_overlapping_filter_is_rejected_and_described(
         ((["s3:ObjectCreated:Post"], "", ""), True),
     ],
 )
-def test_what_overlaps(other: tuple[list[str], str, str], expected: bool) -> None:
-    events, prefix, suffix = other
+def test_what_overlaps(theirs: tuple[list[str], str, str], expected: bool) -> None:
+    events, prefix, suffix = theirs
     ours = DeploymentNotifications("ferry", ACCOUNT).create("main", source(prefix="a/", suffix=".csv"))
     (theirs,) = configuration(
         {"QueueConfigurations": [notification("QueueConfigurations", "other", events, prefix, suffix)]}
@@ -433,7 +433,7 @@ def test_a_late_answer_of_s3_is_waited_for(fake: FakeS3, deployment: FakeDeploym
         fake.configuration = new[0]
 
     fake.meanwhile |= {("GET", 3): old, ("GET", 4): caught_up}
-    subject.adopt(deployment, BUCKET, dry_run=False, read_back_seconds=60)
+    command.adopt(deployment, BUCKET, dry_run=False, read_back_seconds=60)
     assert OURS in of_ids(fake)
 
 
@@ -555,11 +555,11 @@ def test_without_sources_there_is_the_one_of_the_embedded_cloud() -> None:
     assert outputs_file.Outputs.model_fields["sources"].default is None
 
 
-ONE = FakeS3()
+SHARED = FakeS3()
 """For many examples: a client takes longer to make than all that is asked of it."""
 
 ALL_EVENTS = sorted(
-    ONE.client().meta.service_model.shape_for("Event").enum  # what anybody may have configured
+    SHARED.client().meta.service_model.shape_for("Event").enum  # what anybody may have configured
 )
 PIECES = st.text("ab/+%ü", max_size=3)
 THEIR_NOTIFICATIONS = st.builds(
@@ -576,7 +576,7 @@ THEIR_NOTIFICATIONS = st.builds(
 def test_whatever_others_have_configured_is_never_changed(
     others: list[tuple[str, list[str], str, str]], bridge: bool, prefix: str, suffix: str
 ) -> None:
-    fake, fake.configuration, fake.requests = ONE, {}, []
+    fake, fake.configuration, fake.requests = SHARED, {}, []
     for number, (kind, events, theirs_prefix, theirs_suffix) in enumerate(others):
         shown = notification(kind, f"other-{number}", events, theirs_prefix, theirs_suffix)
         fake.configuration.setdefault(kind, []).append(shown)
@@ -592,6 +592,6 @@ def test_whatever_others_have_configured_is_never_changed(
     else:
         ours = of_ids(fake)[OURS]
         assert (ours.prefix, ours.suffix) == (prefix, suffix)
-        assert {each for each in as_written(fake.configuration) if OURS not in each} == before
+        assert {notification for notification in as_written(fake.configuration) if OURS not in notification} == before
     unadopt(deployment)
     assert as_written(fake.configuration) == before

@@ -40,7 +40,7 @@ def calls(models: dict[str, Any]) -> Iterator[tuple[str, str, set[str]]]:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
                 continue
-            name, given = node.func.attr, {each.arg for each in node.keywords if each.arg}
+            name, given = node.func.attr, {keyword.arg for keyword in node.keywords if keyword.arg}
             where = f"{path.relative_to(FOLDER)}:{node.lineno}"
             if name == "get_paginator" and isinstance(node.args[0], ast.Constant):
                 yield where, str(node.args[0].value), set()
@@ -66,7 +66,7 @@ def test_a_redrives_token_is_one_that_aws_takes() -> None:
     shape = client.meta.service_model.operation_model("RedriveExecution").input_shape.members["clientToken"]
     failed = ExecutionInfo(f"{MACHINE}:x", "x", "FAILED", BEGIN)
     again = ExecutionInfo(f"{MACHINE}:x", "x", "FAILED", BEGIN, redriven=BEGIN + timedelta(hours=1))
-    tokens = [replays.redrive_token(each) for each in (failed, failed, again)]
+    tokens = [replays.redrive_token(execution) for execution in (failed, failed, again)]
     assert tokens[0] == tokens[1] != tokens[2]
     for token in tokens:
         assert shape.metadata["min"] <= len(token) <= shape.metadata["max"]
@@ -109,7 +109,7 @@ def test_step_functions_is_called_at_its_own_pace_on_aws(monkeypatch: pytest.Mon
     paced: Any = on_aws.step_functions.meta.config
     assert (paced.retries["mode"], paced.retries["total_max_attempts"]) == ("adaptive", 10)
     assert on_aws.step_functions.meta.region_name == "us-east-1"
-    others: Any = on_aws.sqs.meta.config
-    assert others.retries["mode"] == "standard"
+    sqs: Any = on_aws.sqs.meta.config
+    assert sqs.retries["mode"] == "standard"
     once: Any = on_aws.s3("eu-west-1", attempts=1)
     assert (once.meta.config.retries["total_max_attempts"], once.meta.region_name) == (1, "eu-west-1")

@@ -37,8 +37,8 @@ VERIFIED: Any = {"verification": {"status": "verified", "grade": "md5"}}
 @pytest.fixture
 def states() -> FakeStepFunctions:
     fake = FakeStepFunctions()
-    one = fake.add(HASH, "FAILED")
-    one.events += [
+    failed = fake.add(HASH, "FAILED")
+    failed.events += [
         event(0, "TaskStateEntered", name="StartCrawler", input=document(**VERIFIED)),
         event(0, "TaskScheduled"),
         event(2, "TaskFailed", error="CrawlerFailed", cause='{"errorMessage": "no role"}'),
@@ -172,17 +172,17 @@ def test_no_cloud_is_one_line_and_exit_1(
     assert cli.run(arguments) == 1
     absent = capsys.readouterr()
     with socket.socket() as closed:
-        # Bound, but nobody listens: the connection is refused.
+        # Bound, but nobody listens: the connection is rejected.
         closed.bind(("127.0.0.1", 0))
         address = f"http://127.0.0.1:{closed.getsockname()[1]}"
         outputs_file.save(outputs(endpoint_url=address), tmp_path / "outputs.json")
         (tmp_path / "env").write_text("export AWS_ACCESS_KEY_ID=a\nexport AWS_SECRET_ACCESS_KEY='b c'\n")
         assert cli.run(arguments) == 1
-    refused = capsys.readouterr()
+    unreachable = capsys.readouterr()
     assert str(tmp_path / "outputs.json") in absent.err
-    assert address in refused.err
-    assert (absent.out, refused.out) == ("", "")
-    assert (absent.err.count("\n"), refused.err.count("\n")) == (1, 1)
+    assert address in unreachable.err
+    assert (absent.out, unreachable.out) == ("", "")
+    assert (absent.err.count("\n"), unreachable.err.count("\n")) == (1, 1)
 
 
 @pytest.mark.parametrize(

@@ -123,11 +123,11 @@ def test_no_rows_and_a_query_that_fails_are_problems(s3: Any) -> None:
 
 def test_a_failed_execution_fails_the_demo_with_its_reason(capsys: pytest.CaptureFixture[str]) -> None:
     states = FakeStepFunctions()
-    one = states.add("one", "FAILED")
-    one.events += [
+    failed = states.add("one", "FAILED")
+    failed.events += [
         event(0, "TaskStateEntered", name="CopyObject", input=document()),
         event(1, "ExecutionFailed", error="SourceMissing", cause="it is gone"),
     ]
     with pytest.raises(CommandError, match="SourceMissing: it is gone"):
-        demo._follow_to_success(FakeDeployment({"stepfunctions": states}), one.arn, terminal.console())
+        demo._follow_to_success(FakeDeployment({"stepfunctions": states}), failed.arn, terminal.console())
     assert "✗ CopyObject" in capsys.readouterr().out

@@ -140,17 +140,17 @@ def test_error_messages_are_extracted(cause: str | None, shown: str | None) -> N
 
 def test_a_summary_needs_only_the_end_of_the_history() -> None:
     fake = FakeStepFunctions()
-    one = fake.add(HASH, "FAILED")
-    one.events += [event(1, "TaskStateEntered", name="StartCrawler", input=document(**VERIFIED))]
-    one.events += [event(2, "TaskScheduled")] * 50
-    summary = executions.summarize(fake, ExecutionInfo(one.arn, HASH, "FAILED", BEGIN))  # type: ignore[arg-type]
+    failed = fake.add(HASH, "FAILED")
+    failed.events += [event(1, "TaskStateEntered", name="StartCrawler", input=document(**VERIFIED))]
+    failed.events += [event(2, "TaskScheduled")] * 50
+    summary = executions.summarize(fake, ExecutionInfo(failed.arn, HASH, "FAILED", BEGIN))  # type: ignore[arg-type]
     assert (summary.state, summary.grade) == ("StartCrawler", "readback")
 
 
 def test_a_summary_of_a_new_execution_has_its_source() -> None:
     fake = FakeStepFunctions()
-    one = fake.add(HASH, "RUNNING")
-    summary = executions.summarize(fake, ExecutionInfo(one.arn, HASH, "RUNNING", BEGIN))  # type: ignore[arg-type]
+    running = fake.add(HASH, "RUNNING")
+    summary = executions.summarize(fake, ExecutionInfo(running.arn, HASH, "RUNNING", BEGIN))  # type: ignore[arg-type]
     assert summary.state is None
     assert summary.source
     assert summary.source.key == "airports/airports.csv"
@@ -158,8 +158,8 @@ def test_a_summary_of_a_new_execution_has_its_source() -> None:
 
 def test_an_input_of_another_kind_is_no_obstacle() -> None:
     fake = FakeStepFunctions()
-    one = fake.add("by-hand", "FAILED", '{"hello": 1}')
-    summary = executions.summarize(fake, ExecutionInfo(one.arn, "by-hand", "FAILED", BEGIN))  # type: ignore[arg-type]
+    failed = fake.add("by-hand", "FAILED", '{"hello": 1}')
+    summary = executions.summarize(fake, ExecutionInfo(failed.arn, "by-hand", "FAILED", BEGIN))  # type: ignore[arg-type]
     assert (summary.source, summary.grade) == (None, None)
 
 
@@ -171,7 +171,7 @@ def test_all_pages_are_listed_newest_first() -> None:
     with Stubber(client) as stub:
         stub.add_response("list_executions", {"executions": [item], "nextToken": "more"}, asked)
         stub.add_response("list_executions", {"executions": [later]}, asked | {"nextToken": "more"})
-        assert [one.name for one in executions.list_executions(client, MACHINE, ("FAILED",))] == ["b", "a"]
+        assert [execution.name for execution in executions.list_executions(client, MACHINE, ("FAILED",))] == ["b", "a"]
 
 
 def test_an_unknown_execution_is_named() -> None:
@@ -181,9 +181,9 @@ def test_an_unknown_execution_is_named() -> None:
 
 def test_the_ends_are_drawn_last() -> None:
     fake = FakeStepFunctions()
-    one = fake.add(HASH, "RUNNING")
+    running = fake.add(HASH, "RUNNING")
     fake.describe_state_machine_for_execution = lambda **_: {  # type: ignore[method-assign]
         "definition": json.dumps({"States": {"Succeeded": {"Type": "Succeed"}, "CopyObject": {"Type": "Task"}}})
     }
-    shown = executions.read_definition(fake, one.arn)  # type: ignore[arg-type]
+    shown = executions.read_definition(fake, running.arn)  # type: ignore[arg-type]
     assert [state.name for state in shown] == ["CopyObject", "Succeeded"]

@@ -20,7 +20,7 @@ from infra.terraform.outputs import Outputs, Source
 from tests.unit.ferry_fakes import outputs
 
 BUCKET = "ferry-target-us-east-1"
-HERE = outputs()
+OUTPUTS = outputs()
 MOVED = Rule(
     decided_by="m.yaml:9",
     mode="move",
@@ -45,7 +45,7 @@ STRIPPED = Rules(
 
 
 def shown(
-    key: str, capsys: pytest.CaptureFixture[str], rules: Rules = RULES, where: Outputs | None = HERE
+    key: str, capsys: pytest.CaptureFixture[str], rules: Rules = RULES, where: Outputs | None = OUTPUTS
 ) -> list[str]:
     """The lines that a person reads, with one space where there are many."""
     explain.explain(key, rules, where, as_json=False)
@@ -53,14 +53,14 @@ def shown(
 
 
 def document(
-    key: str, capsys: pytest.CaptureFixture[str], rules: Rules = RULES, where: Outputs | None = HERE
+    key: str, capsys: pytest.CaptureFixture[str], rules: Rules = RULES, where: Outputs | None = OUTPUTS
 ) -> dict[str, Any]:
     explain.explain(key, rules, where, as_json=True)
     answer: dict[str, Any] = json.loads(capsys.readouterr().out)
     return answer
 
 
-def test_a_move_is_shown_at_a_glance(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_move_is_shown_in_the_first_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert shown("in/2026/a.csv", capsys) == [
         "in/2026/a.csv",
         "MOVED by rule 2 of 3 (prefix in/ and suffix .csv), m.yaml:9",

@@ -105,8 +105,8 @@ def test_a_success_shows_verification_table_and_figures() -> None:
 
 
 def test_why_a_file_makes_no_table_is_shown() -> None:
-    given = document(verification=VERIFICATION | {"not_catalogued_reason": "it is no file of rows"})
-    assert "No table  it is no file of rows" in render(execution_view.outcome(finished("SUCCEEDED", given=given), None))
+    given = document(verification=VERIFICATION | {"not_catalogued_reason": "not a tabular file"})
+    assert "No table  not a tabular file" in render(execution_view.outcome(finished("SUCCEEDED", given=given), None))
 
 
 @pytest.mark.parametrize(
@@ -149,9 +149,9 @@ def test_a_large_object_shows_how_far_its_copy_and_its_verification_are() -> Non
     assert any("12 of 48 parts" in row for row in render(execution_view.states(copying, DEFINITION)))
     progress = {"target": "v1", "grade": "readback", "position_bytes": 1_500_000_000}
     given = document(copy=COPY, verification={"status": "in_progress", "progress": progress})
-    proving = finished("RUNNING", event(0, "TaskStateEntered", name="VerifyChecksum", input=given))
+    verifying = finished("RUNNING", event(0, "TaskStateEntered", name="VerifyChecksum", input=given))
     definition = (DefinedState("VerifyChecksum", "Task"),)
-    assert any("1.5 GB read" in row for row in render(execution_view.states(proving, definition)))
+    assert any("1.5 GB read" in row for row in render(execution_view.states(verifying, definition)))
 
 
 def test_the_running_state_turns_only_while_it_is_live() -> None:
@@ -176,7 +176,7 @@ def test_the_running_state_turns_only_while_it_is_live() -> None:
 def test_keys_are_shown_and_never_acted_on(key: str, shown: str) -> None:
     assert terminal.visible(key) == shown
     execution = finished("RUNNING", given=document("placeholder").replace('"placeholder"', json.dumps(key)))
-    if execution.source:  # a lone surrogate is no key
+    if execution.source:  # a lone surrogate is not a key
         assert render(execution_view.heading(execution, 1), interactive=True)[0].startswith(f"{shown}   4.1 MB")
 
 

@@ -62,10 +62,10 @@ def test_a_failure_is_started_again_once(
 
 
 def test_an_execution_of_another_workflow_is_skipped(cloud: FakeDeployment, states: FakeStepFunctions) -> None:
-    other = states.add("theirs", "FAILED")
-    arn = other.arn.replace("ferry-migrate", "payroll")
-    states.executions[arn] = other
-    states.describe_execution = lambda **_: other.described() | {"executionArn": arn, "input": "{}"}  # type: ignore[method-assign]
+    foreign = states.add("theirs", "FAILED")
+    arn = foreign.arn.replace("ferry-migrate", "payroll")
+    states.executions[arn] = foreign
+    states.describe_execution = lambda **_: foreign.described() | {"executionArn": arn, "input": "{}"}  # type: ignore[method-assign]
     with pytest.raises(CommandError, match=r"payroll:theirs .*ferry-migrate\."):
         replay(cloud, [arn], failed=False, restart=False)
     assert states.names == ["theirs", "theirs"]
@@ -179,12 +179,12 @@ def test_when_two_replay_at_once_one_execution_starts(
     cloud: FakeDeployment, states: FakeStepFunctions, capsys: pytest.CaptureFixture[str]
 ) -> None:
     states.add(HASH, "FAILED")
-    states.start_execution = refuse_start  # type: ignore[method-assign]
+    states.start_execution = fail_start  # type: ignore[method-assign]
     replay_failed(cloud)
     assert f"started again as {HASH}-replay-1" in capsys.readouterr().out
 
 
-def refuse_start(**_: Any) -> dict[str, Any]:
+def fail_start(**_: Any) -> dict[str, Any]:
     raise client_error("ExecutionAlreadyExists")
 
 
@@ -218,7 +218,7 @@ def test_only_a_replays_own_ending_is_taken_off() -> None:
 
 
 def returned(deployment: FakeDeployment, now: Clock = lambda: 0.0) -> list[str]:
-    """What is said; time stands still unless a clock is given."""
+    """What is printed; time stands still unless a clock is given."""
     return list(return_dead_letters(deployment, now))
 
 
@@ -274,7 +274,7 @@ def test_a_stop_midway_loses_no_letter(cloud: FakeDeployment, sqs: Any, monkeypa
     with pytest.raises(CommandError, match="ServiceUnavailable"):
         returned(cloud)
     found = set(bodies(sqs, cloud.outputs.queue_url))
-    # Whether the third was begun before the second was refused is nobody's choice.
+    # Whether the third was begun before the second was rejected is nobody's choice.
     assert 1 <= len(found) <= 2
     while len(found) < 3:
         # It waits until those that were not sent are visible again.
@@ -392,10 +392,10 @@ def test_what_sns_could_not_deliver_goes_back_from_each_source_region(elsewhere:
 def test_a_region_that_cannot_be_reached_keeps_no_other_letter_back(
     elsewhere: SourcesElsewhere, sqs: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def refuse(**_: Any) -> None:
+    def fail(**_: Any) -> None:
         raise EndpointConnectionError(endpoint_url="https://sqs.eu-west-1.amazonaws.com")
 
-    elsewhere.clients["eu-west-1"].meta.events.register("before-call.sqs.GetQueueUrl", refuse)
+    elsewhere.clients["eu-west-1"].meta.events.register("before-call.sqs.GetQueueUrl", fail)
     with pytest.raises(CommandError) as raised:
         replay_failed(elsewhere.deployment)
     assert capsys.readouterr().out.splitlines() == [
@@ -408,11 +408,11 @@ def test_a_region_that_cannot_be_reached_keeps_no_other_letter_back(
 
 
 def test_a_denied_dead_letter_queue_does_not_block_the_others(elsewhere: SourcesElsewhere, sqs: Any) -> None:
-    def refuse(params: dict[str, Any], **_: Any) -> None:
+    def fail(params: dict[str, Any], **_: Any) -> None:
         if elsewhere.dead in str(params):
             raise client_error("AccessDenied", "ReceiveMessage")
 
-    sqs.meta.events.register("before-call.sqs.ReceiveMessage", refuse)
+    sqs.meta.events.register("before-call.sqs.ReceiveMessage", fail)
     with pytest.raises(CommandError, match=r"us-east-1 \(ReceiveMessage at AWS failed: AccessDenied: no\)"):
         returned(elsewhere.deployment)
     assert sorted(bodies(sqs, elsewhere.queue)) == ["europe", "west 0", "west 1"]

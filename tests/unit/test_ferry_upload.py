@@ -1,4 +1,4 @@
-"""An upload arrives under exactly the key that was asked for, or is refused before anything is sent."""
+"""An upload arrives under exactly the key that was asked for, or is rejected before anything is sent."""
 
 import os
 from collections.abc import Iterator
@@ -36,7 +36,7 @@ def states() -> FakeStepFunctions:
 
 
 class FakeLambda:
-    """Gives the starter's settings, or refuses to."""
+    """Returns the starter's settings, or denies them."""
 
     settings: dict[str, str] | None = None
 
@@ -111,8 +111,8 @@ def test_the_next_command_is_shown(
     s3.put_object(Bucket=BUCKET, Key="k", Body=file.read_bytes())
     etag = s3.head_object(Bucket=BUCKET, Key="k")["ETag"].strip('"')
     now = datetime.now(UTC)
-    other = states.add("other", "RUNNING")
-    other.started = now
+    running = states.add("other", "RUNNING")
+    running.started = now
     mine = states.add(HASH, "RUNNING")
     mine.started = now
     mine.events = [event(0, "ExecutionStarted", input=document(source=source("k", etag=etag)))]
@@ -169,10 +169,10 @@ def test_a_key_that_the_rules_exclude_is_reported_at_once(
 
 def test_a_key_outside_the_sources_filters_is_reported_at_once(s3: Any) -> None:
     entry = Source(bucket=BUCKET, region="us-west-2", account_id="1", prefix="in/", topic_arn="arn:topic")
-    other = entry.model_copy(update={"suffix": ".csv", "prefix": "x/"})
+    second = entry.model_copy(update={"suffix": ".csv", "prefix": "x/"})
     elsewhere = entry.model_copy(update={"bucket": "another", "prefix": ""})
     cloud = FakeDeployment(
-        {"s3": s3, "lambda": FakeLambda()}, sources={"main": entry, "more": other, "else": elsewhere}
+        {"s3": s3, "lambda": FakeLambda()}, sources={"main": entry, "more": second, "else": elsewhere}
     )
     reason = why_skipped(cloud, "out/a.csv")
     assert reason

@@ -1,4 +1,4 @@
-"""The copy of a large object in parts: what is sent, how it goes on after every kind of stop, and what is left."""
+"""The copy of a large object in parts: what is sent, how it resumes after every kind of stop, and what is left."""
 
 import io
 import threading
@@ -173,8 +173,8 @@ def test_the_upload_is_created_with_everything_that_is_carried(cloud: Cloud) -> 
 def test_what_is_carried_arrives(cloud: Cloud) -> None:
     upload = cloud.upload(THREE_PARTS, Tagging="a=1&b%20c=2", ContentType="text/csv", Metadata={"colour": "red"})
     drive(upload)
-    there = cloud.target.head_object(Bucket=TARGET, Key=KEY)
-    assert (there["ContentType"], there["Metadata"]) == ("text/csv", {"colour": "red"})
+    head = cloud.target.head_object(Bucket=TARGET, Key=KEY)
+    assert (head["ContentType"], head["Metadata"]) == ("text/csv", {"colour": "red"})
     tags = cloud.target.get_object_tagging(Bucket=TARGET, Key=KEY)["TagSet"]
     assert {tag["Key"]: tag["Value"] for tag in tags} == {"a": "1", "b c": "2"}
 
@@ -226,14 +226,14 @@ def test_uploads_are_listed_in_url_encoding_since_xml_cannot_hold_every_key(clou
 
     def encode(answer: Values) -> None:
         answer["EncodingType"] = "url"
-        for each in answer["Uploads"]:
-            each["Key"] = quote_plus(each["Key"], safe="/")
+        for upload in answer["Uploads"]:
+            upload["Key"] = quote_plus(upload["Key"], safe="/")
 
     cloud.hooks.edits["ListMultipartUploads"] = encode
     second = call(upload, call(upload))
     assert second.upload
     assert first.upload
-    assert left(cloud) == [second.upload.upload_id], "the stray of the same key was found"
+    assert left(cloud) == [second.upload.upload_id], "the abandoned upload of the same key was found"
     assert cloud.hooks.params["ListMultipartUploads"][0]["EncodingType"] == "url"
 
 
@@ -320,10 +320,10 @@ def test_complete_sends_each_parts_checksum_the_size_the_whole_checksum_and_the_
 
 
 def test_complete_replaces_exactly_the_target_that_was_seen(cloud: Cloud) -> None:
-    there = cloud.target.put_object(Bucket=TARGET, Key=KEY, Body=b"old")["ETag"].strip('"')
+    etag = cloud.target.put_object(Bucket=TARGET, Key=KEY, Body=b"old")["ETag"].strip('"')
     drive(cloud.upload(THREE_PARTS))
     (sent,) = cloud.hooks.params["CompleteMultipartUpload"]
-    assert (sent["IfMatch"], "IfNoneMatch" in sent) == (there, False)
+    assert (sent["IfMatch"], "IfNoneMatch" in sent) == (etag, False)
 
 
 def test_every_member_that_is_sent_is_in_the_service_model(cloud: Cloud) -> None:
@@ -344,13 +344,13 @@ def with_parts(cloud: Cloud, body: bytes, sizes: list[int]) -> list[str]:
     """Have the source's HEAD and attributes tell of an upload in these parts, with SHA-256; gives the parts'."""
     pieces = io.BytesIO(body)
     digests = [digest_of("SHA256", pieces.read(size)) for size in sizes]
-    told = {"ChecksumSHA256": composite("SHA256", digests), "ChecksumType": "COMPOSITE"}
+    members = {"ChecksumSHA256": composite("SHA256", digests), "ChecksumType": "COMPOSITE"}
 
     def head(answer: Values) -> None:
         if answer["ContentLength"] == len(body):
             for name in [name for name in answer if name.startswith("Checksum")]:
                 del answer[name]
-            answer.update(told)
+            answer.update(members)
 
     cloud.hooks.edits["HeadObject"] = head
     parts = [
@@ -402,18 +402,18 @@ def test_a_part_that_differs_from_the_sources_is_copied_again(cloud: Cloud) -> N
     sizes = [SMALLEST_PART_BYTES, len(THREE_PARTS) - SMALLEST_PART_BYTES]
     right, _ = with_parts(cloud, THREE_PARTS, sizes)
     recorded = begun(upload)
-    told = iter(["wrong", right])
+    checksums = iter(["wrong", right])
 
-    def tell(answer: Values) -> None:
+    def replace_checksum(answer: Values) -> None:
         if len(answer.get("Parts", [])) == 2:
-            answer["Parts"][0]["ChecksumSHA256"] = next(told)
+            answer["Parts"][0]["ChecksumSHA256"] = next(checksums)
 
-    cloud.hooks.edits["ListParts"] = tell
+    cloud.hooks.edits["ListParts"] = replace_checksum
     assert drive(upload, recorded).status == "copied"
     assert Counter(given["PartNumber"] for given in cloud.hooks.params["UploadPartCopy"]) == {1: 2, 2: 1}
 
 
-def test_parts_that_s3_does_not_tell_are_planned_instead(cloud: Cloud) -> None:
+def test_parts_that_s3_does_not_list_are_planned_instead(cloud: Cloud) -> None:
     upload = cloud.upload(THREE_PARTS)
     with_parts(cloud, THREE_PARTS, [len(THREE_PARTS)])
     cloud.hooks.answers["GetObjectAttributes"].clear()
@@ -441,7 +441,7 @@ def test_parts_that_s3_no_longer_tells_are_planned_again(cloud: Cloud) -> None:
 class Stop:
     """Stops the function before or after its n-th call to S3, as a killed process does: nothing can catch it."""
 
-    at: int
+    call_number: int
     after: bool
     seen: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -450,12 +450,12 @@ class Stop:
         """Count a call."""
         with self.lock:
             self.seen += 1
-            if self.seen == self.at and not self.after:
+            if self.seen == self.call_number and not self.after:
                 raise Killed
 
     def answered(self, **_: object) -> None:
         """Look whether it was the last."""
-        if self.seen == self.at and self.after:
+        if self.seen == self.call_number and self.after:
             raise Killed
 
 
@@ -496,10 +496,11 @@ CALLS_OF_A_COPY = {
 @pytest.mark.no_cover  # A third of the file's time, and half of that for tracing what the others show.
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize(
-    ("turn", "at"), [(turn, at) for turn, calls in CALLS_OF_A_COPY.items() for at in range(1, calls + 1)]
+    ("turn", "call_number"),
+    [(turn, call_number) for turn, calls in CALLS_OF_A_COPY.items() for call_number in range(1, calls + 1)],
 )
 def test_a_copy_that_is_killed_anywhere_goes_on_and_no_part_is_copied_twice(
-    cloud: Cloud, killing: list[Stop], turn: int, at: int, after: bool
+    cloud: Cloud, killing: list[Stop], turn: int, call_number: int, after: bool
 ) -> None:
     upload = cloud.upload(THREE_PARTS)
     stored: Counter[int] = Counter()
@@ -507,7 +508,7 @@ def test_a_copy_that_is_killed_anywhere_goes_on_and_no_part_is_copied_twice(
     previous: Copy | None = None
     for _ in range(turn - 1):
         previous = call(upload, previous)
-    killing.append(Stop(at, after))
+    killing.append(Stop(call_number, after))
     with pytest.raises(Killed):
         call(upload, previous)
     killing.clear()
@@ -527,17 +528,17 @@ CALLS_OF_AN_END = 6
 
 @pytest.mark.no_cover
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-@pytest.mark.parametrize("at", range(1, CALLS_OF_AN_END + 1))
+@pytest.mark.parametrize("call_number", range(1, CALLS_OF_AN_END + 1))
 def test_a_copy_that_is_killed_while_it_is_given_up_leaves_no_upload_either(
-    cloud: Cloud, killing: list[Stop], at: int, after: bool
+    cloud: Cloud, killing: list[Stop], call_number: int, after: bool
 ) -> None:
     upload = cloud.upload(THREE_PARTS)
     recorded = call(upload, begun(upload), LambdaContext([multipart.COMPLETE_MS]))
     cloud.upload(b"newer")
-    killing.append(Stop(at, after))
+    killing.append(Stop(call_number, after))
     with pytest.raises(Killed):
         call(upload, recorded)
-    killing[:] = [Stop(at=0, after=False)]
+    killing[:] = [Stop(call_number=0, after=False)]
     assert call(upload, recorded).status == "superseded"
     assert killing[0].seen in (CALLS_OF_AN_END, CALLS_OF_AN_END - 1), "one fewer where it is gone already"
     assert left(cloud) == []
@@ -549,7 +550,7 @@ def test_the_calls_of_a_copy_in_parts_are_these(cloud: Cloud, killing: list[Stop
     previous: Copy | None = None
     counted: dict[int, int] = {}
     for turn in CALLS_OF_A_COPY:
-        killing[:] = [Stop(at=0, after=False)]
+        killing[:] = [Stop(call_number=0, after=False)]
         previous = call(upload, previous)
         counted[turn] = killing[0].seen
     assert previous
@@ -584,8 +585,8 @@ def test_parts_are_listed_in_pages(cloud: Cloud) -> None:
     recorded = begun(upload)
     call(upload, recorded, LambdaContext([multipart.COMPLETE_MS]))
     assert recorded.upload
-    whole = cloud.target.list_parts(Bucket=TARGET, Key=KEY, UploadId=recorded.upload.upload_id)["Parts"]
-    pages: list[Values] = [{"Parts": whole[:2], "IsTruncated": True, "NextPartNumberMarker": 2}, {"Parts": whole[2:]}]
+    parts = cloud.target.list_parts(Bucket=TARGET, Key=KEY, UploadId=recorded.upload.upload_id)["Parts"]
+    pages: list[Values] = [{"Parts": parts[:2], "IsTruncated": True, "NextPartNumberMarker": 2}, {"Parts": parts[2:]}]
     cloud.hooks.answer("ListParts", *pages)
     assert call(upload, recorded).status == "copied"
     assert [given.get("PartNumberMarker") for given in cloud.hooks.params["ListParts"][-2:]] == [None, 2]
@@ -704,7 +705,7 @@ def test_a_newer_upload_during_complete_is_copied_too(cloud: Cloud) -> None:
 
 
 def test_a_source_that_became_small_ends_the_upload_and_is_copied_at_once(cloud: Cloud) -> None:
-    """It goes on, although its upload was superseded: the target may be ours."""
+    """It continues, although its upload was superseded: the target may be ours."""
     upload = cloud.upload(THREE_PARTS)
     recorded = begun(upload)
     cloud.upload(b"newer and small")
@@ -722,8 +723,8 @@ def test_a_target_that_changed_is_looked_at_again_and_the_same_upload_completed(
     upload = cloud.upload(THREE_PARTS)
     cloud.hooks.answer("CompleteMultipartUpload", ErrorResponse(code))
     assert drive(upload).status == "copied"
-    one, other = cloud.hooks.params["CompleteMultipartUpload"]
-    assert one["UploadId"] == other["UploadId"]
+    first, second = cloud.hooks.params["CompleteMultipartUpload"]
+    assert first["UploadId"] == second["UploadId"]
     assert len(cloud.hooks.params["UploadPartCopy"]) == 3
 
 
@@ -732,8 +733,8 @@ def test_an_upload_that_cannot_be_used_any_more_is_aborted_and_begun_again(cloud
     upload = cloud.upload(THREE_PARTS)
     cloud.hooks.answer("CompleteMultipartUpload", ErrorResponse(code))
     assert drive(upload).status == "copied"
-    one, other = cloud.hooks.params["CompleteMultipartUpload"]
-    assert one["UploadId"] != other["UploadId"]
+    first, second = cloud.hooks.params["CompleteMultipartUpload"]
+    assert first["UploadId"] != second["UploadId"]
     assert len(cloud.hooks.params["UploadPartCopy"]) == 6
     assert left(cloud) == []
 
@@ -759,7 +760,7 @@ def test_a_complete_whose_answer_never_came_and_that_did_not_happen_is_sent_agai
 
 
 def test_a_completed_upload_is_known_by_its_parts_where_nothing_stored_tells(cloud: Cloud) -> None:
-    """Of a source without a checksum: it is not copied again, and not read here; VerifyChecksum proves it."""
+    """Of a source without a checksum: it is not copied again, and not read here; VerifyChecksum verifies it."""
     upload = cloud.upload(THREE_PARTS).model_copy(update={"etag": "0123-7"})
 
     def nothing_stored(answer: Values) -> None:
@@ -856,13 +857,13 @@ def test_a_create_whose_answer_never_came_is_found_by_whatever_ends_the_copy(clo
 def test_somebody_elses_upload_is_left_alone_by_whatever_ends_the_copy(
     cloud: Cloud, uploads_as_s3_lists_them: Listed
 ) -> None:
-    other = cloud.target.create_multipart_upload(Bucket=TARGET, Key=KEY)["UploadId"]
-    uploads_as_s3_lists_them.initiators[other] = OTHERS
+    foreign = cloud.target.create_multipart_upload(Bucket=TARGET, Key=KEY)["UploadId"]
+    uploads_as_s3_lists_them.initiators[foreign] = OTHERS
     upload = cloud.upload(THREE_PARTS)
     announced = call(upload)
     cloud.upload(b"newer")
     assert call(upload, announced).status == "superseded"
-    assert left(cloud) == [other]
+    assert left(cloud) == [foreign]
 
 
 @pytest.mark.parametrize(
@@ -880,16 +881,16 @@ def test_an_upload_of_the_same_key_is_aborted_only_if_it_is_ours_and_nobody_goes
     cloud: Cloud, uploads_as_s3_lists_them: Listed, who: str, when: str, with_part: bool, aborted: bool
 ) -> None:
     upload = cloud.upload(THREE_PARTS)
-    other = cloud.target.create_multipart_upload(Bucket=TARGET, Key=KEY)["UploadId"]
+    foreign = cloud.target.create_multipart_upload(Bucket=TARGET, Key=KEY)["UploadId"]
     of_longer_key = cloud.target.create_multipart_upload(Bucket=TARGET, Key=f"{KEY}.gz")["UploadId"]
     if with_part:
-        cloud.target.upload_part(Bucket=TARGET, Key=KEY, UploadId=other, PartNumber=1, Body=b"part")
-    uploads_as_s3_lists_them.initiators[other] = who
-    uploads_as_s3_lists_them.initiated[other] = datetime.fromisoformat(when)
+        cloud.target.upload_part(Bucket=TARGET, Key=KEY, UploadId=foreign, PartNumber=1, Body=b"part")
+    uploads_as_s3_lists_them.initiators[foreign] = who
+    uploads_as_s3_lists_them.initiated[foreign] = datetime.fromisoformat(when)
     recorded = begun(upload)
     assert recorded.upload
     kept = {recorded.upload.upload_id, of_longer_key}
-    assert set(left(cloud)) == (kept if aborted else kept | {other})
+    assert set(left(cloud)) == (kept if aborted else kept | {foreign})
 
 
 def test_uploads_are_listed_in_pages_up_to_the_end_of_this_key(cloud: Cloud) -> None:
@@ -925,9 +926,9 @@ def test_an_abort_is_repeated_until_the_upload_is_gone(cloud: Cloud) -> None:
 
 def test_an_upload_that_is_gone_by_itself_while_others_are_looked_for_is_no_trouble(cloud: Cloud) -> None:
     upload = cloud.upload(THREE_PARTS)
-    other = cloud.target.create_multipart_upload(Bucket=TARGET, Key=KEY)["UploadId"]
+    foreign = cloud.target.create_multipart_upload(Bucket=TARGET, Key=KEY)["UploadId"]
     announced = call(upload)
-    gone: dict[str, Any] = {"Bucket": TARGET, "Key": KEY, "UploadId": other}
+    gone: dict[str, Any] = {"Bucket": TARGET, "Key": KEY, "UploadId": foreign}
     cloud.hooks.answer("ListParts", lambda: cloud.target.abort_multipart_upload(**gone))
     recorded = call(upload, announced)
     assert recorded.upload

@@ -165,9 +165,9 @@ def test_an_object_is_read_only_while_it_is_that_one(cloud: Cloud) -> None:
     with pytest.raises(ObjectChanged, match=f"s3://{SOURCE}/sales/") as raised, opened(obj):
         pass
     assert raised.value.which == obj
-    other = look(cloud)
-    assert not same_version(obj, other)
-    assert same_version(other, look(cloud))
+    replaced = look(cloud)
+    assert not same_version(obj, replaced)
+    assert same_version(replaced, look(cloud))
 
 
 def test_the_tags_are_those_of_that_version_or_an_error_that_names_it(cloud: Cloud) -> None:

@@ -1,4 +1,4 @@
-"""Whose each bucket is, told to S3 with every request, and what is said when S3 denies it."""
+"""The owner of each bucket, sent to S3 with every request, and the message when S3 denies it."""
 
 import json
 from typing import Any
@@ -16,17 +16,17 @@ HEADER, SOURCE_HEADER = "x-amz-expected-bucket-owner", "x-amz-source-expected-bu
 
 @pytest.fixture
 def owned(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Cloud:
-    """Two buckets of two accounts, and a third one of which nothing is said."""
+    """Two buckets of two accounts, and a third one without a declared owner."""
     monkeypatch.setenv("BUCKET_OWNERS", json.dumps({SOURCE: SOURCES_ACCOUNT, TARGET: TARGETS_ACCOUNT}))
     cloud.target.create_bucket(Bucket="of-nobody-we-know")
     return cloud
 
 
 def headers(cloud: Cloud, operation: str) -> dict[str, str]:
-    """What was said of owners in the only request of an operation."""
+    """The owners in the only request of an operation."""
     (request,) = cloud.hooks.sent[operation]
-    said = {name.lower(): value for name, value in request.headers.items() if "owner" in name.lower()}
-    return {name: value.decode() if isinstance(value, bytes) else value for name, value in said.items()}
+    owners = {name.lower(): value for name, value in request.headers.items() if "owner" in name.lower()}
+    return {name: value.decode() if isinstance(value, bytes) else value for name, value in owners.items()}
 
 
 def test_the_owner_of_the_bucket_is_sent(owned: Cloud) -> None:
@@ -47,14 +47,14 @@ def test_a_copy_names_both_owners(owned: Cloud) -> None:
         assert headers(owned, operation) == {HEADER: TARGETS_ACCOUNT, SOURCE_HEADER: SOURCES_ACCOUNT}
 
 
-def test_nothing_is_said_of_a_bucket_that_is_not_named(owned: Cloud) -> None:
+def test_no_owner_is_sent_for_a_bucket_that_is_not_named(owned: Cloud) -> None:
     clients.s3(TARGET_REGION).put_object(Bucket="of-nobody-we-know", Key=KEY, Body=b"")
     clients.s3(TARGET_REGION).list_buckets()
     assert headers(owned, "PutObject") == headers(owned, "ListBuckets") == {}
 
 
 @pytest.mark.parametrize("setting", [None, "{}"])
-def test_nothing_is_said_without_the_setting(
+def test_no_owner_is_sent_without_the_setting(
     owned: Cloud, monkeypatch: pytest.MonkeyPatch, setting: str | None
 ) -> None:
     monkeypatch.delenv("BUCKET_OWNERS")
@@ -75,11 +75,11 @@ def test_a_denial_names_the_owner_that_was_expected(owned: Cloud, operation: str
     client.meta.events.register_first("after-call.s3", deny)
     with pytest.raises(AccessDenied) as denied, aws_errors("reading s3://a/b"):
         getattr(client, operation)(Bucket=SOURCE, Key=KEY)
-    said = str(denied.value)
-    assert f"{SOURCE} belongs to account {SOURCES_ACCOUNT}" in said
+    message = str(denied.value)
+    assert f"{SOURCE} belongs to account {SOURCES_ACCOUNT}" in message
 
 
-def test_a_denied_copy_names_both_owners_and_another_refusal_none(owned: Cloud) -> None:
+def test_a_denied_copy_names_both_owners_and_another_error_none(owned: Cloud) -> None:
     client = clients.s3(TARGET_REGION)
     which: dict[str, Any] = {"Bucket": TARGET, "Key": KEY, "CopySource": {"Bucket": SOURCE, "Key": "gone"}}
     with pytest.raises(client.exceptions.NoSuchKey) as missing:
@@ -95,7 +95,7 @@ def test_a_denied_copy_names_both_owners_and_another_refusal_none(owned: Cloud) 
 
 
 @pytest.mark.parametrize(
-    ("setting", "told"),
+    ("setting", "reason"),
     [
         ("", "Invalid JSON"),
         ("[]", "valid dictionary"),
@@ -106,10 +106,10 @@ def test_a_denied_copy_names_both_owners_and_another_refusal_none(owned: Cloud) 
     ],
 )
 def test_a_wrong_setting_is_rejected_before_anything_is_sent(
-    cloud: Cloud, monkeypatch: pytest.MonkeyPatch, setting: str, told: str
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch, setting: str, reason: str
 ) -> None:
     monkeypatch.setenv("BUCKET_OWNERS", setting)
-    with pytest.raises(SettingInvalid, match=rf"BUCKET_OWNERS: .*{told}") as refused:
+    with pytest.raises(SettingInvalid, match=rf"BUCKET_OWNERS: .*{reason}") as raised:
         clients.s3(SOURCE_REGION)
-    assert "\n" not in str(refused.value)
+    assert "\n" not in str(raised.value)
     assert not cloud.hooks.sent

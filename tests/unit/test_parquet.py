@@ -24,7 +24,7 @@ TYPES = st.recursive(
         inner.map(lambda of: f"{of}[]"),
         inner.map(lambda of: f"MAP(VARCHAR, {of})"),
         st.lists(inner, min_size=1, max_size=3).map(
-            lambda of: "STRUCT(" + ", ".join(f"f{number} {each}" for number, each in enumerate(of)) + ")"
+            lambda of: "STRUCT(" + ", ".join(f"f{number} {kind}" for number, kind in enumerate(of)) + ")"
         ),
     ),
     max_leaves=5,
@@ -98,8 +98,8 @@ SCHEMA, GOOD = schema(*NAMES_OF_GOOD), footer(*NAMES_OF_GOOD, rows=3)
 @given(changes=st.lists(st.tuples(st.integers(0, len(GOOD) - 1), st.integers(0, 255)), min_size=1, max_size=4))
 def test_a_changed_footer_is_rejected_or_read_and_nothing_else_happens(changes: list[tuple[int, int]]) -> None:
     hostile = bytearray(GOOD)
-    for at, value in changes:
-        hostile[at] = value
+    for index, value in changes:
+        hostile[index] = value
     with suppress(FooterUnreadable):
         read_footer(bytes(hostile))
 
@@ -119,8 +119,8 @@ HOSTILE: dict[str, tuple[bytes, str]] = {
     "a schema without a root": (b"\x29\x0c\x16\x02\x00", "no columns"),
     "a root without columns": (b"\x29\x1c\x48\x01r\x00\x16\x02\x00", "no columns"),
     "a column without a name": (b"\x29\x2c\x48\x01r\x15\x02\x00\x15\x02\x00", "without a name"),
-    "a name that is no UTF-8": (b"\x29\x1c\x48\x01\xff\x00", "not UTF-8"),
-    "fewer columns than said": (b"\x29\x2c\x48\x01r\x15\x06\x00\x48\x01a\x00\x16\x02\x00", "number of columns"),
+    "a name that is not UTF-8": (b"\x29\x1c\x48\x01\xff\x00", "not UTF-8"),
+    "fewer columns than declared": (b"\x29\x2c\x48\x01r\x15\x06\x00\x48\x01a\x00\x16\x02\x00", "number of columns"),
     "a column of more parts than there are": (
         b"\x29\x2c\x48\x01r\x15\x02\x00\x48\x01a\x15\x06\x00\x16\x02\x00",
         "number of columns",

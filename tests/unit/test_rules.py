@@ -84,10 +84,10 @@ def test_a_prefix_that_comes_twice_is_taken_away_once() -> None:
 
 @STEADY
 @given(RENAMINGS, PIECES, PIECES, PIECES)
-def test_one_rule_never_makes_one_key_of_two(renaming: Renaming, prefix: str, one: str, other: str) -> None:
-    assume(one != other)
+def test_one_rule_never_makes_one_key_of_two(renaming: Renaming, prefix: str, first: str, second: str) -> None:
+    assume(first != second)
     rule = KeyRule(prefix=prefix, renaming=renaming, rule=Rule())
-    assert rule.target_key(prefix + one) != rule.target_key(prefix + other)
+    assert rule.target_key(prefix + first) != rule.target_key(prefix + second)
 
 
 @pytest.mark.parametrize(("kept", "size_bytes"), [("", 0), ("x" * 1025, 1025), ("é" * 513, 1026)])
@@ -108,8 +108,10 @@ def test_a_target_key_at_the_limit_is_taken(kept: str) -> None:
 def test_rules_come_back_from_json_as_they_were(
     renaming: Renaming | None, prefix: str, suffix: str, exclude: bool
 ) -> None:
-    one = KeyRule(prefix=prefix, suffix=suffix, exclude=exclude, renaming=renaming, rule=named(2, checks=["a.sql"]))
-    rules = Rules(file="m.yaml", rules=(one,))
+    key_rule = KeyRule(
+        prefix=prefix, suffix=suffix, exclude=exclude, renaming=renaming, rule=named(2, checks=["a.sql"])
+    )
+    rules = Rules(file="m.yaml", rules=(key_rule,))
     assert Rules.model_validate_json(rules.model_dump_json()) == rules
 
 

@@ -39,8 +39,8 @@ def tables(*found: dict[str, Any], token: str = "") -> dict[str, Any]:
 
 
 def status(state: str, reason: str = "") -> dict[str, Any]:
-    said = {"StateChangeReason": reason} if reason else {}
-    return {"QueryExecution": {"Status": {"State": state} | said}}
+    details = {"StateChangeReason": reason} if reason else {}
+    return {"QueryExecution": {"Status": {"State": state} | details}}
 
 
 def rows(*found: Any) -> dict[str, Any]:
@@ -152,7 +152,7 @@ def test_a_query_that_runs_is_waited_for_longer_and_longer_but_not_for_ever(clou
 
 
 @pytest.mark.parametrize(
-    ("check", "state", "reason", "error", "said"),
+    ("check", "state", "reason", "error", "message"),
     [
         (ROWS, "FAILED", "HIVE_BAD_DATA: not valid", ValidationFailed, "Athena cannot read it: HIVE_BAD_DATA"),
         (ROWS, "FAILED", "GENERIC_USER_ERROR: x", ValidationFailed, "Athena cannot read it: GENERIC_USER_ERROR"),
@@ -162,11 +162,11 @@ def test_a_query_that_runs_is_waited_for_longer_and_longer_but_not_for_ever(clou
     ],
 )
 def test_a_query_that_failed_is_distinguished_from_a_file_that_cannot_be_read(
-    cloud: Cloud, check: str, state: str, reason: str, error: type[Exception], said: str
+    cloud: Cloud, check: str, state: str, reason: str, error: type[Exception], message: str
 ) -> None:
     given = copied(cloud)
     cloud.hooks.answer("GetQueryExecution", status(state, reason))
-    with pytest.raises(error, match=said) as raised:
+    with pytest.raises(error, match=message) as raised:
         run(given, pending(queries={check: "q1"}))
     assert f"s3://{TARGET}/{KEY}" in str(raised.value)
 
@@ -272,14 +272,14 @@ def test_after_the_crawl_that_was_not_needed_before_the_same_question_is_asked_a
     assert before != after == again
 
 
-@pytest.mark.parametrize("said", ["many", "-1", "2.0", "\u0662", ""])
-def test_a_row_count_that_is_no_number_is_reported(cloud: Cloud, said: str) -> None:
+@pytest.mark.parametrize("count", ["many", "-1", "2.0", "\u0662", ""])
+def test_a_row_count_that_is_no_number_is_reported(cloud: Cloud, count: str) -> None:
     given = copied(cloud)
-    cloud.hooks.edits["HeadObject"] = lambda answer: answer.update(Metadata={"row-count": said})
+    cloud.hooks.edits["HeadObject"] = lambda answer: answer.update(Metadata={"row-count": count})
     cloud.hooks.answer("GetTables", tables(table()))
     with pytest.raises(ValidationFailed, match="row-count") as raised:
         run(given)
-    assert repr(said) in str(raised.value)
+    assert repr(count) in str(raised.value)
 
 
 def test_a_target_that_a_newer_upload_replaced_is_superseded(cloud: Cloud) -> None:
@@ -424,14 +424,14 @@ def test_columns_that_are_read_by_name_may_be_missing_and_may_not_be_added(
 
 def test_of_very_many_columns_some_are_named() -> None:
     names = [f"c{number}" for number in range(1000)]
-    told = column_problem(names, Table("ferry", "sales", {}, {}), DELIMITED)
-    assert told.startswith("the table lacks c0, c1")
-    assert told.endswith("c49 and 950 more")
+    problem = column_problem(names, Table("ferry", "sales", {}, {}), DELIMITED)
+    assert problem.startswith("the table lacks c0, c1")
+    assert problem.endswith("c49 and 950 more")
 
 
 def test_of_a_very_long_name_the_beginning_is_reported() -> None:
-    told = column_problem(["x" * 300_000, "y"], Table("ferry", "sales", {}, {}), JSON)
-    assert told == f"the table lacks {'x' * 80}…, y"
+    problem = column_problem(["x" * 300_000, "y"], Table("ferry", "sales", {}, {}), JSON)
+    assert problem == f"the table lacks {'x' * 80}…, y"
 
 
 def test_names_and_values_are_quoted_in_every_query(tmp_path: Path) -> None:

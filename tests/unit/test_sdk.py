@@ -35,8 +35,8 @@ NEEDED = [
     for member in members
 ]
 NOT_READ = {
-    "CompleteMultipartUpload.Checksum": "of what was made the HEAD of the proof tells",
-    "CopyObject.CopyObjectResult.Checksum": "of what was made the HEAD of the proof tells",
+    "CompleteMultipartUpload.Checksum": "the verification reads it by HEAD",
+    "CopyObject.CopyObjectResult.Checksum": "the verification reads it by HEAD",
     "CreateMultipartUpload.ChecksumType": "it is what was asked for",
     "GetObject.Checksum": "only HEAD's is read",
     "GetObject.ObjectLockEventHold": "only HEAD's is read",
@@ -49,7 +49,7 @@ NOT_READ = {
 """What other answers have as well, by how it begins, and why it is not missed in these."""
 
 NODES = [node for module in sources() for node in ast.walk(module)]
-SAID = {node.value for node in NODES if isinstance(node, ast.Constant) and isinstance(node.value, str)} | {
+LITERALS = {node.value for node in NODES if isinstance(node, ast.Constant) and isinstance(node.value, str)} | {
     node.arg for node in NODES if isinstance(node, ast.keyword) and node.arg
 }
 """Every text, and every name of an argument, in the functions."""
@@ -78,7 +78,7 @@ def reached(operation: str) -> set[str]:
                 *shape.get("members", {}).values(),
                 *(shape[key] for key in ("member", "key", "value") if key in shape),
             ]
-            waiting += [each["shape"] for each in inner]
+            waiting += [member["shape"] for member in inner]
     return found
 
 
@@ -139,7 +139,7 @@ def younger(operation: str, side: str) -> set[str]:
         path
         for path in members(operation, side) - set(BEFORE["operations"][operation][side])
         # A checksum's name is put together with its algorithm's.
-        if all(name in SAID or OF_AN_ALGORITHM.fullmatch(name) for name in path.split("."))
+        if all(name in LITERALS or OF_AN_ALGORITHM.fullmatch(name) for name in path.split("."))
     }
 
 
@@ -151,7 +151,9 @@ def test_what_is_younger_than_the_runtimes_sdk_is_listed(operation: str) -> None
     assert younger(operation, "input") <= set(sdk.SENT.get(operation, ()))
     listed = sdk.READ.get(operation, ())
     missed = {
-        path for path in younger(operation, "output") if not any(f"{each}.".startswith(f"{path}.") for each in listed)
+        path
+        for path in younger(operation, "output")
+        if not any(f"{member}.".startswith(f"{path}.") for member in listed)
     }
     assert {path for path in missed if not f"{operation}.{path}".startswith(tuple(NOT_READ))} == set()
 
@@ -159,7 +161,7 @@ def test_what_is_younger_than_the_runtimes_sdk_is_listed(operation: str) -> None
 def test_nothing_is_excused_that_needs_no_excuse() -> None:
     known = [operation for operation in CALLED if operation in BEFORE["operations"]]
     found = {f"{operation}.{path}" for operation in known for path in younger(operation, "output")}
-    assert [excuse for excuse in NOT_READ if not any(each.startswith(excuse) for each in found)] == []
+    assert [excuse for excuse in NOT_READ if not any(path.startswith(excuse) for path in found)] == []
 
 
 @pytest.mark.parametrize(
@@ -169,7 +171,7 @@ def test_a_younger_member_is_seen_at_any_depth(path: str) -> None:
     assert any(path in younger(operation, side) for operation in BEFORE["operations"] for side in SIDES)
 
 
-@pytest.mark.parametrize(("operation", "side", "member"), NEEDED, ids=[".".join(each) for each in NEEDED])
+@pytest.mark.parametrize(("operation", "side", "member"), NEEDED, ids=[".".join(path) for path in NEEDED])
 def test_a_member_that_is_missing_is_named(
     operation: str, side: str, member: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -255,9 +257,9 @@ def test_an_operation_that_is_missing_is_named(tmp_path: Path) -> None:
 
 def test_the_others_do_without(tmp_path: Path) -> None:
     data = model_without(tmp_path, "HeadObject", "ChecksumType", "output")
-    others = {file.stem for file in (CHECKOUT / "functions").glob("*.py")} - {"__init__", *USERS}
-    assert others == {"starter", "start_crawler", "poll_crawler", "run_validation_query"}
-    ran = imported(", ".join(sorted(others)), data)
+    unused = {file.stem for file in (CHECKOUT / "functions").glob("*.py")} - {"__init__", *USERS}
+    assert unused == {"starter", "start_crawler", "poll_crawler", "run_validation_query"}
+    ran = imported(", ".join(sorted(unused)), data)
     assert ran.returncode == 0, ran.stderr
 
 

@@ -95,10 +95,10 @@ def test_every_wrong_setting_is_named_in_one_line_and_where_to_fix_it(
         monkeypatch.setenv(name, value)
     with pytest.raises(SettingInvalid) as raised:
         read_settings(Example)
-    said = str(raised.value)
-    assert problems in said
-    assert "infra/functions.yaml" in said
-    assert "\n" not in said
+    message = str(raised.value)
+    assert problems in message
+    assert "infra/functions.yaml" in message
+    assert "\n" not in message
 
 
 @pytest.mark.parametrize("key", DECLARED)
@@ -110,7 +110,7 @@ def test_a_function_reads_what_it_is_given_and_is_given_what_it_reads(key: str) 
 
 
 @pytest.mark.parametrize("key", DECLARED)
-def test_every_function_that_uses_s3_can_be_told_whose_the_buckets_are(key: str) -> None:
+def test_every_function_that_uses_s3_reads_the_owners_of_the_buckets(key: str) -> None:
     assert ("BUCKET_OWNERS" in DECLARED[key].environment) == (BucketOwnerSettings in settings_of(key))
 
 
@@ -125,7 +125,7 @@ def test_what_a_deployment_gives_is_accepted(key: str, monkeypatch: pytest.Monke
 
 @pytest.mark.parametrize(
     ("key", "action"),
-    sorted({(key, action) for key, each in DECLARED.items() for s in each.statements for action in s.actions}),
+    sorted({(key, action) for key, function in DECLARED.items() for s in function.statements for action in s.actions}),
 )
 def test_every_action_is_an_operation_of_its_service(key: str, action: str) -> None:
     service, _, name = action.partition(":")

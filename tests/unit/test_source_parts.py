@@ -60,9 +60,9 @@ def test_an_object_of_one_piece_has_one_part_and_nothing_is_asked(cloud: Cloud, 
 
 def test_checksums_that_do_not_make_up_the_stored_one_are_not_believed(cloud: Cloud, part_lists: PartLists) -> None:
     obj = in_parts(part_lists, put(cloud, SOURCE, WHOLE), "CRC32", BODIES)
-    other = in_parts(part_lists, obj, "CRC32", [b"ONE", *BODIES[1:]])
-    part_lists.tell(obj, list(expected("CRC32", [b"ONE", *BODIES[1:]])))
-    assert other.checksum_value != obj.checksum_value
+    changed = in_parts(part_lists, obj, "CRC32", [b"ONE", *BODIES[1:]])
+    part_lists.add(obj, list(expected("CRC32", [b"ONE", *BODIES[1:]])))
+    assert changed.checksum_value != obj.checksum_value
     assert source_parts(obj) == tuple(SourcePart(number, len(body)) for number, body in enumerate(BODIES, 1))
     assert expected_full_object(obj) is None
 
@@ -72,29 +72,29 @@ def test_a_part_without_a_checksum_of_its_own_leaves_none(
     cloud: Cloud, part_lists: PartLists, checksum: str | None
 ) -> None:
     obj = in_parts(part_lists, put(cloud, SOURCE, WHOLE), "SHA256", BODIES)
-    one, *others = expected("SHA256", BODIES)
-    part_lists.tell(obj, [SourcePart(1, one.size_bytes, checksum), *others])
+    first, *rest = expected("SHA256", BODIES)
+    part_lists.add(obj, [SourcePart(1, first.size_bytes, checksum), *rest])
     assert [part.checksum for part in source_parts(obj)] == [None, None, None]
 
 
 def test_an_algorithm_that_nobody_knows_leaves_the_parts_without_checksums(cloud: Cloud, part_lists: PartLists) -> None:
     known = in_parts(part_lists, put(cloud, SOURCE, WHOLE), "SHA256", BODIES)
     obj = known.model_copy(update={"checksum_algorithm": "XXHASH3"})
-    part_lists.tell(obj, list(expected("SHA256", BODIES)))
+    part_lists.add(obj, list(expected("SHA256", BODIES)))
     assert [part.checksum for part in source_parts(obj)] == [None, None, None]
     assert expected_full_object(obj) is None
 
 
 def test_sizes_that_do_not_add_up_are_no_parts(cloud: Cloud, part_lists: PartLists) -> None:
     obj = in_parts(part_lists, put(cloud, SOURCE, WHOLE), "CRC32", BODIES)
-    part_lists.tell(obj, list(expected("CRC32", BODIES))[:2])
+    part_lists.add(obj, list(expected("CRC32", BODIES))[:2])
     assert source_parts(obj) == ()
     assert expected_full_object(obj) is None
 
 
 def test_another_object_under_the_key_is_noticed(cloud: Cloud, part_lists: PartLists) -> None:
     obj = in_parts(part_lists, put(cloud, SOURCE, WHOLE), "CRC32", BODIES)
-    part_lists.tell(obj.model_copy(update={"etag": "another-3"}), [])
+    part_lists.add(obj.model_copy(update={"etag": "another-3"}), [])
     with pytest.raises(ObjectChanged):
         source_parts(obj)
 

@@ -58,8 +58,8 @@ class Deployed:
     def executions(self) -> list[dict[str, Any]]:
         """The input of each execution."""
         found = self.states.list_executions(stateMachineArn=MACHINE_ARN)["executions"]
-        described = [self.states.describe_execution(executionArn=each["executionArn"]) for each in found]
-        return [cast("dict[str, Any]", json.loads(each["input"])) for each in described]
+        described = [self.states.describe_execution(executionArn=execution["executionArn"]) for execution in found]
+        return [cast("dict[str, Any]", json.loads(execution["input"])) for execution in described]
 
     def dead_letters(self) -> list[tuple[str, str]]:
         """Each dead letter with its reason."""
@@ -67,7 +67,7 @@ class Deployed:
             QueueUrl=QUEUE_URL, MaxNumberOfMessages=10, MessageAttributeNames=["reason"], WaitTimeSeconds=0
         )
         found = answer.get("Messages", [])
-        return [(each["Body"], each["MessageAttributes"]["reason"]["StringValue"]) for each in found]
+        return [(message["Body"], message["MessageAttributes"]["reason"]["StringValue"]) for message in found]
 
 
 @pytest.fixture
@@ -142,7 +142,7 @@ def run(*bodies: str) -> list[str]:
         for number, body in enumerate(bodies)
     ]
     answer = starter.handler({"Records": messages}, cast("Any", LambdaContext()))
-    return [str(each["itemIdentifier"]) for each in answer["batchItemFailures"]]
+    return [str(failure["itemIdentifier"]) for failure in answer["batchItemFailures"]]
 
 
 @pytest.mark.parametrize("wrap", [by_sns, str], ids=["through SNS", "raw"])
@@ -158,20 +158,20 @@ def test_the_rule_that_decides_goes_with_the_upload(deployed: Deployed) -> None:
     moved = Rule(decided_by="m.yaml:4", mode="move", minimum_grade="readback", multipart_threshold_bytes=6 * 1024**2)
     renaming = Renaming(before="table/", of="rest")
     deployed.put_rules(Rules(rules=(KeyRule(prefix="sales/", renaming=renaming, rule=moved),)))
-    other = UPLOAD.model_copy(update={"key": "other.csv"})
-    assert run(s3_event(record(), record(other))) == []
-    decided = {each["source"]["key"]: each["rule"] for each in deployed.executions()}
+    second = UPLOAD.model_copy(update={"key": "second.csv"})
+    assert run(s3_event(record(), record(second))) == []
+    decided = {execution["source"]["key"]: execution["rule"] for execution in deployed.executions()}
     assert decided == {
         "sales/a.csv": moved.model_copy(update={"target_key": "table/a.csv"}).model_dump(),
-        "other.csv": Rule().model_dump(),
+        "second.csv": Rule().model_dump(),
     }
 
 
 def test_an_excluded_upload_starts_nothing_and_the_others_beside_it_go_on(deployed: Deployed) -> None:
     deployed.put_rules(Rules(rules=(KeyRule(suffix="a.csv", exclude=True, rule=Rule()),)))
-    other = UPLOAD.model_copy(update={"key": "sales/b.csv"})
-    assert run(s3_event(record(), record(other))) == []
-    assert [each["source"]["key"] for each in deployed.executions()] == ["sales/b.csv"]
+    second = UPLOAD.model_copy(update={"key": "sales/b.csv"})
+    assert run(s3_event(record(), record(second))) == []
+    assert [execution["source"]["key"] for execution in deployed.executions()] == ["sales/b.csv"]
     assert deployed.dead_letters() == []
 
 
@@ -189,8 +189,8 @@ def test_an_upload_whose_target_key_cannot_be_is_dead_lettered_with_the_reason(
     rule = KeyRule(prefix="sales/", suffix=".csv", renaming=renaming, rule=Rule(decided_by="m.yaml:4"))
     deployed.put_rules(Rules(rules=(rule,)))
     assert run(s3_event(record())) == []
-    ((_, said),) = deployed.dead_letters()
-    assert reason in said
+    ((_, message),) = deployed.dead_letters()
+    assert reason in message
     assert deployed.executions() == []
 
 
@@ -211,7 +211,7 @@ def test_the_rules_are_sent_again_only_when_they_change(deployed: Deployed) -> N
     assert run(s3_event(record(uploads[2]))) == []
     asked = [params.get("IfNoneMatch") for params in deployed.hooks.params["GetObject"]]
     assert asked == [None, etag, etag]
-    decided = {each["source"]["key"]: each["rule"]["decided_by"] for each in deployed.executions()}
+    decided = {execution["source"]["key"]: execution["rule"]["decided_by"] for execution in deployed.executions()}
     assert decided == {"sales/a.csv": "default", "sales/b.csv": "default", "sales/c.csv": "the new ones"}
 
 
@@ -250,9 +250,9 @@ def test_rules_that_cannot_be_read_now_fail_the_batch_so_that_it_is_delivered_ag
 
 
 def test_a_message_with_many_records_starts_them_all(deployed: Deployed) -> None:
-    other = UPLOAD.model_copy(update={"key": "sales/b.csv"})
-    assert run(s3_event(record(), record(other)), s3_event()) == []
-    assert {each["source"]["key"] for each in deployed.executions()} == {"sales/a.csv", "sales/b.csv"}
+    second = UPLOAD.model_copy(update={"key": "sales/b.csv"})
+    assert run(s3_event(record(), record(second)), s3_event()) == []
+    assert {execution["source"]["key"] for execution in deployed.executions()} == {"sales/a.csv", "sales/b.csv"}
 
 
 def test_the_same_event_five_times_is_one_execution(deployed: Deployed) -> None:
@@ -317,12 +317,12 @@ def test_a_message_that_is_no_s3_event_is_dead_lettered_at_once_with_the_reason(
         deployed.hooks.answer("SendMessage", {"MessageId": "1", "MD5OfMessageBody": "x"})
     assert run(body, s3_event(record())) == []
     if body:
-        ((letter, said),) = deployed.dead_letters()
+        ((letter, message),) = deployed.dead_letters()
         assert letter == body
     else:
-        said = deployed.hooks.params["SendMessage"][0]["MessageAttributes"]["reason"]["StringValue"]
-    assert reason in said
-    assert len(deployed.executions()) == 1, "the good message goes on"
+        message = deployed.hooks.params["SendMessage"][0]["MessageAttributes"]["reason"]["StringValue"]
+    assert reason in message
+    assert len(deployed.executions()) == 1, "the good message starts its execution"
 
 
 @pytest.mark.parametrize(
@@ -353,31 +353,31 @@ def test_a_message_that_is_no_s3_event_is_dead_lettered_at_once_with_the_reason(
 def test_a_bad_record_is_dead_lettered_with_the_reason_and_the_good_ones_beside_it_go_on(
     deployed: Deployed, bad: object, reason: str
 ) -> None:
-    other = UPLOAD.model_copy(update={"key": "sales/b.csv"})
-    body = s3_event(record(), bad, record(other))
+    second = UPLOAD.model_copy(update={"key": "sales/b.csv"})
+    body = s3_event(record(), bad, record(second))
     assert run(body) == []
-    assert {each["source"]["key"] for each in deployed.executions()} == {"sales/a.csv", "sales/b.csv"}
-    ((letter, said),) = deployed.dead_letters()
+    assert {execution["source"]["key"] for execution in deployed.executions()} == {"sales/a.csv", "sales/b.csv"}
+    ((letter, message),) = deployed.dead_letters()
     assert letter == body
-    assert said.startswith("record 2 of 3: ")
-    assert reason in said
+    assert message.startswith("record 2 of 3: ")
+    assert reason in message
 
 
 def test_all_reasons_of_a_message_are_reported_in_text_that_sqs_takes(deployed: Deployed) -> None:
     run(s3_event(record() | {"eventSource": "bell\x07"}, without("s3"), record() | {"eventSource": "x" * 2000}))
-    ((_, said),) = deployed.dead_letters()
-    assert "record 2 of 3: " in said
-    assert "bell\N{REPLACEMENT CHARACTER}" in said
-    assert len(said) == 1000
+    ((_, message),) = deployed.dead_letters()
+    assert "record 2 of 3: " in message
+    assert "bell\N{REPLACEMENT CHARACTER}" in message
+    assert len(message) == 1000
 
 
 @pytest.mark.parametrize("code", ["ThrottlingException", "AccessDeniedException", "StateMachineDoesNotExist"])
 def test_only_the_message_that_could_not_be_started_is_delivered_again(deployed: Deployed, code: str) -> None:
     deployed.hooks.answer("StartExecution", lambda: None, ErrorResponse(code))
-    others = [UPLOAD.model_copy(update={"key": f"sales/{name}.csv"}) for name in "abc"]
-    assert run(*(s3_event(record(each)) for each in others)) == ["m1"]
-    assert {each["source"]["key"] for each in deployed.executions()} == {"sales/a.csv", "sales/c.csv"}
-    assert deployed.dead_letters() == [], "SQS delivers it again; it is no dead letter yet"
+    uploads = [UPLOAD.model_copy(update={"key": f"sales/{name}.csv"}) for name in "abc"]
+    assert run(*(s3_event(record(upload)) for upload in uploads)) == ["m1"]
+    assert {execution["source"]["key"] for execution in deployed.executions()} == {"sales/a.csv", "sales/c.csv"}
+    assert deployed.dead_letters() == [], "SQS delivers it again; it is not a dead letter yet"
 
 
 def test_a_whole_batch_that_was_throttled_is_delivered_again(deployed: Deployed) -> None:
@@ -391,7 +391,7 @@ def test_a_bad_message_that_cannot_be_dead_lettered_is_delivered_again(deployed:
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "said"),
+    ("name", "value", "reason"),
     [
         ("STATE_MACHINE_ARN", None, "STATE_MACHINE_ARN: is not set"),
         ("STATE_MACHINE_ARN", "migrate", "STATE_MACHINE_ARN: String should match"),
@@ -400,13 +400,13 @@ def test_a_bad_message_that_cannot_be_dead_lettered_is_delivered_again(deployed:
     ],
 )
 def test_a_wrong_setting_is_named_before_anything_is_started(
-    deployed: Deployed, monkeypatch: pytest.MonkeyPatch, name: str, value: str | None, said: str
+    deployed: Deployed, monkeypatch: pytest.MonkeyPatch, name: str, value: str | None, reason: str
 ) -> None:
     if value is None:
         monkeypatch.delenv(name)
     else:
         monkeypatch.setenv(name, value)
-    with pytest.raises(SettingInvalid, match=said):
+    with pytest.raises(SettingInvalid, match=reason):
         run(s3_event(record()))
     assert not deployed.hooks.params["StartExecution"]
 
@@ -443,8 +443,8 @@ def test_the_same_upload_has_the_same_name_however_often_it_is_reported(upload: 
 @STEADY
 @given(UPLOADS, st.sampled_from(IDENTITY), TEXT)
 def test_another_upload_has_another_name_whichever_field_differs(upload: Source, field: str, value: str) -> None:
-    other = upload.model_copy(update={field: value})
-    assert (execution_name(other) == execution_name(upload)) == (other == upload)
+    changed = upload.model_copy(update={field: value})
+    assert (execution_name(changed) == execution_name(upload)) == (changed == upload)
 
 
 @STEADY
@@ -456,9 +456,9 @@ def test_text_that_moves_from_one_field_to_the_next_makes_another_name(upload: S
 
 def test_a_null_version_is_no_version_for_the_name_either() -> None:
     unversioned = UPLOAD.model_copy(update={"version_id": None})
-    told = read_upload(with_object(versionId="null"))
-    assert told == unversioned == read_upload(without("s3", "object", "versionId"))
-    assert execution_name(told) == execution_name(unversioned)
+    upload = read_upload(with_object(versionId="null"))
+    assert upload == unversioned == read_upload(without("s3", "object", "versionId"))
+    assert execution_name(upload) == execution_name(unversioned)
 
 
 def test_names_stay_the_same_from_release_to_release() -> None:

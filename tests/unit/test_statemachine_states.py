@@ -47,7 +47,7 @@ def test_every_task_has_a_result_that_the_document_knows() -> None:
 
 
 def test_choices_compare_only_with_what_the_functions_say() -> None:
-    said = {
+    values = {
         f"$.{key}.status": get_args(model.model_fields["status"].annotation)
         for key, model in (
             ("copy", Copy),
@@ -57,7 +57,7 @@ def test_choices_compare_only_with_what_the_functions_say() -> None:
             ("deletion", Deletion),
         )
     }
-    said["$.rule.mode"] = get_args(Rule.model_fields["mode"].annotation)
+    values["$.rule.mode"] = get_args(Rule.model_fields["mode"].annotation)
     compared = [
         (rule["Variable"], rule["StringEquals"])
         for state in STATES.values()
@@ -65,7 +65,7 @@ def test_choices_compare_only_with_what_the_functions_say() -> None:
         if "StringEquals" in rule
     ]
     assert len(compared) == 15
-    assert [pair for pair in compared if pair[1] not in said[pair[0]]] == []
+    assert [pair for pair in compared if pair[1] not in values[pair[0]]] == []
 
 
 def test_every_task_passes_the_execution_and_the_whole_document() -> None:

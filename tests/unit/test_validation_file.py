@@ -1,4 +1,4 @@
-"""What is wrong with a file is found before its rows are counted, and told in words; a good one is counted."""
+"""What is wrong with a file is found before its rows are counted, and named; a good one is counted."""
 
 import csv
 import gzip
@@ -240,7 +240,7 @@ def test_a_parquet_file_replaced_between_two_reads_is_changed_and_not_broken(clo
 
 
 @pytest.mark.parametrize("name", ["t/a.csv", "t/a.csv.gz"])
-def test_a_body_that_breaks_off_is_tried_again_and_never_told_as_a_bad_file(cloud: Cloud, name: str) -> None:
+def test_a_body_that_breaks_off_is_tried_again_and_never_reported_as_a_bad_file(cloud: Cloud, name: str) -> None:
     body = b"id,name\n1,one\n2"
     body = packed(body) if name.endswith(".gz") else body
 

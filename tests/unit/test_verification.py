@@ -1,4 +1,4 @@
-"""The proof: what is compared for each grade, read in any number of calls."""
+"""The verification: what is compared for each grade, read in any number of calls."""
 
 from itertools import pairwise
 from typing import Any, get_args
@@ -29,7 +29,7 @@ WAYS = [*HASHERS, *(f"{name} of parts" for name in HASHERS), "MD5 as ETag", "XXH
 """What may be stored with a source."""
 
 READINGS = ["CRC64NVME", "CRC32C of parts", "SHA256", "SHA256 of parts", "MD5 as ETag", "nothing"]
-"""One for each way of reading, and of going on."""
+"""One for each way of reading, and of resuming."""
 
 
 @pytest.fixture
@@ -92,7 +92,7 @@ def test_etags_that_are_md5s_are_compared(cloud: Cloud, body: bytes) -> None:
     assert (found.equal, found.grade) == (body == GOOD, "md5")
 
 
-def test_md5s_tell_where_the_checksums_are_of_different_algorithms(cloud: Cloud) -> None:
+def test_md5s_are_compared_where_the_checksums_are_of_different_algorithms(cloud: Cloud) -> None:
     source = with_checksum(with_md5(put(cloud, SOURCE, GOOD), GOOD), "SHA256", GOOD)
     target = with_checksum(with_md5(put(cloud, TARGET, GOOD), GOOD), "CRC32", GOOD)
     found = compare_stored(source, target)
@@ -126,7 +126,7 @@ def test_equal_composite_values_are_enough(cloud: Cloud, part_lists: PartLists) 
     assert part_lists.asked == []
 
 
-def test_composite_hashes_over_the_same_parts_disprove_and_name_the_part(cloud: Cloud, part_lists: PartLists) -> None:
+def test_composite_hashes_over_the_same_parts_differ_and_name_the_part(cloud: Cloud, part_lists: PartLists) -> None:
     source = source_with(cloud, part_lists, "SHA256 of parts")
     target = in_parts(part_lists, put(cloud, TARGET, BAD), "SHA256", [BAD[:10], BAD[10:20], BAD[20:]])
     found = compare_stored(source, target)
@@ -135,7 +135,7 @@ def test_composite_hashes_over_the_same_parts_disprove_and_name_the_part(cloud: 
     assert "part 3" in found.detail
 
 
-def test_composite_hashes_over_other_parts_tell_nothing(cloud: Cloud, part_lists: PartLists) -> None:
+def test_composite_hashes_over_other_parts_verify_nothing(cloud: Cloud, part_lists: PartLists) -> None:
     source = source_with(cloud, part_lists, "SHA256 of parts")
     target = in_parts(part_lists, put(cloud, TARGET, GOOD), "SHA256", OTHER_PARTS)
     assert compare_stored(source, target) is None
@@ -151,15 +151,15 @@ def test_the_hash_of_a_single_part_is_that_of_the_whole(cloud: Cloud, part_lists
     assert (found.equal, found.grade) == (body == GOOD, "composite")
 
 
-def test_parts_that_s3_does_not_tell_prove_and_disprove_nothing(cloud: Cloud, part_lists: PartLists) -> None:
+def test_parts_that_s3_does_not_list_verify_nothing_and_are_no_mismatch(cloud: Cloud, part_lists: PartLists) -> None:
     source = source_with(cloud, part_lists, "CRC32 of parts")
-    part_lists.tell(source, [SourcePart(1, len(GOOD))])
+    part_lists.add(source, [SourcePart(1, len(GOOD))])
     assert compare_stored(source, with_checksum(put(cloud, TARGET, GOOD), "CRC32", BAD)) is None
     found = verify(source, put(cloud, TARGET, GOOD))
     assert (found.equal, found.grade) == (True, "bytes")
 
 
-def test_sizes_disprove_and_never_prove(cloud: Cloud) -> None:
+def test_different_sizes_are_a_mismatch_and_equal_ones_verify_nothing(cloud: Cloud) -> None:
     found = verify(put(cloud, SOURCE, GOOD + b"!"), put(cloud, TARGET, GOOD))
     assert (found.equal, found.detail) == (False, "37 bytes at the source, 36 bytes at the target")
     assert not cloud.hooks.params["GetObject"]
@@ -233,8 +233,8 @@ def test_the_source_is_pinned_and_the_target_is_the_current_one(cloud: Cloud) ->
     asked = cloud.hooks.params["GetObject"]
     assert {given["Range"] for given in asked} == {"bytes=0-3", "bytes=4-5"}
     for obj, version in ((source, source.version_id), (target, None)):
-        given = [each for each in asked if each["Bucket"] == obj.bucket]
-        assert [(each["IfMatch"], each.get("VersionId")) for each in given] == [(obj.etag, version)] * 2
+        given = [call for call in asked if call["Bucket"] == obj.bucket]
+        assert [(call["IfMatch"], call.get("VersionId")) for call in given] == [(obj.etag, version)] * 2
 
 
 def test_a_small_object_is_read_at_once(cloud: Cloud) -> None:
@@ -299,7 +299,7 @@ def test_an_object_that_is_replaced_while_it_is_read_is_named(cloud: Cloud, buck
 @pytest.mark.usefixtures("small_ranges")
 @pytest.mark.parametrize("arrived", [GOOD + b"!", GOOD[:9], b""], ids=["longer", "shorter", "empty"])
 @pytest.mark.parametrize("way", ["CRC32", "SHA256", "SHA256 of parts", "nothing"])
-def test_a_target_of_another_size_than_a_head_would_tell_differs(
+def test_a_target_of_another_size_than_its_head_differs(
     cloud: Cloud, part_lists: PartLists, way: str, arrived: bytes
 ) -> None:
     """Nobody looks at the size of a target that is read anyway."""
@@ -334,7 +334,7 @@ def test_a_call_that_read_nothing_because_s3_is_busy_is_tried_again_as_a_whole(c
 
 @pytest.mark.usefixtures("small_ranges")
 def test_a_verification_without_a_deadline_goes_on_after_s3_was_busy(cloud: Cloud) -> None:
-    # One refusal, after the first four ranges: were there one for each range read beside it, those that are given up
+    # One error, after the first four ranges: were there one for each range read beside it, those that are given up
     # before they ask would leave theirs to the next call.
     cloud.hooks.answer("GetObject", *[lambda: None] * 8, ErrorResponse("SlowDown"))
     assert verify(put(cloud, SOURCE, GOOD), put(cloud, TARGET, GOOD)).equal
@@ -386,7 +386,7 @@ def test_a_hash_that_cannot_be_finished_in_time_gives_way_to_comparing_both(
     assert (last.comparison.equal, last.comparison.grade) == (True, "bytes")
 
 
-def test_a_refusal_that_nobody_foresaw_names_the_object(cloud: Cloud) -> None:
+def test_an_unexpected_error_names_the_object(cloud: Cloud) -> None:
     cloud.hooks.answer("GetObject", ErrorResponse("InvalidObjectState"))
     with pytest.raises(RequestRejected, match=f"s3://{SOURCE}/"):
         verify(put(cloud, SOURCE, GOOD), put(cloud, TARGET, GOOD))

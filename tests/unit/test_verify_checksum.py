@@ -1,4 +1,4 @@
-"""VerifyChecksum: every grade of proof, what is discarded, and how often."""
+"""VerifyChecksum: every grade of verification, what is discarded, and how often."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -112,7 +112,9 @@ def test_a_target_read_back_is_compared_with_the_hash_stored_at_the_source(cloud
         ("sales/a.csv", b"", "an empty object has no rows"),
     ],
 )
-def test_what_makes_no_table_is_verified_anyway_and_told_why(cloud: Cloud, key: str, body: bytes, reason: str) -> None:
+def test_what_makes_no_table_is_verified_anyway_with_the_reason(
+    cloud: Cloud, key: str, body: bytes, reason: str
+) -> None:
     upload, copy = copied(cloud, body, key=key)
     found = run(upload, copy)
     assert (found.status, found.catalogued) == ("verified", False)
@@ -160,11 +162,11 @@ ENDED = {"ObjectLockMode": "COMPLIANCE", "ObjectLockRetainUntilDate": datetime(2
 
 
 @pytest.mark.parametrize(
-    ("lock", "said"),
+    ("lock", "reason"),
     [(LOCKED, "a COMPLIANCE retention until 2100-01-01"), ({"ObjectLockLegalHoldStatus": "ON"}, "a legal hold")],
     ids=["retention", "legal hold"],
 )
-def test_a_bad_copy_that_is_locked_stays_and_is_copied_over(cloud: Cloud, lock: dict[str, Any], said: str) -> None:
+def test_a_bad_copy_that_is_locked_stays_and_is_copied_over(cloud: Cloud, lock: dict[str, Any], reason: str) -> None:
     upload, copy = corrupted(cloud)
     cloud.hooks.answer("DeleteObject", ErrorResponse("AccessDenied"))
     cloud.hooks.edits["HeadObject"] = lambda answer: answer.update(lock)
@@ -172,7 +174,7 @@ def test_a_bad_copy_that_is_locked_stays_and_is_copied_over(cloud: Cloud, lock: 
     assert copy.target
     assert (found.status, found.mismatches) == ("mismatched", 1)
     assert f"version {copy.target.version_id} " in found.detail
-    assert said in found.detail
+    assert reason in found.detail
     assert cloud.hooks.params["HeadObject"][-1]["VersionId"] == copy.target.version_id
 
 
@@ -181,12 +183,12 @@ def test_bad_copies_that_are_locked_are_not_made_for_ever(cloud: Cloud) -> None:
     cloud.hooks.answer("DeleteObject", ErrorResponse("AccessDenied"))
     cloud.hooks.edits["HeadObject"] = lambda answer: answer.update(LOCKED)
     before = Verification(status="mismatched", mismatches=FRESH_COPIES_AFTER_MISMATCH)
-    with pytest.raises(ChecksumMismatchPersists, match="a COMPLIANCE retention") as told:
+    with pytest.raises(ChecksumMismatchPersists, match="a COMPLIANCE retention") as raised:
         run(upload, copy, before)
-    assert "Each was discarded" not in str(told.value)
+    assert "Each was discarded" not in str(raised.value)
 
 
-def test_a_lock_that_has_ended_is_no_reason_for_a_refusal(cloud: Cloud) -> None:
+def test_a_lock_that_has_ended_is_not_a_reason(cloud: Cloud) -> None:
     upload, copy = corrupted(cloud)
     cloud.hooks.answer("DeleteObject", ErrorResponse("AccessDenied"))
     cloud.hooks.edits["HeadObject"] = lambda answer: answer.update(ENDED)
@@ -219,10 +221,12 @@ def _delete(cloud: Cloud) -> None:
     cloud.target.delete_object(Bucket=TARGET, Key=KEY)
 
 
-@pytest.mark.parametrize("meddle", [_replace, _delete])
-def test_a_target_that_is_not_what_was_copied_is_no_mismatch(cloud: Cloud, meddle: Callable[[Cloud], None]) -> None:
+@pytest.mark.parametrize("change_target", [_replace, _delete])
+def test_a_target_that_is_not_what_was_copied_is_no_mismatch(
+    cloud: Cloud, change_target: Callable[[Cloud], None]
+) -> None:
     upload, copy = copied(cloud)
-    meddle(cloud)
+    change_target(cloud)
     found = run(upload, copy)
     assert (found.status, found.changes, found.mismatches) == ("target_changed", 1, 0)
     assert not cloud.hooks.params["DeleteObject"]
@@ -277,7 +281,7 @@ def test_without_a_finished_copy_there_is_nothing_to_verify(cloud: Cloud, copy: 
         run(cloud.upload(), copy)
 
 
-# Proofs in several calls ---------------------------------------------------------------------------------------
+# Several calls ---------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -335,8 +339,8 @@ def test_a_fresh_copy_is_read_from_its_start(cloud: Cloud, large: tuple[Source, 
     upload, copy = large
     before = call(upload, copy, None, 2)
     assert copy.source
-    _, afresh = copied_as(cloud, copy.source, BAD)
-    found = call(upload, afresh, before.model_copy(update={"status": "target_changed"}), 99)
+    _, copied_again = copied_as(cloud, copy.source, BAD)
+    found = call(upload, copied_again, before.model_copy(update={"status": "target_changed"}), 99)
     assert (found.status, found.mismatches, found.progress) == ("mismatched", 1, None)
 
 
@@ -387,7 +391,7 @@ def test_a_composite_source_is_verified_by_its_parts_without_reading(cloud: Clou
 def test_a_source_that_is_replaced_before_its_parts_are_read_was_changed(cloud: Cloud, part_lists: PartLists) -> None:
     source = in_parts(part_lists, put(cloud, SOURCE, GOOD), "CRC32", [GOOD[:3], GOOD[3:]])
     upload, copy = copied_as(cloud, source, GOOD)
-    part_lists.tell(source.model_copy(update={"etag": "another"}), [])
+    part_lists.add(source.model_copy(update={"etag": "another"}), [])
     assert run(upload, copy, minimum_grade="readback").status == "source_changed"
 
 
@@ -405,8 +409,8 @@ def test_it_is_the_key_at_the_target_that_makes_a_table(cloud: Cloud) -> None:
     upload, copy = copied_as(cloud, source, GOOD)
     assert copy.target
     cloud.target.put_object(Bucket=TARGET, Key="at-the-root.csv", Body=GOOD)
-    there = cloud.target.head_object(Bucket=TARGET, Key="at-the-root.csv")
-    renamed = copy.target.model_copy(update={"key": "at-the-root.csv", "version_id": there["VersionId"]})
+    head = cloud.target.head_object(Bucket=TARGET, Key="at-the-root.csv")
+    renamed = copy.target.model_copy(update={"key": "at-the-root.csv", "version_id": head["VersionId"]})
     found = run(upload, copy.model_copy(update={"target": renamed}))
     assert (found.status, found.catalogued) == ("verified", False)
     assert (found.not_catalogued_reason or "").startswith("it is at the root of the bucket")

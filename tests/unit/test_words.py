@@ -44,7 +44,7 @@ resource "aws_s3_bucket" "proof" {
     ],
 )
 def test_words_are_found_in_prose_and_nowhere_else(file: str, text: str, expected: list[tuple[int, str]]) -> None:
-    assert sorted((each.line, each.word) for each in words.find(file, text)) == sorted(expected)
+    assert sorted((finding.line, finding.word) for finding in words.find(file, text)) == sorted(expected)
 
 
 def test_a_finding_names_file_line_and_a_better_word() -> None:

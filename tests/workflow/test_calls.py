@@ -34,10 +34,10 @@ def test_a_small_object_costs_the_calls_that_are_named(world: World, mode: str) 
         for name, given in world.interference.calls
         if name.startswith("s3.")
     ]
-    each = [call for call in calls if call[0] not in ONCE_A_BUCKET]
-    assert each == named(mode)
-    assert len(each) <= MOST_CALLS[mode]
-    assert len(calls) - len(each) <= len(ONCE_A_BUCKET)
+    per_file = [call for call in calls if call[0] not in ONCE_A_BUCKET]
+    assert per_file == named(mode)
+    assert len(per_file) <= MOST_CALLS[mode]
+    assert len(calls) - len(per_file) <= len(ONCE_A_BUCKET)
 
 
 def test_what_a_bucket_is_set_to_is_asked_once(world: World) -> None:

@@ -37,7 +37,7 @@ def test_a_table_is_crawled_and_queried(world: World) -> None:
 
 
 def test_a_file_that_an_earlier_crawl_covers_waits_for_none(world: World) -> None:
-    """It lies in a folder that is no partition, so that only a crawl tells that it was seen."""
+    """Its folder is not a partition, so only the time of a crawl shows that it is covered."""
     world.machine.run(world.upload("a.csv", CSV), "first")
     deeper = world.upload("deeper/b.csv", CSV)
     assert world.machine.run(deeper, "deeper").document["catalogue"]["status"] == "succeeded"
@@ -143,7 +143,7 @@ def test_many_files_at_once_share_a_few_crawls(world: World) -> None:
     world.lambdas.before["start_crawler"] = arrive
     running = [world.machine.start(upload, f"file-{number}") for number, upload in enumerate(uploads)]
     ended = [world.machine.wait(arn) for arn in running]
-    assert [each.status for each in ended] == ["SUCCEEDED"] * 12
+    assert [execution.status for execution in ended] == ["SUCCEEDED"] * 12
     assert len(world.interference.answered("glue.StartCrawler")) <= 3
 
 

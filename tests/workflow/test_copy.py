@@ -1,4 +1,4 @@
-"""The copy and its proof in the whole workflow: every way that a file which makes no table can take."""
+"""The copy and its verification in the whole workflow: every path of a file that makes no table."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ STRAIGHT = [
     "Succeeded",
 ]
 COPY_AGAIN = ["CopyObject", "CopyFinished?", "WaitForCopy"]
-COPY_AFRESH = ["CopyObject", "CopyFinished?", "VerifyChecksum", "ChecksumVerified?", "WaitForCopy"]
+COPY_AGAIN_AFTER_MISMATCH = ["CopyObject", "CopyFinished?", "VerifyChecksum", "ChecksumVerified?", "WaitForCopy"]
 
 
 def test_a_file_that_makes_no_table_is_copied_and_verified_and_ends_well(world: World) -> None:
@@ -59,8 +59,8 @@ def test_the_same_upload_delivered_five_times_at_once_is_copied_once(world: Worl
     upload = world.upload(NAME, BYTES)
     running = [world.machine.start(upload, f"delivery-{number}") for number in range(5)]
     ended = [world.machine.wait(arn) for arn in running]
-    assert [each.visited for each in ended] == [STRAIGHT] * 5
-    assert sorted(each.document["copy"]["status"] for each in ended) == ["copied", *["unchanged"] * 4]
+    assert [execution.visited for execution in ended] == [STRAIGHT] * 5
+    assert sorted(execution.document["copy"]["status"] for execution in ended) == ["copied", *["unchanged"] * 4]
     assert world.versions(NAME) == 1
 
 
@@ -83,7 +83,7 @@ def test_a_copy_that_never_ends_is_given_up_and_a_redrive_has_all_its_calls_agai
 def test_a_copy_that_differs_is_discarded_and_made_again(world: World) -> None:
     corrupt_copies(world, 1)
     ended = world.machine.run(world.upload(NAME, BYTES), "corrupted-once")
-    assert (ended.status, ended.visited) == ("SUCCEEDED", [*COPY_AFRESH, *STRAIGHT])
+    assert (ended.status, ended.visited) == ("SUCCEEDED", [*COPY_AGAIN_AFTER_MISMATCH, *STRAIGHT])
     assert ended.document["verification"]["mismatches"] == 1
     assert world.arrived(NAME) == BYTES
     assert world.versions(NAME) == 1
@@ -93,7 +93,7 @@ def test_redrive_after_mismatch_copies_again(world: World) -> None:
     corrupt_copies(world, 100)
     failed = world.machine.run(world.upload(NAME, BYTES), "corrupted")
     assert (failed.failed_state, failed.error) == ("VerifyChecksum", "ChecksumMismatchPersists")
-    assert failed.visited == [*COPY_AFRESH * FRESH_COPIES_AFTER_MISMATCH, *COPY_AFRESH[:3]]
+    assert failed.visited == [*COPY_AGAIN_AFTER_MISMATCH * FRESH_COPIES_AFTER_MISMATCH, *COPY_AGAIN_AFTER_MISMATCH[:3]]
     assert f"{world.folder}/{NAME}" in failed.message
     assert world.versions(NAME) == 0, "no bad copy is left"
 
@@ -104,7 +104,7 @@ def test_redrive_after_mismatch_copies_again(world: World) -> None:
 
     world.interference.stop()
     ended = world.machine.redrive(again)
-    assert (ended.status, ended.visited) == ("SUCCEEDED", [*COPY_AFRESH[2:], *STRAIGHT])
+    assert (ended.status, ended.visited) == ("SUCCEEDED", [*COPY_AGAIN_AFTER_MISMATCH[2:], *STRAIGHT])
     assert world.arrived(NAME) == BYTES
 
 
@@ -112,7 +112,7 @@ def test_a_target_that_another_replaces_before_the_verification_is_copied_again(
     upload = world.upload(NAME, BYTES)
     world.lambdas.before["verify_checksum"] = once(lambda: world.meddle(NAME, FALSE_BYTES))
     ended = world.machine.run(upload, "meddled-once")
-    assert (ended.status, ended.visited) == ("SUCCEEDED", [*COPY_AFRESH, *STRAIGHT])
+    assert (ended.status, ended.visited) == ("SUCCEEDED", [*COPY_AGAIN_AFTER_MISMATCH, *STRAIGHT])
     assert ended.document["verification"]["changes"] == 1
     assert ended.document["verification"]["mismatches"] == 0
     assert world.arrived(NAME) == BYTES
@@ -126,7 +126,7 @@ def test_redrive_after_a_target_that_kept_changing_copies_again(world: World) ->
     assert world.calls("verify_checksum") == FRESH_COPIES_AFTER_CHANGE + 1
     world.lambdas.before.clear()
     ended = world.machine.redrive(failed)
-    assert (ended.status, ended.visited) == ("SUCCEEDED", [*COPY_AFRESH[2:], *STRAIGHT])
+    assert (ended.status, ended.visited) == ("SUCCEEDED", [*COPY_AGAIN_AFTER_MISMATCH[2:], *STRAIGHT])
     assert world.arrived(NAME) == BYTES
 
 
@@ -136,7 +136,7 @@ def test_an_upload_before_the_verification_by_reading_is_copied_by_the_older_exe
     newer: list[Any] = []
     world.lambdas.before["verify_checksum"] = once(lambda: newer.append(world.upload(NAME, BYTES)))
     ended = world.machine.run(strict, "older")
-    assert (ended.status, ended.visited) == ("SUCCEEDED", [*COPY_AFRESH, *STRAIGHT])
+    assert (ended.status, ended.visited) == ("SUCCEEDED", [*COPY_AGAIN_AFTER_MISMATCH, *STRAIGHT])
     assert world.machine.run(newer[0], "newer").document["copy"]["status"] == "unchanged"
     assert world.arrived(NAME) == BYTES
 
@@ -156,7 +156,7 @@ def test_the_newer_of_two_uploads_is_never_lost_in_whatever_order_they_run(world
     first, second, third = (world.upload(NAME, body) for body in (BYTES, FALSE_BYTES, BYTES))
     running = [world.machine.start(upload, name) for upload, name in ((third, "c"), (second, "b"), (first, "a"))]
     ended = [world.machine.wait(arn) for arn in running]
-    assert [each.status for each in ended] == ["SUCCEEDED"] * 3
+    assert [execution.status for execution in ended] == ["SUCCEEDED"] * 3
     assert ended[1].visited[-1] == "Superseded"
     assert world.arrived(NAME) == BYTES
 
@@ -174,8 +174,8 @@ def test_new_metadata_with_the_same_bytes_arrives(world: World) -> None:
     world.machine.run(world.upload(NAME, BYTES, Metadata={"colour": "red"}), "red")
     ended = world.machine.run(world.upload(NAME, BYTES, Metadata={"colour": "blue"}), "blue")
     assert ended.document["copy"]["status"] == "copied"
-    there = world.target.head_object(Bucket=world.outputs.target_bucket, Key=f"{world.folder}/{NAME}")
-    assert there["Metadata"] == {"colour": "blue"}
+    head = world.target.head_object(Bucket=world.outputs.target_bucket, Key=f"{world.folder}/{NAME}")
+    assert head["Metadata"] == {"colour": "blue"}
 
 
 def test_a_source_that_is_gone_fails_at_once_and_is_copied_once_it_is_back(world: World) -> None:
@@ -211,7 +211,7 @@ def test_a_verification_by_reading_that_is_denied_fails_at_once_and_goes_on_once
 
 
 def test_a_copy_that_was_stopped_before_its_last_look_leaves_no_older_object_over_a_newer_one(world: World) -> None:
-    """The copy lands, the source moves on, and the look that would have seen it is refused: the retry must heal."""
+    """The copy arrives, the source changes, and the check that would notice it fails: the retry must put it right."""
     older = world.upload(NAME, FALSE_BYTES)
 
     def replace_and_throttle() -> None:

@@ -1,4 +1,4 @@
-"""What a file costs in transitions, requests and calls, as docs/deploy.md reckons with it."""
+"""What a file costs in transitions, requests and calls, as docs/deploy.md calculates it."""
 
 import re
 from collections import Counter
@@ -9,17 +9,17 @@ from tests.support.workflow.world import World
 from tests.workflow.scenarios import CSV
 
 PAGE = (Path(__file__).parents[2] / "docs" / "deploy.md").read_text(encoding="utf-8")
-LOOKS = 2
+POLLS = 2
 """After its start at the query, on the page."""
 
-STATES_A_LOOK = 3
+STATES_PER_POLL = 3
 """WaitForQuery, RunValidationQuery, ValidationFinished?"""
 
 
-def told(pattern: str) -> tuple[int, ...]:
+def figures(pattern: str) -> tuple[int, ...]:
     found = re.search(pattern, PAGE)
     assert found, pattern
-    return tuple(int(each) for each in found.groups())
+    return tuple(int(number) for number in found.groups())
 
 
 def calls_of_functions() -> dict[str, int]:
@@ -32,8 +32,8 @@ def test_a_file_of_a_known_table_costs_what_the_page_says(world: World) -> None:
     world.interference.forget()
     ended = world.machine.run(world.upload("b.csv", CSV), "known")
     assert (ended.status, ended.document["catalogue"]["status"]) == ("SUCCEEDED", "not_needed"), ended.cause
-    more = ended.visited.count("WaitForQuery") - LOOKS
-    assert (len(ended.visited) - more * STATES_A_LOOK,) == told(r"- (\d+) state transitions")
+    more = ended.visited.count("WaitForQuery") - POLLS
+    assert (len(ended.visited) - more * STATES_PER_POLL,) == figures(r"- (\d+) state transitions")
 
     calls = Counter(call.function for call in world.lambdas.calls if call.execution == ended.name)
     calls["run_validation_query"] -= more
@@ -43,8 +43,8 @@ def test_a_file_of_a_known_table_costs_what_the_page_says(world: World) -> None:
     # Each look at the query begins with one at the object; what the bucket is set to is asked once in minutes.
     requests["s3.HeadObject"] -= more
     cheap = requests["s3.HeadObject"] + requests["s3.GetObject"]
-    assert (requests["s3.CopyObject"], cheap) == told(r"- (\d+) copy at S3, and (\d+) of its cheaper requests")
-    to_copy, to_count = told(
+    assert (requests["s3.CopyObject"], cheap) == figures(r"- (\d+) copy at S3, and (\d+) of its cheaper requests")
+    to_copy, to_count = figures(
         r"requests: (\d+) to copy and verify \(\[guarantees\.md\]\(guarantees\.md\)\), (\d+) to read"
     )
     assert to_copy + to_count == cheap

@@ -1,4 +1,4 @@
-"""A move in the whole workflow: the source is deleted after the proof and the validation, and never without them."""
+"""A move in the whole workflow: the source is deleted after verification and validation, and never without them."""
 
 import copy
 import json
@@ -18,7 +18,7 @@ from tests.support.workflow.world import World
 from tests.workflow.scenarios import CSV, TO_THE_CATALOGUE, break_crawler
 
 BYTES = bytes(range(256)) * 4
-COPIED_AND_PROVED = [*TO_THE_CATALOGUE, "NotCatalogued", "DeleteSource?"]
+COPIED_AND_VERIFIED = [*TO_THE_CATALOGUE, "NotCatalogued", "DeleteSource?"]
 DELETED = ["DeleteSource", "SourceDeleted?"]
 
 
@@ -51,8 +51,8 @@ def versions(world: World, bucket: str) -> tuple[list[str], list[str]]:
     """The ids of the versions and of the delete markers that the bucket holds."""
     found = world.source.list_object_versions(Bucket=bucket)
     return (
-        [each["VersionId"] for each in found.get("Versions", [])],
-        [each["VersionId"] for each in found.get("DeleteMarkers", [])],
+        [version["VersionId"] for version in found.get("Versions", [])],
+        [marker["VersionId"] for marker in found.get("DeleteMarkers", [])],
     )
 
 
@@ -66,7 +66,7 @@ def test_an_object_is_moved_in_two_calls_after_its_verification(world: World) ->
     world.lambdas.before["delete_source"] = lambda: before.append(len(world.interference.calls))
     ended = world.machine.run(given, "move")
     assert ended.status == "SUCCEEDED", ended.cause
-    assert ended.visited == [*COPIED_AND_PROVED, *DELETED, "Succeeded"]
+    assert ended.visited == [*COPIED_AND_VERIFIED, *DELETED, "Succeeded"]
     assert ended.document["verification"]["grade"] == "readback"
     assert (ended.document["deletion"]["status"], ended.document["deletion"]["delete_marker"]) == ("deleted", None)
     assert (is_there(world, given), world.arrived("a.bin")) == (False, BYTES)
@@ -181,7 +181,7 @@ def test_redrive_after_a_denied_deletion_looks_at_the_target_and_deletes(world: 
     assert looks == [given.source.bucket, world.outputs.target_bucket, given.source.bucket]
 
 
-def test_redrive_after_the_target_lost_the_copy_copies_and_proves_it_again(world: World) -> None:
+def test_redrive_after_the_target_lost_the_copy_copies_and_verifies_it_again(world: World) -> None:
     given = move(world.upload("a.bin", BYTES))
     world.interference.before["s3.DeleteObject"] = fail_with("AccessDenied", "DeleteObject")
     failed = world.machine.run(given, "denied")
@@ -190,7 +190,7 @@ def test_redrive_after_the_target_lost_the_copy_copies_and_proves_it_again(world
     world.target.delete_object(Bucket=world.outputs.target_bucket, Key=given.source.key, VersionId=version)
     ended = world.machine.redrive(failed)
     assert ended.status == "SUCCEEDED", ended.cause
-    assert ended.visited == [*DELETED, "WaitForCopy", *COPIED_AND_PROVED, *DELETED, "Succeeded"]
+    assert ended.visited == [*DELETED, "WaitForCopy", *COPIED_AND_VERIFIED, *DELETED, "Succeeded"]
     assert (is_there(world, given), world.arrived("a.bin")) == (False, BYTES)
 
 
@@ -256,10 +256,12 @@ def test_a_source_and_a_copy_that_are_both_gone_are_no_success(world: World) -> 
 
     def lose_both() -> None:
         world.source.delete_object(Bucket=given.source.bucket, Key=given.source.key)
-        for each in world.target.list_object_versions(Bucket=world.outputs.target_bucket, Prefix=world.folder)[
+        for version in world.target.list_object_versions(Bucket=world.outputs.target_bucket, Prefix=world.folder)[
             "Versions"
         ]:
-            world.target.delete_object(Bucket=world.outputs.target_bucket, Key=each["Key"], VersionId=each["VersionId"])
+            world.target.delete_object(
+                Bucket=world.outputs.target_bucket, Key=version["Key"], VersionId=version["VersionId"]
+            )
 
     world.lambdas.before["delete_source"] = once(lose_both)
     failed = world.machine.run(given, "both-gone")
@@ -307,8 +309,8 @@ FAULTS: dict[str, tuple[str, bytes, Callable[[World], Any], str, str]] = {
     "the copy crashes": ("a.bin", BYTES, crash("copy_object"), "CopyObject", "Sandbox.Timedout"),
     "every copy is corrupt": ("a.bin", BYTES, corrupt_every_copy, "VerifyChecksum", "ChecksumMismatchPersists"),
     "every copy is replaced": ("a.bin", BYTES, meddle_after_every_copy, "VerifyChecksum", "TargetKeepsChanging"),
-    "the proof is denied": ("a.bin", BYTES, deny("s3.GetObject"), "VerifyChecksum", "AccessDenied"),
-    "the proof crashes": ("a.bin", BYTES, crash("verify_checksum"), "VerifyChecksum", "Sandbox.Timedout"),
+    "the verification is denied": ("a.bin", BYTES, deny("s3.GetObject"), "VerifyChecksum", "AccessDenied"),
+    "the verification crashes": ("a.bin", BYTES, crash("verify_checksum"), "VerifyChecksum", "Sandbox.Timedout"),
     "the crawl is denied": ("a.csv", CSV, deny("glue.StartCrawler"), "StartCrawler", "AccessDenied"),
     "the crawler is broken": ("a.csv", CSV, break_crawler, "StartCrawler", "CrawlerFailed"),
     "the crawl's look crashes": ("a.csv", CSV, crash("poll_crawler"), "PollCrawler", "Sandbox.Timedout"),
@@ -376,7 +378,7 @@ MOVED = ("DeleteSource?", "$.rule.mode", "move")
 
 
 def test_the_deletion_is_reached_by_no_way_that_has_not_passed_the_verification() -> None:
-    """From any copy on, the one made again after a refused deletion included."""
+    """From any copy on, the one made again after a rejected deletion included."""
     asl = definition()
     for start in (asl["StartAt"], "CopyObject", "WaitForCopy", "VerifyChecksum"):
         assert deletes(asl, start)
@@ -394,7 +396,7 @@ def test_the_deletion_of_a_catalogued_file_is_reached_by_no_way_that_has_not_pas
     only_others = without(asl, *CATALOGUED)
     assert deletes(only_others, asl["StartAt"])
     for start in ("StartCrawler", "PollCrawler", "RunValidationQuery"):
-        # Back at the copy it is another copy, which is proved and judged anew.
+        # Back at the copy it is another copy, which is verified and validated again.
         ends_at_the_copy = without(only_catalogued, *PASSED)
         assert not deletes(ends_at_the_copy, start)
 

@@ -1,6 +1,6 @@
 """Redrive across releases: the definitions of earlier releases, run with today's functions.
 
-An execution goes on by the definition that it began with, also when it is redriven after a deployment ("Restarting
+An execution continues by the definition that it began with, also when it is redriven after a deployment ("Restarting
 state machine executions with redrive", AWS Step Functions Developer Guide). Its documents have the fields of then.
 """
 
@@ -74,14 +74,14 @@ def version(request: pytest.FixtureRequest) -> str:
 
 def test_the_first_release_is_kept() -> None:
     assert "0.1.0" in VERSIONS
-    assert [each for each in VERSIONS if not (RELEASES / f"{each}.document.json").exists()] == []
+    assert [version for version in VERSIONS if not (RELEASES / f"{version}.document.json").exists()] == []
 
 
 def test_each_document_of_a_release_is_understood_after_each_of_its_states(version: str) -> None:
-    whole = recorded(version)
-    keys = list(whole)
+    complete = recorded(version)
+    keys = list(complete)
     for number in range(2, len(keys) + 1):
-        document = {key: whole[key] for key in keys[:number]}
+        document = {key: complete[key] for key in keys[:number]}
         understood = Document.model_validate(document).model_dump(mode="json", by_alias=True, exclude_unset=True)
         assert understood == document
 
@@ -98,7 +98,7 @@ def test_files_pass_the_definition_of_a_release_with_the_functions_of_today(worl
         assert (ended.document["verification"]["grade"], ended.document["validation"]["rows"]) == ("checksum", 2)
 
 
-def test_each_step_of_a_release_heals_when_it_alone_is_run_again_today(world: World, version: str) -> None:
+def test_each_step_of_a_release_can_be_retried_on_its_own_today(world: World, version: str) -> None:
     old, steps = Machine(world.lambdas, file_of(version)), tasks(version)
     for function in steps.values():
         world.lambdas.fail(function, ["AccessDenied"])
@@ -136,8 +136,8 @@ def test_an_object_that_is_copied_in_parts_fails_at_once_and_says_to_restart_it(
     assert "ferry replay --restart" in failed.message
     assert redrive(old, failed, "0.1.0").error == "CopyTimedOut"
     assert world.interference.called("s3.CreateMultipartUpload") == []
-    anew = world.machine.run(old_input(given, "0.1.0"), "begun-before-replay-1")
-    assert anew.status == "SUCCEEDED", anew.cause
+    replayed = world.machine.run(old_input(given, "0.1.0"), "begun-before-replay-1")
+    assert replayed.status == "SUCCEEDED", replayed.cause
 
 
 def test_a_verification_that_one_call_does_not_end_says_to_restart_it_and_a_redrive_reads_again(world: World) -> None:

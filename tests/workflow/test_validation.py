@@ -13,7 +13,7 @@ from tests.workflow.scenarios import COPIED, CRAWL, CSV, TO_THE_CATALOGUE, VALID
 
 
 def test_redrive_after_a_failed_validation_neither_copies_nor_crawls_again(world: World) -> None:
-    """The table's columns are not the file's, until somebody mends the table."""
+    """The table's columns are not the file's, until somebody fixes the table."""
     database = world.outputs.glue_database
 
     def rename_column(old: str, new: str) -> None:

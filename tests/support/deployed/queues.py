@@ -37,10 +37,10 @@ def take_dead_letters(deployed: Deployed, text: str, number: int) -> dict[str, s
         response = deployed.sqs.receive_message(
             QueueUrl=url, MaxNumberOfMessages=10, MessageAttributeNames=["reason"], VisibilityTimeout=0
         )
-        for letter in response.get("Messages", []):
-            if text in letter["Body"]:
-                reasons[letter["Body"]] = letter["MessageAttributes"]["reason"]["StringValue"]
-                deployed.sqs.delete_message(QueueUrl=url, ReceiptHandle=letter["ReceiptHandle"])
+        for message in response.get("Messages", []):
+            if text in message["Body"]:
+                reasons[message["Body"]] = message["MessageAttributes"]["reason"]["StringValue"]
+                deployed.sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
         return len(reasons) >= number
 
     wait_for(enough, f"{number} dead letters with {text}")

@@ -1,7 +1,7 @@
 """Terraform's own answers about the files of infra/aws that need no provider.
 
 They are copied to a folder of their own, with an main.tf that asks nobody, and the real terraform applies them to an
-empty state: outputs, or the reasons of a refusal. Nothing leaves the folder, so asking twice gives the same.
+empty state: outputs, or the reasons of a rejection. Nothing leaves the folder, so asking twice gives the same.
 """
 
 import json
@@ -19,11 +19,11 @@ from infra.build.function_zips import CHECKOUT
 ACCOUNT = "123456789012"
 AWS = CHECKOUT / "infra" / "aws"
 FILES = ("regions", "variables", "names", "declaration", "checks")
-TOLD = ("account", "environment", "functions", "source_buckets", "source_regions", "sources", "values")
+OUTPUTS = ("account", "environment", "functions", "source_buckets", "source_regions", "sources", "values")
 
 
-class Refused(Exception):
-    """Terraform refuses the variables; the message holds each of its reasons."""
+class Rejected(Exception):
+    """Terraform rejects the variables; the message holds each of its reasons."""
 
 
 @dataclass(frozen=True)
@@ -40,21 +40,21 @@ class Evaluation:
         shutil.copy(AWS.parent / "functions.yaml", made._module.parent)
         for name in FILES:
             shutil.copy(AWS / f"{name}.tf", made._module)
-        outputs = (f'output "{name}" {{\n  value = local.{name}\n}}\n' for name in TOLD)
+        outputs = (f'output "{name}" {{\n  value = local.{name}\n}}\n' for name in OUTPUTS)
         account = f'locals {{\n  account = "{ACCOUNT}"\n}}\n'
         (made._module / "main.tf").write_text(account + "".join(outputs), encoding="utf-8")
         made._run("init", "-input=false")
         return made
 
     def apply(self, variables: Mapping[str, Any] | None = None, rules: str | None = None) -> dict[str, Any]:
-        """Give terraform variables, and the rules as `make deploy` leaves them; say its locals, or raise Refused."""
+        """Apply with these variables, and rules as `make deploy` leaves them; return the locals, or raise Rejected."""
         messages = self._apply(json.dumps(variables or {}), rules)
-        wrong = [each["diagnostic"] for each in messages if each["type"] == "diagnostic"]
+        wrong = [message["diagnostic"] for message in messages if message["type"] == "diagnostic"]
         if wrong:
-            raise Refused("\n".join(f"{each['summary']}: {each['detail']}" for each in wrong))
-        outputs = [each["outputs"] for each in messages if each["type"] == "outputs"][-1]
+            raise Rejected("\n".join(f"{message['summary']}: {message['detail']}" for message in wrong))
+        outputs = [message["outputs"] for message in messages if message["type"] == "outputs"][-1]
         # Terraform drops what is null.
-        return {name: outputs[name]["value"] if name in outputs else None for name in TOLD}
+        return {name: outputs[name]["value"] if name in outputs else None for name in OUTPUTS}
 
     @cache  # noqa: B019 - there are as many evaluations as test modules
     def _apply(self, variables: str, rules: str | None) -> list[dict[str, Any]]:
@@ -66,8 +66,8 @@ class Evaluation:
         if rules is not None:
             file.write_text(rules, encoding="utf-8")
         (self._module / "terraform.tfstate").unlink(missing_ok=True)
-        said = self._run("apply", "-json", "-auto-approve", "-input=false", f"-var-file={given}")
-        return [json.loads(line) for line in said.splitlines()]
+        lines = self._run("apply", "-json", "-auto-approve", "-input=false", f"-var-file={given}")
+        return [json.loads(line) for line in lines.splitlines()]
 
     @property
     def _module(self) -> Path:

@@ -79,7 +79,7 @@ class Provider:
                 return field(1, given[2])
             case "PlanResourceChange":
                 prior, proposed = _sent(given[2]), _sent(given[3])
-                moved = b"".join(field(2, field(1, field(1, each))) for each in _renamed(prior, proposed))
+                moved = b"".join(field(2, field(1, field(1, name))) for name in _renamed(prior, proposed))
                 return _value(self.kinds["resource"][name].plan(proposed)) + moved
             case "ApplyResourceChange":
                 return _value(self.kinds["resource"][name].apply(_sent(given[3])))
@@ -146,31 +146,33 @@ class Kind:
             return f"arn:aws:{ARNS[self.name].format(**{**known, 'account': ACCOUNT, 'uuid': uuid})}"
         if name == "id" and self.name == "aws_sqs_queue":
             return f"https://sqs.{known['region']}.amazonaws.com/{ACCOUNT}/{known['name']}"
-        return str(next((known[each] for each in ("name", "bucket", "function_name") if known.get(each)), uuid))
+        return str(next((known[name] for name in ("name", "bucket", "function_name") if known.get(name)), uuid))
 
 
 def policy_document(statements: list[dict[str, Any]]) -> dict[str, Any]:
-    """Write a policy as the provider does; it refuses what IAM would."""
+    """Write a policy as the provider does; it rejects what IAM would."""
     written: list[dict[str, Any]] = []
-    for each in statements:
-        sid = each["sid"] or ""
-        if not re.fullmatch("[A-Za-z0-9]*", sid) or sid in [one["Sid"] for one in written if sid]:
+    for given in statements:
+        sid = given["sid"] or ""
+        if not re.fullmatch("[A-Za-z0-9]*", sid) or sid in [entry["Sid"] for entry in written if sid]:
             raise ValueError(f"sid {sid!r} is there twice, or holds more than letters and digits")
-        statement: dict[str, Any] = {"Sid": sid, "Effect": each.get("effect") or "Allow"}
+        statement: dict[str, Any] = {"Sid": sid, "Effect": given.get("effect") or "Allow"}
         for label, name in (("Action", "actions"), ("Resource", "resources")):
-            if each.get(name):
-                statement[label] = sorted(set(each[name]))
-        for one in each.get("principals") or []:
-            statement.setdefault("Principal", {}).setdefault(one["type"], []).extend(one["identifiers"])
-        for one in each.get("condition") or []:
-            statement.setdefault("Condition", {}).setdefault(one["test"], {})[one["variable"]] = sorted(one["values"])
+            if given.get(name):
+                statement[label] = sorted(set(given[name]))
+        for entry in given.get("principals") or []:
+            statement.setdefault("Principal", {}).setdefault(entry["type"], []).extend(entry["identifiers"])
+        for entry in given.get("condition") or []:
+            statement.setdefault("Condition", {}).setdefault(entry["test"], {})[entry["variable"]] = sorted(
+                entry["values"]
+            )
         written.append(statement)
     return {"Version": "2012-10-17", "Statement": written}
 
 
 def _renamed(prior: Any, proposed: Any) -> list[str]:
     """What makes it another resource, which replaces the one there was."""
-    return [each for each in NAMES if prior and proposed and prior.get(each) != proposed.get(each)]
+    return [name for name in NAMES if prior and proposed and prior.get(name) != proposed.get(name)]
 
 
 def _attribute(name: str, kind: bytes, decided: bool = False) -> bytes:
@@ -181,9 +183,9 @@ def _blocks(blocks: dict[str, Any], concrete: bool) -> bytes:
     out = b""
     for name, (arguments, nested) in sorted(blocks.items()):
         inner = _blocks(nested, concrete)
-        for each in sorted(arguments):
-            kind = (TEXTS if LISTS.search(each) else TEXT) if concrete else DYNAMIC
-            inner += field(2, _attribute(each, kind))
+        for argument in sorted(arguments):
+            kind = (TEXTS if LISTS.search(argument) else TEXT) if concrete else DYNAMIC
+            inner += field(2, _attribute(argument, kind))
         out += field(3, field(1, name) + field(2, inner) + field(3, LIST))
     return out
 

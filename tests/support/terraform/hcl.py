@@ -45,7 +45,7 @@ def named(value: Any) -> set[str]:
 def given(expression: Any, function: str) -> Any:
     """What is given to a function that is all of an expression, like jsonencode."""
     match = re.fullmatch(rf"{function}\((.*)\)", expression, re.DOTALL)
-    assert match, f"{expression} is no {function}(...)"
+    assert match, f"{expression} is not {function}(...)"
     return terraform_source.value_of(match[1])
 
 
@@ -80,9 +80,9 @@ def _given(bodies: list[dict[str, Any]]) -> tuple[set[str], Nested]:
     for body in bodies:
         for name, value in body.items():
             if name == "dynamic":
-                for each in value:
-                    label = next(iter(each))
-                    inner.setdefault(label.strip('"'), []).extend(each[label]["content"])
+                for block in value:
+                    label = next(iter(block))
+                    inner.setdefault(label.strip('"'), []).extend(block[label]["content"])
             elif isinstance(value, list) and value and isinstance(value[0], dict) and "__is_block__" in value[0]:
                 inner.setdefault(name, []).extend(value)
             elif not name.startswith("__"):

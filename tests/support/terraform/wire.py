@@ -32,15 +32,15 @@ def field(number: int, value: bytes | str | int | bool) -> bytes:
 
 def fields(message: bytes) -> dict[int, bytes]:
     """Read a message's fields of bytes; of repeated ones the last."""
-    found, at = {}, 0
-    while at < len(message):
-        key, at = _read_varint(message, at)
+    found, position = {}, 0
+    while position < len(message):
+        key, position = _read_varint(message, position)
         if key & 7 == 2:
-            length, at = _read_varint(message, at)
-            found[key >> 3] = message[at : at + length]
-            at += length
+            length, position = _read_varint(message, position)
+            found[key >> 3] = message[position : position + length]
+            position += length
         else:
-            _, at = _read_varint(message, at)
+            _, position = _read_varint(message, position)
     return found
 
 
@@ -52,13 +52,13 @@ def _varint(value: int) -> bytes:
     return bytes([*out, value])
 
 
-def _read_varint(message: bytes, at: int) -> tuple[int, int]:
+def _read_varint(message: bytes, position: int) -> tuple[int, int]:
     value = shift = 0
     while True:
-        byte = message[at]
-        value, shift, at = value | (byte & 0x7F) << shift, shift + 7, at + 1
+        byte = message[position]
+        value, shift, position = value | (byte & 0x7F) << shift, shift + 7, position + 1
         if byte < 0x80:
-            return value, at
+            return value, position
 
 
 def pack(value: Any) -> bytes:
@@ -82,12 +82,12 @@ def plain(value: Any, kind: Type = "dynamic") -> Any:
         return float(value) if kind == "number" and isinstance(value, str) else value
     name, of = kind[0], kind[1]
     if name == "object":
-        return {key: plain(each, of[key]) for key, each in value.items()}
+        return {key: plain(item, of[key]) for key, item in value.items()}
     if name == "tuple":
-        return [plain(each, inner) for each, inner in zip(value, of, strict=True)]
+        return [plain(item, inner) for item, inner in zip(value, of, strict=True)]
     if name == "map":
-        return {key: plain(each, of) for key, each in value.items()}
-    return [plain(each, of) for each in value]
+        return {key: plain(item, of) for key, item in value.items()}
+    return [plain(item, of) for item in value]
 
 
 def typed(value: Any) -> Any:
@@ -106,5 +106,5 @@ def _type(value: Any) -> Type:
         case str():
             return "string"
         case list():
-            return ["tuple", [_type(each) for each in value]]
-    return ["object", {key: _type(each) for key, each in value.items()}]
+            return ["tuple", [_type(item) for item in value]]
+    return ["object", {key: _type(item) for key, item in value.items()}]

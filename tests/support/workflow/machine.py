@@ -100,7 +100,7 @@ class Killed(BaseException):
 class Lambdas:
     """Stands where the Lambda service stands: calls the real handlers and answers as Lambda does.
 
-    One invocation at a time, as in a function's process; executions run concurrently all the same.
+    One invocation at a time, as in a function's process; executions still run concurrently.
     """
 
     calls: list[Call] = field(default_factory=list)
@@ -195,7 +195,7 @@ class Execution:
 
     @property
     def message(self) -> str:
-        """What the failed function said."""
+        """The failed function's message."""
         return str(json.loads(self.cause)["errorMessage"])
 
 
@@ -229,7 +229,7 @@ class Machine:
         return self.wait(self.start(given, name))
 
     def redrive(self, failed: Execution) -> Execution:
-        """Run the failed state again, alone, from its recorded input, and go on from there.
+        """Run the failed state again, alone, from its recorded input, and continue from there.
 
         That is all that RedriveExecution does (AWS Step Functions Developer Guide, "Restarting state machine
         executions with redrive"): the same input, and $$.Execution with RedriveCount and RedriveTime.
@@ -256,15 +256,15 @@ class Machine:
         while running.status == "RUNNING":
             assert time.monotonic() < deadline, f"{arn} is still running: {_history(running)[-3:]}"
             time.sleep(0.005)
-        told = self._client.describe_execution(executionArn=arn)
+        response = self._client.describe_execution(executionArn=arn)
         history = _history(running)
         entered = [event["stateEnteredEventDetails"]["input"] for event in history if ENTERED.match(event["type"])]
         return Execution(
-            name=told["name"],
-            status=told["status"],
-            error=told.get("error", ""),
-            cause=told.get("cause", ""),
-            document=json.loads(told.get("output") or entered[-1]),
+            name=response["name"],
+            status=response["status"],
+            error=response.get("error", ""),
+            cause=response.get("cause", ""),
+            document=json.loads(response.get("output") or entered[-1]),
             history=history,
         )
 
@@ -312,7 +312,7 @@ def install(monkeypatch: pytest.MonkeyPatch, lambdas: Lambdas, clock: Clock) -> 
         env.program_state_event.wait(wait_seconds * clock.second)
 
     def parse(definition: str) -> tuple[Any, Any]:
-        # What is made of the tree is made anew: it is not for two executions at once.
+        # What is made of the tree is made again each time: it is not for two executions at once.
         tree = _tree(definition)
         return Preprocessor().visit(tree), tree
 
