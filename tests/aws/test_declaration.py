@@ -10,7 +10,7 @@ from infra.rules import loader
 from infra.terraform.outputs import Outputs
 from statemachine import declaration
 from statemachine.declaration import Function
-from tests.support.terraform.evaluation import ACCOUNT, Evaluation, Refused
+from tests.support.terraform.evaluation import ACCOUNT, Evaluation, Rejected
 
 DECLARED = declaration.load()
 MOVE = "rules: [{prefix: archive/, mode: move}]\n"
@@ -148,7 +148,7 @@ def test_forty_sources_with_the_longest_names_fit_into_lambdas_environment(evalu
 
 
 def test_a_move_needs_a_target_with_versions(evaluation: Evaluation, tmp_path: Path) -> None:
-    with pytest.raises(Refused, match="target_versioning") as refused:
+    with pytest.raises(Rejected, match="target_versioning") as refused:
         evaluation.apply({"target_versioning": False}, json_of(MOVE, tmp_path))
     reason = " ".join(str(refused.value).split())
     assert "infra/aws/migration.yaml moves objects (migration.yaml:1)" in reason

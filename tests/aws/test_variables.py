@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.terraform.evaluation import ACCOUNT, Evaluation, Refused
+from tests.support.terraform.evaluation import ACCOUNT, Evaluation, Rejected
 
 KEY_ID = "1234abcd-12ab-34cd-56ef-1234567890ab"
 KEY_ARN = f"arn:aws:kms:us-west-2:{ACCOUNT}:key/{KEY_ID}"
@@ -51,7 +51,7 @@ def adopted(bucket: str = "uploads", **more: Any) -> dict[str, Any]:
 
 
 def reasons_against(evaluation: Evaluation, variables: dict[str, Any]) -> str:
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(Rejected) as refused:
         evaluation.apply(variables)
     return " ".join(str(refused.value).split())
 
@@ -59,7 +59,7 @@ def reasons_against(evaluation: Evaluation, variables: dict[str, Any]) -> str:
 def test_a_source_whose_name_breaks_a_rule_of_s3_is_refused(evaluation: Evaluation) -> None:
     names = {f"b{number}": name for number, name in enumerate(REFUSED_BUCKET_NAMES.values())}
     given = {"good": {"bucket": "uploads"}} | {key: {"bucket": name} for key, name in names.items()}
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(Rejected) as refused:
         evaluation.apply(sources(**given))
     reason = next(line for line in str(refused.value).split("\n\n") if "not a valid bucket name" in line)
     told = dict(re.findall(r"(\w+): '(.*?)'", reason, re.DOTALL))

@@ -69,10 +69,10 @@ class Node:
     copies: tuple[Version, ...] = ()
     """All that executions ever wrote at the target, in order."""
 
-    unproved: tuple[str, ...] = ()
+    unverified: tuple[str, ...] = ()
     """What executions deleted at the source whose bytes were not at the target."""
 
-    half_proved: tuple[str, ...] = ()
+    half_verified: tuple[str, ...] = ()
     """What they deleted whose bytes were there, but not with the same metadata and tags."""
 
     before: "Node | None" = field(default=None, compare=False)
@@ -81,7 +81,15 @@ class Node:
     def key(self) -> int:
         """What tells it from other nodes."""
         return hash(
-            (self.s3.state(), self.actors, self.faults_left, self.uploads, self.copies, self.unproved, self.half_proved)
+            (
+                self.s3.state(),
+                self.actors,
+                self.faults_left,
+                self.uploads,
+                self.copies,
+                self.unverified,
+                self.half_verified,
+            )
         )
 
     def story(self) -> str:
@@ -111,7 +119,7 @@ class Explorer:
     rule: Values
     may_fault: Callable[[str], bool] = lambda _actor: True
 
-    def explore(self, start: Node, judge: Callable[[Node], None]) -> Explored:
+    def explore(self, start: Node, check: Callable[[Node], None]) -> Explored:
         """Continue from every node in every way; `check` examines every end, and raises AssertionError."""
         explored, seen, waiting = Explored(), {start.key()}, [start]
         while waiting:
@@ -120,7 +128,7 @@ class Explorer:
             if all(actor.ended for actor in node.actors):
                 explored.ends += 1
                 explored.endings[" ".join(_ending(actor) for actor in node.actors if actor.execution)] += 1
-                judge(node)
+                check(node)
                 continue
             for following, fault in self._following(node):
                 if fault:
@@ -171,7 +179,7 @@ class Explorer:
         if fault == "answer lost" and (call is None or is_read(call.operation)):
             return None
         actors = (*node.actors[:number], replace(moved, steps=actor.steps + 1), *node.actors[number + 1 :])
-        after = replace(node, s3=s3, actors=actors, before=node, did=_told(actor, call, fault))
+        after = replace(node, s3=s3, actors=actors, before=node, did=_described(actor, call, fault))
         return _noticed(node, after, actor)
 
     def _upload(self, actor: Actor, s3: S3) -> tuple[Actor, Answered | None]:
@@ -209,21 +217,21 @@ def _noticed(node: Node, after: Node, actor: Actor) -> Node:
     was, now = node.s3.current(SOURCE, KEY), after.s3.current(SOURCE, KEY)
     if actor.left and now is not was and now is not None and now != was:
         after = replace(after, uploads=(*after.uploads, now))
-    there, here = node.s3.current(TARGET, KEY), after.s3.current(TARGET, KEY)
-    if actor.execution and here is not None and here is not there and here not in _versions(node, TARGET):
-        after = replace(after, copies=(*after.copies, here))
+    previous, current = node.s3.current(TARGET, KEY), after.s3.current(TARGET, KEY)
+    if actor.execution and current is not None and current is not previous and current not in _versions(node, TARGET):
+        after = replace(after, copies=(*after.copies, current))
     if not actor.execution:
         return after
     hidden = {was} - {now} if was else set()
     for gone in set(_versions(node, SOURCE)) - set(_versions(after, SOURCE)) | hidden:
         kept = _versions(after, TARGET)
-        told = f"{actor.name} deleted {describe(gone)}"
+        deletion = f"{actor.name} deleted {describe(gone)}"
         if gone.body is None or any(same(gone, each) for each in kept):
             continue
         if any(gone.body == each.body for each in kept):
-            after = replace(after, half_proved=(*after.half_proved, told))
+            after = replace(after, half_verified=(*after.half_verified, deletion))
         else:
-            after = replace(after, unproved=(*after.unproved, told))
+            after = replace(after, unverified=(*after.unverified, deletion))
     return after
 
 
@@ -231,9 +239,9 @@ def _versions(node: Node, bucket: str) -> tuple[Version, ...]:
     return node.s3.buckets[bucket].versions.get(KEY, ())
 
 
-def same(one: Version, other: Version) -> bool:
+def same(first: Version, second: Version) -> bool:
     """Whether two hold the same bytes, and all that travels with them."""
-    return (one.body, one.carried, one.tags) == (other.body, other.carried, other.tags)
+    return (first.body, first.carried, first.tags) == (second.body, second.carried, second.tags)
 
 
 def describe(version: Version | None) -> str:
@@ -249,6 +257,6 @@ def _ending(actor: Actor) -> str:
     return f"{actor.name}:{execution.error or execution.state}"
 
 
-def _told(actor: Actor, call: Answered | None, fault: Fault | None) -> str:
-    what = f"{call.operation} {call.asked[:300]} -> {call.told[:200]}" if call else "-"
+def _described(actor: Actor, call: Answered | None, fault: Fault | None) -> str:
+    what = f"{call.operation} {call.asked[:300]} -> {call.text[:200]}" if call else "-"
     return f"{actor.name}: {what}{f' ({fault})' if fault else ''}"

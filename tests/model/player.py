@@ -24,7 +24,7 @@ from botocore.exceptions import ReadTimeoutError
 from botocore.response import StreamingBody
 
 from functions.copying import bucket_settings
-from tests.model.s3 import S3, Refused, md5
+from tests.model.s3 import S3, S3Error, md5
 from tests.support.lambda_context import LambdaContext
 
 Values = dict[str, Any]
@@ -52,8 +52,8 @@ class Answered:
     asked: str
     """The parameters and, of equal calls, which one it is."""
 
-    told: str
-    answer: Values | Refused | None = field(compare=False)
+    text: str
+    answer: Values | S3Error | None = field(compare=False)
     """None: no answer arrived."""
 
 
@@ -147,15 +147,15 @@ def answer(s3: S3, call: Asks, lose_answer: bool = False) -> Answered:
         ask(s3, call.operation, call.given)
         if call.operation in SENT_ONCE:
             return Answered(call.operation, call.asked, "no answer", None)
-    said = ask(s3, call.operation, call.given)
-    return Answered(call.operation, call.asked, _told(said), said)
+    response = ask(s3, call.operation, call.given)
+    return Answered(call.operation, call.asked, _as_text(response), response)
 
 
-def _told(said: Values | Refused) -> str:
+def _as_text(response: Values | S3Error) -> str:
     """All of an answer as text, but of its bytes only what tells them from others."""
-    if isinstance(said, Refused):
-        return said.code
-    return repr({name: md5(value) if name == "Body" else value for name, value in said.items()})
+    if isinstance(response, S3Error):
+        return response.code
+    return repr({name: md5(value) if name == "Body" else value for name, value in response.items()})
 
 
 def with_answer(record: Record, answered: Answered) -> Record:
@@ -163,15 +163,15 @@ def with_answer(record: Record, answered: Answered) -> Record:
     return tuple(sorted((*record, answered), key=lambda each: (each.operation, each.asked)))
 
 
-def ask(s3: S3, operation: str, given: Mapping[str, Any]) -> Values | Refused:
+def ask(s3: S3, operation: str, given: Mapping[str, Any]) -> Values | S3Error:
     """Call the model; the bytes of an answer are kept as they are."""
     try:
-        said = s3.call(operation, given)
-    except Refused as refused:
-        return refused
-    if "Body" in said:
-        said["Body"] = said["Body"].read()
-    return said
+        response = s3.call(operation, given)
+    except S3Error as error:
+        return error
+    if "Body" in response:
+        response["Body"] = response["Body"].read()
+    return response
 
 
 def is_read(operation: str) -> bool:
@@ -183,9 +183,9 @@ def _as_botocore_has_it(answered: Answered) -> tuple[SimpleNamespace, Values]:
     answer = answered.answer
     if answer is None:
         raise ReadTimeoutError(endpoint_url="https://s3")
-    if isinstance(answer, Refused):
-        told: Values = {"Error": {"Code": answer.code, "Message": "the model says so"}, "ResponseMetadata": {}}
-        return SimpleNamespace(status_code=answer.status), told
+    if isinstance(answer, S3Error):
+        text: Values = {"Error": {"Code": answer.code, "Message": "the model says so"}, "ResponseMetadata": {}}
+        return SimpleNamespace(status_code=answer.status), text
     body = answer.get("Body")
     given = copy.deepcopy({name: value for name, value in answer.items() if name != "Body"})
     if body is not None:

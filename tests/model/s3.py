@@ -43,7 +43,7 @@ HEADERS = (
 PAGE = 1000
 
 
-class Refused(Exception):
+class S3Error(Exception):
     """An error answer of S3."""
 
     def __init__(self, status: int, code: str) -> None:
@@ -93,10 +93,10 @@ class Checksum:
     value: str
     type: str = "FULL_OBJECT"
 
-    def told(self, with_type: bool = True) -> Values:
+    def members(self, with_type: bool = True) -> Values:
         """As an answer tells it."""
-        told = {f"Checksum{self.algorithm}": self.value}
-        return told | {"ChecksumType": self.type} if with_type else told
+        members = {f"Checksum{self.algorithm}": self.value}
+        return members | {"ChecksumType": self.type} if with_type else members
 
 
 @dataclass(frozen=True)
@@ -190,7 +190,7 @@ class S3:
 
     def _bucket(self, given: Mapping[str, Any]) -> Bucket:
         if given["Bucket"] not in self.buckets:
-            raise Refused(404, "NoSuchBucket")
+            raise S3Error(404, "NoSuchBucket")
         return self.buckets[given["Bucket"]]
 
     def _found(self, given: Mapping[str, Any]) -> Version:
@@ -199,16 +199,16 @@ class S3:
         if wanted := given.get("VersionId"):
             found = next((each for each in versions if each.version_id == wanted), None)
             if found is None:
-                raise Refused(404, "NoSuchVersion")
+                raise S3Error(404, "NoSuchVersion")
             if found.body is None:
-                raise Refused(405, "MethodNotAllowed")
+                raise S3Error(405, "MethodNotAllowed")
             return found
         if not versions or versions[-1].body is None:
-            raise Refused(404, "NoSuchKey")
+            raise S3Error(404, "NoSuchKey")
         return versions[-1]
 
-    def _told(self, given: Mapping[str, Any], version: Version) -> Values:
-        told: Values = {
+    def _members(self, given: Mapping[str, Any], version: Version) -> Values:
+        members: Values = {
             "ETag": f'"{version.etag}"',
             "LastModified": datetime.fromtimestamp(version.last_modified, UTC),
             "AcceptRanges": "bytes",
@@ -217,12 +217,12 @@ class S3:
             **dict(version.carried),
             **self._version_id(given["Bucket"], version),
         }
-        told["Metadata"] = dict(told["Metadata"])
+        members["Metadata"] = dict(members["Metadata"])
         if version.tags:
-            told["TagCount"] = len(version.tags)
+            members["TagCount"] = len(version.tags)
         if version.storage_class != "STANDARD":
-            told["StorageClass"] = version.storage_class
-        return told
+            members["StorageClass"] = version.storage_class
+        return members
 
     def _version_id(self, bucket: str, version: Version) -> Values:
         return {} if self.buckets[bucket].versioning == "Never" else {"VersionId": version.version_id}
@@ -230,34 +230,34 @@ class S3:
     def _HeadObject(self, given: Mapping[str, Any]) -> Values:  # noqa: N802 - the operation's name
         try:
             return self._read(given)[0]
-        except Refused as refused:
+        except S3Error as error:
             # An answer to HEAD has no body: the code is the status.
-            raise Refused(refused.status, str(refused.status)) from None
+            raise S3Error(error.status, str(error.status)) from None
 
     def _GetObject(self, given: Mapping[str, Any]) -> Values:  # noqa: N802
-        told, body = self._read(given)
-        told["Body"] = StreamingBody(io.BytesIO(body), len(body))
-        return told
+        members, body = self._read(given)
+        members["Body"] = StreamingBody(io.BytesIO(body), len(body))
+        return members
 
     def _read(self, given: Mapping[str, Any]) -> tuple[Values, bytes]:
         version = self._found(given)
         if "IfMatch" in given and given["IfMatch"].strip('"') != version.etag:
-            raise Refused(412, "PreconditionFailed")
-        told, body = self._told(given, version), version.body or b""
+            raise S3Error(412, "PreconditionFailed")
+        members, body = self._members(given, version), version.body or b""
         stored = version.checksum
         if number := given.get("PartNumber"):
             if number > max(1, len(version.parts)):
-                raise Refused(416, "InvalidRange")
+                raise S3Error(416, "InvalidRange")
             if version.parts:
-                told["PartsCount"] = len(version.parts)
+                members["PartsCount"] = len(version.parts)
                 body, stored = version.parts[number - 1].body, version.parts[number - 1].checksum
         elif wanted := given.get("Range"):
             first, last = _range(wanted, len(body))
-            told["ContentRange"] = f"bytes {first}-{last}/{len(body)}"
+            members["ContentRange"] = f"bytes {first}-{last}/{len(body)}"
             body, stored = body[first : last + 1], None
         if given.get("ChecksumMode") == "ENABLED" and stored:
-            told |= stored.told()
-        return told | {"ContentLength": len(body)}, body
+            members |= stored.members()
+        return members | {"ContentLength": len(body)}, body
 
     def _HeadBucket(self, given: Mapping[str, Any]) -> Values:  # noqa: N802
         self._bucket(given)
@@ -265,8 +265,8 @@ class S3:
 
     def _GetObjectTagging(self, given: Mapping[str, Any]) -> Values:  # noqa: N802
         version = self._found(given)
-        told = {"TagSet": [{"Key": key, "Value": value} for key, value in version.tags]}
-        return told | self._version_id(given["Bucket"], version)
+        members = {"TagSet": [{"Key": key, "Value": value} for key, value in version.tags]}
+        return members | self._version_id(given["Bucket"], version)
 
     def _PutObjectTagging(self, given: Mapping[str, Any]) -> Values:  # noqa: N802
         version = self._found(given)
@@ -278,25 +278,28 @@ class S3:
 
     def _GetObjectAttributes(self, given: Mapping[str, Any]) -> Values:  # noqa: N802
         version = self._found(given)
-        told: Values = {"ETag": version.etag, "ObjectSize": len(version.body or b"")}
+        members: Values = {"ETag": version.etag, "ObjectSize": len(version.body or b"")}
         stored = version.checksum
         if stored:
             # Composite values without the number of parts.
-            told["Checksum"] = {f"Checksum{stored.algorithm}": stored.value.split("-")[0], "ChecksumType": stored.type}
+            members["Checksum"] = {
+                f"Checksum{stored.algorithm}": stored.value.split("-")[0],
+                "ChecksumType": stored.type,
+            }
         if version.parts:
             first, most = int(given.get("PartNumberMarker") or 0), int(given.get("MaxParts") or PAGE)
             page = list(enumerate(version.parts, start=1))[first : first + most]
-            told["ObjectParts"] = {
+            members["ObjectParts"] = {
                 "TotalPartsCount": len(version.parts),
                 "IsTruncated": first + most < len(version.parts),
                 "NextPartNumberMarker": page[-1][0] if page else 0,
             }
             if stored:
-                told["ObjectParts"]["Parts"] = [
-                    {"PartNumber": number, "Size": len(part.body), **part.checksum.told(with_type=False)}
+                members["ObjectParts"]["Parts"] = [
+                    {"PartNumber": number, "Size": len(part.body), **part.checksum.members(with_type=False)}
                     for number, part in page
                 ]
-        return told | self._version_id(given["Bucket"], version)
+        return members | self._version_id(given["Bucket"], version)
 
     def _GetBucketVersioning(self, given: Mapping[str, Any]) -> Values:  # noqa: N802
         versioning = self._bucket(given).versioning
@@ -304,7 +307,7 @@ class S3:
 
     def _GetObjectLockConfiguration(self, given: Mapping[str, Any]) -> Values:  # noqa: N802
         self._bucket(given)
-        raise Refused(404, "ObjectLockConfigurationNotFoundError")
+        raise S3Error(404, "ObjectLockConfigurationNotFoundError")
 
     def _ListObjectAnnotations(self, given: Mapping[str, Any]) -> Values:  # noqa: N802
         self._found(given)
@@ -316,16 +319,16 @@ class S3:
             if not key.startswith(given.get("Prefix", "")):
                 continue
             for version in reversed(stored):
-                told = {
+                members = {
                     "Key": key,
                     "VersionId": version.version_id,
                     "IsLatest": version is stored[-1],
                     "LastModified": datetime.fromtimestamp(version.last_modified, UTC),
                 }
                 if version.body is None:
-                    markers.append(told)
+                    markers.append(members)
                 else:
-                    versions.append(told | {"ETag": f'"{version.etag}"', "Size": len(version.body)})
+                    versions.append(members | {"ETag": f'"{version.etag}"', "Size": len(version.body)})
         return {"IsTruncated": False, "Versions": versions, "DeleteMarkers": markers}
 
     # Writing.
@@ -346,11 +349,11 @@ class S3:
         """Hold a write to its conditions."""
         if "IfMatch" in given:
             if current is None:
-                raise Refused(404, "NoSuchKey")
+                raise S3Error(404, "NoSuchKey")
             if given["IfMatch"].strip('"') not in (current.etag, "*"):
-                raise Refused(412, "PreconditionFailed")
+                raise S3Error(412, "PreconditionFailed")
         if given.get("IfNoneMatch") == "*" and current is not None:
-            raise Refused(412, "PreconditionFailed")
+            raise S3Error(412, "PreconditionFailed")
 
     def _PutObject(self, given: Mapping[str, Any]) -> Values:  # noqa: N802
         self._bucket(given)
@@ -371,17 +374,17 @@ class S3:
                 storage_class=given.get("StorageClass", "STANDARD"),
             ),
         )
-        return {"ETag": f'"{version.etag}"', **stored.told(), **self._version_id(given["Bucket"], version)}
+        return {"ETag": f'"{version.etag}"', **stored.members(), **self._version_id(given["Bucket"], version)}
 
     def _source(self, given: Mapping[str, Any]) -> Version:
         wanted = given["CopySource"]
         try:
             source = self._found(wanted)
-        except Refused as refused:
+        except S3Error as error:
             # A marker that is named by its id is a bad request here.
-            raise Refused(400, "InvalidRequest") if refused.status == 405 else refused from None
+            raise S3Error(400, "InvalidRequest") if error.status == 405 else error from None
         if "CopySourceIfMatch" in given and given["CopySourceIfMatch"].strip('"') != source.etag:
-            raise Refused(412, "PreconditionFailed")
+            raise S3Error(412, "PreconditionFailed")
         return source
 
     def _CopyObject(self, given: Mapping[str, Any]) -> Values:  # noqa: N802
@@ -390,7 +393,7 @@ class S3:
         self._require(given, self.current(given["Bucket"], given["Key"]))
         body = source.body or b""
         if len(body) > LARGEST_COPY:
-            raise Refused(400, "InvalidRequest")
+            raise S3Error(400, "InvalidRequest")
         replaced, retagged = given.get("MetadataDirective") == "REPLACE", given.get("TaggingDirective") == "REPLACE"
         kept = tuple(each for each in source.carried if each[0] != "WebsiteRedirectLocation")
         redirect = tuple((name, given[name]) for name in ("WebsiteRedirectLocation",) if name in given)
@@ -412,7 +415,7 @@ class S3:
         result = {
             "ETag": f'"{version.etag}"',
             "LastModified": datetime.fromtimestamp(version.last_modified, UTC),
-            **stored.told(),
+            **stored.members(),
         }
         return {"CopyObjectResult": result, **self._version_id(given["Bucket"], version)}
 
@@ -444,7 +447,7 @@ class S3:
     def _upload(self, given: Mapping[str, Any]) -> Upload:
         upload = self.uploads.get(given["UploadId"])
         if upload is None or (upload.bucket, upload.key) != (given["Bucket"], given["Key"]):
-            raise Refused(404, "NoSuchUpload")
+            raise S3Error(404, "NoSuchUpload")
         return upload
 
     def _CreateMultipartUpload(self, given: Mapping[str, Any]) -> Values:  # noqa: N802
@@ -463,8 +466,8 @@ class S3:
             checksum_type=given.get("ChecksumType", otherwise),
             storage_class=given.get("StorageClass", "STANDARD"),
         )
-        told = {"ChecksumAlgorithm": algorithm, "ChecksumType": self.uploads[upload_id].checksum_type}
-        return {"Bucket": given["Bucket"], "Key": given["Key"], "UploadId": upload_id, **told}
+        members = {"ChecksumAlgorithm": algorithm, "ChecksumType": self.uploads[upload_id].checksum_type}
+        return {"Bucket": given["Bucket"], "Key": given["Key"], "UploadId": upload_id, **members}
 
     def _store_part(self, given: Mapping[str, Any], body: bytes) -> Part:
         upload, number = self._upload(given), given["PartNumber"]
@@ -475,31 +478,31 @@ class S3:
 
     def _UploadPart(self, given: Mapping[str, Any]) -> Values:  # noqa: N802
         part = self._store_part(given, given["Body"])
-        return {"ETag": f'"{part.etag}"', **part.checksum.told(with_type=False)}
+        return {"ETag": f'"{part.etag}"', **part.checksum.members(with_type=False)}
 
     def _UploadPartCopy(self, given: Mapping[str, Any]) -> Values:  # noqa: N802
         self._upload(given)
         body = self._source(given).body or b""
         if wanted := given.get("CopySourceRange"):
             if len(body) <= SMALLEST_PART:
-                raise Refused(400, "InvalidRequest")
+                raise S3Error(400, "InvalidRequest")
             first, last = _range(wanted, len(body), strict=True)
             body = kept(body[first : last + 1])
         part = self._store_part(given, body)
-        told = {"ETag": f'"{part.etag}"', "LastModified": datetime.fromtimestamp(self.now, UTC)}
-        return {"CopyPartResult": told | part.checksum.told(with_type=False)}
+        members = {"ETag": f'"{part.etag}"', "LastModified": datetime.fromtimestamp(self.now, UTC)}
+        return {"CopyPartResult": members | part.checksum.members(with_type=False)}
 
     def _ListParts(self, given: Mapping[str, Any]) -> Values:  # noqa: N802
         upload = self._upload(given)
         first, most = int(given.get("PartNumberMarker") or 0), int(given.get("MaxParts") or PAGE)
         left = [(number, part) for number, part in upload.parts if number > first]
         page = left[:most]
-        told: Values = {
+        members: Values = {
             "UploadId": given["UploadId"],
             "IsTruncated": len(left) > most,
             "Parts": [
                 {"PartNumber": number, "ETag": f'"{part.etag}"', "Size": len(part.body)}
-                | {"LastModified": datetime.fromtimestamp(self.now, UTC), **part.checksum.told(with_type=False)}
+                | {"LastModified": datetime.fromtimestamp(self.now, UTC), **part.checksum.members(with_type=False)}
                 for number, part in page
             ],
             "Initiator": {"ID": "arn:aws:sts::123456789012:assumed-role/ferry-copy-object/session"},
@@ -507,8 +510,8 @@ class S3:
             "ChecksumType": upload.checksum_type,
         }
         if page:
-            told["NextPartNumberMarker"] = page[-1][0]
-        return told
+            members["NextPartNumberMarker"] = page[-1][0]
+        return members
 
     def _ListMultipartUploads(self, given: Mapping[str, Any]) -> Values:  # noqa: N802
         self._bucket(given)
@@ -535,11 +538,11 @@ class S3:
         self._require(given, self.current(given["Bucket"], given["Key"]))
         body = kept(b"".join(part.body for part in parts))
         if given.get("MpuObjectSize", len(body)) != len(body):
-            raise Refused(400, "InvalidRequest")
+            raise S3Error(400, "InvalidRequest")
         stored = _checksum_of_parts(upload, parts, body)
         asked = given.get(f"Checksum{upload.algorithm}")
         if asked is not None and asked.split("-")[0] != stored.value.split("-")[0]:
-            raise Refused(400, "BadDigest")
+            raise S3Error(400, "BadDigest")
         digests = b"".join(bytes.fromhex(part.etag) for part in parts)
         version = self._write(
             given["Bucket"],
@@ -557,28 +560,28 @@ class S3:
             ),
         )
         del self.uploads[given["UploadId"]]
-        told = {"Bucket": given["Bucket"], "Key": given["Key"], "ETag": f'"{version.etag}"'}
-        return told | stored.told() | self._version_id(given["Bucket"], version)
+        members = {"Bucket": given["Bucket"], "Key": given["Key"], "ETag": f'"{version.etag}"'}
+        return members | stored.members() | self._version_id(given["Bucket"], version)
 
     def _listed(self, upload: Upload, listed: list[Values]) -> list[Part]:
         """The parts that Complete names, held to what is there."""
         there, found = dict(upload.parts), []
         if [each["PartNumber"] for each in listed] != sorted({each["PartNumber"] for each in listed}):
-            raise Refused(400, "InvalidPartOrder")
+            raise S3Error(400, "InvalidPartOrder")
         for each in listed:
             part = there.get(each["PartNumber"])
             if part is None or each["ETag"].strip('"') != part.etag:
-                raise Refused(400, "InvalidPart")
+                raise S3Error(400, "InvalidPart")
             given = each.get(f"Checksum{upload.algorithm}")
             if given is None and upload.checksum_type == "COMPOSITE":
-                raise Refused(400, "InvalidRequest")
+                raise S3Error(400, "InvalidRequest")
             if given is not None and given != part.checksum.value:
-                raise Refused(400, "InvalidPart")
+                raise S3Error(400, "InvalidPart")
             found.append(part)
         if not found:
-            raise Refused(400, "MalformedXML")
+            raise S3Error(400, "MalformedXML")
         if any(len(part.body) < SMALLEST_PART for part in found[:-1]):
-            raise Refused(400, "EntityTooSmall")
+            raise S3Error(400, "EntityTooSmall")
         return found
 
 
@@ -599,7 +602,7 @@ def _tags(given: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
 def _range(wanted: str, size: int, strict: bool = False) -> tuple[int, int]:
     first, last = (int(number) if number else None for number in wanted.removeprefix("bytes=").split("-"))
     if first is None or first >= size or (strict and (last is None or last >= size)):
-        raise Refused(416, "InvalidRange")
+        raise S3Error(416, "InvalidRange")
     return first, min(size - 1 if last is None else last, size - 1)
 
 

@@ -65,7 +65,7 @@ class Case:
             actors.append(Actor("other", (("DeleteObject", {"Bucket": SOURCE, "Key": KEY}),)))
         return Node(s3, tuple(actors), self.faults)
 
-    def judge(self, end: Node) -> None:
+    def check(self, end: Node) -> None:
         """What must hold however it came to this end."""
         story = f"{self}\n{end.story()}\n{[actor.execution for actor in end.actors]}"
         latest, now = end.uploads[-1], end.s3.current(TARGET, KEY)
@@ -73,9 +73,9 @@ class Case:
         meddled = self.meddled and now is not None and now.body == MEDDLED
         stored = end.s3.buckets[TARGET].versions.get(KEY, ()) if meddled else (now,)
         arrived = any(each is not None and same(latest, each) for each in stored)
-        assert not end.unproved, f"{end.unproved}\n{story}"
+        assert not end.unverified, f"{end.unverified}\n{story}"
         # S3 deletes on the condition of an ETag, which does not tell two uploads of the same bytes apart.
-        assert not (end.half_proved and self.bytes_differ), f"{end.half_proved}\n{story}"
+        assert not (end.half_verified and self.bytes_differ), f"{end.half_verified}\n{story}"
         assert end.s3.uploads == {}, f"a multipart upload is left\n{story}"
         if self.deleted or (self.mode == "move" and not self.bytes_differ):
             assert arrived or meddled or executions[-1].status == "FAILED", f"{describe(now)} is at the target\n{story}"
@@ -97,7 +97,7 @@ class Case:
 
 def explore(case: Case, player: Player) -> Explored:
     rule = {"mode": case.mode, "minimum_grade": case.minimum_grade, **case.rule}
-    explored = Explorer(player, rule).explore(case.start(), case.judge)
+    explored = Explorer(player, rule).explore(case.start(), case.check)
     assert explored.ends
     print(case.source, case.target, case.mode, explored)  # noqa: T201
     return explored

@@ -12,7 +12,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 from hypothesis import HealthCheck, Phase, given, seed, settings, strategies
 
-from tests.model.s3 import S3, Bucket, Refused, Versioning
+from tests.model.s3 import S3, Bucket, S3Error, Versioning
 from tests.support.workflow.world import Clients
 
 SEQUENCES = int(os.environ.get("FERRY_CASES", "100")) // 2
@@ -23,10 +23,10 @@ KEYS = ("a", "b")
 MIB = 1024**2
 BODIES = (b"", b"one", b"other", bytes(range(256)) * (6 * MIB // 256))
 ETAGS = ('"d41d8cd98f00b204e9800998ecf8427e"', "*")
-UNTOLD = {"ResponseMetadata", "LastModified", "AcceptRanges", "Bucket", "Key", "Initiated", "ServerSideEncryption"}
-UNTOLD |= {"MaxParts", "PartNumberMarker", "NextPartNumberMarker", "Owner", "Initiator", "StorageClass", "Name"}
-UNTOLD |= {"Prefix", "MaxKeys", "MaxUploads", "KeyMarker", "UploadIdMarker", "VersionIdMarker", "EncodingType"}
-UNTOLD |= {"AbortDate", "RequestCharged", "CopySourceVersionId", "Location", "IsTruncated", "NextKeyMarker"}
+IGNORED = {"ResponseMetadata", "LastModified", "AcceptRanges", "Bucket", "Key", "Initiated", "ServerSideEncryption"}
+IGNORED |= {"MaxParts", "PartNumberMarker", "NextPartNumberMarker", "Owner", "Initiator", "StorageClass", "Name"}
+IGNORED |= {"Prefix", "MaxKeys", "MaxUploads", "KeyMarker", "UploadIdMarker", "VersionIdMarker", "EncodingType"}
+IGNORED |= {"AbortDate", "RequestCharged", "CopySourceVersionId", "Location", "IsTruncated", "NextKeyMarker"}
 GONE = dict.fromkeys(("NoSuchKey", "NoSuchVersion", "404"), "gone")
 """The functions make no difference between them."""
 
@@ -51,7 +51,7 @@ def normal(value: Any, names: Names, name: str = "") -> Any:
         return {
             key: normal(each, names, key)
             for key, each in sorted(value.items())
-            if key not in UNTOLD and each not in ([], {}, None, "null")
+            if key not in IGNORED and each not in ([], {}, None, "null")
         }
     if isinstance(value, list):
         return [normal(each, names) for each in value]
@@ -122,10 +122,10 @@ class Both:
     def call(self, operation: str, given: Values) -> None:
         """Make a call to both, and compare."""
         self.did.append(f"{operation} { ({**given, 'Body': len(given['Body'])} if 'Body' in given else given) }")
-        told = []
+        response = []
         for side, ask in enumerate((self._ask_model, self._ask_cloud)):
-            told.append(ask(operation, self._with_ids(operation, given, side)))
-        mine, others = told
+            response.append(ask(operation, self._with_ids(operation, given, side)))
+        mine, others = response
         assert mine == others, "\n".join(
             [str(self.versionings), *self.did, f"model: {_short(mine)}", f"cloud: {_short(others)}"]
         )
@@ -142,7 +142,7 @@ class Both:
             where = {name: full[name] for name in ("Bucket", "Key", "UploadId")}
             try:
                 parts = ask("ListParts", where).get("Parts", [])
-            except (Refused, ClientError):
+            except (S3Error, ClientError):
                 parts = [{"PartNumber": 1, "ETag": '"none"'}]
             kept = ("PartNumber", "ETag", "ChecksumCRC32", "ChecksumCRC64NVME", "ChecksumSHA256")
             full["MultipartUpload"] = {"Parts": [{k: part[k] for k in kept if k in part} for part in parts]}
@@ -162,8 +162,8 @@ class Both:
     def _ask_model(self, operation: str, given: Values) -> Any:
         try:
             return normal(self._raw_model(operation, given), self.names[0])
-        except Refused as refused:
-            return GONE.get(refused.code, refused.code)
+        except S3Error as error:
+            return GONE.get(error.code, error.code)
 
     def _ask_cloud(self, operation: str, given: Values) -> Any:
         try:
@@ -172,20 +172,20 @@ class Both:
             code = error.response["Error"]["Code"]
             return GONE.get(code, code)
 
-    def _learn(self, operation: str, given: Values, told: Values) -> None:
-        if "VersionId" in told and operation in ("PutObject", "CopyObject", "CompleteMultipartUpload"):
-            self.versions.append(told["VersionId"])
+    def _learn(self, operation: str, given: Values, response: Values) -> None:
+        if "VersionId" in response and operation in ("PutObject", "CopyObject", "CompleteMultipartUpload"):
+            self.versions.append(response["VersionId"])
         if operation == "PutObject":
-            self.etags.append(told["ETag"])
+            self.etags.append(response["ETag"])
         if operation == "CompleteMultipartUpload":
             # What a second Complete is answered, AWS leaves open; the copy takes either answer.
             self.uploads = [each for each in self.uploads if each["UploadId"] != given["UploadId"]]
         if operation == "CreateMultipartUpload":
-            self.uploads.append({"Bucket": given["Bucket"], "Key": given["Key"], "UploadId": told["UploadId"]})
+            self.uploads.append({"Bucket": given["Bucket"], "Key": given["Key"], "UploadId": response["UploadId"]})
 
 
-def _short(told: Any) -> str:
-    return repr({k: v for k, v in told.items() if k != "Body"} if isinstance(told, dict) else told)
+def _short(response: Any) -> str:
+    return repr({k: v for k, v in response.items() if k != "Body"} if isinstance(response, dict) else response)
 
 
 def fresh(cloud: Any, versioning: Versioning) -> str:

@@ -51,10 +51,10 @@ class Execution:
         return cls(name, began, json.dumps(document, sort_keys=True), _states()[0])
 
     @property
-    def said(self) -> Values:
+    def values(self) -> Values:
         """The document so far."""
-        told: Values = json.loads(self.document)
-        return told
+        values: Values = json.loads(self.document)
+        return values
 
     @property
     def _began(self) -> str:
@@ -64,23 +64,23 @@ class Execution:
         """Make one more call, which changes `s3`, and continue to where the next one is made."""
         if fault == "killed before":
             return replace(self, record=()), None
-        here, call = replace(self._at_a_task(), waits_seconds=0), None
+        execution, call = replace(self._at_a_task(), waits_seconds=0), None
         for _ in range(MOST_STATES_WITHOUT_A_CALL):
-            if here.status != "RUNNING":
-                return here, call
-            following = here._next(player, s3)
+            if execution.status != "RUNNING":
+                return execution, call
+            following = execution._next(player, s3)
             if isinstance(following, Asks):
                 if call:
-                    return here, call
+                    return execution, call
                 call = answer(s3, following, lose_answer=fault == "answer lost")
                 if fault == "killed after":
-                    return replace(here, record=()), call
-                here = replace(here, record=with_answer(here.record, call))
+                    return replace(execution, record=()), call
+                execution = replace(execution, record=with_answer(execution.record, call))
             elif following.result is None:
-                here = here._failed(following.error, following.message)
+                execution = execution._failed(following.error, following.message)
             else:
-                here = here._left(following.result)._at_a_task()
-        raise AssertionError(f"{here.name} makes no call any more in {here.state}")
+                execution = execution._left(following.result)._at_a_task()
+        raise AssertionError(f"{execution.name} makes no call any more in {execution.state}")
 
     def _next(self, player: Player, s3: S3) -> Next:
         function = PLACEHOLDER.fullmatch(_states()[1][self.state]["Parameters"]["FunctionName"])
@@ -103,29 +103,29 @@ class Execution:
         return self._with(state["ResultPath"], selected, state["Next"])
 
     def _with(self, path: str, result: Values, following: str) -> "Execution":
-        document = json.dumps(self.said | {path.removeprefix("$."): result}, sort_keys=True)
+        document = json.dumps(self.values | {path.removeprefix("$."): result}, sort_keys=True)
         return replace(self, document=document, state=following, record=(), retries=0)
 
     def _at_a_task(self) -> "Execution":
         """Continue to the next Task, or the end."""
-        here = self
-        while here.status == "RUNNING" and (state := _states()[1][here.state])["Type"] != "Task":
+        execution = self
+        while execution.status == "RUNNING" and (state := _states()[1][execution.state])["Type"] != "Task":
             if state["Type"] == "Choice":
-                here = replace(here, state=_chosen(state, here.said))
+                execution = replace(execution, state=_chosen(state, execution.values))
             elif state["Type"] == "Wait":
-                seconds = _looked_up(state["SecondsPath"], here.said)
-                here = replace(here, state=state["Next"], waits_seconds=seconds)
+                seconds = _looked_up(state["SecondsPath"], execution.values)
+                execution = replace(execution, state=state["Next"], waits_seconds=seconds)
             elif state["Type"] == "Pass":
                 given = {
-                    name.removesuffix(".$"): _looked_up(value, here.said) if name.endswith(".$") else value
+                    name.removesuffix(".$"): _looked_up(value, execution.values) if name.endswith(".$") else value
                     for name, value in state["Parameters"].items()
                 }
-                here = here._with(state["ResultPath"], given, state["Next"])
+                execution = execution._with(state["ResultPath"], given, state["Next"])
             elif state["Type"] == "Succeed":
-                here = replace(here, status="SUCCEEDED")
+                execution = replace(execution, status="SUCCEEDED")
             else:
-                raise AssertionError(f"{here.state} is a {state['Type']}")
-        return here
+                raise AssertionError(f"{execution.state} is a {state['Type']}")
+        return execution
 
 
 def _chosen(state: Values, document: Values) -> str:

@@ -20,12 +20,12 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print each permission of a role beside the test that fails without it."""
     shown = sorted(
-        (said, report.nodeid)
+        (row, report.nodeid)
         for report in terminalreporter.stats.get("passed", [])
-        for name, said in getattr(report, "user_properties", [])
+        for name, row in getattr(report, "user_properties", [])
         if name == SHOWN
     )
     if shown:
         terminalreporter.section("permissions, and the test that fails without each")
-    for said, nodeid in shown:
-        terminalreporter.write_line(f"{said} {nodeid}")
+    for row, nodeid in shown:
+        terminalreporter.write_line(f"{row} {nodeid}")

@@ -91,14 +91,14 @@ def _of_terraform() -> Iterator[Statement]:
 
 
 def _statement(policy: Block, content: dict[str, Any]) -> Iterator[Statement]:
-    said, for_each = _as_written(content["actions"]), content.get("for_each", "")
-    if (policy.name, said, for_each) in FOLLOWS:
+    expression, for_each = _as_written(content["actions"]), content.get("for_each", "")
+    if (policy.name, expression, for_each) in FOLLOWS:
         return
-    actions = frozenset(ACTION.findall(said))
+    actions = frozenset(ACTION.findall(expression))
     if not actions and for_each == "local.key_uses[each.key]":
         # The keys of what a function reads and writes: local.key_actions says which actions ask for which of theirs.
         actions = frozenset(chain.from_iterable(terraform_source.read().local_values["key_actions"].values()))
-    assert actions, f"{policy.name}: no action stands in {said}"
+    assert actions, f"{policy.name}: no action stands in {expression}"
     resources = _as_written(content.get("resources", []))
     yield Statement(
         policy=policy.name,

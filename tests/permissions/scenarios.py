@@ -14,13 +14,13 @@ from typing import Any
 from tests.permissions.world import CSV, OTHER_BYTES, UNTIL, Document, Failed, Permission, World, new_key
 from tests.support.local_s3 import upload
 
-Story = Callable[[World], str]
+Script = Callable[[World], str]
 
 NAMED = ""
 """AccessDenied, in words that name the action."""
 
-SOURCE_LOOK = "AccessDenied: Access denied while reading the metadata of s3://ferry-source-"
-TARGET_LOOK = "AccessDenied: Access denied while reading the metadata of s3://ferry-target-"
+SOURCE_HEAD_DENIED = "AccessDenied: Access denied while reading the metadata of s3://ferry-source-"
+TARGET_HEAD_DENIED = "AccessDenied: Access denied while reading the metadata of s3://ferry-target-"
 """A HEAD has no body, so a denied one does not name the action."""
 
 LOCK: dict[str, Any] = {"ObjectLockMode": "GOVERNANCE", "ObjectLockRetainUntilDate": UNTIL}
@@ -32,19 +32,19 @@ class Scenario:
     """A script, what comes out of it, and what without each permission that it is about."""
 
     role: str
-    story: Story
+    script: Script
     gives: str
     without: dict[Permission, str]
 
     @property
     def name(self) -> str:
         """What the tests call it."""
-        return f"{self.role}-{self.story.__name__}"
+        return f"{self.role}-{self.script.__name__}"
 
     def outcome(self, world: World) -> str:
         """What comes out, an error of the role's own function included; another function's is the script's fault."""
         try:
-            return self.story(world)
+            return self.script(world)
         except Failed as failed:
             if failed.function != self.role:
                 raise
@@ -57,13 +57,13 @@ QUEUE_POLICY = Permission("uploads", "sqs:SendMessage")
 SCENARIOS: list[Scenario] = []
 
 
-def shows(role: str, gives: str, without: dict[str, str]) -> Callable[[Story], Story]:
+def shows(role: str, gives: str, without: dict[str, str]) -> Callable[[Script], Script]:
     """Make a scenario of a script; a permission is written `action`, or `action bucket`."""
 
-    def remember(story: Story) -> Story:
+    def remember(script: Script) -> Script:
         about = {Permission(role, *name.split()): outcome for name, outcome in without.items()}
-        SCENARIOS.append(Scenario(role, story, gives, about))
-        return story
+        SCENARIOS.append(Scenario(role, script, gives, about))
+        return script
 
     return remember
 
@@ -73,8 +73,8 @@ def shows(role: str, gives: str, without: dict[str, str]) -> Callable[[Story], S
 
 def _start(world: World, body: str) -> str:
     message = {"messageId": uuid.uuid4().hex, "receiptHandle": "a", "body": body, "eventSource": "aws:sqs"}
-    said = world.invoke("starter", {"Records": [message]})
-    return "delivered again" if said["batchItemFailures"] else "acknowledged"
+    result = world.invoke("starter", {"Records": [message]})
+    return "delivered again" if result["batchItemFailures"] else "acknowledged"
 
 
 def _event(world: World, key: str) -> str:
@@ -94,7 +94,7 @@ def _event(world: World, key: str) -> str:
     "acknowledged",
     {"s3:GetObject results": NAMED, "states:StartExecution": "delivered again"},
 )
-def an_upload_is_told(world: World) -> str:
+def an_upload_is_notified(world: World) -> str:
     return _start(world, _event(world, new_key("a.csv")))
 
 
@@ -130,12 +130,12 @@ def _copy_early(world: World, name: str) -> str:
     "copy_object",
     "copied",
     {
-        "s3:GetObject source": SOURCE_LOOK,
+        "s3:GetObject source": SOURCE_HEAD_DENIED,
         "s3:GetObjectVersion source": NAMED,
         "s3:GetObjectRetention source": NAMED,
         "s3:GetObjectLegalHold source": NAMED,
-        "s3:GetObject target": TARGET_LOOK,
-        "s3:ListBucket target": TARGET_LOOK,
+        "s3:GetObject target": TARGET_HEAD_DENIED,
+        "s3:ListBucket target": TARGET_HEAD_DENIED,
         "s3:PutObject target": NAMED,
     },
 )
@@ -187,7 +187,7 @@ def an_object_with_a_legal_hold_is_copied(world: World) -> str:
     return _copy(world, world.upload(**HOLD))
 
 
-@shows("copy_object", "SourceMissing: ", {"s3:ListBucket source": SOURCE_LOOK})
+@shows("copy_object", "SourceMissing: ", {"s3:ListBucket source": SOURCE_HEAD_DENIED})
 def the_source_is_gone(world: World) -> str:
     document = world.upload()
     world.source.delete_object(Bucket=world.outputs.source_bucket, Key=document["source"]["key"])
@@ -309,8 +309,8 @@ def the_target_without_version_was_uploaded_in_other_parts(world: World) -> str:
 
 
 def _verify(world: World, document: Document, **rule: Any) -> str:
-    said = world.steps("verify_checksum", {**document, "rule": {**document["rule"], **rule}}, "in_progress")
-    return f"{said['verification']['status']} {said['verification']['detail']}"
+    result = world.steps("verify_checksum", {**document, "rule": {**document["rule"], **rule}}, "in_progress")
+    return f"{result['verification']['status']} {result['verification']['detail']}"
 
 
 @shows("verify_checksum", "verified", {"s3:GetObjectVersion source": NAMED, "s3:GetObject target": NAMED})
@@ -398,8 +398,8 @@ def the_source_is_gone_before_it_is_read(world: World) -> str:
     return _verify(world, document, minimum_grade="bytes")
 
 
-@shows("verify_checksum", "target_changed", {"s3:ListBucket target": TARGET_LOOK})
-def the_target_is_gone_before_its_proof(world: World) -> str:
+@shows("verify_checksum", "target_changed", {"s3:ListBucket target": TARGET_HEAD_DENIED})
+def the_target_is_gone_before_its_verification(world: World) -> str:
     document = world.copied(world.upload())
     _delete_target(world, document)
     return _verify(world, document)
@@ -415,7 +415,7 @@ def _delete_target(world: World, document: Document) -> None:
 
 def _file(world: World, name: str = "a.csv") -> Document:
     """A file of a new table, copied and verified."""
-    return world.proved(world.upload(name, CSV))
+    return world.verified(world.upload(name, CSV))
 
 
 def _copied_at(document: Document, moment: datetime) -> Document:
@@ -482,7 +482,7 @@ def _validate(world: World, document: Document) -> str:
     "run_validation_query",
     "passed",
     {
-        "s3:GetObject target": TARGET_LOOK,
+        "s3:GetObject target": TARGET_HEAD_DENIED,
         "s3:GetObjectVersion target": NAMED,
         "glue:GetTables": NAMED,
         "glue:GetTable": QUERY_DENIED,
@@ -505,7 +505,7 @@ def a_file_in_a_partition_is_validated(world: World) -> str:
 @shows(
     "run_validation_query",
     "target_changed",
-    {"s3:ListBucket target": TARGET_LOOK, "s3:GetObject source": SOURCE_LOOK},
+    {"s3:ListBucket target": TARGET_HEAD_DENIED, "s3:GetObject source": SOURCE_HEAD_DENIED},
 )
 def the_target_is_gone_before_its_validation(world: World) -> str:
     document = _file(world)
@@ -513,7 +513,7 @@ def the_target_is_gone_before_its_validation(world: World) -> str:
     return _validate(world, document)
 
 
-@shows("run_validation_query", "ValidationFailed: ", {"s3:ListBucket source": SOURCE_LOOK})
+@shows("run_validation_query", "ValidationFailed: ", {"s3:ListBucket source": SOURCE_HEAD_DENIED})
 def both_are_gone_before_the_validation(world: World) -> str:
     document = _file(world)
     _delete_target(world, document)
@@ -526,15 +526,15 @@ def both_are_gone_before_the_validation(world: World) -> str:
 
 def _moved(world: World, **arguments: Any) -> Document:
     """An object that makes no table, copied to be moved, and verified."""
-    return world.proved(world.upload(**arguments), mode="move", minimum_grade="checksum")
+    return world.verified(world.upload(**arguments), mode="move", minimum_grade="checksum")
 
 
 def _delete(world: World, document: Document, **rule: Any) -> str:
-    said = world.step("delete_source", {**document, "rule": {**document["rule"], **rule}})
-    return str(said["deletion"]["status"])
+    result = world.step("delete_source", {**document, "rule": {**document["rule"], **rule}})
+    return str(result["deletion"]["status"])
 
 
-@shows("delete_source", "deleted", {"s3:GetObject source": SOURCE_LOOK, "s3:DeleteObject source": NAMED})
+@shows("delete_source", "deleted", {"s3:GetObject source": SOURCE_HEAD_DENIED, "s3:DeleteObject source": NAMED})
 def a_source_is_deleted(world: World) -> str:
     return _delete(world, _moved(world))
 
@@ -573,7 +573,9 @@ def a_tagged_source_is_deleted(world: World) -> str:
 
 
 @shows(
-    "delete_source", "already_gone", {"s3:ListBucket source": SOURCE_LOOK, "s3:GetObjectVersion target": TARGET_LOOK}
+    "delete_source",
+    "already_gone",
+    {"s3:ListBucket source": SOURCE_HEAD_DENIED, "s3:GetObjectVersion target": TARGET_HEAD_DENIED},
 )
 def the_source_is_deleted_already(world: World) -> str:
     document = _moved(world)
@@ -581,7 +583,7 @@ def the_source_is_deleted_already(world: World) -> str:
     return _delete(world, document)
 
 
-@shows("delete_source", "VerifiedCopyMissing: ", {"s3:ListBucket target": TARGET_LOOK})
+@shows("delete_source", "VerifiedCopyMissing: ", {"s3:ListBucket target": TARGET_HEAD_DENIED})
 def both_are_gone_before_the_deletion(world: World) -> str:
     document = _moved(world)
     _delete_target(world, document)
@@ -597,7 +599,7 @@ def _crawled(world: World) -> str:
     return f"{crawl['State']} {crawl.get('ErrorMessage', '')}"
 
 
-def _refused(what: str) -> str:
+def _denied(what: str) -> str:
     return f"FAILED Access denied to the {what}"
 
 
@@ -605,13 +607,13 @@ def _refused(what: str) -> str:
     "crawler",
     "COMPLETED",
     {
-        "s3:ListBucket target": _refused("bucket"),
-        "s3:GetObject target": _refused("object"),
-        "glue:GetDatabase": _refused("database"),
-        "glue:GetTable": _refused("table"),
-        "glue:CreateTable": _refused("table"),
-        "glue:GetPartitions": _refused("table"),
-        "glue:BatchCreatePartition": _refused("table"),
+        "s3:ListBucket target": _denied("bucket"),
+        "s3:GetObject target": _denied("object"),
+        "glue:GetDatabase": _denied("database"),
+        "glue:GetTable": _denied("table"),
+        "glue:CreateTable": _denied("table"),
+        "glue:GetPartitions": _denied("table"),
+        "glue:BatchCreatePartition": _denied("table"),
     },
 )
 def a_new_table_with_a_partition_is_crawled(world: World) -> str:
@@ -620,7 +622,7 @@ def a_new_table_with_a_partition_is_crawled(world: World) -> str:
     return _crawled(world)
 
 
-@shows("crawler", "COMPLETED", {"glue:BatchUpdatePartition": _refused("table")})
+@shows("crawler", "COMPLETED", {"glue:BatchUpdatePartition": _denied("table")})
 def a_partition_was_changed_by_somebody(world: World) -> str:
     document = world.crawled_file("dt=1/a.csv")
     where = {"DatabaseName": world.outputs.glue_database, "TableName": document["source"]["key"].partition("/")[0]}

@@ -188,7 +188,7 @@ def places(world: World) -> list[Attempt]:
 def test_a_role_may_nothing_that_only_others_have_to(world: World, role: Role) -> None:
     foreign = [each for each in attempts(world.outputs) if not may(role.statements, each[0], each[1])]
     for attempt in foreign:
-        assert refusal(role.clients, attempt) == attempt[0], attempt[:2]
+        assert denied_action(role.clients, attempt) == attempt[0], attempt[:2]
     assert len(foreign) > 50
 
 
@@ -198,7 +198,7 @@ def test_a_role_may_do_nowhere_else_what_it_has_to(role: Role, places: list[Atte
     for attempt in [each for each in places if each[0] in has]:
         action, arn = attempt[:2]
         own = {(what, end) for who, what, end in OWN if (who, what) == (role.name, action) and arn.endswith(end)}
-        assert own or refusal(role.clients, attempt) == action, (action, arn)
+        assert own or denied_action(role.clients, attempt) == action, (action, arn)
         unseen -= own
     assert unseen == set(), "the role does not have this any more"
 
@@ -213,7 +213,7 @@ def test_elsewhere_is_denied_by_the_roles_alone(world: World, session: boto3.Ses
     clients = clients_of(world, session, arn)
     harmless = [each for each in places if each[1].endswith("other") or "-other/" in each[1]]
     assert {each[0] for each in harmless} == {each[0] for each in places}
-    assert [each[:2] for each in harmless if refusal(clients, each)] == []
+    assert [each[:2] for each in harmless if denied_action(clients, each)] == []
 
 
 def test_each_resource_has_one_of_the_forms() -> None:
@@ -227,16 +227,16 @@ def test_each_resource_has_one_of_the_forms() -> None:
     assert FORMS.keys() - declared == set(), "these forms are of no resource any more"
 
 
-def refusal(clients: dict[str, Any], attempt: Attempt) -> str:
+def denied_action(clients: dict[str, Any], attempt: Attempt) -> str:
     """The action that the response denies; empty if it is not denied."""
     action, _, (method, arguments), where = attempt
     try:
         getattr(clients[action.partition(":")[0]], method)(**{**arguments, **where})
     except ClientError as error:
-        said = error.response["Error"]
-        if said["Code"] in ("AccessDenied", "AccessDeniedException"):
-            found = re.search(r"not authorized to perform: (\S+) ", said["Message"])
-            return found[1] if found else said["Message"]
+        error_response = error.response["Error"]
+        if error_response["Code"] in ("AccessDenied", "AccessDeniedException"):
+            found = re.search(r"not authorized to perform: (\S+) ", error_response["Message"])
+            return found[1] if found else error_response["Message"]
     return ""
 
 

@@ -65,14 +65,14 @@ def test_a_row_names_a_page_of_aws_and_its_guide(row: Row) -> None:
     assert PAGE_OF_AWS.search(row.reason), row.reason
 
 
-def test_a_star_stands_only_where_its_reason_is_told() -> None:
+def test_a_star_stands_only_where_its_reason_is_documented() -> None:
     found = {(each.policy, each.label) for each in statements() if each.has_star or any("*" in a for a in each.actions)}
-    told = [(row.policy, row.statement) for row in stars()]
-    assert found - set(told) == set(), (
+    documented = [(row.policy, row.statement) for row in stars()]
+    assert found - set(documented) == set(), (
         "a statement has * for an action or a resource, and docs/permissions.md no reason"
     )
-    assert set(told) - found == set(), "docs/permissions.md excuses a * that is not there"
-    assert len(told) == len(set(told))
+    assert set(documented) - found == set(), "docs/permissions.md excuses a * that is not there"
+    assert len(documented) == len(set(documented))
 
 
 def test_a_star_that_allows_is_excused_by_a_page_of_aws() -> None:

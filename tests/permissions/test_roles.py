@@ -30,7 +30,7 @@ def test_without_the_permission_it_fails(
         assert f"not authorized to perform: {permission.action} " in outcome
     else:
         assert outcome.startswith(expected)
-    record_property(SHOWN, told(permission))
+    record_property(SHOWN, as_row(permission))
 
 
 def test_without_its_policy_the_queue_takes_nothing_from_the_topic(
@@ -40,9 +40,9 @@ def test_without_its_policy_the_queue_takes_nothing_from_the_topic(
         world.publish("denied")
     world.publish("allowed")
     assert world.dead_letters_until("allowed") == ["allowed"]
-    record_property(SHOWN, told(QUEUE_POLICY))
+    record_property(SHOWN, as_row(QUEUE_POLICY))
 
 
-def told(permission: Permission) -> str:
+def as_row(permission: Permission) -> str:
     """A permission, for the table at the end."""
     return f"{permission.role:<21} {permission.action:<36} {permission.where:<8}"

@@ -175,17 +175,17 @@ class World:
         answer = self.clients.lambda_.invoke(
             FunctionName=f"{self.outputs.name}-{function.replace('_', '-')}", Payload=json.dumps(event).encode()
         )
-        said = json.loads(answer["Payload"].read())
+        result = json.loads(answer["Payload"].read())
         if "FunctionError" in answer:
-            raise Failed(function, said)
-        return said
+            raise Failed(function, result)
+        return result
 
     def step(self, function: str, document: Document) -> Document:
         """Call a step of the workflow, in an execution of its own; gives the document that it leaves."""
         name = uuid.uuid4().hex
         execution = {"Id": f"arn:{name}", "Name": name, "StartTime": datetime.now(UTC).isoformat()}
-        said = self.invoke(function, {"execution": execution, "document": document})
-        return {**document, RESULT_OF[function]: said}
+        result = self.invoke(function, {"execution": execution, "document": document})
+        return {**document, RESULT_OF[function]: result}
 
     def steps(self, function: str, document: Document, going_on: str) -> Document:
         """Call a step until it is done."""
@@ -201,7 +201,7 @@ class World:
         document = {**document, "rule": {**document["rule"], **rule}}
         return self.steps("copy_object", document, "in_progress")
 
-    def proved(self, document: Document, **rule: Any) -> Document:
+    def verified(self, document: Document, **rule: Any) -> Document:
         """The document after copy and verification."""
         return self.steps("verify_checksum", self.copied(document, **rule), "in_progress")
 
@@ -259,7 +259,7 @@ class World:
     def crawled_file(self, name: str) -> Document:
         """A file that is copied, verified and in the catalogue; always the same one."""
         if name not in self._crawled_files:
-            self._crawled_files[name] = self.proved(self.upload(name, CSV))
+            self._crawled_files[name] = self.verified(self.upload(name, CSV))
             self.crawl()
         return self._crawled_files[name]
 

@@ -14,6 +14,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say how much was tried: a suite of random cases that tries nothing passes too."""
     for reports in terminalreporter.stats.values():
         for report in reports:
-            for name, said in getattr(report, "user_properties", []):
+            for name, value in getattr(report, "user_properties", []):
                 if name == "cases":
-                    terminalreporter.write_line(f"{report.nodeid}: {said}")
+                    terminalreporter.write_line(f"{report.nodeid}: {value}")

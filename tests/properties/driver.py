@@ -24,14 +24,14 @@ from tests.support.workflow.world import World
 Values = dict[str, Any]
 RECEIVES = 5
 REDRIVES = 3
-HEALS_NEVER = frozenset({"SourceMissing", "PurgeRejected"})
+NOT_RETRYABLE = frozenset({"SourceMissing", "PurgeRejected"})
 """What a redrive cannot fix: the source was deleted by its owner, or an older version would come back."""
 
 MEDDLED = b"somebody else's"
 
 
 @dataclass(frozen=True)
-class Told:
+class SentUpload:
     """An upload that was made, and its event."""
 
     key: str
@@ -55,7 +55,7 @@ class Run:
     source: str
     target: str
     dead_letters: str
-    told: list[Told] = field(default_factory=list)
+    sent: list[SentUpload] = field(default_factory=list)
     due: list[tuple[int, Values]] = field(default_factory=list)
     dead: list[str] = field(default_factory=list)
     ended: dict[str, Execution] = field(default_factory=dict)
@@ -63,7 +63,7 @@ class Run:
     writes: list[tuple[str, str]] = field(default_factory=list)
     """The key and the exact source of each write that an execution made at the target."""
 
-    unproved: list[str] = field(default_factory=list)
+    unverified: list[str] = field(default_factory=list)
     deleted: list[str] = field(default_factory=list)
     """What its owner deleted at the source: the uploads' executions."""
 
@@ -85,20 +85,20 @@ class Run:
         self.faults.begin(list(self.case.faults))
         deletions: list[tuple[int, str]] = []
         for step, upload in enumerate(self.case.uploads):
-            told = self.upload(f"{self.folder}/{upload.name}.bin", upload.bytes(), _metadata(upload), upload.tagged)
-            self.due += [(step + wait, told.record) for wait in upload.deliveries]
+            sent = self.upload(f"{self.folder}/{upload.name}.bin", upload.bytes(), _metadata(upload), upload.tagged)
+            self.due += [(step + wait, sent.record) for wait in upload.deliveries]
             if upload.deleted_after is not None:
-                deletions.append((step + upload.deleted_after, told.key))
-            for _, key in [each for each in deletions if each[0] == step]:
+                deletions.append((step + upload.deleted_after, sent.key))
+            for _, key in [deletion for deletion in deletions if deletion[0] == step]:
                 self._delete_at_source(key)
             self._deliver(step)
         while self.due:
             self._deliver(max(when for when, _ in self.due))
         self.faults.end()
         del self.world.interference.after["stepfunctions.StartExecution"]
-        self._heal()
+        self._redrive_failed()
 
-    def upload(self, key: str, body: bytes, metadata: dict[str, str], tagged: bool) -> Told:
+    def upload(self, key: str, body: bytes, metadata: dict[str, str], tagged: bool) -> SentUpload:
         """What a client does, and what S3 tells of it."""
         self.sequence += 1
         tagging: Values = {"Tagging": "team=data"} if tagged else {}
@@ -120,9 +120,9 @@ class Run:
         }
         source = read_upload(record)
         assert source
-        told = Told(key, body, metadata, ({"team": "data"} if tagged else {},), source, record)
-        self.told.append(told)
-        return told
+        sent = SentUpload(key, body, metadata, ({"team": "data"} if tagged else {},), source, record)
+        self.sent.append(sent)
+        return sent
 
     # Delivering.
 
@@ -150,25 +150,25 @@ class Run:
         self.dead += left.values()
 
     def _await(self) -> None:
-        for told in self.told:
-            name = execution_name(told.source)
+        for sent in self.sent:
+            name = execution_name(sent.source)
             if name in self.started and name not in self.ended:
                 self.ended[name] = self.world.machine.wait(self.world.machine.arn(name))
 
-    def _heal(self) -> None:
+    def _redrive_failed(self) -> None:
         for _ in range(REDRIVES):
             for name, execution in list(self.ended.items()):
-                if execution.status == "FAILED" and execution.error not in HEALS_NEVER:
+                if execution.status == "FAILED" and execution.error not in NOT_RETRYABLE:
                     self.ended[name] = self.world.machine.redrive(execution)
 
     # What others do.
 
-    def _latest(self) -> Told:
-        return self.told[-1]
+    def _latest(self) -> SentUpload:
+        return self.sent[-1]
 
     def _overwrite_target(self, *_: Values) -> bool:
         key = self._latest().key
-        if any(call.function == "verify_checksum" and _is_proof(call, key) for call in self.world.lambdas.calls):
+        if any(call.function == "verify_checksum" and _is_verification(call, key) for call in self.world.lambdas.calls):
             return False  # A write over a verified copy leaves nothing to find.
         self.world.target.put_object(Bucket=self.target, Key=key, Body=MEDDLED)
         self.meddled = True
@@ -192,8 +192,8 @@ class Run:
     def _replace(self, *_: Values) -> bool:
         latest = self._latest()
         body = b"newer " + str(self.sequence).encode() + latest.body
-        told = self.upload(latest.key, body, {"colour": "new"}, tagged=True)
-        self.due.append((0, told.record))
+        sent = self.upload(latest.key, body, {"colour": "new"}, tagged=True)
+        self.due.append((0, sent.record))
         return True
 
     def _delete(self, *_: Values) -> bool:
@@ -202,7 +202,7 @@ class Run:
 
     def _delete_at_source(self, key: str) -> None:
         self.world.source.delete_object(Bucket=self.source, Key=key)
-        self.deleted += [execution_name(told.source) for told in self.told if told.key == key]
+        self.deleted += [execution_name(sent.source) for sent in self.sent if sent.key == key]
 
     def _retag(self, *_: Values) -> bool:
         latest = self._latest()
@@ -213,7 +213,7 @@ class Run:
             self.world.source.put_object_tagging(Bucket=self.source, Key=latest.key, Tagging={"TagSet": tag_set})
         except ClientError:
             return False
-        self.told[-1] = replace(latest, tags=(*latest.tags, tags))
+        self.sent[-1] = replace(latest, tags=(*latest.tags, tags))
         return True
 
     # What is noticed.
@@ -236,7 +236,7 @@ class Run:
         if operation == "DeleteObject" and given["Bucket"] == self.source and self.deleting:
             key, deleted = self.deleting
             if not any(found == deleted for found in self.versions(key)):
-                self.unproved.append(f"{key}: {deleted[0][:20]!r} {deleted[1:]}")
+                self.unverified.append(f"{key}: {deleted[0][:20]!r} {deleted[1:]}")
 
     def versions(self, key: str) -> Iterator[list[Any]]:
         """All versions at the target: bytes, metadata and tags."""
@@ -254,7 +254,7 @@ class Run:
                 client.delete_object(Bucket=bucket, Key=version["Key"], VersionId=version["VersionId"])
 
 
-def _is_proof(call: Call, key: str) -> bool:
+def _is_verification(call: Call, key: str) -> bool:
     return call.event["document"]["source"]["key"] == key and (call.answer or {}).get("status") == "verified"
 
 

@@ -51,7 +51,7 @@ NOT_JUST_BEFORE_A_DELETION: frozenset[Kind] = frozenset({"retagged at the source
 THE_DELETION = frozenset({"ListObjectVersions", "DeleteObject"})
 """What follows the last look at the source."""
 
-BEFORE_THE_PROOF = frozenset({"copy_object", "verify_checksum"})
+BEFORE_THE_VERIFICATION = frozenset({"copy_object", "verify_checksum"})
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ class Faults:
 
     def begin(self, planned: list[Planned]) -> None:
         """Begin a case."""
-        self.planned, self.fired, self.calls = sorted(planned, key=lambda each: each.at), [], 0
+        self.planned, self.fired, self.calls = sorted(planned, key=lambda fault: fault.at), [], 0
 
     def end(self) -> None:
         """Nothing goes wrong any more."""
@@ -136,7 +136,7 @@ class Faults:
                 continue
             if planned.kind in ONLY_COPIES and operation not in WRITES:
                 continue
-            if planned.kind == "target overwritten" and self.function not in BEFORE_THE_PROOF:
+            if planned.kind == "target overwritten" and self.function not in BEFORE_THE_VERIFICATION:
                 continue
             self.planned.remove(planned)
             act = self.act.get(planned.kind)

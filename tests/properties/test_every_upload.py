@@ -28,7 +28,7 @@ from functions.intake.executions import execution_name
 from infra.rules import loader
 from statemachine import declaration
 from tests.properties.cases import RULES, VERSIONINGS, Case, make
-from tests.properties.driver import HEALS_NEVER, MEDDLED, Run, Told, content, target_bucket
+from tests.properties.driver import MEDDLED, NOT_RETRYABLE, Run, SentUpload, content, target_bucket
 from tests.properties.faults import KINDS, Faults
 from tests.support.workflow.machine import Machine
 from tests.support.workflow.world import MOTO, World
@@ -100,44 +100,44 @@ class Suite:
         with target_bucket(run.target):
             run.play()
         try:
-            judge(run)
+            check(run)
         except AssertionError as wrong:
             wrong.add_note(f"{case}\nfaults: {faults_of(run)}")
             raise
         self.kinds.update([f"{case.source}→{case.target} {case.rule}"])
-        self.endings.update(each.error or each.visited[-1] for each in run.ended.values())
+        self.endings.update(execution.error or execution.visited[-1] for execution in run.ended.values())
         run.clean()
 
 
 def faults_of(run: Run) -> str:
     """What went wrong, and the functions' messages."""
-    said = [
+    calls = [
         f"{call.execution[:8]} {call.function} {call.error or (call.answer or {}).get('status')}"
         for call in run.world.lambdas.calls
     ]
-    return "\n".join([str(run.faults.fired), *said])
+    return "\n".join([str(run.faults.fired), *calls])
 
 
-def judge(run: Run) -> None:
+def check(run: Run) -> None:
     """What must hold after every case."""
-    assert not run.unproved, f"deleted unproved: {run.unproved}"
+    assert not run.unverified, f"deleted unverified: {run.unverified}"
     assert not run.dead, "nothing was wrong with any event"
     uploads = run.world.target.list_multipart_uploads(Bucket=run.target, Prefix=run.folder).get("Uploads", [])
     assert uploads == [], "a multipart upload is left"
-    names = [execution_name(told.source) for told in run.told]
+    names = [execution_name(sent.source) for sent in run.sent]
     if run.case.rule == "excluded":
         assert not run.started
         return
     assert set(run.started) == set(names), "every upload has an execution"
     for execution in run.ended.values():
-        assert execution.status == "SUCCEEDED" or execution.error in HEALS_NEVER, (execution.error, execution.cause)
-    for key in {told.key for told in run.told}:
-        told = [each for each in run.told if each.key == key]
-        _judge_key(run, told)
+        assert execution.status == "SUCCEEDED" or execution.error in NOT_RETRYABLE, (execution.error, execution.cause)
+    for key in {sent.key for sent in run.sent}:
+        of_key = [sent for sent in run.sent if sent.key == key]
+        _check_key(run, of_key)
 
 
-def _judge_key(run: Run, told: list[Told]) -> None:
-    latest, key = told[-1], told[-1].key
+def _check_key(run: Run, sent: list[SentUpload]) -> None:
+    latest, key = sent[-1], sent[-1].key
     last = run.ended[execution_name(latest.source)]
     try:
         now: list[Any] = list(content(run.world.target, Bucket=run.target, Key=key))
@@ -147,13 +147,16 @@ def _judge_key(run: Run, told: list[Told]) -> None:
     arrived = now in wanted
     if run.meddled and now and now[0] == MEDDLED:
         # A verification that was under way is right, and an unversioned target keeps nothing of it.
-        in_the_proof = ("verify_checksum", "target overwritten") in run.faults.fired and run.case.target != "enabled"
-        arrived = in_the_proof or any(found in wanted for found in run.versions(key))
+        during_verification = (
+            "verify_checksum",
+            "target overwritten",
+        ) in run.faults.fired and run.case.target != "enabled"
+        arrived = during_verification or any(found in wanted for found in run.versions(key))
     gone = last.error == "SourceMissing" and last.name in run.deleted
     assert arrived or gone, f"{_short(now)} is at the target, not {_short(wanted[-1])}; {last}"
-    if not run.faults.fired and len({each.body for each in told}) == len(told):
+    if not run.faults.fired and len({upload.body for upload in sent}) == len(sent):
         writes = [source for written, source in run.writes if written == key]
-        assert len(writes) == len(set(writes)) <= len(told), f"copied twice: {writes}"
+        assert len(writes) == len(set(writes)) <= len(sent), f"copied twice: {writes}"
 
 
 def _short(found: list[Any]) -> str:
@@ -185,7 +188,7 @@ def engine(world: World, faults: Faults) -> Iterator[str]:
 
 
 @pytest.mark.usefixtures("_rules")
-def test_every_upload_arrives_or_somebody_is_reported(
+def test_every_upload_arrives_or_somebody_is_notified(
     world: World, faults: Faults, bucket_names: dict[str, str], record_property: Any
 ) -> None:
     world.clock.second = 0

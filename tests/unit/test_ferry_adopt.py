@@ -366,7 +366,7 @@ def test_an_overlapping_filter_is_rejected_and_described(
 
 
 @pytest.mark.parametrize(
-    ("theirs", "expected"),
+    ("configured", "expected"),
     [
         ((["s3:ObjectCreated:Put"], "a/", ""), True),
         ((["s3:ObjectCreated:*"], "a/b/", ".csv"), True),
@@ -378,8 +378,8 @@ def test_an_overlapping_filter_is_rejected_and_described(
         ((["s3:ObjectCreated:Post"], "", ""), True),
     ],
 )
-def test_what_overlaps(theirs: tuple[list[str], str, str], expected: bool) -> None:
-    events, prefix, suffix = theirs
+def test_what_overlaps(configured: tuple[list[str], str, str], expected: bool) -> None:
+    events, prefix, suffix = configured
     ours = DeploymentNotifications("ferry", ACCOUNT).create("main", source(prefix="a/", suffix=".csv"))
     (theirs,) = configuration(
         {"QueueConfigurations": [notification("QueueConfigurations", "other", events, prefix, suffix)]}

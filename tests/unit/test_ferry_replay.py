@@ -413,6 +413,6 @@ def test_a_denied_dead_letter_queue_does_not_block_the_others(elsewhere: Sources
             raise client_error("AccessDenied", "ReceiveMessage")
 
     sqs.meta.events.register("before-call.sqs.ReceiveMessage", fail)
-    with pytest.raises(CommandError, match=r"us-east-1 \(ReceiveMessage at AWS failed: AccessDenied: no\)"):
+    with pytest.raises(CommandError, match=r"us-east-1 \(ReceiveMessage at AWS failed: AccessDenied: "):
         returned(elsewhere.deployment)
     assert sorted(bodies(sqs, elsewhere.queue)) == ["europe", "west 0", "west 1"]
