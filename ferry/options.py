@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ferry.aws.locate import OUTPUTS, home
+from ferry.aws.locate import OUTPUTS, default_outputs
 from ferry.errors import UsageError
 from ferry.ui import terminal
 
@@ -62,9 +62,9 @@ def read_rules(path: Path) -> "Rules":
 
 
 def cloud_folder(outputs: Path | None) -> Path:
-    """The folder of a local cloud, from its outputs file."""
+    """The folder of a local cloud, from its outputs file; by default the one that every command uses."""
     if outputs is None:
-        return home()
+        return default_outputs().parent
     if outputs.name != OUTPUTS:
         raise UsageError(f"--outputs {outputs}: the file of a local cloud must be named {OUTPUTS}.")
     return outputs.absolute().parent

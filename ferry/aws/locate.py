@@ -9,21 +9,26 @@ OUTPUTS = "outputs.json"
 
 
 def home() -> Path:
-    """The folder of this checkout's own local cloud."""
+    """The folder for this checkout's own deployment, and for temporary local clouds."""
     return CHECKOUT / FOLDER
 
 
 def default_outputs() -> Path:
-    """The nearest `.ferry/outputs.json` in the working directory or above, else this checkout's own."""
+    """The nearest `.ferry/outputs.json` in the working directory or above, else this checkout's own.
+
+    Every command without --outputs uses it. Inside this checkout the search ends at its root: `make clean` must not
+    stop the local cloud of a folder around it.
+    """
+    own = home() / OUTPUTS
     try:
         working_directory = Path.cwd()
     except FileNotFoundError:
-        return home() / OUTPUTS
+        return own
     for folder in (working_directory, *working_directory.parents):
         path = folder / FOLDER / OUTPUTS
-        if path.is_file():
+        if path.is_file() or path == own:
             return path
-    return home() / OUTPUTS
+    return own
 
 
 def read_environment(path: Path) -> dict[str, str]:

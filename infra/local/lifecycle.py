@@ -88,13 +88,13 @@ def up(folder: Path, port: int | None = None, rules: Rules = NO_RULES, *, exit_w
             return UpResult(folder, _start(folder, port, rules, exit_with_parent), ran_already=False)
         already = f"A local cloud is already running at {outputs.endpoint_url}"
         if port not in (None, port_of(outputs)):
-            raise CloudRunsOtherwise(f"{already}, not at PORT={port}. Run `make down` first.")
+            raise CloudRunsOtherwise(f"{already}, not at PORT={port}. Run `ferry down` first.")
         if cloud_folder.read_rules(folder) != rules:
             requested = f"the rules of {rules.file}" if rules.file else "no rules"
             # Executions name the line that decided, so the same rules on other lines differ.
             raise CloudRunsOtherwise(
                 f"{already} with other rules (or with these on other lines) than requested: {requested}. "
-                "Run `make down` first."
+                "Run `ferry down` first."
             )
         return UpResult(folder, outputs, ran_already=True)
 
@@ -119,7 +119,7 @@ def running(folder: Path, port: int | None = None, rules: Rules = NO_RULES) -> I
     result = up(folder, port, rules, exit_with_parent=True)
     if result.ran_already:
         raise CloudRunsOtherwise(
-            f"A local cloud is already running in {folder}. Run `make down` first, or use another folder."
+            f"A local cloud is already running in {folder}. Run `ferry down` first, or use another folder."
         )
     try:
         yield result

@@ -26,6 +26,7 @@ from ferry.errors import CommandError
 from ferry.stepfunctions.executions import ExecutionInfo, ExecutionSummary
 from ferry.stepfunctions.history import parse_document
 from infra.aws_errors import explain
+from infra.local import lifecycle
 from infra.terraform import outputs as outputs_file
 from tests.support.client_errors import client_error
 from tests.unit.ferry_fakes import HASH, FakeDeployment, FakeStepFunctions, document, event, outputs
@@ -256,6 +257,39 @@ def test_the_outputs_are_found_from_any_folder_of_the_checkout(tmp_path: Path, m
     assert default_outputs() == tmp_path / ".ferry" / "outputs.json"
     deep.rmdir()
     assert default_outputs() == locate.CHECKOUT / ".ferry" / "outputs.json"
+
+
+def test_inside_a_checkout_no_deployment_of_a_folder_around_it_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    around, checkout = tmp_path / ".ferry" / "outputs.json", tmp_path / "checkout"
+    around.parent.mkdir()
+    around.touch()
+    (checkout / "docs").mkdir(parents=True)
+    monkeypatch.setattr(locate, "CHECKOUT", checkout)
+    monkeypatch.chdir(checkout / "docs")
+    assert default_outputs() == checkout / ".ferry" / "outputs.json"
+    monkeypatch.chdir(tmp_path)
+    assert default_outputs() == around
+
+
+@pytest.mark.parametrize("command", ["up", "down"])
+def test_up_and_down_use_the_folder_that_the_other_commands_use(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    (tmp_path / ".ferry").mkdir()
+    (tmp_path / ".ferry" / "outputs.json").touch()
+    (tmp_path / "inside").mkdir()
+    monkeypatch.chdir(tmp_path / "inside")
+    used: list[Path] = []
+
+    def use(folder: Path, *_: object) -> lifecycle.UpResult:
+        used.append(folder)
+        return lifecycle.UpResult(folder, outputs(endpoint_url="http://127.0.0.1:4566"), ran_already=True)
+
+    monkeypatch.setattr(lifecycle, command, use)
+    assert cli.run([command]) == 0
+    assert used == [tmp_path / ".ferry"]
 
 
 @pytest.mark.parametrize(
