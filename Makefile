@@ -12,6 +12,8 @@ AWSCLI := .venv-tools/.ready-$(call hash,infra/build/requirements.py infra/local
 TESTS := .venv/.tests-$(call hash,requirements/test.txt)
 CHECKS := .venv-tools/.checks-$(call hash,requirements/checks.txt)
 INSTALL := $(BIN)/python infra/build/requirements.py
+# `python -m venv`, which Ctrl-C ends without a traceback.
+VENV := $(PYTHON) -c 'import signal, sys, venv; signal.signal(signal.SIGINT, signal.SIG_DFL); venv.main(sys.argv[1:])'
 
 # From the command line only: PORT in the environment may belong to another program. The values reach the shell through
 # the environment, so that names may contain quotes, dollars and spaces.
@@ -41,15 +43,14 @@ $(READY):
 	@echo "Setting up .venv (once, about 15 seconds)"
 	@test ! -x $(BIN)/ferry || $(BIN)/ferry down > /dev/null 2>&1 || true
 	@rm -rf .venv .venv-tools
-	@$(PYTHON) -m venv .venv
-	@$(INSTALL) install requirements/run.txt
-	@$(INSTALL) install-project
+	@$(VENV) .venv
+	@$(INSTALL) install --project requirements/run.txt
 	@touch $@
 
 $(AWSCLI): $(READY)
 	@echo "Setting up the AWS command line (once, a few seconds)"
 	@rm -rf .venv-tools
-	@$(PYTHON) -m venv --without-pip .venv-tools
+	@$(VENV) --without-pip .venv-tools
 	@$(INSTALL) install --into .venv-tools requirements/tools.txt
 	@cp infra/local/aws $(BIN)/aws
 	@touch $@

@@ -1,7 +1,6 @@
 """Install the packages of a requirements file, and compile these files.
 
-    python infra/build/requirements.py install requirements/run.txt [--into .venv-tools]
-    python infra/build/requirements.py install-project
+    python infra/build/requirements.py install requirements/run.txt [--into .venv-tools | --project]
     python infra/build/requirements.py lock [--upgrade]
 
 It runs before anything is installed, so it imports only the standard library, and the Python of .venv runs it as a
@@ -35,6 +34,9 @@ NAMES = ("run", "build", "uv", "test", "layer", "tools", "checks")
 
 OLDEST_PYTHON = "3.11"
 PYTHONS = (OLDEST_PYTHON, "3.12", "3.13", "3.14")
+INTERRUPTED = 130
+"""As a shell reports a program that Ctrl-C ended."""
+
 UV = Path(sys.executable).with_name("uv")
 PLATFORMS = ("x86_64-unknown-linux-gnu", "aarch64-unknown-linux-gnu")
 
@@ -60,30 +62,33 @@ class InstallFailed(Exception):
     """Neither uv nor pip could install; the text is the last line that pip printed."""
 
 
-def install(arguments: Sequence[str], into: Path | None = None) -> None:
-    """Install into a virtual environment, by default this Python's; raises InstallFailed."""
+def install_files(files: Sequence[Path], into: Path | None = None, *, project: bool = False) -> None:
+    """Install the packages of the files into a virtual environment, by default this Python's, and nothing else.
+
+    With `project`, also this checkout as the `ferry` command. Raises InstallFailed.
+    """
     python = str(into / "bin" / "python") if into else sys.executable
+    named = [part for file in files for part in ("--requirement", str(file))]
     uv = find_uv()
+    environment = uv_environment(read_pip_settings(), os.environ) if uv else {}
+    install(["--require-hashes", *named], python, uv, environment)
+    if project:
+        # A checkout has no hash.
+        install(["--editable", str(CHECKOUT)], python, uv, environment)
+
+
+def install(arguments: Sequence[str], python: str, uv: str | None, uv_variables: Mapping[str, str]) -> None:
+    """Install exactly what the arguments name, with uv or else with pip; raises InstallFailed."""
+    exactly = ["--no-deps", "--no-build-isolation", *arguments]
     if uv:
         command = [uv, "pip", "install", "--quiet", "--compile-bytecode", *BEST_MATCH]
-        ran = run([*command, "--python", python, *arguments], uv_environment(read_pip_settings(), os.environ))
+        ran = run([*command, "--python", python, *exactly], uv_variables)
         if ran.returncode == 0:
             return
         sys.stderr.write(f"uv failed ({last_line(ran.stderr)}). Installing with pip instead.\n")
-    ran = run([*pip(python), "install", "-qq", *arguments])
+    ran = run([*pip(python), "install", "-qq", *exactly])
     if ran.returncode != 0:
         raise InstallFailed(last_line(ran.stderr))
-
-
-def install_files(files: Sequence[Path], into: Path | None = None) -> None:
-    """Install the packages of the files, and nothing else."""
-    named = [part for file in files for part in ("--requirement", str(file))]
-    install(["--no-deps", "--no-build-isolation", "--require-hashes", *named], into)
-
-
-def install_project() -> None:
-    """Install this checkout as the `ferry` command."""
-    install(["--no-deps", "--no-build-isolation", "--editable", str(CHECKOUT)])
 
 
 def find_uv() -> str | None:
@@ -154,6 +159,7 @@ def lock(*, upgrade: bool) -> None:
     universal = ["--universal", "--generate-hashes", "--python-version", OLDEST_PYTHON]
     plain = ["--quiet", "--no-header", "--no-annotate", *BEST_MATCH]
     for name in NAMES:
+        report(f"Compiling requirements/{name}.in")
         # Relative paths: the files name each other, and no folder of this machine.
         files = [f"{name}.in", "--output-file", f"{name}.txt"]
         ran = run([uv, "pip", "compile", *universal, *plain, *(["--upgrade"] * upgrade), *files], environment)
@@ -161,6 +167,7 @@ def lock(*, upgrade: bool) -> None:
             raise InstallFailed(f"Cannot compile requirements/{name}.in: {ran.stderr.strip()}")
     with tempfile.TemporaryDirectory() as empty:
         for name, python, platform in supported():
+            report(f"Verifying requirements/{name}.txt for Python {python} on {platform}")
             target = ["--python-version", python, "--python-platform", platform, "--target", empty]
             verify = ["--dry-run", "--quiet", "--require-hashes", "--only-binary", ":all:", *BEST_MATCH]
             ran = run([uv, "pip", "install", *verify, *target, "--requirement", f"{name}.txt"], environment)
@@ -168,6 +175,12 @@ def lock(*, upgrade: bool) -> None:
                 raise InstallFailed(
                     f"requirements/{name}.txt is incomplete for Python {python} on {platform}: {ran.stderr.strip()}"
                 )
+
+
+def report(progress: str) -> None:
+    """Print what is done now: all of `lock` takes about a minute."""
+    sys.stdout.write(f"{progress}\n")
+    sys.stdout.flush()
 
 
 def supported() -> Iterator[tuple[str, str, str]]:
@@ -204,21 +217,23 @@ def main() -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     installing = commands.add_parser("install", help="install the packages of requirements files")
     installing.add_argument("files", nargs="+", type=Path)
-    installing.add_argument("--into", type=Path, help="another virtual environment")
-    commands.add_parser("install-project", help="install this checkout as the ferry command")
+    where = installing.add_mutually_exclusive_group()
+    where.add_argument("--into", type=Path, help="another virtual environment")
+    where.add_argument("--project", action="store_true", help="also install this checkout as the ferry command")
     locking = commands.add_parser("lock", help="compile requirements/*.in to *.txt")
     locking.add_argument("--upgrade", action="store_true", help="upgrade to the newest releases")
     given = parser.parse_args()
     try:
         if given.command == "install":
-            install_files([file.absolute() for file in given.files], given.into and given.into.absolute())
-        elif given.command == "install-project":
-            install_project()
+            files = [file.absolute() for file in given.files]
+            install_files(files, given.into and given.into.absolute(), project=given.project)
         else:
             lock(upgrade=given.upgrade)
     except InstallFailed as error:
         sys.stderr.write(f"{error}\n")
         return 1
+    except KeyboardInterrupt:
+        return INTERRUPTED
     return 0
 
 

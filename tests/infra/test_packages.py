@@ -7,6 +7,7 @@ import base64
 import hashlib
 import os
 import re
+import signal
 import subprocess
 import sys
 import zipfile
@@ -15,6 +16,8 @@ from pathlib import Path
 import pytest
 
 from infra.build import requirements
+from infra.build.reproducible_zip import CHECKOUT
+from tests.support.waiting import wait_for
 
 PINNED = re.compile(r"(?P<name>[a-z0-9][a-z0-9._-]*)==(?P<version>\S+)( ; (?P<marker>.+?))? \\")
 PINS = re.compile(r"^([a-z0-9][a-z0-9._-]*)==(\S+)", re.MULTILINE)
@@ -135,6 +138,45 @@ def test_what_is_installed_is_compiled_so_that_each_start_is_fast(
     assert list(environment.rglob("measure.*.pyc"))
 
 
+@pytest.mark.usefixtures("index")
+def test_with_the_project_the_pip_settings_are_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    commands: list[list[str]] = []
+
+    def run(command: list[str], *_: object) -> subprocess.CompletedProcess[str]:
+        commands.append(command)
+        return subprocess.CompletedProcess(command, 0, "", "")
+
+    monkeypatch.setattr(requirements, "find_uv", lambda: "uv")
+    monkeypatch.setattr(requirements, "run", run)
+    requirements.install_files([tmp_path / "run.txt"], project=True)
+    settings, packages, project = commands
+    assert settings[-2:] == ["config", "list"]
+    assert ("--require-hashes" in packages, "--editable" in project) == (True, True)
+    assert all("--no-deps" in command and "--no-build-isolation" in command for command in (packages, project))
+
+
+def test_an_interrupted_installation_ends_without_a_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(requirements, "install_files", interrupt)
+    monkeypatch.setattr(sys, "argv", ["requirements.py", "install", "run.txt"])
+    assert requirements.main() == 130
+
+
+def test_an_interrupted_venv_prints_no_traceback(tmp_path: Path) -> None:
+    """What make runs; the interrupt comes when the environment's configuration is there, before pip is."""
+    (command,) = re.findall(r"^VENV := \$\(PYTHON\) -c '(.*)'$", (CHECKOUT / "Makefile").read_text(), re.MULTILINE)
+    folder = tmp_path / "environment"
+    with subprocess.Popen(
+        [sys.executable, "-c", command, folder], stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as making:
+        wait_for((folder / "pyvenv.cfg").exists, "the environment")
+        os.killpg(making.pid, signal.SIGINT)
+        _, errors = making.communicate()
+    assert (making.returncode, errors) == (-signal.SIGINT, "")
+
+
 def test_uv_installs_from_where_pip_would(index: Path) -> None:
     settings = requirements.read_pip_settings()
     # A machine's own pip.conf may say more.
@@ -200,11 +242,17 @@ def test_every_file_is_verified_for_every_supported_python_and_linux() -> None:
     }
 
 
-def test_a_compiled_file_names_all_that_is_needed(index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_compiled_file_names_all_that_is_needed(
+    index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     make_wheel(index, "measure", "1.0")
     make_wheel(index, "plugin", "1.0", "Requires-Dist: measure\n")
     text = compile_one(tmp_path / "requirements", monkeypatch, "plugin\n")
     assert {name for name, _ in PINS.findall(text)} == {"measure", "plugin"}
+    assert capsys.readouterr().out.splitlines()[:2] == [
+        "Compiling requirements/run.in",
+        "Verifying requirements/run.txt for Python 3.11 on x86_64-unknown-linux-gnu",
+    ]
 
 
 def test_a_file_without_a_wheel_for_a_supported_platform_is_an_error(
