@@ -4,11 +4,14 @@ import re
 import socket
 import tomllib
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from pytest_socket import SocketConnectBlockedError
 
 from infra import errors
+from tests import tracing
 from tests.scheduling import GROUP_OF
 
 CHECKOUT = Path(__file__).parents[2]
@@ -71,3 +74,27 @@ def test_every_target_of_the_makefile_has_one_rule_and_the_help_tells_all_of_the
 
 def test_every_file_that_shares_a_worker_exists() -> None:
     assert [path for path in GROUP_OF if not (CHECKOUT / path).is_file()] == []
+
+
+@pytest.mark.parametrize(
+    ("file", "traced"),
+    [("unit/test_copy_object.py", True), ("unit/test_ferry_cli.py", False), ("workflow/test_copy.py", False)],
+)
+def test_the_functions_own_tests_are_traced(file: str, traced: bool) -> None:
+    assert tracing.is_traced(Path(tracing.__file__).parent / file) is traced
+
+
+def test_a_pytest_cov_that_cannot_be_paused_is_rejected() -> None:
+    with pytest.raises(pytest.UsageError, match="lacks pause, resume"):
+        tracing.Tracing(SimpleNamespace(cov_controller=SimpleNamespace(started=True)))
+
+
+@pytest.mark.parametrize("nodeid", ["tests/unit/test_parts.py::test_a", "tests/infra/test_ci.py::test_a"])
+def test_coverage_without_a_traced_test_is_explained(nodeid: str) -> None:
+    controller = SimpleNamespace(started=True, pause=None, resume=None)
+    plugin, lines = tracing.Tracing(SimpleNamespace(cov_controller=controller)), list[str]()
+    reporter: Any = SimpleNamespace(write_line=lambda line, **_: lines.append(line))
+    report: Any = SimpleNamespace(nodeid=nodeid, when="call")
+    plugin.pytest_runtest_logreport(report)
+    plugin.pytest_terminal_summary(reporter)
+    assert len(lines) == ("unit" not in nodeid)
