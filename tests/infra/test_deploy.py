@@ -3,8 +3,6 @@
 import io
 import json
 import sys
-import threading
-import time
 import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -21,9 +19,10 @@ from infra.local.provision import ACCOUNT, WORKFLOW, Clients
 from infra.terraform.outputs import Outputs
 from statemachine import declaration
 from statemachine.errors import DeclarationInvalid
+from tests.support.waiting import wait_for
 
 PROBE = """
-import importlib, os, sys, time
+import importlib, os, pathlib, sys, time
 
 class ProbeFailed(Exception):
     pass
@@ -40,10 +39,13 @@ def handler(event, context):
         raise ProbeFailed(event.get("words", "on purpose"))
     if event["do"] == "tell":
         return {**event, "remaining": context.get_remaining_time_in_millis(), "arn": context.invoked_function_arn}
-    if event["do"] == "run":
-        began = time.monotonic()
-        time.sleep(event["seconds"])
-        return [began, time.monotonic()]
+    if event["do"] == "hold":
+        folder = pathlib.Path(event["folder"])
+        for mark, is_over in (("+", lambda: (folder / "released").exists()), ("-", lambda: True)):
+            with (folder / "log").open("a") as log:
+                log.write(mark)
+            while not is_over():
+                time.sleep(0.01)
     return None
 """
 
@@ -320,30 +322,27 @@ def test_the_native_runtime_client_is_used_where_there_is_one(probe: Probe) -> N
     assert probe.invoke(do="import", module="runtime_client").startswith(f"{provision.PACKAGES}/runtime_client.")
 
 
-def test_a_function_that_takes_too_long_is_ended(clients: Clients) -> None:
-    answer = Probe(clients, "probe-slow", role_of="copy-object", timeout_seconds=1).invoke(do="run", seconds=9)
-    assert answer["errorType"] == "Sandbox.Timedout"
+def test_a_function_that_takes_too_long_is_ended(clients: Clients, tmp_path: Path) -> None:
+    slow = Probe(clients, "probe-slow", role_of="copy-object", timeout_seconds=1)
+    assert slow.invoke(do="hold", folder=str(tmp_path))["errorType"] == "Sandbox.Timedout"
 
 
-def test_four_functions_run_at_once_and_the_starter_goes_past_them(clients: Clients, probe: Probe) -> None:
+def test_four_functions_run_at_once_and_the_starter_goes_past_them(clients: Clients, tmp_path: Path) -> None:
     starter = Probe(clients, "probe-starter", role_of="copy-object")
-    others = [probe, *(Probe(clients, f"probe-{number}", role_of="copy-object") for number in range(2))]
-    starter.invoke(do="nothing")
-    waiting = threading.Barrier(8 + 1)
-
-    def run(number: int) -> Any:
-        waiting.wait(10)
-        return others[number % 3].invoke(do="run", seconds=1.5)
-
-    with ThreadPoolExecutor(8) as pool:
-        runs = pool.map(run, range(8))
-        waiting.wait(10)
-        before = time.monotonic()
-        began, ended = starter.invoke(do="run", seconds=0.1)
-        assert time.monotonic() - before < 1.5
-        spans = list(runs)
-    assert max(sum(b <= moment < e for b, e in spans) for moment, _ in spans) == 4
-    assert any(b < ended and began < e for b, e in spans)
+    others = [Probe(clients, f"probe-{number}", role_of="copy-object", timeout_seconds=120) for number in range(3)]
+    log = tmp_path / "log"
+    log.touch()
+    with ThreadPoolExecutor(9) as pool:
+        held = [pool.submit(others[number % 3].invoke, do="hold", folder=str(tmp_path)) for number in range(8)]
+        wait_for(lambda: log.read_text() == "++++", "four functions", seconds=60)
+        passing = pool.submit(starter.invoke, do="nothing")
+        try:
+            assert passing.result(60) is None, "the starter ran while the others held all places"
+        finally:
+            (tmp_path / "released").touch()
+        assert [invocation.result(60) for invocation in held] == [None] * 8
+    marks = log.read_text()
+    assert max(marks[:end].count("+") - marks[:end].count("-") for end in range(len(marks))) == 4
 
 
 def test_the_zip_with_a_bootstrap_is_the_built_one_and_nothing_else() -> None:

@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from functools import cache
 from importlib import import_module
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
@@ -24,6 +25,7 @@ import pytest
 from moto.awslambda_simple.models import LambdaSimpleBackend
 from moto.core.exceptions import JsonRESTError
 from moto.stepfunctions.parser.asl.component.common.retry import retrier_decl
+from moto.stepfunctions.parser.asl.component.state.exec import execute_state
 from moto.stepfunctions.parser.asl.component.state.exec.state_task import lambda_eval_utils
 from moto.stepfunctions.parser.asl.component.state.wait.wait_function.wait_function import WaitFunction
 from moto.stepfunctions.parser.asl.parse.asl_parser import AmazonStateLanguageParser
@@ -62,11 +64,36 @@ class Clock:
 
     second: float = 0.01
     pauses: list[float] = field(default_factory=list)
+    tasks: list["TaskEnd"] = field(default_factory=list)
+    """Of the Tasks that run now."""
 
     def sleep(self, seconds: float) -> None:
         """Pause before a retry; this is all that a retrier uses of the module `time`."""
         self.pauses.append(seconds)
         time.sleep(min(seconds * self.second, LONGEST_PAUSE_SECONDS))
+
+    def time_out_tasks(self) -> None:
+        """Have the time of each running Task be over now: no test waits for a TimeoutSeconds."""
+        for task in list(self.tasks):
+            task.timed_out = True
+            task.set()
+
+
+class TaskEnd(threading.Event):
+    """The end of a Task's attempt, for which the interpreter waits as long as the definition's TimeoutSeconds."""
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__()
+        self.timed_out = False
+        self._tasks = clock.tasks
+        self._tasks.append(self)
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Whether the attempt ended on time."""
+        try:
+            return super().wait(timeout) and not self.timed_out
+        finally:
+            self._tasks.remove(self)
 
 
 @dataclass(frozen=True)
@@ -206,8 +233,6 @@ class Machine:
         self.lambdas = lambdas
         self._definition = definition
         self._client = boto3.client("stepfunctions", region_name=REGION)
-        self.timeout_seconds: dict[str, int] = {}
-        """Of Tasks whose time is to run out in a test; else it is the definition's."""
         self._machines: dict[str, str] = {}
         self._contexts: dict[str, Document] = {}
 
@@ -282,8 +307,6 @@ class Machine:
             text = PLACEHOLDER.sub(lambda match: function_arn(match[1]), self._definition.read_text(encoding="utf-8"))
             definition = json.loads(text)
             definition["StartAt"] = start_at or definition["StartAt"]
-            for state, seconds in self.timeout_seconds.items():
-                definition["States"][state]["TimeoutSeconds"] = seconds
             created = self._client.create_state_machine(name=name, definition=json.dumps(definition), roleArn=ROLE_ARN)
             self._machines[name] = created["stateMachineArn"]
         return self._machines[name]
@@ -319,6 +342,7 @@ def install(monkeypatch: pytest.MonkeyPatch, lambdas: Lambdas, clock: Clock) -> 
     monkeypatch.setattr(LambdaSimpleBackend, "invoke", invoke)
     monkeypatch.setattr(WaitFunction, "_wait_interval", wait)
     monkeypatch.setattr(retrier_decl, "time", clock)
+    monkeypatch.setattr(execute_state, "threading", SimpleNamespace(Event=lambda: TaskEnd(clock)))
     monkeypatch.setattr(AmazonStateLanguageParser, "parse", staticmethod(parse))
     client = cache(lambda region: boto_client_for(region=region, service="lambda"))
     monkeypatch.setattr(lambda_eval_utils, "boto_client_for", lambda *, region, **_: client(region))
