@@ -12,7 +12,7 @@ from urllib.parse import quote_plus, unquote_plus
 
 from ferry.aws import sources
 from ferry.errors import CommandError
-from infra.terraform.outputs import Source
+from infra.terraform.outputs import DeployedSource
 
 EVENTS = ("s3:ObjectCreated:*",)
 KINDS = {
@@ -69,7 +69,7 @@ class DeploymentNotifications:
     name: str
     account: str
 
-    def create(self, source_name: str, source: Source) -> Notification:
+    def create(self, source_name: str, source: DeployedSource) -> Notification:
         """The notification that subscribes the deployment to a source's uploads."""
         rules = [
             {"Name": name, "Value": encoded(value)}

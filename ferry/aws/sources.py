@@ -1,15 +1,15 @@
 """The source buckets of a deployment, and which of their keys it receives. Reads nothing but the outputs."""
 
-from infra.terraform.outputs import Outputs, Source
+from infra.terraform.outputs import DeployedSource, Outputs
 
 MAIN = "main"
 
 
-def of(outputs: Outputs) -> dict[str, Source]:
+def of(outputs: Outputs) -> dict[str, DeployedSource]:
     """Each source by its name in terraform.tfvars; the local cloud has exactly one."""
     if outputs.sources:
         return outputs.sources
-    only = Source(
+    only = DeployedSource(
         bucket=outputs.source_bucket,
         region=outputs.source_region,
         account_id=outputs.uploads_topic_arn.split(":")[4],
@@ -19,7 +19,7 @@ def of(outputs: Outputs) -> dict[str, Source]:
     return {MAIN: only}
 
 
-def selects(source: Source, key: str) -> bool:
+def selects(source: DeployedSource, key: str) -> bool:
     """Whether the bucket notifies the deployment of uploads to this key."""
     return key.startswith(source.prefix) and key.endswith(source.suffix)
 

@@ -24,7 +24,7 @@ from ferry.aws.clients import Deployment
 from ferry.aws.notification_store import NotificationStore
 from ferry.errors import CommandError, UsageError
 from ferry.ui import terminal
-from infra.terraform.outputs import Source
+from infra.terraform.outputs import DeployedSource
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -88,11 +88,11 @@ def check_bucket(bucket: str) -> None:
         raise UsageError(f"BUCKET {bucket!r} is not a bucket name. Give the name without s3:// and without a key.")
 
 
-def _sources_of_bucket(deployment: Deployment, bucket: str) -> dict[str, Source]:
+def _sources_of_bucket(deployment: Deployment, bucket: str) -> dict[str, DeployedSource]:
     return {name: source for name, source in sources.of(deployment.outputs).items() if source.bucket == bucket}
 
 
-def _open_store(deployment: Deployment, bucket: str, bucket_sources: dict[str, Source]) -> NotificationStore:
+def _open_store(deployment: Deployment, bucket: str, bucket_sources: dict[str, DeployedSource]) -> NotificationStore:
     outputs = deployment.outputs
     if deployment.on_aws and outputs.sources is None:
         raise CommandError("This outputs.json does not list the deployment's sources. Run `make deploy` to update it.")

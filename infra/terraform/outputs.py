@@ -15,7 +15,7 @@ from infra.errors import OutputsMissing
 from statemachine.declaration import PLACEHOLDERS
 
 
-class Source(BaseModel):
+class DeployedSource(BaseModel):
     """A source bucket, and the prefix and suffix of the keys that are copied."""
 
     model_config = ConfigDict(frozen=True)
@@ -52,7 +52,7 @@ class Outputs(BaseModel):
     athena_workgroup: str
     athena_results: str
     """The bucket for Athena's results."""
-    sources: dict[str, Source] | None = None
+    sources: dict[str, DeployedSource] | None = None
     """All source buckets by their name in terraform.tfvars; only a deployment on AWS lists them."""
 
     def placeholders(self) -> dict[str, str]:

@@ -11,7 +11,7 @@ from infra.local.athena.errors import InvalidRequest
 from infra.local.athena.file_cache import FileCache
 from infra.local.athena.models import PreparedFile
 from infra.local.athena.results import java_double
-from infra.local.athena.sql import Statement
+from infra.local.athena.sql import SqlStatement
 from infra.local.glue import types
 from infra.local.text_files import BrokenFile, Dialect, lines, reading, unpack_start
 
@@ -203,9 +203,9 @@ def test_a_file_larger_than_the_cache_is_not_cached(tmp_path: Path, cache_folder
 
 def test_every_kind_of_query_that_a_rejection_names_is_supported() -> None:
     with pytest.raises(InvalidRequest) as rejected:
-        Statement.parse("DROP TABLE t", [])
+        SqlStatement.parse("DROP TABLE t", [])
     (named_kinds,) = re.findall(r"\((.*)\)", str(rejected.value))
     named = named_kinds.split(", ")
     assert named == ["SELECT", "WITH"]
     for word in named:
-        assert Statement.parse(QUERIES[word], []).sql == QUERIES[word]
+        assert SqlStatement.parse(QUERIES[word], []).sql == QUERIES[word]

@@ -8,7 +8,7 @@ import pytest
 from infra.errors import OutputsMissing
 from infra.local import provision
 from infra.terraform import outputs
-from infra.terraform.outputs import Outputs, Source
+from infra.terraform.outputs import DeployedSource, Outputs
 from statemachine import declaration
 
 OUTPUTS = provision.outputs_of("http://127.0.0.1:4566")
@@ -22,13 +22,13 @@ ON_AWS = OUTPUTS.model_copy(
     update={
         "endpoint_url": None,
         "sources": {
-            "value": Source(
+            "value": DeployedSource(
                 bucket="ferry-source-us-west-2",
                 region="us-west-2",
                 account_id="123456789012",
                 topic_arn="arn:aws:sns:us-west-2:123456789012:ferry-uploads",
             ),
-            "sensitive": Source(
+            "sensitive": DeployedSource(
                 bucket="others-uploads",
                 region="eu-central-1",
                 account_id="210987654321",

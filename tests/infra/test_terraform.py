@@ -33,7 +33,7 @@ from infra.terraform import checkout as checkout_module
 from infra.terraform import outputs as outputs_file
 from infra.terraform import variables_check
 from infra.terraform.checkout import Checkout
-from infra.terraform.outputs import Outputs, Source
+from infra.terraform.outputs import DeployedSource, Outputs
 from infra.terraform.runner import Terraform, find_terraform
 from infra.terraform.variables_check import COMBINED_CHECKS, FILES_WITHOUT_RESOURCES
 from statemachine import declaration
@@ -48,9 +48,11 @@ OUTPUTS = provision.outputs_of("http://127.0.0.1:1").model_copy(
         "endpoint_url": None,
         "state_machine_arn": f"arn:aws:states:us-east-1:{ACCOUNT}:stateMachine:ferry-migrate",
         "sources": {
-            "main": Source(bucket="made", region="us-west-2", account_id=ACCOUNT, topic_arn="arn"),
-            "old": Source(bucket="ours", region="us-west-2", account_id=ACCOUNT, topic_arn="arn", create=False),
-            "theirs": Source(bucket="their", region="us-west-2", account_id="2" * 12, topic_arn="arn", create=False),
+            "main": DeployedSource(bucket="made", region="us-west-2", account_id=ACCOUNT, topic_arn="arn"),
+            "old": DeployedSource(bucket="ours", region="us-west-2", account_id=ACCOUNT, topic_arn="arn", create=False),
+            "theirs": DeployedSource(
+                bucket="their", region="us-west-2", account_id="2" * 12, topic_arn="arn", create=False
+            ),
         },
     }
 )

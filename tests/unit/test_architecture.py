@@ -1,6 +1,7 @@
 """Where imports may point: from a room to those below it, never up, and never in a circle."""
 
 import ast
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -47,6 +48,16 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
     while leaves := {name for name, imported in graph.items() if not imported & graph.keys()}:
         graph = {name: imported for name, imported in graph.items() if name not in leaves}
     assert sorted(graph) == []
+
+
+def test_a_class_name_stands_in_one_module() -> None:
+    names = Counter(
+        node.name
+        for file in MODULES.values()
+        for node in ast.parse(file.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.ClassDef)
+    )
+    assert [name for name, number in names.items() if number > 1] == []
 
 
 SUITES = sorted(folder.name for folder in (CHECKOUT / "tests").iterdir() if list(folder.glob("test_*.py")))

@@ -31,7 +31,7 @@ from ferry.aws.clients import Deployment
 from ferry.commands import adopt as command
 from ferry.errors import CommandError
 from infra.terraform import outputs as outputs_file
-from infra.terraform.outputs import Source
+from infra.terraform.outputs import DeployedSource
 from tests.unit.ferry_fakes import outputs
 
 BUCKET, ACCOUNT, OWNER = "their-bucket", "000000000000", "111122223333"
@@ -189,9 +189,9 @@ class FakeDeployment(Deployment):
         self._client = make  # type: ignore[assignment]
 
 
-def source(**changes: Any) -> Source:
+def source(**changes: Any) -> DeployedSource:
     values = {"bucket": BUCKET, "region": "eu-west-1", "account_id": OWNER, "prefix": "incoming/", "topic_arn": TOPIC}
-    return Source(**{**values, "create": False, **changes})
+    return DeployedSource(**{**values, "create": False, **changes})
 
 
 @pytest.fixture
@@ -545,7 +545,7 @@ def test_what_is_no_buckets_name_is_called_wrongly(
 
 def test_without_sources_there_is_the_one_of_the_embedded_cloud() -> None:
     assert sources.of(outputs()) == {
-        "main": Source(
+        "main": DeployedSource(
             bucket="ferry-source-us-west-2",
             region="us-west-2",
             account_id=ACCOUNT,

@@ -16,7 +16,7 @@ from ferry.errors import CommandError
 from functions.contract.models import Rule
 from functions.contract.rules import KeyRule, Renaming, Rules
 from infra.terraform import outputs as outputs_file
-from infra.terraform.outputs import Outputs, Source
+from infra.terraform.outputs import DeployedSource, Outputs
 from tests.unit.ferry_fakes import outputs
 
 BUCKET = "ferry-target-us-east-1"
@@ -278,7 +278,7 @@ def of_sources(**filters: tuple[str, str]) -> Outputs:
     topic = "arn:aws:sns:{}:000000000000:ferry-uploads"
     return outputs(
         sources={
-            name: Source(
+            name: DeployedSource(
                 bucket=f"bucket-{number}",
                 region=region,
                 account_id="000000000000",

@@ -17,7 +17,7 @@ from ferry.commands.replay import check_request, replay
 from ferry.errors import CommandError, UsageError
 from ferry.stepfunctions.failures import base_name
 from ferry.stepfunctions.replays import next_name
-from infra.terraform.outputs import Source
+from infra.terraform.outputs import DeployedSource
 from tests.support.client_errors import client_error
 from tests.unit.ferry_fakes import HASH, FakeDeployment, FakeStepFunctions, document
 
@@ -353,7 +353,9 @@ class SourcesElsewhere:
             for region, client in self.clients.items()
         }
         sources = {
-            name: Source(bucket=name, region=region, account_id="123456789012", topic_arn=f"arn:aws:sns:{region}:1:t")
+            name: DeployedSource(
+                bucket=name, region=region, account_id="123456789012", topic_arn=f"arn:aws:sns:{region}:1:t"
+            )
             for name, region in (("a", "us-west-2"), ("b", "us-west-2"), ("c", "eu-west-1"))
         }
         self.deployment = FakeDeployment(

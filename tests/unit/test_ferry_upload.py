@@ -15,7 +15,7 @@ from ferry.errors import UsageError
 from ferry.ui import terminal
 from functions.contract.models import Rule
 from functions.contract.rules import KeyRule, Renaming, Rules
-from infra.terraform.outputs import Source
+from infra.terraform.outputs import DeployedSource
 from tests.support.client_errors import client_error
 from tests.unit.ferry_fakes import HASH, FakeDeployment, FakeStepFunctions, document, event, source
 
@@ -168,7 +168,7 @@ def test_a_key_that_the_rules_exclude_is_reported_at_once(
 
 
 def test_a_key_outside_the_sources_filters_is_reported_at_once(s3: Any) -> None:
-    entry = Source(bucket=BUCKET, region="us-west-2", account_id="1", prefix="in/", topic_arn="arn:topic")
+    entry = DeployedSource(bucket=BUCKET, region="us-west-2", account_id="1", prefix="in/", topic_arn="arn:topic")
     second = entry.model_copy(update={"suffix": ".csv", "prefix": "x/"})
     elsewhere = entry.model_copy(update={"bucket": "another", "prefix": ""})
     cloud = FakeDeployment(

@@ -23,7 +23,7 @@ from infra.local.athena.errors import InvalidRequest
 from infra.local.athena.executions import QueryExecution, QueryExecutions
 from infra.local.athena.file_cache import FileCache
 from infra.local.athena.run import run
-from infra.local.athena.sql import Statement
+from infra.local.athena.sql import SqlStatement
 from infra.local.caller import Caller, Callers
 
 logger = logging.getLogger(__name__)
@@ -98,7 +98,7 @@ class Athena:
         if catalog.lower() != "awsdatacatalog":
             raise InvalidRequest(f"The local Athena has only the catalog AwsDataCatalog, not {catalog}")
         location = _output_location(workgroup, request.get("ResultConfiguration") or {})
-        statement = Statement.parse(query, parameters)
+        statement = SqlStatement.parse(query, parameters)
         query_id = str(uuid.uuid4())
         execution = QueryExecution(
             id=query_id,

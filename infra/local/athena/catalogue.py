@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from infra.local.athena.errors import QueryFailure
-from infra.local.athena.models import LAZY_SIMPLE_SERDE, Column, Partition, Table, TableStorage
+from infra.local.athena.models import LAZY_SIMPLE_SERDE, Column, Partition, QueryTable, TableStorage
 from infra.local.athena.sql import TableScan
 from infra.local.caller import Caller
 from infra.local.glue import types
@@ -18,20 +18,20 @@ if TYPE_CHECKING:
     from mypy_boto3_glue.type_defs import TableTypeDef
 
 
-class Catalogue:
+class QueryCatalogue:
     """The Glue catalogue as one caller sees it. Each table is looked up once per query."""
 
     def __init__(self, caller: Caller) -> None:
         self._caller = caller
-        self._tables: dict[tuple[str, str], Table] = {}
+        self._tables: dict[tuple[str, str], QueryTable] = {}
 
-    def table(self, database: str, name: str) -> Table:
+    def table(self, database: str, name: str) -> QueryTable:
         """Return a table, or raise QueryFailure with Athena's message."""
         if (database, name) not in self._tables:
             self._tables[database, name] = self._find(database, name)
         return self._tables[database, name]
 
-    def _find(self, database: str, name: str) -> Table:
+    def _find(self, database: str, name: str) -> QueryTable:
         try:
             return _parse_table(self._caller.glue.get_table(DatabaseName=database, Name=name)["Table"], database)
         except ClientError as error:
@@ -45,7 +45,7 @@ class Catalogue:
             raise QueryFailure(f"SCHEMA_NOT_FOUND: Schema '{database}' does not exist") from error
         raise QueryFailure(f"TABLE_NOT_FOUND: Table 'awsdatacatalog.{database}.{name}' does not exist")
 
-    def partitions(self, table: Table, scan: TableScan) -> list[Partition]:
+    def partitions(self, table: QueryTable, scan: TableScan) -> list[Partition]:
         """List the registered partitions that the query's predicates allow, or the table itself."""
         if not table.partitioned:
             return [Partition((), table.storage)]
@@ -84,7 +84,7 @@ def _glue_failure(error: ClientError) -> QueryFailure:
     return QueryFailure(f"HIVE_METASTORE_ERROR: {details['Code']}: {details['Message']}")
 
 
-def _parse_table(found: "TableTypeDef", database: str) -> Table:
+def _parse_table(found: "TableTypeDef", database: str) -> QueryTable:
     name = found["Name"]
     descriptor = dict(found.get("StorageDescriptor") or {})
     if found.get("TableType") == "VIRTUAL_VIEW" or (found.get("Parameters") or {}).get("table_type"):
@@ -99,7 +99,7 @@ def _parse_table(found: "TableTypeDef", database: str) -> Table:
                 f"duplicate columns ({column.name})"
             )
         seen.add(column.name)
-    return Table(database, name, columns, keys, _parse_storage(descriptor, found.get("Parameters") or {}, None))
+    return QueryTable(database, name, columns, keys, _parse_storage(descriptor, found.get("Parameters") or {}, None))
 
 
 def _parse_columns(found: Any, table: str) -> tuple[Column, ...]:

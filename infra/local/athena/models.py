@@ -41,7 +41,7 @@ class Partition:
 
 
 @dataclass(frozen=True)
-class Table:
+class QueryTable:
     """A table of the catalogue."""
 
     database: str

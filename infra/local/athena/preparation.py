@@ -22,7 +22,7 @@ from infra.local.athena.models import (
     OPEN_CSV_SERDE,
     PARQUET_SERDE,
     PreparedFile,
-    Table,
+    QueryTable,
     TableObject,
 )
 from infra.local.athena.objects import s3_failure
@@ -55,7 +55,7 @@ class Preparation:
         """Close the connection to S3."""
         self._requests.close()
 
-    def prepare(self, stored: TableObject, table: Table) -> PreparedFile:
+    def prepare(self, stored: TableObject, table: QueryTable) -> PreparedFile:
         """Take an object's file from the cache, or fetch and prepare it."""
         self._count += 1
         target = self._folder / f"file{self._count}"
@@ -78,7 +78,7 @@ class Preparation:
         self._cache.put(cache_key, prepared)
         return prepared
 
-    def _prepare_fetched(self, stored: TableObject, table: Table, fetched: Path, target: Path) -> PreparedFile:
+    def _prepare_fetched(self, stored: TableObject, table: QueryTable, fetched: Path, target: Path) -> PreparedFile:
         serde = stored.partition.storage.serde
         try:
             if serde == PARQUET_SERDE:
@@ -96,7 +96,7 @@ class Preparation:
         except BrokenFile as error:
             raise QueryFailure(f"HIVE_CURSOR_ERROR: Failed to read file {stored.path}: {error}") from error
 
-    def _prepare_parquet(self, stored: TableObject, table: Table, fetched: Path, target: Path) -> PreparedFile:
+    def _prepare_parquet(self, stored: TableObject, table: QueryTable, fetched: Path, target: Path) -> PreparedFile:
         try:
             found = self._connection.execute("DESCRIBE SELECT * FROM read_parquet(?)", [str(fetched)]).fetchall()
             counted = self._connection.execute("SELECT num_rows FROM parquet_file_metadata(?)", [str(fetched)])

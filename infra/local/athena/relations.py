@@ -20,7 +20,7 @@ from infra.local.athena.models import (
     Column,
     Partition,
     PreparedFile,
-    Table,
+    QueryTable,
     TableObject,
     TableStorage,
 )
@@ -50,7 +50,7 @@ class Relations:
         self._preparation = preparation
         self.bytes_scanned = 0
 
-    def create(self, scan: TableScan, table: Table, partitions: list[Partition]) -> None:
+    def create(self, scan: TableScan, table: QueryTable, partitions: list[Partition]) -> None:
         """Create the view `scan.relation`."""
         groups = self._prepared_files(scan, table, partitions)
         path_column = [f'CAST(NULL AS VARCHAR) AS "{PATH}"'] if scan.needs_path else []
@@ -62,7 +62,7 @@ class Relations:
         self._connection.execute(f'CREATE VIEW "{scan.relation}" AS {" UNION ALL ".join(selects)}')
 
     def _prepared_files(
-        self, scan: TableScan, table: Table, partitions: list[Partition]
+        self, scan: TableScan, table: QueryTable, partitions: list[Partition]
     ) -> list[list[tuple[PreparedFile, TableObject]]]:
         """Prepare as many files as the query needs, grouped by kind."""
         groups: dict[_FileKind, list[tuple[PreparedFile, TableObject]]] = {}
@@ -84,7 +84,7 @@ class Relations:
         return list(groups.values())
 
     def _select(
-        self, scan: TableScan, table: Table, files: list[tuple[PreparedFile, TableObject]], file_table: str
+        self, scan: TableScan, table: QueryTable, files: list[tuple[PreparedFile, TableObject]], file_table: str
     ) -> str:
         """Select all rows of files of one kind, joined by file name to their partition values and path."""
         prepared, stored = files[0]
@@ -117,7 +117,7 @@ def _value_at(values: tuple[str, ...], index: int) -> str | None:
     return values[index] if index < len(values) else None
 
 
-def _column_values(table: Table, prepared: PreparedFile, serde: str) -> list[str]:
+def _column_values(table: QueryTable, prepared: PreparedFile, serde: str) -> list[str]:
     """Write one SQL expression for each column of the table; NULL for a column that the files lack."""
     values = []
     for index, column in enumerate(table.columns):

@@ -16,14 +16,14 @@ import duckdb
 from botocore.exceptions import BotoCoreError, ClientError
 
 from infra.local.athena import results
-from infra.local.athena.catalogue import Catalogue
+from infra.local.athena.catalogue import QueryCatalogue
 from infra.local.athena.errors import QueryFailure
 from infra.local.athena.executions import QueryExecution
 from infra.local.athena.file_cache import FileCache
 from infra.local.athena.literals import literal
 from infra.local.athena.preparation import Preparation
 from infra.local.athena.relations import Relations
-from infra.local.athena.sql import Statement, check_types, column_names
+from infra.local.athena.sql import SqlStatement, check_types, column_names
 
 ROWS_PER_FETCH = 2000
 _SETTINGS = (
@@ -38,7 +38,7 @@ _COLUMN = re.compile(
 )
 
 
-def run(execution: QueryExecution, statement: Statement, cache: FileCache) -> None:
+def run(execution: QueryExecution, statement: SqlStatement, cache: FileCache) -> None:
     """Run a query and write its result."""
     if not execution.move("RUNNING"):
         return
@@ -53,10 +53,10 @@ def run(execution: QueryExecution, statement: Statement, cache: FileCache) -> No
         execution.move("FAILED", _state_change_reason(error))
 
 
-def _run(execution: QueryExecution, statement: Statement, folder: Path, cache: FileCache) -> None:
+def _run(execution: QueryExecution, statement: SqlStatement, folder: Path, cache: FileCache) -> None:
     statement.check_functions()
     tree, scans = statement.scans(execution.database)
-    catalogue = Catalogue(execution.caller)
+    catalogue = QueryCatalogue(execution.caller)
     tables = [catalogue.table(scan.database, scan.table) for scan in scans]
     check_types(
         tree,

@@ -54,14 +54,14 @@ class TableScan:
 
 
 @dataclass(frozen=True)
-class Statement:
+class SqlStatement:
     """A parsed query with its execution parameters."""
 
     tree: exp.Query
     sql: str
 
     @classmethod
-    def parse(cls, sql: str, parameters: list[str]) -> "Statement":
+    def parse(cls, sql: str, parameters: list[str]) -> "SqlStatement":
         """Parse as StartQueryExecution does. Raises InvalidRequest for malformed SQL."""
         try:
             trees = [tree for tree in sqlglot.parse(sql, dialect="athena") if tree is not None]

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from infra.local.athena.errors import QueryFailure
-from infra.local.athena.models import JSON_SERDES, PreparedFile, Table, TableObject, TableStorage
+from infra.local.athena.models import JSON_SERDES, PreparedFile, QueryTable, TableObject, TableStorage
 from infra.local.glue import types
 from infra.local.text_files import Dialect, lines, reading
 
@@ -20,7 +20,7 @@ BLOCK_BYTES = 256 * 1024
 Row = list[str | None]
 
 
-def prepare_text(stored: TableObject, table: Table, fetched: Path, target: Path) -> PreparedFile:
+def prepare_text(stored: TableObject, table: QueryTable, fetched: Path, target: Path) -> PreparedFile:
     """Move or rewrite a fetched file to `target`."""
     storage = stored.partition.storage
     dialect = Dialect(storage.separator, storage.quote, storage.escape)
@@ -90,7 +90,7 @@ def _rewrite(source: Path, target: Path, skip_lines: int, to_row: Callable[[str]
     return count
 
 
-def _text_row(line: str, table: Table, dialect: Dialect, storage: TableStorage) -> Row:
+def _text_row(line: str, table: QueryTable, dialect: Dialect, storage: TableStorage) -> Row:
     width = max(1, len(table.columns))
     fields: Row = list(dialect.split(line)[:width])
     if not dialect.quote:
@@ -104,7 +104,7 @@ class _JsonNumber(str):
     __slots__ = ()
 
 
-def _json_row(line: str, table: Table, stored: TableObject) -> Row:
+def _json_row(line: str, table: QueryTable, stored: TableObject) -> Row:
     if not line.strip():
         return [None] * max(1, len(table.columns))
     try:

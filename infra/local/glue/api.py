@@ -22,7 +22,7 @@ from ministack.services import glue as ministack_glue
 from infra.local.caller import Callers
 from infra.local.glue.crawl import crawl
 from infra.local.glue.errors import CrawlFailed, GlueError
-from infra.local.glue.models import Crawl, CrawlerSettings, CsvClassifier
+from infra.local.glue.models import CrawlerDefinition, CrawlRecord, CsvClassifier
 from infra.local.glue.sampling import SchemaCache
 
 logger = logging.getLogger(__name__)
@@ -49,7 +49,7 @@ class Crawlers:
         self._min_crawl_seconds = min_crawl_seconds
         self._schemas = SchemaCache()
         self._lock = threading.Lock()
-        self._crawls: dict[tuple[str, str, str], list[Crawl]] = {}
+        self._crawls: dict[tuple[str, str, str], list[CrawlRecord]] = {}
         self._workers = ThreadPoolExecutor(max_workers=CONCURRENT_CRAWLS, thread_name_prefix="crawler")
         self._handlers: dict[str, Callable[[Request], dict[str, Any]]] = {
             "StartCrawler": self._start,
@@ -82,18 +82,18 @@ class Crawlers:
                 raise GlueError("CrawlerRunningException", f"Crawler with name {name} has already started")
             settings = _settings_of(record)
             # The start is recorded before anything is listed: the crawl covers what existed then.
-            started = Crawl(id=str(uuid.uuid4()), crawler=name, started=time.time())
+            started = CrawlRecord(id=str(uuid.uuid4()), crawler=name, started=time.time())
             record["State"] = "RUNNING"
             self._crawls.setdefault((get_account_id(), get_region(), name), []).append(started)
         work = self._workers.submit(self._run, started, settings)
         work.add_done_callback(lambda done: self._end(started, record, done))
         return {}
 
-    def _run(self, running: Crawl, settings: CrawlerSettings) -> None:
+    def _run(self, running: CrawlRecord, settings: CrawlerDefinition) -> None:
         crawl(settings, running.changes, running.stop, self._callers, self._schemas)
         running.stop.wait(max(0.0, running.started + self._min_crawl_seconds - time.time()))
 
-    def _end(self, ended: Crawl, record: dict[str, Any], done: "Future[None]") -> None:
+    def _end(self, ended: CrawlRecord, record: dict[str, Any], done: "Future[None]") -> None:
         """End the crawl and make the crawler READY again, however its work ended."""
         error = done.exception()
         with self._lock:
@@ -148,16 +148,16 @@ def _find_crawler(name: str) -> dict[str, Any]:
     return record
 
 
-def _settings_of(record: dict[str, Any]) -> CrawlerSettings:
+def _settings_of(record: dict[str, Any]) -> CrawlerDefinition:
     classifiers = []
     for name in record.get("Classifiers") or []:
         found = ministack_glue._classifiers.get(name) or {}
         if "CsvClassifier" in found:
             classifiers.append(CsvClassifier.of_api(found["CsvClassifier"]))
-    return CrawlerSettings.of_crawler(record, tuple(classifiers), get_account_id(), get_region())
+    return CrawlerDefinition.of_crawler(record, tuple(classifiers), get_account_id(), get_region())
 
 
-def _matches(listed: Crawl, condition: dict[str, str]) -> bool:
+def _matches(listed: CrawlRecord, condition: dict[str, str]) -> bool:
     """Return whether a crawl matches a CrawlsFilter; times are milliseconds since 1970 (Glue API Reference)."""
     name, compare = condition.get("FieldName", ""), condition.get("FilterOperator", "")
     value = condition.get("FieldValue", "")

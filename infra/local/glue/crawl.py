@@ -15,7 +15,7 @@ from infra.local.caller import Caller, Callers, RoleUnusable
 from infra.local.glue.errors import CrawlFailed, UnreadableFile
 from infra.local.glue.failures import crawl_failure
 from infra.local.glue.layout import Target, is_excluded, is_tabular, parse_key
-from infra.local.glue.models import Changes, CrawledObject, CrawlerSettings
+from infra.local.glue.models import Changes, CrawledObject, CrawlerDefinition
 from infra.local.glue.sampling import SchemaCache, SchemaReader
 from infra.local.glue.tables import TableWriter
 
@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 
 def crawl(
-    settings: CrawlerSettings, changes: Changes, stop: threading.Event, callers: Callers, cache: SchemaCache
+    settings: CrawlerDefinition, changes: Changes, stop: threading.Event, callers: Callers, cache: SchemaCache
 ) -> None:
     """Crawl and record the changes; end early once `stop` is set."""
     role = _assume_role(settings, callers)
@@ -46,7 +46,7 @@ def crawl(
             writer.write(location, files)
 
 
-def _assume_role(settings: CrawlerSettings, callers: Callers) -> Caller:
+def _assume_role(settings: CrawlerDefinition, callers: Callers) -> Caller:
     """Assume the crawler's role, and check the crawler's definition."""
     try:
         role = callers.of_role(settings.role, "glue.amazonaws.com", "AWS-Crawler", settings.account_id, settings.region)
@@ -61,7 +61,7 @@ def _assume_role(settings: CrawlerSettings, callers: Callers) -> Caller:
     return role
 
 
-def _list(role: Caller, target: Target, settings: CrawlerSettings) -> list[CrawledObject]:
+def _list(role: Caller, target: Target, settings: CrawlerDefinition) -> list[CrawledObject]:
     objects = []
     try:
         pages = role.s3.get_paginator("list_objects_v2").paginate(Bucket=target.bucket, Prefix=target.prefix)

@@ -3,10 +3,10 @@
 from botocore.exceptions import BotoCoreError, ClientError
 
 from infra.local.glue.errors import CrawlFailed
-from infra.local.glue.models import CrawlerSettings
+from infra.local.glue.models import CrawlerDefinition
 
 
-def crawl_failure(error: ClientError | BotoCoreError, settings: CrawlerSettings, subject: str) -> CrawlFailed:
+def crawl_failure(error: ClientError | BotoCoreError, settings: CrawlerDefinition, subject: str) -> CrawlFailed:
     """Describe why a crawl failed, naming the crawler or its role and `subject`, such as `bucket b`."""
     if not isinstance(error, ClientError):
         return CrawlFailed(f"Cannot reach the {subject} of crawler {settings.name}: {error}")

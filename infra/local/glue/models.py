@@ -73,7 +73,7 @@ class Schema:
 
 
 @dataclass(frozen=True)
-class CrawlerSettings:
+class CrawlerDefinition:
     """The definition of a crawler."""
 
     name: str
@@ -89,7 +89,7 @@ class CrawlerSettings:
     @classmethod
     def of_crawler(
         cls, record: Mapping[str, Any], classifiers: tuple[CsvClassifier, ...], account_id: str, region: str
-    ) -> "CrawlerSettings":
+    ) -> "CrawlerDefinition":
         """Read MiniStack's record of a crawler, which has CreateCrawler's fields."""
         try:
             configuration = json.loads(record.get("Configuration") or "{}")
@@ -153,7 +153,7 @@ class Changes:
 
 
 @dataclass
-class Crawl:
+class CrawlRecord:
     """One crawl."""
 
     id: str

@@ -14,7 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from infra.local.caller import Caller
 from infra.local.glue.errors import UnreadableFile
 from infra.local.glue.failures import crawl_failure
-from infra.local.glue.models import CrawledObject, CrawlerSettings, Schema
+from infra.local.glue.models import CrawledObject, CrawlerDefinition, Schema
 from infra.local.glue.schema import of_parquet, of_text
 from infra.local.text_files import UNPACKED_START_BYTES, BrokenFile, unpack_start
 
@@ -46,7 +46,7 @@ class SchemaCache:
 class SchemaReader:
     """Reads the schemas of one crawl's objects."""
 
-    def __init__(self, role: Caller, settings: CrawlerSettings, cache: SchemaCache) -> None:
+    def __init__(self, role: Caller, settings: CrawlerDefinition, cache: SchemaCache) -> None:
         self._role = role
         self._settings = settings
         self._cache = cache

@@ -19,7 +19,7 @@ from infra.local.caller import Caller
 from infra.local.glue.errors import CrawlFailed
 from infra.local.glue.failures import crawl_failure
 from infra.local.glue.layout import PartitionKey, distinct_name, partition_keys, table_name
-from infra.local.glue.models import Changes, CrawledObject, CrawlerSettings, Schema
+from infra.local.glue.models import Changes, CrawledObject, CrawlerDefinition, Schema
 from infra.local.glue.schema import combine
 
 logger = logging.getLogger(__name__)
@@ -33,7 +33,7 @@ GlueTable = dict[str, Any]
 class TableWriter:
     """Writes the tables of one crawl."""
 
-    def __init__(self, role: Caller, settings: CrawlerSettings, changes: Changes) -> None:
+    def __init__(self, role: Caller, settings: CrawlerDefinition, changes: Changes) -> None:
         self._role = role
         self._settings = settings
         self._changes = changes
