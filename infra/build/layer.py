@@ -72,13 +72,13 @@ def folder_of_wheels(distribution: Path) -> Path:
 
 def _is_whole(folder: Path) -> bool:
     """Whether the folder has one wheel per requirement, and no other."""
-    requirements = [set(_HASH.findall(each)) for each in _PINNED.findall(REQUIREMENTS.read_text(encoding="utf-8"))]
+    requirements = [set(_HASH.findall(pin)) for pin in _PINNED.findall(REQUIREMENTS.read_text(encoding="utf-8"))]
     wheels = [path for path in folder.glob("*.whl") if path.is_file()]
     hashes_found = [hashlib.sha256(path.read_bytes()).hexdigest() for path in wheels]
     return (
         folder.is_dir()
         and len(hashes_found) == len(list(folder.glob("*.whl"))) == len(requirements)
-        and all(sum(each in hashes for each in hashes_found) == 1 for hashes in requirements)
+        and all(sum(digest in hashes for digest in hashes_found) == 1 for hashes in requirements)
     )
 
 

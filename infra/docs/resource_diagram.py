@@ -231,7 +231,7 @@ class Picture:
             if resource.kind in KINDS and resource.kind not in {"aws_lambda_function", "aws_cloudwatch_metric_alarm"}:
                 nodes[resource.place].append(_draw(resource.address, resource.kind, _label(resource)))
         for place in PLACES:
-            alarms = [each.block.name.replace("_", "-") for each in self._alarms(place)]
+            alarms = [alarm.block.name.replace("_", "-") for alarm in self._alarms(place)]
             if alarms:
                 label = "<br/>".join(
                     [*(f"<b>{alarm}</b>" for alarm in alarms), KINDS["aws_cloudwatch_metric_alarm"][0]]
@@ -243,9 +243,9 @@ class Picture:
 
     def _alarms(self, place: str) -> list[Resource]:
         return [
-            each
-            for each in self.resources.values()
-            if each.kind == "aws_cloudwatch_metric_alarm" and each.place == place
+            resource
+            for resource in self.resources.values()
+            if resource.kind == "aws_cloudwatch_metric_alarm" and resource.place == place
         ]
 
     def arrows(self) -> list[Arrow]:
@@ -259,17 +259,17 @@ class Picture:
         return list(dict.fromkeys(found))
 
     def _arrows_of(self, resource: Resource) -> Iterable[Arrow]:
-        here = self._node(resource)
+        node = self._node(resource)
         if resource.kind in ARROWS:
             start, end, label = ARROWS[resource.kind]
-            (here,) = self._nodes(resource, start)
-            yield from (Arrow(here, there, label) for there in self._nodes(resource, end) or _mail(resource))
+            (node,) = self._nodes(resource, start)
+            yield from (Arrow(node, other_node, label) for other_node in self._nodes(resource, end) or _mail(resource))
         for (kind, argument), label in LINKS.items():
             if kind == resource.kind:
                 dotted = argument == "redrive_policy"
-                yield from (Arrow(here, there, label, dotted) for there in self._nodes(resource, argument))
+                yield from (Arrow(node, other_node, label, dotted) for other_node in self._nodes(resource, argument))
         for argument in WATCHED.get(resource.kind, ()):
-            yield from (Arrow(there, here, dotted=True) for there in self._nodes(resource, argument))
+            yield from (Arrow(other_node, node, dotted=True) for other_node in self._nodes(resource, argument))
 
     def _node(self, resource: Resource) -> str:
         return f"alarms.{resource.place}" if resource.kind == "aws_cloudwatch_metric_alarm" else resource.address

@@ -79,9 +79,9 @@ class Declared:
 def names_in(value: Any) -> set[str]:
     """The addresses of the resources, data sources and local values that a value refers to."""
     if isinstance(value, Mapping):
-        return set().union(*(names_in(each) for each in value.values()))
+        return set().union(*(names_in(inner) for inner in value.values()))
     if isinstance(value, list):
-        return set().union(*(names_in(each) for each in value))
+        return set().union(*(names_in(inner) for inner in value))
     return {".".join(found) for found in NAME.findall(value)} if isinstance(value, Expression) else set()
 
 
@@ -123,10 +123,10 @@ def _parsed(path: Path) -> dict[str, Any]:
 def plain(value: Any) -> Any:
     """The parser's result, without its markers."""
     if isinstance(value, dict):
-        found = {key.strip('"'): plain(each) for key, each in value.items() if not key.startswith("__")}
+        found = {key.strip('"'): plain(inner) for key, inner in value.items() if not key.startswith("__")}
         return found | {"dynamic": _dynamic(value["dynamic"])} if "dynamic" in value else found
     if isinstance(value, list):
-        return [plain(each) for each in value]
+        return [plain(inner) for inner in value]
     if isinstance(value, str):
         if value.startswith("${") and value.endswith("}"):
             return Expression(value[2:-1])
@@ -141,8 +141,8 @@ def plain(value: Any) -> Any:
 
 def _dynamic(given: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
     found: dict[str, list[dict[str, Any]]] = {}
-    for each in given:
-        for label, spec in each.items():
+    for block in given:
+        for label, spec in block.items():
             if not label.startswith("__"):
                 it = plain(spec)
                 found.setdefault(label.strip('"'), []).append({"for_each": it["for_each"], **it["content"][0]})
