@@ -47,11 +47,11 @@ def declared() -> dict[Place, bool]:
             continue
         for statement in policy.blocks("statement"):
             label = "…" if isinstance(statement["sid"], Expression) else statement["sid"]
-            for each in statement.get("condition", []):
-                found[policy.name, label, each["variable"]] = False
-            for each in statement.get("dynamic", {}).get("condition", []):
-                assert each["for_each"].startswith("var.unpromised_conditions ? "), (policy.name, label)
-                found[policy.name, label, each["variable"]] = True
+            for condition in statement.get("condition", []):
+                found[policy.name, label, condition["variable"]] = False
+            for condition in statement.get("dynamic", {}).get("condition", []):
+                assert condition["for_each"].startswith("var.unpromised_conditions ? "), (policy.name, label)
+                found[policy.name, label, condition["variable"]] = True
     return found
 
 

@@ -33,16 +33,16 @@ def filled(key: str, outputs: Outputs, buckets: list[str], rules_key: str) -> di
     function = DECLARED[key]
     given = {**function.environment, **({"RULES_KEY": rules_key} if "RULES_KEY" in function.environment else {})}
     function = function.model_copy(update={"environment": given})
-    each = [declaration.fill(function, {**outputs.placeholders(), "source_bucket": bucket}) for bucket in buckets]
+    filled = [declaration.fill(function, {**outputs.placeholders(), "source_bucket": bucket}) for bucket in buckets]
     whole: dict[str, Any] = declaration.fill(function, outputs.placeholders()).model_dump()
     for number, statement in enumerate(whole["statements"]):
-        statement["resources"] = sorted({arn for one in each for arn in one.statements[number].resources})
+        statement["resources"] = sorted({arn for function in filled for arn in function.statements[number].resources})
     return whole
 
 
-def told(function: dict[str, Any]) -> dict[str, Any]:
+def declared_function(function: dict[str, Any]) -> dict[str, Any]:
     """Terraform's function, its resources sorted."""
-    statements = [{**each, "resources": sorted(each["resources"])} for each in function["statements"]]
+    statements = [{**statement, "resources": sorted(statement["resources"])} for statement in function["statements"]]
     return {**function, "statements": statements}
 
 
@@ -63,7 +63,7 @@ def test_both_read_the_same_functions(
     outputs = Outputs.model_validate(locals_["values"])
     rules_key = "rules/migration.json" if rules else ""
     expected = {key: filled(key, outputs, list(locals_["source_buckets"]), rules_key) for key in DECLARED}
-    assert {key: without_owners(told(function)) for key, function in locals_["functions"].items()} == {
+    assert {key: without_owners(declared_function(function)) for key, function in locals_["functions"].items()} == {
         key: without_owners(function) for key, function in expected.items()
     }
 
@@ -86,7 +86,7 @@ def test_each_function_that_asks_is_told_whose_each_bucket_is(evaluation: Evalua
         f"ferry-target-{ACCOUNT}-us-east-1": ACCOUNT,
         f"ferry-athena-results-{ACCOUNT}-us-east-1": ACCOUNT,
     }
-    assert owners == {key: expected for key, each in DECLARED.items() if "BUCKET_OWNERS" in each.environment}
+    assert owners == {key: expected for key, function in DECLARED.items() if "BUCKET_OWNERS" in function.environment}
     assert "copy_object" in owners
 
 

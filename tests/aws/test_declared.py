@@ -12,14 +12,18 @@ from infra.terraform.outputs import Outputs
 from tests.support.terraform import hcl
 
 RUNBOOK = CHECKOUT / "docs" / "operate.md"
-ALARMS = {each.address: each for each in hcl.blocks("resource").values() if each.type == "aws_cloudwatch_metric_alarm"}
+ALARMS = {
+    alarm.address: alarm for alarm in hcl.blocks("resource").values() if alarm.type == "aws_cloudwatch_metric_alarm"
+}
 VARIABLES = hcl.blocks("variable")
 
 
 def test_the_regions_are_those_of_botocore() -> None:
     locals_ = hcl.local_values()
     (aws,) = (
-        each for each in botocore.session.get_session().get_data("partitions")["partitions"] if each["id"] == "aws"
+        partition
+        for partition in botocore.session.get_session().get_data("partitions")["partitions"]
+        if partition["id"] == "aws"
     )
     known = locals_["default_regions"] + locals_["opt_in_regions"]
     assert sorted(known) == sorted(set(aws["regions"]) - {"aws-global"})
@@ -27,7 +31,7 @@ def test_the_regions_are_those_of_botocore() -> None:
 
 @pytest.mark.parametrize(
     "block",
-    [each for each in hcl.blocks("resource").values() if not each.type.startswith(("aws_iam_", "terraform_"))],
+    [block for block in hcl.blocks("resource").values() if not block.type.startswith(("aws_iam_", "terraform_"))],
     ids=lambda block: block.address,
 )
 def test_a_resource_of_a_regional_service_names_its_region(block: hcl.Block) -> None:
@@ -35,7 +39,7 @@ def test_a_resource_of_a_regional_service_names_its_region(block: hcl.Block) -> 
 
 
 def test_no_resource_waits_for_a_provider_of_another_region() -> None:
-    assert [each.address for each in hcl.blocks("resource").values() if "provider" in each.body] == []
+    assert [block.address for block in hcl.blocks("resource").values() if "provider" in block.body] == []
 
 
 @pytest.mark.parametrize("name", VARIABLES)
@@ -49,9 +53,9 @@ def test_a_variable_is_typed_described_and_checked(name: str) -> None:
 
 @pytest.mark.parametrize("name", VARIABLES)
 def test_a_variable_that_is_refused_is_named(name: str) -> None:
-    for each in VARIABLES[name].body.get("validation", []):
-        assert each["error_message"].startswith(f"{name}: ")
-        assert each["error_message"].endswith(".")
+    for validation in VARIABLES[name].body.get("validation", []):
+        assert validation["error_message"].startswith(f"{name}: ")
+        assert validation["error_message"].endswith(".")
 
 
 def test_every_variable_is_used() -> None:
@@ -105,7 +109,7 @@ def metrics(body: dict[str, Any]) -> set[str]:
 
 
 def test_there_is_an_alarm_for_everything_an_operator_must_know() -> None:
-    assert set().union(*(metrics(each.body) for each in ALARMS.values())) == {
+    assert set().union(*(metrics(alarm.body) for alarm in ALARMS.values())) == {
         "ApproximateNumberOfMessagesVisible",
         "ApproximateAgeOfOldestMessage",
         "ExecutionsFailed",
@@ -116,8 +120,8 @@ def test_there_is_an_alarm_for_everything_an_operator_must_know() -> None:
     }
     watched = {
         name
-        for each in ALARMS.values()
-        for name in hcl.named(each.body.get("dimensions", {}))
+        for alarm in ALARMS.values()
+        for name in hcl.named(alarm.body.get("dimensions", {}))
         if name.startswith("aws_sqs_queue.")
     }
     assert watched == {"aws_sqs_queue.uploads", "aws_sqs_queue.dead_letters", "aws_sqs_queue.undelivered"}
@@ -153,15 +157,15 @@ def test_a_bucket_is_encrypted_private_and_tidy(bucket: str) -> None:
     assert by_default["kms_master_key_id"].startswith("local.kms_keys[")
     blocked = of("public_access_block")
     assert all(
-        blocked[each] is True
-        for each in ("block_public_acls", "block_public_policy", "ignore_public_acls", "restrict_public_buckets")
+        blocked[setting] is True
+        for setting in ("block_public_acls", "block_public_policy", "ignore_public_acls", "restrict_public_buckets")
     )
     assert of("ownership_controls")["rule"] == [{"object_ownership": "BucketOwnerEnforced"}]
     assert hcl.named(of("policy")["policy"]) == {f"data.aws_iam_policy_document.{bucket}"}
-    assert [each["sid"] for each in hcl.data(f"aws_iam_policy_document.{bucket}").blocks("statement")] == [
+    assert [statement["sid"] for statement in hcl.data(f"aws_iam_policy_document.{bucket}").blocks("statement")] == [
         "RefusePlainHttp"
     ]
-    (abort,) = (each for each in of("lifecycle_configuration")["rule"] if "abort_incomplete_multipart_upload" in each)
+    (abort,) = (rule for rule in of("lifecycle_configuration")["rule"] if "abort_incomplete_multipart_upload" in rule)
     assert abort["abort_incomplete_multipart_upload"] == [{"days_after_initiation": 7}]
     assert abort["filter"] == [{}]
 

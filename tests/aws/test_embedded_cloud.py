@@ -29,18 +29,18 @@ def clients(outputs: Outputs) -> Clients:
 
 def policy_of(document: str) -> list[dict[str, Any]]:
     policy: dict[str, Any] = json.loads(document)
-    return [each for each in policy["Statement"] if each["Effect"] == "Allow"]
+    return [statement for statement in policy["Statement"] if statement["Effect"] == "Allow"]
 
 
 def declared(address: str) -> dict[str, Any]:
     """The one statement of a declared policy that allows something."""
     statements = hcl.data(f"aws_iam_policy_document.{address}").blocks("statement")
-    (found,) = (each for each in statements if each.get("effect", "Allow") == "Allow")
+    (found,) = (statement for statement in statements if statement.get("effect", "Allow") == "Allow")
     return found
 
 
 def asked(statement: dict[str, Any]) -> set[tuple[str, str]]:
-    return {(test, variable) for test, each in statement["Condition"].items() for variable in each}
+    return {(test, variable) for test, variables in statement["Condition"].items() for variable in variables}
 
 
 def test_the_crawler_is_configured_the_same(clients: Clients, outputs: Outputs) -> None:
@@ -82,11 +82,11 @@ def test_the_crawlers_role_may_do_the_same_with_data_and_catalogue(clients: Clie
     name = f"{outputs.name}-crawler"
     made: Any = clients.iam.get_role_policy(RoleName=name, PolicyName=name)["PolicyDocument"]
     statements = made["Statement"] if isinstance(made, dict) else json.loads(made)["Statement"]
-    embedded = {each["Sid"]: sorted(each["Action"]) for each in statements}
+    embedded = {statement["Sid"]: sorted(statement["Action"]) for statement in statements}
     of_aws = {
-        each["sid"]: sorted(each["actions"])
-        for each in hcl.data("aws_iam_policy_document.crawler").blocks("statement")
-        if each["sid"] in ("ReadData", "ListData", "WriteCatalogue")
+        statement["sid"]: sorted(statement["actions"])
+        for statement in hcl.data("aws_iam_policy_document.crawler").blocks("statement")
+        if statement["sid"] in ("ReadData", "ListData", "WriteCatalogue")
     }
     assert {sid: actions for sid, actions in embedded.items() if sid in of_aws} == of_aws
     assert embedded.keys() - of_aws.keys() == {"WriteLog"}
@@ -115,7 +115,7 @@ def test_the_queue_and_the_topic_ask_the_same_of_who_sends(clients: Clients, out
         (statement,) = policy_of(made)
         of_aws = declared(address)
         assert [statement["Action"]] == of_aws["actions"]
-        assert asked(statement) == {(each["test"], each["variable"]) for each in of_aws["condition"]}
+        assert asked(statement) == {(condition["test"], condition["variable"]) for condition in of_aws["condition"]}
 
 
 def test_the_bucket_notifies_of_the_same_events_by_the_same_id(clients: Clients, outputs: Outputs) -> None:
@@ -146,7 +146,7 @@ def test_the_functions_are_called_the_same(clients: Clients, outputs: Outputs) -
     assert hcl.local_values()["function_names"] == (
         '{for key in keys(local.functions) : key => "${var.name}-${replace(key, "_", "-")}"}'
     )
-    made = {each["FunctionName"] for each in clients.lambda_.list_functions()["Functions"]}
+    made = {function["FunctionName"] for function in clients.lambda_.list_functions()["Functions"]}
     assert made == {f"{outputs.name}-{key.replace('_', '-')}" for key in declaration.load()}
 
 

@@ -88,7 +88,7 @@ def test_a_function_acts_by_its_own_role_and_logs_to_its_own_group() -> None:
 
 def test_a_role_has_all_declared_statements_as_they_are() -> None:
     statements = hcl.data("aws_iam_policy_document.function").blocks("statement")
-    (declared,) = (each for each in statements if each.get("for_each") == "local.statements[each.key]")
+    (declared,) = (statement for statement in statements if statement.get("for_each") == "local.statements[each.key]")
     assert {name: declared[name] for name in ("sid", "actions", "resources")} == {
         "sid": "statement.value.sid",
         "actions": "statement.value.actions",
@@ -97,11 +97,11 @@ def test_a_role_has_all_declared_statements_as_they_are() -> None:
 
 
 def test_every_log_group_has_a_retention() -> None:
-    groups = [each for each in hcl.blocks("resource").values() if each.type == "aws_cloudwatch_log_group"]
-    assert {each.address for each in groups} == {
+    groups = [group for group in hcl.blocks("resource").values() if group.type == "aws_cloudwatch_log_group"]
+    assert {group.address for group in groups} == {
         f"aws_cloudwatch_log_group.{name}" for name in ("crawler", "function", "migrate")
     }
-    assert {each.body["retention_in_days"] for each in groups} == {"var.log_retention_days"}
+    assert {group.body["retention_in_days"] for group in groups} == {"var.log_retention_days"}
 
 
 def test_terraform_fills_each_placeholder_of_the_workflow() -> None:
@@ -117,7 +117,7 @@ def test_terraform_fills_each_placeholder_of_the_workflow() -> None:
 
 def test_the_workflow_may_invoke_its_steps_and_nothing_else() -> None:
     statements = hcl.data("aws_iam_policy_document.migrate").blocks("statement")
-    (invoking,) = (each for each in statements if any("lambda:" in action for action in each["actions"]))
+    (invoking,) = (statement for statement in statements if any("lambda:" in action for action in statement["actions"]))
     assert invoking["actions"] == ["lambda:InvokeFunction"]
     assert "for key in sort(local.steps)" in invoking["resources"]
     assert " if " not in invoking["resources"]

@@ -19,7 +19,7 @@ STATEMENTS = {
     for address, found in POLICIES.items()
     for number, statement in enumerate(found)
 }
-ALLOWING = {name: each for name, each in STATEMENTS.items() if each[1].get("effect", "Allow") == "Allow"}
+ALLOWING = {name: statement for name, statement in STATEMENTS.items() if statement[1].get("effect", "Allow") == "Allow"}
 
 
 def test_every_policy_is_a_document_of_terraforms() -> None:
@@ -97,7 +97,7 @@ def test_all_stars_were_looked_at() -> None:
 
 
 def test_only_plain_http_is_denied() -> None:
-    denying = {name: each[1] for name, each in STATEMENTS.items() if name not in ALLOWING}
+    denying = {name: statement[1] for name, statement in STATEMENTS.items() if name not in ALLOWING}
     assert denying
     for name, statement in denying.items():
         assert statement["effect"] == "Deny", name
@@ -122,24 +122,28 @@ def test_a_star_in_functions_yaml_has_its_reason_beside_it() -> None:
     lines = DECLARATION.read_text(encoding="utf-8").splitlines()
     stars = [number for number, line in enumerate(lines) if re.search(r"""resources: \["\*"\]""", line)]
     declared = [
-        each for function in declaration.load().values() for each in function.statements if "*" in each.resources
+        statement
+        for function in declaration.load().values()
+        for statement in function.statements
+        if "*" in statement.resources
     ]
     assert len(stars) == len(declared)
     for number in stars:
-        begin = next(at for at in range(number, 0, -1) if "- sid:" in lines[at])
+        begin = next(index for index in range(number, 0, -1) if "- sid:" in lines[index])
         assert lines[begin - 1].lstrip().startswith("# "), lines[begin]
 
 
 def test_each_role_has_a_trust_and_a_policy_of_its_own() -> None:
-    roles = {each.address: each.body for each in hcl.blocks("resource").values() if each.type == "aws_iam_role"}
+    roles = {role.address: role.body for role in hcl.blocks("resource").values() if role.type == "aws_iam_role"}
     assert {hcl.named(body["assume_role_policy"]).pop() for body in roles.values()} == {
-        f"data.{each}" for each in TRUSTS
+        f"data.{document}" for document in TRUSTS
     }
-    policies = [each.body for each in hcl.blocks("resource").values() if each.type == "aws_iam_role_policy"]
+    policies = [policy.body for policy in hcl.blocks("resource").values() if policy.type == "aws_iam_role_policy"]
     assert sorted(hcl.named(body["role"]).pop() for body in policies) == sorted(roles)
     # Nothing else gives a role rights.
     assert not [
-        each
-        for each in hcl.blocks("resource")
-        if re.match("aws_iam_(role_policy_attachment|policy)", each) and not each.startswith("aws_iam_role_policy.")
+        address
+        for address in hcl.blocks("resource")
+        if re.match("aws_iam_(role_policy_attachment|policy)", address)
+        and not address.startswith("aws_iam_role_policy.")
     ]

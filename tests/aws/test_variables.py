@@ -42,8 +42,8 @@ def a_source(**more: Any) -> dict[str, Any]:
     return {"sources": {"main": {"region": "us-west-2", **more}}}
 
 
-def sources(**each: dict[str, Any]) -> dict[str, Any]:
-    return {"sources": {key: {"region": "us-west-2", **source} for key, source in each.items()}}
+def sources(**configured: dict[str, Any]) -> dict[str, Any]:
+    return {"sources": {key: {"region": "us-west-2", **source} for key, source in configured.items()}}
 
 
 def adopted(bucket: str = "uploads", **more: Any) -> dict[str, Any]:
@@ -62,8 +62,8 @@ def test_a_source_whose_name_breaks_a_rule_of_s3_is_refused(evaluation: Evaluati
     with pytest.raises(Rejected) as refused:
         evaluation.apply(sources(**given))
     reason = next(line for line in str(refused.value).split("\n\n") if "not a valid bucket name" in line)
-    told = dict(re.findall(r"(\w+): '(.*?)'", reason, re.DOTALL))
-    assert told == names
+    reported = dict(re.findall(r"(\w+): '(.*?)'", reason, re.DOTALL))
+    assert reported == names
 
 
 @pytest.mark.parametrize("name", ["up_loads", "192.168.5.4", f"uploads-{ACCOUNT}-us-east-1-an"])
@@ -231,8 +231,8 @@ REFUSED = {
 def test_what_cannot_work_is_refused_with_its_reason(
     evaluation: Evaluation, variables: dict[str, Any], reasons: list[str]
 ) -> None:
-    told = reasons_against(evaluation, variables)
-    assert [reason for reason in reasons if reason not in told] == []
+    reported = reasons_against(evaluation, variables)
+    assert [reason for reason in reasons if reason not in reported] == []
 
 
 TAKEN = {

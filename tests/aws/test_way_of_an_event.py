@@ -12,12 +12,12 @@ def statements(address: str) -> list[dict[str, Any]]:
 
 def allowed(address: str) -> dict[str, Any]:
     """The only statement of a policy that allows something."""
-    (found,) = (each for each in statements(address) if each.get("effect", "Allow") == "Allow")
+    (found,) = (statement for statement in statements(address) if statement.get("effect", "Allow") == "Allow")
     return found
 
 
 def conditions(statement: dict[str, Any]) -> dict[tuple[str, str], Any]:
-    return {(each["test"], each["variable"]): each["values"] for each in statement["condition"]}
+    return {(condition["test"], condition["variable"]): condition["values"] for condition in statement["condition"]}
 
 
 def test_the_bucket_notifies_the_topic_of_its_region() -> None:
@@ -52,13 +52,13 @@ def test_nothing_is_managed_of_a_bucket_that_is_adopted() -> None:
         "{for bucket, source in local.source_buckets : bucket => source if source.create}"
     )
     of_sources = [
-        each
-        for each in hcl.blocks("resource").values()
-        if each.type.startswith("aws_s3_") and each.address.endswith(".source")
+        block
+        for block in hcl.blocks("resource").values()
+        if block.type.startswith("aws_s3_") and block.address.endswith(".source")
     ]
     assert len(of_sources) >= 6
-    for each in of_sources:
-        assert "local.created_buckets" in each.body["for_each"], each.address
+    for block in of_sources:
+        assert "local.created_buckets" in block.body["for_each"], block.address
 
 
 def test_the_topic_admits_each_source_bucket_of_its_region_by_arn_and_account() -> None:
@@ -160,8 +160,8 @@ def test_only_the_uploads_queue_may_use_the_dead_letter_queue() -> None:
 
 
 def test_every_queue_is_encrypted() -> None:
-    queues = [each for each in hcl.blocks("resource").values() if each.type == "aws_sqs_queue"]
+    queues = [queue for queue in hcl.blocks("resource").values() if queue.type == "aws_sqs_queue"]
     assert len(queues) == 3
-    for each in queues:
-        assert each.body["sqs_managed_sse_enabled"] == "var.create_kms_keys ? null : true", each.address
-        assert each.body["kms_master_key_id"].startswith("local.kms_keys["), each.address
+    for queue in queues:
+        assert queue.body["sqs_managed_sse_enabled"] == "var.create_kms_keys ? null : true", queue.address
+        assert queue.body["kms_master_key_id"].startswith("local.kms_keys["), queue.address

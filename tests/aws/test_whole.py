@@ -124,7 +124,11 @@ def everything(deployment: Deployment) -> dict[str, Any]:
 
 
 def resources(shown: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    return {each["address"]: each["values"] for each in shown["root_module"]["resources"] if each["mode"] == "managed"}
+    return {
+        resource["address"]: resource["values"]
+        for resource in shown["root_module"]["resources"]
+        if resource["mode"] == "managed"
+    }
 
 
 def policies(shown: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -168,8 +172,8 @@ def test_a_role_may_do_what_is_declared_and_what_follows_from_its_deployment(eve
     found = policies(everything)
     for key, function in declaration.load().items():
         statements = found[f'aws_iam_role_policy.function["{key}"]']["Statement"]
-        declared = {each.sid: sorted(each.actions) for each in function.statements}
-        given = {each["Sid"]: each["Action"] for each in statements}
+        declared = {statement.sid: sorted(statement.actions) for statement in function.statements}
+        given = {statement["Sid"]: statement["Action"] for statement in statements}
         assert {sid: actions for sid, actions in given.items() if sid in declared} == declared
         others = given.keys() - declared.keys()
         assert {sid for sid in others if not sid.startswith("UseKey")} == {"WriteLog", "WriteTraces"}
@@ -223,7 +227,7 @@ def test_a_role_encrypts_only_where_it_writes(everything: dict[str, Any]) -> Non
 def test_each_created_bucket_notifies_the_topic_of_its_region_and_no_adopted_one(everything: dict[str, Any]) -> None:
     notifications = {
         values["bucket"]: {
-            (each["id"], each["topic_arn"].split(":")[3], each["filter_prefix"]) for each in values["topic"]
+            (topic["id"], topic["topic_arn"].split(":")[3], topic["filter_prefix"]) for topic in values["topic"]
         }
         for address, values in resources(everything).items()
         if address.startswith("aws_s3_bucket_notification.")
@@ -244,9 +248,12 @@ def test_a_topic_admits_the_buckets_of_its_region_each_for_its_account(everythin
     name = EVERYTHING["name"]
     admitted = {
         address: {
-            (*each["Condition"]["ArnEquals"]["aws:SourceArn"], *each["Condition"]["StringEquals"]["aws:SourceAccount"])
-            for each in policy["Statement"]
-            if each["Effect"] == "Allow"
+            (
+                *statement["Condition"]["ArnEquals"]["aws:SourceArn"],
+                *statement["Condition"]["StringEquals"]["aws:SourceAccount"],
+            )
+            for statement in policy["Statement"]
+            if statement["Effect"] == "Allow"
         }
         for address, policy in policies(everything).items()
         if address.startswith("aws_sns_topic_policy.uploads")
@@ -273,10 +280,12 @@ def test_the_partner_is_handed_what_the_roles_may_do_with_its_bucket(everything:
     handover = everything["outputs"]["handover"]["value"]
     assert handover.keys() == {"partner"}
     policy, key, notification = (
-        json.loads(handover["partner"][each]) for each in ("bucket_policy", "key_policy", "notification")
+        json.loads(handover["partner"][policy]) for policy in ("bucket_policy", "key_policy", "notification")
     )
     handed = {
-        (each["Principal"]["AWS"][0].split("/")[1], action) for each in policy["Statement"] for action in each["Action"]
+        (statement["Principal"]["AWS"][0].split("/")[1], action)
+        for statement in policy["Statement"]
+        for action in statement["Action"]
     }
     name = EVERYTHING["name"]
     needed = {
@@ -288,11 +297,11 @@ def test_the_partner_is_handed_what_the_roles_may_do_with_its_bucket(everything:
         for action in statement.actions
     }
     assert handed == needed
-    assert {resource for each in policy["Statement"] for resource in each["Resource"]} == {
+    assert {resource for statement in policy["Statement"] for resource in statement["Resource"]} == {
         "arn:aws:s3:::partner-uploads",
         "arn:aws:s3:::partner-uploads/p=/*",
     }
-    assert [each["Action"] for each in key["Statement"]] == [["kms:Decrypt"]]
+    assert [statement["Action"] for statement in key["Statement"]] == [["kms:Decrypt"]]
     (topic,) = notification["TopicConfigurations"]
     assert topic["TopicArn"] == f"arn:aws:sns:us-west-2:{ACCOUNT}:{name}-uploads"
     assert topic["Filter"]["Key"]["FilterRules"] == [{"Name": "prefix", "Value": "p%3D/"}]
@@ -330,7 +339,7 @@ def test_what_no_page_of_aws_promises_is_a_condition_only_where_it_is_asked_for(
 def test_a_key_admits_each_service_that_writes_for_us(everything: dict[str, Any]) -> None:
     def services(region: str) -> set[str]:
         policy = policies(everything)[f'aws_kms_key.region["{region}"]']
-        return {service for each in policy["Statement"] for service in each["Principal"].get("Service", [])}
+        return {service for statement in policy["Statement"] for service in statement["Principal"].get("Service", [])}
 
     in_each = {"s3.amazonaws.com", "sns.amazonaws.com", "cloudwatch.amazonaws.com"}
     assert services("us-west-2") == in_each
@@ -353,12 +362,12 @@ def test_the_dashboard_fits_on_its_grid_and_shows_each_alarm(everything: dict[st
     body = json.loads(resources(everything)["aws_cloudwatch_dashboard.ferry"]["dashboard_body"])
     for widget in body["widgets"]:
         assert 0 <= widget["x"] < widget["x"] + widget["width"] <= 24
-    shown = {arn for each in body["widgets"] if each["type"] == "alarm" for arn in each["properties"]["alarms"]}
+    shown = {arn for widget in body["widgets"] if widget["type"] == "alarm" for arn in widget["properties"]["alarms"]}
     assert shown == {values["arn"] for address, values in resources(everything).items() if "metric_alarm" in address}
 
 
 def test_the_outputs_can_be_read_as_outputs_json(everything: dict[str, Any]) -> None:
-    outputs = Outputs.model_validate({name: each["value"] for name, each in everything["outputs"].items()})
+    outputs = Outputs.model_validate({name: output["value"] for name, output in everything["outputs"].items()})
     assert outputs.name == EVERYTHING["name"]
     assert outputs.endpoint_url is None
     made = resources(everything)
@@ -384,7 +393,7 @@ def test_the_partner_is_asked_for_the_right_to_delete_when_a_rule_moves(deployme
     deployment.rules.write_text(MOVING)
     deployment.apply({**EVERYTHING, "create_kms_keys": False})
     policy = json.loads(deployment.show()["outputs"]["handover"]["value"]["partner"]["bucket_policy"])
-    deleting = [each["Resource"] for each in policy["Statement"] if "s3:DeleteObject" in each["Action"]]
+    deleting = [statement["Resource"] for statement in policy["Statement"] if "s3:DeleteObject" in statement["Action"]]
     assert deleting == [["arn:aws:s3:::partner-uploads/p=/*"]]
 
 

@@ -72,7 +72,7 @@ def _stop_executions(deployed: Deployed) -> Iterator[str]:
     pages = client.get_paginator("list_executions").paginate(
         stateMachineArn=deployed.outputs.state_machine_arn, statusFilter="RUNNING"
     )
-    for execution in [each for page in pages for each in page["executions"]]:
+    for execution in [item for page in pages for item in page["executions"]]:
         arn = execution["executionArn"]
         key = _key_of(client.describe_execution(executionArn=arn)["input"])
         if key is not None and is_own(key):
@@ -94,16 +94,16 @@ def _remove_objects(s3: "S3Client", bucket: str) -> list[str]:
     for prefix in OWN_PREFIXES:
         for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=prefix):
             listed: list[Any] = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
-            found += [(each["Key"], each["VersionId"]) for each in listed]
+            found += [(version["Key"], version["VersionId"]) for version in listed]
         for parts in s3.get_paginator("list_multipart_uploads").paginate(Bucket=bucket, Prefix=prefix):
-            uploads += [(each["Key"], each["UploadId"]) for each in parts.get("Uploads", [])]
+            uploads += [(upload["Key"], upload["UploadId"]) for upload in parts.get("Uploads", [])]
     foreign = [key for key, _ in [*found, *uploads] if not is_own(key)]
     assert not foreign, f"s3://{bucket} lists {foreign} under {OWN_PREFIXES}"
     for key, upload_id in uploads:
         s3.abort_multipart_upload(Bucket=bucket, Key=key, UploadId=upload_id)
     with ThreadPoolExecutor(8) as pool:
         # One by one: no list of keys in XML can hold each of these keys.
-        list(pool.map(lambda each: s3.delete_object(Bucket=bucket, Key=each[0], VersionId=each[1]), found))
+        list(pool.map(lambda version: s3.delete_object(Bucket=bucket, Key=version[0], VersionId=version[1]), found))
     return [
         *(f"unfinished upload to s3://{bucket}/{key}" for key, _ in uploads),
         *(f"s3://{bucket}/{key} version {version}" for key, version in found),
@@ -115,7 +115,7 @@ def _remove_tables(deployed: Deployed) -> Iterator[str]:
     database, target = deployed.outputs.glue_database, deployed.outputs.target_bucket
     own = tuple(f"s3://{target}/{prefix}" for prefix in OWN_PREFIXES)
     pages = deployed.glue.get_paginator("get_tables").paginate(DatabaseName=database)
-    for table in [each for page in pages for each in page["TableList"]]:
+    for table in [item for page in pages for item in page["TableList"]]:
         if table.get("StorageDescriptor", {}).get("Location", "").startswith(own):
             deployed.glue.delete_table(DatabaseName=database, Name=table["Name"])
             yield f"table {table['Name']}"
@@ -164,9 +164,9 @@ def is_own_letter(body: str) -> bool:
 def _keys_in(body: str) -> Iterator[str]:
     """The keys of an S3 event, as S3 or SNS send it; none where the message is nothing of that kind."""
     try:
-        told = json.loads(body)
-        told = json.loads(told["Message"]) if "Message" in told else told
-        for record in told["Records"]:
+        event = json.loads(body)
+        event = json.loads(event["Message"]) if "Message" in event else event
+        for record in event["Records"]:
             yield unquote_plus(record["s3"]["object"]["key"])
     except (ValueError, KeyError, TypeError):
         return
@@ -177,7 +177,7 @@ def _remove_queues(deployed: Deployed) -> Iterator[str]:
     pages = deployed.sns.get_paginator("list_subscriptions_by_topic").paginate(
         TopicArn=deployed.outputs.uploads_topic_arn
     )
-    for subscription in [each for page in pages for each in page["Subscriptions"]]:
+    for subscription in [item for page in pages for item in page["Subscriptions"]]:
         name = subscription["Endpoint"].rpartition(":")[2]
         if subscription["Protocol"] == "sqs" and name.startswith(OWN_QUEUES):
             deployed.sns.unsubscribe(SubscriptionArn=subscription["SubscriptionArn"])

@@ -113,14 +113,16 @@ def _own_cloud(folder: Path, crawl_seconds: float | None = CRAWL_SECONDS) -> Ite
 def _refuse_unfit(deployed: Deployed) -> None:
     """Fail, before anything is written, where the keys of these tests would not go to where they are looked for."""
     bucket = deployed.outputs.source_bucket
-    whole = [each for each in sources.of(deployed.outputs).values() if each.bucket == bucket and not each.suffix]
+    whole = [
+        source for source in sources.of(deployed.outputs).values() if source.bucket == bucket and not source.suffix
+    ]
     for prefix in OWN_PREFIXES:
-        if not any(sources.selects(each, prefix) for each in whole):
+        if not any(sources.selects(source, prefix) for source in whole):
             pytest.fail(f"the source {bucket} does not tell of all keys that begin with {prefix}", pytrace=False)
     for key in (f"{prefix}any/any.csv" for prefix in OWN_PREFIXES):
         result = deployed.ferry("explain", key, "--json")
         assert result.returncode == 0, result.stderr
-        told = json.loads(result.stdout)
+        explained = json.loads(result.stdout)
         wanted = {
             "outcome": "copy",
             "target_key": key,
@@ -128,9 +130,9 @@ def _refuse_unfit(deployed: Deployed) -> None:
             "minimum_grade": "any",
             "catalogue": True,
         }
-        if {name: told[name] for name in wanted} != wanted:
+        if {name: explained[name] for name in wanted} != wanted:
             pytest.fail(
-                f"the rules of this deployment do not simply copy {key} ({told['decided_by']}): begin them with "
+                f"the rules of this deployment do not simply copy {key} ({explained['decided_by']}): begin them with "
                 f"rules for the prefixes {' and '.join(OWN_PREFIXES)}",
                 pytrace=False,
             )

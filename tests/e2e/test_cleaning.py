@@ -44,17 +44,18 @@ def deployment(broken_deployment: Deployed) -> Deployed:
 def all_versions(deployment: Deployed, bucket: str) -> set[tuple[str, str]]:
     response: Any = deployment.target.list_object_versions(Bucket=bucket)
     return {
-        (each["Key"], each["VersionId"]) for each in [*response.get("Versions", []), *response.get("DeleteMarkers", [])]
+        (version["Key"], version["VersionId"])
+        for version in [*response.get("Versions", []), *response.get("DeleteMarkers", [])]
     }
 
 
 def uploads(deployment: Deployed, bucket: str) -> set[str]:
-    return {each["Key"] for each in deployment.target.list_multipart_uploads(Bucket=bucket).get("Uploads", [])}
+    return {upload["Key"] for upload in deployment.target.list_multipart_uploads(Bucket=bucket).get("Uploads", [])}
 
 
 def tables(deployment: Deployed) -> set[str]:
     listed = deployment.glue.get_tables(DatabaseName=deployment.outputs.glue_database)["TableList"]
-    return {each["Name"] for each in listed}
+    return {table["Name"] for table in listed}
 
 
 def letters(sqs: Any, url: str) -> set[str]:
@@ -124,7 +125,7 @@ def test_all_of_theirs_goes_and_all_else_stays(deployment: Deployed) -> None:
     assert letters(queues, undelivered) == set(foreign_letters)
     assert queues.list_queues(QueueNamePrefix="s3-ferry-e2e")["QueueUrls"] == [listeners["s3-ferry-e2e"]]
     subscriptions = deployment.sns.list_subscriptions_by_topic(TopicArn=outputs.uploads_topic_arn)["Subscriptions"]
-    assert {each["Endpoint"].rpartition(":")[2] for each in subscriptions} == {
+    assert {subscription["Endpoint"].rpartition(":")[2] for subscription in subscriptions} == {
         f"{outputs.name}-uploads",
         "s3-ferry-e2e",
     }

@@ -62,10 +62,10 @@ def test_the_good_records_beside_a_bad_one_go_on(deployment: Deployed, folder: s
     def told_again(key: str) -> dict[str, object]:
         """An upload of its own, by its sequencer, of what is there already."""
         head = deployment.source.head_object(Bucket=deployment.outputs.source_bucket, Key=key)
-        told = {"key": key, "size": 3, "eTag": head["ETag"].strip('"'), "sequencer": uuid.uuid4().hex[:16].upper()}
+        notified = {"key": key, "size": 3, "eTag": head["ETag"].strip('"'), "sequencer": uuid.uuid4().hex[:16].upper()}
         if "VersionId" in head:
-            told["versionId"] = head["VersionId"]
-        told_whole: dict[str, object] = record | {"s3": record["s3"] | {"object": told}}
+            notified["versionId"] = head["VersionId"]
+        told_whole: dict[str, object] = record | {"s3": record["s3"] | {"object": notified}}
         return told_whole
 
     bad = told_again(keys[0])

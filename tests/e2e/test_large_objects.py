@@ -162,8 +162,8 @@ def move_killed_twice(
     moving.begin_with(stops[0])
     upload()
     begun: list[str] = []
-    for there, allowed in zip(stops, (stops[1], parts), strict=True):
-        wait_for(partial(moving.has_parts, key, there), f"{there} parts of {key}", patience_seconds)
+    for number, allowed in zip(stops, (stops[1], parts), strict=True):
+        wait_for(partial(moving.has_parts, key, number), f"{number} parts of {key}", patience_seconds)
         begun += moving.uploads(key)
         moving.allow(allowed)
         moving.kill()

@@ -53,10 +53,10 @@ def test_a_warm_upload_that_failed_has_not_succeeded() -> None:
 
 @pytest.mark.own_cloud("measures the processes of a cloud on this machine")
 def test_a_small_burst_is_measured(deployment: Deployed, folder: str) -> None:
-    told = burst(deployment, 3, folder)
-    assert told.succeeded, told
-    assert told.crawls >= 1
-    assert told.seconds > 0
-    assert told.peak_bytes > 0
+    result = burst(deployment, 3, folder)
+    assert result.succeeded, result
+    assert result.crawls >= 1
+    assert result.seconds > 0
+    assert result.peak_bytes > 0
     after = warm(deployment, folder)
     assert (after.succeeded, len(after.seconds), after.crawls_spared) == (True, 5, 5), after

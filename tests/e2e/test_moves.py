@@ -61,5 +61,5 @@ def test_of_several_uploads_the_last_is_moved_and_none_is_lost(versioned: Deploy
     assert not versioned.is_at_source(key)
     kept = [version["VersionId"] for version in versions(versioned, key)["Versions"]]
     where = {"Bucket": versioned.outputs.source_bucket, "Key": key}
-    read = [versioned.source.get_object(**where, VersionId=each)["Body"].read() for each in kept]  # type: ignore[arg-type]
+    read = [versioned.source.get_object(**where, VersionId=version_id)["Body"].read() for version_id in kept]  # type: ignore[arg-type]
     assert sorted(read) == bodies

@@ -87,7 +87,7 @@ def explained(ruled: Deployed, key: str, *more: str | Path) -> dict[str, Any]:
 
 def is_gone(ruled: Deployed, key: str) -> bool:
     listed = ruled.source.list_objects_v2(Bucket=ruled.outputs.source_bucket, Prefix=key).get("Contents", [])
-    return key not in {each["Key"] for each in listed}
+    return key not in {item["Key"] for item in listed}
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ def test_each_object_arrives_whole_under_the_key_of_its_rule(
 def test_nothing_else_arrives(ruled: Deployed, runs: dict[str, Run]) -> None:
     listed = ruled.target.list_objects_v2(Bucket=ruled.outputs.target_bucket)["Contents"]
     targets = {run.document["copy"]["target"]["key"] for run in runs.values()}
-    assert {each["Key"] for each in listed} == targets
+    assert {item["Key"] for item in listed} == targets
     assert all(ruled.execution_names(key) == [] for key in [*SKIPPED, IMPOSSIBLE])
     assert not any(is_gone(ruled, key) for key in SKIPPED)
 
@@ -132,7 +132,7 @@ def test_the_catalogue_follows_the_targets_key_and_the_rule(ruled: Deployed, run
     assert "validation" not in runs["notes/a.csv"].document
     assert "migration.yaml:" in runs["notes/a.csv"].document["verification"]["not_catalogued_reason"]
     tables = ruled.glue.get_tables(DatabaseName=ruled.outputs.glue_database)["TableList"]
-    assert {each["Name"] for each in tables} == {"sales", "moved"}
+    assert {table["Name"] for table in tables} == {"sales", "moved"}
 
 
 def test_the_target_has_the_storage_class_of_its_rule(ruled: Deployed, runs: dict[str, Run]) -> None:
@@ -148,16 +148,16 @@ def test_a_target_key_that_cannot_be_ends_in_the_dead_letter_queue(ruled: Deploy
 
 @pytest.mark.parametrize("key", ["incoming/sales/day=1/a.csv", "moved/fleet.csv"])
 def test_explain_says_what_was_decided(key: str, ruled: Deployed, runs: dict[str, Run]) -> None:
-    told, rule = explained(ruled, key), json.loads(runs[key].input)["rule"]
-    assert told["outcome"] == rule["mode"]
-    assert told["target_bucket"] == ruled.outputs.target_bucket
-    assert {name: told[name] for name in rule} == {**rule, "target_key": rule["target_key"] or key}
+    explanation, rule = explained(ruled, key), json.loads(runs[key].input)["rule"]
+    assert explanation["outcome"] == rule["mode"]
+    assert explanation["target_bucket"] == ruled.outputs.target_bucket
+    assert {name: explanation[name] for name in rule} == {**rule, "target_key": rule["target_key"] or key}
 
 
 def test_explain_says_the_same_by_the_file(ruled: Deployed, migration: Path) -> None:
-    told = explained(ruled, SKIPPED[0])
-    assert (told["outcome"], told["decided_by"]) == ("exclude", "migration.yaml:3")
-    assert explained(ruled, SKIPPED[0], "--rules", migration) == told
+    explanation = explained(ruled, SKIPPED[0])
+    assert (explanation["outcome"], explanation["decided_by"]) == ("exclude", "migration.yaml:3")
+    assert explained(ruled, SKIPPED[0], "--rules", migration) == explanation
 
 
 def test_a_second_up_minds_the_rules(ruled: Deployed, migration: Path, tmp_path: Path) -> None:

@@ -43,12 +43,12 @@ def outputs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 def test_up_says_where_everything_is(outputs: Path) -> None:
-    told = json.loads(outputs.read_text())
-    assert list(told) == KEYS
-    assert all(told.values())
+    written = json.loads(outputs.read_text())
+    assert list(written) == KEYS
+    assert all(written.values())
     environment = Deployed(outputs).environment
-    assert environment["AWS_ENDPOINT_URL"] == told["endpoint_url"]
-    assert environment["AWS_DEFAULT_REGION"] == told["source_region"]
+    assert environment["AWS_ENDPOINT_URL"] == written["endpoint_url"]
+    assert environment["AWS_DEFAULT_REGION"] == written["source_region"]
 
 
 def test_up_has_used_nothing_yet(outputs: Path) -> None:
@@ -67,13 +67,13 @@ def test_up_has_used_nothing_yet(outputs: Path) -> None:
 
 
 def test_up_again_finds_it(outputs: Path) -> None:
-    told = outputs.read_text()
-    address = json.loads(told)["endpoint_url"]
+    before = outputs.read_text()
+    address = json.loads(before)["endpoint_url"]
     for arguments in ([], ["--port", address.rpartition(":")[2]]):
         result = ferry("up", outputs, *arguments)
         assert (result.returncode, result.stderr) == (0, "")
         assert result.stdout == f"The local cloud is already running at {address}\n"
-    assert outputs.read_text() == told
+    assert outputs.read_text() == before
 
 
 def test_up_with_another_port_says_what_differs(outputs: Path) -> None:

@@ -142,11 +142,13 @@ def test_empty_object_and_folder_marker(deployment: Deployed, folder: str) -> No
 
 def test_source_gone_before_the_copy(deployment: Deployed, folder: str) -> None:
     key, bucket = f"{folder}/gone.bin", deployment.outputs.source_bucket
-    there = f"{folder}/there.bin"
-    deployment.put(there, b"there")
-    template = deployment.one_run(there).input
+    existing = f"{folder}/existing.bin"
+    deployment.put(existing, b"there")
+    template = deployment.one_run(existing).input
     started = deployment.step_functions.start_execution(
-        stateMachineArn=deployment.outputs.state_machine_arn, name=f"{folder}-gone", input=template.replace(there, key)
+        stateMachineArn=deployment.outputs.state_machine_arn,
+        name=f"{folder}-gone",
+        input=template.replace(existing, key),
     )
     run = deployment.run_of(started["executionArn"])
     assert (run.status, run.error) == ("FAILED", "SourceMissing")

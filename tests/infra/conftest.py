@@ -5,6 +5,7 @@ import pytest
 
 from tests.support import local_server
 from tests.support.local_server import Server
+from tests.support.terraform.fake_terraform import checkout, signed_in, world  # noqa: F401 - fixtures
 
 
 @pytest.fixture(scope="session")

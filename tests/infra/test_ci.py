@@ -37,7 +37,7 @@ def steps(workflow: Any) -> list[Any]:
 
 
 def test_there_is_a_workflow() -> None:
-    assert [each.name for each in WORKFLOWS] == ["ci.yml", "soak.yml"]
+    assert [workflow.name for workflow in WORKFLOWS] == ["ci.yml", "soak.yml"]
 
 
 def test_every_action_is_pinned_to_a_commit_with_its_version_beside_it(file: Path) -> None:

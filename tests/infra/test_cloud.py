@@ -271,11 +271,11 @@ def test_clouds_in_two_folders_do_not_meet(folder: Path, whole: lifecycle.UpResu
     bucket = "only-here"
     Clients(lifecycle.up(folder).outputs).s3.create_bucket(Bucket=bucket)
     other = Clients(whole.outputs).s3
-    before = [each["Name"] for each in other.list_buckets()["Buckets"]]
+    before = [bucket["Name"] for bucket in other.list_buckets()["Buckets"]]
     assert whole.outputs.source_bucket in before
     assert bucket not in before
     lifecycle.down(folder)
-    assert [each["Name"] for each in other.list_buckets()["Buckets"]] == before
+    assert [bucket["Name"] for bucket in other.list_buckets()["Buckets"]] == before
 
 
 @pytest.mark.usefixtures("stand_in")

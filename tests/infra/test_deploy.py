@@ -180,12 +180,17 @@ def test_a_function_is_what_its_declaration_says(key: str, clients: Clients, out
         declared.timeout_seconds,
     )
     assert made.get("Environment", {}).get("Variables", {}) == declared.environment
-    statements = {each["Sid"]: each for each in statements_of(clients, name)}
+    statements = {statement["Sid"]: statement for statement in statements_of(clients, name)}
     log = statements.pop("WriteLog")
     assert all(f"log-group:/aws/lambda/{name}" in resource for resource in log["Resource"])
     assert statements == {
-        each.sid: {"Effect": "Allow", "Sid": each.sid, "Action": each.actions, "Resource": each.resources}
-        for each in declared.statements
+        statement.sid: {
+            "Effect": "Allow",
+            "Sid": statement.sid,
+            "Action": statement.actions,
+            "Resource": statement.resources,
+        }
+        for statement in declared.statements
     }
 
 
@@ -217,9 +222,11 @@ def test_the_crawler_makes_the_tables_that_a_person_expects(clients: Clients, ou
         "CrawlerOutput": {"Partitions": {"AddOrUpdateBehavior": "InheritFromTable"}},
         "Grouping": {"TableGroupingPolicy": "CombineCompatibleSchemas", "TableLevelConfiguration": 2},
     }
-    classifiers: list[Any] = [clients.glue.get_classifier(Name=each)["Classifier"] for each in crawler["Classifiers"]]
+    classifiers: list[Any] = [
+        clients.glue.get_classifier(Name=classifier)["Classifier"] for classifier in crawler["Classifiers"]
+    ]
     keys = ("Delimiter", "QuoteSymbol", "ContainsHeader", "Serde")
-    assert {tuple(each["CsvClassifier"][key] for key in keys) for each in classifiers} == {
+    assert {tuple(classifier["CsvClassifier"][key] for key in keys) for classifier in classifiers} == {
         (",", '"', "PRESENT", "OpenCSVSerDe"),
         ("\t", '"', "PRESENT", "OpenCSVSerDe"),
     }

@@ -37,7 +37,7 @@ def costs(heading: str) -> tuple[list[tuple[str, Decimal, Decimal, Decimal, Deci
     rows = re.findall(r"^\| (.+?) \| ([\d.,]+) \| \$([\d.]+) per ([\d,]+) \| \$([\d.,]+) \|$", section, re.MULTILINE)
     (total,) = re.findall(r"^\| \*\*together\*\* \| \| \| \*\*\$([\d.,]+)\*\* \|$", section, re.MULTILINE)
     assert len(rows) >= 3
-    return [(row[0], *(number(each) for each in row[1:])) for row in rows], number(total)
+    return [(row[0], *(number(cell) for cell in row[1:])) for row in rows], number(total)
 
 
 BUSY = "1,000 files of 1 GB, a day"
@@ -59,11 +59,11 @@ def test_every_line_is_multiplied_and_added_rightly(heading: str) -> None:
 
 @pytest.mark.parametrize("heading", [BUSY, IDLE])
 def test_every_price_is_in_the_list_of_prices_with_its_page(heading: str) -> None:
-    told = re.findall(
+    sources = re.findall(
         r"^\| \$([\d.]+) \| (?:([\d,]+) )?(.+?) \| (.+) \|$", PAGE.split("## What it costs")[1], re.MULTILINE
     )
-    prices = {(number(price), number(per or "1")) for price, per, *_ in told}
-    assert [page for *_, page in told if "https://" not in page and page != "as above"] == []
+    prices = {(number(price), number(per or "1")) for price, per, *_ in sources}
+    assert [page for *_, page in sources if "https://" not in page and page != "as above"] == []
     assert {(row[2], row[3]) for row in costs(heading)[0]} - prices == set()
 
 
@@ -72,7 +72,9 @@ def test_the_functions_time_is_their_declared_memory_times_the_assumed_seconds()
     declared = declaration.load()
     assert {key: int(memory) for key, _, _, memory, _ in rows} == {key: declared[key].memory_mb for key, *_ in rows}
     assert [
-        key for key, _, seconds, memory, told in rows if int(seconds) * Decimal(memory) / 1024 != Decimal(told)
+        key
+        for key, _, seconds, memory, gigabyte_seconds in rows
+        if int(seconds) * Decimal(memory) / 1024 != Decimal(gigabyte_seconds)
     ] == []
     calls, seconds = sum(int(row[1]) for row in rows), sum((Decimal(row[4]) for row in rows), Decimal(0))
     assert f"| **together** | {calls} | | | {seconds.normalize():f} |" in PAGE
@@ -107,7 +109,7 @@ def test_the_alarms_metrics_are_those_that_are_declared(declared: Declared) -> N
             count += len(declared.local_values["unsuccessful_executions"])
     assert how_many(IDLE, "alarms") == count
     assert f"alarms: {count} metrics" in PAGE
-    dashboards = [each for each in declared.resources.values() if each.type == "aws_cloudwatch_dashboard"]
+    dashboards = [resource for resource in declared.resources.values() if resource.type == "aws_cloudwatch_dashboard"]
     assert how_many(IDLE, "dashboard") == len(dashboards)
 
 
@@ -138,6 +140,8 @@ def test_the_handover_is_the_outputs(declared: Declared) -> None:
         assert f"   | `{key}` | " in PAGE
         assert key in handover
     (window,) = {
-        each.body["deletion_window_in_days"] for each in declared.resources.values() if each.type == "aws_kms_key"
+        resource.body["deletion_window_in_days"]
+        for resource in declared.resources.values()
+        if resource.type == "aws_kms_key"
     }
     assert f"KMS keys, for {window} days" in TEXT

@@ -83,13 +83,14 @@ def test_a_message_that_failed_is_answered_as_the_page_shows(machine_arn: str, m
 
 def test_the_table_of_functions_is_the_declaration() -> None:
     rows = re.findall(r"^\| `(\w+)` \| (.+?) \| (\d+) MB \| (\d+) s \| (.*) \|$", PAGE, re.MULTILINE)
-    told = {
+    documented = {
         key: (int(memory), int(seconds), sorted(re.findall(r"`(\w+)`", environment)))
         for key, _, memory, seconds, environment in rows
     }
     declared = declaration.load()
-    assert told == {
-        key: (each.memory_mb, each.timeout_seconds, sorted(each.environment)) for key, each in declared.items()
+    assert documented == {
+        key: (function.memory_mb, function.timeout_seconds, sorted(function.environment))
+        for key, function in declared.items()
     }
     states = json.loads(ASL_FILE.read_text(encoding="utf-8"))["States"]
     callers = {
@@ -123,10 +124,12 @@ def test_the_figures_of_the_queue_are_the_declared_ones(declared: Declared) -> N
 
 def test_the_figures_of_retries_and_of_concurrency_are_the_declared_ones(declared: Declared) -> None:
     workflow = json.loads(ASL_FILE.read_text(encoding="utf-8"))["States"]
-    retries = {tuple(each["MaxAttempts"] for each in state["Retry"]) for state in workflow.values() if "Retry" in state}
+    retries = {
+        tuple(retry["MaxAttempts"] for retry in state["Retry"]) for state in workflow.values() if "Retry" in state
+    }
     documented = re.search(r"throttles (\d+) times, .*; service errors, crashes and timeouts (\d+) times", TEXT)
     assert documented
-    assert retries == {tuple(int(each) for each in documented.groups())}
+    assert retries == {tuple(int(group) for group in documented.groups())}
     assert f"{states.TASK_TIMEOUT_MARGIN_SECONDS} seconds longer than the function may run" in TEXT
     assert f"the SDK, {clients.ATTEMPTS} attempts" in TEXT
     at_once = declared.blocks["variable"]["starters_at_once"].body["default"]
@@ -136,4 +139,4 @@ def test_the_figures_of_retries_and_of_concurrency_are_the_declared_ones(declare
 def test_the_figures_of_the_copy_and_of_what_is_remembered_are_those_of_the_code() -> None:
     assert f"keeps {request.MARGIN_MS // 1000} seconds to answer in" in TEXT
     assert f"(Object Lock, versioning) for {bucket_settings.CACHE_SECONDS // 60} minutes" in TEXT
-    assert max(each.timeout_seconds for each in declaration.load().values()) == 900
+    assert max(function.timeout_seconds for function in declaration.load().values()) == 900

@@ -43,7 +43,9 @@ def section(heading: str) -> str:
 
 
 def test_the_alarms_are_those_that_are_declared(declared: Declared) -> None:
-    found = [each.name.replace("_", "-") for each in declared.resources.values() if "metric_alarm" in each.type]
+    found = [
+        resource.name.replace("_", "-") for resource in declared.resources.values() if "metric_alarm" in resource.type
+    ]
     assert sorted(found) == ALARMS
 
 
@@ -66,13 +68,13 @@ def test_every_place_that_names_a_section_names_one_that_is_there() -> None:
 
 
 def test_every_error_that_an_operator_may_see_is_in_the_table() -> None:
-    told = re.findall(r"^\| `(\w+)` \| .+ \| .+ \|$", section("failed-executions"), re.MULTILINE)
+    documented = re.findall(r"^\| `(\w+)` \| .+ \| .+ \|$", section("failed-executions"), re.MULTILINE)
     raised = {
         name
         for name, value in vars(errors).items()
         if inspect.isclass(value) and issubclass(value, errors.FerryError) and name not in NOT_SEEN
     }
-    assert sorted(told) == sorted(raised)
+    assert sorted(documented) == sorted(raised)
 
 
 def test_the_ends_that_are_explained_are_those_of_the_workflow() -> None:
@@ -117,7 +119,7 @@ def test_the_figures_are_those_of_the_code(declared: Declared) -> None:
 
 def test_the_hours_of_the_retries_are_the_declared_ones() -> None:
     copy_object = migrate().to_dict()["States"]["CopyObject"]
-    (retry,) = [each for each in copy_object["Retry"] if each["ErrorEquals"] == THROTTLES]
+    (retry,) = [candidate for candidate in copy_object["Retry"] if candidate["ErrorEquals"] == THROTTLES]
     states = {"CopyObject": copy_object | {"Retry": [retry]}}
     hours = longest_pauses_seconds(StateGraph.of({"StartAt": "CopyObject", "States": states})) / 3600
     assert retry["MaxDelaySeconds"] == 3600

@@ -46,7 +46,7 @@ def pinned() -> dict[str, str]:
 
 def test_it_holds_what_is_pinned_and_nothing_else(content: zipfile.ZipFile) -> None:
     found = {re.match(r"python/(.+)-([^-]+)\.dist-info/METADATA$", name) for name in content.namelist()}
-    assert {each[1].replace("_", "-"): each[2] for each in found if each} == pinned()
+    assert {match[1].replace("_", "-"): match[2] for match in found if match} == pinned()
     assert {"boto3", "botocore", "awscrt"} <= set(pinned())
     assert {name.split("/")[0] for name in content.namelist()} == {"python"}
 

@@ -117,7 +117,7 @@ class Lake:
 
 
 def _columns(text: str) -> list[dict[str, str]]:
-    pairs = [each.strip().split(" ", 1) for each in text.split(", ") if each.strip()]
+    pairs = [field.strip().split(" ", 1) for field in text.split(", ") if field.strip()]
     return [{"Name": name, "Type": kind} for name, kind in pairs]
 
 
@@ -450,7 +450,7 @@ def test_queries_wait_their_turn_and_can_be_stopped(lake: Lake) -> None:
     listed = lake.athena.list_query_executions(WorkGroup=lake.name)["QueryExecutionIds"]
     assert listed == [queued, *reversed(running)]
     found = lake.athena.batch_get_query_execution(QueryExecutionIds=listed)["QueryExecutions"]
-    assert [each["QueryExecutionId"] for each in found] == listed
+    assert [query["QueryExecutionId"] for query in found] == listed
 
 
 # Rejections
@@ -567,5 +567,5 @@ def test_nothing_of_a_query_stays_on_the_disk(lake: Lake, server: Server) -> Non
     lake.table("t", "a string, b string")
     lake.rows("SELECT * FROM t")
     environment = Path(f"/proc/{server.pid}/environ").read_bytes().decode().split("\0")
-    temporary = Path(dict(each.split("=", 1) for each in environment if each)["TMPDIR"])
-    assert [each.name for each in temporary.glob("athena-query-*")] == []
+    temporary = Path(dict(variable.split("=", 1) for variable in environment if variable)["TMPDIR"])
+    assert [folder.name for folder in temporary.glob("athena-query-*")] == []

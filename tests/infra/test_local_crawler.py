@@ -67,7 +67,7 @@ class Crawled:
 
     def partitions(self, table: str) -> dict[tuple[str, ...], dict[str, Any]]:
         found = self.server.client("glue").get_partitions(DatabaseName=self.name, TableName=table)["Partitions"]
-        return {tuple(each["Values"]): each for each in found}
+        return {tuple(partition["Values"]): partition for partition in found}
 
 
 def rights(name: str, **without: bool) -> list[dict[str, Any]]:
@@ -266,7 +266,7 @@ def test_a_crawl_without_changes_writes_nothing(server: Server) -> None:
     version = it.tables()["f"]["VersionId"]
     it.crawl()
     assert it.tables()["f"]["VersionId"] == version
-    assert [json.loads(each["Summary"]) for each in it.crawls()] == [
+    assert [json.loads(crawl["Summary"]) for crawl in it.crawls()] == [
         {},
         {"TABLE": '{"ADD": {"Count": 1}}', "PARTITION": '{"ADD": {"Count": 1}}'},
     ]
@@ -313,14 +313,14 @@ def test_crawls_are_listed_newest_first_by_pages_and_filters(server: Server) -> 
     it = make(server)
     for _ in range(3):
         it.crawl()
-    starts = [each["StartTime"] for each in it.crawls()]
+    starts = [crawl["StartTime"] for crawl in it.crawls()]
     assert starts == sorted(starts, reverse=True)
     first = server.client("glue").list_crawls(CrawlerName=it.name, MaxResults=2)
     rest = it.crawls(MaxResults=2, NextToken=first["NextToken"])
-    assert [each["StartTime"] for each in [*first["Crawls"], *rest]] == starts
+    assert [crawl["StartTime"] for crawl in [*first["Crawls"], *rest]] == starts
     middle = str(int(starts[1].timestamp() * 1000))
     after = [{"FieldName": "START_TIME", "FilterOperator": "GE", "FieldValue": middle}]
-    assert [each["StartTime"] for each in it.crawls(Filters=after)] == starts[:2]
+    assert [crawl["StartTime"] for crawl in it.crawls(Filters=after)] == starts[:2]
     failed = [{"FieldName": "STATE", "FilterOperator": "EQ", "FieldValue": "FAILED"}]
     assert it.crawls(Filters=failed) == []
     with pytest.raises(ClientError, match="InvalidInputException"):
@@ -351,7 +351,7 @@ def test_after_the_cause_is_gone_the_next_crawl_succeeds(server: Server) -> None
     assert it.crawl()["Status"] == "FAILED"
     server.permit(it.name, rights(it.name))
     assert it.crawl()["Status"] == "SUCCEEDED"
-    assert [each["State"] for each in it.crawls()] == ["COMPLETED", "FAILED"]
+    assert [crawl["State"] for crawl in it.crawls()] == ["COMPLETED", "FAILED"]
 
 
 def test_a_missing_role_database_or_bucket_fails_the_crawl(server: Server) -> None:
@@ -407,7 +407,7 @@ def test_a_table_needs_catalogue_database_and_table(server: Server, resources: l
     it.put("f/a.csv", b"a,b\n1,2\n")
     it.crawl()
     user = f"user-{next(_numbers)}"
-    arns = [f"{GLUE}:{each.format(it.name)}" for each in resources]
+    arns = [f"{GLUE}:{resource.format(it.name)}" for resource in resources]
     glue = server.client("glue", server.user(user, [allow(["glue:GetTable"], arns)]))
     if allowed:
         assert glue.get_table(DatabaseName=it.name, Name="f")["Table"]["Name"] == "f"

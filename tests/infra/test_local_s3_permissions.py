@@ -118,7 +118,7 @@ def test_to_bypass_a_retention_is_a_permission_for_the_annotations_of_a_version_
     s3.put_object_annotation(**where, **ANNOTATION_CALLS["put_object_annotation"])
 
     def call(*actions: str) -> None:
-        granted = [allow([f"s3:{each}" for each in actions], [f"arn:aws:s3:::{bucket}/*"])]
+        granted = [allow([f"s3:{action}" for action in actions], [f"arn:aws:s3:::{bucket}/*"])]
         client = server.client("s3", server.user(f"user-{uuid.uuid4().hex[:12]}", granted))
         client.meta.events.register("before-sign.s3", bypass)
         getattr(client, method)(**where, **ANNOTATION_CALLS[method])

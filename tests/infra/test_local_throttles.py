@@ -56,7 +56,7 @@ def run(server: Server, function: str, retry: list[dict[str, Any]]) -> tuple[dic
 
     execution = wait_for(ended, "the end of the execution")
     history = states.get_execution_history(executionArn=arn)["events"]
-    return execution, [each["taskFailedEventDetails"]["error"] for each in history if each["type"] == "TaskFailed"]
+    return execution, [event["taskFailedEventDetails"]["error"] for event in history if event["type"] == "TaskFailed"]
 
 
 def test_a_throttle_has_lambdas_own_name_and_the_retry_for_it_applies(server: Server, function: str) -> None:

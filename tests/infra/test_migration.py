@@ -47,7 +47,7 @@ class Reading:
         return str(raised.value).replace(f"{self.path.parent}/", "").split("\n")
 
     def warnings(self, text: str) -> list[str]:
-        return [each.replace(f"{self.path.parent}/", "") for each in self.load(text).warnings]
+        return [warning.replace(f"{self.path.parent}/", "") for warning in self.load(text).warnings]
 
 
 @pytest.fixture
@@ -447,10 +447,10 @@ def key_rules(draw: Any) -> KeyRule:
 
 @settings(max_examples=300, deadline=None, derandomize=True)
 @given(st.lists(key_rules(), max_size=4), st.integers(min_value=0), st.integers(min_value=0))
-def test_a_reported_collision_is_real(some: list[KeyRule], one: int, other: int) -> None:
+def test_a_reported_collision_is_real(some: list[KeyRule], index: int, other_index: int) -> None:
     given_rules = Rules(rules=tuple(some))
-    one, other = one % (len(some) + 1), other % (len(some) + 1)
-    found = collisions.find(given_rules, one, other, collisions.unused_letter(given_rules))
+    index, other_index = index % (len(some) + 1), other_index % (len(some) + 1)
+    found = collisions.find(given_rules, index, other_index, collisions.unused_letter(given_rules))
     if found is None:
         return
     first, second = found.sources
@@ -473,10 +473,12 @@ def test_two_rules_that_send_two_keys_to_one_target_are_found(some: list[KeyRule
     for key in KEYS:
         rule = given_rules.deciding(key)
         if rule is None or not rule.exclude:
-            number = len(some) if rule is None else next(at for at, each in enumerate(some) if each is rule)
+            number = (
+                len(some) if rule is None else next(index for index, key_rule in enumerate(some) if key_rule is rule)
+            )
             sent.setdefault(rule.target_key(key) if rule else key, set()).add(number)
-    for one, other in {pair for numbers in sent.values() for pair in itertools.combinations(sorted(numbers), 2)}:
-        assert collisions.find(given_rules, one, other, collisions.unused_letter(given_rules))
+    for first, second in {pair for numbers in sent.values() for pair in itertools.combinations(sorted(numbers), 2)}:
+        assert collisions.find(given_rules, first, second, collisions.unused_letter(given_rules))
 
 
 @settings(max_examples=300, deadline=None, derandomize=True)
@@ -486,7 +488,7 @@ def test_a_key_is_among_the_sources_of_its_target(some: list[KeyRule], key: str)
     rule = given_rules.deciding(key)
     target = rule.target_key(key) if rule else key
     expected = [key] if rule is None or not rule.exclude else []
-    assert [each for each in collisions.sources_of(given_rules, target) if each == key] == expected
+    assert [source for source in collisions.sources_of(given_rules, target) if source == key] == expected
 
 
 def test_the_example_can_be_used_as_it_is() -> None:

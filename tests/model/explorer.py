@@ -226,9 +226,9 @@ def _noticed(node: Node, after: Node, actor: Actor) -> Node:
     for gone in set(_versions(node, SOURCE)) - set(_versions(after, SOURCE)) | hidden:
         kept = _versions(after, TARGET)
         deletion = f"{actor.name} deleted {describe(gone)}"
-        if gone.body is None or any(same(gone, each) for each in kept):
+        if gone.body is None or any(same(gone, version) for version in kept):
             continue
-        if any(gone.body == each.body for each in kept):
+        if any(gone.body == version.body for version in kept):
             after = replace(after, half_verified=(*after.half_verified, deletion))
         else:
             after = replace(after, unverified=(*after.unverified, deletion))

@@ -102,7 +102,7 @@ class Player:
     def _run(self, s3: S3, function: str, event: Values, record: Record) -> Next:
         self.runs += 1
         self._s3 = s3
-        self._left = {(each.operation, each.asked): each for each in record}
+        self._left = {(answered.operation, answered.asked): answered for answered in record}
         self._seen: Counter[str] = Counter()
         self._asks: Asks | None = None
         # Each run is of a function that has just been started.
@@ -160,7 +160,7 @@ def _as_text(response: Values | S3Error) -> str:
 
 def with_answer(record: Record, answered: Answered) -> Record:
     """Of calls side by side any may come first, so a record has no order of its own."""
-    return tuple(sorted((*record, answered), key=lambda each: (each.operation, each.asked)))
+    return tuple(sorted((*record, answered), key=lambda item: (item.operation, item.asked)))
 
 
 def ask(s3: S3, operation: str, given: Mapping[str, Any]) -> Values | S3Error:

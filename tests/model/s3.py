@@ -160,14 +160,14 @@ class S3:
     def clone(self) -> "S3":
         """One that goes its own way."""
         twin = copy.copy(self)
-        twin.buckets = {name: replace(each, versions=dict(each.versions)) for name, each in self.buckets.items()}
+        twin.buckets = {name: replace(bucket, versions=dict(bucket.versions)) for name, bucket in self.buckets.items()}
         twin.uploads = dict(self.uploads)
         return twin
 
     def state(self) -> object:
         """Its observable state: two buckets of the same state answer alike from then on."""
         objects = tuple(
-            (name, each.made, tuple(sorted(each.versions.items()))) for name, each in sorted(self.buckets.items())
+            (name, bucket.made, tuple(sorted(bucket.versions.items()))) for name, bucket in sorted(self.buckets.items())
         )
         return objects, tuple(sorted(self.uploads.items())), self.now, self.uploads_made
 
@@ -197,7 +197,7 @@ class S3:
         """The version that is asked for; the current one, where none is."""
         versions = self._bucket(given).versions.get(given["Key"], ())
         if wanted := given.get("VersionId"):
-            found = next((each for each in versions if each.version_id == wanted), None)
+            found = next((candidate for candidate in versions if candidate.version_id == wanted), None)
             if found is None:
                 raise S3Error(404, "NoSuchVersion")
             if found.body is None:
@@ -272,7 +272,9 @@ class S3:
         version = self._found(given)
         tags = tuple(sorted((tag["Key"], tag["Value"]) for tag in given["Tagging"]["TagSet"]))
         versions = self._bucket(given).versions
-        changed = [replace(each, tags=tags) if each is version else each for each in versions[given["Key"]]]
+        changed = [
+            replace(candidate, tags=tags) if candidate is version else candidate for candidate in versions[given["Key"]]
+        ]
         versions[given["Key"]] = tuple(changed)
         return self._version_id(given["Bucket"], version)
 
@@ -341,7 +343,7 @@ class S3:
             version = replace(version, version_id=f"{bucket}-v{self.buckets[bucket].made}")
         else:
             version = replace(version, version_id="null")
-            stored = tuple(each for each in stored if each.version_id != "null")
+            stored = tuple(version for version in stored if version.version_id != "null")
         self.buckets[bucket].versions[key] = (*stored, version)
         return version
 
@@ -395,7 +397,7 @@ class S3:
         if len(body) > LARGEST_COPY:
             raise S3Error(400, "InvalidRequest")
         replaced, retagged = given.get("MetadataDirective") == "REPLACE", given.get("TaggingDirective") == "REPLACE"
-        kept = tuple(each for each in source.carried if each[0] != "WebsiteRedirectLocation")
+        kept = tuple(member for member in source.carried if member[0] != "WebsiteRedirectLocation")
         redirect = tuple((name, given[name]) for name in ("WebsiteRedirectLocation",) if name in given)
         algorithm = given.get("ChecksumAlgorithm") or (source.checksum.algorithm if source.checksum else "CRC64NVME")
         version = self._write(
@@ -423,8 +425,8 @@ class S3:
         bucket, key = self._bucket(given), given["Key"]
         stored = bucket.versions.get(key, ())
         if wanted := given.get("VersionId"):
-            left = tuple(each for each in stored if each.version_id != wanted)
-            gone = [each for each in stored if each.version_id == wanted]
+            left = tuple(version for version in stored if version.version_id != wanted)
+            gone = [version for version in stored if version.version_id == wanted]
             self._keep(bucket, key, left)
             marker = {"DeleteMarker": True} if gone and gone[0].body is None else {}
             return {"VersionId": wanted, **marker}
@@ -565,14 +567,14 @@ class S3:
 
     def _listed(self, upload: Upload, listed: list[Values]) -> list[Part]:
         """The parts that Complete names, held to what is there."""
-        there, found = dict(upload.parts), []
-        if [each["PartNumber"] for each in listed] != sorted({each["PartNumber"] for each in listed}):
+        stored, found = dict(upload.parts), []
+        if [entry["PartNumber"] for entry in listed] != sorted({entry["PartNumber"] for entry in listed}):
             raise S3Error(400, "InvalidPartOrder")
-        for each in listed:
-            part = there.get(each["PartNumber"])
-            if part is None or each["ETag"].strip('"') != part.etag:
+        for entry in listed:
+            part = stored.get(entry["PartNumber"])
+            if part is None or entry["ETag"].strip('"') != part.etag:
                 raise S3Error(400, "InvalidPart")
-            given = each.get(f"Checksum{upload.algorithm}")
+            given = entry.get(f"Checksum{upload.algorithm}")
             if given is None and upload.checksum_type == "COMPOSITE":
                 raise S3Error(400, "InvalidRequest")
             if given is not None and given != part.checksum.value:

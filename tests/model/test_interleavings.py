@@ -72,7 +72,7 @@ class Case:
         executions = [actor.execution for actor in end.actors if actor.execution]
         meddled = self.meddled and now is not None and now.body == MEDDLED
         stored = end.s3.buckets[TARGET].versions.get(KEY, ()) if meddled else (now,)
-        arrived = any(each is not None and same(latest, each) for each in stored)
+        arrived = any(version is not None and same(latest, version) for version in stored)
         assert not end.unverified, f"{end.unverified}\n{story}"
         # S3 deletes on the condition of an ETag, which does not tell two uploads of the same bytes apart.
         assert not (end.half_verified and self.bytes_differ), f"{end.half_verified}\n{story}"
@@ -87,7 +87,7 @@ class Case:
         if not self.faults and not self.meddled and self.bytes_differ:
             assert len(end.copies) <= len(end.uploads), f"something was copied twice\n{story}"
         if self.mode == "copy" and not self.deleted:
-            assert all(each.status == "SUCCEEDED" for each in executions), story
+            assert all(execution.status == "SUCCEEDED" for execution in executions), story
 
     @property
     def bytes_differ(self) -> bool:

@@ -49,12 +49,12 @@ def normal(value: Any, names: Names, name: str = "") -> Any:
     """An answer without what may differ."""
     if isinstance(value, dict):
         return {
-            key: normal(each, names, key)
-            for key, each in sorted(value.items())
-            if key not in IGNORED and each not in ([], {}, None, "null")
+            key: normal(item, names, key)
+            for key, item in sorted(value.items())
+            if key not in IGNORED and item not in ([], {}, None, "null")
         }
     if isinstance(value, list):
-        return [normal(each, names) for each in value]
+        return [normal(item, names) for item in value]
     if name in ("VersionId", "UploadId") and value != "null":
         return names.short(value)
     if name == "ETag":
@@ -155,7 +155,7 @@ class Both:
         full = given | {"Bucket": self.buckets[given["Bucket"]]}
         if "CopySource" in full:
             full["CopySource"] = full["CopySource"] | {"Bucket": self.buckets[full["CopySource"]["Bucket"]]}
-        method = "".join(f"_{each.lower()}" if each.isupper() else each for each in operation).strip("_")
+        method = "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in operation).strip("_")
         answer: Values = getattr(self.cloud, method)(**full)
         return answer
 
@@ -179,7 +179,7 @@ class Both:
             self.etags.append(response["ETag"])
         if operation == "CompleteMultipartUpload":
             # What a second Complete is answered, AWS leaves open; the copy takes either answer.
-            self.uploads = [each for each in self.uploads if each["UploadId"] != given["UploadId"]]
+            self.uploads = [upload for upload in self.uploads if upload["UploadId"] != given["UploadId"]]
         if operation == "CreateMultipartUpload":
             self.uploads.append({"Bucket": given["Bucket"], "Key": given["Key"], "UploadId": response["UploadId"]})
 

@@ -68,9 +68,9 @@ def statements() -> tuple[Statement, ...]:
 
 def _of_functions() -> Iterator[Statement]:
     for key, function in declaration.load().items():
-        for each in function.statements:
-            for place, resources in _by_place(each.resources).items():
-                yield Statement(key, each.sid, frozenset(each.actions), place, "*" in resources, denies=False)
+        for statement in function.statements:
+            for place, resources in _by_place(statement.resources).items():
+                yield Statement(key, statement.sid, frozenset(statement.actions), place, "*" in resources, denies=False)
 
 
 def _by_place(resources: list[str]) -> dict[str, list[str]]:

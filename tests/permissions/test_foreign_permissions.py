@@ -134,7 +134,7 @@ def _others_elsewhere(action: str, outputs: Outputs, other: str, query: str) -> 
 def may(statements: list[dict[str, Any]], action: str, arn: str) -> bool:
     """Whether a role's statements allow it; what has no place here is allowed or not wherever it is."""
     return any(
-        action in statement["Action"] and (not arn or any(_covers(each, arn) for each in statement["Resource"]))
+        action in statement["Action"] and (not arn or any(_covers(resource, arn) for resource in statement["Resource"]))
         for statement in statements
     )
 
@@ -144,7 +144,7 @@ def _covers(resource: str, arn: str) -> bool:
 
 
 def test_every_permission_of_a_role_can_be_tried(world: World) -> None:
-    granted = {action for role in ROLES for each in world.statements_of(role) for action in each["Action"]}
+    granted = {action for role in ROLES for statement in world.statements_of(role) for action in statement["Action"]}
     tried = {action for action, *_ in attempts(world.outputs)}
     assert {action for action in granted if not action.startswith(EVERYBODYS)} == tried
 
@@ -186,7 +186,7 @@ def places(world: World) -> list[Attempt]:
 
 
 def test_a_role_may_nothing_that_only_others_have_to(world: World, role: Role) -> None:
-    foreign = [each for each in attempts(world.outputs) if not may(role.statements, each[0], each[1])]
+    foreign = [attempt for attempt in attempts(world.outputs) if not may(role.statements, attempt[0], attempt[1])]
     for attempt in foreign:
         assert denied_action(role.clients, attempt) == attempt[0], attempt[:2]
     assert len(foreign) > 50
@@ -195,7 +195,7 @@ def test_a_role_may_nothing_that_only_others_have_to(world: World, role: Role) -
 def test_a_role_may_do_nowhere_else_what_it_has_to(role: Role, places: list[Attempt]) -> None:
     has = {action for statement in role.statements for action in statement["Action"]}
     unseen = {(action, end) for who, action, end in OWN if who == role.name}
-    for attempt in [each for each in places if each[0] in has]:
+    for attempt in [place for place in places if place[0] in has]:
         action, arn = attempt[:2]
         own = {(what, end) for who, what, end in OWN if (who, what) == (role.name, action) and arn.endswith(end)}
         assert own or denied_action(role.clients, attempt) == action, (action, arn)
@@ -204,16 +204,16 @@ def test_a_role_may_do_nowhere_else_what_it_has_to(role: Role, places: list[Atte
 
 
 def test_elsewhere_is_denied_by_the_roles_alone(world: World, session: boto3.Session, places: list[Attempt]) -> None:
-    everything = {"Effect": "Allow", "Action": sorted({each[0] for each in places}), "Resource": ["*"]}
+    everything = {"Effect": "Allow", "Action": sorted({place[0] for place in places}), "Resource": ["*"]}
     name = f"{world.outputs.name}-everything"
     trust = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "lambda.amazonaws.com"}}
     iam = world.clients.iam
     arn = iam.create_role(RoleName=name, AssumeRolePolicyDocument=local_server.policy([trust]))["Role"]["Arn"]
     iam.put_role_policy(RoleName=name, PolicyName=name, PolicyDocument=local_server.policy([everything]))
     clients = clients_of(world, session, arn)
-    harmless = [each for each in places if each[1].endswith("other") or "-other/" in each[1]]
-    assert {each[0] for each in harmless} == {each[0] for each in places}
-    assert [each[:2] for each in harmless if denied_action(clients, each)] == []
+    harmless = [place for place in places if place[1].endswith("other") or "-other/" in place[1]]
+    assert {place[0] for place in harmless} == {place[0] for place in places}
+    assert [place[:2] for place in harmless if denied_action(clients, place)] == []
 
 
 def test_each_resource_has_one_of_the_forms() -> None:

@@ -16,15 +16,15 @@ Place = tuple[str, str, Permission]
 """A policy, a statement of it, and one permission."""
 
 
-def places(each: Statement) -> set[Place]:
+def places(statement: Statement) -> set[Place]:
     """What one statement gives."""
-    return {(each.policy, each.label, permission) for permission in each.permissions}
+    return {(statement.policy, statement.label, permission) for permission in statement.permissions}
 
 
 @cache
 def everywhere() -> set[Place]:
     """All that all policies give. Not read with this file: parsing the Terraform is two seconds of every worker."""
-    return {place for each in statements() for place in places(each)}
+    return {place for statement in statements() for place in places(statement)}
 
 
 IN_THE_TABLE = [
@@ -66,7 +66,11 @@ def test_a_row_names_a_page_of_aws_and_its_guide(row: Row) -> None:
 
 
 def test_a_star_stands_only_where_its_reason_is_documented() -> None:
-    found = {(each.policy, each.label) for each in statements() if each.has_star or any("*" in a for a in each.actions)}
+    found = {
+        (statement.policy, statement.label)
+        for statement in statements()
+        if statement.has_star or any("*" in a for a in statement.actions)
+    }
     documented = [(row.policy, row.statement) for row in stars()]
     assert found - set(documented) == set(), (
         "a statement has * for an action or a resource, and docs/permissions.md no reason"
@@ -76,7 +80,7 @@ def test_a_star_stands_only_where_its_reason_is_documented() -> None:
 
 
 def test_a_star_that_allows_is_excused_by_a_page_of_aws() -> None:
-    denying = {(each.policy, each.label) for each in statements() if each.denies}
+    denying = {(statement.policy, statement.label) for statement in statements() if statement.denies}
     excuse, unfounded = "", []
     for row in stars():
         # "The same" as in the row above.
@@ -87,4 +91,8 @@ def test_a_star_that_allows_is_excused_by_a_page_of_aws() -> None:
 
 
 def test_only_what_denies_has_every_action() -> None:
-    assert [each for each in statements() if any("*" in action for action in each.actions) and not each.denies] == []
+    assert [
+        statement
+        for statement in statements()
+        if any("*" in action for action in statement.actions) and not statement.denies
+    ] == []

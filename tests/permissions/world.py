@@ -85,16 +85,16 @@ def permissions(role: str, statements: list[Statement], outputs: Outputs) -> set
 def reduced(statements: list[Statement], taken: Permission, outputs: Outputs) -> list[Statement]:
     """The statements without one permission, and with all others."""
     left = []
-    for each in statements:
-        if taken.action not in each["Action"]:
-            left.append(each)
+    for statement in statements:
+        if taken.action not in statement["Action"]:
+            left.append(statement)
             continue
-        others = [action for action in each["Action"] if action != taken.action]
-        elsewhere = [resource for resource in each["Resource"] if place(resource, outputs) != taken.where]
-        left += [{**each, "Action": others}] if others else []
-        left += [{**each, "Sid": f"{each['Sid']}Left", "Action": [taken.action], "Resource": elsewhere}] * bool(
-            elsewhere
-        )
+        others = [action for action in statement["Action"] if action != taken.action]
+        elsewhere = [resource for resource in statement["Resource"] if place(resource, outputs) != taken.where]
+        left += [{**statement, "Action": others}] if others else []
+        left += [
+            {**statement, "Sid": f"{statement['Sid']}Left", "Action": [taken.action], "Resource": elsewhere}
+        ] * bool(elsewhere)
     assert left != statements, f"the role never had {taken}"
     return left
 
@@ -309,7 +309,9 @@ def declared_permissions() -> set[Permission]:
     for key, function in declaration.load().items():
         filled = declaration.fill(function, outputs.placeholders())
         found |= permissions(
-            key, [{"Action": each.actions, "Resource": each.resources} for each in filled.statements], outputs
+            key,
+            [{"Action": statement.actions, "Resource": statement.resources} for statement in filled.statements],
+            outputs,
         )
     return found
 

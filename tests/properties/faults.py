@@ -56,10 +56,10 @@ BEFORE_THE_VERIFICATION = frozenset({"copy_object", "verify_checksum"})
 
 @dataclass(frozen=True)
 class Planned:
-    """Something that happens once, at the first call from `at` on that it can happen at."""
+    """Something that happens once, at the first call from `call_number` on that it can happen at."""
 
     kind: Kind
-    at: int
+    call_number: int
 
 
 @dataclass
@@ -90,7 +90,7 @@ class Faults:
 
     def begin(self, planned: list[Planned]) -> None:
         """Begin a case."""
-        self.planned, self.fired, self.calls = sorted(planned, key=lambda fault: fault.at), [], 0
+        self.planned, self.fired, self.calls = sorted(planned, key=lambda fault: fault.call_number), [], 0
 
     def end(self) -> None:
         """Nothing goes wrong any more."""
@@ -128,7 +128,7 @@ class Faults:
         self, operation: str, before: bool, given: Values | None = None, parsed: Values | None = None
     ) -> Kind | None:
         for planned in self.planned:
-            if planned.at > self.calls or planned.kind == "out of time" or (planned.kind in BEFORE) != before:
+            if planned.call_number > self.calls or planned.kind == "out of time" or (planned.kind in BEFORE) != before:
                 continue
             if planned.kind in NOT_JUST_BEFORE_A_DELETION and operation in THE_DELETION:
                 continue
@@ -148,7 +148,7 @@ class Faults:
     def short_of_time(self) -> bool:
         """Whether the function that is about to run has little time."""
         for planned in self.planned:
-            if planned.kind == "out of time" and planned.at <= self.calls + 1:
+            if planned.kind == "out of time" and planned.call_number <= self.calls + 1:
                 self.planned.remove(planned)
                 self.note("out of time")
                 return True

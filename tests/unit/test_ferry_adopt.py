@@ -98,16 +98,16 @@ class FakeS3:
     def xml(self) -> str:
         shown = []
         for kind, (element, arn) in WIRE.items():
-            for each in self.configuration.get(kind, []):
-                rules = {rule["Name"].lower(): rule["Value"] for rule in filter_rules(each)}
+            for configured in self.configuration.get(kind, []):
+                rules = {rule["Name"].lower(): rule["Value"] for rule in filter_rules(configured)}
                 filter_xml = "".join(
                     f"<FilterRule><Name>{name}</Name><Value>{escape(rules.get(name.lower(), ''))}</Value></FilterRule>"
                     for name in ("Prefix", "Suffix")
                 )
                 key = f"<Filter><S3Key>{filter_xml if rules else ''}</S3Key></Filter>"
-                events = "".join(f"<Event>{event}</Event>" for event in each["Events"])
-                destination = f"<{arn}>{escape(each[ARNS[kind][0]])}</{arn}>"
-                shown.append(f"<{element}><Id>{escape(each['Id'])}</Id>{destination}{events}{key}</{element}>")
+                events = "".join(f"<Event>{event}</Event>" for event in configured["Events"])
+                destination = f"<{arn}>{escape(configured[ARNS[kind][0]])}</{arn}>"
+                shown.append(f"<{element}><Id>{escape(configured['Id'])}</Id>{destination}{events}{key}</{element}>")
         bridge = "<EventBridgeConfiguration/>" if "EventBridgeConfiguration" in self.configuration else ""
         root = f'<NotificationConfiguration xmlns="{NAMESPACE}">{"".join(shown)}{bridge}{self.more_xml}'
         return f'<?xml version="1.0" encoding="UTF-8"?>{root}</NotificationConfiguration>'
@@ -122,13 +122,13 @@ def parsed(body: str) -> dict[str, Any]:
     root = ElementTree.fromstring(body)  # noqa: S314 - this test's own client wrote it
     found: dict[str, Any] = {}
     for kind, (element, arn) in WIRE.items():
-        for each in root.iter(f"{{{NAMESPACE}}}{element}"):
+        for element_of_kind in root.iter(f"{{{NAMESPACE}}}{element}"):
             rules = [
                 {"Name": text(rule, "Name"), "Value": text(rule, "Value")}
-                for rule in each.iter(f"{{{NAMESPACE}}}FilterRule")
+                for rule in element_of_kind.iter(f"{{{NAMESPACE}}}FilterRule")
             ]
-            shown: dict[str, Any] = {"Id": text(each, "Id"), ARNS[kind][0]: text(each, arn)}
-            shown["Events"] = [event.text for event in each.iter(f"{{{NAMESPACE}}}Event")]
+            shown: dict[str, Any] = {"Id": text(element_of_kind, "Id"), ARNS[kind][0]: text(element_of_kind, arn)}
+            shown["Events"] = [event.text for event in element_of_kind.iter(f"{{{NAMESPACE}}}Event")]
             shown["Filter"] = {"Key": {"FilterRules": rules}}
             found.setdefault(kind, []).append(shown)
     if root.find(f"{{{NAMESPACE}}}EventBridgeConfiguration") is not None:
@@ -140,9 +140,11 @@ def as_written(shown: dict[str, Any]) -> set[tuple[Any, ...]]:
     """All of a configuration to the letter, but for the order of things."""
     found: set[tuple[Any, ...]] = {("EventBridge",)} if "EventBridgeConfiguration" in shown else set()
     for kind, (arn, _) in ARNS.items():
-        for each in shown.get(kind, []):
-            rules = frozenset((rule["Name"].lower(), rule["Value"]) for rule in filter_rules(each) if rule["Value"])
-            found.add((kind, each["Id"], each[arn], frozenset(each["Events"]), rules))
+        for configured in shown.get(kind, []):
+            rules = frozenset(
+                (rule["Name"].lower(), rule["Value"]) for rule in filter_rules(configured) if rule["Value"]
+            )
+            found.add((kind, configured["Id"], configured[arn], frozenset(configured["Events"]), rules))
     return found
 
 

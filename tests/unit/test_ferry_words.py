@@ -1,11 +1,15 @@
-"""The words of `ferry`: every help page, and the errors of wrong calls. They stand once, in snapshots/ferry.txt.
+"""The words of `ferry`: every help page, the errors of wrong calls, and what plan, deploy and destroy print.
+
+They stand once, in snapshots/ferry.txt and snapshots/ferry_deployment.txt.
 
 After a change of words: FERRY_RENEW_SNAPSHOTS=1 .venv/bin/python -m pytest -n 0 tests/unit/test_ferry_words.py
 """
 
 import re
 from pathlib import Path
+from typing import Any
 
+import boto3
 import pytest
 from typer import rich_utils
 
@@ -13,9 +17,25 @@ from ferry import cli
 from ferry.cli import app
 from infra.terraform import outputs as outputs_file
 from tests.support.snapshots import compare
+from tests.support.terraform.fake_terraform import (  # noqa: F401 - with its fixtures
+    GOOD,
+    OUTPUTS,
+    World,
+    checkout,
+    deleted,
+    diagnostic,
+    in_json,
+    planned,
+    rows,
+    signed_in,
+    world,
+)
 from tests.unit.ferry_fakes import outputs
 
 SNAPSHOT = Path(__file__).parent / "snapshots" / "ferry.txt"
+DEPLOYMENT_SNAPSHOT = SNAPSHOT.with_name("ferry_deployment.txt")
+Script = dict[str, dict[str, Any]]
+
 WRONG_CALLS = (
     "sail",
     "up --port x",
@@ -78,6 +98,82 @@ def call(arguments: list[str], folder: Path, capsys: pytest.CaptureFixture[str])
     return f"$ {shown}\n{text.strip()}\n[exit code {code}]\n"
 
 
+BUCKET = planned("aws_s3_bucket.target", "create")
+LOSSES = [
+    planned("aws_sqs_queue.uploads", "replace"),
+    planned("aws_kms_key.region", "delete"),
+    planned("aws_s3_object.rules[0]", "delete"),
+]
+DEPLOYMENTS: dict[str, tuple[str, Script]] = {
+    "a first plan": ("plan", {}),
+    "nothing to change": ("plan", {"plan": {"code": 0}}),
+    "a plan that destroys data": ("plan", {"plan": {"code": 2, "out": rows(*LOSSES)}}),
+    "a first deployment": (
+        "deploy --yes",
+        {"plan": {"code": 2, "out": rows(BUCKET, planned('aws_sns_topic_subscription.alerts["a@b.c"]', "create"))}},
+    ),
+    "nobody to ask": ("deploy", {}),
+    "data loss without consent": ("deploy --yes", {"plan": {"code": 2, "out": rows(*LOSSES)}}),
+    "an old Terraform": ("deploy --yes", {"version": {"out": '{"terraform_version": "1.8.5"}'}}),
+    "another program": ("deploy --yes", {"version": {"out": "not JSON"}}),
+    "init fails": ("deploy --yes", {"init": {"code": 1, "err": "Error: Failed to query provider packages\n"}}),
+    "apply fails": (
+        "deploy --yes",
+        {
+            "apply": {
+                "code": 1,
+                "out": rows(diagnostic("creating SQS Queue", "denied", address="aws_sqs_queue.uploads")),
+            }
+        },
+    ),
+    "no layer of Powertools": (
+        "deploy --yes",
+        {
+            "plan": {
+                "code": 1,
+                "out": rows(
+                    diagnostic(
+                        "reading SSM Parameter (/aws/service/powertools/python/arm64/python3.13/3.37.0): "
+                        "couldn't find resource",
+                        "",
+                        address="data.aws_ssm_parameter.powertools[0]",
+                    )
+                ),
+            }
+        },
+    ),
+    "a full bucket": ("deploy --yes", {"show-json": {"out": in_json(OUTPUTS.name, None, deleted("full"))}}),
+    "nothing to destroy": ("destroy", {"plan": {"code": 0}}),
+    "a destruction": ("destroy --yes", {"plan": {"code": 2, "out": rows(planned("aws_s3_bucket.target", "delete"))}}),
+    "a full bucket at the end": ("destroy --yes", {"show-json": {"out": in_json(OUTPUTS.name, None, deleted("full"))}}),
+}
+"""What Terraform prints, where it is not what a first deployment prints; in this order, each after the others."""
+
+
+def deployment(given: World, title: str, arguments: str) -> str:
+    """One of these commands and what it prints, independent of where it runs."""
+    code, out, errors = given.run(*arguments.split())
+    text = "\n".join([*out.splitlines(), *(f"ferry: {error}" for error in errors)])
+    for path in (given.checkout.path, given.folder):
+        text = text.replace(str(path), "")
+    return f"# {title}\n$ ferry {arguments}\n{text.strip()}\n[exit code {code}]\n"
+
+
+def fill_bucket() -> None:
+    s3 = boto3.client("s3", region_name="us-west-2")
+    s3.create_bucket(Bucket="full", CreateBucketConfiguration={"LocationConstraint": "us-west-2"})
+    s3.put_object(Bucket="full", Key="k", Body=b"x")
+
+
 def test_the_words_of_every_help_page_and_error(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     calls = [["--help"], *([command, "--help"] for command in COMMANDS), *(wrong.split() for wrong in WRONG_CALLS)]
     compare(SNAPSHOT, "\n".join(call(arguments, folder, capsys) for arguments in calls))
+
+
+def test_the_words_of_plan_deploy_and_destroy(world: World) -> None:  # noqa: F811 - the fixture
+    fill_bucket()
+    shown = []
+    for title, (arguments, script) in DEPLOYMENTS.items():
+        world.script = GOOD | script
+        shown.append(deployment(world, title, arguments))
+    compare(DEPLOYMENT_SNAPSHOT, "\n".join(shown))

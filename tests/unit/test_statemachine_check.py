@@ -3,6 +3,7 @@
 import copy
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,8 @@ from infra.build.function_zips import CHECKOUT
 from statemachine import check, declaration
 from statemachine.graph import StateGraph
 from statemachine.render import ASL_FILE
+from tests.support.facts import Naming
+from tests.support.snapshots import compare
 
 Definition = dict[str, Any]
 Break = Callable[[Definition], object]
@@ -36,54 +39,52 @@ def test_the_committed_workflow_is_sound() -> None:
 
 
 def test_a_state_that_is_missing_is_named(definition: Definition) -> None:
-    assert "CrawlerFinished? leads to the state StartCrawler, which is missing" in found(
-        definition, lambda states: states.pop("StartCrawler")
-    )
+    assert Naming("CrawlerFinished?", "StartCrawler") in found(definition, lambda states: states.pop("StartCrawler"))
 
 
 def test_a_missing_start_is_named(definition: Definition) -> None:
     definition["StartAt"] = "Begin"
-    assert "StartAt names the state Begin, which is missing" in check.findings(definition, declaration.load())
+    assert Naming("StartAt", "Begin") in check.findings(definition, declaration.load())
 
 
 def test_a_state_that_is_never_reached_is_named(definition: Definition) -> None:
     assert found(definition, lambda states: states.update(Lost={"Type": "Succeed", "Comment": "Lost."})) == [
-        "Lost is never reached"
+        Naming("Lost")
     ]
 
 
 def test_a_state_that_leads_to_no_end_is_named(definition: Definition) -> None:
-    assert "NotCatalogued leads to no end" in found(definition, lambda states: states["NotCatalogued"].pop("Next"))
+    assert Naming("NotCatalogued") in found(definition, lambda states: states["NotCatalogued"].pop("Next"))
 
 
 def test_a_choice_without_a_default_is_named(definition: Definition) -> None:
-    assert "CopyFinished? has no Default" in found(definition, lambda states: states["CopyFinished?"].pop("Default"))
+    assert Naming("CopyFinished?", "Default") in found(
+        definition, lambda states: states["CopyFinished?"].pop("Default")
+    )
 
 
 def test_a_task_without_a_timeout_is_named(definition: Definition) -> None:
     assert found(definition, lambda states: states["CopyObject"].pop("TimeoutSeconds")) == [
-        "CopyObject has no TimeoutSeconds"
+        Naming("CopyObject", "TimeoutSeconds")
     ]
 
 
 def test_a_task_that_does_not_outlast_its_function_is_named(definition: Definition) -> None:
     assert found(definition, lambda states: states["PollCrawler"].update(TimeoutSeconds=30)) == [
-        "PollCrawler has TimeoutSeconds 30, not above the 30 of its function poll_crawler"
+        Naming("PollCrawler", "TimeoutSeconds 30", "poll_crawler")
     ]
 
 
 def test_a_machine_without_a_timeout_is_named(definition: Definition) -> None:
     del definition["TimeoutSeconds"]
-    assert check.findings(definition, declaration.load()) == ["the state machine has no TimeoutSeconds"]
+    assert check.findings(definition, declaration.load()) == [Naming("state machine", "TimeoutSeconds")]
 
 
 def test_a_machine_that_ends_while_a_step_would_still_be_retried_is_named(definition: Definition) -> None:
     """Without MaxDelaySeconds the tenth pause after a throttle would be eleven hours."""
     for name in check.MOST_VISITS:
         del definition["States"][name]["Retry"][0]["MaxDelaySeconds"]
-    assert check.findings(definition, declaration.load()) == [
-        "the retries of all steps may pause for 354768 seconds: TimeoutSeconds is only 259200"
-    ]
+    assert check.findings(definition, declaration.load()) == [Naming("354768", "TimeoutSeconds", "259200")]
 
 
 def test_pauses_are_counted_as_step_functions_makes_them() -> None:
@@ -100,7 +101,7 @@ def test_a_catch_that_leads_to_a_fail_through_other_states_is_named(definition: 
         states["Note"] = {"Type": "Pass", "Comment": "Notes it.", "Next": "Failed"}
         states["Failed"] = {"Type": "Fail", "Comment": "Gives up."}
 
-    assert found(definition, change) == ["CopyObject has a Catch that leads to the Fail state Failed"]
+    assert found(definition, change) == [Naming("CopyObject", "Catch", "Failed")]
 
 
 def test_a_catch_that_leads_to_no_fail_is_allowed(definition: Definition) -> None:
@@ -111,27 +112,27 @@ def test_a_catch_that_leads_to_no_fail_is_allowed(definition: Definition) -> Non
 @pytest.mark.parametrize("field", ["Retry", "Catch"])
 def test_a_handler_for_every_error_is_named(definition: Definition, field: str, error: str) -> None:
     handler = {**THROTTLED, "ErrorEquals": [error]}
-    assert f"VerifyChecksum has a {field} for {error}: name the errors" in found(
+    assert Naming("VerifyChecksum", field, error) in found(
         definition, lambda states: states["VerifyChecksum"].update({field: [handler]})
     )
 
 
 def test_a_loop_without_a_wait_is_named(definition: Definition) -> None:
     assert found(definition, lambda states: states["ValidationFinished?"].update(Default="RunValidationQuery")) == [
-        "WaitForQuery is never reached",
-        "the loop RunValidationQuery → ValidationFinished? has no Wait",
+        Naming("WaitForQuery"),
+        Naming("RunValidationQuery → ValidationFinished?", "Wait"),
     ]
 
 
 def test_a_state_that_leads_to_itself_is_a_loop_without_a_wait(definition: Definition) -> None:
-    assert "the loop PollCrawler has no Wait" in found(
+    assert Naming("loop PollCrawler", "Wait") in found(
         definition, lambda states: states["PollCrawler"].update(Next="PollCrawler")
     )
 
 
 def test_a_choice_on_a_field_that_no_state_writes_is_named(definition: Definition) -> None:
     assert found(definition, lambda states: states["CopyObject"]["ResultSelector"].pop("status.$")) == [
-        "CopyFinished? reads $.copy.status, which is not written on every way to it"
+        Naming("CopyFinished?", "$.copy.status")
     ]
 
 
@@ -144,19 +145,17 @@ def test_a_choice_on_a_field_that_one_of_two_ways_does_not_write_is_named(defini
     broken = copy.deepcopy(definition)
     change(broken["States"])
     broken["StartAt"] = "Begin"
-    assert check.findings(broken, declaration.load()) == [
-        "WaitForCopy reads $.copy.wait_seconds, which is not written on every way to it"
-    ]
+    assert check.findings(broken, declaration.load()) == [Naming("WaitForCopy", "$.copy.wait_seconds")]
 
 
 def test_a_result_without_a_path_of_its_own_erases_the_document(definition: Definition) -> None:
-    assert "WaitForCopy reads $.copy.wait_seconds, which is not written on every way to it" in found(
+    assert Naming("WaitForCopy", "$.copy.wait_seconds") in found(
         definition, lambda states: states["VerifyChecksum"].pop("ResultPath")
     )
 
 
 def test_a_result_that_is_dropped_writes_nothing(definition: Definition) -> None:
-    assert "IsCatalogued? reads $.verification.catalogued, which is not written on every way to it" in found(
+    assert Naming("IsCatalogued?", "$.verification.catalogued") in found(
         definition, lambda states: states["VerifyChecksum"].update(ResultPath=None)
     )
 
@@ -166,8 +165,8 @@ def test_a_catch_without_a_path_of_its_own_erases_the_document(definition: Defin
         states["VerifyChecksum"]["Catch"] = [{"ErrorEquals": ["ChecksumMismatch"], "Next": "WaitForCopy"}]
 
     assert found(definition, change) == [
-        "WaitForCopy reads $.copy.wait_seconds, which is not written on every way to it",
-        "DeleteSource? reads $.rule.mode, which is not written on every way to it",
+        Naming("WaitForCopy", "$.copy.wait_seconds"),
+        Naming("DeleteSource?", "$.rule.mode"),
     ]
 
 
@@ -190,7 +189,7 @@ def test_a_parameter_that_no_state_writes_is_named(definition: Definition) -> No
     assert found(
         definition,
         lambda states: states["NotCatalogued"]["Parameters"].update({"deeper": [{"why.$": "$.verification.why"}]}),
-    ) == ["NotCatalogued reads $.verification.why, which is not written on every way to it"]
+    ) == [Naming("NotCatalogued", "$.verification.why")]
 
 
 def test_every_part_of_a_compound_rule_is_looked_at(definition: Definition) -> None:
@@ -203,20 +202,20 @@ def test_every_part_of_a_compound_rule_is_looked_at(definition: Definition) -> N
         "Next": "Succeeded",
     }
     assert found(definition, lambda states: states["IsCatalogued?"]["Choices"].append(rule)) == [
-        "IsCatalogued? reads $.one, which is not written on every way to it",
-        "IsCatalogued? reads $.two, which is not written on every way to it",
+        Naming("IsCatalogued?", "$.one"),
+        Naming("IsCatalogued?", "$.two"),
     ]
 
 
 @pytest.mark.parametrize("field", ["InputPath", "OutputPath"])
 def test_a_field_that_hides_part_of_the_document_is_rejected(definition: Definition, field: str) -> None:
-    assert f"CopyObject uses {field}, which these checks do not follow" in found(
+    assert Naming("CopyObject", field) in found(
         definition, lambda states: states["CopyObject"].update({field: "$.source"})
     )
 
 
 def test_a_state_with_states_inside_is_rejected(definition: Definition) -> None:
-    assert "NotCatalogued is a Map state, which these checks do not follow" in found(
+    assert Naming("NotCatalogued", "Map") in found(
         definition, lambda states: states["NotCatalogued"].update(Type="Map")
     )
 
@@ -226,13 +225,13 @@ def test_a_placeholder_without_a_function_is_named(definition: Definition) -> No
         definition,
         lambda states: states["PollCrawler"]["Parameters"].update(FunctionName="${look_at_crawler}"),
     ) == [
-        "PollCrawler has the placeholder ${look_at_crawler}, and functions.yaml has no such function",
-        "functions.yaml has poll_crawler, and no state calls it",
+        Naming("PollCrawler", "${look_at_crawler}"),
+        Naming("functions.yaml", "poll_crawler"),
     ]
 
 
 def test_a_task_without_a_placeholder_is_named(definition: Definition) -> None:
-    assert "PollCrawler calls no function of functions.yaml" in found(
+    assert Naming("PollCrawler", "functions.yaml") in found(
         definition, lambda states: states["PollCrawler"]["Parameters"].update(FunctionName="poll-crawler")
     )
 
@@ -241,21 +240,20 @@ def test_a_task_without_a_bound_is_named(definition: Definition, monkeypatch: py
     monkeypatch.delitem(check.MOST_VISITS, "PollCrawler")
     monkeypatch.setitem(check.MOST_VISITS, "LookAtCrawler", 1)
     assert check.findings(definition, declaration.load()) == [
-        "PollCrawler has no bound in MOST_VISITS of statemachine/check.py",
-        "MOST_VISITS of statemachine/check.py has LookAtCrawler, which is not a Task",
+        Naming("PollCrawler", "MOST_VISITS"),
+        Naming("MOST_VISITS", "LookAtCrawler"),
     ]
 
 
 def test_a_loop_without_a_task_has_no_bound(definition: Definition) -> None:
-    assert "the loop CatalogueCovers? → WaitForCrawler has no Task that could bound it" in found(
+    assert Naming("CatalogueCovers? → WaitForCrawler", "Task") in found(
         definition, lambda states: states["WaitForCrawler"].update(Next="CatalogueCovers?")
     )
 
 
 def test_a_history_that_may_grow_too_long_is_rejected(definition: Definition) -> None:
-    assert any(
-        finding.startswith("an execution may have ") and finding.endswith(" history events: 15000 are the most")
-        for finding in found(definition, lambda states: states["PollCrawler"]["Retry"][0].update(MaxAttempts=99))
+    assert Naming("history", f"{check.MOST_EVENTS}") in found(
+        definition, lambda states: states["PollCrawler"]["Retry"][0].update(MaxAttempts=99)
     )
 
 
@@ -274,7 +272,7 @@ def test_history_events_are_counted_as_step_functions_does() -> None:
 
 
 def test_a_state_without_a_comment_is_named(definition: Definition) -> None:
-    assert found(definition, lambda states: states["Succeeded"].update(Comment=" ")) == ["Succeeded has no Comment"]
+    assert found(definition, lambda states: states["Succeeded"].update(Comment=" ")) == [Naming("Succeeded", "Comment")]
 
 
 def test_every_finding_is_reported_at_once(definition: Definition) -> None:
@@ -282,18 +280,18 @@ def test_every_finding_is_reported_at_once(definition: Definition) -> None:
         del states["CopyObject"]["TimeoutSeconds"]
         del states["Succeeded"]["Comment"]
 
-    assert found(definition, change) == ["CopyObject has no TimeoutSeconds", "Succeeded has no Comment"]
+    assert found(definition, change) == [Naming("CopyObject", "TimeoutSeconds"), Naming("Succeeded", "Comment")]
 
 
 def test_a_definition_that_is_too_large_is_rejected(definition: Definition) -> None:
     definition["Comment"] = "é" * (check.MOST_BYTES // 2)
     text = json.dumps(definition, ensure_ascii=False)
-    assert f"the definition has {len(text.encode())} bytes" in "\n".join(check.findings_in_file(text))
+    assert Naming(f"{len(text.encode())} bytes") in check.findings_in_file(text)
 
 
 def test_a_file_that_is_not_what_the_definition_renders_to_is_rejected() -> None:
     assert check.findings_in_file(ASL_FILE.read_text().replace("Waits while Athena runs the queries.", "A nap.")) == [
-        "migrate.asl.json is out of date: run `make asl`"
+        Naming("migrate.asl.json", "make asl")
     ]
 
 
@@ -305,9 +303,39 @@ def test_the_command_prints_each_finding_and_fails(
     monkeypatch.setattr(check, "ASL_FILE", broken)
     assert check.main() == 1
     assert [line.removeprefix("migrate.asl.json: ") for line in capsys.readouterr().err.splitlines()] == [
-        "PollCrawler has TimeoutSeconds 30, not above the 30 of its function poll_crawler",
-        "migrate.asl.json is out of date: run `make asl`",
+        Naming("PollCrawler", "TimeoutSeconds 30", "poll_crawler"),
+        Naming("migrate.asl.json", "make asl"),
     ]
+
+
+BREAKS: dict[str, Break] = {
+    "a missing state": lambda states: states.pop("StartCrawler"),
+    "a state that is never reached": lambda states: states.update(Lost={"Type": "Succeed", "Comment": "Lost."}),
+    "no end": lambda states: states["NotCatalogued"].pop("Next"),
+    "no Default": lambda states: states["CopyFinished?"].pop("Default"),
+    "no TimeoutSeconds": lambda states: states["CopyObject"].pop("TimeoutSeconds"),
+    "a short TimeoutSeconds": lambda states: states["PollCrawler"].update(TimeoutSeconds=30),
+    "a Catch of every error": lambda states: states["CopyObject"].update(
+        Catch=[{**THROTTLED, "ErrorEquals": ["States.ALL"]}]
+    ),
+    "no Wait": lambda states: states["ValidationFinished?"].update(Default="RunValidationQuery"),
+    "a field that is not written": lambda states: states["VerifyChecksum"].pop("ResultPath"),
+    "InputPath": lambda states: states["CopyObject"].update(InputPath="$.source"),
+    "a Map": lambda states: states["NotCatalogued"].update(Type="Map"),
+    "another placeholder": lambda states: states["PollCrawler"]["Parameters"].update(FunctionName="${look_at_crawler}"),
+    "no placeholder": lambda states: states["PollCrawler"]["Parameters"].update(FunctionName="poll-crawler"),
+    "a loop without a Task": lambda states: states["WaitForCrawler"].update(Next="CatalogueCovers?"),
+    "too many retries": lambda states: states["PollCrawler"]["Retry"][0].update(MaxAttempts=99),
+    "long pauses": lambda states: [states[name]["Retry"][0].pop("MaxDelaySeconds") for name in check.MOST_VISITS],
+    "no Comment": lambda states: states["Succeeded"].pop("Comment"),
+}
+
+
+def test_the_words_of_every_finding(definition: Definition) -> None:
+    """They stand once, in the snapshot."""
+    shown = {title: found(definition, change) for title, change in BREAKS.items()}
+    text = "\n".join(f"# {title}\n" + "".join(f"{line}\n" for line in findings) for title, findings in shown.items())
+    compare(Path(__file__).parent / "snapshots" / "statemachine.txt", text)
 
 
 def test_the_page_states_the_worst_case(definition: Definition) -> None:

@@ -113,12 +113,12 @@ def test_a_purge_leaves_nothing_and_is_rejected_over_an_older_version(world: Wor
 
 def test_a_table_is_moved_after_its_validation(world: World) -> None:
     given = move(world.upload("a.csv", CSV))
-    there: list[bool] = []
-    world.lambdas.before["run_validation_query"] = lambda: there.append(is_there(world, given))
+    seen: list[bool] = []
+    world.lambdas.before["run_validation_query"] = lambda: seen.append(is_there(world, given))
     ended = world.machine.run(given, "table")
     assert ended.status == "SUCCEEDED", ended.cause
     assert ended.visited[-4:] == ["DeleteSource?", *DELETED, "Succeeded"]
-    assert set(there) == {True}
+    assert set(seen) == {True}
     assert ended.document["validation"]["status"] == "passed"
     assert not is_there(world, given)
 
