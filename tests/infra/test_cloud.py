@@ -168,7 +168,7 @@ def test_a_deployment_on_aws_is_left_as_it_is(lock: bool, tmp_path: Path) -> Non
         (tmp_path / cloud_folder.LOCK).touch()
     before = files_of(tmp_path)
     assert not lifecycle.down(tmp_path)
-    with pytest.raises(CloudFailed, match=r"outputs\.json.* deployment on AWS.*`make destroy`"):
+    with pytest.raises(CloudFailed, match=r"outputs\.json.*`make destroy`"):
         lifecycle.up(tmp_path)
     assert not lifecycle.is_here(tmp_path)
     assert files_of(tmp_path) == before
@@ -253,7 +253,7 @@ def test_a_second_up_finds_the_first(folder: Path) -> None:
 @pytest.mark.usefixtures("stand_in")
 def test_a_second_up_with_another_port_says_so_and_changes_nothing(folder: Path) -> None:
     first = lifecycle.up(folder)
-    with pytest.raises(CloudRunsOtherwise, match=rf"is already running at {first.endpoint_url}, .*PORT=1\b"):
+    with pytest.raises(CloudRunsOtherwise, match=rf"{first.endpoint_url}, .*PORT=1\b"):
         lifecycle.up(folder, port=1)
     assert lifecycle.up(folder).outputs == first.outputs
 
@@ -300,7 +300,7 @@ def test_a_taken_port_is_one_clear_line_and_leaves_nothing(folder: Path) -> None
         taken.bind((cloud_folder.HOST, 0))
         taken.listen()
         port = taken.getsockname()[1]
-        with pytest.raises(InfraError, match=rf"port {port} of 127\.0\.0\.1: Address already in use"):
+        with pytest.raises(InfraError, match=rf"\b{port}\b.*127\.0\.0\.1: Address already in use"):
             lifecycle.up(folder, port)
     assert lifecycle.find_processes(folder) == []
     assert not FILES & {path.name for path in folder.iterdir()}
@@ -320,7 +320,7 @@ def test_a_second_up_with_other_rules_says_so_and_changes_nothing(folder: Path) 
     up = lifecycle.up(folder, rules=BY_RULES)
     one_line_later = BY_RULES.model_copy(update={"rules": (KeyRule(rule=Rule(decided_by="m.yaml:4")),)})
     for others, requested in ((NO_RULES, "no rules"), (one_line_later, r"the rules of m\.yaml")):
-        with pytest.raises(CloudRunsOtherwise, match=rf"is already running at {up.endpoint_url} .*{requested}"):
+        with pytest.raises(CloudRunsOtherwise, match=rf"{up.endpoint_url} .*{requested}"):
             lifecycle.up(folder, rules=others)
     again = lifecycle.up(folder, rules=BY_RULES)
     assert again.ran_already
@@ -352,7 +352,7 @@ def test_a_server_that_does_not_start_is_one_line_with_its_log(
     broken = tmp_path / "server.py"
     broken.write_text("raise SystemExit('no function for the gate')")
     monkeypatch.setattr(lifecycle, "SERVER", broken)
-    with pytest.raises(CloudFailed, match=r"no function for the gate.*cloud\.log") as raised:
+    with pytest.raises(CloudFailed, match=r"the gate.*cloud\.log") as raised:
         lifecycle.up(folder)
     assert "\n" not in str(raised.value)
     assert lifecycle.find_processes(folder) == []
@@ -430,7 +430,7 @@ def test_running_stops_the_cloud_when_its_block_fails(folder: Path) -> None:
 @pytest.mark.usefixtures("stand_in")
 def test_running_does_not_touch_a_cloud_that_ran_before(folder: Path) -> None:
     up = lifecycle.up(folder)
-    with pytest.raises(CloudRunsOtherwise, match="is already running"), lifecycle.running(folder):
+    with pytest.raises(CloudRunsOtherwise, match=re.escape(str(folder))), lifecycle.running(folder):
         pass
     assert lifecycle.up(folder).outputs == up.outputs
 

@@ -181,7 +181,7 @@ def test_wheels_that_are_whole_are_not_downloaded_and_others_build_nothing(
     shutil.copytree(few_wheels, folder)
     assert layer.fetch_wheels(distribution) == folder
     cut(folder)
-    with pytest.raises(BuildFailed, match="Cannot download"):
+    with pytest.raises(BuildFailed, match=r"layer\.txt"):
         function_zips.build(distribution)
     assert not list(distribution.glob("*.zip"))
 
@@ -191,9 +191,7 @@ def test_a_download_that_fails_is_told_in_one_line_and_leaves_nothing(
 ) -> None:
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", "")
-    with pytest.raises(
-        BuildFailed, match=r"^Cannot download the wheels of .*layer\.txt for layer\.zip: .+\."
-    ) as raised:
+    with pytest.raises(BuildFailed, match=r"layer\.txt .*layer\.zip: .+\.") as raised:
         layer.fetch_wheels(tmp_path)
     assert "\n" not in str(raised.value)
     assert list(tmp_path.iterdir()) == []

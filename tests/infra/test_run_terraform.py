@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from infra.terraform.runner import Terraform, TerraformFailed, find_terraform
+from tests.support.facts import Naming
 
 
 def fake(folder: Path, script: str) -> Terraform:
@@ -58,8 +59,8 @@ def test_an_error_without_detail_names_the_resource(tmp_path: Path) -> None:
 
 def test_a_killed_terraform_is_reported(tmp_path: Path) -> None:
     killed = fake(tmp_path, "import os, signal\nprint('so far', flush=True)\nos.kill(os.getpid(), signal.SIGKILL)\n")
-    assert killed.stream("plan").errors == ["terraform plan was killed by signal 9"]
-    with pytest.raises(TerraformFailed, match=r"^terraform init was killed by signal 9$"):
+    assert killed.stream("plan").errors == [Naming("terraform plan", "signal 9")]
+    with pytest.raises(TerraformFailed, match=r"^terraform init .*signal 9$"):
         killed.run("init")
 
 

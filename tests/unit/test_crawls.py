@@ -129,7 +129,7 @@ def test_a_crawler_that_fails_again_and_again_is_given_up_with_its_own_words(hoo
     hooks.answer("ListCrawls", listed(*failed[1:]), listed(*failed))
     hooks.answer("StartCrawler", {})
     assert call(start_crawler).status == "running", "one attempt fewer is not a reason"
-    with pytest.raises(CrawlerFailed, match=r"crawler ferry failed 3 times.*: no 2\. "):
+    with pytest.raises(CrawlerFailed, match=r"\bferry\b.*\b3\b.*: no 2\. "):
         call(start_crawler)
 
 
@@ -154,21 +154,21 @@ def test_an_error_names_the_crawler(hooks: Hooks, operation: str, code: str, err
     if operation == "StartCrawler":
         hooks.answer("ListCrawls", listed())
     hooks.answer(operation, ErrorResponse(code))
-    with pytest.raises(error, match="the crawler ferry"):
+    with pytest.raises(error, match=r"\bferry\b"):
         call(start_crawler)
 
 
 def test_a_crawler_that_does_not_exist_is_named_with_its_settings(hooks: Hooks) -> None:
     hooks.answer("ListCrawls", ErrorResponse("EntityNotFoundException"))
     hooks.answer("StartCrawler", ErrorResponse("EntityNotFoundException"))
-    with pytest.raises(CrawlerFailed, match=r"ferry does not exist in us-east-1.*CRAWLER_NAME"):
+    with pytest.raises(CrawlerFailed, match=r"\bferry\b.*us-east-1.*CRAWLER_NAME"):
         call(start_crawler)
 
 
 def test_no_crawl_is_started_after_too_many_looks_but_one_that_covers_is_enough(hooks: Hooks) -> None:
     tired = waiting(polls=CRAWL_POLLS)
     hooks.answer("ListCrawls", listed(crawl("RUNNING")), listed(crawl("COMPLETED")), listed(crawl("RUNNING")))
-    with pytest.raises(CrawlTimedOut, match=f"No crawl of ferry .* {CRAWL_POLLS} polls"):
+    with pytest.raises(CrawlTimedOut, match=rf"\bferry\b.*\b{CRAWL_POLLS}\b"):
         call(start_crawler, tired)
     assert call(start_crawler, tired).status == "covered"
     redriven = call(start_crawler, tired, redrives=1)
@@ -220,7 +220,7 @@ def test_a_missing_setting_is_named_at_the_first_call(
     hooks: Hooks, monkeypatch: pytest.MonkeyPatch, function: Any, name: str
 ) -> None:
     monkeypatch.delenv(name)
-    with pytest.raises(SettingInvalid, match=f"{name}: is not set"):
+    with pytest.raises(SettingInvalid, match=f"{name}: "):
         call(function)
     assert not hooks.params["ListCrawls"]
 

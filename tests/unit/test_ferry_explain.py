@@ -17,6 +17,7 @@ from functions.contract.models import Rule
 from functions.contract.rules import KeyRule, Renaming, Rules
 from infra.terraform import outputs as outputs_file
 from infra.terraform.outputs import DeployedSource, Outputs
+from tests.support.facts import Naming
 from tests.unit.ferry_fakes import outputs
 
 BUCKET = "ferry-target-us-east-1"
@@ -77,7 +78,7 @@ def test_a_move_is_shown_in_the_first_line(capsys: pytest.CaptureFixture[str]) -
 
 def test_a_key_that_no_rule_matches_is_shown_with_the_defaults(capsys: pytest.CaptureFixture[str]) -> None:
     rows = shown("other/a.csv", capsys)
-    assert rows[:2] == ["other/a.csv", "COPIED by default: none of 3 rules matches"]
+    assert rows[:2] == ["other/a.csv", Naming("COPIED by default", "3")]
     assert rows[3:] == [
         "Target s3://ferry-target-us-east-1/other/a.csv",
         "Source kept",
@@ -86,7 +87,7 @@ def test_a_key_that_no_rule_matches_is_shown_with_the_defaults(capsys: pytest.Ca
         "Table yes; all checks",
         "Parts multipart copy above 1,073,741,824 bytes",
     ]
-    assert shown("other/a.csv", capsys, Rules())[1] == "COPIED by default: there are no rules"
+    assert shown("other/a.csv", capsys, Rules())[1] == Naming("COPIED by default")
 
 
 @pytest.mark.parametrize(
@@ -109,9 +110,9 @@ def test_whether_it_is_catalogued_is_shown_by_the_targets_key(
 def test_no_checks_at_all_are_shown_as_none(capsys: pytest.CaptureFixture[str]) -> None:
     rules = Rules(rules=(KeyRule(rule=Rule(checks=[], mode="move", minimum_grade="bytes")),))
     rows = shown("a/b.csv", capsys, rules, where=None)
-    assert rows[1] == "MOVED by rule 1 of 1 (every key), default"
+    assert rows[1] == Naming("MOVED by rule 1 of 1")
     assert {"Target a/b.csv", "Table yes; checks: none", "Grade bytes"} <= set(rows)
-    assert "Source deleted after verification, in a versioned bucket with a delete marker" in rows
+    assert Naming("Source deleted after verification", "delete marker") in rows
 
 
 def test_an_excluded_key_is_skipped(capsys: pytest.CaptureFixture[str]) -> None:
@@ -128,8 +129,8 @@ def test_an_excluded_key_is_skipped(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_an_impossible_target_key_is_dead_lettered_with_the_reason(capsys: pytest.CaptureFixture[str]) -> None:
     rows = shown("gone/", capsys, STRIPPED)
-    assert rows[1].startswith("DEAD-LETTERED by rule 1 of 1 (prefix gone/), m.yaml:20")
-    assert rows[3].startswith("Result to the dead-letter queue: ")
+    assert rows[1] == Naming("DEAD-LETTERED by rule 1 of 1", "prefix gone/", "m.yaml:20")
+    assert rows[3] == Naming("dead-letter queue")
     answer = document("gone/", capsys, STRIPPED)
     assert answer["outcome"] == "dead_letter"
     assert answer["reason"]
@@ -295,7 +296,7 @@ def of_sources(**filters: tuple[str, str]) -> Outputs:
 
 def test_of_several_sources_those_are_shown_whose_filters_take_the_key(capsys: pytest.CaptureFixture[str]) -> None:
     where = of_sources(main=("", ""), europe=("in/", ".csv"), asia=("asia/", ""))
-    assert "Uploaded to the bucket of main or europe" in shown("in/2026/a.csv", capsys, where=where)
+    assert Naming("Uploaded to", "main or europe") in shown("in/2026/a.csv", capsys, where=where)
     answer = document("in/2026/a.csv", capsys, where=where)
     assert (answer["outcome"], answer["sources"]) == ("move", ["main", "europe"])
 

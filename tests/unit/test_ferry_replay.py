@@ -19,6 +19,7 @@ from ferry.stepfunctions.failures import base_name
 from ferry.stepfunctions.replays import next_name
 from infra.terraform.outputs import DeployedSource
 from tests.support.client_errors import client_error
+from tests.support.facts import Naming
 from tests.unit.ferry_fakes import HASH, FakeDeployment, FakeStepFunctions, document
 
 OTHER_HASH = "f" * 40
@@ -256,7 +257,7 @@ def test_a_bad_letter_that_comes_back_at_once_is_moved_only_once(cloud: FakeDepl
         put(sqs, url, "bad", reason="not an S3 event")
 
     sqs.meta.events.register("after-call.sqs.DeleteMessage", set_aside_again)
-    assert returned(cloud)[0] == "Returned 1 dead letter to the queue."
+    assert returned(cloud)[0] == Naming("1 dead letter")
 
 
 def test_a_stop_midway_loses_no_letter(cloud: FakeDeployment, sqs: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -294,7 +295,7 @@ def test_letters_that_show_up_again_while_they_are_read_are_moved_once(
     put(sqs, cloud.outputs.dead_letter_queue_url, "one")
     receive = sqs.receive_message
     monkeypatch.setattr(sqs, "receive_message", lambda **given: receive(**{**given, "VisibilityTimeout": 0}))
-    assert returned(cloud) == ["Returned 1 dead letter to the queue."]
+    assert returned(cloud) == [Naming("1 dead letter")]
     assert bodies(sqs, cloud.outputs.queue_url) == ["one"]
 
 
@@ -318,7 +319,7 @@ def test_letters_that_could_not_be_moved_in_time_are_shown_and_stay(cloud: FakeD
 
     sqs.meta.events.register("before-call.sqs.SendMessage", wait_for_all)
     assert returned(cloud, lambda: clock[-1]) == [
-        f"Returned {dead_letters.MOVERS} dead letters to the queue.",
+        Naming(f"{dead_letters.MOVERS} dead letters"),
         "Ran out of time with 2 dead letters left. Replay again in a few minutes.",
     ]
     assert len(set(bodies(sqs, cloud.outputs.queue_url))) == dead_letters.MOVERS
@@ -331,7 +332,7 @@ def test_letters_go_back_the_same_way_on_aws(sqs: Any) -> None:
     queue = sqs.create_queue(QueueName="aws")["QueueUrl"]
     on_aws = FakeDeployment({"sqs": sqs}, endpoint_url=None, queue_url=queue, dead_letter_queue_url=dead)
     put(sqs, dead, "one", reason="not an S3 event")
-    assert returned(on_aws)[0] == "Returned 1 dead letter to the queue."
+    assert returned(on_aws)[0] == Naming("1 dead letter")
     assert bodies(sqs, queue) == ["one"]
     assert bodies(sqs, dead) == []
 
@@ -382,9 +383,9 @@ def elsewhere(sqs: Any) -> SourcesElsewhere:
 
 def test_what_sns_could_not_deliver_goes_back_from_each_source_region(elsewhere: SourcesElsewhere, sqs: Any) -> None:
     assert returned(elsewhere.deployment) == [
-        "Returned 1 dead letter to the queue.",
-        "Returned 1 undelivered event from eu-west-1 to the queue.",
-        "Returned 2 undelivered events from us-west-2 to the queue.",
+        Naming("1 dead letter"),
+        Naming("1 undelivered event", "eu-west-1"),
+        Naming("2 undelivered events", "us-west-2"),
     ]
     assert sorted(bodies(sqs, elsewhere.queue)) == ["dead", "europe", "west 0", "west 1"]
     assert [bodies(client, elsewhere.waiting[region]) for region, client in elsewhere.clients.items()] == [[], []]
@@ -401,8 +402,8 @@ def test_a_region_that_cannot_be_reached_keeps_no_other_letter_back(
     with pytest.raises(CommandError) as raised:
         replay_failed(elsewhere.deployment)
     assert capsys.readouterr().out.splitlines() == [
-        "Returned 1 dead letter to the queue.",
-        "Returned 2 undelivered events from us-west-2 to the queue.",
+        Naming("1 dead letter"),
+        Naming("2 undelivered events", "us-west-2"),
     ]
     assert re.findall(r"[a-z]+-[a-z]+-\d \(", str(raised.value)) == ["eu-west-1 ("]
     assert "https://sqs.eu-west-1.amazonaws.com" in str(raised.value)

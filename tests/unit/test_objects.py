@@ -89,7 +89,7 @@ def test_a_stored_checksum_is_of_the_whole_object_or_of_its_parts(
 @pytest.mark.usefixtures("cloud")
 def test_an_object_that_is_not_there_is_none_and_a_bucket_that_is_not_there_an_error() -> None:
     assert head(SOURCE, SOURCE_REGION, "absent") is None
-    with pytest.raises(BucketMissing, match="Check the settings"):
+    with pytest.raises(BucketMissing, match="s3://ferry-absent/"):
         head("ferry-absent", SOURCE_REGION, KEY)
 
 
@@ -144,10 +144,10 @@ def test_an_object_with_a_customers_key_is_distinguished_from_another_bad_reques
     cloud.upload()
     cloud.hooks.answer("HeadObject", *[ErrorResponse("400")] * 3)
     cloud.hooks.answer("GetObject", ErrorResponse("InvalidRequest", "stored using a form of Server Side Encryption"))
-    with pytest.raises(CustomerKeyRequired, match=f"s3://{SOURCE}/.*SSE-C.*Upload it again"):
+    with pytest.raises(CustomerKeyRequired, match=f"s3://{SOURCE}/.*SSE-C"):
         head(SOURCE, SOURCE_REGION, KEY)
     cloud.hooks.answer("GetObject", ErrorResponse("ExpiredToken", "The provided token has expired."))
-    with pytest.raises(RequestRejected, match="ExpiredToken: The provided token"):
+    with pytest.raises(RequestRejected, match="ExpiredToken"):
         head(SOURCE, SOURCE_REGION, KEY)
     with pytest.raises(RequestRejected, match="400"):
         head(SOURCE, SOURCE_REGION, KEY)
@@ -176,7 +176,7 @@ def test_the_tags_are_those_of_that_version_or_an_error_that_names_it(cloud: Clo
     cloud.upload(Tagging="a=2")
     assert tags(older) == {"a": "1"}
     cloud.hooks.answer("GetObjectTagging", ErrorResponse("AccessDenied"))
-    with pytest.raises(AccessDenied, match=f"reading the tags of s3://{SOURCE}/"):
+    with pytest.raises(AccessDenied, match=f"s3://{SOURCE}/"):
         tags(older)
 
 

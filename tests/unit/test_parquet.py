@@ -216,7 +216,7 @@ def test_of_a_footer_without_end_no_more_is_read_than_its_beginning(
 def test_a_truncated_file_is_reported_and_its_columns_are_not(cloud: Cloud, path: Path, cut: int) -> None:
     write(path, [("id", "INTEGER")], 10)
     obj = put(cloud, path.read_bytes()[:-cut])
-    with pytest.raises(Unreadable, match="truncated: its footer is missing"):
+    with pytest.raises(Unreadable, match="footer"):
         parquet_footer(obj, obj.size_bytes)
     assert read_columns(obj, obj.size_bytes, Format("parquet")) is None
 

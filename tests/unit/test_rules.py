@@ -93,7 +93,7 @@ def test_one_rule_never_makes_one_key_of_two(renaming: Renaming, prefix: str, fi
 @pytest.mark.parametrize(("kept", "size_bytes"), [("", 0), ("x" * 1025, 1025), ("é" * 513, 1026)])
 def test_a_target_key_that_s3_cannot_hold_is_rejected_and_the_rule_named(kept: str, size_bytes: int) -> None:
     rules = Rules(rules=(KeyRule(prefix="a/", renaming=Renaming(of="rest"), rule=named(7)),))
-    with pytest.raises(TargetKeyImpossible, match=f"m.yaml:7 has {size_bytes:,} bytes"):
+    with pytest.raises(TargetKeyImpossible, match=f"m.yaml:7 .*{size_bytes:,}"):
         decide(rules, f"a/{kept}")
 
 

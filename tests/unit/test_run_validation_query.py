@@ -21,6 +21,7 @@ from functions.contract.models import Catalogue, Copy, ObjectVersion, Source, Va
 from functions.objects.head import head
 from functions.runtime.errors import QueryFailed, SettingInvalid, ValidationFailed
 from functions.validation.athena_queries import ROWS, validation_queries
+from tests.support.facts import Naming
 from tests.support.lambda_context import LambdaContext
 from tests.unit.conftest import SOURCE, SOURCE_REGION, TARGET, TARGET_REGION, Cloud, ErrorResponse, Hooks, step_event
 
@@ -182,9 +183,9 @@ def test_a_file_that_no_table_contains_is_named_with_the_database(cloud: Cloud) 
 def test_a_header_that_is_not_the_tables_is_reported_and_nothing_is_asked(cloud: Cloud) -> None:
     given = copied(cloud, b"id,title\n1,x\n")
     cloud.hooks.answer("GetTables", tables(table()))
-    with pytest.raises(ValidationFailed, match="the file lacks name; the table lacks title") as raised:
+    with pytest.raises(ValidationFailed, match=r"name; .*title") as raised:
         run(given)
-    assert f"s3://{TARGET}/{KEY} does not fit the table ferry.sales" in str(raised.value)
+    assert str(raised.value) == Naming(f"s3://{TARGET}/{KEY}", "ferry.sales")
     assert not cloud.hooks.params["StartQueryExecution"]
 
 
@@ -195,7 +196,7 @@ def crawled(status: str = "succeeded", **fields: Any) -> Catalogue:
 def test_a_json_file_with_columns_that_the_table_lacks_is_reported_and_nothing_is_asked(cloud: Cloud) -> None:
     given = copied(cloud, b'{"id": 1, "title": "x"}\n', key="sales/a.json")
     cloud.hooks.answer("GetTables", tables(table()))
-    with pytest.raises(ValidationFailed, match="the file lacks name; the table lacks title"):
+    with pytest.raises(ValidationFailed, match=r"name; .*title"):
         run(given)
     assert not cloud.hooks.params["StartQueryExecution"]
 
@@ -233,7 +234,7 @@ def test_a_file_without_rows_passes_where_its_rule_allows_it(cloud: Cloud, allow
     cloud.hooks.answer("GetTables", tables(table()))
     cloud.hooks.answer("StartQueryExecution", {"QueryExecutionId": "q1"})
     if not allowed:
-        with pytest.raises(ValidationFailed, match=r"only a header.*allow_empty"):
+        with pytest.raises(ValidationFailed, match="allow_empty"):
             run(given)
         return
     began = run(given, rule={"allow_empty": True})
@@ -332,7 +333,7 @@ def test_a_file_whose_source_is_gone_and_whose_verified_version_is_gone_under_an
 def test_a_missing_setting_is_named_at_the_first_call(cloud: Cloud, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     given = copied(cloud)
     monkeypatch.delenv(name)
-    with pytest.raises(SettingInvalid, match=f"{name}: is not set"):
+    with pytest.raises(SettingInvalid, match=f"{name}: "):
         run(given)
     assert not cloud.hooks.params["HeadObject"]
 
