@@ -318,13 +318,17 @@ def test_letters_that_could_not_be_moved_in_time_are_shown_and_stay(cloud: FakeD
         begun.wait(timeout=60)
 
     sqs.meta.events.register("before-call.sqs.SendMessage", wait_for_all)
+    # moto's queue may keep a message that several threads delete at once: the requests are counted, not what is left.
+    deleted: list[str] = []
+    sqs.meta.events.register(
+        "provide-client-params.sqs.DeleteMessage", lambda params, **_: deleted.append(params["ReceiptHandle"])
+    )
     assert returned(cloud, lambda: clock[-1]) == [
         Naming(f"{dead_letters.MOVERS} dead letters"),
         "Ran out of time with 2 dead letters left. Replay again in a few minutes.",
     ]
     assert len(set(bodies(sqs, cloud.outputs.queue_url))) == dead_letters.MOVERS
-    left = sqs.get_queue_attributes(QueueUrl=cloud.outputs.dead_letter_queue_url, AttributeNames=["All"])["Attributes"]
-    assert left["ApproximateNumberOfMessagesNotVisible"] == "2"
+    assert len(set(deleted)) == len(deleted) == dead_letters.MOVERS
 
 
 def test_letters_go_back_the_same_way_on_aws(sqs: Any) -> None:
