@@ -1,7 +1,6 @@
-"""Each state of the workflow: what it calls, how it is retried, how long it waits.
+"""Each state of the workflow: what it calls, and how long it waits.
 
-Where a state leads is in statemachine/workflow.py. Every Task may run twice: the functions are idempotent, and the
-retries below depend on that.
+Where a state leads is in statemachine/workflow.py, and when a Task is retried in statemachine/retries.py.
 """
 
 from typing import Any
@@ -10,63 +9,12 @@ from pydantic import BaseModel
 
 from functions.contract.models import Catalogue, Copy, Deletion, Validation, Verification
 from statemachine import declaration
-from statemachine.sdk import Choice, Pass, Retry, Succeed, Task, Wait
+from statemachine.retries import retries
+from statemachine.sdk import Choice, Pass, Succeed, Task, Wait
 
 TASK_TIMEOUT_MARGIN_SECONDS = 30
 """A Task's time-out exceeds its function's by this: otherwise a retry would overlap the first call. It applies to one
 attempt; pauses between attempts do not count."""
-
-THROTTLES = [
-    "Throttled",
-    "Lambda.TooManyRequestsException",
-]
-"""AWS throttles: the call itself is fine, and throttling may last for hours ("Handle Lambda service exceptions", AWS
-Step Functions Developer Guide, for Lambda's name)."""
-
-SERVICE_ERRORS = [
-    "Lambda.ServiceException",
-    "Lambda.AWSLambdaException",
-    "Lambda.SdkClientException",
-    "Lambda.ClientExecutionTimeoutException",
-]
-"""Lambda failed (the same page). They are not retried for hours: a missing lambda:InvokeFunction is a
-Lambda.AWSLambdaException too (awslabs/aws-deployment-framework#460), and should fail soon."""
-
-CRASHES_AND_TIMEOUTS = [
-    "Lambda.Unknown",
-    "Sandbox.Timedout",
-    "Runtime.ExitError",
-    # The process died during its start.
-    "Runtime.Unknown",
-    "States.Timeout",
-]
-
-
-def _retries() -> list[Retry]:
-    """Retry by error class; other errors are permanent and never retried.
-
-    Each retrier counts its own attempts ("Error handling in Step Functions workflows", AWS Step Functions Developer
-    Guide), so each one adds to the history's worst case. That is why failures of Lambda and of the function share one.
-    """
-    return [
-        # 3.6 hours at most, half of that on average.
-        Retry(
-            error_equals=THROTTLES,
-            interval_seconds=2,
-            backoff_rate=3,
-            max_attempts=10,
-            max_delay_seconds=60 * 60,
-            jitter_strategy="FULL",
-        ),
-        # 80 seconds at most.
-        Retry(
-            error_equals=[*SERVICE_ERRORS, *CRASHES_AND_TIMEOUTS],
-            interval_seconds=2,
-            backoff_rate=3,
-            max_attempts=4,
-            jitter_strategy="FULL",
-        ),
-    ]
 
 
 def _task(state: str, function: str, result: type[BaseModel], result_path: str, comment: str) -> Task:
@@ -83,7 +31,7 @@ def _task(state: str, function: str, result: type[BaseModel], result_path: str, 
         result_selector={f"{field}.$": f"$.Payload.{field}" for field in result.model_fields},
         result_path=result_path,
         timeout_seconds=declaration.load()[function].timeout_seconds + TASK_TIMEOUT_MARGIN_SECONDS,
-        retry=_retries(),
+        retry=retries(),
     )
 
 

@@ -11,7 +11,7 @@ from functions.runtime import errors
 from infra.docs.terraform_source import TERRAFORM, Declared, read
 from statemachine.check import longest_pauses_seconds
 from statemachine.graph import StateGraph
-from statemachine.states import THROTTLES
+from statemachine.retries import THROTTLES
 from statemachine.workflow import migrate
 
 CHECKOUT = Path(__file__).parents[2]

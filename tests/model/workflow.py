@@ -12,7 +12,7 @@ from typing import Any
 
 from statemachine.check import PLACEHOLDER
 from statemachine.render import ASL_FILE
-from statemachine.states import CRASHES_AND_TIMEOUTS, SERVICE_ERRORS, THROTTLES
+from statemachine.retries import CRASHES_AND_TIMEOUTS, SERVICE_ERRORS, THROTTLES
 from tests.model.player import Answered, Asks, Fault, Next, Player, Record, answer, with_answer
 from tests.model.s3 import S3
 

@@ -10,8 +10,8 @@ from pydantic import BaseModel
 from functions.contract.models import Catalogue, Copy, Deletion, Document, Rule, Validation, Verification
 from functions.runtime import errors
 from statemachine import render
+from statemachine.retries import CRASHES_AND_TIMEOUTS, SERVICE_ERRORS, THROTTLES
 from statemachine.sdk import Retry, Task
-from statemachine.states import CRASHES_AND_TIMEOUTS, SERVICE_ERRORS, THROTTLES
 
 RESULTS: dict[str, type[BaseModel]] = {
     "CopyObject": Copy,

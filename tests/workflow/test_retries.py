@@ -7,7 +7,7 @@ import pytest
 from moto.stepfunctions.parser.asl.component.common.retry import jitter_strategy_decl
 
 from functions.runtime import errors
-from statemachine.states import CRASHES_AND_TIMEOUTS, SERVICE_ERRORS, THROTTLES
+from statemachine.retries import CRASHES_AND_TIMEOUTS, SERVICE_ERRORS, THROTTLES
 from tests.support.workflow.interference import fail_with
 from tests.support.workflow.machine import RETRIES_AFTER_FAILURE
 from tests.support.workflow.world import World
