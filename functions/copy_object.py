@@ -12,7 +12,7 @@ TargetNotVersioned, CopyTimedOut, AccessDenied, BucketMissing, Throttled, Reques
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from functions.contract.models import Copy, StepEvent
-from functions.copying.calls import call_number, require_current_definition
+from functions.copying.calls import call_number, previous_result, require_current_definition
 from functions.copying.protocol import copy_object
 from functions.copying.request import CopyRequest, CopySettings
 from functions.runtime.sdk import require_sdk
@@ -37,8 +37,8 @@ require_sdk(
 @step
 def handler(event: StepEvent, context: LambdaContext) -> Copy:
     """Copy the uploaded object, or return why it was not copied."""
-    document, execution, previous = event.document, event.execution, event.document.copy_
-    calls = call_number(document, execution)
+    document, execution = event.document, event.execution
+    previous, calls = previous_result(document, execution), call_number(document, execution)
     settings, remaining_ms = read_settings(CopySettings), context.get_remaining_time_in_millis
     began = execution.start_time
     request = CopyRequest(document.source, document.rule, document.target_key, settings, began, remaining_ms)

@@ -5,6 +5,7 @@ the worst case from these numbers and keeps it below 15,000.
 """
 
 COPY_CALLS = 60
+LOST_UPLOADS = 10
 VERIFICATION_CALLS = 50
 FRESH_COPIES_AFTER_MISMATCH = 2
 FRESH_COPIES_AFTER_CHANGE = 5

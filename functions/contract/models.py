@@ -94,7 +94,8 @@ class ExecutionInput(Model):
 
 
 class ExecutionContext(BaseModel):
-    """`$$.Execution`, passed whole: RedriveCount and RedriveTime are absent before the first redrive."""
+    """`$$.Execution`, passed whole: before the first redrive RedriveCount is 0 (recorded from AWS, February 2026), and
+    RedriveTime absent. Some emulators omit both."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 

@@ -21,6 +21,8 @@ class UploadChanges(TypedDict, total=False):
     upload_id: str
     parts: int
     parts_copied: int
+    target: str
+    lost: int
 
 
 class MultipartUpload(Model):
@@ -29,10 +31,15 @@ class MultipartUpload(Model):
     `upload_id` is empty while the upload is announced and not yet created; `part_bytes` is null where the copy uses the
     source's own parts. Parts are only ever copied to an upload that the document records, so an upload orphaned by a
     lost response has no parts.
+
+    `target` identifies the target when the upload was created: empty if there was none, null if an older release
+    created the upload. `lost` is how many uploads of this copy others' writes of the target ended, in this attempt.
     """
 
     upload_id: str
     source: StoredObject
+    target: str | None = None
+    lost: NonNegativeInt = 0
     part_bytes: NonNegativeInt | None = None
     parts: NonNegativeInt = 0
     parts_copied: NonNegativeInt = 0
@@ -45,6 +52,7 @@ class MultipartUpload(Model):
 class CopyChanges(TypedDict, total=False):
     """Fields of Copy that may be replaced."""
 
+    upload: MultipartUpload | None
     calls: int
     redrive_count: int
 

@@ -1,10 +1,10 @@
-"""Bounds the calls of CopyObject, and rejects a definition that cannot continue a copy in parts.
+"""Bounds the calls and the multipart uploads of a copy, and rejects a definition that cannot continue it in parts.
 
 Raises CopyTimedOut.
 """
 
-from functions.contract.limits import COPY_CALLS
-from functions.contract.models import Copy, Document, ExecutionContext
+from functions.contract.limits import COPY_CALLS, LOST_UPLOADS
+from functions.contract.models import Copy, Document, ExecutionContext, MultipartUpload
 from functions.copying.request import CopyRequest
 from functions.objects.head import location
 from functions.runtime.errors import CopyTimedOut
@@ -21,6 +21,23 @@ def call_number(document: Document, execution: ExecutionContext) -> int:
             "a redrive continues where this stopped."
         )
     return calls
+
+
+def previous_result(document: Document, execution: ExecutionContext) -> Copy | None:
+    """Return the result of the previous call; a redrive counts lost uploads again."""
+    previous = document.copy_
+    if previous and previous.upload and previous.redrive_count != execution.redrive_count:
+        return previous.changed(upload=previous.upload.changed(lost=0))
+    return previous
+
+
+def require_quiet_target(request: CopyRequest, upload: MultipartUpload) -> None:
+    """Raise CopyTimedOut if others' writes of the target have ended too many uploads of this copy."""
+    if upload.lost >= LOST_UPLOADS:
+        raise CopyTimedOut(
+            f"{request.target} was written or deleted {LOST_UPLOADS} times while {request.source} was copied to it in "
+            "parts, and S3 completes no upload after that. Stop the other writer, then replay."
+        )
 
 
 def require_current_definition(request: CopyRequest, previous: Copy | None, result: Copy) -> None:

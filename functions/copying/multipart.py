@@ -6,11 +6,14 @@ missing parts are copied, each on the condition that the source is still the rec
 before CompleteMultipartUpload, which has the conditions of the copy's protocol. S3 itself compares the parts'
 checksums, the size and, if known, the whole object's checksum.
 
+S3 never completes an upload conditionally after any other write or deletion of its key (recorded from AWS, February
+2026). Such an upload is aborted as soon as that is known, and the copy starts again, ten times per attempt.
+
 Idempotent: parts are listed before any is copied; a second CompleteMultipartUpload fails with NoSuchUpload.
 Sources: "Uploading and copying objects using multipart upload" (Amazon S3 User Guide); CreateMultipartUpload,
 UploadPartCopy, ListParts, CompleteMultipartUpload, AbortMultipartUpload, ListMultipartUploads (S3 API reference).
 
-Raises ObjectChanged, ObjectTooLarge, MetadataUnreadable, SourceArchived, ObjectLockMissing, AccessDenied,
+Raises ObjectChanged, CopyTimedOut, ObjectTooLarge, MetadataUnreadable, SourceArchived, ObjectLockMissing, AccessDenied,
 BucketMissing, Throttled, RequestRejected.
 """
 
@@ -25,6 +28,7 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 
 from functions.contract.models import MultipartUpload, StoredObject
 from functions.copying.abandoned_uploads import abort, abort_others
+from functions.copying.calls import require_quiet_target
 from functions.copying.outcome import CallAgain, ConditionFailed, Copied, CopyOutcome, PartsCopied
 from functions.copying.parts import Part
 from functions.copying.preconditions import copy_errors, require_readable_metadata
@@ -73,10 +77,13 @@ def advance(
     if upload is None:
         return CallAgain(planned_upload(request, source.object), NEXT_CALL_SECONDS)
     if upload.upload_id and upload.source != source.object:
-        abort(request, upload.upload_id)
-        upload = upload.changed(upload_id="")
+        upload = _aborted(request, upload)
+    if upload.upload_id and upload.target not in (None, _identity(target)):
+        upload = _lost(request, upload)
     if not upload.upload_id:
-        return CallAgain(_create(request, source, attributes), NEXT_CALL_SECONDS)
+        require_quiet_target(request, upload)
+        created = _create(request, source, attributes)
+        return CallAgain(created.changed(target=_identity(target), lost=upload.lost), NEXT_CALL_SECONDS)
     try:
         parts = parts_of(upload)
         stored = _stored_parts(request, upload)
@@ -87,7 +94,14 @@ def advance(
     except UploadGone:
         return CallAgain(upload.changed(upload_id=""), AFTER_LOSS_SECONDS)
     except ObjectChanged:
-        return _give_up(request, upload)
+        return ConditionFailed(_aborted(request, upload))
+
+
+def _identity(target: Head | None) -> str:
+    """Identify the target, to find out later whether it was written; each write has an ETag, a time and a version."""
+    if target is None:
+        return ""
+    return f"{target.object.etag} {target.last_modified.isoformat()} {target.object.version_id or ''}".rstrip()
 
 
 def _create(request: CopyRequest, source: Head, attributes: TargetAttributes) -> MultipartUpload:
@@ -235,11 +249,10 @@ def _complete(
         except ReadTimeoutError:
             return ConditionFailed(upload)
         except ClientError as error:
-            # The upload is unusable after a 409, but not after a 412 ("CompleteMultipartUpload").
-            if code_of(error) in ("409", "ConditionalRequestConflict", "BadDigest"):
-                return _give_up(request, upload)
-            if code_of(error) in OTHERS_WROTE:
-                return ConditionFailed(upload)
+            # 409: the key was written or deleted since the upload was created. After a 412 or 404 the next condition
+            # would hold, and be answered with that 409 ("CompleteMultipartUpload": IfMatch, IfNoneMatch).
+            if code_of(error) in OTHERS_WROTE | {"BadDigest"}:
+                return ConditionFailed(_lost(request, upload))
             raise
     return Copied(request.written_object(response.get("VersionId"), response["ETag"]), in_parts=True)
 
@@ -248,10 +261,15 @@ def _completed(part: Mapping[str, Any], checksum: str) -> dict[str, Any]:
     return {name: part[name] for name in ("PartNumber", "ETag", checksum) if name in part}
 
 
-def _give_up(request: CopyRequest, upload: MultipartUpload) -> ConditionFailed:
-    """Abort this upload and check source and target again."""
+def _aborted(request: CopyRequest, upload: MultipartUpload) -> MultipartUpload:
+    """Abort this upload: the next one starts again."""
     abort(request, upload.upload_id)
-    return ConditionFailed(upload.changed(upload_id="", parts_copied=0))
+    return upload.changed(upload_id="", parts_copied=0)
+
+
+def _lost(request: CopyRequest, upload: MultipartUpload) -> MultipartUpload:
+    """Abort this upload, which S3 will never complete."""
+    return _aborted(request, upload).changed(lost=upload.lost + 1)
 
 
 @contextmanager

@@ -2,12 +2,12 @@
 
 (1) Check the target. (2) Check the source: if it is no longer the uploaded object, this upload was superseded. (3) Copy
 exactly that source, on the condition that the target is unchanged. (4) Check the source once more: if it changed
-meanwhile, copy it again, until it stays the same. A failed condition (412, 409) means that somebody else wrote: start
-again at (1). If the target already is this object, by its bytes and by everything that travels with them, the result
-is `unchanged`.
+meanwhile, copy it again, until it stays the same. A failed condition (412, 409, 404) means that somebody else wrote:
+start again at (1). If the target already is this object, by its bytes and by everything that travels with them, the
+result is `unchanged`.
 
 A large object is copied in parts over several calls; each starts with the same checks, and completing the upload has
-the same conditions.
+the same conditions, on everything that happened to the key since the upload was created.
 
 Idempotent. Sources: "Copying objects" and "Conditional writes" (Amazon S3 User Guide), CopyObject (S3 API reference).
 """

@@ -4,8 +4,10 @@ import hashlib
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
+import urllib3
 
 from tests.support.deployed.deployment import Deployed, Run
 from tests.support.deployed.names import in_mode
@@ -54,6 +56,31 @@ def test_boto3_upload_file(deployment: Deployed, folder: str, file: Path) -> Non
     key = f"{folder}/manifest.bin"
     deployment.source.upload_file(str(file), deployment.outputs.source_bucket, key)
     assert_arrived(deployment, key, file.read_bytes())
+
+
+@pytest.fixture
+def signer(deployment: Deployed) -> Any:
+    """A client that signs for others. boto3's own choice, Signature Version 2, is turned off for new buckets on AWS."""
+    return deployment.client("s3", deployment.outputs.source_region, signature_version="s3v4")
+
+
+def test_a_presigned_put(signer: Any, deployment: Deployed, folder: str, file: Path) -> None:
+    key, bucket = f"{folder}/manifest.bin", deployment.outputs.source_bucket
+    url = signer.generate_presigned_url("put_object", Params={"Bucket": bucket, "Key": key})
+    assert urllib3.request("PUT", url, body=file.read_bytes()).status == 200
+    assert_arrived(deployment, key, file.read_bytes())
+
+
+def test_a_browsers_post_with_tags(signer: Any, deployment: Deployed, folder: str, file: Path) -> None:
+    key, bucket = f"{folder}/manifest.bin", deployment.outputs.source_bucket
+    fields = {"tagging": "<Tagging><TagSet><Tag><Key>class</Key><Value>express</Value></Tag></TagSet></Tagging>"}
+    form = signer.generate_presigned_post(bucket, key, Fields=fields, Conditions=[fields])
+    sent = [*form["fields"].items(), ("file", (file.name, file.read_bytes(), "application/octet-stream"))]
+    body, content_type = urllib3.encode_multipart_formdata(sent)
+    answer = urllib3.request("POST", form["url"], body=body, headers={"Content-Type": content_type})
+    assert answer.status == 204, answer.data
+    assert_arrived(deployment, key, file.read_bytes())
+    assert deployment.tags(key) == {"class": "express"}
 
 
 def test_the_aws_command(deployment: Deployed, folder: str, file: Path) -> None:

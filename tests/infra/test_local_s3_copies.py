@@ -52,6 +52,40 @@ def test_if_match_without_a_target_fails_with_no_such_key(s3: Any, bucket: str, 
         s3.copy_object(Bucket=bucket, Key="target", CopySource=f"{bucket}/source", IfMatch=md5(b"old"))
 
 
+def test_a_copy_onto_itself_changes_something(s3: Any, bucket: str) -> None:
+    """AWS: "CopyObject", Special errors. An older version is copied over a newer one to restore it."""
+    versioned(s3, bucket)
+    older = s3.put_object(Bucket=bucket, Key="k", Body=b"old")["VersionId"]
+    s3.put_object(Bucket=bucket, Key="k", Body=b"new")
+    itself = {"Bucket": bucket, "Key": "k", "CopySource": f"{bucket}/k"}
+    with rejected("InvalidRequest", 400):
+        s3.copy_object(**itself)
+    with rejected("InvalidRequest", 400):
+        s3.copy_object(**itself, Tagging="a=b", TaggingDirective="REPLACE")
+    changes: list[dict[str, Any]] = [
+        {"MetadataDirective": "REPLACE"},
+        {"StorageClass": "STANDARD_IA"},
+        {"WebsiteRedirectLocation": "/there"},
+        {"ServerSideEncryption": "AES256"},
+        {"CopySource": f"{bucket}/k?versionId={older}"},
+    ]
+    for change in changes:
+        s3.copy_object(**{**itself, **change})
+    assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == b"old"
+
+
+def test_where_both_conditions_fail_the_sources_is_told(s3: Any, bucket: str) -> None:
+    s3.put_object(Bucket=bucket, Key="source", Body=b"new")
+    with rejected("PreconditionFailed", 412):
+        s3.copy_object(
+            Bucket=bucket,
+            Key="missing",
+            CopySource=f"{bucket}/source",
+            CopySourceIfMatch=md5(b"other"),
+            IfMatch=md5(b"old"),
+        )
+
+
 def test_of_many_copies_at_once_onto_nothing_one_wins(server: Server, s3: Any, bucket: str) -> None:
     s3.put_object(Bucket=bucket, Key="source", Body=content(2 * MIB))
     outcomes: list[str] = []

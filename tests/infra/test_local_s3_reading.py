@@ -53,6 +53,22 @@ def test_a_part_of_any_version_with_its_checksum(s3: Any, where: dict[str, str],
     assert found["Body"].read() == part
 
 
+def test_a_part_has_no_checksum_where_the_objects_is_of_the_whole(s3: Any, bucket: str) -> None:
+    """But if it is the only one (recorded from AWS, February 2026)."""
+    full = {"ChecksumAlgorithm": "CRC32C", "ChecksumType": "FULL_OBJECT"}
+    upload(s3, bucket, "full", PARTS, **full)
+    upload(s3, bucket, "one", [b"123456789"], **full)
+    for read in (s3.head_object, s3.get_object):
+        found = read(Bucket=bucket, Key="full", PartNumber=3, ChecksumMode="ENABLED")
+        assert (found["ContentLength"], found["PartsCount"]) == (len(PARTS[2]), 3)
+        assert not [name for name in found if name.startswith("Checksum")]
+        found = read(Bucket=bucket, Key="one", PartNumber=1, ChecksumMode="ENABLED")
+        assert (found["ChecksumCRC32C"], found["ChecksumType"]) == ("4waSgw==", "FULL_OBJECT")
+    for key, count in (("full", 3), ("one", 1)):
+        attributes = s3.get_object_attributes(Bucket=bucket, Key=key, ObjectAttributes=ATTRIBUTES)
+        assert attributes["ObjectParts"] == {"TotalPartsCount": count}
+
+
 def test_a_part_that_is_not_there(s3: Any, bucket: str, where: dict[str, str]) -> None:
     with rejected("InvalidPartNumber", 416):
         s3.get_object(**where, PartNumber=4)

@@ -53,6 +53,18 @@ def test_a_delete_marker_has_no_tags(s3: Any, bucket: str) -> None:
         s3.get_object_tagging(Bucket=bucket, Key="k", VersionId=marker_id)
 
 
+def test_a_current_delete_marker_is_not_tagged(s3: Any, bucket: str) -> None:
+    """Recorded from AWS, February 2026."""
+    s3.put_object(Bucket=bucket, Key="k")
+    s3.delete_object(Bucket=bucket, Key="k")
+    with rejected("MethodNotAllowed", 405):
+        s3.put_object_tagging(Bucket=bucket, Key="k", Tagging=tag_set({"team": "a"}))
+    with rejected("MethodNotAllowed", 405):
+        s3.delete_object_tagging(Bucket=bucket, Key="k")
+    with rejected("NoSuchKey", 404):
+        s3.get_object_tagging(Bucket=bucket, Key="k")
+
+
 @pytest.mark.parametrize("key", ["k", "missing"])
 def test_a_version_that_is_not_there_is_none(s3: Any, bucket: str, key: str) -> None:
     s3.put_object(Bucket=bucket, Key="k")

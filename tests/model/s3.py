@@ -9,6 +9,7 @@ another S3.
 Sources: the operations' pages in the Amazon S3 API reference; "How S3 Versioning works", "Deleting object versions
 from a versioning-enabled bucket", "Adding objects to versioning-suspended buckets", "How to prevent object
 overwrites with conditional writes", "How to perform conditional deletes", "Checking object integrity" (User Guide).
+What is marked as recorded is in none of them: AWS's own answers, recorded in February 2026.
 """
 
 import base64
@@ -41,6 +42,9 @@ HEADERS = (
     "WebsiteRedirectLocation",
 )
 PAGE = 1000
+
+CHANGES = {"StorageClass", "WebsiteRedirectLocation", "ServerSideEncryption"}
+"""What a copy of an object onto itself may change, besides its metadata."""
 
 
 class S3Error(Exception):
@@ -122,6 +126,12 @@ class Version:
     storage_class: str = "STANDARD"
     parts: tuple[Part, ...] = ()
 
+    def part_checksum(self, number: int) -> Checksum | None:
+        """What HEAD tells of a part. Recorded: nothing of one part of several, where the checksum is of the whole."""
+        if self.checksum is None or (self.checksum.type == "FULL_OBJECT" and len(self.parts) > 1):
+            return None
+        return replace(self.parts[number - 1].checksum, type=self.checksum.type)
+
 
 @dataclass(frozen=True)
 class Upload:
@@ -135,7 +145,20 @@ class Upload:
     algorithm: str
     checksum_type: str
     storage_class: str
+    algorithm_requested: bool
     parts: tuple[tuple[int, Part], ...] = ()
+    conflicted: bool = False
+    """Whether its key was written or deleted since it began."""
+
+    def members(self) -> Values:
+        """Its algorithm, as answers tell it. Recorded: nothing where none was asked for."""
+        if not self.algorithm_requested:
+            return {}
+        return {"ChecksumAlgorithm": self.algorithm, "ChecksumType": self.checksum_type}
+
+    def part_members(self, part: Part) -> Values:
+        """A part's checksum; none where no algorithm was asked for."""
+        return part.checksum.members(with_type=False) if self.algorithm_requested else {}
 
 
 @dataclass
@@ -227,6 +250,10 @@ class S3:
     def _version_id(self, bucket: str, version: Version) -> Values:
         return {} if self.buckets[bucket].versioning == "Never" else {"VersionId": version.version_id}
 
+    def _written_id(self, bucket: str, version: Version) -> Values:
+        """What a write answers: recorded, none where versioning is suspended, although the version is `null`."""
+        return {"VersionId": version.version_id} if self.buckets[bucket].versioning == "Enabled" else {}
+
     def _HeadObject(self, given: Mapping[str, Any]) -> Values:  # noqa: N802 - the operation's name
         try:
             return self._read(given)[0]
@@ -247,10 +274,14 @@ class S3:
         stored = version.checksum
         if number := given.get("PartNumber"):
             if number > max(1, len(version.parts)):
-                raise S3Error(416, "InvalidRange")
+                raise S3Error(416, "InvalidPartNumber")
+            whole, first = len(body), 0
             if version.parts:
                 members["PartsCount"] = len(version.parts)
-                body, stored = version.parts[number - 1].body, version.parts[number - 1].checksum
+                first = sum(len(part.body) for part in version.parts[: number - 1])
+                body, stored = version.parts[number - 1].body, version.part_checksum(number)
+            if body:
+                members["ContentRange"] = f"bytes {first}-{first + len(body) - 1}/{whole}"
         elif wanted := given.get("Range"):
             first, last = _range(wanted, len(body))
             members["ContentRange"] = f"bytes {first}-{last}/{len(body)}"
@@ -269,6 +300,9 @@ class S3:
         return members | self._version_id(given["Bucket"], version)
 
     def _PutObjectTagging(self, given: Mapping[str, Any]) -> Values:  # noqa: N802
+        current = self._bucket(given).versions.get(given["Key"], ())[-1:]
+        if "VersionId" not in given and current and current[0].body is None:
+            raise S3Error(405, "MethodNotAllowed")
         version = self._found(given)
         tags = tuple(sorted((tag["Key"], tag["Value"]) for tag in given["Tagging"]["TagSet"]))
         versions = self._bucket(given).versions
@@ -288,7 +322,10 @@ class S3:
                 f"Checksum{stored.algorithm}": stored.value.split("-")[0],
                 "ChecksumType": stored.type,
             }
-        if version.parts:
+        if version.parts and stored and stored.type == "FULL_OBJECT":
+            # Recorded: only their number.
+            members["ObjectParts"] = {"TotalPartsCount": len(version.parts)}
+        elif version.parts:
             first, most = int(given.get("PartNumberMarker") or 0), int(given.get("MaxParts") or PAGE)
             page = list(enumerate(version.parts, start=1))[first : first + most]
             members["ObjectParts"] = {
@@ -330,13 +367,20 @@ class S3:
                 if version.body is None:
                     markers.append(members)
                 else:
-                    versions.append(members | {"ETag": f'"{version.etag}"', "Size": len(version.body)})
+                    members |= {"ETag": f'"{version.etag}"', "Size": len(version.body)}
+                    if version.checksum:
+                        members |= {
+                            "ChecksumAlgorithm": [version.checksum.algorithm],
+                            "ChecksumType": version.checksum.type,
+                        }
+                    versions.append(members)
         return {"IsTruncated": False, "Versions": versions, "DeleteMarkers": markers}
 
     # Writing.
 
     def _write(self, bucket: str, key: str, version: Version) -> Version:
         """Make a version current: a new one, or the one that is called null."""
+        self._conflict(bucket, key)
         stored = self.buckets[bucket].versions.get(key, ())
         if self.buckets[bucket].versioning == "Enabled":
             self.buckets[bucket].made += 1
@@ -347,14 +391,27 @@ class S3:
         self.buckets[bucket].versions[key] = (*stored, version)
         return version
 
+    def _conflict(self, bucket: str, key: str) -> None:
+        """Tell the uploads of a key that it was written or deleted."""
+        for upload_id, upload in self.uploads.items():
+            if (upload.bucket, upload.key) == (bucket, key):
+                self.uploads[upload_id] = replace(upload, conflicted=True)
+
     def _require(self, given: Mapping[str, Any], current: Version | None) -> None:
         """Hold a write to its conditions."""
-        if "IfMatch" in given:
-            if current is None:
-                raise S3Error(404, "NoSuchKey")
-            if given["IfMatch"].strip('"') not in (current.etag, "*"):
-                raise S3Error(412, "PreconditionFailed")
-        if given.get("IfNoneMatch") == "*" and current is not None:
+        match, none_match = given.get("IfMatch"), given.get("IfNoneMatch")
+        # Recorded: at most one condition; IfMatch is an ETag, IfNoneMatch an asterisk.
+        if (match and none_match) or match == "*" or none_match not in (None, "*"):
+            raise S3Error(501, "NotImplemented")
+        self._require_match(match, current)
+        if none_match and current is not None:
+            raise S3Error(412, "PreconditionFailed")
+
+    @staticmethod
+    def _require_match(etag: str | None, current: Version | None) -> None:
+        if etag and current is None:
+            raise S3Error(404, "NoSuchKey")
+        if etag and current and etag.strip('"') not in (current.etag, "*"):
             raise S3Error(412, "PreconditionFailed")
 
     def _PutObject(self, given: Mapping[str, Any]) -> Values:  # noqa: N802
@@ -376,7 +433,7 @@ class S3:
                 storage_class=given.get("StorageClass", "STANDARD"),
             ),
         )
-        return {"ETag": f'"{version.etag}"', **stored.members(), **self._version_id(given["Bucket"], version)}
+        return {"ETag": f'"{version.etag}"', **stored.members(), **self._written_id(given["Bucket"], version)}
 
     def _source(self, given: Mapping[str, Any]) -> Version:
         wanted = given["CopySource"]
@@ -391,8 +448,14 @@ class S3:
 
     def _CopyObject(self, given: Mapping[str, Any]) -> Values:  # noqa: N802
         self._bucket(given)
-        source = self._source(given)
-        self._require(given, self.current(given["Bucket"], given["Key"]))
+        source, target = self._source(given), self.current(given["Bucket"], given["Key"])
+        onto_itself = source is target and (given["CopySource"]["Bucket"], given["CopySource"]["Key"]) == (
+            given["Bucket"],
+            given["Key"],
+        )
+        if onto_itself and given.get("MetadataDirective") != "REPLACE" and not CHANGES & set(given):
+            raise S3Error(400, "InvalidRequest")
+        self._require(given, target)
         body = source.body or b""
         if len(body) > LARGEST_COPY:
             raise S3Error(400, "InvalidRequest")
@@ -419,18 +482,19 @@ class S3:
             "LastModified": datetime.fromtimestamp(version.last_modified, UTC),
             **stored.members(),
         }
-        return {"CopyObjectResult": result, **self._version_id(given["Bucket"], version)}
+        return {"CopyObjectResult": result, **self._written_id(given["Bucket"], version)}
 
     def _DeleteObject(self, given: Mapping[str, Any]) -> Values:  # noqa: N802
         bucket, key = self._bucket(given), given["Key"]
         stored = bucket.versions.get(key, ())
+        self._require_match(given.get("IfMatch"), self.current(given["Bucket"], key))
+        self._conflict(given["Bucket"], key)
         if wanted := given.get("VersionId"):
             left = tuple(version for version in stored if version.version_id != wanted)
             gone = [version for version in stored if version.version_id == wanted]
             self._keep(bucket, key, left)
             marker = {"DeleteMarker": True} if gone and gone[0].body is None else {}
             return {"VersionId": wanted, **marker}
-        self._require({name: given[name] for name in ("IfMatch",) if name in given}, self.current(given["Bucket"], key))
         if bucket.versioning == "Never":
             self._keep(bucket, key, ())
             return {}
@@ -467,9 +531,14 @@ class S3:
             algorithm=algorithm,
             checksum_type=given.get("ChecksumType", otherwise),
             storage_class=given.get("StorageClass", "STANDARD"),
+            algorithm_requested="ChecksumAlgorithm" in given,
         )
-        members = {"ChecksumAlgorithm": algorithm, "ChecksumType": self.uploads[upload_id].checksum_type}
-        return {"Bucket": given["Bucket"], "Key": given["Key"], "UploadId": upload_id, **members}
+        return {
+            "Bucket": given["Bucket"],
+            "Key": given["Key"],
+            "UploadId": upload_id,
+            **self.uploads[upload_id].members(),
+        }
 
     def _store_part(self, given: Mapping[str, Any], body: bytes) -> Part:
         upload, number = self._upload(given), given["PartNumber"]
@@ -480,19 +549,20 @@ class S3:
 
     def _UploadPart(self, given: Mapping[str, Any]) -> Values:  # noqa: N802
         part = self._store_part(given, given["Body"])
-        return {"ETag": f'"{part.etag}"', **part.checksum.members(with_type=False)}
+        return {"ETag": f'"{part.etag}"', **self._upload(given).part_members(part)}
 
     def _UploadPartCopy(self, given: Mapping[str, Any]) -> Values:  # noqa: N802
         self._upload(given)
         body = self._source(given).body or b""
         if wanted := given.get("CopySourceRange"):
-            if len(body) <= SMALLEST_PART:
-                raise S3Error(400, "InvalidRequest")
-            first, last = _range(wanted, len(body), strict=True)
+            first, last = (int(number) for number in wanted.removeprefix("bytes=").split("-"))
+            if last >= len(body):
+                raise S3Error(400, "InvalidArgument")
+            # Recorded: also of a source that is smaller than a part.
             body = kept(body[first : last + 1])
         part = self._store_part(given, body)
         members = {"ETag": f'"{part.etag}"', "LastModified": datetime.fromtimestamp(self.now, UTC)}
-        return {"CopyPartResult": members | part.checksum.members(with_type=False)}
+        return {"CopyPartResult": members | self._upload(given).part_members(part)}
 
     def _ListParts(self, given: Mapping[str, Any]) -> Values:  # noqa: N802
         upload = self._upload(given)
@@ -504,12 +574,11 @@ class S3:
             "IsTruncated": len(left) > most,
             "Parts": [
                 {"PartNumber": number, "ETag": f'"{part.etag}"', "Size": len(part.body)}
-                | {"LastModified": datetime.fromtimestamp(self.now, UTC), **part.checksum.members(with_type=False)}
+                | {"LastModified": datetime.fromtimestamp(self.now, UTC), **upload.part_members(part)}
                 for number, part in page
             ],
             "Initiator": {"ID": "arn:aws:sts::123456789012:assumed-role/ferry-copy-object/session"},
-            "ChecksumAlgorithm": upload.algorithm,
-            "ChecksumType": upload.checksum_type,
+            **upload.members(),
         }
         if page:
             members["NextPartNumberMarker"] = page[-1][0]
@@ -523,6 +592,7 @@ class S3:
                 "UploadId": upload_id,
                 "Initiated": datetime.fromtimestamp(upload.began, UTC),
                 "Initiator": {"ID": "arn:aws:sts::123456789012:assumed-role/ferry-copy-object/session"},
+                **upload.members(),
             }
             for upload_id, upload in sorted(self.uploads.items())
             if upload.bucket == given["Bucket"] and upload.key.startswith(given.get("Prefix", ""))
@@ -538,6 +608,11 @@ class S3:
         upload = self._upload(given)
         parts = self._listed(upload, given["MultipartUpload"]["Parts"])
         self._require(given, self.current(given["Bucket"], given["Key"]))
+        if upload.conflicted and ("IfMatch" in given or "IfNoneMatch" in given):
+            # Recorded: after any write or deletion of the key, although the condition holds.
+            raise S3Error(409, "ConditionalRequestConflict")
+        if given.get("ChecksumType", upload.members().get("ChecksumType")) != upload.members().get("ChecksumType"):
+            raise S3Error(400, "InvalidRequest")
         body = kept(b"".join(part.body for part in parts))
         if given.get("MpuObjectSize", len(body)) != len(body):
             raise S3Error(400, "InvalidRequest")
@@ -563,7 +638,7 @@ class S3:
         )
         del self.uploads[given["UploadId"]]
         members = {"Bucket": given["Bucket"], "Key": given["Key"], "ETag": f'"{version.etag}"'}
-        return members | stored.members() | self._version_id(given["Bucket"], version)
+        return members | stored.members() | self._written_id(given["Bucket"], version)
 
     def _listed(self, upload: Upload, listed: list[Values]) -> list[Part]:
         """The parts that Complete names, held to what is there."""
@@ -575,6 +650,8 @@ class S3:
             if part is None or entry["ETag"].strip('"') != part.etag:
                 raise S3Error(400, "InvalidPart")
             given = entry.get(f"Checksum{upload.algorithm}")
+            if not upload.algorithm_requested and any(name.startswith("Checksum") for name in entry):
+                raise S3Error(400, "InvalidPart")
             if given is None and upload.checksum_type == "COMPOSITE":
                 raise S3Error(400, "InvalidRequest")
             if given is not None and given != part.checksum.value:
@@ -601,9 +678,9 @@ def _tags(given: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
     return tuple(sorted(parse_qsl(given.get("Tagging", ""), keep_blank_values=True)))
 
 
-def _range(wanted: str, size: int, strict: bool = False) -> tuple[int, int]:
+def _range(wanted: str, size: int) -> tuple[int, int]:
     first, last = (int(number) if number else None for number in wanted.removeprefix("bytes=").split("-"))
-    if first is None or first >= size or (strict and (last is None or last >= size)):
+    if first is None or first >= size:
         raise S3Error(416, "InvalidRange")
     return first, min(size - 1 if last is None else last, size - 1)
 

@@ -86,6 +86,8 @@ class Case:
             assert ended_well or executions[-1].name != f"execution {len(self.uploads)}", story
         if not self.faults and not self.meddled and self.bytes_differ:
             assert len(end.copies) <= len(end.uploads), f"something was copied twice\n{story}"
+            # One multipart upload each, and once more for the writes of each other, which make S3 reject it.
+            assert end.s3.uploads_made <= 2 * len(end.uploads) + 1, f"a copy was begun too often\n{story}"
         if self.mode == "copy" and not self.deleted:
             assert all(execution.status == "SUCCEEDED" for execution in executions), story
 

@@ -51,7 +51,7 @@ def normal(value: Any, names: Names, name: str = "") -> Any:
         return {
             key: normal(item, names, key)
             for key, item in sorted(value.items())
-            if key not in IGNORED and item not in ([], {}, None, "null")
+            if key not in IGNORED and item not in ([], {}, None)
         }
     if isinstance(value, list):
         return [normal(item, names) for item in value]
@@ -68,16 +68,18 @@ def calls(random: Random, state: "Both") -> tuple[str, Values]:
     where: Values = {"Bucket": bucket, "Key": key}
     which: Values = dict(where)
     if state.versions and random.random() < 0.3:
-        which["VersionId"] = random.choice(state.versions)
-    condition: Values = random.choice(
-        ({}, {}, {"IfNoneMatch": "*"}, {"IfMatch": random.choice((*ETAGS[:1], *state.etags))})
-    )
+        which["VersionId"] = random.choice((*state.versions, "null"))
+    etag = random.choice((*ETAGS[:1], *state.etags))
+    conditions: tuple[Values, ...] = ({"IfNoneMatch": "*"}, {"IfMatch": etag})
+    unsupported: tuple[Values, ...] = ({"IfNoneMatch": etag}, {"IfMatch": "*"}, {"IfMatch": etag, "IfNoneMatch": "*"})
+    condition: Values = random.choice(({}, random.choice(conditions), random.choice((*conditions, *unsupported))))
     source: Values = {"Bucket": random.choice(("one", "two")), "Key": random.choice(KEYS)}
     pinned: Values = {"CopySourceIfMatch": random.choice((*ETAGS[:1], *state.etags))} if random.random() < 0.4 else {}
     put: Values = {"Body": random.choice(BODIES), "Metadata": random.choice(({}, {"colour": "red"}))}
     # S3's own default is binary/octet-stream, the emulator's is not.
     put["ContentType"] = random.choice(("text/csv", "binary/octet-stream"))
     put |= random.choice(({}, {"Tagging": "team=data"}))
+    part_of_it: Values = {"ChecksumMode": "ENABLED", "PartNumber": random.randint(1, 2)}
     algorithm = {"ChecksumAlgorithm": random.choice(("CRC32", "CRC64NVME", "SHA256"))}
     begun = random.choice(state.uploads) if state.uploads else None
     possible: list[tuple[str, Values]] = [
@@ -85,17 +87,21 @@ def calls(random: Random, state: "Both") -> tuple[str, Values]:
         ("PutObject", where | put | algorithm),
         ("HeadObject", which | {"ChecksumMode": "ENABLED"}),
         ("GetObject", which | {"ChecksumMode": "ENABLED"} | random.choice(({}, {"Range": "bytes=1-2"}))),
+        (random.choice(("HeadObject", "GetObject")), which | part_of_it),
+        ("GetObjectAttributes", which | {"ObjectAttributes": ["ETag", "Checksum", "ObjectParts", "ObjectSize"]}),
         ("GetObjectTagging", which),
+        ("PutObjectTagging", which | {"Tagging": {"TagSet": [{"Key": "team", "Value": "model"}]}}),
         ("DeleteObject", which),
         ("DeleteObject", where | ({"IfMatch": random.choice(state.etags)} if state.etags else {})),
         ("ListObjectVersions", {"Bucket": bucket}),
         ("CopyObject", where | {"CopySource": source} | pinned | condition | algorithm),
         ("CreateMultipartUpload", where | {"Metadata": {"colour": "blue"}, "ContentType": "text/csv"} | algorithm),
+        ("CreateMultipartUpload", where | {"ContentType": "text/csv"}),
     ]
     if begun:
         which_upload = dict(begun)
         part = {"PartNumber": random.randint(1, 2), "CopySource": source} | pinned
-        ranged = random.choice(({}, {"CopySourceRange": "bytes=0-5242879"}))
+        ranged = random.choice(({}, {"CopySourceRange": "bytes=0-5242879"}, {"CopySourceRange": "bytes=1-2"}))
         possible += [
             ("UploadPartCopy", which_upload | part | ranged),
             ("UploadPartCopy", which_upload | part),

@@ -3,8 +3,10 @@
 - CompleteMultipartUpload checks the order, ETags and checksums of the parts, and requires each part's checksum where
   the object's is composite; every part but the last is at least 5 MiB (AWS: "CompleteMultipartUpload", S3 API
   reference: Special errors; "Amazon S3 multipart upload limits", S3 User Guide).
-- It rejects another checksum or type than the expected one with BadDigest, another size with InvalidRequest, and
-  requests whose conditions fail; the upload stays ("CompleteMultipartUpload": ChecksumType, MpuObjectSize, IfMatch).
+- It rejects another checksum than the expected one with BadDigest, another type or size with InvalidRequest, and
+  requests whose conditions fail; the upload stays ("CompleteMultipartUpload": MpuObjectSize, IfMatch; the type's code
+  is recorded from AWS, February 2026).
+- An upload that was created without an algorithm takes no checksums of parts: InvalidPart (recorded, the same).
 - The object gets the tags and Object Lock settings of CreateMultipartUpload ("CreateMultipartUpload").
 - LastModified is the time of initiation ("Working with object metadata", S3 User Guide).
 - Idempotent: a repeated request gets the same response.
@@ -24,7 +26,7 @@ from ministack.services import s3
 
 from infra.local.patching import require_attributes, wrap
 from infra.local.s3 import checksums, versions
-from infra.local.s3.copies import reject_condition
+from infra.local.s3.conditions import reject_completion
 from infra.local.s3.errors import error_response
 from infra.local.s3.models import Headers, Query, Response
 from infra.local.s3.uploads import MIN_PART_BYTES, Upload, find_upload, no_such_upload
@@ -69,7 +71,7 @@ def _complete(_: Any) -> Any:
         parts = [upload["parts"][part.number] for part in named]
         checksum = _checksum(upload, parts)
         rejection = _reject_expectations(upload, headers, checksum, sum(part["size"] for part in parts))
-        if rejection := rejection or reject_condition(bucket, key, headers):
+        if rejection := rejection or reject_completion(upload, headers):
             return rejection
         record = _record(upload, [part.number for part in named], parts, checksum)
         del s3._multipart_uploads[upload_id]
@@ -114,6 +116,7 @@ def _reject_parts(upload: Upload, named: list[NamedPart]) -> Response | None:
             stored is None
             or part.etag != stored["etag"].strip('"')
             or any(stored["checksums"].get(name) != value for name, value in part.checksums.items())
+            or (part.checksums and not upload["algorithm_requested"])
         ):
             what = "One or more of the specified parts could not be found. The part may not have been uploaded, or the"
             tag = "specified entity tag may not match the part's entity tag."
@@ -139,8 +142,10 @@ def _checksum(upload: Upload, parts: list[dict[str, Any]]) -> str:
 
 def _reject_expectations(upload: Upload, headers: Headers, checksum: str, size_bytes: int) -> Response | None:
     algorithm = upload["checksum_algorithm"]
-    if (headers.get("x-amz-checksum-type") or upload["checksum_type"]) != upload["checksum_type"]:
-        return error_response("BadDigest", "The checksum type does not match the upload's", 400)
+    expected_type = upload["checksum_type"] if upload["algorithm_requested"] else "null"
+    if headers.get("x-amz-checksum-type", expected_type) != expected_type:
+        what = f"The upload was created using the {expected_type} checksum mode. The complete request must use the same"
+        return error_response("InvalidRequest", f"{what} checksum mode.", 400)
     for name in s3._S3_CHECKSUM_HEADERS:
         expected = headers.get(f"x-amz-checksum-{name}")
         if expected and (name.upper() != algorithm or expected != checksum):

@@ -1,6 +1,9 @@
 """Copy objects as AWS does.
 
-- IfMatch and IfNoneMatch guard the target (AWS: "CopyObject", S3 API reference); MiniStack ignores them.
+- IfMatch and IfNoneMatch guard the target (AWS: "CopyObject", S3 API reference); MiniStack ignores them. If a condition
+  of the source fails too, that one is reported: no page states the order.
+- A copy of an object onto itself that changes nothing is an InvalidRequest ("CopyObject": Special errors; recorded from
+  AWS, February 2026), unless the bucket has an encryption of its own.
 - The source is at most 5 GB, and not archived ("CopyObject": Special errors, StorageClass).
 - The copy is stored in STANDARD unless the request names a class; the website redirect and the Object Lock of the
   source are not copied, only those of the request ("CopyObject": StorageClass, WebsiteRedirectLocation; "Copying,
@@ -23,12 +26,16 @@ from ministack.services import s3
 
 from infra.local.patching import require_attributes, wrap
 from infra.local.s3 import checksums, versions
+from infra.local.s3.conditions import reject_condition
 from infra.local.s3.errors import error_response
 from infra.local.s3.models import Headers, Response
 from infra.local.s3.xml import append, append_checksums
 
 LARGEST_COPY_BYTES = 5 * 1024**3
 """AWS's "5 GB": the maximum size of CopyObject's source, and of a part."""
+
+_CHANGES = ("x-amz-storage-class", "x-amz-website-redirect-location", "x-amz-server-side-encryption")
+"""What a copy of an object onto itself may change, besides its metadata."""
 
 _etag_of_event: contextvars.ContextVar[str | None] = contextvars.ContextVar("etag_of_event", default=None)
 
@@ -50,9 +57,8 @@ class CopySource:
 
 def install() -> None:
     """Apply the patch. Idempotent."""
-    require_attributes(
-        s3, "_error", "_xml_body", "S3_NS", "_read_body", "_check_put_preconditions", "_invalid_object_state"
-    )
+    require_attributes(s3, "_error", "_xml_body", "S3_NS", "_read_body", "_invalid_object_state")
+    require_attributes(s3, "_check_copy_source_preconditions", "_bucket_default_sse_headers")
     require_attributes(s3, "_object_retention", "_object_legal_hold", "_apply_object_lock_from_headers")
     wrap(s3, "_fire_s3_event_async", _set_event_etag)
     wrap(s3, "_copy_object", _copy)
@@ -78,19 +84,19 @@ def reject_source(source: CopySource, size_bytes: int) -> Response | None:
     return None
 
 
-def reject_condition(bucket: str, key: str, headers: Headers) -> Response | None:
-    """Reject a write whose IfMatch or IfNoneMatch fails."""
-    rejection: Response | None = s3._check_put_preconditions(headers, versions.find(bucket, key, None))
-    return rejection
-
-
 def _copy(copy_object: Callable[..., Response]) -> Any:
     def patched(bucket: str, key: str, headers: Headers) -> Response:
         source = find_source(headers)
         if source is None or bucket not in s3._buckets:
             # MiniStack responds with the right error.
             return copy_object(bucket, key, headers)
-        if rejection := reject_source(source, source.size_bytes) or reject_condition(bucket, key, headers):
+        rejection: Response | None = (
+            reject_source(source, source.size_bytes)
+            or s3._check_copy_source_preconditions(headers, source.record)
+            or _reject_unchanged(source, bucket, key, headers)
+            or reject_condition(bucket, key, headers)
+        )
+        if rejection:
             return rejection
         body = s3._read_body(source.bucket, source.key, source.record)
         algorithm = _algorithm(headers, source.record)
@@ -108,9 +114,26 @@ def _copy(copy_object: Callable[..., Response]) -> Any:
         if status != 200:
             return status, response_headers, document
         _complete_record(bucket, key, headers, {"etag": etag, "checksums": {algorithm: checksum}})
+        if version_id := versions.named_id(source.bucket, source.record):
+            response_headers["x-amz-copy-source-version-id"] = version_id
         return 200, response_headers, _result(s3._buckets[bucket]["objects"][key], algorithm)
 
     return patched
+
+
+def _reject_unchanged(source: CopySource, bucket: str, key: str, headers: Headers) -> Response | None:
+    """Reject a copy of an object onto itself that changes nothing. A copy of an older version restores it."""
+    current = versions.find(bucket, key, None) or {}
+    is_current = current.get("version_id") == source.record.get("version_id")
+    if (source.bucket, source.key) != (bucket, key) or not is_current:
+        return None
+    replaces = headers.get("x-amz-metadata-directive", "").upper() == "REPLACE"
+    if replaces or any(headers.get(name) for name in _CHANGES) or s3._bucket_default_sse_headers(bucket):
+        return None
+    what = "This copy request is illegal because it is trying to copy an object to itself without changing the object's"
+    return error_response(
+        "InvalidRequest", f"{what} metadata, storage class, website redirect location or encryption attributes.", 400
+    )
 
 
 def _algorithm(headers: Headers, record: versions.Record) -> str:

@@ -12,7 +12,7 @@ from ministack.services import s3
 from infra.local.patching import require_attributes, wrap
 from infra.local.s3.characters import url_encode
 from infra.local.s3.models import Query, Response
-from infra.local.s3.uploads import Upload, find_upload, no_such_upload
+from infra.local.s3.uploads import Upload, find_upload, listed_checksums, no_such_upload
 from infra.local.s3.xml import append, append_checksums
 
 
@@ -40,7 +40,7 @@ def _list_parts_with_checksums(_: Any) -> Any:
             part = upload["parts"][number]
             found = SubElement(root, "Part")
             append(found, PartNumber=number, LastModified=part["last_modified"], ETag=part["etag"], Size=part["size"])
-            append_checksums(found, {name: part["checksums"][name] for name in [upload["checksum_algorithm"]]})
+            append_checksums(found, listed_checksums(upload, part))
         return 200, {"Content-Type": "application/xml"}, s3._xml_body(root)
 
     return patched
@@ -94,5 +94,6 @@ def _append_details(parent: Element, upload: Upload) -> None:
     arn = upload["initiator"]
     append(SubElement(parent, "Initiator"), ID=owner if arn.endswith(":root") else arn, DisplayName=arn.split("/")[-1])
     append(SubElement(parent, "Owner"), ID=owner)
-    append(parent, StorageClass=upload["storage_class"], ChecksumAlgorithm=upload["checksum_algorithm"])
-    append(parent, ChecksumType=upload["checksum_type"])
+    append(parent, StorageClass=upload["storage_class"])
+    if upload["algorithm_requested"]:
+        append(parent, ChecksumAlgorithm=upload["checksum_algorithm"], ChecksumType=upload["checksum_type"])

@@ -1,10 +1,11 @@
 """Read objects as AWS does: GET, HEAD and GetObjectAttributes.
 
 - GET of a version supports Range (AWS: "GetObject", S3 API reference); MiniStack returns the whole object.
-- GET and HEAD return a part of any version, with the part's checksum ("HeadObject": PartNumber, PartsCount).
+- GET and HEAD return a part of any version ("HeadObject": PartNumber, PartsCount), with the part's checksum if the
+  object's is composite, or if there is no other part (recorded from AWS, February 2026).
 - GetObjectAttributes returns the checksum's type, a composite checksum without its number of parts, and the parts with
   their checksums, in pages; it returns no ObjectParts for an object that was not uploaded in parts
-  ("GetObjectAttributes").
+  ("GetObjectAttributes"), and only their number if the checksum is of the full object (recorded, the same).
 """
 
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from ministack.services import s3
 
 from infra.local.patching import require_attributes, wrap
 from infra.local.s3 import versions
+from infra.local.s3.checksums import FULL_OBJECT
 from infra.local.s3.errors import error_response
 from infra.local.s3.models import Headers, Query, Response
 from infra.local.s3.xml import append, append_checksums
@@ -73,7 +75,7 @@ def _get_part(read: Callable[..., Response]) -> Any:
         status, sliced, body = _slice(response_headers, body, first, first + part["Size"], record["size"])
         if record.get("parts"):
             sliced["x-amz-mp-parts-count"] = str(len(parts))
-        if "x-amz-checksum-type" in response_headers:
+        if "x-amz-checksum-type" in response_headers and (len(parts) == 1 or not _is_full_object(record)):
             sliced["x-amz-checksum-type"] = response_headers["x-amz-checksum-type"]
             sliced.update({f"x-amz-checksum-{name.lower()}": value for name, value in part["Checksums"].items()})
         return status, sliced, body
@@ -81,11 +83,18 @@ def _get_part(read: Callable[..., Response]) -> Any:
     return patched
 
 
+def _is_full_object(record: versions.Record) -> bool:
+    return (record.get("checksum_type") or FULL_OBJECT) == FULL_OBJECT
+
+
 def _slice(response_headers: Headers, body: bytes, start: int, stop: int, size_bytes: int) -> Response:
     # The stored checksum is the whole object's, not the part's.
     unchanged = {
         name: value for name, value in response_headers.items() if not name.lower().startswith("x-amz-checksum")
     }
+    if start == stop:
+        # Of no bytes there is no range (RFC 9110, section 14.4).
+        return 200, unchanged, b""
     range_headers = {"Content-Length": str(stop - start), "Content-Range": f"bytes {start}-{stop - 1}/{size_bytes}"}
     return 206, {**unchanged, **range_headers}, body[start:stop]
 
@@ -104,9 +113,12 @@ def _get_attributes(get_attributes: Callable[..., Response]) -> Any:
         if "Checksum" in requested and record.get("checksums"):
             found = SubElement(root, "Checksum")
             append_checksums(found, {name: value.partition("-")[0] for name, value in record["checksums"].items()})
-            append(found, ChecksumType=record.get("checksum_type") or "FULL_OBJECT")
+            append(found, ChecksumType=record.get("checksum_type") or FULL_OBJECT)
         if "ObjectParts" in requested and record.get("parts"):
-            _append_parts(root, record["parts"], headers)
+            if _is_full_object(record):
+                append(SubElement(root, "ObjectParts"), PartsCount=len(record["parts"]))
+            else:
+                _append_parts(root, record["parts"], headers)
         if "StorageClass" in requested and record["storage_class"] != "STANDARD":
             append(root, StorageClass=record["storage_class"])
         if "ObjectSize" in requested:
@@ -115,8 +127,8 @@ def _get_attributes(get_attributes: Callable[..., Response]) -> Any:
             "Content-Type": "application/xml",
             "Last-Modified": s3.iso_to_rfc7231(record["last_modified"]),
         }
-        if version_id := record.get("version_id") or version_id:
-            response_headers["x-amz-version-id"] = version_id
+        if named_id := versions.named_id(bucket, record):
+            response_headers["x-amz-version-id"] = named_id
         return 200, response_headers, s3._xml_body(root)
 
     return patched

@@ -3,8 +3,10 @@
 - An upload has a checksum algorithm and type from its initiation, by default CRC64NVME of the full object; each part
   has its checksum, a copied one too; SHA-1 and SHA-256 are composite, CRC64NVME is not (AWS:
   "Checking object integrity", S3 User Guide; "CreateMultipartUpload", S3 API reference: ChecksumType).
-- A part is at most 5 GiB; a range can be copied only from a source larger than 5 MB ("Amazon S3 multipart upload
-  limits", S3 User Guide; "UploadPartCopy": CopySourceRange).
+- If no algorithm was requested, neither the upload nor its parts are listed with one, and UploadPart returns only the
+  checksum that it got (recorded from AWS, February 2026).
+- A part is at most 5 GiB ("Amazon S3 multipart upload limits", S3 User Guide). A range can also be copied from a source
+  of less than 5 MB (recorded from AWS, February 2026), although "UploadPartCopy": CopySourceRange excludes it.
 
 A copied part is a view of its source and needs no memory of its own.
 """
@@ -18,7 +20,7 @@ from ministack.core import iam_evaluator
 from ministack.services import s3
 
 from infra.local.patching import require_attributes, wrap
-from infra.local.s3 import checksums
+from infra.local.s3 import checksums, versions
 from infra.local.s3.copies import LARGEST_COPY_BYTES, find_source, reject_source
 from infra.local.s3.errors import error_response
 from infra.local.s3.models import Headers, Query, Response
@@ -26,6 +28,7 @@ from infra.local.s3.xml import append, append_checksums, text_of
 
 MIN_PART_BYTES = 5 * 1024**2
 MAX_PARTS = 10_000
+_DEFAULT_HEADER = f"x-amz-checksum-{checksums.DEFAULT.lower()}"
 
 Upload = dict[str, Any]
 """MiniStack's record of an upload."""
@@ -94,7 +97,10 @@ def _upload_part(upload_part: Callable[..., Response]) -> Any:
             if sent and requested.lower() not in sent:
                 expected = f"expected checksum Type: {requested.lower()}, actual checksum Type: {sent[0]}"
                 return error_response("InvalidRequest", f"Checksum Type mismatch occurred, {expected}", 400)
-        return upload_part(bucket, key, body, query, headers)
+        status, response_headers, document = upload_part(bucket, key, body, query, headers)
+        if upload and not upload["algorithm_requested"] and _DEFAULT_HEADER not in headers:
+            response_headers.pop(_DEFAULT_HEADER, None)
+        return status, response_headers, document
 
     return patched
 
@@ -128,14 +134,20 @@ def _copy_part(upload_part_copy: Callable[..., Response]) -> Any:
         stored = part_of(body, upload["checksum_algorithm"], part.start)
         upload["parts"][int(number)] = stored
         response_headers = {"Content-Type": "application/xml", **s3._stored_sse_headers(upload)}
-        if version_id := source.version_id or source.record.get("version_id"):
+        if version_id := versions.named_id(source.bucket, source.record):
             response_headers["x-amz-copy-source-version-id"] = version_id
         root = Element("CopyPartResult", xmlns=s3.S3_NS)
         append(root, LastModified=stored["last_modified"], ETag=stored["etag"])
-        append_checksums(root, stored["checksums"])
+        append_checksums(root, listed_checksums(upload, stored))
         return 200, response_headers, s3._xml_body(root)
 
     return patched
+
+
+def listed_checksums(upload: Upload, part: dict[str, Any]) -> dict[str, str]:
+    """Return the checksum of a part that responses name: the requested algorithm's."""
+    algorithm = upload["checksum_algorithm"]
+    return {algorithm: part["checksums"][algorithm]} if upload["algorithm_requested"] else {}
 
 
 def part_of(body: memoryview, algorithm: str, first: int) -> dict[str, Any]:
@@ -159,10 +171,6 @@ def _range(requested: str, size_bytes: int) -> slice | Response:
     if unit != "bytes" or not (first.isdecimal() and last.isdecimal()) or int(first) > int(last):
         form = "bytes=first-last where first and last are the zero-based offsets of the first and last bytes to copy"
         return error_response("InvalidArgument", f"The x-amz-copy-source-range value must be of the form {form}", 400)
-    if size_bytes <= MIN_PART_BYTES:
-        return error_response(
-            "InvalidRequest", "The specified copy source is not supported as a byte-range copy source", 400
-        )
     if int(last) >= size_bytes:
         return error_response(
             "InvalidArgument", f"Range specified is not valid for source object of size: {size_bytes}", 400

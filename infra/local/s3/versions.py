@@ -2,15 +2,28 @@
 
 - A version keeps its parts and the type of its checksum (AWS: "HeadObject", "GetObjectAttributes", S3 API
   reference: both return them for any version). MiniStack keeps only one of them.
+- A version id is one that S3 has issued, or `null`: another one is an InvalidArgument, except in DeleteObjects
+  (recorded from AWS, February 2026). MiniStack's are UUIDs; it responds NoSuchVersion, and to DELETE with success.
+- In a bucket that ever had versioning, reads name the version `null`; a write to a suspended bucket names none
+  (recorded, the same). MiniStack never names it.
 - An object that overwrites another has only the tags and the ACL of its own request (AWS: "PutObject"). MiniStack
   keeps the old ones in an unversioned bucket.
 """
 
+import re
+from collections.abc import Callable
 from typing import Any
 
 from ministack.services import s3
 
 from infra.local.patching import require_attributes, wrap
+from infra.local.s3.errors import error_response
+from infra.local.s3.models import Headers, Query, Response
+
+NULL = "null"
+"""The id of a version that was written while the bucket's versioning was off or suspended."""
+
+_ISSUED = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 Record = dict[str, Any]
 """MiniStack's record of an object."""
@@ -23,6 +36,8 @@ def install() -> None:
     wrap(s3, "_version_entry_from_record", _keep_checksum_type)
     wrap(s3, "_object_record_from_version", _keep_parts)
     wrap(s3, "_record_object_version", _drop_old_attributes)
+    wrap(s3, "_object_response_headers", _name_null_version)
+    wrap(s3, "_dispatch", _reject_malformed)
 
 
 def find(bucket: str, key: str, version_id: str | None) -> Record | None:
@@ -34,7 +49,13 @@ def find(bucket: str, key: str, version_id: str | None) -> Record | None:
         if version["version_id"] == version_id:
             return None if version.get("is_delete_marker") else s3._object_record_from_version(version)
     # An object older than the bucket's versioning is the version null.
-    return current if version_id == "null" and current and not current.get("version_id") else None
+    return current if version_id == NULL and current and not current.get("version_id") else None
+
+
+def named_id(bucket: str, record: Record) -> str | None:
+    """Return the version id that reads name; None in a bucket that never had versioning."""
+    has_versioning = s3._bucket_versioning.get(bucket) in {"Enabled", "Suspended"}
+    return record.get("version_id") or (NULL if has_versioning else None)
 
 
 def is_archived(bucket: str, key: str, record: Record) -> bool:
@@ -77,5 +98,25 @@ def _drop_old_attributes(record_object_version: Any) -> Any:
             s3._object_acl.pop((bucket, key, None), None)
         version_id: str | None = record_object_version(bucket, key, prior, record, data)
         return version_id
+
+    return patched
+
+
+def _name_null_version(object_headers: Callable[..., Headers]) -> Any:
+    def patched(record: Record, bucket: str = "", *rest: Any, **named: Any) -> Headers:
+        headers = object_headers(record, bucket, *rest, **named)
+        version_id = named_id(bucket, record)
+        return {**headers, "x-amz-version-id": version_id} if version_id else headers
+
+    return patched
+
+
+def _reject_malformed(dispatch: Callable[..., Response]) -> Any:
+    def patched(method: str, bucket: str, key: str, headers: Headers, body: bytes, query: Query) -> Response:
+        version_id = s3._qp(query, "versionId") if key and bucket in s3._buckets else ""
+        if version_id and version_id != NULL and not _ISSUED.fullmatch(version_id):
+            argument = {"ArgumentName": "versionId", "ArgumentValue": version_id}
+            return error_response("InvalidArgument", "Invalid version id specified", 400, **argument)
+        return dispatch(method, bucket, key, headers, body, query)
 
     return patched

@@ -122,9 +122,9 @@ class Deployed:
         client: LambdaClient = self.client("lambda", self.outputs.target_region)
         return client
 
-    def client(self, service: str, region: str) -> Any:
+    def client(self, service: str, region: str, **configuration: Any) -> Any:
         """A client with the caller's own credentials on AWS, else with those of the cloud's env file."""
-        settings: dict[str, Any] = {"max_pool_connections": 16}
+        settings: dict[str, Any] = {"max_pool_connections": 16, **configuration}
         if self.outputs.endpoint_url is None:
             settings["retries"] = {"mode": "adaptive", "total_max_attempts": 10}
             session = boto3.Session()
