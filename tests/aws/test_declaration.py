@@ -72,7 +72,7 @@ def test_no_placeholder_is_left(evaluation: Evaluation) -> None:
     assert "${" not in json.dumps(evaluation.apply(SEVERAL)["functions"])
 
 
-def test_each_function_that_asks_is_told_whose_each_bucket_is(evaluation: Evaluation) -> None:
+def test_each_function_that_reads_the_owners_of_buckets_gets_them(evaluation: Evaluation) -> None:
     functions_ = evaluation.apply(SEVERAL)["functions"]
     owners = {
         key: json.loads(function["environment"]["BUCKET_OWNERS"])
@@ -148,9 +148,9 @@ def test_forty_sources_with_the_longest_names_fit_into_lambdas_environment(evalu
 
 
 def test_a_move_needs_a_target_with_versions(evaluation: Evaluation, tmp_path: Path) -> None:
-    with pytest.raises(Rejected, match="target_versioning") as refused:
+    with pytest.raises(Rejected, match="target_versioning") as rejected:
         evaluation.apply({"target_versioning": False}, json_of(MOVE, tmp_path))
-    reason = " ".join(str(refused.value).split())
+    reason = " ".join(str(rejected.value).split())
     assert "infra/aws/migration.yaml moves objects (migration.yaml:1)" in reason
     assert "would destroy the only copy" in reason
     assert evaluation.apply({"target_versioning": True}, json_of(MOVE, tmp_path))
@@ -158,7 +158,7 @@ def test_a_move_needs_a_target_with_versions(evaluation: Evaluation, tmp_path: P
     assert evaluation.apply({"target_versioning": False})
 
 
-def test_the_starter_is_told_where_the_rules_are_only_where_there_are_some(
+def test_the_starter_gets_the_place_of_the_rules_only_where_there_are_some(
     evaluation: Evaluation, tmp_path: Path
 ) -> None:
     without = evaluation.apply()["functions"]["starter"]["environment"]

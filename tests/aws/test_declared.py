@@ -52,7 +52,7 @@ def test_a_variable_is_typed_described_and_checked(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", VARIABLES)
-def test_a_variable_that_is_refused_is_named(name: str) -> None:
+def test_a_variable_that_is_rejected_is_named(name: str) -> None:
     for validation in VARIABLES[name].body.get("validation", []):
         assert validation["error_message"].startswith(f"{name}: ")
         assert validation["error_message"].endswith(".")
@@ -127,7 +127,7 @@ def test_there_is_an_alarm_for_everything_an_operator_must_know() -> None:
     assert watched == {"aws_sqs_queue.uploads", "aws_sqs_queue.dead_letters", "aws_sqs_queue.undelivered"}
 
 
-def test_each_unsuccessful_execution_is_told_of() -> None:
+def test_each_unsuccessful_execution_is_reported() -> None:
     pattern = hcl.given(
         hcl.resource("aws_cloudwatch_event_rule.unsuccessful_executions").body["event_pattern"], "jsonencode"
     )
@@ -176,7 +176,7 @@ def test_nothing_at_source_or_target_ever_expires() -> None:
         assert [set(rule) - {"id", "status", "filter"} for rule in rules] == [{"abort_incomplete_multipart_upload"}]
 
 
-def test_the_target_keeps_versions_unless_it_is_told_not_to() -> None:
+def test_the_target_keeps_versions_unless_that_is_switched_off() -> None:
     versioning = hcl.resource("aws_s3_bucket_versioning.target").body
     assert versioning["count"] == "var.target_versioning ? 1 : 0"
     assert versioning["versioning_configuration"] == [{"status": "Enabled"}]

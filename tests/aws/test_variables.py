@@ -10,7 +10,7 @@ from tests.support.terraform.evaluation import ACCOUNT, Evaluation, Rejected
 KEY_ID = "1234abcd-12ab-34cd-56ef-1234567890ab"
 KEY_ARN = f"arn:aws:kms:us-west-2:{ACCOUNT}:key/{KEY_ID}"
 
-REFUSED_BUCKET_NAMES = {
+REJECTED_BUCKET_NAMES = {
     "two characters": "ab",
     "64 characters": "a" * 64,
     "capitals": "Uploads",
@@ -51,28 +51,28 @@ def adopted(bucket: str = "uploads", **more: Any) -> dict[str, Any]:
 
 
 def reasons_against(evaluation: Evaluation, variables: dict[str, Any]) -> str:
-    with pytest.raises(Rejected) as refused:
+    with pytest.raises(Rejected) as rejected:
         evaluation.apply(variables)
-    return " ".join(str(refused.value).split())
+    return " ".join(str(rejected.value).split())
 
 
-def test_a_source_whose_name_breaks_a_rule_of_s3_is_refused(evaluation: Evaluation) -> None:
-    names = {f"b{number}": name for number, name in enumerate(REFUSED_BUCKET_NAMES.values())}
+def test_a_source_whose_name_breaks_a_rule_of_s3_is_rejected(evaluation: Evaluation) -> None:
+    names = {f"b{number}": name for number, name in enumerate(REJECTED_BUCKET_NAMES.values())}
     given = {"good": {"bucket": "uploads"}} | {key: {"bucket": name} for key, name in names.items()}
-    with pytest.raises(Rejected) as refused:
+    with pytest.raises(Rejected) as rejected:
         evaluation.apply(sources(**given))
-    reason = next(line for line in str(refused.value).split("\n\n") if "not a valid bucket name" in line)
+    reason = next(line for line in str(rejected.value).split("\n\n") if "not a valid bucket name" in line)
     reported = dict(re.findall(r"(\w+): '(.*?)'", reason, re.DOTALL))
     assert reported == names
 
 
 @pytest.mark.parametrize("name", ["up_loads", "192.168.5.4", f"uploads-{ACCOUNT}-us-east-1-an"])
-def test_a_target_whose_name_breaks_a_rule_of_s3_is_refused(evaluation: Evaluation, name: str) -> None:
+def test_a_target_whose_name_breaks_a_rule_of_s3_is_rejected(evaluation: Evaluation, name: str) -> None:
     reasons = reasons_against(evaluation, {"target_bucket": name})
     assert f"target_bucket: '{name}' is not a name that a bucket can be created with" in reasons
 
 
-REFUSED = {
+REJECTED = {
     "regions that are none": (
         {"target_region": "cn-north-1", "sources": {"a": {"region": "us-west-3"}, "b": {"region": None}}},
         ["target_region: 'cn-north-1' is not an AWS region", "sources: a: 'us-west-3', b: '-': not an AWS region"],
@@ -227,8 +227,8 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize(("variables", "reasons"), REFUSED.values(), ids=REFUSED)
-def test_what_cannot_work_is_refused_with_its_reason(
+@pytest.mark.parametrize(("variables", "reasons"), REJECTED.values(), ids=REJECTED)
+def test_what_cannot_work_is_rejected_with_its_reason(
     evaluation: Evaluation, variables: dict[str, Any], reasons: list[str]
 ) -> None:
     reported = reasons_against(evaluation, variables)

@@ -377,7 +377,7 @@ def test_the_outputs_can_be_read_as_outputs_json(everything: dict[str, Any]) -> 
     assert outputs.uploads_topic_arn == made['aws_sns_topic.uploads["us-west-2"]']["arn"]
 
 
-def test_keys_that_are_taken_back_go_last_and_the_rules_are_encrypted_anew(
+def test_keys_that_are_taken_back_go_last_and_the_rules_are_encrypted_again(
     everything: dict[str, Any], deployment: Deployment
 ) -> None:
     assert everything
@@ -427,7 +427,7 @@ def test_sns_does_not_deliver_between_two_opt_in_regions(reattach: str, tmp_path
     assert "SNS does not deliver from one opt-in region (me-south-1) to another" in " ".join(result.split())
 
 
-def test_more_permissions_than_a_role_holds_are_refused(reattach: str, tmp_path: Path) -> None:
+def test_more_permissions_than_a_role_holds_are_rejected(reattach: str, tmp_path: Path) -> None:
     deployment = Deployment(tmp_path / "checkout", reattach)
     adopted = {"region": "us-west-2", "create": False}
     sources = {f"s{n}": {**adopted, "bucket": f"{n:02}" + "b" * 61, "prefix": f"{n:02}/"} for n in range(40)}

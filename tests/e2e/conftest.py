@@ -71,7 +71,7 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
         deployed = Deployed(Path(GIVEN).absolute())
     except InfraError as error:
         pytest.fail(f"FERRY_TEST_OUTPUTS={GIVEN}: {error}", pytrace=False)
-    _refuse_unfit(deployed)
+    _reject_unfit(deployed)
     clean(deployed)
     try:
         yield deployed
@@ -110,7 +110,7 @@ def _own_cloud(folder: Path, crawl_seconds: float | None = CRAWL_SECONDS) -> Ite
         yield Deployed(folder / ".ferry" / "outputs.json")
 
 
-def _refuse_unfit(deployed: Deployed) -> None:
+def _reject_unfit(deployed: Deployed) -> None:
     """Fail, before anything is written, where the keys of these tests would not go to where they are looked for."""
     bucket = deployed.outputs.source_bucket
     whole = [

@@ -56,7 +56,7 @@ def test_only_what_an_adopted_bucket_tells_of_is_moved(deployment: Deployed, buc
         queues.delete_queue(QueueUrl=url)
 
 
-def test_a_topic_that_does_not_admit_the_bucket_is_said(deployment: Deployed, folder: str) -> None:
+def test_a_topic_that_does_not_admit_the_bucket_is_reported(deployment: Deployed, folder: str) -> None:
     """Its policy names the sources, so a bucket that was not deployed as one cannot be adopted by a trick."""
     bucket = folder.replace("_", "-")
     deployment.source.create_bucket(

@@ -59,18 +59,18 @@ def test_the_good_records_beside_a_bad_one_go_on(deployment: Deployed, folder: s
     deployment.put(keys[1], b"two")
     assert {run.status for run in deployment.runs(keys)} == {"SUCCEEDED"}
 
-    def told_again(key: str) -> dict[str, object]:
+    def sent_again(key: str) -> dict[str, object]:
         """An upload of its own, by its sequencer, of what is there already."""
         head = deployment.source.head_object(Bucket=deployment.outputs.source_bucket, Key=key)
         notified = {"key": key, "size": 3, "eTag": head["ETag"].strip('"'), "sequencer": uuid.uuid4().hex[:16].upper()}
         if "VersionId" in head:
             notified["versionId"] = head["VersionId"]
-        told_whole: dict[str, object] = record | {"s3": record["s3"] | {"object": notified}}
-        return told_whole
+        complete_record: dict[str, object] = record | {"s3": record["s3"] | {"object": notified}}
+        return complete_record
 
-    bad = told_again(keys[0])
+    bad = sent_again(keys[0])
     bad["s3"] = {"bucket": {"name": deployment.outputs.source_bucket}, "object": {"key": folder}}
-    body = json.dumps({"Records": [told_again(keys[0]), bad, told_again(keys[1])]})
+    body = json.dumps({"Records": [sent_again(keys[0]), bad, sent_again(keys[1])]})
     deployment.sqs.send_message(QueueUrl=deployment.outputs.queue_url, MessageBody=body)
     ended = deployment.runs(keys, number=2)
     assert [run.status for run in ended] == ["SUCCEEDED"] * 4

@@ -221,7 +221,7 @@ def test_queries_that_may_not_be_started(deployment: Deployed, folder: str) -> N
     ],
     ids=["delete", "see-its-tags"],
 )
-def test_a_proved_source_that_its_function_may_not(actions: list[str], deployment: Deployed, folder: str) -> None:
+def test_a_verified_source_that_its_function_may_not(actions: list[str], deployment: Deployed, folder: str) -> None:
     if not deployment.moves:
         pytest.skip("no rule of this deployment moves anything")
     with permission_removed(deployment, f"{deployment.outputs.name}-delete-source", *actions):

@@ -174,7 +174,7 @@ def test_a_second_up_minds_the_rules(ruled: Deployed, migration: Path, tmp_path:
         assert result.stderr.count("\n") == 1
 
 
-def test_rules_that_are_deployed_anew_hold_from_the_next_upload_on(ruled: Deployed, runs: dict[str, Run]) -> None:
+def test_rules_that_are_deployed_again_hold_from_the_next_upload_on(ruled: Deployed, runs: dict[str, Run]) -> None:
     where = {"Bucket": ruled.outputs.athena_results, "Key": "rules/migration.json"}
     before = ruled.target.get_object(**where)["Body"].read()  # type: ignore[arg-type]
     changed = json.loads(before)

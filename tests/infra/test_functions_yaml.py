@@ -148,7 +148,7 @@ def test_a_number_must_be_what_it_looks_like(number: str, tmp_path: Path) -> Non
     ],
     ids=["itself", "brackets", "dashes"],
 )
-def test_what_never_ends_is_refused(text: str, message: str, tmp_path: Path) -> None:
+def test_what_never_ends_is_rejected(text: str, message: str, tmp_path: Path) -> None:
     path = tmp_path / "functions.yaml"
     path.write_text(text)
     with pytest.raises(DeclarationInvalid) as raised:

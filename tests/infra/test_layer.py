@@ -154,17 +154,17 @@ def add(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "spoil",
+    "corrupt",
     [lambda folder: next(folder.glob("large-*")).unlink(), cut, swap, add],
     ids=["gone", "cut", "swap", "add"],
 )
-def test_wheels_that_are_not_the_pinned_ones_are_downloaded_anew(
-    tmp_path: Path, few_wheels: Path, spoil: Callable[[Path], None]
+def test_wheels_that_are_not_the_pinned_ones_are_downloaded_again(
+    tmp_path: Path, few_wheels: Path, corrupt: Callable[[Path], None]
 ) -> None:
     distribution = tmp_path / "dist"
     folder = layer.folder_of_wheels(distribution)
     shutil.copytree(few_wheels, folder)
-    spoil(folder)
+    corrupt(folder)
     assert layer.fetch_wheels(distribution) == folder
     assert {file.name: file.read_bytes() for file in folder.iterdir()} == {
         file.name: file.read_bytes() for file in few_wheels.iterdir()
@@ -186,7 +186,7 @@ def test_wheels_that_are_whole_are_not_downloaded_and_others_build_nothing(
     assert not list(distribution.glob("*.zip"))
 
 
-def test_a_download_that_fails_is_told_in_one_line_and_leaves_nothing(
+def test_a_download_that_fails_is_reported_in_one_line_and_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PIP_NO_INDEX", "1")

@@ -315,7 +315,7 @@ def test_subfolders_of_an_unpartitioned_table_are_read(lake: Lake) -> None:
     assert lake.rows("SELECT * FROM t") == [["1", "2"]]
 
 
-def test_a_file_that_was_replaced_is_read_anew(lake: Lake) -> None:
+def test_a_file_that_was_replaced_is_read_again(lake: Lake) -> None:
     lake.table("t", "a string, b string")
     for value in ("1", "2"):
         lake.put("t/a.csv", f"{value},x\n".encode())

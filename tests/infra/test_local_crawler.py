@@ -279,9 +279,9 @@ def test_one_crawl_at_a_time_and_it_is_listed_from_its_start_on(tmp_path: Path) 
         before = time.time()
         it.start()
         after = time.time()
-        with pytest.raises(ClientError) as refused:
+        with pytest.raises(ClientError) as rejected:
             it.start()
-        assert refused.value.response["Error"]["Code"] == "CrawlerRunningException"
+        assert rejected.value.response["Error"]["Code"] == "CrawlerRunningException"
         (running,) = it.crawls()
         assert running["State"] == "RUNNING"
         assert "EndTime" not in running

@@ -10,7 +10,7 @@ import pytest
 from tests.support.local_s3 import new_bucket
 
 SENT = "ÄMÄZÕÑ S3"
-TOLD = "=?UTF-8?B?w4PChE3Dg8KEWsODwpXDg8KRIFMz?="
+RETURNED = "=?UTF-8?B?w4PChE3Dg8KEWsODwpXDg8KRIFMz?="
 """That page's own example."""
 
 
@@ -35,7 +35,7 @@ def described(s3: Any, bucket: str) -> str:
 
 
 def test_metadata_outside_ascii_is_encoded(s3: Any, described: str) -> None:
-    expected = {"plain": "a b", "name": TOLD}
+    expected = {"plain": "a b", "name": RETURNED}
     version_id = s3.head_object(Bucket=described, Key="k")["VersionId"]
     for read in (s3.head_object, s3.get_object):
         assert read(Bucket=described, Key="k")["Metadata"] == expected

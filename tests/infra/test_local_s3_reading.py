@@ -122,7 +122,7 @@ def test_an_object_with_a_customers_key_is_not_described_without_it(s3: Any, buc
     assert s3.head_object(Bucket=bucket, Key="secret", **customer)["ContentLength"] == 1
 
 
-def test_only_the_object_that_is_meant_is_deleted(s3: Any, bucket: str) -> None:
+def test_only_the_named_object_is_deleted(s3: Any, bucket: str) -> None:
     etag = s3.put_object(Bucket=bucket, Key="moved", Body=b"x")["ETag"]
     with rejected("PreconditionFailed", 412):
         s3.delete_object(Bucket=bucket, Key="moved", IfMatch=md5(b"other"))

@@ -211,7 +211,7 @@ def test_a_range_is_copied_of_a_small_source_too(s3: Any, bucket: str, key: str)
         s3.upload_part_copy(**part, CopySource=f"{bucket}/source", CopySourceRange=f"bytes=0-{len(BODY)}")
 
 
-def test_a_part_is_copied_only_of_the_source_that_is_meant(s3: Any, bucket: str, key: str) -> None:
+def test_a_part_is_copied_only_of_the_named_source(s3: Any, bucket: str, key: str) -> None:
     created = s3.create_multipart_upload(Bucket=bucket, Key=key)
     part = {"Bucket": bucket, "Key": key, "UploadId": created["UploadId"], "PartNumber": 1}
     with rejected("PreconditionFailed", 412):

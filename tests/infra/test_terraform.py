@@ -210,13 +210,13 @@ def test_terraform_that_is_missing_is_one_line(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    ("version", "refused"), [("1.8.5", True), ("0.15.0", True), ("1.10.0-rc1", False), ("2.0.0", False)]
+    ("version", "rejected"), [("1.8.5", True), ("0.15.0", True), ("1.10.0-rc1", False), ("2.0.0", False)]
 )
-def test_terraform_that_is_too_old_is_one_line(world: World, version: str, refused: bool) -> None:
+def test_terraform_that_is_too_old_is_one_line(world: World, version: str, rejected: bool) -> None:
     world.script["version"] = {"out": json.dumps({"terraform_version": version})}
     code, _, errors = world.run("plan")
-    assert code == int(refused)
-    assert [version in error and "1.9" in error for error in errors] == [True] * refused
+    assert code == int(rejected)
+    assert [version in error and "1.9" in error for error in errors] == [True] * rejected
 
 
 @pytest.mark.parametrize("printed", ["Terraform v0.11", "{}", ""])

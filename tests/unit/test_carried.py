@@ -29,7 +29,7 @@ def members(operation: str, shape: str) -> set[str]:
     return set(getattr(model, shape).members)
 
 
-def test_whatever_head_tells_and_an_upload_takes_is_carried_or_left_behind_for_a_reason() -> None:
+def test_whatever_head_returns_and_an_upload_takes_is_carried_or_left_behind_for_a_reason() -> None:
     shared = members("HeadObject", "output_shape") & members("CreateMultipartUpload", "input_shape")
     listed = [*CONTENT, *GIVEN, *LOCK, *DECIDED, *NOT_CARRIED]
     assert len(listed) == len(set(listed)), "each is in one list"
