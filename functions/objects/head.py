@@ -19,7 +19,10 @@ from functions.runtime import clients
 from functions.runtime.aws_errors import aws_errors, code_of
 from functions.runtime.errors import BucketMissing, CustomerKeyRequired, FerryError
 
-GONE = frozenset({"404", "NoSuchKey", "NoSuchVersion", "NotFound"})
+GONE = frozenset({"404", "NoSuchKey", "NoSuchVersion", "NotFound", "405", "MethodNotAllowed"})
+"""There is no such object, or the version is a delete marker: 405 ("Working with delete markers", S3 User Guide). In a
+bucket with suspended versioning, a deletion puts a marker in the place of the version `null`."""
+
 MD5_ENCRYPTIONS = frozenset({None, "AES256"})
 ARCHIVE_CLASSES = frozenset({"GLACIER", "DEEP_ARCHIVE"})
 OTHERS_WROTE = GONE | {"412", "PreconditionFailed", "409", "ConditionalRequestConflict"}

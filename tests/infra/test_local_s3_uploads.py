@@ -127,6 +127,12 @@ def test_types_that_an_algorithm_cannot_have(
         s3.create_multipart_upload(Bucket=bucket, Key=key, ChecksumAlgorithm=algorithm, ChecksumType=checksum_type)
 
 
+def test_a_type_needs_an_algorithm(s3: Any, bucket: str, key: str) -> None:
+    """Recorded from AWS, February 2026."""
+    with rejected("InvalidRequest", 400):
+        s3.create_multipart_upload(Bucket=bucket, Key=key, ChecksumType="FULL_OBJECT")
+
+
 def test_a_part_with_another_checksum_than_the_uploads_is_rejected(s3: Any, bucket: str, key: str) -> None:
     created = s3.create_multipart_upload(Bucket=bucket, Key=key, ChecksumAlgorithm="SHA256")
     with rejected("InvalidRequest", 400):

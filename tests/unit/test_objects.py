@@ -180,6 +180,17 @@ def test_the_tags_are_those_of_that_version_or_an_error_that_names_it(cloud: Clo
         tags(older)
 
 
+def test_a_version_that_has_become_a_delete_marker_is_gone(cloud: Cloud) -> None:
+    """The version `null`, where versioning is suspended and somebody deletes the object."""
+    cloud.upload(Tagging="a=1")
+    obj = look(cloud)
+    cloud.hooks.answer("GetObjectTagging", Refusal("MethodNotAllowed"))
+    with pytest.raises(ObjectChanged):
+        tags(obj)
+    cloud.hooks.answer("HeadObject", Refusal("405"))
+    assert head(SOURCE, SOURCE_REGION, KEY, absence_is_common=True, version_id=obj.version_id) is None
+
+
 @pytest.mark.parametrize(
     ("key", "found"),
     [

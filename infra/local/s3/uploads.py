@@ -3,8 +3,8 @@
 - An upload has a checksum algorithm and type from its initiation, by default CRC64NVME of the full object; each part
   has its checksum, a copied one too; SHA-1 and SHA-256 are composite, CRC64NVME is not (AWS:
   "Checking object integrity", S3 User Guide; "CreateMultipartUpload", S3 API reference: ChecksumType).
-- If no algorithm was requested, neither the upload nor its parts are listed with one, and UploadPart returns only the
-  checksum that it got (recorded from AWS, February 2026).
+- If no algorithm was requested, a type cannot be either, neither the upload nor its parts are listed with one, and
+  UploadPart returns only the checksum that it got (recorded from AWS, February 2026).
 - A part is at most 5 GiB ("Amazon S3 multipart upload limits", S3 User Guide). A range can also be copied from a source
   of less than 5 MB (recorded from AWS, February 2026), although "UploadPartCopy": CopySourceRange excludes it.
 
@@ -63,6 +63,9 @@ def no_such_upload(bucket: str, key: str) -> Response:
 def _create(create: Callable[..., Response]) -> Any:
     def patched(bucket: str, key: str, headers: Headers) -> Response:
         requested = headers.get("x-amz-checksum-algorithm", "").upper()
+        if headers.get("x-amz-checksum-type") and not requested:
+            needed = "can only be used with the x-amz-checksum-algorithm header."
+            return error_response("InvalidRequest", f"The x-amz-checksum-type header {needed}", 400)
         algorithm = requested or checksums.DEFAULT
         checksum_type = headers.get("x-amz-checksum-type", "").upper() or checksums.type_of(algorithm)
         if not checksums.is_supported(algorithm, checksum_type):
