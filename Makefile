@@ -34,6 +34,7 @@ help: ## Show this list
 
 setup: $(READY) $(AWSCLI) $(TESTS) $(CHECKS) ## Create .venv with all dependencies
 	@$(BIN)/python -m infra.build.layer
+	@$(BIN)/python -m tests.asl.packages
 
 $(READY):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "S3 Ferry needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) -V)"; exit 1; }
@@ -126,6 +127,7 @@ typecheck: $(TESTS) ## Check types, strictly
 check: lint typecheck $(CHECKS) ## Check style, types, words, the state machine and the Terraform
 	@$(BIN)/python -m tests.support.words
 	@$(BIN)/python -m statemachine.check
+	@$(BIN)/python -m tests.asl.check
 	@if command -v terraform > /dev/null; then terraform fmt -check -recursive infra/aws; \
 	else echo "terraform is not installed: the format of infra/aws is not checked"; fi
 	@found=$$(.venv-tools/bin/checkov --config-file infra/aws/.checkov.yaml -d infra/aws) || failed=1; echo "$$found"; \
