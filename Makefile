@@ -1,6 +1,6 @@
 # Every target works on a machine with Python >= 3.11 and make: it installs its prerequisites first.
 .DEFAULT_GOAL := help
-.PHONY: help setup lock iam-data demo test e2e soak load up down build plan deploy destroy lint typecheck check asl diagram fix clean
+.PHONY: help setup lock iam-data demo test e2e emulator soak load up down build plan deploy destroy lint typecheck check asl diagram fix clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -84,6 +84,9 @@ test: $(TESTS) $(AWSCLI) ## Run every test, with coverage
 e2e: $(TESTS) $(AWSCLI) ## Run the end-to-end tests here, or against a deployment on AWS: make e2e [OUTPUTS=path]
 	@if test -n "$$FERRY_E2E_OUTPUTS"; then FERRY_TEST_OUTPUTS="$$FERRY_E2E_OUTPUTS" $(BIN)/python -m pytest -n 0 tests/e2e; \
 	else $(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder --durations=10 tests/e2e; fi
+
+emulator: $(TESTS) $(AWSCLI) ## Run the end-to-end tests on AWS Emulator, which has to be installed
+	@bash tests/e2e/emulator.sh
 
 soak: $(TESTS) ## Run the long tests (6 GB object, 5,000 random cases, every order), or one part: make soak [PART=n]
 	@$(BIN)/python -m tests.soak $${FERRY_PART:+"$$FERRY_PART"}
