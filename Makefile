@@ -1,6 +1,6 @@
 # Every target works on a machine with Python >= 3.11 and make: it installs its prerequisites first.
 .DEFAULT_GOAL := help
-.PHONY: help setup lock iam-data demo test e2e emulator soak load up down build plan deploy destroy lint typecheck check asl diagram fix clean
+.PHONY: help setup lock iam-data demo test e2e emulator soak load up down build plan deploy destroy lint typecheck cloudformation check asl diagram fix clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -30,7 +30,7 @@ $(error LOSE was renamed. Use ALLOW_DATA_LOSS=1: make deploy YES=1 ALLOW_DATA_LO
 endif
 
 help: ## Show this list
-	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(READY) $(AWSCLI) $(TESTS) $(CHECKS) ## Create .venv with all dependencies
 	@$(BIN)/python -m infra.build.layer
@@ -126,6 +126,12 @@ lint: $(TESTS) ## Check style
 
 typecheck: $(TESTS) ## Check types, strictly
 	@$(BIN)/mypy
+
+cloudformation: $(TESTS) $(CHECKS) ## Lint the applied Terraform with CloudFormation's schemas of its resources (Terraform required)
+	@test -x .venv-tools/cloudformation/bin/python || $(PYTHON) -m venv --without-pip .venv-tools/cloudformation
+	@$(INSTALL) install --into .venv-tools/cloudformation requirements/cloudformation.txt
+	@$(BIN)/python -m tests.aws.applied > .venv-tools/cloudformation/applied.json
+	@.venv-tools/cloudformation/bin/python tests/aws/cloudformation.py < .venv-tools/cloudformation/applied.json
 
 check: lint typecheck $(CHECKS) ## Check style, types, words, the state machine and the Terraform
 	@$(BIN)/python -m tests.support.words
