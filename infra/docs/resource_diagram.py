@@ -117,9 +117,6 @@ THINGS = {
 }
 """The resources that the statements of functions.yaml name."""
 
-WITHOUT_RESOURCE = {"glue:ListCrawls": "aws_glue_crawler.target"}
-"""The resources of actions that do not support resources, so that their statement has `*`."""
-
 PLACES = {"source": "source regions", "target": "target region", "every": "each region"}
 
 
@@ -299,17 +296,16 @@ class Picture:
         for statement in function.statements:
             changes = any(CHANGES.search(action) for action in statement.actions)
             for resource in statement.resources:
-                for named in statement.actions if resource == "*" else [resource]:
-                    thing = self._thing(key, named)
-                    changed[thing] = changed.get(thing, False) or changes
+                thing = self._thing(key, resource)
+                changed[thing] = changed.get(thing, False) or changes
         for thing, changes in changed.items():
             if thing != "aws_sqs_queue.uploads":
                 yield Arrow(_function(key), thing) if changes else Arrow(thing, _function(key), dotted=True)
 
     def _thing(self, key: str, named: str) -> str:
-        """The resource of a statement, or of an action that does not support resources."""
+        """The resource in infra/aws that a statement names."""
         found = [address for pattern, address in THINGS.items() if re.search(pattern, named)]
-        address = WITHOUT_RESOURCE.get(named) or next(iter(found), None)
+        address = next(iter(found), None)
         if address is None:
             raise DeclarationInvalid(
                 f"infra/functions.yaml: {key}: infra/docs/resource_diagram.py has no resource for {named}"

@@ -19,7 +19,6 @@ CRAWLER_CONFIGURATION = {
 }
 DELIMITERS = {"tab": "\t", "comma": ","}
 _CRAWLER_ACTIONS = (
-    "GetDatabase",
     "GetTable",
     "GetTables",
     "CreateTable",
@@ -39,22 +38,21 @@ def create_catalogue(iam: "IAMClient", glue: "GlueClient", athena: "AthenaClient
     glue_arn = f"arn:aws:glue:{outputs.target_region}:*"
     database, target = outputs.glue_database, f"arn:aws:s3:::{outputs.target_bucket}"
     log_groups = f"arn:aws:logs:{outputs.target_region}:*:log-group:/aws-glue/crawlers"
+    databases = [f"{glue_arn}:catalog", f"{glue_arn}:database/{database}"]
     statements = [
         {"Sid": "ReadData", "Action": ["s3:GetObject"], "Resource": [f"{target}/*"]},
         {"Sid": "ListData", "Action": ["s3:ListBucket", "s3:GetBucketLocation"], "Resource": [target]},
+        {"Sid": "ReadDatabase", "Action": ["glue:GetDatabase"], "Resource": databases},
         {
             "Sid": "WriteCatalogue",
             "Action": [f"glue:{action}" for action in _CRAWLER_ACTIONS],
-            "Resource": [
-                f"{glue_arn}:catalog",
-                f"{glue_arn}:database/{database}",
-                f"{glue_arn}:table/{database}/*",
-            ],
+            "Resource": [*databases, f"{glue_arn}:table/{database}/*"],
         },
+        {"Sid": "CreateLog", "Action": ["logs:CreateLogGroup"], "Resource": [log_groups, f"{log_groups}:*"]},
         {
             "Sid": "WriteLog",
-            "Action": ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"],
-            "Resource": [log_groups, f"{log_groups}:*"],
+            "Action": ["logs:CreateLogStream", "logs:PutLogEvents"],
+            "Resource": [f"{log_groups}:*"],
         },
     ]
     role = create_role(iam, f"{outputs.name}-crawler", "glue.amazonaws.com", statements)

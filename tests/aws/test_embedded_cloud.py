@@ -86,10 +86,10 @@ def test_the_crawlers_role_may_do_the_same_with_data_and_catalogue(clients: Clie
     of_aws = {
         statement["sid"]: sorted(statement["actions"])
         for statement in hcl.data("aws_iam_policy_document.crawler").blocks("statement")
-        if statement["sid"] in ("ReadData", "ListData", "WriteCatalogue")
+        if statement["sid"] in ("ReadData", "ListData", "ReadDatabase", "WriteCatalogue")
     }
     assert {sid: actions for sid, actions in embedded.items() if sid in of_aws} == of_aws
-    assert embedded.keys() - of_aws.keys() == {"WriteLog"}
+    assert embedded.keys() - of_aws.keys() == {"CreateLog", "WriteLog"}
 
 
 def test_the_queues_are_the_same(clients: Clients, outputs: Outputs) -> None:

@@ -18,6 +18,8 @@ import pytest
 from infra.build.function_zips import CHECKOUT
 from infra.terraform.outputs import Outputs
 from statemachine import declaration
+from tests.aws import iam_reference
+from tests.aws.iam_contract import Policy, faults
 from tests.support.terraform import fake_aws, hcl
 from tests.support.terraform.evaluation import ACCOUNT
 
@@ -138,6 +140,52 @@ def policies(shown: dict[str, Any]) -> dict[str, dict[str, Any]]:
         for name in ("policy", "assume_role_policy")
         if name in values
     }
+
+
+KINDS = {
+    "aws_iam_role": "trust",
+    "aws_iam_role_policy": "",
+    "aws_kms_key": "key",
+    "aws_s3_bucket_policy": "bucket",
+    "aws_sns_topic_policy": "topic",
+    "aws_sqs_queue_policy": "queue",
+}
+"""What each resource with a policy is, for tests/aws/iam_contract.py."""
+
+
+PAGE_AGAINST_REFERENCE = (
+    'aws_kms_key.region["us-east-1"] LogGroups: kms:DescribeKey has no condition key kms:EncryptionContext:aws:logs:arn'
+)
+"""AWS's page has the two in one statement ("Encrypt log data in CloudWatch Logs using AWS Key Management Service",
+Amazon CloudWatch Logs User Guide). By the reference, such a request has no such key, so that it allows nothing more."""
+
+
+def unknown_to_aws(shown: dict[str, Any]) -> list[str]:
+    """What is wrong with any policy, by the Service Authorization Reference, and with those for a partner."""
+    found = [
+        Policy(address, tuple(policy["Statement"]), KINDS[address.partition(".")[0]])
+        for address, policy in policies(shown).items()
+    ]
+    for partner, handed in shown["outputs"].get("handover", {}).get("value", {}).items():
+        for kind in ("bucket", "key"):
+            if handed[f"{kind}_policy"]:
+                statements = json.loads(handed[f"{kind}_policy"])["Statement"]
+                found.append(Policy(f"{partner}'s {kind}", tuple(statements), kind))
+    assert len(found) > 10
+    return [fault for policy in found for fault in faults(policy, iam_reference.load())]
+
+
+def test_every_policy_names_only_what_aws_knows(everything: dict[str, Any]) -> None:
+    assert unknown_to_aws(everything) == [PAGE_AGAINST_REFERENCE]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_policy_of_each_kind_is_checked(everything: dict[str, Any], kind: str) -> None:
+    checked = {address: policy for address, policy in policies(everything).items() if address.startswith(f"{kind}.")}
+    for policy in checked.values():
+        first = {**policy["Statement"][0], "Action": ["s3:Nothing"]}
+        assert faults(Policy("a", (first,), KINDS[kind]), iam_reference.load())[0].endswith("s3:Nothing does not exist")
+    assert checked
 
 
 def test_everything_can_be_made_and_nothing_changes_when_nothing_changed(
@@ -333,7 +381,9 @@ def test_what_no_page_of_aws_promises_is_a_condition_only_where_it_is_asked_for(
 ) -> None:
     assert condition_keys(everything) & UNPROMISED == set()
     deployment.apply({**EVERYTHING, "unpromised_conditions": True})
-    assert condition_keys(deployment.show()) == condition_keys(everything) | UNPROMISED
+    shown = deployment.show()
+    assert condition_keys(shown) == condition_keys(everything) | UNPROMISED
+    assert unknown_to_aws(shown) == [PAGE_AGAINST_REFERENCE]
 
 
 def test_a_key_admits_each_service_that_writes_for_us(everything: dict[str, Any]) -> None:
@@ -392,7 +442,9 @@ def test_keys_that_are_taken_back_go_last_and_the_rules_are_encrypted_again(
 def test_the_partner_is_asked_for_the_right_to_delete_when_a_rule_moves(deployment: Deployment) -> None:
     deployment.rules.write_text(MOVING)
     deployment.apply({**EVERYTHING, "create_kms_keys": False})
-    policy = json.loads(deployment.show()["outputs"]["handover"]["value"]["partner"]["bucket_policy"])
+    shown = deployment.show()
+    assert unknown_to_aws(shown) == []
+    policy = json.loads(shown["outputs"]["handover"]["value"]["partner"]["bucket_policy"])
     deleting = [statement["Resource"] for statement in policy["Statement"] if "s3:DeleteObject" in statement["Action"]]
     assert deleting == [["arn:aws:s3:::partner-uploads/p=/*"]]
 
@@ -401,7 +453,9 @@ def test_it_can_be_changed_to_next_to_nothing_and_destroyed(everything: dict[str
     assert everything
     deployment.rules.write_text(COPYING)
     deployment.apply(PLAIN)
-    made = resources(deployment.show())
+    shown = deployment.show()
+    assert unknown_to_aws(shown) == []
+    made = resources(shown)
     assert not [
         address
         for address in made

@@ -9,7 +9,7 @@ import uuid
 import pytest
 
 from infra.local.s3.key_order import OrderedObjects, page
-from tests.infra.local_server import Server
+from tests.support.local_server import Server
 
 LETTERS = "ab/é\U0001f6a2"
 

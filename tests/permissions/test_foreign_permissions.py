@@ -57,7 +57,6 @@ FORMS = {
     "arn:aws:glue:${target_region}:*:database/default": "the database that Athena asks for besides",
     "arn:aws:glue:${target_region}:*:table/${glue_database}/*": "every table of the database",
     "arn:aws:athena:${target_region}:*:workgroup/${athena_workgroup}": "the workgroup",
-    "*": "what takes no resource; docs/permissions.md says which",
 }
 """What a resource of functions.yaml may look like, and what it is."""
 
@@ -125,7 +124,9 @@ def _others_elsewhere(action: str, outputs: Outputs, other: str, query: str) -> 
         yield f"workgroup/{other}", {"QueryExecutionId": query}
     elif action == "glue:StartCrawler":
         yield f"crawler/{other}", {"Name": other}
-    elif action != "glue:ListCrawls":
+    elif action == "glue:ListCrawls":
+        yield f"crawler/{other}", {"CrawlerName": other}
+    else:
         for database in (other, "default"):
             name = "Name" if action == "glue:GetDatabase" else "DatabaseName"
             yield f"glue:database/{database}", {name: database}

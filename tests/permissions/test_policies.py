@@ -3,14 +3,18 @@
 from collections import Counter
 from functools import cache
 
+import botocore.session
 import pytest
 
 from tests.permissions.policies import Statement, statements
 from tests.permissions.scenarios import QUEUE_POLICY, SCENARIOS
 from tests.permissions.world import Permission, declared_permissions
-from tests.support.permissions_page import PAGE_OF_AWS, Row, stars, unenforced
+from tests.support.permissions_page import PAGE_OF_AWS, Row, only_local, stars, unenforced
 
 SHOWN = {permission for scenario in SCENARIOS for permission in scenario.without} | {QUEUE_POLICY}
+
+BOTOCORE = {"states": "stepfunctions"}
+"""Where botocore calls a service by another name than IAM."""
 
 Place = tuple[str, str, Permission]
 """A policy, a statement of it, and one permission."""
@@ -53,6 +57,18 @@ def test_every_row_is_in_some_policy_and_there_once() -> None:
     stale = set(IN_THE_TABLE) - everywhere()
     assert not stale, f"docs/permissions.md has rows of what nobody has: {sorted(stale)}"
     assert [place for place, times in Counter(IN_THE_TABLE).items() if times > 1] == []
+
+
+def test_the_page_names_the_permissions_that_only_the_local_cloud_shows() -> None:
+    """Those that the reference does not call like an operation, so that it does not say what needs them."""
+    session = botocore.session.get_session()
+    services = {permission.action.partition(":")[0] for permission in SHOWN}
+    operations = {
+        f"{service}:{operation}"
+        for service in services
+        for operation in session.get_service_model(BOTOCORE.get(service, service)).operation_names
+    }
+    assert only_local().keys() == {permission.action for permission in SHOWN} - operations
 
 
 def test_the_policies_read_here_are_those_that_the_functions_are_given() -> None:

@@ -1,4 +1,4 @@
-"""The tables of docs/permissions.md: permissions that no test enforces, and statements with `*`."""
+"""The tables of docs/permissions.md: permissions that no test enforces, or only the local cloud, and those with `*`."""
 
 import re
 from dataclasses import dataclass
@@ -35,6 +35,13 @@ def unenforced() -> list[Row]:
     ]
     assert rows
     return rows
+
+
+def only_local() -> dict[str, str]:
+    """The rows of "Permissions that only the local cloud shows": what each action is needed for, by the action."""
+    return {
+        _code(action): operation for action, operation, _ in _rows("Permissions that only the local cloud shows", 3)
+    }
 
 
 def stars() -> list[Row]:

@@ -184,10 +184,10 @@ def test_a_version_that_has_become_a_delete_marker_is_gone(cloud: Cloud) -> None
     """The version `null`, where versioning is suspended and somebody deletes the object."""
     cloud.upload(Tagging="a=1")
     obj = look(cloud)
-    cloud.hooks.answer("GetObjectTagging", Refusal("MethodNotAllowed"))
+    cloud.hooks.answer("GetObjectTagging", ErrorResponse("MethodNotAllowed"))
     with pytest.raises(ObjectChanged):
         tags(obj)
-    cloud.hooks.answer("HeadObject", Refusal("405"))
+    cloud.hooks.answer("HeadObject", ErrorResponse("405"))
     assert head(SOURCE, SOURCE_REGION, KEY, absence_is_common=True, version_id=obj.version_id) is None
 
 

@@ -42,6 +42,21 @@ def test_every_file_that_a_page_names_exists(page: str) -> None:
     assert [name for name in missing if not (CHECKOUT / name).exists()] == []
 
 
+def test_every_guarantee_names_what_confirms_it() -> None:
+    page = (CHECKOUT / "docs" / "guarantees.md").read_text(encoding="utf-8")
+
+    def rows(heading: str) -> list[list[str]]:
+        section = page.split(f"\n## {heading}\n")[1].split("\n## ")[0]
+        lines = [line for line in section.splitlines() if line.startswith("| ")][2:]
+        return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+
+    guarantees, confirmed = [row[0] for row in rows("In short")], rows("What confirms each of them")
+    assert all(first and (second or alone) for _, first, second, alone in confirmed)
+    named = [[row[0] for row in confirmed if guarantee.startswith(row[0])] for guarantee in guarantees]
+    assert [guarantees[number] for number, found in enumerate(named) if len(found) != 1] == []
+    assert len(confirmed) == len(guarantees)
+
+
 def test_every_error_of_the_infrastructure_is_in_the_tree() -> None:
     bases = dict(
         found
@@ -68,7 +83,7 @@ def test_every_folder_of_tests_is_run() -> None:
 def test_every_target_of_the_makefile_has_one_rule_and_the_help_tells_all_of_them() -> None:
     makefile = (CHECKOUT / "Makefile").read_text(encoding="utf-8")
     (phony,) = re.findall(r"^\.PHONY: (.+)$", makefile, re.MULTILINE)
-    described = re.findall(r"^([a-z0-9]+):.*?## .+$", makefile, re.MULTILINE)
+    described = re.findall(r"^([a-z0-9-]+):.*?## .+$", makefile, re.MULTILINE)
     assert sorted(described) == sorted(phony.split())
 
 

@@ -3,8 +3,8 @@
 MiniStack 1.5.33 treats StartCrawler's Name as a table and checks table actions on the database only: it denies
 policies that work on AWS, and allows policies that are too narrow. AWS's rules: a call on a database also needs the
 catalogue, a call on a table needs catalogue, database and table (AWS Glue Developer Guide, "Specifying AWS Glue
-resource ARNs"), and an Athena call on a query needs the query's workgroup. An action without a resource needs `*`, as
-ListCrawls does ("Actions, resources, and condition keys for AWS Glue", Service Authorization Reference).
+resource ARNs"), ListCrawls needs the crawler, and an action without a resource needs `*` ("Actions, resources, and
+condition keys for AWS Glue", Service Authorization Reference). An Athena call on a query needs the query's workgroup.
 """
 
 import json
@@ -25,7 +25,6 @@ _ACTIONS_WITHOUT_RESOURCE = {
     "GetCrawlers",
     "ListCrawlers",
     "GetCrawlerMetrics",
-    "ListCrawls",
 }
 WorkgroupOf = Callable[[str, str, str], str | None]
 """By account, region and query: the query's workgroup."""
@@ -38,6 +37,8 @@ def glue_resources(action: str, request: dict[str, Any], region: str, account_id
         return ["*"]
     if action in _CRAWLER_ACTIONS:
         return [f"{prefix}:crawler/{request.get('Name', '')}"]
+    if action == "ListCrawls":
+        return [f"{prefix}:crawler/{request.get('CrawlerName', '')}"]
     catalog = f"{prefix}:catalog"
     if action == "GetDatabases":
         return [catalog, f"{prefix}:database/*"]

@@ -1,0 +1,1 @@
+"""The committed state machine in two engines that nobody here wrote."""
