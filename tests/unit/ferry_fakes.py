@@ -67,8 +67,9 @@ def event(seconds: float, kind: str, **details: Any) -> dict[str, Any]:
     return shown
 
 
-def refusal(code: str, operation: str = "Call", message: str = "no") -> ClientError:
-    return ClientError({"Error": {"Code": code, "Message": message}}, operation)
+def refusal(code: str, operation: str = "Call", message: str = "no", status: int = 400) -> ClientError:
+    response: Any = {"Error": {"Code": code, "Message": message}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    return ClientError(response, operation)
 
 
 @dataclass
@@ -78,6 +79,7 @@ class Remembered:
     input: str
     started: datetime
     redriven: datetime | None = None
+    redrives: int = 0
     events: list[dict[str, Any]] = field(default_factory=list)
 
     @property
@@ -85,9 +87,15 @@ class Remembered:
         return f"{MACHINE.replace(':stateMachine:', ':execution:')}:{self.name}"
 
     def described(self) -> dict[str, Any]:
-        shown = {"executionArn": self.arn, "name": self.name, "status": self.status, "startDate": self.started}
+        shown: dict[str, Any] = {
+            "executionArn": self.arn,
+            "name": self.name,
+            "status": self.status,
+            "startDate": self.started,
+        }
         if self.status != "RUNNING":
             shown["stopDate"] = self.started + timedelta(seconds=5)
+        shown["redriveCount"] = self.redrives
         return shown | ({"redriveDate": self.redriven} if self.redriven else {})
 
 
@@ -144,6 +152,7 @@ class FakeStepFunctions:
             raise refusal("InvalidAction", "RedriveExecution")
         remembered = self.executions[executionArn]
         remembered.status, remembered.redriven = "RUNNING", BEGIN + timedelta(days=1)
+        remembered.redrives += 1
         self.redriven.append(remembered.name)
         self.tokens.append(clientToken)
         return {}
