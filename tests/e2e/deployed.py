@@ -115,6 +115,8 @@ class Run:
     cause: str
     """The message of the function that failed."""
 
+    redrives: int
+
     @property
     def states(self) -> dict[str, Any]:
         """What the steps said: their statuses, by step."""
@@ -198,11 +200,6 @@ class Deployed:
             config=Config(**settings),
         )
         return client
-
-    @property
-    def redrives(self) -> bool:
-        """Whether its Step Functions can redrive an execution: AWS can, no emulator does."""
-        return self.outputs.endpoint_url is None
 
     @cached_property
     def moves(self) -> bool:
@@ -290,7 +287,19 @@ class Deployed:
             document=json.loads(told["output"]) if told["status"] == "SUCCEEDED" else {},
             error=told.get("error", ""),
             cause=error_message(told.get("cause")) or "",
+            redrives=told.get("redriveCount", 0),
         )
+
+    def running(self, key: str) -> str | None:
+        """The ARN of the execution of a key that is running."""
+        found = [item["executionArn"] for item in self._executions() if item["status"] == "RUNNING"]
+        return next((arn for arn in found if self._key(arn) == key), None)
+
+    def visits(self, arn: str, state: str) -> int:
+        """How often an execution has entered a state."""
+        pages = self.step_functions.get_paginator("get_execution_history").paginate(executionArn=arn)
+        events = [event for page in pages for event in page["events"]]
+        return [event.get("stateEnteredEventDetails", {}).get("name") for event in events].count(state)
 
     def _executions(self) -> list[dict[str, Any]]:
         """Those that have begun since these tests have."""
