@@ -26,8 +26,14 @@ class Faulty(Exception):
 
 def handler(event, context):
     folder, name = pathlib.Path(event["folder"]), event["name"]
-    number = len(list(folder.glob(f"{name}.call*")))
-    (folder / f"{name}.call{number}").write_text(json.dumps(event))
+    number = 0
+    while True:
+        try:
+            with (folder / f"{name}.call{number}").open("x") as call:
+                call.write(json.dumps(event))
+            break
+        except FileExistsError:
+            number += 1
     while (folder / f"{name}.hold{number}").exists():
         time.sleep(0.01)
     if (folder / f"{name}.fault").exists():

@@ -181,17 +181,19 @@ def test_executions_are_listed_by_whether_they_were_redriven(workflows: Workflow
 
 
 def test_a_timed_out_execution_has_its_whole_time_again(workflows: Workflows) -> None:
-    workflows.hold("only", call=0)
-    workflows.hold("only", call=1)
-    definition = workflow("Only", Only=workflows.task("only")) | {"TimeoutSeconds": 1}
-    arn = workflows.start(definition)
+    # Waits last a hundredth here, and timeouts their whole time.
+    waiting = workflow("Long", Long={"Type": "Wait", "Seconds": 9000, "End": True})
+    arn = workflows.start(waiting | {"TimeoutSeconds": 1})
     timed_out = workflows.ended(arn)
     assert (timed_out["status"], timed_out["error"]) == ("TIMED_OUT", "States.Timeout")
     assert workflows.kinds(arn)[-1] == "ExecutionTimedOut"
-    workflows.let_go("only", call=0)
-    assert workflows.redriven(arn)["status"] == "TIMED_OUT"
-    workflows.let_go("only", call=1)
-    assert workflows.redriven(arn)["status"] == "SUCCEEDED"
+    again = workflows.redriven(arn)
+    assert (again["status"], again["redriveCount"]) == ("TIMED_OUT", 1)
+    for begin, end in (
+        (timed_out["startDate"], timed_out["stopDate"]),
+        (again["redriveDate"], again["stopDate"]),
+    ):
+        assert end - begin >= timedelta(seconds=0.99)
 
 
 def test_a_redrive_after_a_new_release_runs_the_definition_of_the_start(workflows: Workflows) -> None:

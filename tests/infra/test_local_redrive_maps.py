@@ -29,10 +29,13 @@ def test_a_parallel_state_runs_the_branches_again_that_failed_or_were_stopped(wo
     workflows.break_("bad")
     workflows.hold("bad")
     workflows.hold("slow")
+    # Two calls of a function may run at once here, so the third has one of its own.
+    slow = workflows.task("slow")
+    slow["Parameters"]["FunctionName"] = create_function(workflows.server)
     branches = [
         workflow("Good", Good=workflows.task("good")),
         workflow("Before", Before={"Type": "Pass", "Next": "Bad"}, Bad=workflows.task("bad")),
-        workflow("Slow", Slow=workflows.task("slow")),
+        workflow("Slow", Slow=slow),
     ]
     parallel = {"Type": "Parallel", "Branches": branches, "ResultPath": "$.all", "Next": "After"}
     arn = workflows.start(workflow("All", All=parallel, After=workflows.task("after")))
@@ -59,11 +62,16 @@ def test_a_parallel_state_runs_the_branches_again_that_failed_or_were_stopped(wo
 
 def test_a_retried_parallel_state_runs_all_its_branches_again(workflows: Workflows) -> None:
     workflows.break_("bad")
+    for call in range(2):
+        workflows.hold("bad", call)
     branches = [workflow("Good", Good=workflows.task("good")), workflow("Bad", Bad=workflows.task("bad"))]
     retry = [{"ErrorEquals": ["States.ALL"], "IntervalSeconds": 1, "MaxAttempts": 1}]
     caught = [{"ErrorEquals": ["States.ALL"], "Next": "Caught"}]
     parallel = {"Type": "Parallel", "Branches": branches, "Retry": retry, "Catch": caught, "End": True}
     arn = workflows.start(workflow("All", All=parallel, Caught={"Type": "Succeed"}))
+    for call in range(2):
+        workflows.await_call("good", call + 1)
+        workflows.let_go("bad", call)
     assert workflows.ended(arn)["status"] == "SUCCEEDED"
     assert workflows.numbers() == {"good": 2, "bad": 2}
 
@@ -168,13 +176,17 @@ def test_a_map_run_of_a_stopped_execution_goes_on_with_its_aborted_children(work
 
 
 def test_a_map_run_of_a_timed_out_execution_goes_on(workflows: Workflows) -> None:
-    workflows.hold("b")
-    definition = workflow("Each", Each=each(workflows, "DISTRIBUTED")) | {"TimeoutSeconds": 2}
-    arn = workflows.start(definition, input=json.dumps({"items": ["a", "b"]}))
-    assert workflows.ended(arn)["status"] == "TIMED_OUT"
-    workflows.let_go("b")
-    assert workflows.redriven(arn)["status"] == "SUCCEEDED"
-    assert workflows.numbers() == {"a": 1, "b": 2}
+    for call in range(2):
+        workflows.hold("a", call)
+    definition = workflow("Each", Each=each(workflows, "DISTRIBUTED")) | {"TimeoutSeconds": 1}
+    arn = workflows.start(definition, input=json.dumps({"items": ["a"]}))
+    for redrives in range(2):
+        ended = workflows.redriven(arn) if redrives else workflows.ended(arn)
+        map_run, (child,) = children(workflows, arn)
+        assert [ended["status"], map_run["status"], child["status"]] == ["TIMED_OUT", "ABORTED", "ABORTED"]
+        assert [found["redriveCount"] for found in (ended, map_run, child)] == [redrives] * 3
+    for call in range(2):
+        workflows.let_go("a", call)
 
 
 def test_children_wait_for_their_redrive_while_others_run(workflows: Workflows) -> None:
@@ -215,7 +227,7 @@ def test_a_map_run_that_tolerated_its_failures_is_not_run_again(workflows: Workf
 
 def test_express_children_start_again_from_their_first_state(workflows: Workflows) -> None:
     workflows.break_("b")
-    state = each(workflows, "DISTRIBUTED")
+    state = each(workflows, "DISTRIBUTED", MaxConcurrency=1)
     state["ItemProcessor"]["ProcessorConfig"]["ExecutionType"] = "EXPRESS"
     arn = start(workflows, state, "a", "b")
     workflows.ended(arn)

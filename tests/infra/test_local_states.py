@@ -54,10 +54,23 @@ def test_a_name_is_taken_but_for_the_same_input_while_it_runs(workflows: Workflo
     assert workflows.numbers() == {"only": 1}
 
 
-def test_an_input_that_is_no_json_is_rejected(workflows: Workflows) -> None:
+def test_an_input_that_is_not_json_is_rejected(workflows: Workflows) -> None:
     with pytest.raises(ClientError) as raised:
         workflows.start(workflow("Done", Done={"Type": "Succeed"}), input="{")
     assert code_of(raised) == "InvalidExecutionInput"
+
+
+def test_a_workflow_waits_for_the_one_that_it_starts(workflows: Workflows) -> None:
+    workflows.break_("inner")
+    child = workflows.create(workflow("Inner", Inner=workflows.task("inner")))
+    parameters = {"StateMachineArn": child, "Input": {"of": "parent"}}
+    task = {"Type": "Task", "Resource": "arn:aws:states:::states:startExecution.sync:2", "Parameters": parameters}
+    arn = workflows.start(workflow("Outer", Outer=task | {"End": True}))
+    assert workflows.ended(arn)["status"] == "FAILED"
+    workflows.mend("inner")
+    done = workflows.redriven(arn)
+    assert json.loads(done["output"])["Output"]["inner"] == {"result": {"name": "inner", "call": 1}}
+    assert [call["input"] for call in workflows.calls("inner")] == [{"of": "parent"}] * 2
 
 
 def test_a_task_times_out_and_one_that_waits_at_the_gate_does_not(workflows: Workflows, server: Server) -> None:
@@ -68,12 +81,12 @@ def test_a_task_times_out_and_one_that_waits_at_the_gate_does_not(workflows: Wor
     blockers = [workflows.start(busy), workflows.start(busy)]
     # Two calls of a function may run at once here.
     workflows.await_call("busy", 2)
-    waiting = workflows.start(workflow("Waiting", Waiting=workflows.task("waiting", TimeoutSeconds=1)))
+    waiting = workflows.start(workflow("Waiting", Waiting=workflows.task("waiting", TimeoutSeconds=2)))
     wait_for(lambda: "TaskScheduled" in workflows.kinds(waiting), "the waiting call")
 
     other = Workflows(server, create_function(server), workflows.folder)
     other.hold("slow")
-    slow = other.ended(other.start(workflow("Slow", Slow=other.task("slow", TimeoutSeconds=1))))
+    slow = other.ended(other.start(workflow("Slow", Slow=other.task("slow", TimeoutSeconds=3))))
     assert (slow["status"], slow["error"]) == ("FAILED", "States.Timeout")
     other.let_go("slow")
 
@@ -87,12 +100,12 @@ def test_a_task_times_out_and_one_that_waits_at_the_gate_does_not(workflows: Wor
 
 def test_an_output_above_the_quota_fails_and_a_parallel_state_then_runs_whole_again(workflows: Workflows) -> None:
     """States.DataLimitExceeded: "the Parallel state is rerun, including the branches that were successful"."""
-    branch = workflow("Call", Call=workflows.task("call"))
-    parallel = {"Type": "Parallel", "Branches": [branch] * 2, "End": True}
+    branches = [workflow("Call", Call=workflows.task(name)) for name in ("a", "b")]
+    parallel = {"Type": "Parallel", "Branches": branches, "End": True}
     arn = workflows.start(workflow("All", All=parallel), input=json.dumps({"large": "x" * 140_000}))
     assert workflows.ended(arn)["error"] == "States.DataLimitExceeded"
     assert workflows.redriven(arn)["error"] == "States.DataLimitExceeded"
-    assert workflows.numbers() == {"call": 4}
+    assert workflows.numbers() == {"a": 2, "b": 2}
 
 
 THROTTLE = stepfunctions._ExecutionError("Lambda.TooManyRequestsException", "Rate Exceeded")
@@ -202,7 +215,7 @@ def test_transitions_that_lead_nowhere_are_found(definition: str, found: list[st
 
 
 @pytest.mark.parametrize("definition", ["{", "[]", "{}"])
-def test_what_is_no_definition_is_found(definition: str) -> None:
+def test_what_is_not_a_definition_is_found(definition: str) -> None:
     assert len(diagnose(definition)) == 1
 
 

@@ -45,7 +45,7 @@ def run_map(runner: StateRunner, state: State) -> Outcome:
 def _run_parts(runner: StateRunner, limit: int, failed: str, *, is_map: bool = False) -> list[Any]:
     parts = runner.position.parts
     assert isinstance(parts, list)  # noqa: S101 - set by the callers
-    attempt = Attempt(runner.attempt.number, runner.attempt)
+    attempt = Attempt(runner.attempt)
 
     def run(index: int, part: Position) -> None:
         if not is_map:

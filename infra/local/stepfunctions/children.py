@@ -112,7 +112,7 @@ def _start(runner: StateRunner, state: State) -> MapRun:
         "_stateMachineArn": f"arn:aws:states:{region}:{account}:stateMachine:{label}",
     }
     express = processor["ProcessorConfig"].get("ExecutionType") == "EXPRESS"
-    map_run = MapRun(record, positions, express, attempt=Attempt(runner.attempt.number, runner.attempt))
+    map_run = MapRun(record, positions, express, attempt=Attempt(runner.attempt))
     with runner.changes():
         runner.set_parts(map_run)
         stepfunctions._map_runs[record["mapRunArn"]] = record
@@ -132,7 +132,7 @@ def _redrive(runner: StateRunner, map_run: MapRun) -> None:
     if record["redriveCount"] >= MAX_REDRIVES_OF_MAP_RUN:
         raise stepfunctions._ExecutionError("States.Runtime", "The Map Run was redriven 1000 times, which is the limit")
     with runner.changes():
-        map_run.attempt = Attempt(runner.attempt.number, runner.attempt)
+        map_run.attempt = Attempt(runner.attempt)
         record.pop("stopDate", None)
         record.update(status="RUNNING", redriveCount=record["redriveCount"] + 1, redriveDate=now_iso())
         failed = [child for child in map_run.children.values() if child.record["status"] in UNSUCCESSFUL]
@@ -229,7 +229,7 @@ class MapRunner:
             role_arn=parent.role_arn,
             machine_name=parent.machine_name,
             position=position,
-            attempt=Attempt(0, self._map_run.attempt),
+            attempt=Attempt(self._map_run.attempt),
             express=self._map_run.express,
             map_run=self._map_run,
         )

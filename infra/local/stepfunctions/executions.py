@@ -174,7 +174,7 @@ class Executions:
                 record.update(redriveCount=record["redriveCount"] + 1, redriveDate=now_iso())
                 details = {"executionRedrivenEventDetails": {"redriveCount": record["redriveCount"]}}
                 stepfunctions._add_event(record, "ExecutionRedriven", details)
-            execution.attempt = Attempt(execution.attempt.number + 1, parent)
+            execution.attempt = Attempt(parent)
 
     def status_of(self, execution: WorkflowExecution) -> tuple[str, str | None]:
         """The redriveStatus of an execution now, and its reason."""

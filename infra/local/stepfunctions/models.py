@@ -27,8 +27,7 @@ class Attempt:
     change anything. Branches, iterations and children have attempts of their own, which end with their parent's.
     """
 
-    def __init__(self, number: int = 0, parent: "Attempt | None" = None) -> None:
-        self.number = number
+    def __init__(self, parent: "Attempt | None" = None) -> None:
         self._parent = parent
         self._ended = threading.Event()
 
