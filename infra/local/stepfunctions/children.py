@@ -187,15 +187,15 @@ class MapRunner:
             if child is None:
                 child = map_run.children[index] = self._new_child(map_run.positions[index])
                 count(map_run, "pending", "running")
+                attempt = child.attempt
             else:
                 del child.record["statusBeforeRedrive"]
                 if map_run.express:
                     child.position.state = branches.processor_of(self._state)["StartAt"]
                     child.position.data = json.loads(child.record["input"])
                     child.position.entered_at = child.position.parts = None
-                self._engine.begin_redrive(child, map_run.attempt)
+                attempt = self._engine.begin_redrive(child, map_run.attempt)
                 count(map_run, "pendingRedrive", "running")
-            attempt = child.attempt
         self._engine.run(child, attempt)
         self._check_threshold()
 

@@ -2,9 +2,12 @@
 
 import heapq
 import itertools
+import logging
 import threading
 import time
 from collections.abc import Callable
+
+logger = logging.getLogger(__name__)
 
 
 class Deadlines:
@@ -31,4 +34,7 @@ class Deadlines:
                 while not self._calls or self._calls[0][0] > time.monotonic():
                     self._changed.wait(self._calls[0][0] - time.monotonic() if self._calls else None)
                 call = heapq.heappop(self._calls)[-1]
-            call()
+            try:
+                call()
+            except Exception:
+                logger.exception("a deadline raised an unexpected error")

@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from ministack.core.responses import get_account_id, get_region, new_uuid, now_iso
@@ -96,7 +97,7 @@ class Executions:
             execution = _new_execution(record, definition, machine, data)
             self.add(execution)
         status_events.publish(record, *self.status_of(execution))
-        self._run_in_thread(execution)
+        self._run_in_thread(execution, execution.attempt)
         return execution
 
     def run_now(self, arn: str) -> None:
@@ -108,15 +109,14 @@ class Executions:
         self.add(execution)
         self.run(execution, execution.attempt)
 
-    def _run_in_thread(self, execution: WorkflowExecution) -> None:
-        attempt = execution.attempt
+    def _run_in_thread(self, execution: WorkflowExecution, attempt: Attempt) -> None:
         seconds = execution.definition.get("TimeoutSeconds")
+        # Account, region and caller of the request are in context variables, which threads do not inherit.
         if seconds:
             # "When you redrive an execution, the state machine level timeout … is reset to 0."
-            self._deadlines.add(seconds, lambda: self._time_out(execution, attempt))
-        # Account, region and caller of the request are in context variables.
-        context = contextvars.copy_context()
+            self._deadlines.add(seconds, partial(contextvars.copy_context().run, self._time_out, execution, attempt))
         arguments = (self.run, execution, attempt)
+        context = contextvars.copy_context()
         threading.Thread(target=context.run, args=arguments, name="states-execution", daemon=True).start()
 
     def run(self, execution: WorkflowExecution, attempt: Attempt) -> None:
@@ -154,16 +154,16 @@ class Executions:
             if status != "REDRIVABLE":
                 reason = reason or "Redrive the execution that started the Map Run"
                 raise RequestRejected("ExecutionNotRedrivable", f"{reason}: '{execution.arn}'")
-            self.begin_redrive(execution)
+            attempt = self.begin_redrive(execution)
             redrive_date = str(execution.record["redriveDate"])
             if token is not None:
                 execution.tokens.append((token, time.time(), redrive_date))
         status_events.publish(execution.record, *self.status_of(execution))
-        self._run_in_thread(execution)
+        self._run_in_thread(execution, attempt)
         return redrive_date
 
-    def begin_redrive(self, execution: WorkflowExecution, parent: Attempt | None = None) -> None:
-        """Begin the next attempt of an execution that has ended."""
+    def begin_redrive(self, execution: WorkflowExecution, parent: Attempt | None = None) -> Attempt:
+        """Begin the next attempt of an execution that has ended, and return it."""
         record = execution.record
         with self.lock:
             record.update(status="RUNNING", stopDate=None, output=None)
@@ -175,6 +175,7 @@ class Executions:
                 details = {"executionRedrivenEventDetails": {"redriveCount": record["redriveCount"]}}
                 stepfunctions._add_event(record, "ExecutionRedriven", details)
             execution.attempt = Attempt(parent)
+            return execution.attempt
 
     def status_of(self, execution: WorkflowExecution) -> tuple[str, str | None]:
         """The redriveStatus of an execution now, and its reason."""

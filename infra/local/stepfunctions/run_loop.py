@@ -40,8 +40,8 @@ class Engine(Protocol):
     def run(self, execution: WorkflowExecution, attempt: Attempt) -> None:
         """Run the states of an execution that are left, and end it."""
 
-    def begin_redrive(self, execution: WorkflowExecution, parent: Attempt | None = None) -> None:
-        """Begin the next attempt of an execution."""
+    def begin_redrive(self, execution: WorkflowExecution, parent: Attempt | None = None) -> Attempt:
+        """Begin the next attempt of an execution, and return it."""
 
     def is_redrivable(self, execution: WorkflowExecution) -> bool:
         """Whether a redrive may run an execution again."""
