@@ -131,7 +131,7 @@ def test_a_map_run_goes_on_with_the_children_that_did_not_succeed(workflows: Wor
     failed = workflows.ended(arn)
     assert failed["error"] == "States.ExceedToleratedFailureThreshold"
     map_run, (a, b) = children(workflows, arn)
-    assert (map_run["status"], map_run["redriveCount"]) == ("FAILED", 0)
+    assert (map_run["status"], map_run["redriveCount"], map_run["maxConcurrency"]) == ("FAILED", 0, 1)
     assert counts(map_run) == {"succeeded": 1, "failed": 1, "pending": 1, "total": 3}
     assert [a["redriveStatus"], b["redriveStatus"]] == ["NOT_REDRIVABLE", "REDRIVABLE_BY_MAP_RUN"]
     with pytest.raises(ClientError, match="ExecutionNotRedrivable"):

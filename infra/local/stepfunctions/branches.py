@@ -37,7 +37,8 @@ def run_map(runner: StateRunner, state: State) -> Outcome:
             [_start(runner, processor_of(state), data, context) for data, context in map_inputs(runner, state, items)]
         )
         runner.add_event("MapStateStarted", length=len(items))
-    outputs = _run_parts(runner, max_concurrency(runner, state, MAX_ITERATIONS), "MapStateFailed", is_map=True)
+    limit = at_once(max_concurrency(runner, state), MAX_ITERATIONS)
+    outputs = _run_parts(runner, limit, "MapStateFailed", is_map=True)
     runner.add_event("MapStateSucceeded")
     return runner.shape(state, outputs)
 
@@ -121,8 +122,13 @@ def map_inputs(runner: StateRunner, state: State, items: Sequence[Any]) -> list[
     return inputs
 
 
-def max_concurrency(runner: StateRunner, state: State, at_most: int) -> int:
+def at_once(limit: int, at_most: int) -> int:
     """How many parts of a Map run at once; zero means no limit of its own ("Map state", MaxConcurrency)."""
+    return min(limit or at_most, at_most)
+
+
+def max_concurrency(runner: StateRunner, state: State) -> int:
+    """The MaxConcurrency of a Map."""
     data, context = runner.position.data, runner.context
     if "MaxConcurrencyPath" in state:
         limit = stepfunctions._resolve_path_or_ctx(state["MaxConcurrencyPath"], data, context)
@@ -130,4 +136,4 @@ def max_concurrency(runner: StateRunner, state: State, at_most: int) -> int:
         limit = stepfunctions._jsonata_state_field(state, "MaxConcurrency", "number", data, context)
     else:
         limit = state.get("MaxConcurrency", 0)
-    return min(int(limit) or at_most, at_most)
+    return int(limit)

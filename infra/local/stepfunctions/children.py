@@ -103,7 +103,7 @@ def _start(runner: StateRunner, state: State) -> MapRun:
         "executionArn": runner.execution.arn,
         "status": "RUNNING",
         "startDate": now_iso(),
-        "maxConcurrency": branches.max_concurrency(runner, state, CHILDREN_AT_ONCE),
+        "maxConcurrency": branches.max_concurrency(runner, state),
         "toleratedFailureCount": int(_resolve(runner, state, "ToleratedFailureCount")),
         "toleratedFailurePercentage": float(_resolve(runner, state, "ToleratedFailurePercentage")),
         "itemCounts": counts,
@@ -167,7 +167,8 @@ class MapRunner:
             # Children that cannot be redriven stay failed, and count.
             self._check_threshold()
             parts = Parts(map_run.attempt, self._engine.changed)
-            parts.run([partial(self._run_child, index) for index in ready], map_run.record["maxConcurrency"])
+            limit = branches.at_once(map_run.record["maxConcurrency"], CHILDREN_AT_ONCE)
+            parts.run([partial(self._run_child, index) for index in ready], limit)
         except stepfunctions._ExecutionError as error:
             with runner.changes():
                 close(map_run, "FAILED")
