@@ -88,6 +88,7 @@ def test_a_task_times_out_and_one_that_waits_at_the_gate_does_not(workflows: Wor
     other.hold("slow")
     slow = other.ended(other.start(workflow("Slow", Slow=other.task("slow", TimeoutSeconds=3))))
     assert (slow["status"], slow["error"]) == ("FAILED", "States.Timeout")
+    assert other.kinds(slow["executionArn"])[-2:] == ["TaskTimedOut", "ExecutionFailed"]
     other.let_go("slow")
 
     # It has waited for longer than its TimeoutSeconds by now.

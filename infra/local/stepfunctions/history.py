@@ -28,6 +28,9 @@ class AttemptEvents:
         with self._lock:
             if self._attempt.ended:
                 raise AttemptEnded
+            if event["type"] == "TaskFailed" and event["taskFailedEventDetails"]["error"] == "States.Timeout":
+                # MiniStack has one event for both ("TaskTimedOutEventDetails").
+                event.update(type="TaskTimedOut", taskTimedOutEventDetails=event.pop("taskFailedEventDetails"))
             event["id"] = len(self._events) + 1
             self._events.append(event)
 
