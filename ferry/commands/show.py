@@ -109,6 +109,7 @@ def elapsed(execution: Execution) -> float:
 def whole_document(execution: Execution) -> dict[str, Any]:
     """An execution and its states as `--json` prints them."""
     return as_document(execution) | {
+        "attempt": execution.info.attempt,
         "states": [
             {
                 "name": run.name,
@@ -119,5 +120,5 @@ def whole_document(execution: Execution) -> dict[str, Any]:
                 "cause": run.cause,
             }
             for run in execution.states
-        ]
+        ],
     }

@@ -45,6 +45,12 @@ class ExecutionInfo:
     started: datetime
     stopped: datetime | None = None
     redriven: datetime | None = None
+    redrives: int = 0
+
+    @property
+    def attempt(self) -> int:
+        """The number of its last attempt: each redrive is one more."""
+        return self.redrives + 1
 
     @property
     def failed(self) -> bool:
@@ -141,6 +147,7 @@ def _info(response: Any) -> ExecutionInfo:
         started=response["startDate"],
         stopped=response.get("stopDate"),
         redriven=response.get("redriveDate"),
+        redrives=response.get("redriveCount") or 0,
     )
 
 

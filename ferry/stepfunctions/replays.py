@@ -8,6 +8,7 @@ accepts only once.
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 NAME_LENGTH = 80
 UNSUPPORTED = {"InvalidAction", "UnknownOperationException", "UnknownOperation", "NotImplemented"}
-NOT_REDRIVABLE = UNSUPPORTED | {"ExecutionNotRedrivable"}
+"""How engines that lack the action answer; others say it by the HTTP status 501, as InternalFailure."""
 
 
 @dataclass(frozen=True)
@@ -37,12 +38,17 @@ def redrive(client: "SFNClient", failure: Failure) -> str | None:
         client.redrive_execution(executionArn=failure.info.arn, clientToken=redrive_token(failure.info))
     except ClientError as error:
         details = error.response["Error"]
-        if details["Code"] not in NOT_REDRIVABLE:
-            raise
-        if details["Code"] in UNSUPPORTED:
+        if _is_unsupported(error):
             return "because this Step Functions does not support redrive"
+        if details["Code"] != "ExecutionNotRedrivable":
+            raise
         return f"because redrive was not possible ({details.get('Message', details['Code']).rstrip('.')})"
     return None
+
+
+def _is_unsupported(error: ClientError) -> bool:
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+    return error.response["Error"]["Code"] in UNSUPPORTED or status == HTTPStatus.NOT_IMPLEMENTED
 
 
 def start_again(client: "SFNClient", state_machine_arn: str, failure: Failure, taken: Iterable[str]) -> str:

@@ -60,7 +60,8 @@ def heading(execution: Execution, seconds: float) -> RenderableType:
     rows.append(
         line(
             (info.status, f"bold {STATUS_STYLES.get(info.status, 'cyan')}"),
-            f" {'for' if execution.running else 'after'} {duration(seconds)}   ",
+            f" {'for' if execution.running else 'after'} {duration(seconds)}",
+            f" in attempt {info.attempt}   " if info.redrives else "   ",
             (info.name, "dim"),
         )
     )

@@ -32,6 +32,8 @@ from infra.local.iam.resources import ResourcePatch
 from infra.local.lambda_ import patches as lambda_patches
 from infra.local.lambda_.gate import Gate
 from infra.local.s3 import patches as s3_patches
+from infra.local.stepfunctions import patches as stepfunctions_patches
+from infra.local.stepfunctions.api import StepFunctions
 
 OPEN_FILES = 10_240
 """The maximum of a process on macOS, even with an unlimited hard limit (OPEN_MAX, setrlimit(2))."""
@@ -50,6 +52,7 @@ def install_patches() -> None:
     lambda_patches.install(Gate())
     wildcards.install()
     s3_patches.install()
+    stepfunctions_patches.install(StepFunctions())
 
 
 def register_services(cache_folder: Path) -> None:

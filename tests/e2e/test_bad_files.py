@@ -86,6 +86,16 @@ def test_a_bad_file_fails_in_words_and_stays(
     assert deployment.is_at_source(run.key)
 
 
+def test_a_bad_file_that_is_replayed_fails_in_the_same_words(
+    deployment: Deployed, runs: dict[tuple[str, str], Run]
+) -> None:
+    failure = runs["copy", "ragged.csv"]
+    assert f"{failure.name}  {failure.key}  redriven" in deployment.ferry("replay", failure.name).stdout
+    again = deployment.run_of(failure.arn)
+    assert (again.status, again.error, again.cause) == ("FAILED", failure.error, failure.cause)
+    assert (again.redrives, again.document) == (1, failure.document)
+
+
 @pytest.mark.parametrize("name", ["good_1.csv", "good_2.csv", "good_3.csv.gz", "good.json", "good.parquet"])
 def test_the_good_files_around_go_on(
     name: str, mode: str, deployment: Deployed, bodies: dict[str, bytes], runs: dict[tuple[str, str], Run]

@@ -18,6 +18,7 @@ from tests.support.deployed.deployment import Deployed, Run
 from tests.support.deployed.names import MODES, in_mode
 from tests.support.deployed.queues import overheard
 from tests.support.deployed.sabotage import code_replaced, in_front, permission_removed, policy_removed
+from tests.support.deployed.waiting import wait_for
 
 pytestmark = pytest.mark.own_cloud("takes permissions and code away, and replays all that failed")
 
@@ -53,6 +54,26 @@ CORRUPTING = textwrap.dedent(
     '''
 )
 
+WAITING = textwrap.dedent(
+    '''
+    """CopyObject, once the source has a tag."""
+
+    import time
+
+    import boto3
+
+    from functions import honest_copy_object
+
+
+    def handler(event, context):
+        source = event["document"]["source"]
+        s3 = boto3.client("s3", region_name=source["region"])
+        while not s3.get_object_tagging(Bucket=source["bucket"], Key=source["key"])["TagSet"]:
+            time.sleep(0.1)
+        return honest_copy_object.handler(event, context)
+    '''
+)
+
 
 def put(deployment: Deployed, folder: str, tagging: str = "", modes: Sequence[str] = MODES) -> list[str]:
     """Upload the file in each of these modes, as far as the deployment has rules for them."""
@@ -72,27 +93,27 @@ def failed(deployment: Deployed, keys: Sequence[str], error: str = "") -> list[R
     return failures
 
 
-def assert_replayed(deployment: Deployed, failures: Sequence[Run]) -> list[Run]:
-    """Replay all that failed: these succeed, and asking again replays nothing, now or later."""
-    result = deployment.ferry("replay", "--failed")
+def replay(deployment: Deployed, *arguments: str) -> str:
+    """Run `ferry replay`; return what it printed."""
+    result = deployment.ferry("replay", *arguments)
     assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+def assert_replayed(deployment: Deployed, failures: Sequence[Run]) -> list[Run]:
+    """Replay all that failed: these are redriven and succeed, and asking again replays nothing, now or later."""
+    lines = replay(deployment, "--failed").splitlines()
     for failure in failures:
-        assert failure.name in result.stdout
+        assert f"{failure.name}  {failure.key}  redriven: the failed step is running again" in lines
     assert_nothing_to_replay(deployment)
-    replayed = [last_run(deployment, failure.key, 2) for failure in failures]
+    replayed = [deployment.run_of(failure.arn) for failure in failures]
     for failure, run in zip(failures, replayed, strict=True):
         deployment.assert_arrived(run, BODY, mode_of(run))
         assert run.input == failure.input
-        assert run.name == f"{failure.name}-replay-1"
-        assert len(deployment.execution_names(run.key)) == 2
+        assert run.redrives == failure.redrives + 1
+        assert deployment.execution_names(run.key) == [failure.name]
     assert_nothing_to_replay(deployment)
     return replayed
-
-
-def last_run(deployment: Deployed, key: str, number: int) -> Run:
-    """The last of so many attempts at a key: executions of their own, since no emulator can redrive one."""
-    *_, last = deployment.runs([key], number=number)
-    return last
 
 
 def mode_of(run: Run) -> str:
@@ -102,9 +123,7 @@ def mode_of(run: Run) -> str:
 
 def assert_nothing_to_replay(deployment: Deployed) -> None:
     """Replay all that failed: there is nothing."""
-    result = deployment.ferry("replay", "--failed")
-    assert result.returncode == 0, result.stderr
-    assert result.stdout == "Nothing to replay.\n"
+    assert replay(deployment, "--failed") == "Nothing to replay.\n"
 
 
 def assert_replayed_without_another_copy(deployment: Deployed, failures: Sequence[Run]) -> None:
@@ -114,7 +133,7 @@ def assert_replayed_without_another_copy(deployment: Deployed, failures: Sequenc
         was, after = before[run.key], deployment.head(run.key)
         assert (after["VersionId"], after["LastModified"]) == (was["VersionId"], was["LastModified"])
         assert len(deployment.versions(run.key)) == 1
-        assert run.states["copy"] == "unchanged"
+        assert deployment.visits(run.arn, "CopyObject") == 1
 
 
 def added(name: str, content: str) -> Callable[[bytes], bytes]:
@@ -143,18 +162,67 @@ def test_as_long_as_the_cause_is_there_a_replay_fails_too(deployment: Deployed, 
     with permission_removed(deployment, f"{deployment.outputs.name}-verify-checksum", "s3:GetObject"):
         keys = put(deployment, folder)
         failures = failed(deployment, keys, "AccessDenied")
-        assert deployment.ferry("replay", *(failure.name for failure in failures)).returncode == 0
-        seconds = [last_run(deployment, key, 2) for key in keys]
-        assert [(second.status, second.error) for second in seconds] == [("FAILED", "AccessDenied")] * len(keys)
-        assert all(deployment.is_at_source(key) for key in keys)
+        replay(deployment, *(failure.name for failure in failures))
+        seconds = failed(deployment, keys, "AccessDenied")
+        assert [second.redrives for second in seconds] == [1] * len(keys)
+    shown = json.loads(deployment.ferry("show", seconds[0].name, "--json").stdout)
+    assert (shown["status"], shown["attempt"]) == ("FAILED", 2)
     versions = [deployment.versions(key) for key in keys]
-    result = deployment.ferry("replay", *(second.name for second in seconds))
-    assert result.returncode == 0, result.stderr
-    for key in keys:
-        third = last_run(deployment, key, 3)
+    # A new execution finds the copies, and is what `--restart` is for.
+    output = replay(deployment, "--restart", *(second.name for second in seconds))
+    for second in seconds:
+        assert f"{second.name}  {second.key}  started again as {second.name}-replay-1" in output.splitlines()
+        _, third = deployment.runs([second.key], number=2)
         deployment.assert_arrived(third, BODY, mode_of(third))
+        assert (third.name, third.redrives, third.states["copy"]) == (f"{second.name}-replay-1", 0, "unchanged")
     assert [deployment.versions(key) for key in keys] == versions
     assert_nothing_to_replay(deployment)
+
+
+def test_a_copy_that_is_stopped_and_redriven_while_its_function_still_runs(deployment: Deployed, folder: str) -> None:
+    """StopExecution stops no function: two calls copy the object at once, and one copy is at the target."""
+    (key,) = put(deployment, folder, modes=["copy"])
+    first = deployment.one_run(key)
+    with code_replaced(deployment, f"{deployment.outputs.name}-copy-object", in_front("copy_object", WAITING)):
+        (held,) = put(deployment, f"{folder}/held", modes=["copy"])
+        arn = wait_for(lambda: deployment.running(held), f"the execution of {held}")
+        wait_for(lambda: deployment.visits(arn, "CopyObject"), "the copy")
+        deployment.step_functions.stop_execution(executionArn=arn)
+        stopped = deployment.run_of(arn)
+        assert (stopped.status, stopped.redrives) == ("ABORTED", 0)
+        assert f"{stopped.name}  {held}  redriven" in replay(deployment, "--failed")
+        assert deployment.running(held) == arn
+        tags = {"TagSet": [{"Key": "go", "Value": "on"}]}
+        deployment.source.put_object_tagging(Bucket=deployment.outputs.source_bucket, Key=held, Tagging=tags)  # type: ignore[arg-type]
+        run = deployment.run_of(arn)
+    deployment.assert_arrived(run, BODY, "copy")
+    assert (run.redrives, len(deployment.versions(held))) == (1, 1)
+    assert deployment.one_run(key) == first
+
+
+def test_a_redrive_after_a_new_release_runs_the_definition_of_the_start(deployment: Deployed, folder: str) -> None:
+    states, machine = deployment.step_functions, deployment.outputs.state_machine_arn
+    (key,) = put(deployment, folder, modes=["copy"])
+    first = deployment.one_run(key)
+    source = {"Bucket": deployment.outputs.source_bucket, "Key": key}
+    deployment.source.delete_object(**source)  # type: ignore[arg-type]
+    started = states.start_execution(stateMachineArn=machine, name=f"{folder}-old", input=first.input)
+    failure = deployment.run_of(started["executionArn"])
+    assert (failure.status, failure.error) == ("FAILED", "SourceMissing")
+    old = states.describe_state_machine(stateMachineArn=machine)["definition"]
+    new = {"StartAt": "NewRelease", "States": {"NewRelease": {"Type": "Succeed"}}}
+    states.update_state_machine(stateMachineArn=machine, definition=json.dumps(new))
+    try:
+        deployment.put(key, BODY)
+        assert f"{failure.name}  {key}  redriven" in replay(deployment, failure.name)
+        run = deployment.run_of(failure.arn)
+        shown = deployment.ferry("show", failure.name).stdout
+    finally:
+        states.update_state_machine(stateMachineArn=machine, definition=old)
+    assert (run.status, run.redrives) == ("SUCCEEDED", 1)
+    assert "CopyObject" in shown
+    assert "NewRelease" not in shown
+    assert deployment.visits(run.arn, "CopyObject") == 1
 
 
 def test_a_crawler_that_fails(deployment: Deployed, folder: str) -> None:
@@ -240,9 +308,7 @@ def test_a_dead_letter_goes_back_and_is_handled(deployment: Deployed, folder: st
     # Another upload of it, whose message the starter has failed on too often.
     event["Records"][0]["s3"]["object"]["sequencer"] = uuid.uuid4().hex[:16].upper()
     deployment.sqs.send_message(QueueUrl=outputs.dead_letter_queue_url, MessageBody=json.dumps(event))
-    result = deployment.ferry("replay", "--failed")
-    assert result.returncode == 0, result.stderr
-    assert "Returned 1 dead letter to the queue." in result.stdout
+    assert "Returned 1 dead letter to the queue." in replay(deployment, "--failed")
     runs = deployment.runs([key], number=2)
     assert [(run.status, run.states["copy"]) for run in runs] == [("SUCCEEDED", "copied"), ("SUCCEEDED", "unchanged")]
-    assert "dead letter" not in deployment.ferry("replay", "--failed").stdout
+    assert "dead letter" not in replay(deployment, "--failed")

@@ -7,11 +7,8 @@ import zipfile
 from typing import Any
 
 import pytest
-from ministack.services import stepfunctions
 
-from infra.local import lifecycle
 from infra.local.lambda_ import throttles
-from statemachine.workflow import migrate
 from tests.support.local_server import Server, allow
 from tests.support.waiting import wait_for
 
@@ -76,24 +73,6 @@ def test_every_other_failure_is_reported_as_it_was(server: Server, function: str
     assert (execution["status"], execution["error"]) == ("FAILED", error)
     assert error != "Lambda.TooManyRequestsException"
     assert "gone" in json.loads(execution["cause"])["errorMessage"]
-
-
-def test_a_step_that_stays_throttled_fails_within_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
-    """On AWS its pauses are hours. MiniStack knows no MaxDelaySeconds, but pauses for 60 seconds at most by itself."""
-    copy_object = migrate().to_dict()["States"]["CopyObject"]
-    pauses: list[float] = []
-    throttled = stepfunctions._ExecutionError("Lambda.TooManyRequestsException", "Rate Exceeded")
-
-    def throttle(*_: object) -> None:
-        raise throttled
-
-    monkeypatch.setattr(stepfunctions, "_invoke_resource_with_timeout", throttle)
-    monkeypatch.setattr(stepfunctions.time, "sleep", pauses.append)
-    monkeypatch.setattr(stepfunctions, "_SFN_WAIT_SCALE", float(lifecycle.SETTINGS["SFN_WAIT_SCALE"]))
-    with pytest.raises(stepfunctions._ExecutionError, match="TooManyRequestsException"):
-        stepfunctions._execute_task(copy_object, {}, {"events": []}, {"State": {}, "Execution": {}})
-    assert len(pauses) == 10
-    assert 30 < sum(pauses) < 60
 
 
 @pytest.mark.parametrize("cause", ["not JSON", "[]", '{"message": "Rate Exceeded"}'])

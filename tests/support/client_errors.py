@@ -1,8 +1,13 @@
 """The errors of AWS as boto3 raises them."""
 
+from typing import Any
+
 from botocore.exceptions import ClientError
 
 
-def client_error(code: str, operation: str = "Call", message: str = "as the test wants it") -> ClientError:
+def client_error(
+    code: str, operation: str = "Call", message: str = "as the test wants it", status: int = 400
+) -> ClientError:
     """An error response to this operation."""
-    return ClientError({"Error": {"Code": code, "Message": message}}, operation)
+    response: Any = {"Error": {"Code": code, "Message": message}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    return ClientError(response, operation)

@@ -75,6 +75,7 @@ class Remembered:
     input: str
     started: datetime
     redriven: datetime | None = None
+    redrives: int = 0
     events: list[dict[str, Any]] = field(default_factory=list)
 
     @property
@@ -82,9 +83,15 @@ class Remembered:
         return f"{MACHINE.replace(':stateMachine:', ':execution:')}:{self.name}"
 
     def described(self) -> dict[str, Any]:
-        shown = {"executionArn": self.arn, "name": self.name, "status": self.status, "startDate": self.started}
+        shown: dict[str, Any] = {
+            "executionArn": self.arn,
+            "name": self.name,
+            "status": self.status,
+            "startDate": self.started,
+        }
         if self.status != "RUNNING":
             shown["stopDate"] = self.started + timedelta(seconds=5)
+        shown["redriveCount"] = self.redrives
         return shown | ({"redriveDate": self.redriven} if self.redriven else {})
 
 
@@ -141,6 +148,7 @@ class FakeStepFunctions:
             raise client_error("InvalidAction", "RedriveExecution")
         remembered = self.executions[executionArn]
         remembered.status, remembered.redriven = "RUNNING", BEGIN + timedelta(days=1)
+        remembered.redrives += 1
         self.redriven.append(remembered.name)
         self.tokens.append(clientToken)
         return {}

@@ -414,10 +414,23 @@ def test_show_of_a_failure_shows_its_replay(
     assert f"ferry replay {HASH}" in capsys.readouterr().out
 
 
+def test_show_counts_the_attempts(
+    cloud: FakeDeployment, states: FakeStepFunctions, capsys: pytest.CaptureFixture[str]
+) -> None:
+    show.show(cloud, HASH, as_json=False)
+    assert "attempt" not in capsys.readouterr().out
+    next(iter(states.executions.values())).redrives = 2
+    show.show(cloud, HASH, as_json=False)
+    assert " in attempt 3 " in capsys.readouterr().out
+    show.show(cloud, HASH, as_json=True)
+    assert json.loads(capsys.readouterr().out)["attempt"] == 3
+
+
 def test_show_as_json_has_the_states(cloud: FakeDeployment, capsys: pytest.CaptureFixture[str]) -> None:
     show.show(cloud, HASH, as_json=True)
     shown = json.loads(capsys.readouterr().out)
-    assert set(shown) == {"execution", "key", "size_bytes", "status", "state", "grade", "started", "states"}
+    assert set(shown) == {"execution", "key", "size_bytes", "status", "state", "grade", "started", "attempt", "states"}
+    assert shown["attempt"] == 1
     assert shown["states"] == [
         {
             "name": "StartCrawler",

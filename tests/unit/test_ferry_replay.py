@@ -137,8 +137,24 @@ def test_what_is_too_old_for_a_redrive_is_started_again(
     assert "older than 14 days" in capsys.readouterr().out
 
 
-def test_a_redrive_that_is_denied_starts_nothing(cloud: FakeDeployment, states: FakeStepFunctions) -> None:
-    states.redrive_error = client_error("AccessDeniedException", "RedriveExecution")
+@pytest.mark.parametrize(
+    ("code", "status"), [("InvalidAction", 400), ("InternalFailure", 501), ("UnknownOperationException", 400)]
+)
+def test_where_the_engine_has_no_redrive_a_new_execution_starts(
+    code: str, status: int, cloud: FakeDeployment, states: FakeStepFunctions, capsys: pytest.CaptureFixture[str]
+) -> None:
+    states.redrive_error = client_error(code, "RedriveExecution", status=status)
+    states.add(HASH, "FAILED")
+    replay_failed(cloud)
+    assert states.names == [HASH, f"{HASH}-replay-1"]
+    assert "this Step Functions does not support redrive" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("code", "status"), [("AccessDeniedException", 400), ("InternalFailure", 500)])
+def test_a_redrive_that_is_denied_or_fails_starts_nothing(
+    code: str, status: int, cloud: FakeDeployment, states: FakeStepFunctions
+) -> None:
+    states.redrive_error = client_error(code, "RedriveExecution", status=status)
     states.add(HASH, "FAILED")
     with pytest.raises(type(states.redrive_error)):
         replay_failed(cloud)

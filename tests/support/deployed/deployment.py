@@ -63,6 +63,8 @@ class Run:
     cause: str
     """The message of the function that failed."""
 
+    redrives: int
+
     @property
     def states(self) -> dict[str, Any]:
         """The statuses of the steps, by step."""
@@ -146,11 +148,6 @@ class Deployed:
             config=Config(**settings),
         )
         return client
-
-    @property
-    def redrives(self) -> bool:
-        """Whether its Step Functions can redrive an execution: AWS can, no emulator does."""
-        return self.outputs.endpoint_url is None
 
     @cached_property
     def moves(self) -> bool:
@@ -238,7 +235,19 @@ class Deployed:
             document=json.loads(description["output"]) if description["status"] == "SUCCEEDED" else {},
             error=description.get("error", ""),
             cause=error_message(description.get("cause")) or "",
+            redrives=description.get("redriveCount", 0),
         )
+
+    def running(self, key: str) -> str | None:
+        """The ARN of the execution of a key that is running."""
+        found = [item["executionArn"] for item in self._executions() if item["status"] == "RUNNING"]
+        return next((arn for arn in found if self._key(arn) == key), None)
+
+    def visits(self, arn: str, state: str) -> int:
+        """How often an execution has entered a state."""
+        pages = self.step_functions.get_paginator("get_execution_history").paginate(executionArn=arn)
+        events = [event for page in pages for event in page["events"]]
+        return [event.get("stateEnteredEventDetails", {}).get("name") for event in events].count(state)
 
     def is_idle(self) -> bool:
         """Whether no execution runs."""
