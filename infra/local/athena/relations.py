@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import duckdb
 
+from infra.local.athena.analysis.results import PATH, TableScan
 from infra.local.athena.errors import QueryFailure
 from infra.local.athena.literals import identifier, literal
 from infra.local.athena.models import (
@@ -26,7 +27,6 @@ from infra.local.athena.models import (
 )
 from infra.local.athena.objects import list_objects
 from infra.local.athena.preparation import Preparation
-from infra.local.athena.sql import PATH, TableScan
 from infra.local.athena.text_preparation import NULL
 from infra.local.caller import Caller
 
