@@ -132,4 +132,5 @@ def _parse_storage(
         escape=settings.get("escape.delim", "") if is_lazy else settings.get("escapeChar", "\\"),
         null_text=settings.get("serialization.null.format", "\\N"),
         skip_lines=int(skip) if skip else (table_storage.skip_lines if table_storage else 0),
+        null_for_invalid=settings.get("use.null.for.invalid.data", "").lower() == "true",
     )
