@@ -1,6 +1,6 @@
 # Every target works on a machine with Python >= 3.11 and make: it installs its prerequisites first.
 .DEFAULT_GOAL := help
-.PHONY: help setup lock iam-data demo test e2e emulator soak load up down build plan deploy destroy lint typecheck cloudformation check asl diagram fix clean
+.PHONY: help setup lock iam-data demo test e2e emulator soak load clients up down build plan deploy destroy lint typecheck cloudformation check asl diagram fix clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -11,6 +11,7 @@ READY := .venv/.ready-$(call hash,infra/build/requirements.py requirements/build
 AWSCLI := .venv-tools/.ready-$(call hash,infra/build/requirements.py infra/local/aws requirements/tools.txt)
 TESTS := .venv/.tests-$(call hash,requirements/test.txt)
 CHECKS := .venv-tools/.checks-$(call hash,requirements/checks.txt)
+CLIENTS := .venv-clients/.ready-$(call hash,infra/build/requirements.py requirements/clients.txt)
 INSTALL := $(BIN)/python infra/build/requirements.py
 # `python -m venv`, which Ctrl-C ends without a traceback.
 VENV := $(PYTHON) -c 'import signal, sys, venv; signal.signal(signal.SIGINT, signal.SIG_DFL); venv.main(sys.argv[1:])'
@@ -66,6 +67,13 @@ $(CHECKS): $(AWSCLI)
 	@$(INSTALL) install --into .venv-tools requirements/checks.txt
 	@touch $@
 
+$(CLIENTS): $(READY)
+	@echo "Setting up clients of Athena (once, about a minute)"
+	@rm -rf .venv-clients
+	@$(VENV) --without-pip .venv-clients
+	@$(INSTALL) install --into .venv-clients requirements/clients.txt
+	@touch $@
+
 lock: $(READY) ## Compile requirements/*.in to hashed files, and verify them: make lock [UPGRADE=1]
 	@$(INSTALL) lock $(if $(filter 1 yes true,$(call given,UPGRADE)),--upgrade)
 
@@ -94,6 +102,9 @@ soak: $(TESTS) ## Run the long tests (6 GB object, 5,000 random cases, every ord
 
 load: $(READY) ## Upload many files at once to a temporary local cloud, and print the figures: make load [N=1000]
 	@$(BIN)/python -m tests.load.run $${FERRY_UPLOADS:+"$$FERRY_UPLOADS"}
+
+clients: $(TESTS) $(CLIENTS) ## Try pyathena, awswrangler and dbt against the local Athena
+	@$(BIN)/python -m tests.clients.run
 
 up: $(READY) $(AWSCLI) ## Start the local cloud in the background: make up [PORT=n] [RULES=path]
 	@$(BIN)/ferry up $${FERRY_PORT:+--port "$$FERRY_PORT"} $${FERRY_RULES:+--rules "$$FERRY_RULES"}
@@ -129,7 +140,7 @@ typecheck: $(TESTS) ## Check types, strictly
 	@$(BIN)/mypy
 
 cloudformation: $(TESTS) $(CHECKS) ## Lint the applied Terraform with CloudFormation's schemas of its resources (Terraform required)
-	@test -x .venv-tools/cloudformation/bin/python || $(PYTHON) -m venv --without-pip .venv-tools/cloudformation
+	@test -x .venv-tools/cloudformation/bin/python || $(VENV) --without-pip .venv-tools/cloudformation
 	@$(INSTALL) install --into .venv-tools/cloudformation requirements/cloudformation.txt
 	@$(BIN)/python -m tests.aws.applied > .venv-tools/cloudformation/applied.json
 	@.venv-tools/cloudformation/bin/python tests/aws/cloudformation.py < .venv-tools/cloudformation/applied.json
@@ -151,5 +162,5 @@ fix: $(TESTS) ## Format, and fix what can be fixed automatically
 clean: ## Remove everything that was built or installed here
 	@test ! -x $(BIN)/ferry || $(BIN)/ferry down
 	@test -e .ferry/outputs.json || rm -rf .ferry
-	@rm -rf .venv .venv-tools dist infra/aws/.terraform .coverage .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info build
+	@rm -rf .venv .venv-clients .venv-tools dist infra/aws/.terraform .coverage .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info build
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

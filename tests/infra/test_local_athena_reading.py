@@ -2,21 +2,17 @@
 
 import gzip
 import io
-import re
 from pathlib import Path
 
 import pytest
 
-from infra.local.athena.errors import InvalidRequest
 from infra.local.athena.file_cache import FileCache
 from infra.local.athena.models import PreparedFile
-from infra.local.athena.results import java_double
-from infra.local.athena.sql import SqlStatement
+from infra.local.athena.rowwise.numbers import java_double
 from infra.local.glue import types
 from infra.local.text_files import BrokenFile, Dialect, lines, reading, unpack_start
 
 CSV = Dialect()
-QUERIES = {"SELECT": "SELECT 1", "WITH": "WITH a AS (SELECT 1 AS b) SELECT b FROM a", "VALUES": "VALUES 1"}
 
 
 @pytest.mark.parametrize(
@@ -199,13 +195,3 @@ def test_a_file_larger_than_the_cache_is_not_cached(tmp_path: Path, cache_folder
     cache.put((1,), prepared_file(tmp_path / "small", 10))
     assert cache.take((0,), tmp_path / "left-0") is None
     assert cache.take((1,), tmp_path / "left-1")
-
-
-def test_every_kind_of_query_that_a_rejection_names_is_supported() -> None:
-    with pytest.raises(InvalidRequest) as rejected:
-        SqlStatement.parse("DROP TABLE t", [])
-    (named_kinds,) = re.findall(r"\((.*)\)", str(rejected.value))
-    named = named_kinds.split(", ")
-    assert named == ["SELECT", "WITH"]
-    for word in named:
-        assert SqlStatement.parse(QUERIES[word], []).sql == QUERIES[word]

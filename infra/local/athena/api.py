@@ -18,12 +18,12 @@ from ministack.core.concurrency import run_reentrant
 from ministack.core.responses import error_response_json, get_account_id, get_region, json_response
 from ministack.services import athena as ministack_athena
 
-from infra.local.athena import results
+from infra.local.athena import metadata, results
 from infra.local.athena.errors import InvalidRequest
 from infra.local.athena.executions import QueryExecution, QueryExecutions
 from infra.local.athena.file_cache import FileCache
 from infra.local.athena.run import run
-from infra.local.athena.sql import SqlStatement
+from infra.local.athena.statement import Statement
 from infra.local.caller import Caller, Callers
 
 logger = logging.getLogger(__name__)
@@ -31,6 +31,11 @@ Response = tuple[int, dict[str, str], bytes]
 Request = dict[str, Any]
 
 CONCURRENT_QUERIES = 2
+_OWN_LOCATION = (
+    "The Create Table As Select query failed because it was submitted with an 'external_location' property to an "
+    "Athena Workgroup that enforces a centralized output location for all queries. Please remove the "
+    "'external_location' property and resubmit the query."
+)
 TOKEN_LENGTH = range(32, 129)
 MAX_ROWS_PER_PAGE = 1000
 _FINGERPRINT_FIELDS = (
@@ -54,6 +59,10 @@ class Athena:
             "BatchGetQueryExecution": self._batch_get,
             "ListQueryExecutions": self._list,
             "GetQueryResults": self._results,
+            "GetDatabase": metadata.get_database,
+            "ListDatabases": metadata.list_databases,
+            "GetTableMetadata": metadata.get_table,
+            "ListTableMetadata": metadata.list_tables,
         }
 
     async def handle_request(
@@ -81,7 +90,7 @@ class Athena:
             response = json_response(handler(request, self._callers.of_request(headers, query_params)))
         except InvalidRequest as error:
             code = {"AthenaErrorCode": error.code}
-            response = error_response_json("InvalidRequestException", str(error), 400, extra=code)
+            response = error_response_json(error.kind, str(error), 400, extra=code)
         except ValueError:
             response = error_response_json("SerializationException", "The request is not valid JSON", 400)
         return response
@@ -98,14 +107,20 @@ class Athena:
         if catalog.lower() != "awsdatacatalog":
             raise InvalidRequest(f"The local Athena has only the catalog AwsDataCatalog, not {catalog}")
         location = _output_location(workgroup, request.get("ResultConfiguration") or {})
-        statement = SqlStatement.parse(query, parameters)
+        statement = Statement.parse(query, parameters)
+        kind = statement.kind
+        if statement.has_own_location and _is_enforced(workgroup):
+            raise InvalidRequest(_OWN_LOCATION)
         query_id = str(uuid.uuid4())
         execution = QueryExecution(
             id=query_id,
             query=query,
-            database=(context.get("Database") or "default").lower(),
+            # awswrangler sends the name in backquotes.
+            database=(context.get("Database") or "default").strip("`").lower(),
             workgroup=workgroup,
-            output_location=f"{location.rstrip('/')}/{query_id}.csv",
+            output_location=f"{location.rstrip('/')}/{kind.result.format(query_id)}",
+            statement_type=kind.statement_type,
+            substatement_type=kind.substatement_type,
             parameters=parameters,
             caller=caller,
             submitted=time.time(),
@@ -155,7 +170,7 @@ class Athena:
         size = int(request.get("MaxResults") or MAX_ROWS_PER_PAGE)
         if not 1 <= size <= MAX_ROWS_PER_PAGE:
             raise InvalidRequest(f"MaxResults must be between 1 and {MAX_ROWS_PER_PAGE}")
-        rows, next_start = results.page(caller, execution.output_location, _page_start(request), size)
+        rows, next_start = _page(caller, execution, _page_start(request), size)
         return {
             "UpdateCount": 0,
             "ResultSet": {
@@ -164,6 +179,17 @@ class Athena:
             },
             **({"NextToken": str(next_start)} if next_start is not None else {}),
         }
+
+
+def _page(
+    caller: Caller, execution: QueryExecution, start: int, size: int
+) -> tuple[list[list[str | None]], int | None]:
+    if execution.output_location.endswith(".txt"):
+        return results.text_page(caller, execution.output_location, start, size)
+    # CREATE TABLE AS and UNLOAD have no rows, but files.
+    if execution.substatement_type != "SELECT":
+        return [], None
+    return results.page(caller, execution.output_location, start, size)
 
 
 def _end(execution: QueryExecution, done: "Future[None]") -> None:
@@ -184,8 +210,7 @@ def _output_location(workgroup: str, requested: dict[str, Any]) -> str:
         raise InvalidRequest(f"WorkGroup {workgroup} is disabled.", "WORKGROUP_DISABLED")
     configuration = found.get("Configuration") or {}
     of_workgroup = (configuration.get("ResultConfiguration") or {}).get("OutputLocation")
-    is_enforced = configuration.get("EnforceWorkGroupConfiguration", workgroup != "primary")
-    location = (of_workgroup if is_enforced else requested.get("OutputLocation")) or of_workgroup
+    location = (of_workgroup if _is_enforced(workgroup) else requested.get("OutputLocation")) or of_workgroup
     if not location:
         raise InvalidRequest(
             "No output location provided. An output location is required either through the "
@@ -194,6 +219,12 @@ def _output_location(workgroup: str, requested: dict[str, Any]) -> str:
     if not location.startswith("s3://"):
         raise InvalidRequest(f"The output location {location} is not an S3 path (s3://bucket/prefix/).")
     return str(location)
+
+
+def _is_enforced(workgroup: str) -> bool:
+    """Whether a workgroup's configuration overrides that of a request."""
+    configuration = (ministack_athena._workgroups.get(workgroup) or {}).get("Configuration") or {}
+    return bool(configuration.get("EnforceWorkGroupConfiguration", workgroup != "primary"))
 
 
 def _page_start(request: Request) -> int:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
+from infra.local.athena.analysis.results import TableScan
 from infra.local.athena.errors import QueryFailure
 from infra.local.athena.models import LAZY_SIMPLE_SERDE, Column, Partition, QueryTable, TableStorage
-from infra.local.athena.sql import TableScan
 from infra.local.caller import Caller
 from infra.local.glue import types
 
@@ -36,12 +36,12 @@ class QueryCatalogue:
             return _parse_table(self._caller.glue.get_table(DatabaseName=database, Name=name)["Table"], database)
         except ClientError as error:
             if error.response["Error"]["Code"] != "EntityNotFoundException":
-                raise _glue_failure(error) from error
+                raise glue_failure(error) from error
         try:
             self._caller.glue.get_database(Name=database)
         except ClientError as error:
             if error.response["Error"]["Code"] != "EntityNotFoundException":
-                raise _glue_failure(error) from error
+                raise glue_failure(error) from error
             raise QueryFailure(f"SCHEMA_NOT_FOUND: Schema '{database}' does not exist") from error
         raise QueryFailure(f"TABLE_NOT_FOUND: Table 'awsdatacatalog.{database}.{name}' does not exist")
 
@@ -62,7 +62,7 @@ class QueryCatalogue:
                         storage = _parse_storage(descriptor, partition.get("Parameters") or {}, table.storage)
                         found.append(Partition(values, storage))
         except ClientError as error:
-            raise _glue_failure(error) from error
+            raise glue_failure(error) from error
         return found
 
 
@@ -74,7 +74,8 @@ def _is_allowed(keys: tuple[Column, ...], values: tuple[str, ...], scan: TableSc
     )
 
 
-def _glue_failure(error: ClientError) -> QueryFailure:
+def glue_failure(error: ClientError) -> QueryFailure:
+    """Translate Glue's error into the failure of a query."""
     details = error.response["Error"]
     if details["Code"] == "AccessDeniedException":
         return QueryFailure(
@@ -131,4 +132,5 @@ def _parse_storage(
         escape=settings.get("escape.delim", "") if is_lazy else settings.get("escapeChar", "\\"),
         null_text=settings.get("serialization.null.format", "\\N"),
         skip_lines=int(skip) if skip else (table_storage.skip_lines if table_storage else 0),
+        null_for_invalid=settings.get("use.null.for.invalid.data", "").lower() == "true",
     )

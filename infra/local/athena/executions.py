@@ -37,6 +37,10 @@ class QueryExecution:
     bytes_scanned: int = 0
     planned: float = 0.0
     columns: list[dict[str, Any]] = field(default_factory=list)
+    statement_type: str = "DML"
+    substatement_type: str = "SELECT"
+    manifest_location: str = ""
+    """The object that lists the files that CREATE TABLE AS or UNLOAD wrote."""
     lock: threading.Lock = field(default_factory=threading.Lock)
     ended: threading.Event = field(default_factory=threading.Event)
     _interrupt: Callable[[], None] | None = None
@@ -78,7 +82,7 @@ class QueryExecution:
                 "ErrorMessage": self.reason,
             }
         until = self.completed or time.time()
-        statistics = {
+        statistics: dict[str, Any] = {
             "EngineExecutionTimeInMillis": _milliseconds(until - self.started) if self.started else 0,
             "DataScannedInBytes": self.bytes_scanned,
             "TotalExecutionTimeInMillis": _milliseconds(until - self.submitted),
@@ -86,13 +90,15 @@ class QueryExecution:
             "QueryPlanningTimeInMillis": _milliseconds(self.planned),
             "ServiceProcessingTimeInMillis": 0,
         }
+        if self.manifest_location:
+            statistics["DataManifestLocation"] = self.manifest_location
         if self.completed is not None:
             status["CompletionDateTime"] = self.completed
         described: dict[str, Any] = {
             "QueryExecutionId": self.id,
             "Query": self.query,
-            "StatementType": "DML",
-            "SubstatementType": "SELECT",
+            "StatementType": self.statement_type,
+            "SubstatementType": self.substatement_type,
             "ResultConfiguration": {"OutputLocation": self.output_location},
             "QueryExecutionContext": {"Database": self.database, "Catalog": "awsdatacatalog"},
             "Status": status,

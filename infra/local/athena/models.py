@@ -30,6 +30,8 @@ class TableStorage:
     escape: str
     null_text: str
     skip_lines: int
+    null_for_invalid: bool = False
+    """Whether a value that does not fit its column is NULL, rather than an error (OpenX SerDe)."""
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
+from infra.local.athena.analysis.results import PATH, TableScan
 from infra.local.athena.errors import QueryFailure
 from infra.local.athena.models import Partition, TableObject
 from infra.local.athena.results import split_s3
-from infra.local.athena.sql import PATH, TableScan
 from infra.local.caller import Caller
 
 if TYPE_CHECKING:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import duckdb
 
+from infra.local.athena.analysis.results import PATH, TableScan
 from infra.local.athena.errors import QueryFailure
 from infra.local.athena.literals import identifier, literal
 from infra.local.athena.models import (
@@ -26,7 +27,6 @@ from infra.local.athena.models import (
 )
 from infra.local.athena.objects import list_objects
 from infra.local.athena.preparation import Preparation
-from infra.local.athena.sql import PATH, TableScan
 from infra.local.athena.text_preparation import NULL
 from infra.local.caller import Caller
 
@@ -160,7 +160,7 @@ def _cast(value: str, column: Column, serde: str) -> str:
             raise QueryFailure(
                 f"NOT_SUPPORTED: the local Athena cannot read {kind.name} with OpenCSVSerDe (column {column.name})"
             )
-        return f"CAST({value} AS {kind.duckdb})"
+        return _strict_cast(value, column)
     if kind.name == "boolean":
         otherwise = "false" if serde in JSON_SERDES else "NULL"
         # NULL equals no value of a WHEN, so it has a condition of its own.
@@ -171,3 +171,19 @@ def _cast(value: str, column: Column, serde: str) -> str:
     if kind.name in {"tinyint", "smallint", "int", "bigint"}:
         return f"CASE WHEN regexp_full_match({value}, '[+-]?[0-9]+') THEN TRY_CAST({value} AS {kind.duckdb}) END"
     return f"TRY_CAST({value} AS {kind.duckdb})"
+
+
+_NUMBERS = {
+    **dict.fromkeys(("tinyint", "smallint", "int", "bigint"), "[+-]?[0-9]+"),
+    **dict.fromkeys(("float", "double"), r"\s*[+-]?(NaN|Infinity|([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?)\s*"),
+}
+
+
+def _strict_cast(value: str, column: Column) -> str:
+    """Cast text as Java parses it, or fail the query."""
+    kind = column.type
+    message = literal("HIVE_BAD_DATA: Error parsing field value '"), literal(f"' for field {column.name}")
+    failed = f"CAST(error(chr(1) || {message[0]} || {value} || {message[1]} || chr(1)) AS {kind.duckdb})"
+    matches = f"regexp_full_match({value}, '{_NUMBERS[kind.name]}')" if kind.name in _NUMBERS else "true"
+    parsed = f"CASE WHEN {matches} THEN TRY_CAST({value} AS {kind.duckdb}) END"
+    return f"CASE WHEN {value} IS NOT NULL THEN coalesce({parsed}, {failed}) END"

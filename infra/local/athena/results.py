@@ -8,39 +8,34 @@ Values are printed as Trino casts them for Athena: `1.0E10`, `2026-01-01 00:00:0
 """
 
 import datetime as dt
-import math
 import re
-import struct
 from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import IO, Any
+from zoneinfo import ZoneInfo
 
 from botocore.exceptions import ClientError
 
+from infra.local.athena.analysis.types import Type
 from infra.local.athena.errors import InvalidRequest
+from infra.local.athena.rowwise.numbers import java_double, shortest_float, text_of_day_interval, text_of_year_interval
 from infra.local.caller import Caller
 
 BLOCK_BYTES = 256 * 1024
 _VALUE = re.compile(rb'(?:"((?:[^"]|"")*+)")?([,\n])')
-_ATHENA_TYPES = {
-    "boolean": ("boolean", 0, 0),
-    "tinyint": ("tinyint", 3, 0),
-    "smallint": ("smallint", 5, 0),
-    "integer": ("integer", 10, 0),
-    "bigint": ("bigint", 19, 0),
-    "hugeint": ("bigint", 19, 0),
-    "ubigint": ("bigint", 19, 0),
-    "uinteger": ("bigint", 19, 0),
-    "float": ("float", 17, 0),
-    "double": ("double", 17, 0),
-    "date": ("date", 0, 0),
-    "time": ("time", 3, 0),
-    "timestamp": ("timestamp", 3, 0),
-    "blob": ("varbinary", 1073741824, 0),
-    "list": ("array", 0, 0),
-    "array": ("array", 0, 0),
-    "struct": ("row", 0, 0),
-    "map": ("map", 0, 0),
+_PRECISIONS = {
+    "tinyint": 3,
+    "smallint": 5,
+    "integer": 10,
+    "bigint": 19,
+    "real": 17,
+    "double": 17,
+    "time": 3,
+    "timestamp": 3,
+    "timestamp with time zone": 3,
+    "varbinary": 1073741824,
+    "varchar": 2147483647,
+    "json": 2147483647,
 }
 Printer = Callable[[Any], str]
 
@@ -51,100 +46,100 @@ def split_s3(location: str) -> tuple[str, str]:
     return bucket, key
 
 
-def column_info(name: str, kind: Any) -> dict[str, Any]:
-    """Describe a column of a DuckDB type as `ColumnInfo`."""
-    athena, precision, scale = _ATHENA_TYPES.get(kind.id, ("varchar", 2147483647, 0))
-    if kind.id == "decimal":
-        athena = "decimal"
-        precision, scale = (value for _, value in kind.children)
-    if kind.id.startswith("timestamp"):
-        athena, precision = ("timestamp with time zone" if "zone" in kind.id else "timestamp"), 3
+def column_info(name: str, kind: Type) -> dict[str, Any]:
+    """Describe a column as `ColumnInfo`."""
+    precision, scale = _PRECISIONS.get(kind.name, 0), 0
+    if kind.name == "decimal":
+        precision, scale = kind.size
     return {
         "CatalogName": "hive",
         "SchemaName": "",
         "TableName": "",
         "Name": name,
         "Label": name,
-        "Type": athena,
+        "Type": "float" if kind.name == "real" else kind.name,
         "Precision": precision,
         "Scale": scale,
         "Nullable": "UNKNOWN",
-        "CaseSensitive": athena == "varchar",
+        "CaseSensitive": kind.name in {"varchar", "char"},
     }
 
 
-def printer(kind: Any) -> Printer:
-    """Return the function that prints values of a DuckDB type."""
-    if kind.id in {"list", "array"}:
-        item = _or_null(printer(kind.children[0][1]))
+def printer(kind: Type) -> Printer:
+    """Return the function that prints values of a type."""
+    if kind.name == "array":
+        item = _or_null(printer(kind.of[0]))
         return lambda value: f"[{', '.join(map(item, value))}]"
-    if kind.id == "struct":
-        # A row without field names has `field0`… in Athena, `_0`… in sqlglot's translation.
-        fields = [
-            (name, re.sub(r"^_(\d+)$", r"field\1", name), _or_null(printer(child))) for name, child in kind.children
-        ]
-        return lambda value: f"{{{', '.join(f'{shown}={p(value[n])}' for n, shown, p in fields)}}}"
-    if kind.id == "map":
-        (_, of_key), (_, of_value) = kind.children
-        key, item = _or_null(printer(of_key)), _or_null(printer(of_value))
+    if kind.name == "row":
+        # A row without field names has `field0`… in Athena.
+        shown = [name or f"field{i}" for i, name in enumerate(kind.fields)]
+        fields = list(zip(shown, kind.duck_names, (_or_null(printer(of)) for of in kind.of), strict=True))
+        return lambda value: f"{{{', '.join(f'{name}={p(value[stored])}' for name, stored, p in fields)}}}"
+    if kind.name == "map":
+        key, item = (_or_null(printer(of)) for of in kind.of)
         return lambda value: f"{{{', '.join(f'{key(k)}={item(v)}' for k, v in value.items())}}}"
-    if kind.id == "float":
-        return lambda value: java_double(float(_shortest_float(value)))
-    if "time zone" in kind.id:
-        return print_zoned
-    if kind.id.startswith("timestamp"):
-        return lambda value: value.strftime("%Y-%m-%d %H:%M:%S.") + f"{value.microsecond // 1000:03d}"
-    return _plain
+    return _PRINTERS.get(kind.name) or (lambda value: _char(value, kind) if kind.name == "char" else str(value))
 
 
 def _or_null(print_value: Printer) -> Printer:
     return lambda value: "null" if value is None else print_value(value)
 
 
-def _plain(value: Any) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, float):
-        return java_double(value)
-    if isinstance(value, Decimal):
-        return format(value, "f")
-    if isinstance(value, bytes):
-        return value.hex(" ")
-    if isinstance(value, dt.time):
-        return value.strftime("%H:%M:%S.") + f"{value.microsecond // 1000:03d}"
-    return str(value)
+def _char(value: str, kind: Type) -> str:
+    return value.rstrip(" ")[: kind.size[0] if kind.size else None].ljust(kind.size[0] if kind.size else 1)
 
 
-def print_zoned(value: str) -> str:
-    """Print DuckDB's text of an instant, such as `2026-01-01 00:00:00.5+00`, as Trino does."""
-    moment = dt.datetime.fromisoformat(value)
-    return moment.strftime("%Y-%m-%d %H:%M:%S.") + f"{moment.microsecond // 1000:03d} UTC"
+def _timestamp(value: dt.datetime) -> str:
+    return f"{value:%Y-%m-%d %H:%M:%S.}{value.microsecond // 1000:03d}"
 
 
-def _shortest_float(value: float) -> str:
-    packed = struct.pack("f", value)
-    shortest = (text for digits in range(1, 10) if struct.pack("f", float(text := f"{value:.{digits}g}")) == packed)
-    return next(shortest, repr(value))
+def _instant(value: dict[str, Any]) -> str:
+    """Print a timestamp with time zone: the local time, then the zone."""
+    zone = value["z"]
+    moment = value["u"].replace(tzinfo=dt.UTC)
+    if zone[0] in "+-":
+        sign = -1 if zone[0] == "-" else 1
+        moment += sign * dt.timedelta(hours=int(zone[1:3]), minutes=int(zone[4:6]))
+    elif zone != "UTC":
+        moment = moment.astimezone(ZoneInfo(zone))
+    return f"{_timestamp(moment)} {zone}"
 
 
-def java_double(value: float) -> str:
-    """Print a double as Java's Double.toString does."""
-    if math.isnan(value):
-        return "NaN"
-    if value in (float("inf"), float("-inf")):
-        return "Infinity" if value > 0 else "-Infinity"
-    if value == 0 or 1e-3 <= abs(value) < 1e7:
-        text = format(Decimal(repr(value)), "f")
-        return text if "." in text else text + ".0"
-    sign, digits, exponent = Decimal(repr(value)).normalize().as_tuple()
-    shown = "".join(map(str, digits))
-    return f"{'-' if sign else ''}{shown[0]}.{shown[1:] or '0'}E{len(shown) - 1 + int(exponent)}"
+_PRINTERS: dict[str, Printer] = {
+    "boolean": lambda value: "true" if value else "false",
+    "double": java_double,
+    "real": lambda value: java_double(shortest_float(value)),
+    "decimal": lambda value: format(Decimal(value), "f"),
+    "varbinary": lambda value: value.hex(" "),
+    "time": lambda value: f"{value:%H:%M:%S.}{value.microsecond // 1000:03d}",
+    "timestamp": _timestamp,
+    "timestamp with time zone": _instant,
+    "interval day to second": text_of_day_interval,
+    "interval year to month": text_of_year_interval,
+}
 
 
 def write_row(out: IO[bytes], values: Iterable[str | None]) -> None:
     """Write one line of a result."""
     quoted = ("" if value is None else '"' + value.replace('"', '""') + '"' for value in values)
     out.write((",".join(quoted) + "\n").encode())
+
+
+def text_column(name: str) -> dict[str, Any]:
+    """Describe the column of a result of lines."""
+    return {**column_info(name, Type("varchar")), "Type": "string", "Precision": 0, "CaseSensitive": False}
+
+
+def text_page(caller: Caller, location: str, start: int, size: int) -> tuple[list[list[str | None]], int | None]:
+    """Read up to `size` lines from the line `start` on, each as one cell; also return where the next page starts."""
+    bucket, key = split_s3(location)
+    try:
+        body = caller.s3.get_object(Bucket=bucket, Key=key)["Body"].read().decode()
+    except ClientError as error:
+        raise _unreadable(error, bucket, key) from error
+    lines: list[str | None] = [*body.split("\n")[:-1]]
+    following = start + size if start + size < len(lines) else None
+    return [[line] for line in lines[start : start + size]], following
 
 
 def page(caller: Caller, location: str, start: int, size: int) -> tuple[list[list[str | None]], int | None]:
@@ -176,7 +171,10 @@ def _read(caller: Caller, bucket: str, key: str, start: int) -> tuple[bytes, int
         response = caller.s3.get_object(Bucket=bucket, Key=key, Range=f"bytes={start}-{start + BLOCK_BYTES - 1}")
         return response["Body"].read(), int(response["ContentRange"].rsplit("/", 1)[1])
     except ClientError as error:
-        code = error.response["Error"]["Code"]
-        if code in {"AccessDenied", "403"}:
-            raise InvalidRequest(f"Access denied when reading the results s3://{bucket}/{key}: {error}") from error
-        raise InvalidRequest(f"Could not read the results s3://{bucket}/{key}: {error}") from error
+        raise _unreadable(error, bucket, key) from error
+
+
+def _unreadable(error: ClientError, bucket: str, key: str) -> InvalidRequest:
+    if error.response["Error"]["Code"] in {"AccessDenied", "403"}:
+        return InvalidRequest(f"Access denied when reading the results s3://{bucket}/{key}: {error}")
+    return InvalidRequest(f"Could not read the results s3://{bucket}/{key}: {error}")

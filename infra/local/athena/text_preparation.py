@@ -1,17 +1,16 @@
 """Prepare text files for DuckDB: as they are where every line is regular, else rewritten as their SerDe reads them.
 
-Raises QueryFailure for a JSON line that is not a record, and BrokenFile for a broken gzip stream.
+Raises QueryFailure for a JSON line that is not a record or does not fit its table, and BrokenFile for a broken gzip
+stream.
 """
 
-import json
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
+from infra.local.athena import json_serde
 from infra.local.athena.errors import QueryFailure
 from infra.local.athena.models import JSON_SERDES, PreparedFile, QueryTable, TableObject, TableStorage
-from infra.local.glue import types
 from infra.local.text_files import Dialect, lines, reading
 
 NULL = "\x02"
@@ -81,7 +80,10 @@ def _is_regular(chunk: bytes, pattern: re.Pattern[bytes], dialect: Dialect, stor
 def _rewrite(source: Path, target: Path, skip_lines: int, to_row: Callable[[str], Row]) -> int:
     """Write each line as a row of plain CSV; return the number of rows."""
     count = 0
-    with reading(source, compressed=False) as stream, target.open("w", encoding="utf-8", newline="") as out:
+    with (
+        reading(source, compressed=False) as stream,
+        target.open("w", encoding="utf-8", errors="replace", newline="") as out,
+    ):
         for number, line in enumerate(lines(stream)):
             if number < skip_lines:
                 continue
@@ -98,48 +100,24 @@ def _text_row(line: str, table: QueryTable, dialect: Dialect, storage: TableStor
     return fields + [None] * (width - len(fields))
 
 
-class _JsonNumber(str):
-    """A number with the digits of the JSON text."""
-
-    __slots__ = ()
-
-
 def _json_row(line: str, table: QueryTable, stored: TableObject) -> Row:
     if not line.strip():
         return [None] * max(1, len(table.columns))
     try:
-        record = json.loads(line, parse_float=_JsonNumber, parse_int=_JsonNumber)
-    except ValueError as error:
+        record = json_serde.read_record(line)
+    except json_serde.BadRecord as error:
         raise QueryFailure(
             f"HIVE_CURSOR_ERROR: Row is not a valid JSON Object - {error} (file {stored.path}); "
             "Athena reads one record per line"
         ) from error
-    if not isinstance(record, dict):
-        raise QueryFailure(
-            f"HIVE_CURSOR_ERROR: Row is not a valid JSON Object - it is {_JSON_KINDS.get(type(record), 'a value')} "
-            f"(file {stored.path}); Athena reads one record per line"
-        )
-    by_name = {key.lower(): value for key, value in record.items()}
-    return [_json_text(by_name.get(column.name), column.type) for column in table.columns] or [None]
-
-
-_JSON_KINDS: dict[type, str] = {list: "an array", str: "a string", _JsonNumber: "a number"}
-
-
-def _json_text(value: Any, kind: types.GlueType) -> str | None:
-    if value is None:
-        return None
-    if isinstance(value, str):
-        return str(value)
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return json.dumps(_lower_names(value) if kind.of else value, separators=(",", ":"), ensure_ascii=False)
-
-
-def _lower_names(value: Any) -> Any:
-    """Structs match case-insensitively: the names in the catalogue are lower case."""
-    if isinstance(value, dict):
-        return {key.lower(): _lower_names(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_lower_names(item) for item in value]
-    return value
+    null_for_invalid = stored.partition.storage.null_for_invalid
+    row: Row = []
+    for index, column in enumerate(table.columns):
+        try:
+            row.append(json_serde.text_of(record.get(column.name), column.type, null_for_invalid))
+        except json_serde.BadValue as error:
+            raise QueryFailure(
+                f"HIVE_BAD_DATA: Error parsing field value for field {index} ({column.name} {column.type}): {error} "
+                f"(file {stored.path})"
+            ) from error
+    return row or [None]

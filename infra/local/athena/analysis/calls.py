@@ -1,0 +1,176 @@
+"""Resolve a function call: scalar, with lambdas, aggregate, or over a window. Others are rejected by name."""
+
+from typing import TYPE_CHECKING
+
+from infra.local.athena.analysis import types
+from infra.local.athena.analysis.functions import arrays, formats, lambdas, numbers, times, windows
+from infra.local.athena.analysis.functions.aggregates import AGGREGATES, Aggregation
+from infra.local.athena.analysis.functions.names import NAMES
+from infra.local.athena.analysis.functions.registry import Signature, choose
+from infra.local.athena.analysis.functions.scalars import DEFAULTS, SIGNATURES
+from infra.local.athena.analysis.literals import now
+from infra.local.athena.analysis.scope import Scope
+from infra.local.athena.analysis.values import Value, failure, unsupported
+from infra.local.athena.rowwise import regexes
+from infra.local.athena.sql import nodes
+
+if TYPE_CHECKING:
+    from infra.local.athena.analysis.expressions import ExpressionAnalyzer
+
+_CODED = {**numbers.FUNCTIONS, **times.FUNCTIONS}
+_PATTERNS = {"date_format", "date_parse", "format_datetime", "parse_datetime"}
+_NO_AGGREGATES = {"WHERE", "GROUP BY", "JOIN", "AGGREGATE", "LAMBDA", "UNNEST", "LIMIT"}
+_IN_TEXT_CLAUSE = {"WHERE": "WHERE clause", "GROUP BY": "GROUP BY clause", "JOIN": "JOIN clause"}
+
+
+def call_function(analyzer: "ExpressionAnalyzer", node: nodes.Call, scope: Scope) -> Value:
+    """Return the value of a call. Raises QueryFailure for a function that Athena or the local Athena lacks."""
+    name = node.name
+    if node.window is not None and name in windows.FUNCTIONS:
+        return windows.call_window(analyzer, node, scope)
+    if name in AGGREGATES or node.is_star:
+        return _aggregate(analyzer, node, scope)
+    if name in windows.FUNCTIONS:
+        raise failure("MISSING_OVER", node.at, f"Window function {name} requires an OVER clause")
+    if name == "grouping":
+        return _grouping(analyzer, node, scope)
+    _reject_clauses(node)
+    if name in {"now", "current_schema", "current_catalog", "current_user", "current_path"}:
+        return _session(analyzer, node)
+    if name in lambdas.FUNCTIONS:
+        found = lambdas.FUNCTIONS[name](analyzer, node, scope)
+        if found is None:
+            raise _unexpected(name, [], node)
+        return found
+    return _scalar(analyzer, node, scope)
+
+
+def _session(analyzer: "ExpressionAnalyzer", node: nodes.Call) -> Value:
+    if node.name != "now" or node.arguments:
+        raise unsupported(f"has no {node.name}")
+    return now(nodes.Now(node.at, "CURRENT_TIMESTAMP", None), analyzer.moment)
+
+
+def _reject_clauses(node: nodes.Call) -> None:
+    for is_used, clause in (
+        (node.window is not None, "OVER"),
+        (node.is_distinct, "DISTINCT"),
+        (node.where is not None, "FILTER"),
+        (bool(node.order), "ORDER BY"),
+    ):
+        if is_used and node.name in NAMES:
+            message = f"{clause} is not supported for non-aggregation function {node.name}"
+            raise failure("FUNCTION_NOT_AGGREGATE" if clause != "OVER" else "FUNCTION_NOT_WINDOW", node.at, message)
+
+
+def _scalar(analyzer: "ExpressionAnalyzer", node: nodes.Call, scope: Scope) -> Value:
+    name, context = node.name, analyzer.context
+    tables = [table[name] for table in (_CODED, arrays.FUNCTIONS) if name in table]
+    if name not in SIGNATURES and not tables and name != "format":
+        raise _unknown(name, node)
+    arguments = [analyzer.analyze(argument, scope) for argument in node.arguments]
+    _check_arguments(name, arguments)
+    if name == "format":
+        return formats.format_call(context, arguments, node.at)
+    for counts, function in tables:
+        found = function(context, arguments, node.at) if len(arguments) in counts else None
+        if found is not None:
+            return found
+    chosen = _with_defaults(name, arguments)
+    if chosen is None:
+        raise _unexpected(name, arguments, node)
+    signature, complete = chosen
+    return signature.call(context, complete)
+
+
+def _check_arguments(name: str, arguments: list[Value]) -> None:
+    """Raise QueryFailure for what fails before any row is read."""
+    if any(argument.type.name == "char" for argument in arguments):
+        raise unsupported("takes no char as an argument; cast it to varchar")
+    if name.startswith("regexp_") and len(arguments) > 1 and arguments[1].constant is not None:
+        regexes.check(arguments[1].constant)
+    if name in _PATTERNS and arguments:
+        times.checked_format(name, arguments)
+
+
+def _with_defaults(name: str, arguments: list[Value]) -> tuple[Signature, list[Value]] | None:
+    """Return the overload that takes the arguments, and the arguments with the defaults of those left out."""
+    signatures = SIGNATURES.get(name, [])
+    signature = choose(signatures, arguments)
+    if signature is None and signatures:
+        defaults = DEFAULTS.get(name, ())
+        missing = len(signatures[0].parameters) - len(arguments)
+        if 0 < missing <= len(defaults):
+            kinds = signatures[0].parameters[-missing:]
+            arguments = [
+                *arguments,
+                *(Value(d, kind, d) for d, kind in zip(defaults[-missing:], kinds, strict=True)),
+            ]
+            signature = choose(signatures, arguments)
+    return None if signature is None else (signature, arguments)
+
+
+def _unknown(name: str, node: nodes.Call) -> Exception:
+    if name in NAMES:
+        return unsupported(f"lacks the function {name}, which Athena has")
+    return failure("FUNCTION_NOT_FOUND", node.at, f"Function '{name}' not registered")
+
+
+def _unexpected(name: str, arguments: list[Value], node: nodes.Call) -> Exception:
+    shown = ", ".join(str(argument.type) for argument in arguments)
+    return failure("FUNCTION_NOT_FOUND", node.at, f"Unexpected parameters ({shown}) for function {name}")
+
+
+def _grouping(analyzer: "ExpressionAnalyzer", node: nodes.Call, scope: Scope) -> Value:
+    columns = ", ".join(analyzer.analyze(argument, scope.within("GROUP BY")).sql for argument in node.arguments)
+    kind = types.BIGINT if len(node.arguments) >= 32 else types.INTEGER
+    return Value(f"CAST(grouping({columns}) AS {kind.duckdb})", kind)
+
+
+def _misplaced(node: nodes.Call, scope: Scope) -> Exception:
+    if scope.clause == "AGGREGATE":
+        return failure("NESTED_AGGREGATION", node.at, f"Cannot nest aggregations inside aggregation '{node.name}'")
+    clause = _IN_TEXT_CLAUSE.get(scope.clause, scope.clause)
+    message = f"{clause} cannot contain aggregations, window functions or grouping operations"
+    return failure("EXPRESSION_NOT_SCALAR", node.at, message)
+
+
+def _check_aggregate(node: nodes.Call, arguments: list[Value]) -> None:
+    if node.ignores_nulls:
+        message = f"Cannot specify null treatment for aggregate function {node.name}"
+        raise failure("FUNCTION_NOT_WINDOW", node.at, message)
+    if any(argument.type.name == "char" for argument in arguments):
+        raise unsupported("aggregates no char; cast it to varchar")
+    if node.is_distinct and any(argument.type.contains("timestamp with time zone") for argument in arguments):
+        raise unsupported("compares no timestamps with time zone in DISTINCT")
+
+
+def _aggregate(analyzer: "ExpressionAnalyzer", node: nodes.Call, scope: Scope) -> Value:
+    """Resolve an aggregate, maybe over a window."""
+    name, context = node.name, analyzer.context
+    over = windows.over(analyzer, node, scope) if node.window is not None else ""
+    if scope.clause in _NO_AGGREGATES and not over:
+        raise _misplaced(node, scope)
+    context.aggregate_count += not over
+    inner = scope.within("WINDOW" if over else "AGGREGATE")
+    where = f" FILTER (WHERE {analyzer.condition(node.where, inner, 'FILTER')})" if node.where is not None else ""
+    if node.is_star:
+        if name != "count":
+            raise failure("FUNCTION_NOT_FOUND", node.at, f"Unexpected parameters (*) for function {name}")
+        return Value(f"count(*){where}{over}", types.BIGINT)
+    arguments = [analyzer.analyze(argument, inner) for argument in node.arguments]
+    _check_aggregate(node, arguments)
+    order = windows.order_by(analyzer, node.order, inner)
+    distinct = "DISTINCT " if node.is_distinct else ""
+
+    def core(function: str, written: str) -> str:
+        unique = "" if written.startswith("DISTINCT") else distinct
+        return f"{function}({unique}{written}{order}){where}{over}"
+
+    counts, aggregate = AGGREGATES[name]
+    found = None
+    if len(arguments) in counts:
+        found = aggregate(Aggregation(context, core, arguments, node.is_distinct))
+    if found is None:
+        raise _unexpected(name, arguments, node)
+    return found

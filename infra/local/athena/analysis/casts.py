@@ -1,0 +1,383 @@
+"""Casts that a query writes out: which exist, and how Trino converts the values.
+
+Sources: the classes DoubleOperators, RealOperators, BigintOperators, VarcharOperators, DecimalCasts, DateOperators,
+BooleanOperators and JsonOperators of Trino, and its documentation's page "Conversion functions".
+"""
+
+from collections.abc import Callable
+
+from infra.local.athena.analysis import types
+from infra.local.athena.analysis.json_casts import from_json, to_json
+from infra.local.athena.analysis.types import Type
+from infra.local.athena.analysis.values import MAYBE, Context, Value, coerce, instant, let, unsupported
+from infra.local.athena.errors import QueryFailure
+from infra.local.athena.rowwise import numbers, texts
+
+_DECIMAL_TEXT = r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"
+_DOUBLE_TEXT = rf"[\x00-\x20]*([+-]?(NaN|Infinity)|{_DECIMAL_TEXT}[fFdD]?)[\x00-\x20]*"
+_DATE_TEXT = r"\s*[0-9]{1,6}-[0-9]{1,2}-[0-9]{1,2}\s*"
+_TIME_TEXT = r"[0-9]{1,2}:[0-9]{1,2}(:[0-9]{1,2}(\.[0-9]{1,6})?)?"
+_TIMESTAMP_TEXT = rf"\s*[0-9]{{4,6}}-[0-9]{{1,2}}-[0-9]{{1,2}}( {_TIME_TEXT})?\s*"
+_JAVA_NAMES = {"integer": "INT"}
+
+
+def cast(context: Context, value: Value, target: Type, is_try: bool = False) -> Value | None:
+    """Return the value as `target`, or None if Trino has no such cast; with `is_try`, NULL where the cast fails."""
+    source = value.type
+    if source in {target, types.UNKNOWN}:
+        return coerce(context, value, target)
+    if target.name == "char" or source.name == "char":
+        raise unsupported("has no casts of char")
+    if source.of and target.of:
+        return _cast_inside(context, value, target, is_try)
+    if target.name == "json":
+        return to_json(context, value)
+    if source.name == "json":
+        return from_json(context, value, target, is_try)
+    if source.is_text and target.is_text:
+        return Value(f"left({value.sql}, {target.size[0]})" if target.size else value.sql, target)
+    if target.is_text:
+        return _to_text(context, value, target, is_try)
+    convert = _CASTS.get((_family(source), _family(target)))
+    return None if convert is None else Value(convert(_Cast(context, value, target, is_try)), target)
+
+
+class _Cast:
+    """One cast: the value, its target, and what happens where it fails."""
+
+    def __init__(self, context: Context, value: Value, target: Type, is_try: bool) -> None:
+        self.context, self.value, self.target, self.is_try = context, value, target, is_try
+        self.sql, self.source = value.sql, value.type
+
+    def fail(self, message: str, code: str = "INVALID_CAST_ARGUMENT") -> str:
+        """Write what a failed cast is: NULL, or an error with this message (SQL)."""
+        return "NULL" if self.is_try else self.context.fail(f"'{code}: ' || {message}", self.target)
+
+    def checked(self, pattern: str, convert: Callable[[str], str], message: Callable[[str], str]) -> str:
+        """Convert a text that matches the pattern; fail for any other."""
+
+        def body(sql: str) -> str:
+            converted = f"coalesce({convert(sql)}, {self.fail(message(sql))})"
+            return (
+                f"CASE WHEN {sql} IS NULL THEN NULL WHEN regexp_full_match({sql}, '{pattern}') THEN {converted} "
+                f"ELSE {self.fail(message(sql))} END"
+            )
+
+        return let(self.context, [self.sql], body)
+
+
+def _family(kind: Type) -> str:
+    if kind.is_integer:
+        return "integer"
+    return "floating" if kind.is_floating else kind.name
+
+
+def _text_to_number(cast: _Cast) -> str:
+    name = _JAVA_NAMES.get(cast.target.name, cast.target.name.upper())
+    duckdb = cast.target.duckdb
+    return cast.checked(
+        "[+-]?[0-9]+",
+        lambda sql: f"TRY_CAST({sql} AS {duckdb})",
+        lambda sql: f"'Cannot cast ''' || {sql} || ''' to {name}'",
+    )
+
+
+def _text_to_floating(cast: _Cast) -> str:
+    name, duckdb = cast.target.name.upper(), cast.target.duckdb
+    return cast.checked(
+        _DOUBLE_TEXT,
+        lambda sql: f"TRY_CAST(regexp_replace({sql}, '([0-9.])[fFdD]\\s*$', '\\1') AS {duckdb})",
+        lambda sql: f"'Cannot cast ''' || {sql} || ''' to {name}'",
+    )
+
+
+def _text_to_decimal(cast: _Cast) -> str:
+    precision, scale = cast.target.size
+    return cast.checked(
+        _DECIMAL_TEXT,
+        lambda sql: f"TRY_CAST({sql} AS {cast.target.duckdb})",
+        lambda sql: f"'Cannot cast VARCHAR ''' || {sql} || ''' to DECIMAL({precision}, {scale})'",
+    )
+
+
+def _text_to_boolean(cast: _Cast) -> str:
+    def body(sql: str) -> str:
+        message = f"'Cannot cast ''' || {sql} || ''' to BOOLEAN'"
+        return (
+            f"CASE WHEN {sql} IS NULL THEN NULL WHEN lower({sql}) IN ('t', 'true', '1') THEN true "
+            f"WHEN lower({sql}) IN ('f', 'false', '0') THEN false ELSE {cast.fail(message)} END"
+        )
+
+    return let(cast.context, [cast.sql], body)
+
+
+def _text_to_date(cast: _Cast) -> str:
+    return cast.checked(
+        _DATE_TEXT,
+        lambda sql: f"TRY_CAST(trim({sql}) AS DATE)",
+        lambda sql: f"'Value cannot be cast to date: ' || {sql}",
+    )
+
+
+def _text_to_timestamp(cast: _Cast) -> str:
+    return cast.checked(
+        _TIMESTAMP_TEXT,
+        lambda sql: round_timestamp(_parsed_timestamp(sql), cast.target.size[0]),
+        lambda sql: f"'Value cannot be cast to timestamp: ' || {sql}",
+    )
+
+
+def _parsed_timestamp(sql: str) -> str:
+    """Parse a timestamp whose hours, minutes and seconds may have one digit or be missing."""
+    padded = f"regexp_replace(trim({sql}), '([ :])([0-9])(:|\\.|$)', '\\10\\2\\3', 'g')"
+    padded = f"regexp_replace({padded}, '([ :])([0-9])(:|\\.|$)', '\\10\\2\\3', 'g')"
+    return f"TRY_CAST(regexp_replace({padded}, '^([^ ]+ [0-9]+:[0-9]+)$', '\\1:00') AS TIMESTAMP)"
+
+
+def _text_to_instant(cast: _Cast) -> str:
+    function = texts.try_instant if cast.is_try else texts.instant
+    precision = Value(str(cast.target.size[0]), types.INTEGER)
+    return cast.context.call(function, [cast.value, precision], cast.target, nulls=MAYBE)
+
+
+def _to_boolean(cast: _Cast) -> str:
+    return f"({cast.sql} <> 0)"
+
+
+def _boolean_to_number(cast: _Cast) -> str:
+    return f"CAST({cast.sql} AS {cast.target.duckdb})"
+
+
+def _integer_to_number(cast: _Cast) -> str:
+    return _ranged(cast, lambda sql: sql)
+
+
+def _floating_to_integer(cast: _Cast) -> str:
+    # Trino rounds half away from zero; DuckDB's own cast rounds half to even.
+    return _ranged(cast, lambda sql: f"round({sql})")
+
+
+def _ranged(cast: _Cast, convert: Callable[[str], str]) -> str:
+    """Convert to a type that may be too narrow."""
+    duckdb = cast.target.duckdb
+    if types.coerces(cast.source, cast.target):
+        return f"CAST({convert(cast.sql)} AS {duckdb})"
+
+    def body(sql: str) -> str:
+        shown = f"CAST({sql} AS VARCHAR)"
+        code, message = "NUMERIC_VALUE_OUT_OF_RANGE", f"'Out of range for {cast.target.name}: ' || {shown}"
+        if cast.target.name == "decimal":
+            precision, scale = cast.target.size
+            code = "INVALID_CAST_ARGUMENT"
+            message = f"'Cannot cast {cast.source.name.upper()} ''' || {shown} || ''' to DECIMAL({precision}, {scale})'"
+        failed = cast.fail(message, code)
+        return f"CASE WHEN {sql} IS NOT NULL THEN coalesce(TRY_CAST({convert(sql)} AS {duckdb}), {failed}) END"
+
+    return let(cast.context, [cast.sql], body)
+
+
+def _floating_to_decimal(cast: _Cast) -> str:
+    # The digits that are printed are rounded half up: BigDecimal.valueOf.
+    functions = {
+        ("double", False): numbers.decimal_of_double,
+        ("double", True): numbers.try_decimal_of_double,
+        ("real", False): numbers.decimal_of_real,
+        ("real", True): numbers.try_decimal_of_real,
+    }
+    function = functions[cast.source.name, cast.is_try]
+    size = [Value(str(number), types.INTEGER) for number in cast.target.size]
+    argument = Value(f"CAST({cast.sql} AS DOUBLE)", types.DOUBLE)
+    return cast.context.call(function, [argument, *size], cast.target, nulls=MAYBE)
+
+
+def _to_double(cast: _Cast) -> str:
+    return f"CAST({cast.sql} AS {cast.target.duckdb})"
+
+
+def _plain(cast: _Cast) -> str:
+    return f"CAST({cast.sql} AS {cast.target.duckdb})"
+
+
+def _to_timestamp(cast: _Cast) -> str:
+    return round_timestamp(f"CAST({cast.sql} AS TIMESTAMP)", cast.target.size[0], cast.source)
+
+
+def _to_instant(cast: _Cast) -> str:
+    return let(
+        cast.context,
+        [round_timestamp(f"CAST({cast.sql} AS TIMESTAMP)", cast.target.size[0], cast.source)],
+        instant,
+    )
+
+
+def _instant_to_instant(cast: _Cast) -> str:
+    return let(
+        cast.context,
+        [cast.sql],
+        lambda sql: instant(round_timestamp(f"{sql}.u", cast.target.size[0], cast.source), f"{sql}.z"),
+    )
+
+
+def _from_instant(cast: _Cast) -> str:
+    local = local_time(cast.context, cast.sql)
+    if cast.target.name == "timestamp":
+        return round_timestamp(local, cast.target.size[0], cast.source)
+    return f"CAST({local} AS {cast.target.duckdb})"
+
+
+def local_time(context: Context, sql: str) -> str:
+    """Write the local timestamp of a timestamp with time zone."""
+
+    def body(value: str) -> str:
+        minutes = (
+            f"CAST({value}.z[1] || '1' AS INTEGER) * (CAST({value}.z[2:3] AS INTEGER) * 60 "
+            f"+ CAST({value}.z[5:6] AS INTEGER))"
+        )
+        return (
+            f"CASE WHEN {value}.z = 'UTC' THEN {value}.u WHEN {value}.z[1] IN ('+', '-') "
+            f"THEN {value}.u + to_minutes({minutes}) ELSE timezone({value}.z, timezone('UTC', {value}.u)) END"
+        )
+
+    return let(context, [sql], body)
+
+
+def round_timestamp(sql: str, precision: int, source: Type | None = None) -> str:
+    """Write a timestamp rounded half up to a number of digits, unless its source has no more."""
+    digits = 0 if source is not None and source.name == "date" else (source.size or (6,))[0] if source else 6
+    if digits <= precision:
+        return sql
+    unit = 10 ** (6 - precision)
+    return f"make_timestamp(CAST(floor((epoch_us({sql}) + {unit // 2}) / {unit}.0) AS BIGINT) * {unit})"
+
+
+def _to_text(context: Context, value: Value, target: Type, is_try: bool) -> Value | None:
+    source = value.type
+    if source.of or source.name in {"varbinary"}:
+        return None
+    sql = _text_of(context, value)
+    if target.size:
+        length = target.size[0]
+        message = f"'INVALID_CAST_ARGUMENT: Value ' || %s || ' cannot be represented as varchar({length})'"
+        sql = let(
+            context,
+            [sql],
+            lambda s: (
+                f"CASE WHEN length({s}) <= {length} THEN {s} WHEN {s} IS NOT NULL THEN "
+                f"{'NULL' if is_try else context.fail(message % s, types.VARCHAR)} END"
+            ),
+        )
+    return Value(sql, target)
+
+
+def _text_of(context: Context, value: Value) -> str:
+    source, sql = value.type, value.sql
+    if source == types.DOUBLE:
+        return context.call(numbers.text_of_double, [value], types.VARCHAR)
+    if source == types.REAL:
+        return context.call(numbers.text_of_real, [value], types.VARCHAR)
+    if source.name == "timestamp":
+        return timestamp_text(sql, source.size[0])
+    if source.is_instant:
+        precision = source.size[0]
+        return let(context, [sql], lambda s: f"{timestamp_text(local_time(context, s), precision)} || ' ' || {s}.z")
+    if source == types.DAY_INTERVAL:
+        return context.call(numbers.text_of_day_interval, [value], types.VARCHAR)
+    if source == types.YEAR_INTERVAL:
+        return context.call(numbers.text_of_year_interval, [value], types.VARCHAR)
+    if source.name == "time":
+        digits = source.size[0]
+        return f"left(strftime(DATE '1970-01-01' + {sql}, '%H:%M:%S.%f'), {9 + digits if digits else 8})"
+    return f"CAST({sql} AS VARCHAR)"
+
+
+def timestamp_text(sql: str, precision: int) -> str:
+    """Write the text of a timestamp with this number of digits."""
+    return f"left(strftime({sql}, '%Y-%m-%d %H:%M:%S.%f'), {20 + precision if precision else 19})"
+
+
+def _text_to_binary(cast: _Cast) -> str:
+    return f"encode({cast.sql})"
+
+
+def _cast_inside(context: Context, value: Value, target: Type, is_try: bool) -> Value | None:
+    """Cast the elements of an array or a map, or the fields of a row."""
+    source = value.type
+    if source.name != target.name or len(source.of) != len(target.of):
+        return None
+    if is_try:
+        inner = _cast_inside(context, value, target, is_try=False)
+        return inner and Value(f"TRY({inner.sql})", target)
+    if source.name == "array":
+        name = context.name("e")
+        item = cast(context, Value(name, source.of[0]), target.of[0])
+        return item and Value(f"list_transform({value.sql}, lambda {name}: {item.sql})", target)
+    if source.name == "map":
+        name = context.name("e")
+        key = cast(context, Value(f"{name}.key", source.of[0]), target.of[0])
+        item = cast(context, Value(f"{name}.value", source.of[1]), target.of[1])
+        if key is None or item is None:
+            return None
+        pair = f"struct_pack(k := {key.sql}, v := {item.sql})"
+        return Value(f"map_from_entries(list_transform(map_entries({value.sql}), lambda {name}: {pair}))", target)
+    name = context.name("v")
+    fields = []
+    for old, new, kind, wanted in zip(source.duck_names, target.duck_names, source.of, target.of, strict=True):
+        item = cast(context, Value(f'{name}."{old}"', kind), wanted)
+        if item is None:
+            return None
+        fields.append(f'"{new}" := {item.sql}')
+    packed = f"CASE WHEN {name} IS NOT NULL THEN struct_pack({', '.join(fields)}) END"
+    return Value(f"list_transform([{value.sql}], lambda {name}: {packed})[1]", target)
+
+
+_CASTS: dict[tuple[str, str], Callable[[_Cast], str]] = {
+    ("varchar", "boolean"): _text_to_boolean,
+    ("varchar", "integer"): _text_to_number,
+    ("varchar", "floating"): _text_to_floating,
+    ("varchar", "decimal"): _text_to_decimal,
+    ("varchar", "date"): _text_to_date,
+    ("varchar", "timestamp"): _text_to_timestamp,
+    ("varchar", "timestamp with time zone"): _text_to_instant,
+    ("varchar", "varbinary"): _text_to_binary,
+    ("boolean", "integer"): _boolean_to_number,
+    ("boolean", "floating"): _boolean_to_number,
+    ("boolean", "decimal"): _boolean_to_number,
+    ("integer", "boolean"): _to_boolean,
+    ("floating", "boolean"): _to_boolean,
+    ("decimal", "boolean"): _to_boolean,
+    ("integer", "integer"): _integer_to_number,
+    ("integer", "decimal"): _integer_to_number,
+    ("integer", "floating"): _to_double,
+    ("floating", "integer"): _floating_to_integer,
+    ("floating", "decimal"): _floating_to_decimal,
+    ("floating", "floating"): _to_double,
+    ("decimal", "integer"): _integer_to_number,
+    ("decimal", "decimal"): _integer_to_number,
+    ("decimal", "floating"): _to_double,
+    ("date", "timestamp"): _to_timestamp,
+    ("date", "timestamp with time zone"): _to_instant,
+    ("timestamp", "date"): _plain,
+    ("timestamp", "time"): _plain,
+    ("timestamp", "timestamp"): _to_timestamp,
+    ("timestamp", "timestamp with time zone"): _to_instant,
+    ("timestamp with time zone", "date"): _from_instant,
+    ("timestamp with time zone", "time"): _from_instant,
+    ("timestamp with time zone", "timestamp"): _from_instant,
+    ("timestamp with time zone", "timestamp with time zone"): _instant_to_instant,
+}
+
+
+def require_cast(context: Context, value: Value, target: Type, is_try: bool = False) -> Value:
+    """Return the value as `target`. Raises QueryFailure if Trino has no such cast."""
+    found = cast(context, value, target, is_try)
+    if found is None:
+        raise QueryFailure(f"TYPE_MISMATCH: Cannot cast {value.type} to {target}")
+    return found
+
+
+def instant_of(context: Context, value: Value) -> Value:
+    """Return a date or timestamp as a timestamp with time zone, in the session's zone, UTC."""
+    if value.type.is_instant:
+        return value
+    kind = Type("timestamp with time zone", value.type.size or (0,))
+    return coerce(context, value, kind)

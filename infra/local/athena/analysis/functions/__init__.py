@@ -1,0 +1,1 @@
+"""Athena's functions, by subject: those that are listed here are answered as Trino does, all others are rejected."""

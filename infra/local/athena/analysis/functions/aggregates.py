@@ -1,0 +1,260 @@
+"""Aggregate functions.
+
+Sources: "Aggregate functions" (Trino documentation) and the package io.trino.operator.aggregation of Trino: the types
+of sums and averages, and what NULL does. Approximate functions are answered exactly, which is within their error.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from infra.local.athena.analysis import types
+from infra.local.athena.analysis.values import Context, Value, coerce, unsupported
+from infra.local.athena.rowwise import numbers
+
+Core = Callable[[str, str], str]
+"""Write the call of a DuckDB aggregate with its arguments, with DISTINCT, ORDER BY, FILTER and OVER of the query."""
+
+
+@dataclass(frozen=True)
+class Aggregation:
+    """One call of an aggregate function."""
+
+    context: Context
+    core: Core
+    arguments: list[Value]
+    is_distinct: bool
+
+
+Aggregate = Callable[[Aggregation], Value | None]
+
+
+def _sum(call: Aggregation) -> Value | None:
+    (value,) = call.arguments
+    kind = value.type
+    if kind.is_integer:
+        return Value(f"CAST({call.core('sum', value.sql)} AS BIGINT)", types.BIGINT)
+    if kind.name == "decimal":
+        result = types.decimal(types.MAX_PRECISION, kind.size[1])
+        return Value(f"CAST({call.core('sum', value.sql)} AS {result.duckdb})", result)
+    if kind.is_floating or kind in {types.DAY_INTERVAL, types.YEAR_INTERVAL}:
+        return Value(f"CAST({call.core('sum', value.sql)} AS {kind.duckdb})", kind)
+    return None
+
+
+def _avg(call: Aggregation) -> Value | None:
+    (value,) = call.arguments
+    kind = value.type
+    if kind.is_integer or kind == types.DOUBLE:
+        return Value(call.core("avg", f"CAST({value.sql} AS DOUBLE)"), types.DOUBLE)
+    if kind == types.REAL:
+        return Value(f"CAST({call.core('avg', value.sql)} AS FLOAT)", types.REAL)
+    if kind.name != "decimal":
+        return None
+    precision, scale = kind.size
+    total = Value(call.core("sum", value.sql), types.decimal(types.MAX_PRECISION, scale))
+    count = Value(call.core("count", value.sql), types.BIGINT)
+    size = [Value(str(number), types.INTEGER) for number in (precision, scale)]
+    return Value(call.context.call(numbers.average, [total, count, *size], kind), kind)
+
+
+def _count(call: Aggregation) -> Value | None:
+    return Value(call.core("count", call.arguments[0].sql), types.BIGINT) if len(call.arguments) == 1 else None
+
+
+def _count_if(call: Aggregation) -> Value | None:
+    (value,) = call.arguments
+    if not types.coerces(value.type, types.BOOLEAN):
+        return None
+    return Value(call.core("count", f"CASE WHEN {value.sql} THEN 1 END"), types.BIGINT)
+
+
+def _extreme(name: str) -> Aggregate:
+    def aggregate(call: Aggregation) -> Value | None:
+        value, *count = call.arguments
+        if not types.is_orderable(value.type) or any(not types.coerces(n.type, types.BIGINT) for n in count):
+            return None
+        if not count:
+            return Value(call.core(name, value.sql), value.type)
+        if count[0].constant is None:
+            raise unsupported(f"takes the second argument of {name} as a literal only")
+        return Value(call.core(name, f"{value.sql}, {count[0].constant}"), types.array(value.type))
+
+    return aggregate
+
+
+def _by(function: str) -> Aggregate:
+    def aggregate(call: Aggregation) -> Value | None:
+        if len(call.arguments) != 2:
+            raise unsupported("has min_by and max_by with two arguments only")
+        value, key = call.arguments
+        if not types.is_orderable(key.type):
+            return None
+        # Trino returns the value of the row with the largest key, even if that value is NULL.
+        packed = f"struct_pack(v := CAST({value.sql} AS {value.type.duckdb}))"
+        return Value(f"({call.core(function, f'{packed}, {key.sql}')}).v", value.type)
+
+    return aggregate
+
+
+def _any_value(call: Aggregation) -> Value | None:
+    (value,) = call.arguments
+    return Value(call.core("any_value", value.sql), value.type)
+
+
+def _boolean(function: str) -> Aggregate:
+    def aggregate(call: Aggregation) -> Value | None:
+        (value,) = call.arguments
+        if not types.coerces(value.type, types.BOOLEAN):
+            return None
+        return Value(call.core(function, coerce(call.context, value, types.BOOLEAN).sql), types.BOOLEAN)
+
+    return aggregate
+
+
+def _array_agg(call: Aggregation) -> Value | None:
+    (value,) = call.arguments
+    return Value(call.core("list", f"CAST({value.sql} AS {value.type.duckdb})"), types.array(value.type))
+
+
+def _map_agg(function: Callable[..., Any], is_multimap: bool) -> Aggregate:
+    def aggregate(call: Aggregation) -> Value | None:
+        key, value = call.arguments
+        pair = types.row((key.type, value.type))
+        packed = (
+            f"struct_pack(f0 := CAST({key.sql} AS {key.type.duckdb}), f1 := CAST({value.sql} AS {value.type.duckdb}))"
+        )
+        listed = Value(call.core("list", packed), types.array(pair))
+        kind = types.map_of(key.type, types.array(value.type) if is_multimap else value.type)
+        return Value(call.context.call(function, [listed], kind), kind)
+
+    return aggregate
+
+
+def first_of_each_key(entries: list[dict[str, Any]]) -> dict[Any, Any]:
+    """Make a map of pairs; the first value of a key stays, and a NULL key is left out."""
+    found: dict[Any, Any] = {}
+    for entry in entries:
+        if entry["f0"] is not None:
+            found.setdefault(entry["f0"], entry["f1"])
+    return found
+
+
+def all_of_each_key(entries: list[dict[str, Any]]) -> dict[Any, list[Any]]:
+    """Make a map of the values of each key; a NULL key is left out."""
+    found: dict[Any, list[Any]] = {}
+    for entry in entries:
+        if entry["f0"] is not None:
+            found.setdefault(entry["f0"], []).append(entry["f1"])
+    return found
+
+
+def count_each(items: list[Any]) -> dict[Any, int]:
+    """Count each value but NULL."""
+    found: dict[Any, int] = {}
+    for item in items:
+        if item is not None:
+            found[item] = found.get(item, 0) + 1
+    return found
+
+
+def _histogram(call: Aggregation) -> Value | None:
+    (value,) = call.arguments
+    if value.type.of:
+        raise unsupported("counts no arrays, maps and rows in histogram")
+    listed = Value(call.core("list", value.sql), types.array(value.type))
+    kind = types.map_of(value.type, types.BIGINT)
+    return Value(call.context.call(count_each, [listed], kind), kind)
+
+
+def _doubles(function: str, count: int) -> Aggregate:
+    def aggregate(call: Aggregation) -> Value | None:
+        if len(call.arguments) != count or not all(types.coerces(a.type, types.DOUBLE) for a in call.arguments):
+            return None
+        listed = ", ".join(coerce(call.context, a, types.DOUBLE).sql for a in call.arguments)
+        return Value(call.core(function, listed), types.DOUBLE)
+
+    return aggregate
+
+
+def _geometric_mean(call: Aggregation) -> Value | None:
+    (value,) = call.arguments
+    if not types.coerces(value.type, types.DOUBLE):
+        return None
+    return Value(f"exp({call.core('avg', f'ln({coerce(call.context, value, types.DOUBLE).sql})')})", types.DOUBLE)
+
+
+def _bits(function: str) -> Aggregate:
+    def aggregate(call: Aggregation) -> Value | None:
+        (value,) = call.arguments
+        if not types.coerces(value.type, types.BIGINT):
+            return None
+        return Value(call.core(function, coerce(call.context, value, types.BIGINT).sql), types.BIGINT)
+
+    return aggregate
+
+
+def _approx_distinct(call: Aggregation) -> Value | None:
+    return Value(call.core("count", f"DISTINCT {call.arguments[0].sql}"), types.BIGINT)
+
+
+def _approx_percentile(call: Aggregation) -> Value | None:
+    if len(call.arguments) != 2:
+        raise unsupported("has approx_percentile with two arguments only")
+    value, fraction = call.arguments
+    if value.type.name not in {*types.INTEGERS, "real", "double"}:
+        return None
+    kind = types.BIGINT if value.type.is_integer else value.type
+    argument = f"CAST({value.sql} AS {kind.duckdb})"
+    if fraction.type.name == "array" and types.coerces(fraction.type, types.array(types.DOUBLE)):
+        fractions = coerce(call.context, fraction, types.array(types.DOUBLE)).sql
+        return Value(call.core("quantile_disc", f"{argument}, {fractions}"), types.array(kind))
+    if not types.coerces(fraction.type, types.DOUBLE):
+        return None
+    return Value(call.core("quantile_disc", f"{argument}, {coerce(call.context, fraction, types.DOUBLE).sql}"), kind)
+
+
+def _listagg(call: Aggregation) -> Value | None:
+    value, *separator = call.arguments
+    if not all(types.coerces(a.type, types.VARCHAR) for a in call.arguments):
+        return None
+    written = separator[0].sql if separator else "''"
+    return Value(call.core("string_agg", f"{value.sql}, {written}"), types.VARCHAR)
+
+
+AGGREGATES: dict[str, tuple[tuple[int, ...], Aggregate]] = {
+    "count": ((1,), _count),
+    "count_if": ((1,), _count_if),
+    "sum": ((1,), _sum),
+    "avg": ((1,), _avg),
+    "min": ((1, 2), _extreme("min")),
+    "max": ((1, 2), _extreme("max")),
+    "min_by": ((2, 3), _by("arg_min")),
+    "max_by": ((2, 3), _by("arg_max")),
+    "arbitrary": ((1,), _any_value),
+    "any_value": ((1,), _any_value),
+    "bool_and": ((1,), _boolean("bool_and")),
+    "every": ((1,), _boolean("bool_and")),
+    "bool_or": ((1,), _boolean("bool_or")),
+    "array_agg": ((1,), _array_agg),
+    "map_agg": ((2,), _map_agg(first_of_each_key, is_multimap=False)),
+    "multimap_agg": ((2,), _map_agg(all_of_each_key, is_multimap=True)),
+    "histogram": ((1,), _histogram),
+    "stddev": ((1,), _doubles("stddev_samp", 1)),
+    "stddev_samp": ((1,), _doubles("stddev_samp", 1)),
+    "stddev_pop": ((1,), _doubles("stddev_pop", 1)),
+    "variance": ((1,), _doubles("var_samp", 1)),
+    "var_samp": ((1,), _doubles("var_samp", 1)),
+    "var_pop": ((1,), _doubles("var_pop", 1)),
+    "corr": ((2,), _doubles("corr", 2)),
+    "covar_samp": ((2,), _doubles("covar_samp", 2)),
+    "covar_pop": ((2,), _doubles("covar_pop", 2)),
+    "regr_slope": ((2,), _doubles("regr_slope", 2)),
+    "regr_intercept": ((2,), _doubles("regr_intercept", 2)),
+    "geometric_mean": ((1,), _geometric_mean),
+    "bitwise_and_agg": ((1,), _bits("bit_and")),
+    "bitwise_or_agg": ((1,), _bits("bit_or")),
+    "approx_distinct": ((1, 2), _approx_distinct),
+    "approx_percentile": ((2, 3, 4), _approx_percentile),
+    "listagg": ((1, 2), _listagg),
+}

@@ -1,0 +1,88 @@
+"""Functions with a fixed signature: parse `name(type, …) type`, and choose the one that the arguments coerce to.
+
+Source: FunctionResolver of Trino: an exact match comes before one that needs coercions.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from infra.local.athena.analysis import types
+from infra.local.athena.analysis.types import Type
+from infra.local.athena.analysis.values import STRICT, Context, Value, coerce
+
+_SIGNATURE = re.compile(r"(\w+)\((.*)\) (.+)")
+_KINDS = {
+    "boolean": types.BOOLEAN,
+    "integer": types.INTEGER,
+    "bigint": types.BIGINT,
+    "double": types.DOUBLE,
+    "varchar": types.VARCHAR,
+    "varbinary": types.VARBINARY,
+    "json": types.JSON,
+    "date": types.DATE,
+    "timestamp": types.TIMESTAMP,
+    "instant": types.INSTANT,
+    "interval": types.DAY_INTERVAL,
+    "array(varchar)": types.array(types.VARCHAR),
+    "map(varchar,varchar)": types.map_of(types.VARCHAR, types.VARCHAR),
+}
+Rule = tuple[str, str | Callable[..., Any]] | tuple[str, Callable[..., Any], str]
+
+
+@dataclass(frozen=True)
+class Signature:
+    """One overload: DuckDB's SQL with {0}, {1}…, or a Python function."""
+
+    name: str
+    parameters: tuple[Type, ...]
+    returns: Type | None
+    """None: the type of the first argument."""
+    body: str | Callable[..., Any]
+    nulls: str = STRICT
+
+    def call(self, context: Context, arguments: Sequence[Value]) -> Value:
+        """Return the call with arguments that coerce."""
+        values = [coerce(context, a, p) for a, p in zip(arguments, self.parameters, strict=True)]
+        returns = self.returns or arguments[0].type
+        if isinstance(self.body, str):
+            return Value("(" + self.body.format(*(f"({value.sql})" for value in values)) + ")", returns)
+        return Value(context.call(self.body, values, returns, self.nulls), returns)
+
+    def accepts(self, arguments: Sequence[Value]) -> bool:
+        """Whether the arguments coerce to the parameters."""
+        return len(arguments) == len(self.parameters) and all(
+            _accepts(argument.type, kind) for argument, kind in zip(arguments, self.parameters, strict=True)
+        )
+
+    def distance(self, arguments: Sequence[Value]) -> int:
+        """How many arguments need a coercion."""
+        return sum(a.type.name != p.name for a, p in zip(arguments, self.parameters, strict=True))
+
+
+def _accepts(source: Type, target: Type) -> bool:
+    # A timestamp of any precision is taken as it is.
+    if source.name == target.name in {"timestamp", "timestamp with time zone"}:
+        return True
+    return types.coerces(source, target)
+
+
+def parse_rules(rules: Sequence[Rule]) -> dict[str, list[Signature]]:
+    """Parse rules such as `("lower(varchar) same", "lower({0})")`."""
+    found: dict[str, list[Signature]] = {}
+    for written, body, *nulls in rules:
+        match = _SIGNATURE.fullmatch(written)
+        if match is None:
+            raise ValueError(f"{written!r} is not a signature")
+        parameters = tuple(_KINDS[kind] for kind in filter(None, re.split(r", ", match[2])))
+        returns = None if match[3] == "same" else _KINDS[match[3]]
+        signature = Signature(match[1], parameters, returns, body, nulls[0] if nulls else STRICT)
+        found.setdefault(match[1], []).append(signature)
+    return found
+
+
+def choose(signatures: Sequence[Signature], arguments: Sequence[Value]) -> Signature | None:
+    """Return the overload that takes the arguments with the fewest coercions."""
+    fitting = [signature for signature in signatures if signature.accepts(arguments)]
+    return min(fitting, key=lambda signature: signature.distance(arguments)) if fitting else None

@@ -1,0 +1,241 @@
+"""Functions of dates and timestamps whose types depend on their arguments.
+
+Sources: "Date and time functions and operators" (Trino documentation), DateTimeFunctions and the package
+io.trino.operator.scalar.timestamp of Trino.
+"""
+
+from collections.abc import Callable
+
+from infra.local.athena.analysis import literals, types
+from infra.local.athena.analysis.casts import cast, instant_of, local_time
+from infra.local.athena.analysis.operators import change_local, in_utc
+from infra.local.athena.analysis.values import Context, Value, coerce, failure, instant, let, unify, unsupported
+from infra.local.athena.literals import literal
+from infra.local.athena.rowwise import times as rowwise
+from infra.local.athena.sql.tokens import Position
+
+Coded = Callable[[Context, list[Value], Position], Value | None]
+_DATE_UNITS = ("day", "week", "month", "quarter", "year")
+_TIME_UNITS = ("millisecond", "second", "minute", "hour")
+_MILLISECONDS = {
+    "millisecond": 1,
+    "second": 1000,
+    "minute": 60_000,
+    "hour": 3_600_000,
+    "day": 86_400_000,
+    "week": 604_800_000,
+}
+_MONTHS = {"month": 1, "quarter": 3, "year": 12}
+_PARTS = {
+    "year": "year",
+    "quarter": "quarter",
+    "month": "month",
+    "week": "week",
+    "week_of_year": "week",
+    "day": "day",
+    "day_of_month": "day",
+    "day_of_week": "isodow",
+    "dow": "isodow",
+    "day_of_year": "dayofyear",
+    "doy": "dayofyear",
+    "year_of_week": "isoyear",
+    "yow": "isoyear",
+    "hour": "hour",
+    "minute": "minute",
+    "second": "second",
+}
+_OF_TIMES = {"hour", "minute", "second", "millisecond"}
+_MOMENTS = {"date", "timestamp", "timestamp with time zone"}
+
+
+def part(name: str) -> Coded:
+    """Return the function of one part of a date or timestamp."""
+
+    def call(context: Context, arguments: list[Value], at: Position) -> Value | None:  # noqa: ARG001
+        (value,) = arguments
+        if value.type.name not in _MOMENTS or (name in _OF_TIMES and value.type == types.DATE):
+            return None
+        local = local_time(context, value.sql) if value.type.is_instant else value.sql
+        if name == "millisecond":
+            return Value(f"(CAST(epoch_ms({local}) AS BIGINT) % 1000 + 1000) % 1000", types.BIGINT)
+        return Value(f"CAST(date_part('{_PARTS[name]}', {local}) AS BIGINT)", types.BIGINT)
+
+    return call
+
+
+def _unit(value: Value, kind: types.Type, at: Position) -> str:
+    if value.constant is None or not value.type.is_text:
+        raise unsupported("takes the unit of a date function as a literal only")
+    unit = value.constant.lower()
+    if unit not in _DATE_UNITS and (kind == types.DATE or unit not in _TIME_UNITS):
+        shown = "DATE" if kind == types.DATE else "Timestamp"
+        raise failure("INVALID_FUNCTION_ARGUMENT", at, f"'{value.constant}' is not a valid {shown} field")
+    return unit
+
+
+def date_trunc(context: Context, arguments: list[Value], at: Position) -> Value | None:
+    """Truncate; a date stays a date."""
+    unit_value, value = arguments
+    if value.type.name not in _MOMENTS:
+        return None
+    unit = _unit(unit_value, value.type, at)
+
+    def truncate(sql: str) -> str:
+        return f"CAST(date_trunc('{unit}', {sql}) AS {'DATE' if value.type == types.DATE else 'TIMESTAMP'})"
+
+    if value.type.is_instant:
+        return Value(change_local(context, value.sql, truncate), value.type)
+    return Value(truncate(value.sql), value.type)
+
+
+def date_add(context: Context, arguments: list[Value], at: Position) -> Value | None:
+    """Add a number of units."""
+    unit_value, amount, value = arguments
+    if value.type.name not in _MOMENTS or not types.coerces(amount.type, types.BIGINT):
+        return None
+    unit = _unit(unit_value, value.type, at)
+    count = coerce(context, amount, types.BIGINT).sql
+
+    def add(sql: str) -> str:
+        if unit in _MONTHS:
+            step = f"to_months(CAST({count} * {_MONTHS[unit]} AS INTEGER))"
+        else:
+            step = f"to_microseconds({count} * {_MILLISECONDS[unit] * 1000})"
+        shifted = f"({sql} + {step})"
+        return f"CAST({shifted} AS DATE)" if value.type == types.DATE else shifted
+
+    if value.type.is_instant:
+        return Value(change_local(context, value.sql, add), value.type)
+    return Value(add(value.sql), value.type)
+
+
+def date_diff(context: Context, arguments: list[Value], at: Position) -> Value | None:
+    """Count the whole units between two times."""
+    unit_value, *moments = arguments
+    if any(value.type.name not in _MOMENTS for value in moments):
+        return None
+    both = unify(context, moments)
+    if both is None:
+        return None
+    unit = _unit(unit_value, both[0].type, at)
+    is_instant = both[0].type.is_instant
+    local = [local_time(context, v.sql) if is_instant and unit not in _OF_TIMES else v.sql for v in both]
+    if is_instant and unit in _OF_TIMES:
+        local = [f"({value.sql}).u" for value in both]
+    first, second = (f"CAST({sql} AS TIMESTAMP)" for sql in local)
+    if unit in _MONTHS:
+        return Value(f"date_sub('{unit}', {first}, {second})", types.BIGINT)
+    return Value(f"((epoch_ms({second}) - epoch_ms({first})) // {_MILLISECONDS[unit]})", types.BIGINT)
+
+
+def of_date(context: Context, arguments: list[Value], at: Position) -> Value | None:  # noqa: ARG001
+    """Return a date: `date(x)`."""
+    return cast(context, arguments[0], types.DATE) if len(arguments) == 1 else None
+
+
+def from_unixtime(context: Context, arguments: list[Value], at: Position) -> Value | None:
+    """Return the time of a number of seconds since 1970, in UTC or in a zone."""
+    seconds, *zone = arguments
+    if not types.coerces(seconds.type, types.DOUBLE) or len(zone) > 1:
+        return None
+    value = coerce(context, seconds, types.DOUBLE).sql
+    moment = f"make_timestamp(CAST(round({value} * 1000) AS BIGINT) * 1000)"
+    name = literals.zone_of(zone[0], at) if zone else "UTC"
+    return Value(let(context, [moment], lambda m: instant(m, literal(name))), types.INSTANT)
+
+
+def at_timezone(context: Context, arguments: list[Value], at: Position) -> Value | None:
+    """Return a time in another zone."""
+    value, zone_value = arguments
+    if value.type.name not in {"timestamp", "timestamp with time zone"}:
+        return None
+    zone = literal(literals.zone_of(zone_value, at))
+    moment = instant_of(context, value)
+    sql = let(
+        context, [moment.sql], lambda v: f"CASE WHEN {v} IS NOT NULL THEN struct_pack(u := {v}.u, z := {zone}) END"
+    )
+    return Value(sql, moment.type)
+
+
+def with_timezone(context: Context, arguments: list[Value], at: Position) -> Value | None:
+    """Return a local time in its zone."""
+    value, zone_value = arguments
+    if value.type.name != "timestamp":
+        return None
+    zone = literals.zone_of(zone_value, at)
+    kind = types.Type("timestamp with time zone", value.type.size)
+    shown = literal(zone)
+    sql = let(context, [value.sql], lambda v: instant(in_utc(context, v, shown), shown))
+    return Value(sql, kind)
+
+
+def to_iso8601(context: Context, arguments: list[Value], at: Position) -> Value | None:  # noqa: ARG001
+    """Print a time in ISO 8601's format."""
+    (value,) = arguments
+    kind = value.type
+    if kind == types.DATE:
+        return Value(f"CAST({value.sql} AS VARCHAR)", types.VARCHAR)
+    if kind.name not in _MOMENTS:
+        return None
+    digits = kind.size[0]
+    length = 20 + digits if digits else 19
+
+    def shown(sql: str) -> str:
+        return f"left(strftime({sql}, '%Y-%m-%dT%H:%M:%S.%f'), {length})"
+
+    if kind.name == "timestamp":
+        return Value(shown(value.sql), types.VARCHAR)
+
+    def body(sql: str) -> str:
+        local = local_time(context, sql)
+        minutes = f"((epoch_ms({local}) - epoch_ms({sql}.u)) // 60000)"
+        offset = (
+            f"CASE WHEN {sql}.z = 'UTC' THEN 'Z' ELSE CASE WHEN {minutes} < 0 THEN '-' ELSE '+' END || "
+            f"printf('%02d:%02d', abs({minutes}) // 60, abs({minutes}) % 60) END"
+        )
+        return f"{shown(local)} || {offset}"
+
+    return Value(let(context, [value.sql], body), types.VARCHAR)
+
+
+def zone_part(divisor: int) -> Coded:
+    """Return the function of the hours or minutes of a zone's offset."""
+
+    def call(context: Context, arguments: list[Value], at: Position) -> Value | None:  # noqa: ARG001
+        (value,) = arguments
+        if not value.type.is_instant:
+            return None
+
+        def body(sql: str) -> str:
+            minutes = f"((epoch_ms({local_time(context, sql)}) - epoch_ms({sql}.u)) // 60000)"
+            return f"{minutes} // 60" if divisor == 60 else f"{minutes} % 60"
+
+        return Value(let(context, [value.sql], body), types.BIGINT)
+
+    return call
+
+
+def checked_format(name: str, arguments: list[Value]) -> None:
+    """Raise QueryFailure for a pattern that Trino rejects or the local Athena cannot use."""
+    pattern = arguments[-1]
+    if pattern.constant is None:
+        raise unsupported(f"takes the pattern of {name} as a literal only")
+    if name in {"date_format", "date_parse"}:
+        rowwise.check_format(pattern.constant)
+    else:
+        rowwise.joda_parts(pattern.constant)
+
+
+FUNCTIONS: dict[str, tuple[tuple[int, ...], Coded]] = {
+    **{name: ((1,), part(name)) for name in (*_PARTS, "millisecond")},
+    "date_trunc": ((2,), date_trunc),
+    "date_add": ((3,), date_add),
+    "date_diff": ((3,), date_diff),
+    "date": ((1,), of_date),
+    "from_unixtime": ((1, 2), from_unixtime),
+    "at_timezone": ((2,), at_timezone),
+    "with_timezone": ((2,), with_timezone),
+    "to_iso8601": ((1,), to_iso8601),
+    "timezone_hour": ((1,), zone_part(60)),
+    "timezone_minute": ((1,), zone_part(1)),
+}

@@ -1,0 +1,196 @@
+"""Literals and their types.
+
+Sources: "Data types" (Trino documentation), Decimals.parse, ParseTimestamp and IntervalLiteral of Trino: a decimal has
+as many digits as are written, without leading zeros; a timestamp as many as its fraction.
+"""
+
+import datetime as dt
+import re
+
+from infra.local.athena.analysis import types
+from infra.local.athena.analysis.casts import require_cast
+from infra.local.athena.analysis.types import Type
+from infra.local.athena.analysis.values import Context, Value, failure, text, unsupported
+from infra.local.athena.errors import Fault, QueryFailure
+from infra.local.athena.literals import literal
+from infra.local.athena.rowwise.texts import try_instant, zone_offset
+from infra.local.athena.sql import nodes
+from infra.local.athena.sql.tokens import BINARY, DECIMAL, DOUBLE, INTEGER, STRING, Position
+
+_TIMESTAMP = re.compile(
+    r"\s*(\d{4,6})-(\d{1,2})-(\d{1,2})(?: (\d{1,2}):(\d{1,2})(?::(\d{1,2})(?:\.(\d+))?)?)?(\s*[^\d\s].*)?\s*"
+)
+_DATE = re.compile(r"\s*(\d{1,6})-(\d{1,2})-(\d{1,2})\s*")
+_DECIMAL = re.compile(r"([+-]?)0*(\d*)(?:\.(\d*))?")
+_MILLISECONDS = {"DAY": 86_400_000, "HOUR": 3_600_000, "MINUTE": 60_000, "SECOND": 1000}
+_UNITS = ("DAY", "HOUR", "MINUTE", "SECOND")
+_MAX_INTEGER, _MAX_BIGINT = 2**31, 2**63
+
+
+def of_literal(node: nodes.Literal) -> Value:
+    """Return a literal without a type's name."""
+    if node.kind == INTEGER:
+        return integer(node)
+    if node.kind == DECIMAL:
+        return _decimal(node.text, node.at)
+    if node.kind == DOUBLE:
+        return Value(f"CAST({literal(node.text)} AS DOUBLE)", types.DOUBLE, node.text)
+    if node.kind == STRING:
+        return text(node.text)
+    if node.kind == BINARY:
+        return Value(f"unhex({literal(node.text)})", types.VARBINARY)
+    if node.kind == "boolean":
+        return Value(node.text, types.BOOLEAN)
+    return Value("NULL", types.UNKNOWN)
+
+
+def integer(node: nodes.Literal) -> Value:
+    """Return an integer, or a bigint if it is larger."""
+    value = int(node.text)
+    if -_MAX_INTEGER <= value < _MAX_INTEGER:
+        return Value(f"CAST({value} AS INTEGER)", types.INTEGER, str(value))
+    if -_MAX_BIGINT <= value < _MAX_BIGINT:
+        return Value(f"CAST({value} AS BIGINT)", types.BIGINT, str(value))
+    raise failure("INVALID_LITERAL", node.at, f"Invalid numeric literal: {node.text}")
+
+
+def _decimal(written: str, at: Position) -> Value:
+    match = _DECIMAL.fullmatch(written.strip())
+    if match is None or not (match[2] or match[3] or "0" in written):
+        raise failure("INVALID_LITERAL", at, f"'{written}' is not a valid DECIMAL literal")
+    whole, fraction = match[2], match[3] or ""
+    precision = max(1, len(whole) + len(fraction))
+    if precision > types.MAX_PRECISION:
+        raise failure("INVALID_LITERAL", at, f"'{written}' is not a valid DECIMAL literal")
+    kind = types.decimal(precision, len(fraction))
+    return Value(f"CAST('{match[1]}{whole or '0'}.{fraction or '0'}' AS {kind.duckdb})", kind, written)
+
+
+def of_typed(context: Context, node: nodes.TypedLiteral) -> Value:
+    """Return a literal with the name of its type."""
+    name, written = node.type.name, node.text
+    invalid = failure("INVALID_LITERAL", node.at, f"'{written}' is not a valid {name.upper()} literal")
+    if name == "date":
+        return Value(f"DATE '{_date(written, invalid)}'", types.DATE, written)
+    if name == "timestamp":
+        return _timestamp(written, invalid)
+    if name == "decimal":
+        return _decimal(written, node.at)
+    if name in {"time", "interval"}:
+        raise unsupported(f"has no {name.upper()} literals")
+    kind = types.of_name(node.type)
+    if kind.name == "char":
+        raise unsupported("has no CHAR literals")
+    if kind.name == "json":
+        return Value(f"{literal(written)}", types.JSON) if _is_canonical(written) else _json(context, written)
+    value = text(written)
+    return require_cast(context, value, kind)
+
+
+def _is_canonical(written: str) -> bool:
+    return re.fullmatch(r"-?\d+|true|false|null", written) is not None
+
+
+def _json(context: Context, written: str) -> Value:
+    from infra.local.athena.rowwise import json_texts  # noqa: PLC0415
+
+    return Value(context.call(json_texts.parse, [text(written)], types.VARCHAR), types.JSON)
+
+
+def _date(written: str, invalid: QueryFailure) -> dt.date:
+    match = _DATE.fullmatch(written)
+    try:
+        if match is not None:
+            return dt.date(*map(int, match.groups()))
+    except ValueError:
+        pass
+    raise invalid
+
+
+def _timestamp(written: str, invalid: QueryFailure) -> Value:
+    match = _TIMESTAMP.fullmatch(written)
+    if match is None:
+        raise invalid
+    precision = len(match[7] or "")
+    if precision > 6:
+        raise unsupported("has no timestamps with more than 6 digits")
+    if match[8]:
+        found = try_instant(written, precision)
+        if found is None:
+            raise invalid
+        sql = f"struct_pack(u := TIMESTAMP '{found['u']}', z := {literal(found['z'])})"
+        return Value(sql, Type("timestamp with time zone", (precision,)))
+    found = try_instant(written, precision)
+    if found is None:
+        raise invalid
+    return Value(f"TIMESTAMP '{found['u']}'", Type("timestamp", (precision,)), written)
+
+
+def of_interval(node: nodes.IntervalLiteral) -> Value:
+    """Return an interval."""
+    sign = -1 if node.is_negative else 1
+    invalid = failure("INVALID_LITERAL", node.at, f"'{node.text}' is not a valid INTERVAL literal")
+    if node.start in {"YEAR", "MONTH"}:
+        months = sign * _months(node, invalid)
+        return Value(f"CAST({months} AS INTEGER)", types.YEAR_INTERVAL, str(months))
+    milliseconds = sign * _milliseconds(node, invalid)
+    return Value(f"CAST({milliseconds} AS BIGINT)", types.DAY_INTERVAL, str(milliseconds))
+
+
+def _months(node: nodes.IntervalLiteral, invalid: QueryFailure) -> int:
+    written = node.text.strip()
+    if node.end is None:
+        if not re.fullmatch(r"[+-]?\d+", written):
+            raise invalid
+        return int(written) * (12 if node.start == "YEAR" else 1)
+    match = re.fullmatch(r"(-?)(\d+)-(\d+)", written)
+    if match is None or (node.start, node.end) != ("YEAR", "MONTH"):
+        raise invalid
+    return (-1 if match[1] else 1) * (int(match[2]) * 12 + int(match[3]))
+
+
+def _milliseconds(node: nodes.IntervalLiteral, invalid: QueryFailure) -> int:
+    units = (
+        _UNITS[_UNITS.index(node.start) : _UNITS.index(node.end or node.start) + 1]
+        if node.end in {None, *_UNITS}
+        else ()
+    )
+    if not units:
+        raise invalid
+    match = re.fullmatch(r"\s*(-?)([\d: ]+?)(?:\.(\d{1,3}))?\s*", node.text)
+    if match is None or (match[3] and units[-1] != "SECOND"):
+        raise invalid
+    parts = re.split(r"[: ]", match[2])
+    if len(parts) != len(units) or not all(part.isdecimal() for part in parts):
+        raise invalid
+    total = sum(int(part) * _MILLISECONDS[unit] for part, unit in zip(parts, units, strict=True))
+    total += int((match[3] or "").ljust(3, "0"))
+    return -total if match[1] else total
+
+
+def zone_of(value: Value, at: Position) -> str:
+    """Return the zone that a literal names. Raises QueryFailure if it is none."""
+    if value.type == types.DAY_INTERVAL and value.constant is not None:
+        minutes = int(value.constant) // 60_000
+        return "UTC" if not minutes else f"{'-' if minutes < 0 else '+'}{abs(minutes) // 60:02}:{abs(minutes) % 60:02}"
+    if value.constant is None or not value.type.is_text:
+        raise unsupported("takes time zones as literals only")
+    try:
+        return zone_offset(value.constant, dt.datetime(2000, 1, 1))[1]  # noqa: DTZ001 - its zone is the question
+    except Fault as error:
+        raise failure("INVALID_ARGUMENTS", at, f"Time zone not supported: {value.constant}") from error
+
+
+def now(node: nodes.Now, moment: dt.datetime) -> Value:
+    """Return CURRENT_DATE and the like; the session's zone is UTC, Athena's."""
+    if node.name == "CURRENT_DATE":
+        return Value(f"DATE '{moment.date()}'", types.DATE)
+    if node.name in {"CURRENT_TIME", "LOCALTIME"}:
+        raise unsupported(f"has no {node.name}")
+    precision = 3 if node.precision is None else node.precision
+    if precision > 6:
+        raise unsupported("has no timestamps with more than 6 digits")
+    shown = moment.replace(microsecond=moment.microsecond // 1000 * 1000, tzinfo=None)
+    if node.name == "LOCALTIMESTAMP":
+        return Value(f"TIMESTAMP '{shown}'", Type("timestamp", (precision,)))
+    return Value(f"struct_pack(u := TIMESTAMP '{shown}', z := 'UTC')", Type("timestamp with time zone", (precision,)))

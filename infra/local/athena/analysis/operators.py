@@ -1,0 +1,273 @@
+"""Arithmetic, comparisons and concatenation, with Trino's types and errors.
+
+Sources: DecimalOperators (precision and scale of results), BigintOperators, DateTimeOperators,
+IntervalDayTimeOperators, DoubleOperators (NaN equals nothing) of Trino; "Decimal functions and operators" (Trino
+documentation).
+"""
+
+from collections.abc import Callable
+
+from infra.local.athena.analysis import types
+from infra.local.athena.analysis.casts import local_time
+from infra.local.athena.analysis.types import Type
+from infra.local.athena.analysis.values import SPECIAL, Context, Value, coerce, failure, let, unify, unsupported
+from infra.local.athena.rowwise import collections, numbers
+from infra.local.athena.sql.tokens import Position
+
+_INTERVALS = {types.DAY_INTERVAL, types.YEAR_INTERVAL}
+_MOMENTS = ("date", "timestamp", "timestamp with time zone")
+_NEGATED = {"<": ">", ">": "<", "<=": ">=", ">=": "<="}
+
+
+def arithmetic(context: Context, sign: str, left: Value, right: Value, at: Position) -> Value:
+    """Return `left sign right`."""
+    if sign == "||":
+        return concat(context, [left, right], at)
+    found = _temporal(context, sign, left, right) or _numeric(context, sign, left, right)
+    if found is None:
+        raise failure("TYPE_MISMATCH", at, f"Cannot apply operator: {left.type} {sign} {right.type}")
+    return found
+
+
+def _numeric(context: Context, sign: str, left: Value, right: Value) -> Value | None:
+    both = types.common(left.type, right.type)
+    if both is None or not both.is_number:
+        return None
+    if both.name == "decimal":
+        return _decimal(context, sign, left, right)
+    a, b = coerce(context, left, both).sql, coerce(context, right, both).sql
+    if both.is_floating:
+        return Value(f"({a} {sign} {b})", both)
+    if sign in "/%":
+        operator = "//" if sign == "/" else "%"
+        if right.constant not in {None, "0"} and both.is_integer:
+            return Value(f"({a} {operator} {b})", both)
+        failed = context.fail("'DIVISION_BY_ZERO: Division by zero'", both)
+        sql = let(context, [b], lambda divisor: f"(CASE WHEN {divisor} = 0 THEN {failed} ELSE {divisor} END)")
+        return Value(f"({a} {operator} {sql})", both)
+    return Value(f"({a} {sign} {b})", both)
+
+
+def _decimal(context: Context, sign: str, left: Value, right: Value) -> Value:
+    a, b = (_as_decimal(context, value) for value in (left, right))
+    (p1, s1), (p2, s2) = a.type.size, b.type.size
+    if sign in "+-":
+        scale = max(s1, s2)
+        result = types.decimal(min(types.MAX_PRECISION, max(p1 - s1, p2 - s2) + scale + 1), scale)
+        x, y = coerce(context, a, result).sql, coerce(context, b, result).sql
+        return Value(f"CAST({x} {sign} {y} AS {result.duckdb})", result)
+    if sign == "*":
+        if s1 + s2 > types.MAX_PRECISION:
+            raise unsupported(f"multiplies no decimals with {s1 + s2} digits of scale")
+        result = types.decimal(min(types.MAX_PRECISION, p1 + p2), s1 + s2)
+        return Value(f"CAST({a.sql} * {b.sql} AS {result.duckdb})", result)
+    scale = max(s1, s2)
+    if sign == "/":
+        precision = min(types.MAX_PRECISION, p1 + s2 + max(s2 - s1, 0))
+        function: Callable[..., object] = numbers.divide
+    else:
+        precision = min(p2 - s2, p1 - s1) + scale
+        function = numbers.remainder
+    result = types.decimal(precision, scale)
+    size = [Value(str(number), types.INTEGER) for number in (precision, scale)]
+    return Value(context.call(function, [a, b, *size], result), result)
+
+
+def _as_decimal(context: Context, value: Value) -> Value:
+    if value.type.name == "decimal":
+        return value
+    target = types.common(value.type, types.decimal(1, 0)) if value.type != types.UNKNOWN else types.decimal(1, 0)
+    digits = {"tinyint": 3, "smallint": 5, "integer": 10, "bigint": 19}.get(value.type.name)
+    return coerce(context, value, types.decimal(digits, 0) if digits else target or types.decimal(1, 0))
+
+
+def _temporal(context: Context, sign: str, left: Value, right: Value) -> Value | None:
+    if sign in "*/" and left.type in _INTERVALS and right.type.is_number:
+        return _scaled(sign, left, right)
+    if sign == "*" and right.type in _INTERVALS and left.type.is_number:
+        return _scaled(sign, right, left)
+    if sign not in "+-":
+        return None
+    if sign == "+" and left.type in _INTERVALS and right.type.name in _MOMENTS:
+        left, right = right, left
+    if left.type in _INTERVALS and left.type == right.type:
+        return Value(f"({left.sql} {sign} {right.sql})", left.type)
+    if left.type.name in _MOMENTS and right.type in _INTERVALS:
+        return _shifted(context, sign, left, right)
+    if sign == "-" and left.type.name in _MOMENTS:
+        both = unify(context, [left, right])
+        if both is not None and both[0].type.name in _MOMENTS:
+            return Value(f"({_milliseconds(both[0])} - {_milliseconds(both[1])})", types.DAY_INTERVAL)
+    return None
+
+
+def _milliseconds(value: Value) -> str:
+    sql = f"({value.sql}).u" if value.type.is_instant else f"CAST({value.sql} AS TIMESTAMP)"
+    return f"epoch_ms({sql})"
+
+
+def _scaled(sign: str, interval: Value, factor: Value) -> Value:
+    product = f"CAST({interval.sql} AS DOUBLE) {sign} CAST({factor.sql} AS DOUBLE)"
+    return Value(f"CAST(trunc({product}) AS {interval.type.duckdb})", interval.type)
+
+
+def _shifted(context: Context, sign: str, moment: Value, interval: Value) -> Value:
+    def shift(sql: str) -> str:
+        amount = interval.sql if sign == "+" else f"-({interval.sql})"
+        step = f"to_months({amount})" if interval.type == types.YEAR_INTERVAL else f"to_microseconds(({amount}) * 1000)"
+        return f"({sql} + {step})"
+
+    if moment.type == types.DATE:
+        if interval.type == types.DAY_INTERVAL:
+            days = let(
+                context,
+                [interval.sql],
+                lambda ms: (
+                    f"(CASE WHEN {ms} % 86400000 = 0 THEN CAST({ms} // 86400000 AS INTEGER) ELSE "
+                    + context.fail(
+                        "'INVALID_FUNCTION_ARGUMENT: Cannot add hour, minutes or seconds to a date'", types.INTEGER
+                    )
+                    + " END)"
+                ),
+            )
+            return Value(f"({moment.sql} {sign} {days})", types.DATE)
+        return Value(f"CAST({shift(moment.sql)} AS DATE)", types.DATE)
+    if not moment.type.is_instant:
+        return Value(shift(moment.sql), moment.type)
+    if interval.type == types.DAY_INTERVAL:
+        return Value(change_instant(context, moment.sql, shift), moment.type)
+    return Value(change_local(context, moment.sql, shift), moment.type)
+
+
+def change_instant(context: Context, sql: str, change: Callable[[str], str]) -> str:
+    """Write a timestamp with time zone whose instant is changed."""
+    return let(
+        context,
+        [sql],
+        lambda v: f"CASE WHEN {v} IS NOT NULL THEN struct_pack(u := {change(f'{v}.u')}, z := {v}.z) END",
+    )
+
+
+def change_local(context: Context, sql: str, change: Callable[[str], str]) -> str:
+    """Write a timestamp with time zone whose local time is changed."""
+    return let(
+        context,
+        [sql],
+        lambda v: (
+            f"CASE WHEN {v} IS NOT NULL THEN "
+            f"struct_pack(u := {in_utc(context, change(local_time(context, v)), f'{v}.z')}, z := {v}.z) END"
+        ),
+    )
+
+
+def in_utc(context: Context, local: str, zone: str) -> str:
+    """Write the timestamp in UTC of a local one."""
+
+    def body(moment: str) -> str:
+        minutes = (
+            f"CAST({zone}[1] || '1' AS INTEGER) * (CAST({zone}[2:3] AS INTEGER) * 60 + CAST({zone}[5:6] AS INTEGER))"
+        )
+        return (
+            f"CASE WHEN {zone} = 'UTC' THEN {moment} WHEN {zone}[1] IN ('+', '-') THEN {moment} - "
+            f"to_minutes({minutes}) ELSE timezone('UTC', timezone({zone}, {moment})) END"
+        )
+
+    return let(context, [local], body)
+
+
+def negate(value: Value, at: Position) -> Value:
+    """Return `-value`."""
+    if not value.type.is_number and value.type not in _INTERVALS:
+        raise failure("TYPE_MISMATCH", at, f"Cannot negate {value.type}")
+    return Value(f"(-{value.sql})", value.type)
+
+
+def concat(context: Context, values: list[Value], at: Position) -> Value:
+    """Return the concatenation of texts, arrays or binaries; NULL if any is NULL."""
+    kinds = [value.type for value in values if value.type != types.UNKNOWN]
+    if any(kind.name == "array" for kind in kinds):
+        return _concat_arrays(context, values, at)
+    if all(kind.is_text for kind in kinds):
+        return Value(f"({' || '.join(coerce(context, v, types.VARCHAR).sql for v in values)})", types.VARCHAR)
+    if all(kind == types.VARBINARY for kind in kinds):
+        return Value(f"({' || '.join(coerce(context, v, types.VARBINARY).sql for v in values)})", types.VARBINARY)
+    shown = ", ".join(str(value.type) for value in values)
+    raise failure("FUNCTION_NOT_FOUND", at, f"Unexpected parameters ({shown}) for function concat")
+
+
+def _concat_arrays(context: Context, values: list[Value], at: Position) -> Value:
+    item: Type | None = types.UNKNOWN
+    for value in values:
+        kind = value.type.of[0] if value.type.name == "array" else value.type
+        item = None if item is None else types.common(item, kind)
+    if item is None:
+        shown = ", ".join(str(value.type) for value in values)
+        raise failure("FUNCTION_NOT_FOUND", at, f"Unexpected parameters ({shown}) for function concat")
+    result = types.array(item)
+    parts = [
+        coerce(context, v, result).sql if v.type.name == "array" else f"[{coerce(context, v, item).sql}]"
+        for v in values
+    ]
+    # list_concat leaves NULL out; in Trino a NULL array makes the result NULL.
+    return Value(let(context, parts, _concat_lists), result)
+
+
+def _concat_lists(*parts: str) -> str:
+    joined = parts[0]
+    for part in parts[1:]:
+        joined = f"list_concat({joined}, {part})"
+    return f"CASE WHEN {' AND '.join(f'{part} IS NOT NULL' for part in parts)} THEN {joined} END"
+
+
+def compare(context: Context, sign: str, left: Value, right: Value, at: Position) -> Value:
+    """Return a comparison, also IS [NOT] DISTINCT FROM."""
+    both = unify(context, [left, right])
+    if both is None:
+        raise failure("TYPE_MISMATCH", at, f"Cannot apply operator: {left.type} {_shown(sign)} {right.type}")
+    kind = both[0].type
+    is_order = sign in _NEGATED
+    if is_order and not types.is_orderable(kind) and kind != types.UNKNOWN:
+        raise failure("TYPE_MISMATCH", at, f"Cannot apply operator: {left.type} {sign} {right.type}")
+    if kind.name == "char":
+        raise unsupported("compares no values of char; cast them to varchar")
+    return Value(_comparison(context, sign, both[0], both[1]), types.BOOLEAN)
+
+
+def _shown(sign: str) -> str:
+    return "IS DISTINCT FROM" if sign.endswith("FROM") else sign
+
+
+def _comparison(context: Context, sign: str, left: Value, right: Value) -> str:
+    kind = left.type
+    if kind.is_instant:
+        return f"({left.sql}).u {sign} ({right.sql}).u"
+    if kind.of:
+        if sign not in {"=", "<>"}:
+            raise unsupported(f"compares no values of {kind.name} with {sign}")
+        equal = context.call(collections.equals, [left, right], types.BOOLEAN, SPECIAL)
+        return equal if sign == "=" else f"(NOT {equal})"
+    if kind.is_floating and not sign.endswith("FROM"):
+        return _floating_comparison(context, sign, left, right)
+    return f"({left.sql} {sign} {right.sql})"
+
+
+def _floating_comparison(context: Context, sign: str, left: Value, right: Value) -> str:
+    """Compare so that NaN is neither equal to, less nor greater than anything; DuckDB sorts it last."""
+    plain = f"({left.sql} {sign} {right.sql})"
+    greater = right if sign in {"<", "<="} else left
+    if greater.constant is not None:
+        return plain
+    if sign == "<>":
+        return let(context, [left.sql, right.sql], lambda a, b: f"({a} <> {b} OR (isnan({a}) AND {b} IS NOT NULL))")
+    return let(
+        context,
+        [left.sql, right.sql],
+        lambda a, b: (
+            f"({a} {sign} {b} AND NOT (isnan({b if greater is right else a}) AND {a} IS NOT NULL AND {b} IS NOT NULL))"
+        ),
+    )
+
+
+def any_of(parts: list[str]) -> str:
+    """Join conditions by OR."""
+    return f"({' OR '.join(parts)})"

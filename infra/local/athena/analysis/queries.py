@@ -1,0 +1,299 @@
+"""Resolve queries and write them for DuckDB.
+
+Each SELECT names its columns c0, c1…, and refers to the columns of FROM by generated names: what DuckDB allows beyond
+Trino (aliases in WHERE, GROUP BY and HAVING, ambiguous names) is thereby rejected. Source: StatementAnalyzer of Trino.
+"""
+
+import datetime as dt
+from collections.abc import Sequence
+
+from infra.local.athena.analysis import conditions, types
+from infra.local.athena.analysis.expressions import ExpressionAnalyzer
+from infra.local.athena.analysis.functions.windows import direction, sort_key
+from infra.local.athena.analysis.relations import RelationAnalyzer, Source
+from infra.local.athena.analysis.results import Compiled, FindTable, Output, TableScan
+from infra.local.athena.analysis.scope import Column, Scope
+from infra.local.athena.analysis.types import Type
+from infra.local.athena.analysis.values import Context, Value, coerce, failure, unsupported
+from infra.local.athena.literals import identifier
+from infra.local.athena.sql import nodes, query_nodes
+from infra.local.athena.sql.tokens import INTEGER
+
+
+class QueryAnalyzer:
+    """Resolves the queries of one statement."""
+
+    def __init__(
+        self, find_table: FindTable, default_database: str, parameters: Sequence[nodes.Expression], moment: dt.datetime
+    ) -> None:
+        self.context = Context()
+        self.find_table = find_table
+        self.default_database = default_database
+        self.scans: list[TableScan] = []
+        self.scan_columns: dict[str, tuple[int, str]] = {}
+        self.expressions = ExpressionAnalyzer(self.context, self, parameters, moment)
+        self._relations = RelationAnalyzer(self)
+        self._named: list[dict[str, tuple[str, tuple[Output, ...]]]] = []
+        self._with: list[str] = []
+
+    def whole(self, query: query_nodes.Query) -> Compiled:
+        """Resolve the query of a statement."""
+        compiled = self.analyze(query, None)
+        prefix = f"WITH {', '.join(self._with)} " if self._with else ""
+        return Compiled(prefix + compiled.sql, compiled.outputs)
+
+    def named(self, name: str) -> tuple[str, tuple[Output, ...]] | None:
+        """Return the relation of a query of WITH, and its columns."""
+        return next((names[name] for names in reversed(self._named) if name in names), None)
+
+    def analyze(self, query: query_nodes.Query, outer: Scope | None) -> Compiled:
+        """Resolve a query; `outer` is the scope around it."""
+        self._named.append({})
+        for named in query.named:
+            self._add_named(named)
+        body = query.body
+        found = (
+            self._select(body, query, outer)
+            if isinstance(body, query_nodes.Select)
+            else self._ordered(body, query, outer)
+        )
+        self._named.pop()
+        return found
+
+    def _add_named(self, named: query_nodes.NamedQuery) -> None:
+        name = named.name.lower()
+        if name in self._named[-1]:
+            raise failure("DUPLICATE_NAMED_QUERY", named.at, f"WITH query name '{named.name}' specified more than once")
+        compiled = self.analyze(named.query, None)
+        outputs = compiled.outputs
+        if named.columns is not None:
+            if len(named.columns) != len(outputs):
+                message = (
+                    f"WITH column alias list has {len(named.columns)} entries but WITH query({named.name}) has "
+                    f"{len(outputs)} columns"
+                )
+                raise failure("MISMATCHED_COLUMN_ALIASES", named.at, message)
+            outputs = tuple(Output(n, o.type) for n, o in zip(named.columns, outputs, strict=True))
+        relation = self.context.name("with_")
+        self._with.append(f"{relation} AS ({compiled.sql})")
+        self._named[-1][name] = (relation, outputs)
+
+    def subquery(self, query: query_nodes.Query, scope: Scope) -> tuple[str, list[Type]]:
+        """Resolve a query inside an expression."""
+        inner = Scope(parent=scope)
+        compiled = self.analyze(query, inner)
+        if inner.correlations:
+            body = query.body
+            if not isinstance(body, query_nodes.Select) or query.limit or query.offset or body.is_distinct:
+                raise failure("NOT_SUPPORTED", query.at, "Given correlated subquery is not supported")
+        return compiled.sql, [output.type for output in compiled.outputs]
+
+    def _ordered(self, body: query_nodes.QueryBody, query: query_nodes.Query, outer: Scope | None) -> Compiled:
+        compiled = self._body(body, outer)
+        if not query.order and query.limit is None and query.offset is None:
+            return compiled
+        alias = self.context.name("q")
+        columns = [Column(o.name, (), f"{alias}.c{i}", o.type) for i, o in enumerate(compiled.outputs)]
+        keys = [self._sort_key(item, columns, Scope(columns, outer), is_distinct=False) for item in query.order]
+        order = f" ORDER BY {', '.join(keys)}" if keys else ""
+        sql = f"SELECT * FROM ({compiled.sql}) AS {alias}{order}{self._limit(query)}"  # noqa: S608 - generated
+        return Compiled(sql, compiled.outputs)
+
+    def _body(self, body: query_nodes.QueryBody, outer: Scope | None) -> Compiled:
+        if isinstance(body, query_nodes.SetOperation):
+            return self._set_operation(body, outer)
+        if isinstance(body, query_nodes.Values):
+            return self._values(body, outer)
+        if isinstance(body, query_nodes.Parenthesized):
+            return self.analyze(body.query, outer)
+        plain = query_nodes.Query(body.at, body)
+        if isinstance(body, query_nodes.TableBody):
+            star = query_nodes.SelectItem(body.at, None, is_star=True)
+            return self._select(query_nodes.Select(body.at, (star,), source=body.table), plain, outer)
+        if isinstance(body, query_nodes.Select):
+            return self._select(body, plain, outer)
+        raise unsupported(f"has no {type(body).__name__}")
+
+    def _set_operation(self, node: query_nodes.SetOperation, outer: Scope | None) -> Compiled:
+        left, right = self._body(node.left, outer), self._body(node.right, outer)
+        if len(left.outputs) != len(right.outputs):
+            message = f"{node.operator} query has different number of fields: {len(left.outputs)}, {len(right.outputs)}"
+            raise failure("TYPE_MISMATCH", node.at, message)
+        kinds: list[Type] = []
+        for i, (a, b) in enumerate(zip(left.outputs, right.outputs, strict=True), 1):
+            both = types.common(a.type, b.type)
+            if both is None:
+                message = f"column {i} in {node.operator} query has incompatible types: {a.type}, {b.type}"
+                raise failure("TYPE_MISMATCH", node.at, message)
+            if both.contains("timestamp with time zone") and not (node.is_all and node.operator == "UNION"):
+                raise unsupported(f"compares no timestamps with time zone in {node.operator}")
+            kinds.append(both)
+        quantifier = " ALL" if node.is_all else ""
+        sides = [self._coerced(side, kinds) for side in (left, right)]
+        outputs = tuple(Output(o.name, kind) for o, kind in zip(left.outputs, kinds, strict=True))
+        return Compiled(f"({sides[0]}) {node.operator}{quantifier} ({sides[1]})", outputs)
+
+    def _coerced(self, side: Compiled, kinds: list[Type]) -> str:
+        alias = self.context.name("q")
+        columns = []
+        for i, (output, kind) in enumerate(zip(side.outputs, kinds, strict=True)):
+            value = coerce(self.context, Value(f"{alias}.c{i}", output.type), kind)
+            columns.append(f"{value.sql} AS c{i}")
+        return f"SELECT {', '.join(columns)} FROM ({side.sql}) AS {alias}"  # noqa: S608 - generated
+
+    def _values(self, node: query_nodes.Values, outer: Scope | None) -> Compiled:
+        scope = Scope(parent=outer, clause="WHERE")
+        rows = []
+        for row in node.rows:
+            items = row.items if isinstance(row, nodes.RowOf) else (row,)
+            rows.append([self.expressions.analyze(item, scope) for item in items])
+        if len({len(row) for row in rows}) != 1:
+            raise failure("TYPE_MISMATCH", node.at, "Values rows have mismatched sizes")
+        columns = [self.expressions.common(list(column), "Values rows", node.at) for column in zip(*rows, strict=True)]
+        written = [f"({', '.join(v.sql for v in row)})" for row in zip(*columns, strict=True)]
+        names = ", ".join(f"c{i}" for i in range(len(columns)))
+        sql = f"SELECT * FROM (VALUES {', '.join(written)}) AS {self.context.name('v')}({names})"  # noqa: S608
+        return Compiled(sql, tuple(Output(None, column[0].type) for column in columns))
+
+    def _select(self, node: query_nodes.Select, query: query_nodes.Query, outer: Scope | None) -> Compiled:
+        source = Source("", []) if node.source is None else self._relations.source(node.source, Scope(parent=outer))
+        correlations = outer.correlations if outer is not None else []
+        scope = Scope(source.columns, outer, correlations=correlations, windows=dict(node.windows))
+        before = (self.context.aggregate_count, self.context.window_count)
+        where = "" if node.where is None else f" WHERE {self.expressions.condition(node.where, scope, 'WHERE')}"
+        items = self._items(node, scope)
+        groups = self._groups(node, items, scope)
+        having = "" if node.having is None else f" HAVING {self.expressions.condition(node.having, scope, 'HAVING')}"
+        if node.is_distinct and any(value.type.contains("timestamp with time zone") for _, value in items):
+            raise unsupported("compares no timestamps with time zone in DISTINCT")
+        outputs = [Column(name, (), value.sql, value.type) for name, value in items]
+        order_scope = Scope(outputs, scope, windows=scope.windows, clause="ORDER BY")
+        keys = [self._sort_key(item, outputs, order_scope, is_distinct=node.is_distinct) for item in query.order]
+        is_plain = before == (self.context.aggregate_count, self.context.window_count)
+        self._narrow(node, query, scope, is_plain=is_plain)
+        selected = ", ".join(f"{value.sql} AS c{i}" for i, (_, value) in enumerate(items))
+        distinct = "DISTINCT " if node.is_distinct else ""
+        order = f" ORDER BY {', '.join(keys)}" if keys else ""
+        sql = f"SELECT {distinct}{selected}{source.sql and ' FROM ' + source.sql}{where}{groups}{having}{order}"  # noqa: S608
+        sql += self._limit(query)
+        return Compiled(sql, tuple(Output(name, value.type) for name, value in items))
+
+    def _narrow(self, node: query_nodes.Select, query: query_nodes.Query, scope: Scope, is_plain: bool) -> None:
+        """Tell the scans which values and how many rows the query needs."""
+        for column, allowed in conditions.allowed_values(node.where, scope, self.expressions):
+            found = self.scan_columns.get(column.sql)
+            if found is not None:
+                number, name = found
+                self.scans[number] = self.scans[number].narrowed(name.lower(), allowed)
+        if is_plain and conditions.is_prefix(node, query):
+            number, _ = self.scan_columns.get(scope.columns[0].sql, (-1, "")) if scope.columns else (-1, "")
+            if number >= 0:
+                rows = int(self._row_count(query.limit) or 0)
+                self.scans[number] = conditions.limited(self.scans[number], rows)
+
+    def _items(self, node: query_nodes.Select, scope: Scope) -> list[tuple[str | None, Value]]:
+        items: list[tuple[str | None, Value]] = []
+        for item in node.items:
+            if item.is_star:
+                items.extend(self._star(item, scope))
+            elif item.value is not None:
+                value = self.expressions.analyze(item.value, scope)
+                items.append((item.alias or _implicit_name(item.value), value))
+        return items
+
+    def _star(self, item: query_nodes.SelectItem, scope: Scope) -> list[tuple[str | None, Value]]:
+        visible = [column for column in scope.columns if not column.is_hidden]
+        if item.value is not None:
+            parts = conditions.name_parts(item.value)
+            qualifier = tuple(part.lower() for part in parts or ())
+            chosen = [c for c in visible if qualifier and c.qualifier[-len(qualifier) :] == qualifier]
+            if not chosen:
+                return self._row_star(item, scope)
+            visible = chosen
+        elif not scope.columns:
+            raise failure("COLUMN_NOT_FOUND", item.at, "SELECT * not allowed in queries without FROM clause")
+        if item.columns is not None and len(item.columns) != len(visible):
+            raise failure("MISMATCHED_COLUMN_ALIASES", item.at, "Column alias list has a different number of entries")
+        names = item.columns or [column.name for column in visible]
+        return [(n, Value(c.sql, c.type)) for n, c in zip(names, visible, strict=True)]
+
+    def _row_star(self, item: query_nodes.SelectItem, scope: Scope) -> list[tuple[str | None, Value]]:
+        if item.value is None:
+            return []
+        if isinstance(item.value, nodes.Identifier) and scope.find((item.value.name,), item.at) is None:
+            raise failure("TABLE_NOT_FOUND", item.at, f"Unable to resolve reference {item.value.name}")
+        value = self.expressions.analyze(item.value, scope)
+        if value.type.name != "row":
+            raise failure("TYPE_MISMATCH", item.at, f"Expression {value.type} is not of type ROW")
+        names = item.columns or value.type.fields
+        fields = zip(names, value.type.duck_names, value.type.of, strict=True)
+        return [(name, Value(f"({value.sql}).{identifier(duck)}", kind)) for name, duck, kind in fields]
+
+    def _groups(self, node: query_nodes.Select, items: list[tuple[str | None, Value]], scope: Scope) -> str:
+        if node.groups is None:
+            return ""
+        written = []
+        for group in node.groups:
+            sets = [self._grouping_set(values, items, scope) for values in group.sets]
+            if group.kind == "SETS":
+                written.append(f"GROUPING SETS ({', '.join(f'({chr(44).join(s)})' for s in sets)})")
+            elif group.kind == "SIMPLE":
+                written.append(", ".join(sets[0]) if sets[0] else "()")
+            else:
+                written.append(f"{group.kind} ({', '.join(s[0] for s in sets)})")
+        return f" GROUP BY {', '.join(written)}"
+
+    def _grouping_set(
+        self, values: Sequence[nodes.Expression], items: list[tuple[str | None, Value]], scope: Scope
+    ) -> list[str]:
+        keys = []
+        for node in values:
+            value = _at_position(node, items, "GROUP BY")
+            if value is None:
+                value = self.expressions.analyze(node, scope.within("GROUP BY"))
+            if value.type.contains("timestamp with time zone"):
+                raise unsupported("groups by no timestamp with time zone; cast it to timestamp or varchar")
+            keys.append(value.sql)
+        return keys
+
+    def _sort_key(self, item: nodes.SortItem, outputs: list[Column], scope: Scope, is_distinct: bool) -> str:
+        values = [(column.name, Value(column.sql, column.type)) for column in outputs]
+        value = _at_position(item.value, values, "ORDER BY")
+        if value is None:
+            value = self.expressions.analyze(item.value, scope)
+        positions = [i for i, (_, output) in enumerate(values, 1) if output.sql == value.sql]
+        if is_distinct and not positions:
+            message = "For SELECT DISTINCT, ORDER BY expressions must appear in select list"
+            raise failure("EXPRESSION_NOT_IN_DISTINCT", item.at, message)
+        key = sort_key(value, item.at)
+        return (str(positions[0]) if positions and key == value.sql else key) + direction(item)
+
+    def _limit(self, query: query_nodes.Query) -> str:
+        if query.with_ties:
+            raise unsupported("has no FETCH FIRST … WITH TIES")
+        limit, offset = self._row_count(query.limit), self._row_count(query.offset)
+        return (f" LIMIT {limit}" if limit is not None else "") + (f" OFFSET {offset}" if offset is not None else "")
+
+    def _row_count(self, node: nodes.Expression | None) -> str | None:
+        if node is None:
+            return None
+        value = self.expressions.analyze(node, Scope())
+        if value.constant is None or not value.type.is_integer or int(value.constant) < 0:
+            raise failure("TYPE_MISMATCH", node.at, "LIMIT and OFFSET take a number of rows")
+        return value.constant
+
+
+def _implicit_name(node: nodes.Expression) -> str | None:
+    if isinstance(node, nodes.Identifier):
+        return node.name
+    return node.field if isinstance(node, nodes.Dereference) else None
+
+
+def _at_position(node: nodes.Expression, items: list[tuple[str | None, Value]], clause: str) -> Value | None:
+    """Return the item that a number names; None if the expression is not a number."""
+    if not isinstance(node, nodes.Literal) or node.kind != INTEGER:
+        return None
+    position = int(node.text)
+    if not 1 <= position <= len(items):
+        raise failure("INVALID_COLUMN_REFERENCE", node.at, f"{clause} position {position} is not in select list")
+    return items[position - 1][1]

@@ -1,0 +1,200 @@
+"""Resolve what FROM names: tables, queries, UNNEST, joins.
+
+Sources: "SELECT" (Trino documentation), StatementAnalyzer of Trino (visitTable, visitJoin, visitUnnest).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from infra.local.athena.analysis import types
+from infra.local.athena.analysis.results import PATH, Compiled, TableScan
+from infra.local.athena.analysis.scope import Column, Scope
+from infra.local.athena.analysis.types import Type
+from infra.local.athena.analysis.values import Value, coerce, failure, let, unsupported
+from infra.local.athena.errors import QueryFailure
+from infra.local.athena.literals import identifier
+from infra.local.athena.sql import nodes, query_nodes
+
+if TYPE_CHECKING:
+    from infra.local.athena.analysis.queries import QueryAnalyzer
+
+
+@dataclass(frozen=True)
+class Source:
+    """A resolved relation: its SQL in FROM, and its columns."""
+
+    sql: str
+    columns: list[Column]
+
+
+class RelationAnalyzer:
+    """Resolves the relations of one statement."""
+
+    def __init__(self, queries: "QueryAnalyzer") -> None:
+        self._queries = queries
+        self._context = queries.context
+
+    def source(self, node: query_nodes.Relation, scope: Scope) -> Source:
+        """Resolve a relation; `scope` has the columns that it may use, those of LATERAL included."""
+        if isinstance(node, query_nodes.Join):
+            return self._join(node, scope)
+        if isinstance(node, query_nodes.Aliased):
+            return self._aliased(node, scope)
+        if isinstance(node, query_nodes.TableName):
+            return self._table(node)
+        if isinstance(node, query_nodes.QueryRelation):
+            outer = scope if node.is_lateral else scope.parent
+            return self._derived(self._queries.analyze(node.query, outer))
+        if isinstance(node, query_nodes.UnnestRelation):
+            return self._unnest(node, scope)
+        raise QueryFailure(f"NOT_SUPPORTED: the local Athena has no {type(node).__name__} in FROM")
+
+    def _derived(self, compiled: Compiled) -> Source:
+        alias = self._context.name("q")
+        columns = [Column(output.name, (), f"{alias}.c{i}", output.type) for i, output in enumerate(compiled.outputs)]
+        return Source(f"({compiled.sql}) AS {alias}", columns)
+
+    def _table(self, node: query_nodes.TableName) -> Source:
+        parts = tuple(part.lower() for part in node.parts)
+        named = self._queries.named(parts[0]) if len(parts) == 1 else None
+        if named is not None:
+            relation, outputs = named
+            alias = self._context.name("q")
+            columns = [Column(o.name, (parts[0],), f"{alias}.c{i}", o.type) for i, o in enumerate(outputs)]
+            return Source(f"{relation} AS {alias}", columns)
+        if len(parts) > 3:
+            raise failure("SYNTAX_ERROR", node.at, f"Too many dots in table name: {'.'.join(parts)}")
+        if len(parts) == 3 and parts[0] != "awsdatacatalog":
+            raise failure("CATALOG_NOT_FOUND", node.at, f"Catalog '{parts[0]}' does not exist")
+        database = parts[-2] if len(parts) > 1 else self._queries.default_database
+        if database == "information_schema":
+            raise unsupported("has no information_schema; use SHOW TABLES, DESCRIBE or the Glue catalogue")
+        return self._scan(database, parts[-1])
+
+    def _scan(self, database: str, name: str) -> Source:
+        table = self._queries.find_table(database, name)
+        number = len(self._queries.scans)
+        relation = f"scan_{number}"
+        self._queries.scans.append(TableScan(relation, database, name))
+        qualifier = ("awsdatacatalog", database, name)
+        columns = []
+        for column in (*table.columns, *table.partition_keys):
+            sql = f"{relation}.{identifier(column.name)}"
+            columns.append(Column(column.name, qualifier, sql, types.of_glue(column.type)))
+        columns.append(Column(PATH, qualifier, f'{relation}."{PATH}"', types.VARCHAR, is_hidden=True))
+        for column in columns:
+            self._queries.scan_columns[column.sql] = (number, str(column.name))
+        return Source(relation, columns)
+
+    def _aliased(self, node: query_nodes.Aliased, scope: Scope) -> Source:
+        inner = self.source(node.relation, scope)
+        name = (node.name.lower(),)
+        if node.columns is None:
+            return replace(inner, columns=[replace(column, qualifier=name) for column in inner.columns])
+        visible = [column for column in inner.columns if not column.is_hidden]
+        if len(visible) != len(node.columns):
+            message = (
+                f"Column alias list has {len(node.columns)} entries but '{node.name}' has {len(visible)} "
+                "columns available"
+            )
+            raise failure("MISMATCHED_COLUMN_ALIASES", node.at, message)
+        renamed = [replace(c, name=n, qualifier=name) for c, n in zip(visible, node.columns, strict=True)]
+        return replace(inner, columns=renamed)
+
+    def _unnest(self, node: query_nodes.UnnestRelation, scope: Scope) -> Source:
+        alias = self._context.name("u")
+        expressions = self._queries.expressions
+        values = [expressions.analyze(value, scope.within("UNNEST")) for value in node.values]
+        lists: list[str] = []
+        columns: list[tuple[str, Type]] = []
+        for value in values:
+            sql, fields = self._unnested(value, node, f"e{len(lists)}")
+            columns.extend(fields)
+            lists.append(sql)
+        if node.has_ordinality:
+            longest = f"greatest({', '.join(f'coalesce(len({sql}), 0)' for sql in lists)})"
+            columns.append((f"e{len(lists)}", types.BIGINT))
+            lists.append(let(self._context, [longest], lambda count: f"range(1, {count} + 1)"))
+        unnested = ", ".join(f"unnest({sql}) AS e{i}" for i, sql in enumerate(lists))
+        selected = ", ".join(f"{sql} AS c{i}" for i, (sql, _) in enumerate(columns))
+        return Source(
+            f"LATERAL (SELECT {selected} FROM (SELECT {unnested})) AS {alias}",  # noqa: S608 - generated
+            [Column(None, (), f"{alias}.c{i}", kind) for i, (_, kind) in enumerate(columns)],
+        )
+
+    def _unnested(
+        self, value: Value, node: query_nodes.UnnestRelation, name: str
+    ) -> tuple[str, list[tuple[str, Type]]]:
+        """Return the list of an array or map, and the columns that its elements become."""
+        kind = value.type
+        if kind.name == "map":
+            return f"map_entries({value.sql})", [(f"{name}.key", kind.of[0]), (f"{name}.value", kind.of[1])]
+        if kind.name != "array":
+            raise failure("TYPE_MISMATCH", node.at, f"Cannot unnest type: {kind}")
+        item = kind.of[0]
+        if item.name != "row":
+            return value.sql, [(name, item)]
+        fields = zip(item.duck_names, item.of, strict=True)
+        return value.sql, [(f"{name}.{identifier(duck)}", of) for duck, of in fields]
+
+    def _join(self, node: query_nodes.Join, scope: Scope) -> Source:
+        left = self.source(node.left, scope)
+        # The right side may use the columns of the left one (UNNEST, LATERAL).
+        lateral = Scope([*scope.columns, *left.columns], scope.parent, correlations=scope.correlations)
+        right = self.source(node.right, lateral)
+        if node.kind in {"CROSS", "IMPLICIT"}:
+            return Source(f"{left.sql} CROSS JOIN {_nested(node.right, right.sql)}", [*left.columns, *right.columns])
+        if node.using:
+            return self._join_using(node, left, right)
+        if node.condition is None:
+            raise failure("SYNTAX_ERROR", node.at, "A join needs ON or USING")
+        if node.kind in {"RIGHT", "FULL"} and isinstance(_unaliased(node.right), query_nodes.UnnestRelation):
+            raise failure("NOT_SUPPORTED", node.at, f"{node.kind} JOIN involving UNNEST is not supported")
+        if node.kind == "FULL" and not _is_equality(node.condition):
+            raise failure("NOT_SUPPORTED", node.at, "FULL JOIN involving an unsupported condition")
+        both = Scope([*left.columns, *right.columns], scope.parent, correlations=scope.correlations)
+        condition = self._queries.expressions.condition(node.condition, both, "JOIN")
+        sql = f"{left.sql} {node.kind} JOIN {_nested(node.right, right.sql)} ON {condition}"
+        return Source(sql, both.columns)
+
+    def _join_using(self, node: query_nodes.Join, left: Source, right: Source) -> Source:
+        merged: list[Column] = []
+        conditions: list[str] = []
+        used: set[str] = set()
+        for name in node.using:
+            a, b = (self._using_column(side.columns, name, node) for side in (left, right))
+            kind = types.common(a.type, b.type)
+            if kind is None or kind.of or kind.is_instant:
+                message = f"Column types of left and right must be comparable: {a.type} and {b.type}"
+                raise failure("TYPE_MISMATCH", node.at, message)
+            x, y = (coerce(self._context, Value(c.sql, c.type), kind).sql for c in (a, b))
+            conditions.append(f"{x} = {y}")
+            chosen = {"RIGHT": y, "FULL": f"coalesce({x}, {y})"}.get(node.kind, x)
+            merged.append(Column(name, (), chosen, kind))
+            used.update((a.sql, b.sql))
+        rest = [column for column in (*left.columns, *right.columns) if column.sql not in used]
+        sql = f"{left.sql} {node.kind} JOIN {_nested(node.right, right.sql)} ON {' AND '.join(conditions)}"
+        return Source(sql, [*merged, *rest])
+
+    @staticmethod
+    def _using_column(columns: Sequence[Column], name: str, node: query_nodes.Join) -> Column:
+        found = [column for column in columns if column.name and column.name.lower() == name.lower()]
+        if len(found) != 1:
+            problem = "is ambiguous" if found else "is missing from a side of the join"
+            raise failure("AMBIGUOUS_NAME" if found else "COLUMN_NOT_FOUND", node.at, f"Column '{name}' {problem}")
+        return found[0]
+
+
+def _unaliased(node: query_nodes.Relation) -> query_nodes.Relation:
+    return _unaliased(node.relation) if isinstance(node, query_nodes.Aliased) else node
+
+
+def _nested(node: query_nodes.Relation, sql: str) -> str:
+    return f"({sql})" if isinstance(_unaliased(node), query_nodes.Join) else sql
+
+
+def _is_equality(condition: nodes.Expression) -> bool:
+    if isinstance(condition, nodes.Logical):
+        return condition.operator == "AND" and _is_equality(condition.left) and _is_equality(condition.right)
+    return isinstance(condition, nodes.Comparison) and condition.sign == "="

@@ -1,0 +1,50 @@
+"""DuckDB, as the queries of the local Athena need it.
+
+DuckDB runs in memory, with one thread and at most 768 MB per query, and opens no file but the query's own.
+"""
+
+import functools
+import inspect
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from infra.local.athena.analysis.values import MAYBE, STRICT, PythonFunction
+from infra.local.athena.literals import literal
+
+_SETTINGS = ("TimeZone = 'UTC'", "enable_external_access = false", "lock_configuration = true")
+
+
+def connect(folder: Path) -> duckdb.DuckDBPyConnection:
+    """Return a connection that reads and writes files of `folder` only."""
+    connection = duckdb.connect(
+        ":memory:",
+        config={"threads": 1, "memory_limit": "768MB", "temp_directory": str(folder / "spill")},
+    )
+    connection.execute(f"SET allowed_directories = [{literal(folder)}]")
+    for setting in _SETTINGS:
+        connection.execute(f"SET {setting}")
+    return connection
+
+
+def add_functions(connection: duckdb.DuckDBPyConnection, functions: Iterable[PythonFunction]) -> None:
+    """Add the Python functions of a query. The first call imports numpy, which DuckDB needs for them."""
+    for function in functions:
+        call = _of_parameters(function.call, len(function.parameters), function.nulls == MAYBE)
+        handling: dict[str, Any] = {} if function.nulls == STRICT else {"null_handling": "special"}
+        connection.create_function(function.name, call, list(function.parameters), function.returns, **handling)
+
+
+def _of_parameters(function: Callable[..., Any], count: int, is_null_for_null: bool) -> Callable[..., Any]:
+    """Return a function with the number of parameters that DuckDB asks for."""
+
+    @functools.wraps(function)
+    def call(*arguments: Any) -> Any:
+        return None if is_null_for_null and None in arguments else function(*arguments)
+
+    kind = inspect.Parameter.POSITIONAL_ONLY
+    signature = inspect.Signature([inspect.Parameter(f"p{i}", kind) for i in range(count)])
+    call.__signature__ = signature  # type: ignore[attr-defined]
+    return call

@@ -1,0 +1,40 @@
+"""Translate DuckDB's errors into Athena's codes."""
+
+import re
+
+import duckdb
+
+from infra.local.athena.errors import fault_of
+
+_UNGROUPED = re.compile(r'column "?([^"]+?)"? must appear in the GROUP BY clause')
+_OVERFLOW = re.compile(r"Overflow in (addition|subtraction|multiplication) of (?:U?INT|DECIMAL)[^ ]* ?\((.*)\)")
+_INTERNAL = re.compile(r"(?:scan|q|u|v|with)_?\d*\.")
+
+
+def state_change_reason(error: duckdb.Error) -> str:
+    """Return the StateChangeReason of a query that DuckDB could not run."""
+    text = str(error)
+    fault = fault_of(text)
+    if fault is not None:
+        return fault
+    ungrouped = _UNGROUPED.search(text)
+    if ungrouped:
+        name = _INTERNAL.sub("", ungrouped[1])
+        return f"EXPRESSION_NOT_AGGREGATE: '{name}' must be an aggregate expression or appear in GROUP BY clause"
+    overflow = _OVERFLOW.search(text)
+    if overflow:
+        return f"NUMERIC_VALUE_OUT_OF_RANGE: {overflow[1]} overflow: {overflow[2]}"
+    if "aggregates are not allowed inside the TRY" in text or "TRY can not be used" in text:
+        return "NOT_SUPPORTED: the local Athena has no TRY around aggregates and queries"
+    if "More than one row returned by a subquery" in text:
+        return "SUBQUERY_MULTIPLE_ROWS: Scalar sub-query has returned multiple rows"
+    if isinstance(error, duckdb.OutOfRangeException):
+        return f"NUMERIC_VALUE_OUT_OF_RANGE: {text}"
+    if isinstance(error, duckdb.ConversionException):
+        code = "NUMERIC_VALUE_OUT_OF_RANGE" if "out of range" in text else "INVALID_CAST_ARGUMENT"
+        return f"{code}: {text}"
+    if isinstance(error, duckdb.OutOfMemoryException):
+        return f"EXCEEDED_LOCAL_MEMORY_LIMIT: {text}"
+    if isinstance(error, duckdb.IOException | duckdb.InvalidInputException):
+        return f"HIVE_CURSOR_ERROR: {text}"
+    return f"NOT_SUPPORTED: the local Athena cannot run this query: {text}"

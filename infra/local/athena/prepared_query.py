@@ -1,0 +1,55 @@
+"""A query ready to run: resolved against the catalogue, with its tables and functions in DuckDB."""
+
+import time
+from pathlib import Path
+
+from infra.local.athena import engine
+from infra.local.athena.analysis.results import PATH, Compiled, TableScan
+from infra.local.athena.catalogue import QueryCatalogue
+from infra.local.athena.executions import QueryExecution
+from infra.local.athena.file_cache import FileCache
+from infra.local.athena.preparation import Preparation
+from infra.local.athena.relations import Relations
+from infra.local.athena.sql import query_nodes
+from infra.local.athena.statement import Statement
+
+
+class PreparedQuery:
+    """A query whose tables DuckDB can read."""
+
+    def __init__(
+        self, execution: QueryExecution, statement: Statement, query: query_nodes.Query, folder: Path, cache: FileCache
+    ) -> None:
+        self._execution = execution
+        self._catalogue = QueryCatalogue(execution.caller)
+        analyzer = statement.analyzer(self._catalogue.table, execution.database)
+        self.compiled: Compiled = analyzer.whole(query)
+        self.scans = [_with_path(scan, self.compiled.sql) for scan in analyzer.scans]
+        self.connection = engine.connect(folder)
+        self._functions = list(analyzer.context.functions.values())
+        self._preparation = Preparation(execution.caller, self.connection, folder, cache)
+
+    def close(self) -> None:
+        """Close the connections to DuckDB and S3."""
+        self._execution.set_interrupt(None)
+        self._preparation.close()
+        self.connection.close()
+
+    def prepare(self) -> bool:
+        """Prepare the tables and functions; False if the query was stopped."""
+        relations = Relations(self._execution.caller, self.connection, self._preparation)
+        for scan in self.scans:
+            table = self._catalogue.table(scan.database, scan.table)
+            relations.create(scan, table, self._catalogue.partitions(table, scan))
+            if self._execution.completed is not None:
+                return False
+        engine.add_functions(self.connection, self._functions)
+        self._execution.bytes_scanned = relations.bytes_scanned
+        self._execution.planned = time.time() - self._execution.started
+        self._execution.set_interrupt(self.connection.interrupt)
+        return True
+
+
+def _with_path(scan: TableScan, sql: str) -> TableScan:
+    """Add `"$path"` to a scan whose query mentions it."""
+    return scan.with_path() if f'{scan.relation}."{PATH}"' in sql else scan

@@ -1,0 +1,175 @@
+"""Regular expressions in Java's syntax, as Trino's Joni library reads them.
+
+Python's `re` agrees with Joni on what is translated here; what it would read otherwise is rejected. Sources: "Regular
+expression functions" (Trino documentation), JoniRegexpFunctions and JoniRegexpCasts of Trino.
+"""
+
+import re
+from functools import cache
+
+from infra.local.athena.errors import Fault, QueryFailure, fault_of
+from infra.local.athena.rowwise.texts import INVALID_ARGUMENT
+
+_ESCAPES = frozenset("dDwWsSbBtnrf123456789")
+_QUANTIFIER = re.compile(r"[*+?]|\{\d+(?:,\d*)?\}")
+_REPLACEMENT = re.compile(r"\\(.)|\$(\d+)|\$\{([A-Za-z][A-Za-z0-9]*)\}|([$\\])", re.DOTALL)
+
+
+def _reject(pattern: str, part: str) -> Fault:
+    return Fault("NOT_SUPPORTED", f"the local Athena cannot read {part} in the regular expression {pattern}")
+
+
+def translate(pattern: str) -> str:
+    """Write a pattern for Python. Raises Fault for a construct that Python reads otherwise."""
+    parts: list[str] = []
+    position, in_class = 0, False
+    while position < len(pattern):
+        char = pattern[position]
+        if char == "\\":
+            part, length = _escape(pattern, position)
+            parts.append(part)
+            position += length
+            continue
+        if in_class:
+            if char == "[" or pattern.startswith("&&", position):
+                raise _reject(pattern, char)
+            in_class = char != "]"
+        elif char == "[":
+            in_class = True
+            start = position + 1 + pattern.startswith("^", position + 1)
+            if pattern.startswith("]", start) or pattern.startswith("[", position + 1):
+                raise _reject(pattern, pattern[position : start + 1])
+        elif char == "(" and pattern.startswith("(?", position):
+            part, length = _group(pattern, position)
+            parts.append(part)
+            position += length
+            continue
+        elif char == "{" and not _QUANTIFIER.match(pattern, position):
+            raise _reject(pattern, "{")
+        parts.append(char)
+        position += 1
+    return "".join(parts)
+
+
+def _escape(pattern: str, position: int) -> tuple[str, int]:
+    if position + 1 >= len(pattern):
+        raise Fault(INVALID_ARGUMENT, f"end pattern at escape: {pattern}")
+    letter = pattern[position + 1]
+    unicode_escape = re.compile(r"\\u([0-9A-Fa-f]{4})|\\x([0-9A-Fa-f]{2})").match(pattern, position)
+    if unicode_escape:
+        return re.escape(chr(int(unicode_escape[1] or unicode_escape[2], 16))), len(unicode_escape[0])
+    if letter.isalnum() and letter not in _ESCAPES:
+        raise _reject(pattern, "\\" + letter)
+    return "\\" + letter, 2
+
+
+def _group(pattern: str, position: int) -> tuple[str, int]:
+    """Translate what opens a special group."""
+    for opening in ("(?:", "(?=", "(?!", "(?<=", "(?<!", "(?>"):
+        if pattern.startswith(opening, position):
+            return opening, len(opening)
+    named = re.compile(r"\(\?<([A-Za-z][A-Za-z0-9]*)>").match(pattern, position)
+    if named:
+        return f"(?P<{named[1]}>", len(named[0])
+    flags = re.compile(r"\(\?i\)").match(pattern, position)
+    if flags and position == 0:
+        return flags[0], len(flags[0])
+    raise _reject(pattern, pattern[position : position + 3])
+
+
+@cache
+def compiled(pattern: str) -> re.Pattern[str]:
+    """Compile a pattern. Raises Fault if it is invalid or not supported."""
+    try:
+        return re.compile(translate(pattern))
+    except re.error as error:
+        raise Fault(INVALID_ARGUMENT, f"{error}: {pattern}") from error
+
+
+def check(pattern: str) -> None:
+    """Raise QueryFailure for a pattern that every row would fail with."""
+    try:
+        compiled(pattern)
+    except Fault as fault:
+        raise QueryFailure(fault_of(str(fault)) or str(fault)) from fault
+
+
+def like(text: str, pattern: str) -> bool:
+    """Whether a pattern is found anywhere in a text."""
+    return compiled(pattern).search(text) is not None
+
+
+def _check_group(pattern: re.Pattern[str], group: int) -> None:
+    if group < 0:
+        raise Fault(INVALID_ARGUMENT, "Group cannot be negative")
+    if group > pattern.groups:
+        raise Fault(INVALID_ARGUMENT, f"Pattern has {pattern.groups} groups. Cannot access group {group}")
+
+
+def extract(text: str, pattern: str, group: int) -> str | None:
+    """Return the first match, or a group of it; NULL if there is none."""
+    expression = compiled(pattern)
+    _check_group(expression, group)
+    match = expression.search(text)
+    return None if match is None else match[group]
+
+
+def extract_all(text: str, pattern: str, group: int) -> list[str | None]:
+    """Return every match, or a group of each."""
+    expression = compiled(pattern)
+    _check_group(expression, group)
+    return [match[group] for match in expression.finditer(text)]
+
+
+def replace(text: str, pattern: str, replacement: str) -> str:
+    """Replace every match; `$1` and `${name}` stand for groups."""
+    expression = compiled(pattern)
+
+    def expand(match: re.Match[str]) -> str:
+        def part(reference: re.Match[str]) -> str:
+            escaped, number, name, lone = reference.groups()
+            if escaped is not None:
+                return escaped
+            if lone is not None:
+                raise Fault(INVALID_ARGUMENT, f"Illegal replacement sequence: {replacement}")
+            if name is not None:
+                if name not in expression.groupindex:
+                    raise Fault(INVALID_ARGUMENT, f"Illegal replacement sequence: unknown group {{ {name} }}")
+                return match[name] or ""
+            # As many digits as name a group.
+            for length in range(len(number), 0, -1):
+                if int(number[:length]) <= expression.groups:
+                    return (match[int(number[:length])] or "") + number[length:]
+            raise Fault(INVALID_ARGUMENT, f"Illegal replacement sequence: unknown group {number}")
+
+        return _REPLACEMENT.sub(part, replacement)
+
+    return expression.sub(expand, text)
+
+
+def split(text: str, pattern: str) -> list[str]:
+    """Split at every match; trailing empty texts stay."""
+    parts, last = [], 0
+    for match in compiled(pattern).finditer(text):
+        if match.end() == match.start() and match.start() == len(text):
+            break
+        parts.append(text[last : match.start()])
+        last = match.end()
+    return [*parts, text[last:]]
+
+
+def count(text: str, pattern: str) -> int:
+    """Count the matches."""
+    return sum(1 for _ in compiled(pattern).finditer(text))
+
+
+def position(text: str, pattern: str, start: int, occurrence: int) -> int:
+    """Return the position of an occurrence from `start` on; -1 if there is none."""
+    if start < 1:
+        raise Fault(INVALID_ARGUMENT, "start position cannot be smaller than 1")
+    if occurrence < 1:
+        raise Fault(INVALID_ARGUMENT, "occurrence cannot be smaller than 1")
+    for number, match in enumerate(compiled(pattern).finditer(text, start - 1), 1):
+        if number == occurrence:
+            return match.start() + 1
+    return -1

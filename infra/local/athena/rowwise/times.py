@@ -1,0 +1,297 @@
+"""Dates and times that texts state, in MySQL's, Joda's and ISO 8601's formats.
+
+Sources: DateTimeFunctions of Trino; "Date and time functions" (Trino documentation): the specifiers of date_format and
+date_parse. DuckDB passes and takes a timestamp without its zone, as a naive datetime.
+"""
+
+import datetime as dt
+import re
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+from infra.local.athena.errors import Fault, QueryFailure
+from infra.local.athena.rowwise.texts import INVALID_ARGUMENT, zone_offset
+
+_MONTHS = (
+    *("January", "February", "March", "April", "May", "June"),
+    *("July", "August", "September", "October", "November", "December"),
+)
+_DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+_NOT_SUPPORTED = "DUuVwX"
+_PIVOT_START = 1970
+_DEFAULT_YEAR = 2000
+_ISO = re.compile(
+    r"(\d{4})(?:-(\d{1,2})(?:-(\d{1,2}))?)?"
+    r"(?:T(?:(\d{1,2})(?::(\d{1,2})(?::(\d{1,2})(?:[.,](\d{1,9}))?)?)?)?(Z|[+-]\d\d(?::?\d\d)?)?)?"
+)
+# Joda letters of a pattern, as the parts below name them.
+_JODA = re.compile(r"'((?:[^']|'')*)'|([A-Za-z])\2*|[^A-Za-z']+")
+
+_PARSERS = {
+    "Y": r"(?P<year>[+-]?\d{1,4})",
+    "y": r"(?P<short>\d\d)",
+    "m": r"(?P<month>\d{1,2})",
+    "c": r"(?P<month>\d{1,2})",
+    "d": r"(?P<day>\d{1,2})",
+    "e": r"(?P<day>\d{1,2})",
+    "H": r"(?P<hour>\d{1,2})",
+    "k": r"(?P<hour>\d{1,2})",
+    "h": r"(?P<half>\d{1,2})",
+    "I": r"(?P<half>\d{1,2})",
+    "l": r"(?P<half>\d{1,2})",
+    "i": r"(?P<minute>\d{1,2})",
+    "s": r"(?P<second>\d{1,2})",
+    "S": r"(?P<second>\d{1,2})",
+    "f": r"(?P<fraction>\d{1,9})",
+    "p": r"(?P<noon>AM|PM|am|pm)",
+    "j": r"(?P<ordinal>\d{1,3})",
+    "M": r"(?P<name>[A-Za-z]+)",
+    "b": r"(?P<name>[A-Za-z]+)",
+    "%": "%",
+}
+_JODA_TO_MYSQL = {"y": "Y", "Y": "Y", "M": "m", "d": "d", "H": "H", "h": "h", "m": "i", "s": "s", "S": "f", "a": "p"}
+
+
+def _specifiers(template: str) -> list[tuple[str, bool]]:
+    """Split a MySQL format into characters and specifiers."""
+    parts: list[tuple[str, bool]] = []
+    position = 0
+    while position < len(template):
+        char = template[position]
+        if char == "%" and position + 1 < len(template):
+            position += 1
+            letter = template[position]
+            if letter in _NOT_SUPPORTED:
+                raise QueryFailure(f"INVALID_FUNCTION_ARGUMENT: %{letter} not supported in date format string")
+            parts.extend(
+                [(c, c not in ": ") for c in {"T": "H:i:s", "r": "h:i:s p"}[letter]]
+                if letter in "Tr"
+                else [(letter, True)]
+            )
+        else:
+            parts.append((char, False))
+        position += 1
+    return parts
+
+
+def check_format(template: str) -> None:
+    """Raise QueryFailure for a specifier that Trino rejects."""
+    _specifiers(template)
+
+
+def date_format(moment: dt.datetime, template: str) -> str:
+    """Print a time in MySQL's format."""
+    return "".join(_print(letter, moment) if is_specifier else letter for letter, is_specifier in _specifiers(template))
+
+
+def _print(letter: str, moment: dt.datetime) -> str:
+    printers: dict[str, Callable[[], str]] = {
+        "a": lambda: _DAYS[moment.weekday()][:3],
+        "b": lambda: _MONTHS[moment.month - 1][:3],
+        "c": lambda: str(moment.month),
+        "d": lambda: f"{moment.day:02}",
+        "e": lambda: str(moment.day),
+        "f": lambda: f"{moment.microsecond:06}",
+        "H": lambda: f"{moment.hour:02}",
+        "h": lambda: f"{(moment.hour + 11) % 12 + 1:02}",
+        "I": lambda: f"{(moment.hour + 11) % 12 + 1:02}",
+        "i": lambda: f"{moment.minute:02}",
+        "j": lambda: f"{moment.timetuple().tm_yday:03}",
+        "k": lambda: str(moment.hour),
+        "l": lambda: str((moment.hour + 11) % 12 + 1),
+        "M": lambda: _MONTHS[moment.month - 1],
+        "m": lambda: f"{moment.month:02}",
+        "p": lambda: "AM" if moment.hour < 12 else "PM",
+        "S": lambda: f"{moment.second:02}",
+        "s": lambda: f"{moment.second:02}",
+        "v": lambda: f"{moment.isocalendar()[1]:02}",
+        "W": lambda: _DAYS[moment.weekday()],
+        "x": lambda: f"{moment.isocalendar()[0]:04}",
+        "Y": lambda: f"{moment.year:04}",
+        "y": lambda: f"{moment.year % 100:02}",
+    }
+    return printers[letter]() if letter in printers else letter
+
+
+@cache
+def _parser(template: str) -> re.Pattern[str]:
+    parts, used = [], set()
+    for letter, is_specifier in _specifiers(template):
+        pattern = _PARSERS.get(letter) if is_specifier else re.escape(letter)
+        if pattern is None:
+            raise Fault("NOT_SUPPORTED", f"the local Athena cannot parse %{letter}")
+        if is_specifier and pattern in used:
+            raise Fault("NOT_SUPPORTED", f"the local Athena cannot parse a format with %{letter} twice")
+        used.add(pattern)
+        parts.append(pattern)
+    return re.compile("".join(parts))
+
+
+def date_parse(text: str, template: str) -> dt.datetime:
+    """Read a time in MySQL's format."""
+    moment = _parse(_parser(template), text)
+    if moment is None:
+        raise Fault(INVALID_ARGUMENT, f'Invalid format: "{text}"')
+    return moment
+
+
+def _parse(pattern: re.Pattern[str], text: str) -> dt.datetime | None:
+    match = pattern.fullmatch(text)
+    if match is None:
+        return None
+    found = {name: value for name, value in match.groupdict().items() if value is not None}
+    has_date = found.keys() & {"month", "day", "name", "ordinal"}
+    year = int(found.get("year", _DEFAULT_YEAR if has_date else 1970))
+    if "short" in found:
+        year = _PIVOT_START + (int(found["short"]) - _PIVOT_START) % 100
+    month = int(found.get("month", 1))
+    if "name" in found:
+        name = found["name"]
+        months = [
+            i for i, m in enumerate(_MONTHS, 1) if name in {x for n in (m, m[:3]) for x in (n, n.lower(), n.upper())}
+        ]
+        if not months:
+            return None
+        month = months[0]
+    hour = int(found.get("hour", 0))
+    if "half" in found:
+        if not 1 <= int(found["half"]) <= 12:
+            return None
+        hour = int(found["half"]) % 12 + (12 if found.get("noon", "AM").upper() == "PM" else 0)
+    microsecond = int(found.get("fraction", "0").ljust(6, "0")[:3]) * 1000
+    try:
+        moment = dt.datetime(  # noqa: DTZ001 - a timestamp has no zone
+            year,
+            month,
+            int(found.get("day", 1)),
+            hour,
+            int(found.get("minute", 0)),
+            int(found.get("second", 0)),
+            microsecond,
+        )
+        if "ordinal" in found:
+            days = int(found["ordinal"])
+            last = 366 if (dt.date(year, 12, 31) - dt.date(year, 1, 1)).days == 365 else 365
+            return moment.replace(month=1, day=1) + dt.timedelta(days - 1) if 1 <= days <= last else None
+    except ValueError:
+        return None
+    return moment
+
+
+def joda_parts(pattern: str) -> list[tuple[str, str]]:
+    """Split a Joda pattern into (letter, its run) and ("", text). Raises QueryFailure for what is not supported."""
+    parts = []
+    for match in _JODA.finditer(pattern):
+        if match[1] is not None:
+            parts.append(("", match[1].replace("''", "'") or "'"))
+        elif match[2] is not None:
+            if match[2] not in "yYMdHhKkmsSaEDewxZ":
+                raise QueryFailure(f"NOT_SUPPORTED: the local Athena has no letter {match[2]} in patterns of dates")
+            parts.append((match[2], match[0]))
+        else:
+            parts.append(("", match[0]))
+    return parts
+
+
+def format_datetime(moment: dt.datetime, pattern: str) -> str:
+    """Print a time in UTC by a Joda pattern."""
+    return "".join(run if not letter else _print_joda(letter, len(run), moment) for letter, run in joda_parts(pattern))
+
+
+def _print_joda(letter: str, width: int, moment: dt.datetime) -> str:
+    year, week, day = moment.isocalendar()
+    if letter in "yYx":
+        value = year if letter == "x" else moment.year
+        return f"{value % 100:02}" if width == 2 else f"{value:0{width}}"
+    if letter == "M" and width >= 3:
+        return _MONTHS[moment.month - 1][: 3 if width == 3 else None]
+    if letter == "E":
+        return _DAYS[day - 1][: 3 if width <= 3 else None]
+    if letter == "a":
+        return "AM" if moment.hour < 12 else "PM"
+    if letter == "S":
+        return f"{moment.microsecond:06}".ljust(width, "0")[:width]
+    if letter == "Z":
+        return {1: "+0000", 2: "+00:00"}.get(width, "UTC")
+    numbers = {
+        "M": moment.month,
+        "d": moment.day,
+        "H": moment.hour,
+        "h": (moment.hour + 11) % 12 + 1,
+        "K": moment.hour % 12,
+        "k": (moment.hour + 23) % 24 + 1,
+        "m": moment.minute,
+        "s": moment.second,
+        "D": moment.timetuple().tm_yday,
+        "e": day,
+        "w": week,
+    }
+    return f"{numbers[letter]:0{width}}"
+
+
+@cache
+def _joda_parser(pattern: str) -> re.Pattern[str]:
+    parts = []
+    for letter, run in joda_parts(pattern):
+        if not letter:
+            parts.append(re.escape(run))
+        elif letter == "Z":
+            parts.append(r"(?P<zone>Z|[+-]\d\d:?\d\d)")
+        elif letter == "M" and len(run) >= 3:
+            parts.append(_PARSERS["M"])
+        elif letter in _JODA_TO_MYSQL and not (letter in "yY" and len(run) == 2):
+            parts.append(_PARSERS[_JODA_TO_MYSQL[letter]])
+        else:
+            raise Fault("NOT_SUPPORTED", f"the local Athena cannot parse {run} in a pattern of dates")
+    return re.compile("".join(parts))
+
+
+def parse_datetime(text: str, pattern: str) -> dict[str, Any]:
+    """Read a time by a Joda pattern."""
+    parser = _joda_parser(pattern)
+    moment = _parse(parser, text)
+    if moment is None:
+        raise Fault(INVALID_ARGUMENT, f'Invalid format: "{text}"')
+    match = parser.fullmatch(text)
+    zone = match["zone"] if match is not None and "zone" in parser.groupindex else "UTC"
+    return _instant(moment, zone if zone in {"Z", "UTC"} or ":" in zone else f"{zone[:3]}:{zone[3:]}")
+
+
+def _instant(moment: dt.datetime, zone: str) -> dict[str, Any]:
+    offset, name = zone_offset(zone, moment)
+    return {"u": moment - offset, "z": name}
+
+
+def from_iso8601(text: str) -> dict[str, Any]:
+    """Read a timestamp in ISO 8601's format; without a zone it is UTC, the session's."""
+    match = _ISO.fullmatch(text)
+    if match is None:
+        raise Fault(INVALID_ARGUMENT, f'Invalid format: "{text}"')
+    year, month, day, hour, minute, second, fraction, zone = match.groups()
+    try:
+        moment = dt.datetime(  # noqa: DTZ001 - its zone follows
+            int(year),
+            int(month or 1),
+            int(day or 1),
+            int(hour or 0),
+            int(minute or 0),
+            int(second or 0),
+            int((fraction or "0").ljust(3, "0")[:3]) * 1000,
+        )
+    except ValueError as error:
+        raise Fault(INVALID_ARGUMENT, f'Cannot parse "{text}": {error}') from error
+    if zone and zone != "Z":
+        zone = f"{zone[:3]}:{zone[3:].lstrip(':') or '00'}"
+    return _instant(moment, zone or "UTC")
+
+
+def from_iso8601_date(text: str) -> dt.date:
+    """Read a date in ISO 8601's format."""
+    match = re.fullmatch(r"(\d{4})-(\d{1,2})-(\d{1,2})", text)
+    try:
+        if match is not None:
+            return dt.date(*map(int, match.groups()))
+    except ValueError:
+        pass
+    raise Fault(INVALID_ARGUMENT, f'Invalid format: "{text}"')

@@ -1,0 +1,67 @@
+"""Run queries as the local Athena does, over a small table and without a server: parse, resolve, execute, print."""
+
+from pathlib import Path
+
+import duckdb
+
+from infra.local.athena import engine, results
+from infra.local.athena.errors import QueryFailure
+from infra.local.athena.failures import state_change_reason
+from infra.local.athena.models import Column, QueryTable, TableStorage
+from infra.local.athena.statement import Statement
+from infra.local.glue import types
+
+COLUMNS = {
+    "id": "int",
+    "name": "string",
+    "price": "double",
+    "amount": "decimal(10,2)",
+    "day": "date",
+    "at": "timestamp",
+    "tags": "array<string>",
+    "sizes": "map<string,int>",
+    "o": "struct<n:struct<x:int>,items:array<struct<sku:string,count:int>>>",
+    "ok": "boolean",
+}
+ROWS = """
+    (1, 'anna', 1.5::DOUBLE, 10.25, DATE '2026-01-31', TIMESTAMP '2026-01-31 10:20:30.5', ['x', 'y'],
+     MAP(['s', 'm'], [1, 2]), {'n': {'x': 7}, 'items': [{'sku': 'A', 'count': 2}, {'sku': 'B', 'count': 3}]}, true),
+    (2, 'ben', 'NaN'::DOUBLE, 20.50, DATE '2026-02-28', TIMESTAMP '2026-02-28 00:00:00', [], MAP {}, NULL, false),
+    (3, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)
+"""
+_TABLE = QueryTable(
+    "shop",
+    "t",
+    tuple(Column(name, types.parse(kind)) for name, kind in COLUMNS.items()),
+    (),
+    TableStorage("", "", ",", "", "", "", 0),
+)
+
+
+def _find(database: str, name: str) -> QueryTable:
+    if name != "t":
+        raise QueryFailure(f"TABLE_NOT_FOUND: Table 'awsdatacatalog.{database}.{name}' does not exist")
+    return _TABLE
+
+
+def rows(sql: str, folder: Path) -> list[list[str | None]]:
+    """Return the rows as Athena prints them. Raises QueryFailure with the StateChangeReason."""
+    statement = Statement.parse(sql, [])
+    if statement.failure is not None:
+        raise statement.failure
+    assert statement.query is not None
+    analyzer = statement.analyzer(_find, "shop")
+    compiled = analyzer.whole(statement.query)
+    columns = ", ".join(f'CAST("{name}" AS {types.parse(kind).duckdb}) AS "{name}"' for name, kind in COLUMNS.items())
+    with engine.connect(folder) as connection:
+        for scan in analyzer.scans:
+            names = ", ".join(f'"{name}"' for name in COLUMNS)
+            source = f"(VALUES {ROWS}) AS r({names})"
+            connection.execute(f"CREATE VIEW {scan.relation} AS SELECT {columns} FROM {source}")
+        engine.add_functions(connection, analyzer.context.functions.values())
+        try:
+            found = connection.execute(compiled.sql).fetchall()
+        except duckdb.Error as error:
+            raise QueryFailure(state_change_reason(error)) from error
+    printers = [results.printer(output.type) for output in compiled.outputs]
+    return [[None if v is None else p(v) for v, p in zip(row, printers, strict=True)] for row in found]
