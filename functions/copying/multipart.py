@@ -251,8 +251,10 @@ def _complete(
         except ClientError as error:
             # 409: the key was written or deleted since the upload was created. After a 412 or 404 the next condition
             # would hold, and be answered with that 409 ("CompleteMultipartUpload": IfMatch, IfNoneMatch).
-            if code_of(error) in OTHERS_WROTE | {"BadDigest"}:
+            if code_of(error) in OTHERS_WROTE:
                 return ConditionFailed(_lost(request, upload))
+            if code_of(error) == "BadDigest":
+                return ConditionFailed(_aborted(request, upload))
             raise
     return Copied(request.written_object(response.get("VersionId"), response["ETag"]), in_parts=True)
 

@@ -110,6 +110,11 @@ def test_attributes_of_an_object_that_was_sent_whole(s3: Any, bucket: str) -> No
 
 
 def test_attributes_of_what_is_missing(s3: Any, bucket: str) -> None:
+    s3.put_object(Bucket=bucket, Key="deleted")
+    marker = s3.delete_object(Bucket=bucket, Key="deleted")["VersionId"]
+    for version_id, code, status in ((marker, "MethodNotAllowed", 405), (str(uuid.uuid4()), "NoSuchVersion", 404)):
+        with rejected(code, status):
+            s3.get_object_attributes(Bucket=bucket, Key="deleted", VersionId=version_id, ObjectAttributes=ATTRIBUTES)
     with rejected("NoSuchKey", 404):
         s3.get_object_attributes(Bucket=bucket, Key="missing", ObjectAttributes=ATTRIBUTES)
 

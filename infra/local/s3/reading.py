@@ -104,6 +104,9 @@ def _get_attributes(get_attributes: Callable[..., Response]) -> Any:
         version_id = s3._qp(query, "versionId")
         record = versions.find(bucket, key, version_id)
         requested = {name.strip() for name in headers.get("x-amz-object-attributes", "").split(",") if name.strip()}
+        if record is None and version_id and bucket in s3._buckets:
+            # MiniStack describes a delete marker as an empty object ("Working with delete markers", S3 User Guide).
+            return versions.missing_version_response(bucket, key, version_id)
         if record is None or not requested:
             # MiniStack responds with the right error.
             return get_attributes(bucket, key, headers, query)
@@ -115,10 +118,7 @@ def _get_attributes(get_attributes: Callable[..., Response]) -> Any:
             append_checksums(found, {name: value.partition("-")[0] for name, value in record["checksums"].items()})
             append(found, ChecksumType=record.get("checksum_type") or FULL_OBJECT)
         if "ObjectParts" in requested and record.get("parts"):
-            if _is_full_object(record):
-                append(SubElement(root, "ObjectParts"), PartsCount=len(record["parts"]))
-            else:
-                _append_parts(root, record["parts"], headers)
+            _append_parts(root, record, headers)
         if "StorageClass" in requested and record["storage_class"] != "STANDARD":
             append(root, StorageClass=record["storage_class"])
         if "ObjectSize" in requested:
@@ -134,7 +134,11 @@ def _get_attributes(get_attributes: Callable[..., Response]) -> Any:
     return patched
 
 
-def _append_parts(root: Element, parts: list[dict[str, Any]], headers: Headers) -> None:
+def _append_parts(root: Element, record: versions.Record, headers: Headers) -> None:
+    parts = record["parts"]
+    if _is_full_object(record):
+        append(SubElement(root, "ObjectParts"), PartsCount=len(parts))
+        return
     most, marker = int(headers.get("x-amz-max-parts", 1000)), int(headers.get("x-amz-part-number-marker", 0))
     after = [part for part in parts if part["PartNumber"] > marker]
     page = after[: min(most, 1000)]

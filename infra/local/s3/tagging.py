@@ -16,13 +16,12 @@ from ministack.services import s3
 
 from infra.local.patching import require_attributes, wrap
 from infra.local.s3 import versions
-from infra.local.s3.errors import error_response
 from infra.local.s3.models import Response
 
 
 def install() -> None:
     """Apply the patch. Idempotent."""
-    require_attributes(s3, "_delete_marker_read_refused", "_object_versions", "_buckets")
+    require_attributes(s3, "_object_versions", "_buckets")
     for name in ("_put_object_tagging", "_delete_object_tagging"):
         wrap(s3, name, _reject_current_marker)
     for name in ("_get_object_tagging", "_put_object_tagging", "_delete_object_tagging"):
@@ -37,7 +36,7 @@ def _find_version(call: Callable[..., Response]) -> Any:
             return call(bucket, key, *rest)
         record = versions.find(bucket, key, version_id)
         if record is None:
-            return _missing_version_response(bucket, key, version_id)
+            return versions.missing_version_response(bucket, key, version_id)
         objects = s3._buckets[bucket]["objects"]
         if key in objects:
             return call(bucket, key, *rest)
@@ -70,11 +69,3 @@ def _name_version(call: Callable[..., Response]) -> Any:
         return status, {**headers, **({"x-amz-version-id": named_id} if named_id else {})}, body
 
     return patched
-
-
-def _missing_version_response(bucket: str, key: str, version_id: str) -> Response:
-    for entry in s3._object_versions.get((bucket, key), []):
-        if entry["version_id"] == version_id:
-            rejection: Response = s3._delete_marker_read_refused(entry)
-            return rejection
-    return error_response("NoSuchVersion", "The specified version does not exist.", 404, f"/{bucket}/{key}")

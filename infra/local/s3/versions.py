@@ -32,7 +32,7 @@ Record = dict[str, Any]
 def install() -> None:
     """Apply the patches. Idempotent."""
     require_attributes(s3, "_buckets", "_object_versions", "_bucket_versioning", "_object_tags", "_object_acl")
-    require_attributes(s3, "_sync_restore", "_ARCHIVE_STORAGE_CLASSES")
+    require_attributes(s3, "_delete_marker_read_refused", "_sync_restore", "_ARCHIVE_STORAGE_CLASSES")
     wrap(s3, "_version_entry_from_record", _keep_checksum_type)
     wrap(s3, "_object_record_from_version", _keep_parts)
     wrap(s3, "_record_object_version", _drop_old_attributes)
@@ -56,6 +56,15 @@ def named_id(bucket: str, record: Record) -> str | None:
     """Return the version id that reads name; None in a bucket that never had versioning."""
     has_versioning = s3._bucket_versioning.get(bucket) in {"Enabled", "Suspended"}
     return record.get("version_id") or (NULL if has_versioning else None)
+
+
+def missing_version_response(bucket: str, key: str, version_id: str) -> Response:
+    """Make the response to a read of a version that is a delete marker, or does not exist."""
+    for entry in s3._object_versions.get((bucket, key), []):
+        if entry["version_id"] == version_id:
+            rejection: Response = s3._delete_marker_read_refused(entry)
+            return rejection
+    return error_response("NoSuchVersion", "The specified version does not exist.", 404, f"/{bucket}/{key}")
 
 
 def is_archived(bucket: str, key: str, record: Record) -> bool:
