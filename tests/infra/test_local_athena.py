@@ -118,6 +118,10 @@ def test_parquet_is_read_by_column_name(lake: Lake, tmp_path: Path) -> None:
     lake.put("t/a.parquet", (tmp_path / "a").read_bytes())
     lake.table("t", "id bigint, name string, gone date, price decimal(3,2), ok boolean", PARQUET)
     assert lake.rows("SELECT * FROM t") == [["1", "x", None, "1.50", "true"]]
+    write_parquet(tmp_path / "b", "SELECT 'abc' AS short, TIMESTAMP '2026-01-01 00:00:00.0005' AS at")
+    lake.put("b/b.parquet", (tmp_path / "b").read_bytes())
+    lake.table("b", "short varchar(2), at timestamp", PARQUET)
+    assert lake.rows("SELECT short, CAST(at AS varchar) FROM b") == [["ab", "2026-01-01 00:00:00.001"]]
     lake.table("wrong", "id string", PARQUET, location=f"s3://{lake.name}/t/")
     assert "HIVE_BAD_DATA" in lake.failure("SELECT id FROM wrong")
 

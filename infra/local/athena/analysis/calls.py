@@ -68,8 +68,12 @@ def _scalar(analyzer: "ExpressionAnalyzer", node: nodes.Call, scope: Scope) -> V
     tables = [table[name] for table in (_CODED, arrays.FUNCTIONS) if name in table]
     if name not in SIGNATURES and not tables and name != "format":
         raise _unknown(name, node)
+    if any(isinstance(argument, nodes.Lambda) for argument in node.arguments):
+        raise unsupported(f"has no {name} with a lambda")
     arguments = [analyzer.analyze(argument, scope) for argument in node.arguments]
     _check_arguments(name, arguments)
+    if name in {"date_format", "format_datetime"} and arguments[0].type.is_instant:
+        arguments[0] = times.in_its_zone(context, arguments[0])
     if name == "format":
         return formats.format_call(context, arguments, node.at)
     for counts, function in tables:

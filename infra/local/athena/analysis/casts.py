@@ -254,7 +254,7 @@ def _to_text(context: Context, value: Value, target: Type, is_try: bool) -> Valu
     source = value.type
     if source.of or source.name in {"varbinary"}:
         return None
-    sql = _text_of(context, value)
+    sql = text_of(context, value)
     if target.size:
         length = target.size[0]
         message = f"'INVALID_CAST_ARGUMENT: Value ' || %s || ' cannot be represented as varchar({length})'"
@@ -269,8 +269,12 @@ def _to_text(context: Context, value: Value, target: Type, is_try: bool) -> Valu
     return Value(sql, target)
 
 
-def _text_of(context: Context, value: Value) -> str:
+def text_of(context: Context, value: Value) -> str:
+    """Write the text of a scalar."""
     source, sql = value.type, value.sql
+    if source.name == "decimal" and source.size[0] == source.size[1]:
+        # DuckDB leaves out a zero that no digit of the precision stands for.
+        return f"regexp_replace(CAST({sql} AS VARCHAR), '^(-?)\\.', '\\10.')"
     if source == types.DOUBLE:
         return context.call(numbers.text_of_double, [value], types.VARCHAR)
     if source == types.REAL:
