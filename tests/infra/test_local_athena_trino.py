@@ -360,6 +360,8 @@ FAILURES: dict[str, list[tuple[str, str]]] = {
         ("regexp_like('a', '[')", ""),
         (r"regexp_like('a', '\p{L}')", "NOT_SUPPORTED"),
         ("json_parse('{')", "INVALID_FUNCTION_ARGUMENT: Cannot convert value to JSON: '{'"),
+        ("json_extract('{}', '$.a-b')", "INVALID_FUNCTION_ARGUMENT: Invalid JSON path: '$.a-b'"),
+        ("json_extract('{}', '$.*')", "INVALID_FUNCTION_ARGUMENT: Invalid JSON path: '$.*'"),
         ("json_extract('{}', 'a')", "INVALID_FUNCTION_ARGUMENT: Invalid JSON path: 'a'"),
     ],
     "StatementAnalyzer: names, groups, order": [
