@@ -177,6 +177,17 @@ def test_only_registered_partitions_are_read_and_predicates_choose_them(lake: La
     assert done["Statistics"]["DataScannedInBytes"] == 4
 
 
+def test_the_default_partition_of_hive_is_null(lake: Lake) -> None:
+    for day, value in (("1", "x"), ("__HIVE_DEFAULT_PARTITION__", "y")):
+        lake.put(f"t/dt={day}/a.csv", value.encode() + b"\n")
+    lake.table("t", "a string", keys="dt string")
+    for day in ("1", "__HIVE_DEFAULT_PARTITION__"):
+        lake.partition("t", day, folder=f"dt={day}")
+    assert lake.rows("SELECT a FROM t WHERE dt IS NULL") == [["y"]]
+    assert lake.rows("SELECT a, dt FROM t ORDER BY dt") == [["x", "1"], ["y", None]]
+    assert lake.rows("SELECT a FROM t WHERE dt = '__HIVE_DEFAULT_PARTITION__'") == []
+
+
 def test_no_rows_where_athena_finds_none(lake: Lake) -> None:
     for key in ("t/_hidden.csv", "t/.hidden.csv", "t/_tmp/a.csv", "t/marker/", "t2/a.csv"):
         lake.put(key, b"" if key.endswith("/") else b"1,2\n")

@@ -290,7 +290,8 @@ FAILURES: dict[str, list[tuple[str, str]]] = {
         ("CAST('2020-01-01T10:00:00' AS timestamp)", "INVALID_CAST_ARGUMENT: Value cannot be cast to timestamp"),
         ("CAST(3e10 AS integer)", "NUMERIC_VALUE_OUT_OF_RANGE"),
         ("CAST(300 AS tinyint)", "NUMERIC_VALUE_OUT_OF_RANGE: Out of range for tinyint: 300"),
-        ("CAST(nan() AS integer)", ""),
+        ("CAST(nan() AS integer)", "INVALID_CAST_ARGUMENT: Cannot cast double NaN to integer"),
+        ("CAST(1e30 AS bigint)", "INVALID_CAST_ARGUMENT: Unable to cast"),
         ("CAST('1234.5' AS decimal(4,2))", "INVALID_CAST_ARGUMENT"),
         ("CAST(12345 AS varchar(2))", "INVALID_CAST_ARGUMENT: Value 12345 cannot be represented as varchar(2)"),
         ("CAST(DATE '2020-01-01' AS integer)", "TYPE_MISMATCH: line 1:8: Cannot cast date to integer"),
@@ -357,7 +358,8 @@ FAILURES: dict[str, list[tuple[str, str]]] = {
         ("greatest(1e0, nan())", "INVALID_FUNCTION_ARGUMENT: Invalid argument to greatest(): NaN"),
         ("array_sort(ARRAY[1], (x, y) -> 1)", "NOT_SUPPORTED: the local Athena has no array_sort with a lambda"),
         ("format('%d', 'a')", "INVALID_FUNCTION_ARGUMENT"),
-        ("regexp_like('a', '[')", ""),
+        ("regexp_like('a', '[')", "INVALID_FUNCTION_ARGUMENT"),
+        ("array_distinct(ARRAY[nan(), 1e0])", "NOT_SUPPORTED: the local Athena has no NaN in arrays"),
         (r"regexp_like('a', '\p{L}')", "NOT_SUPPORTED"),
         ("json_parse('{')", "INVALID_FUNCTION_ARGUMENT: Cannot convert value to JSON: '{'"),
         ("json_extract('{}', '$.a-b')", "INVALID_FUNCTION_ARGUMENT: Invalid JSON path: '$.a-b'"),
@@ -398,6 +400,7 @@ FAILURES: dict[str, list[tuple[str, str]]] = {
         ("id FROM t TABLESAMPLE BERNOULLI (10)", "NOT_SUPPORTED"),
         ("id FROM t GROUP BY ALL", "NOT_SUPPORTED"),
         ("CHAR 'a'", "NOT_SUPPORTED"),
+        ('"$file_size" FROM t', "NOT_SUPPORTED: the local Athena has no $file_size, which Athena has"),
     ],
 }
 SYNTAX = [

@@ -17,6 +17,7 @@ from infra.local.athena.errors import QueryFailure
 from infra.local.athena.literals import identifier, literal
 from infra.local.athena.models import (
     JSON_SERDES,
+    NULL_PARTITION,
     OPEN_CSV_SERDE,
     PARQUET_SERDE,
     Column,
@@ -116,7 +117,9 @@ class Relations:
 
 
 def _value_at(values: tuple[str, ...], index: int) -> str | None:
-    return values[index] if index < len(values) else None
+    """Return a partition's value; the folder of NULL has a name of its own (Hive's default partition)."""
+    value = values[index] if index < len(values) else None
+    return None if value == NULL_PARTITION else value
 
 
 def _column_values(table: Table, prepared: PreparedFile, serde: str) -> list[str]:

@@ -170,8 +170,13 @@ def _ranged(cast: _Cast, convert: Callable[[str], str]) -> str:
             precision, scale = cast.target.size
             code = "INVALID_CAST_ARGUMENT"
             message = f"'Cannot cast {cast.source.name.upper()} ''' || {shown} || ''' to DECIMAL({precision}, {scale})'"
-        failed = cast.fail(message, code)
-        return f"CASE WHEN {sql} IS NOT NULL THEN coalesce(TRY_CAST({convert(sql)} AS {duckdb}), {failed}) END"
+        if cast.source.is_floating and cast.target == types.BIGINT:
+            code, message = "INVALID_CAST_ARGUMENT", f"'Unable to cast ' || {shown} || ' to bigint'"
+        converted = f"coalesce(TRY_CAST({convert(sql)} AS {duckdb}), {cast.fail(message, code)})"
+        if cast.source.is_floating:
+            nan = cast.fail(f"'Cannot cast {cast.source} NaN to {cast.target}'")
+            converted = f"CASE WHEN isnan({sql}) THEN {nan} ELSE {converted} END"
+        return f"CASE WHEN {sql} IS NOT NULL THEN {converted} END"
 
     return let(cast.context, [cast.sql], body)
 
