@@ -118,6 +118,10 @@ def test_parquet_is_read_by_column_name(lake: Lake, tmp_path: Path) -> None:
     lake.put("t/a.parquet", (tmp_path / "a").read_bytes())
     lake.table("t", "id bigint, name string, gone date, price decimal(3,2), ok boolean", PARQUET)
     assert lake.rows("SELECT * FROM t") == [["1", "x", None, "1.50", "true"]]
+    write_parquet(tmp_path / "b", "SELECT 'abc' AS short, TIMESTAMP '2026-01-01 00:00:00.0005' AS at")
+    lake.put("b/b.parquet", (tmp_path / "b").read_bytes())
+    lake.table("b", "short varchar(2), at timestamp", PARQUET)
+    assert lake.rows("SELECT short, CAST(at AS varchar) FROM b") == [["ab", "2026-01-01 00:00:00.001"]]
     lake.table("wrong", "id string", PARQUET, location=f"s3://{lake.name}/t/")
     assert "HIVE_BAD_DATA" in lake.failure("SELECT id FROM wrong")
 
@@ -171,6 +175,17 @@ def test_only_registered_partitions_are_read_and_predicates_choose_them(lake: La
     done = lake.run("SELECT a FROM t WHERE dt = '2026-01-02'")
     assert lake.page(done["QueryExecutionId"]) == [["a"], ["y"]]
     assert done["Statistics"]["DataScannedInBytes"] == 4
+
+
+def test_the_default_partition_of_hive_is_null(lake: Lake) -> None:
+    for day, value in (("1", "x"), ("__HIVE_DEFAULT_PARTITION__", "y")):
+        lake.put(f"t/dt={day}/a.csv", value.encode() + b"\n")
+    lake.table("t", "a string", keys="dt string")
+    for day in ("1", "__HIVE_DEFAULT_PARTITION__"):
+        lake.partition("t", day, folder=f"dt={day}")
+    assert lake.rows("SELECT a FROM t WHERE dt IS NULL") == [["y"]]
+    assert lake.rows("SELECT a, dt FROM t ORDER BY dt") == [["x", "1"], ["y", None]]
+    assert lake.rows("SELECT a FROM t WHERE dt = '__HIVE_DEFAULT_PARTITION__'") == []
 
 
 def test_no_rows_where_athena_finds_none(lake: Lake) -> None:

@@ -3,6 +3,7 @@
 AWS: "GetObject", "HeadObject", "GetObjectAttributes" (S3 API reference).
 """
 
+import uuid
 from typing import Any
 
 import pytest

@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 
 from infra.local.athena.analysis.results import TableScan
 from infra.local.athena.errors import QueryFailure
-from infra.local.athena.models import LAZY_SIMPLE_SERDE, Column, Partition, QueryTable, TableStorage
+from infra.local.athena.models import LAZY_SIMPLE_SERDE, NULL_PARTITION, Column, Partition, QueryTable, TableStorage
 from infra.local.caller import Caller
 from infra.local.glue import types
 
@@ -68,7 +68,7 @@ class QueryCatalogue:
 
 def _is_allowed(keys: tuple[Column, ...], values: tuple[str, ...], scan: TableScan) -> bool:
     return all(
-        value in scan.allowed_values[key.name]
+        value in scan.allowed_values[key.name] and value != NULL_PARTITION
         for key, value in zip(keys, values, strict=False)
         if key.name in scan.allowed_values and key.type == types.STRING
     )

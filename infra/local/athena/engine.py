@@ -5,6 +5,8 @@ DuckDB runs in memory, with one thread and at most 768 MB per query, and opens n
 
 import functools
 import inspect
+import math
+import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -12,8 +14,10 @@ from typing import Any
 import duckdb
 
 from infra.local.athena.analysis.values import MAYBE, STRICT, PythonFunction
+from infra.local.athena.errors import Fault
 from infra.local.athena.literals import literal
 
+_FLOATS = re.compile("DOUBLE|FLOAT")
 _SETTINGS = ("TimeZone = 'UTC'", "enable_external_access = false", "lock_configuration = true")
 
 
@@ -32,9 +36,31 @@ def connect(folder: Path) -> duckdb.DuckDBPyConnection:
 def add_functions(connection: duckdb.DuckDBPyConnection, functions: Iterable[PythonFunction]) -> None:
     """Add the Python functions of a query. The first call imports numpy, which DuckDB needs for them."""
     for function in functions:
-        call = _of_parameters(function.call, len(function.parameters), function.nulls == MAYBE)
+        checked = _without_nan(function.call) if _FLOATS.search(function.returns) else function.call
+        call = _of_parameters(checked, len(function.parameters), function.nulls == MAYBE)
         handling: dict[str, Any] = {} if function.nulls == STRICT else {"null_handling": "special"}
         connection.create_function(function.name, call, list(function.parameters), function.returns, **handling)
+
+
+def _without_nan(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Fail for a NaN inside a result: DuckDB takes it from Python as NULL."""
+
+    @functools.wraps(function)
+    def call(*arguments: Any) -> Any:
+        found = function(*arguments)
+        if _has_nan(found):
+            raise Fault("NOT_SUPPORTED", "the local Athena has no NaN in arrays, maps and rows that it computes")
+        return found
+
+    return call
+
+
+def _has_nan(value: Any) -> bool:
+    if isinstance(value, list):
+        return any(map(_has_nan, value))
+    if isinstance(value, dict):
+        return any(map(_has_nan, value)) or any(map(_has_nan, value.values()))
+    return isinstance(value, float) and math.isnan(value)
 
 
 def _of_parameters(function: Callable[..., Any], count: int, is_null_for_null: bool) -> Callable[..., Any]:

@@ -10,6 +10,9 @@ LAZY_SIMPLE_SERDE = "org.apache.hadoop.hive.serde2.lazy.LazySimpleSerDe"
 JSON_SERDES = ("org.openx.data.jsonserde.JsonSerDe", "org.apache.hive.hcatalog.data.JsonSerDe")
 PARQUET_SERDE = "org.apache.hadoop.hive.ql.io.parquet.serde.ParquetHiveSerDe"
 
+NULL_PARTITION = "__HIVE_DEFAULT_PARTITION__"
+"""The value of a partition whose key is NULL, as its folder says it (Hive's `hive.exec.default.partition.name`)."""
+
 
 @dataclass(frozen=True)
 class Column:

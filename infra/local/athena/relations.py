@@ -11,11 +11,13 @@ from typing import NamedTuple
 
 import duckdb
 
+from infra.local.athena.analysis.casts import round_timestamp
 from infra.local.athena.analysis.results import PATH, TableScan
 from infra.local.athena.errors import QueryFailure
 from infra.local.athena.literals import identifier, literal
 from infra.local.athena.models import (
     JSON_SERDES,
+    NULL_PARTITION,
     OPEN_CSV_SERDE,
     PARQUET_SERDE,
     Column,
@@ -29,6 +31,7 @@ from infra.local.athena.objects import list_objects
 from infra.local.athena.preparation import Preparation
 from infra.local.athena.text_preparation import NULL
 from infra.local.caller import Caller
+from infra.local.glue import types
 
 
 class _FileKind(NamedTuple):
@@ -114,7 +117,9 @@ class Relations:
 
 
 def _value_at(values: tuple[str, ...], index: int) -> str | None:
-    return values[index] if index < len(values) else None
+    """Return a partition's value; the folder of NULL has a name of its own (Hive's default partition)."""
+    value = values[index] if index < len(values) else None
+    return None if value == NULL_PARTITION else value
 
 
 def _column_values(table: QueryTable, prepared: PreparedFile, serde: str) -> list[str]:
@@ -124,10 +129,21 @@ def _column_values(table: QueryTable, prepared: PreparedFile, serde: str) -> lis
         null = f"CAST(NULL AS {column.type.duckdb})"
         if serde == PARQUET_SERDE:
             name = prepared.parquet_columns.get(column.name)
-            values.append(null if name is None else f"CAST(r.{identifier(name)} AS {column.type.duckdb})")
+            values.append(null if name is None else _of_parquet(f"r.{identifier(name)}", column.type))
         else:
             values.append(_cast(f"r.c{index}", column, serde) if index < prepared.field_count else null)
     return values
+
+
+def _of_parquet(value: str, kind: types.GlueType) -> str:
+    """Cast a value of a Parquet file: texts are cut to their length, and timestamps rounded to milliseconds."""
+    cast = f"CAST({value} AS {kind.duckdb})"
+    return round_timestamp(cast, 3) if kind.name == "timestamp" else _shortened(cast, kind)
+
+
+def _shortened(value: str, kind: types.GlueType) -> str:
+    """Cut a text to the length of its type ("Considerations for data types", Amazon Athena User Guide)."""
+    return f"left({value}, {kind.size[0]})" if kind.name in {"varchar", "char"} and kind.size else value
 
 
 def _read_function(paths: list[Path], prepared: PreparedFile, storage: TableStorage) -> str:
@@ -150,7 +166,7 @@ def _cast(value: str, column: Column, serde: str) -> str:
     """Cast text as the SerDe does: a value that does not fit is NULL, but with OpenCSVSerDe an error."""
     kind = column.type
     if kind.name in {"string", "varchar", "char"}:
-        return value
+        return _shortened(value, kind)
     if kind.of:
         if serde in JSON_SERDES:
             return f"CAST(CAST({value} AS JSON) AS {kind.duckdb})"

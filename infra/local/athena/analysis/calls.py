@@ -1,7 +1,5 @@
 """Resolve a function call: scalar, with lambdas, aggregate, or over a window. Others are rejected by name."""
 
-from typing import TYPE_CHECKING
-
 from infra.local.athena.analysis import types
 from infra.local.athena.analysis.functions import arrays, formats, lambdas, numbers, times, windows
 from infra.local.athena.analysis.functions.aggregates import AGGREGATES, Aggregation
@@ -9,13 +7,11 @@ from infra.local.athena.analysis.functions.names import NAMES
 from infra.local.athena.analysis.functions.registry import Signature, choose
 from infra.local.athena.analysis.functions.scalars import DEFAULTS, SIGNATURES
 from infra.local.athena.analysis.literals import now
+from infra.local.athena.analysis.protocols import Expressions
 from infra.local.athena.analysis.scope import Scope
 from infra.local.athena.analysis.values import Value, failure, unsupported
 from infra.local.athena.rowwise import regexes
 from infra.local.athena.sql import nodes
-
-if TYPE_CHECKING:
-    from infra.local.athena.analysis.expressions import ExpressionAnalyzer
 
 _CODED = {**numbers.FUNCTIONS, **times.FUNCTIONS}
 _PATTERNS = {"date_format", "date_parse", "format_datetime", "parse_datetime"}
@@ -23,7 +19,7 @@ _NO_AGGREGATES = {"WHERE", "GROUP BY", "JOIN", "AGGREGATE", "LAMBDA", "UNNEST", 
 _IN_TEXT_CLAUSE = {"WHERE": "WHERE clause", "GROUP BY": "GROUP BY clause", "JOIN": "JOIN clause"}
 
 
-def call_function(analyzer: "ExpressionAnalyzer", node: nodes.Call, scope: Scope) -> Value:
+def call_function(analyzer: Expressions, node: nodes.Call, scope: Scope) -> Value:
     """Return the value of a call. Raises QueryFailure for a function that Athena or the local Athena lacks."""
     name = node.name
     if node.window is not None and name in windows.FUNCTIONS:
@@ -45,7 +41,7 @@ def call_function(analyzer: "ExpressionAnalyzer", node: nodes.Call, scope: Scope
     return _scalar(analyzer, node, scope)
 
 
-def _session(analyzer: "ExpressionAnalyzer", node: nodes.Call) -> Value:
+def _session(analyzer: Expressions, node: nodes.Call) -> Value:
     if node.name != "now" or node.arguments:
         raise unsupported(f"has no {node.name}")
     return now(nodes.Now(node.at, "CURRENT_TIMESTAMP", None), analyzer.moment)
@@ -63,13 +59,17 @@ def _reject_clauses(node: nodes.Call) -> None:
             raise failure("FUNCTION_NOT_AGGREGATE" if clause != "OVER" else "FUNCTION_NOT_WINDOW", node.at, message)
 
 
-def _scalar(analyzer: "ExpressionAnalyzer", node: nodes.Call, scope: Scope) -> Value:
+def _scalar(analyzer: Expressions, node: nodes.Call, scope: Scope) -> Value:
     name, context = node.name, analyzer.context
     tables = [table[name] for table in (_CODED, arrays.FUNCTIONS) if name in table]
     if name not in SIGNATURES and not tables and name != "format":
         raise _unknown(name, node)
+    if any(isinstance(argument, nodes.Lambda) for argument in node.arguments):
+        raise unsupported(f"has no {name} with a lambda")
     arguments = [analyzer.analyze(argument, scope) for argument in node.arguments]
     _check_arguments(name, arguments)
+    if name in {"date_format", "format_datetime"} and arguments[0].type.is_instant:
+        arguments[0] = times.in_its_zone(context, arguments[0])
     if name == "format":
         return formats.format_call(context, arguments, node.at)
     for counts, function in tables:
@@ -121,7 +121,7 @@ def _unexpected(name: str, arguments: list[Value], node: nodes.Call) -> Exceptio
     return failure("FUNCTION_NOT_FOUND", node.at, f"Unexpected parameters ({shown}) for function {name}")
 
 
-def _grouping(analyzer: "ExpressionAnalyzer", node: nodes.Call, scope: Scope) -> Value:
+def _grouping(analyzer: Expressions, node: nodes.Call, scope: Scope) -> Value:
     columns = ", ".join(analyzer.analyze(argument, scope.within("GROUP BY")).sql for argument in node.arguments)
     kind = types.BIGINT if len(node.arguments) >= 32 else types.INTEGER
     return Value(f"CAST(grouping({columns}) AS {kind.duckdb})", kind)
@@ -145,7 +145,7 @@ def _check_aggregate(node: nodes.Call, arguments: list[Value]) -> None:
         raise unsupported("compares no timestamps with time zone in DISTINCT")
 
 
-def _aggregate(analyzer: "ExpressionAnalyzer", node: nodes.Call, scope: Scope) -> Value:
+def _aggregate(analyzer: Expressions, node: nodes.Call, scope: Scope) -> Value:
     """Resolve an aggregate, maybe over a window."""
     name, context = node.name, analyzer.context
     over = windows.over(analyzer, node, scope) if node.window is not None else ""

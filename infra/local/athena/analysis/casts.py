@@ -170,8 +170,13 @@ def _ranged(cast: _Cast, convert: Callable[[str], str]) -> str:
             precision, scale = cast.target.size
             code = "INVALID_CAST_ARGUMENT"
             message = f"'Cannot cast {cast.source.name.upper()} ''' || {shown} || ''' to DECIMAL({precision}, {scale})'"
-        failed = cast.fail(message, code)
-        return f"CASE WHEN {sql} IS NOT NULL THEN coalesce(TRY_CAST({convert(sql)} AS {duckdb}), {failed}) END"
+        if cast.source.is_floating and cast.target == types.BIGINT:
+            code, message = "INVALID_CAST_ARGUMENT", f"'Unable to cast ' || {shown} || ' to bigint'"
+        converted = f"coalesce(TRY_CAST({convert(sql)} AS {duckdb}), {cast.fail(message, code)})"
+        if cast.source.is_floating:
+            nan = cast.fail(f"'Cannot cast {cast.source} NaN to {cast.target}'")
+            converted = f"CASE WHEN isnan({sql}) THEN {nan} ELSE {converted} END"
+        return f"CASE WHEN {sql} IS NOT NULL THEN {converted} END"
 
     return let(cast.context, [cast.sql], body)
 
@@ -254,7 +259,7 @@ def _to_text(context: Context, value: Value, target: Type, is_try: bool) -> Valu
     source = value.type
     if source.of or source.name in {"varbinary"}:
         return None
-    sql = _text_of(context, value)
+    sql = text_of(context, value)
     if target.size:
         length = target.size[0]
         message = f"'INVALID_CAST_ARGUMENT: Value ' || %s || ' cannot be represented as varchar({length})'"
@@ -269,8 +274,12 @@ def _to_text(context: Context, value: Value, target: Type, is_try: bool) -> Valu
     return Value(sql, target)
 
 
-def _text_of(context: Context, value: Value) -> str:
+def text_of(context: Context, value: Value) -> str:
+    """Write the text of a scalar."""
     source, sql = value.type, value.sql
+    if source.name == "decimal" and source.size[0] == source.size[1]:
+        # DuckDB leaves out a zero that no digit of the precision stands for.
+        return f"regexp_replace(CAST({sql} AS VARCHAR), '^(-?)\\.', '\\10.')"
     if source == types.DOUBLE:
         return context.call(numbers.text_of_double, [value], types.VARCHAR)
     if source == types.REAL:

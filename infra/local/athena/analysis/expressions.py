@@ -5,24 +5,18 @@ Source: ExpressionAnalyzer of Trino, whose messages the failures use.
 
 import datetime as dt
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from infra.local.athena.analysis import literals, operators, types
 from infra.local.athena.analysis.calls import call_function
 from infra.local.athena.analysis.casts import cast, instant_of
 from infra.local.athena.analysis.conditions import name_parts
+from infra.local.athena.analysis.protocols import Subqueries
 from infra.local.athena.analysis.scope import Scope, not_found
 from infra.local.athena.analysis.types import Type
 from infra.local.athena.analysis.values import Context, Value, coerce, failure, let, unify, unsupported
 from infra.local.athena.literals import identifier, literal
-from infra.local.athena.sql import nodes, query_nodes
-
-
-class Subqueries(Protocol):
-    """What resolves the queries inside expressions."""
-
-    def subquery(self, query: query_nodes.Query, scope: Scope) -> tuple[str, list[Type]]:
-        """Return a query's SQL, with columns c0, c1…, and the types of its columns."""
+from infra.local.athena.sql import nodes
 
 
 class ExpressionAnalyzer:
@@ -258,7 +252,7 @@ class ExpressionAnalyzer:
         query = f"(SELECT {column.sql} FROM ({sql}) AS q(c0))"  # noqa: S608 - generated
         return Value(f"({left.sql} IN {query})", types.BOOLEAN)
 
-    def _one_column(self, query: query_nodes.Query, scope: Scope, at: tuple[int, int]) -> tuple[str, Type]:
+    def _one_column(self, query: nodes.QueryNode, scope: Scope, at: tuple[int, int]) -> tuple[str, Type]:
         sql, kinds = self._subqueries.subquery(query, scope)
         if len(kinds) != 1:
             message = f"Multiple columns returned by subquery are not yet supported. Found {len(kinds)}"

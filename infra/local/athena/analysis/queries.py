@@ -78,8 +78,10 @@ class QueryAnalyzer:
         self._with.append(f"{relation} AS ({compiled.sql})")
         self._named[-1][name] = (relation, outputs)
 
-    def subquery(self, query: query_nodes.Query, scope: Scope) -> tuple[str, list[Type]]:
+    def subquery(self, query: nodes.QueryNode, scope: Scope) -> tuple[str, list[Type]]:
         """Resolve a query inside an expression."""
+        if not isinstance(query, query_nodes.Query):
+            raise TypeError(query)
         inner = Scope(parent=scope)
         compiled = self.analyze(query, inner)
         if inner.correlations:

@@ -5,9 +5,9 @@ Sources: "SELECT" (Trino documentation), StatementAnalyzer of Trino (visitTable,
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from infra.local.athena.analysis import types
+from infra.local.athena.analysis.protocols import Queries
 from infra.local.athena.analysis.results import PATH, Compiled, TableScan
 from infra.local.athena.analysis.scope import Column, Scope
 from infra.local.athena.analysis.types import Type
@@ -15,9 +15,6 @@ from infra.local.athena.analysis.values import Value, coerce, failure, let, unsu
 from infra.local.athena.errors import QueryFailure
 from infra.local.athena.literals import identifier
 from infra.local.athena.sql import nodes, query_nodes
-
-if TYPE_CHECKING:
-    from infra.local.athena.analysis.queries import QueryAnalyzer
 
 
 @dataclass(frozen=True)
@@ -31,7 +28,7 @@ class Source:
 class RelationAnalyzer:
     """Resolves the relations of one statement."""
 
-    def __init__(self, queries: "QueryAnalyzer") -> None:
+    def __init__(self, queries: Queries) -> None:
         self._queries = queries
         self._context = queries.context
 

@@ -6,10 +6,12 @@ Source: "Name resolution" in StatementAnalyzer and Scope of Trino: names are com
 from dataclasses import dataclass, field
 
 from infra.local.athena.analysis.types import Type
-from infra.local.athena.analysis.values import Value, failure
+from infra.local.athena.analysis.values import Value, failure, unsupported
 from infra.local.athena.errors import QueryFailure
 from infra.local.athena.sql.nodes import Window
 from infra.local.athena.sql.tokens import Position
+
+_HIDDEN = {"$file_size", "$file_modified_time", "$partition", "$bucket"}
 
 
 @dataclass(frozen=True)
@@ -77,4 +79,6 @@ def _matches(column: Column, name: str, qualifier: tuple[str, ...]) -> bool:
 
 def not_found(parts: tuple[str, ...], at: Position) -> QueryFailure:
     """Return the failure for a name that nothing has."""
+    if parts[-1].lower() in _HIDDEN:
+        return unsupported(f"has no {parts[-1]}, which Athena has")
     return failure("COLUMN_NOT_FOUND", at, f"Column '{'.'.join(parts)}' cannot be resolved")

@@ -13,7 +13,7 @@ from infra.local.athena.errors import Fault
 from infra.local.athena.rowwise.numbers import java_double
 from infra.local.athena.rowwise.texts import INVALID_ARGUMENT
 
-_STEP = re.compile(r'\.([\w:-]+)|\[(?:"((?:[^"\\]|\\.)*)"|([\w-]+))\]')
+_STEP = re.compile(r'\.([\w:]+)|\[(?:"((?:[^"\\]|\\["\\])*)"|(\w+))\]')
 _MISSING = object()
 
 
@@ -61,7 +61,7 @@ def parse(text: str) -> str:
 
 @cache
 def steps(path: str) -> tuple[str, ...]:
-    """Split a path such as `$.a[0]["b c"]`. Raises Fault if Trino rejects it or the local Athena cannot read it."""
+    """Split a path such as `$.a[0]["b c"]`. Raises Fault if Trino rejects it."""
     if not path.startswith("$"):
         raise Fault(INVALID_ARGUMENT, f"Invalid JSON path: '{path}'")
     found: list[str] = []
@@ -69,8 +69,6 @@ def steps(path: str) -> tuple[str, ...]:
     while position < len(path):
         match = _STEP.match(path, position)
         if match is None:
-            if "*" in path or ".." in path or "?" in path:
-                raise Fault("NOT_SUPPORTED", f"the local Athena has no wildcards and filters in JSON paths: '{path}'")
             raise Fault(INVALID_ARGUMENT, f"Invalid JSON path: '{path}'")
         quoted = None if match[2] is None else re.sub(r"\\(.)", r"\1", match[2])
         found.append(match[1] or match[3] or quoted or "")

@@ -1,12 +1,8 @@
 """The syntax tree of Trino's expressions."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from infra.local.athena.sql.tokens import Position
-
-if TYPE_CHECKING:
-    from infra.local.athena.sql.query_nodes import Query
 
 
 @dataclass(frozen=True)
@@ -28,6 +24,10 @@ class TypeName(Node):
 
 class Expression(Node):
     """An expression."""
+
+
+class QueryNode(Node):
+    """A query inside an expression (query_nodes.Query)."""
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,7 @@ class Quantified(Expression):
     sign: str
     quantifier: str
     left: Expression
-    query: "Query"
+    query: QueryNode
 
 
 @dataclass(frozen=True)
@@ -152,7 +152,7 @@ class InQuery(Expression):
     """`value IN (query)`."""
 
     value: Expression
-    query: "Query"
+    query: QueryNode
 
 
 @dataclass(frozen=True)
@@ -191,14 +191,14 @@ class Logical(Expression):
 class Exists(Expression):
     """`EXISTS (query)`."""
 
-    query: "Query"
+    query: QueryNode
 
 
 @dataclass(frozen=True)
 class ScalarQuery(Expression):
     """A query in parentheses as a value."""
 
-    query: "Query"
+    query: QueryNode
 
 
 @dataclass(frozen=True)

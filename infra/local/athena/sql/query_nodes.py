@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from infra.local.athena.sql.nodes import Expression, Node, SortItem, Window
+from infra.local.athena.sql.nodes import Expression, Node, QueryNode, SortItem, Window
 
 
 class Relation(Node):
@@ -128,7 +128,7 @@ class NamedQuery(Node):
 
 
 @dataclass(frozen=True)
-class Query(Node):
+class Query(QueryNode):
     """A whole query."""
 
     body: QueryBody

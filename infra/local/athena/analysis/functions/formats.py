@@ -4,6 +4,7 @@ Sources: "format" in "Conversion functions" (Trino documentation), FormatFunctio
 """
 
 from infra.local.athena.analysis import types
+from infra.local.athena.analysis.casts import text_of
 from infra.local.athena.analysis.values import SPECIAL, Context, Value, failure, unsupported
 from infra.local.athena.rowwise import texts
 from infra.local.athena.sql.tokens import Position
@@ -55,5 +56,5 @@ def _text(context: Context, value: Value) -> Value:
         if kind == types.REAL:
             raise unsupported("formats no real; cast it to double")
     else:
-        shown = f"CAST({value.sql} AS VARCHAR)"
+        shown = text_of(context, value)
     return Value(f"coalesce({shown}, 'null')", types.VARCHAR)

@@ -134,10 +134,15 @@ def _unless_null(parts: tuple[str, ...], otherwise: str) -> str:
 def _larger(context: Context, a: Value, b: Value, sign: str, at: Position) -> Value:
     if a.type.of:
         raise failure("NOT_SUPPORTED", at, f"the local Athena compares no values of {a.type.name}")
+    name = "greatest" if sign == ">=" else "least"
+    failed = context.fail(f"'INVALID_FUNCTION_ARGUMENT: Invalid argument to {name}(): NaN'", a.type)
     sql = let(
         context,
         [a.sql, b.sql],
-        lambda x, y: f"CASE WHEN {x} IS NULL OR {y} IS NULL THEN NULL WHEN {x} {sign} {y} THEN {x} ELSE {y} END",
+        lambda x, y: (
+            f"CASE WHEN {x} IS NULL OR {y} IS NULL THEN NULL WHEN isnan({x}) OR isnan({y}) THEN {failed} "
+            f"WHEN {x} {sign} {y} THEN {x} ELSE {y} END"
+        ),
     )
     return Value(sql, a.type)
 

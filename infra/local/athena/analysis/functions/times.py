@@ -222,8 +222,15 @@ def checked_format(name: str, arguments: list[Value]) -> None:
         raise unsupported(f"takes the pattern of {name} as a literal only")
     if name in {"date_format", "date_parse"}:
         rowwise.check_format(pattern.constant)
-    else:
-        rowwise.joda_parts(pattern.constant)
+        return
+    letters = {letter for letter, _ in rowwise.joda_parts(pattern.constant)}
+    if "Z" in letters and name == "format_datetime" and arguments[0].type.is_instant:
+        raise unsupported("prints no time zones with format_datetime; use to_iso8601")
+
+
+def in_its_zone(context: Context, value: Value) -> Value:
+    """Return the local time of a timestamp with time zone."""
+    return Value(local_time(context, value.sql), types.Type("timestamp", value.type.size))
 
 
 FUNCTIONS: dict[str, tuple[tuple[int, ...], Coded]] = {
