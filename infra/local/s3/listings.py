@@ -1,26 +1,64 @@
-"""List multipart uploads and their parts with checksums and initiators.
+"""List objects, multipart uploads and their parts with what MiniStack leaves out.
 
-AWS: "ListParts", "ListMultipartUploads" (S3 API reference): sorted by key, then by initiation time.
+- ListObjectsV2 returns the algorithm and type of each checksum and, on request, the status of a restore (AWS:
+  "ListObjectsV2", S3 API reference: ChecksumAlgorithm, ChecksumType, OptionalObjectAttributes).
+- Multipart uploads and parts have checksums and initiators, sorted by key, then by initiation time ("ListParts",
+  "ListMultipartUploads").
 """
 
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import unquote_plus
 from xml.etree.ElementTree import Element, SubElement
 
 from ministack.services import s3
 
 from infra.local.patching import require_attributes, wrap
 from infra.local.s3.characters import url_encode
-from infra.local.s3.models import Query, Response
+from infra.local.s3.checksums import FULL_OBJECT
+from infra.local.s3.models import Headers, Query, Response
 from infra.local.s3.uploads import Upload, find_upload, no_such_upload
-from infra.local.s3.xml import append, append_checksums
+from infra.local.s3.xml import append, append_checksums, name_of, text_of
 
 
 def install() -> None:
     """Apply the patches. Idempotent."""
-    require_attributes(s3, "_canonical_owner_id")
+    require_attributes(s3, "_canonical_owner_id", "_sync_restore", "_restore_expiry_iso", "fromstring")
+    wrap(s3, "_dispatch", _list_objects_with_details)
     wrap(s3, "_list_parts", _list_parts_with_checksums)
     wrap(s3, "_list_multipart_uploads", _list_uploads_with_checksums)
+
+
+def _list_objects_with_details(dispatch: Callable[..., Response]) -> Any:
+    def patched(method: str, bucket: str, key: str, headers: Headers, body: bytes, query: Query) -> Response:
+        status, response_headers, response = dispatch(method, bucket, key, headers, body, query)
+        if status != 200 or method != "GET" or key or s3._qp(query, "list-type") != "2":
+            return status, response_headers, response
+        decode = unquote_plus if s3._qp(query, "encoding-type") == "url" else str
+        shows_restores = "RestoreStatus" in headers.get("x-amz-optional-object-attributes", "")
+        root = s3.fromstring(response)
+        for element in root.iter():
+            element.tag = name_of(element)
+        root.set("xmlns", s3.S3_NS)
+        for found in root.iter("Contents"):
+            name = decode(text_of(found, "Key"))
+            if record := s3._buckets[bucket]["objects"].get(name):
+                for algorithm in record.get("checksums") or {}:
+                    append(found, ChecksumAlgorithm=algorithm, ChecksumType=record.get("checksum_type") or FULL_OBJECT)
+                if shows_restores:
+                    _append_restore(found, record, s3._sync_restore(bucket, name, record))
+        return status, response_headers, s3._xml_body(root)
+
+    return patched
+
+
+def _append_restore(parent: Element, record: dict[str, Any], phase: str | None) -> None:
+    if phase is None:
+        return
+    status = SubElement(parent, "RestoreStatus")
+    append(status, IsRestoreInProgress=str(phase == "in_progress").lower())
+    if phase == "restored":
+        append(status, RestoreExpiryDate=s3._restore_expiry_iso(record["restore"]["expires_at"]))
 
 
 def _list_parts_with_checksums(_: Any) -> Any:
