@@ -1,11 +1,16 @@
 """A plan is what a comparison of all keys at once would give, however it is cut into pages and calls."""
 
 import json
+import os
+import re
+import subprocess
+import sys
 import tracemalloc
 from collections import Counter
 from collections.abc import Iterator
 from datetime import timedelta
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -19,10 +24,13 @@ from functions.contract.rules import NO_RULES, KeyRule, Renaming, Rules, TargetK
 from functions.planning.listings import just_before
 from functions.planning.slices import MOST_BYTES, MOST_OBJECTS
 from functions.runtime.errors import SettingInvalid, Throttled
+from tests.support.plan_of_many_keys import ComputedBuckets
 from tests.unit.conftest import Hooks
 from tests.unit.listed_buckets import COPIED, NOW, SOURCE, TARGET, UPLOADED, ListedBuckets, decided, planned, scope
 
 GIB = 1024**3
+SOAK = "FERRY_SOAK" in os.environ
+CHECKOUT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -374,36 +382,26 @@ def test_a_cursor_jumps_over_what_nobody_asks_for(buckets: ListedBuckets) -> Non
     assert sum(name == "ListObjectsV2" and asked["Bucket"] == TARGET for name, asked in buckets.requests) == 1
 
 
-def peak_bytes(session: boto3.Session, objects: int) -> int:
-    buckets = ListedBuckets()
-    for number in range(objects):
-        buckets.put(SOURCE, f"k/{number:07}")
-        if number % 2:
-            buckets.put(TARGET, f"k/{number:07}")
-    with buckets.answering(session):
-        buckets._ListObjectsV2({"Bucket": SOURCE})
-        buckets._ListObjectsV2({"Bucket": TARGET})
-        buckets.requests = _Forgetful()
-        buckets.written = _Forgetful()  # type: ignore[assignment]
+def peak_bytes(session: boto3.Session, number: int) -> int:
+    """The most memory that planning so many keys takes."""
+    with ComputedBuckets(number).answering(session):
         tracemalloc.start()
         try:
-            assert planned().objects == objects
+            assert planned().objects == number
             return tracemalloc.get_traced_memory()[1]
         finally:
             tracemalloc.stop()
 
 
-class _Forgetful(list[Any]):
-    """Keeps nothing: what the test itself remembers must not count."""
-
-    def append(self, item: Any) -> None:
-        """Forget it."""
-
-    def __setitem__(self, key: Any, item: Any) -> None:
-        """Forget it."""
-
-
 def test_memory_does_not_grow_with_the_number_of_keys(session: boto3.Session) -> None:
-    peak_bytes(session, 2_000)
     few, many = peak_bytes(session, 10_000), peak_bytes(session, 50_000)
     assert many < few * 1.1
+
+
+@pytest.mark.skipif(not SOAK, reason="a million keys: make soak")
+def test_a_million_keys_take_less_than_256_mb() -> None:
+    command = [sys.executable, "-m", "tests.support.plan_of_many_keys", "1000000"]
+    ran = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=True)
+    found = re.fullmatch(r"1000000 keys, [\d.]+ s, (\d+) MB\n", ran.stdout)
+    assert found
+    assert int(found[1]) < 256, "of the whole process"
