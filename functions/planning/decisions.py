@@ -40,7 +40,8 @@ class Selected:
         """Whether a single request cannot copy it: it is too large, or only the same parts give the same checksum."""
         if self.source.size_bytes > self.rule.multipart_threshold_bytes:
             return True
-        return self.source.checksum_type == "COMPOSITE" and self.source.checksum_algorithm not in CRC_BYTES
+        hashed_in_parts = self.source.checksum_type == "COMPOSITE" and self.source.checksum_algorithm not in CRC_BYTES
+        return hashed_in_parts and self.source.size_bytes > 0
 
 
 @dataclass(frozen=True)

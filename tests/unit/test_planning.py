@@ -208,8 +208,9 @@ def test_large_objects_are_in_slices_of_their_own(buckets: ListedBuckets) -> Non
     buckets.put(SOURCE, "small", Size=GIB)
     buckets.put(SOURCE, "hashes", ChecksumAlgorithm=["SHA256"], ChecksumType="COMPOSITE")
     buckets.put(SOURCE, "crcs", ChecksumAlgorithm=["CRC32"], ChecksumType="COMPOSITE")
+    buckets.put(SOURCE, "empty", Size=0, ChecksumAlgorithm=["SHA256"], ChecksumType="COMPOSITE")
     plan = planned()
-    assert {tally.large: tally.objects for tally in plan.tallies} == {False: 2, True: 2}
+    assert {tally.large: tally.objects for tally in plan.tallies} == {False: 3, True: 2}
     for name, kind in (("batches.json", "batch"), ("large.json", "large")):
         (pointer,) = json.loads(buckets.written[f"{plan.folder}{name}"])
         assert pointer["key"] in buckets.written
