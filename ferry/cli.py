@@ -19,21 +19,23 @@ from ferry.options import (
     BucketArgument,
     DryRunOption,
     JsonOption,
+    MinAgeOption,
     OutputsOption,
+    PrefixOption,
     RulesOption,
+    SinceOption,
+    SourceOption,
     YesOption,
     check_rules,
     read_rules,
 )
-from ferry.ui import terminal
-from infra.errors import TerraformStopped
+from ferry.ui.error_report import INTERRUPTED, report
 from statemachine.errors import OperatorError
 
 if TYPE_CHECKING:
     from ferry.aws.clients import Deployment
 
 DISTRIBUTION = "s3-ferry"
-INTERRUPTED = 128 + signal.SIGINT
 
 app = typer.Typer(
     name="ferry",
@@ -191,6 +193,24 @@ def explain(
 
 
 @app.command()
+def backfill(
+    dry_run: DryRunOption = False,
+    prefix: PrefixOption = "",
+    source: SourceOption = None,
+    since: SinceOption = None,
+    min_age: MinAgeOption = "0s",
+    json: JsonOption = False,
+    outputs: OutputsOption = None,
+) -> None:
+    """Show what copying all existing objects of a source would do and cost."""
+    from ferry.commands import backfill as command
+
+    request = command.check_request(prefix, source, since, min_age, dry_run=dry_run)
+    with opened(outputs) as deployment:
+        command.dry_run(deployment, request, as_json=json)
+
+
+@app.command()
 def adopt(bucket: BucketArgument, dry_run: DryRunOption = False, outputs: OutputsOption = None) -> None:
     """Subscribe the deployment to uploads in an existing bucket. Other notifications are kept."""
     from ferry.commands import adopt as command
@@ -260,29 +280,5 @@ def run(arguments: list[str]) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except (typer.TyperException, CommandError, OperatorError, OSError) as error:
-        return _report(error)
+        return report(error)
     return code if isinstance(code, int) else 0
-
-
-def _report(error: Exception) -> int:
-    """Print an error; return the exit code."""
-    code, lines = 1, [str(error)]
-    if isinstance(error, typer.TyperException):
-        code, lines = error.exit_code, [_usage_message(error)]
-    elif isinstance(error, CommandError):
-        code = error.exit_code
-    elif isinstance(error, OperatorError):
-        # One line per mistake in a file.
-        code, lines = INTERRUPTED if isinstance(error, TerraformStopped) else 1, str(error).split("\n")
-    for line in lines:
-        terminal.console(stderr=True).print(terminal.line(("ferry: ", "red"), line), soft_wrap=True)
-    return code
-
-
-def _usage_message(error: typer.TyperException) -> str:
-    """What is wrong with the arguments, and whose --help explains them."""
-    message = error.format_message()
-    if message[-1] not in ".?":
-        message += "."
-    context = getattr(error, "ctx", None)
-    return f"{message} See `{context.command_path if context else 'ferry'} --help`."

@@ -48,6 +48,14 @@ RulesOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print only JSON.")]
 BucketArgument = Annotated[str, typer.Argument(help="Name of a bucket.")]
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Show the change, but do not write it.")]
+PrefixOption = Annotated[str, typer.Option("--prefix", show_default="all keys", help="Only keys that start with this.")]
+SourceOption = Annotated[
+    str | None, typer.Option("--source", show_default="the only one", help="Name of a source in terraform.tfvars.")
+]
+SinceOption = Annotated[
+    str | None, typer.Option("--since", show_default="all", help="Only objects uploaded at this time or later.")
+]
+MinAgeOption = Annotated[str, typer.Option("--min-age", help="Only objects of at least this age, e.g. 15m.")]
 YesOption = Annotated[bool, typer.Option("--yes", help="Apply the plan without asking.")]
 
 

@@ -34,7 +34,7 @@ require_sdk()
 def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailureResponse:
     """Start an execution for each upload in a batch of SQS messages."""
     settings = read_settings(StarterSettings)
-    rules = read_rules(settings)
+    rules = read_rules(settings, settings.region)
     # Without a logger Powertools does not log why a message failed.
     processor = BatchProcessor(
         EventType.SQS, raise_on_entire_batch_failure=False, logger=cast("logging.Logger", logger)

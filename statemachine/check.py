@@ -22,6 +22,10 @@ Functions = Mapping[str, Function]
 Findings = Iterator[str]
 
 STARTED_BY_THE_QUEUE = "starter"
+CALLED_BY_FERRY = "plan_batches"
+"""By `ferry backfill --dry-run`. It becomes the first state of `migrate_bulk`, which is not part of this release."""
+
+OUTSIDE_MIGRATE = frozenset({STARTED_BY_THE_QUEUE, CALLED_BY_FERRY})
 PLACEHOLDER = re.compile(r"\$\{([^}]*)\}")
 TOO_BROAD = {"States.ALL", "States.TaskFailed"}
 NOT_FOLLOWED = ("InputPath", "OutputPath", "Assign", "QueryLanguage")
@@ -141,7 +145,7 @@ def check_reads_are_written(graph: StateGraph, _functions: Functions) -> Finding
 
 
 def check_placeholders(graph: StateGraph, functions: Functions) -> Findings:
-    """Every placeholder is a function, and every function but the starter has a Task."""
+    """Every placeholder is a function, and every function of the workflow has a Task."""
     named: set[str] = set()
     for name, state in graph.states.items():
         used = _placeholders(state)
@@ -150,7 +154,7 @@ def check_placeholders(graph: StateGraph, functions: Functions) -> Findings:
             yield f"{name} has the placeholder ${{{placeholder}}}, and functions.yaml has no such function"
         if state["Type"] == "Task" and not used:
             yield f"{name} calls no function of functions.yaml"
-    for function in sorted(set(functions) - named - {STARTED_BY_THE_QUEUE}):
+    for function in sorted(set(functions) - named - OUTSIDE_MIGRATE):
         yield f"functions.yaml has {function}, and no state calls it"
 
 

@@ -3,20 +3,20 @@
 Ours are those with the same key and the same initiator as an upload that we create. Such an upload is abandoned if it
 is older than this execution or has no parts: parts are only copied to an upload that a running execution's document
 records. Idempotent: aborting again has no effect.
-Sources: AbortMultipartUpload ("to verify that all parts have been removed … call ListParts"), ListMultipartUploads,
-ListParts (Amazon S3 API reference).
+Sources: AbortMultipartUpload ("to verify that all parts have been removed … call ListParts"), ListParts (Amazon S3 API
+reference).
 
 Raises AccessDenied, BucketMissing, Throttled, RequestRejected.
 """
 
 from collections.abc import Iterator, Mapping
 from typing import Any
-from urllib.parse import unquote_plus
 
 from botocore.exceptions import ClientError
 
 from functions.contract.models import MultipartUpload
 from functions.copying.request import CopyRequest
+from functions.objects.uploads import creator, upload_pages
 from functions.runtime import clients
 from functions.runtime.aws_errors import aws_errors, code_of
 from functions.runtime.errors import Throttled
@@ -45,7 +45,7 @@ def abort_others(request: CopyRequest, own_id: str) -> None:
     uploads = list(_uploads(request))
     own = next((upload for upload in uploads if upload["UploadId"] == own_id), None)
     for upload in uploads:
-        is_other = own is not None and upload["UploadId"] != own_id and _initiator(upload) == _initiator(own)
+        is_other = own is not None and upload["UploadId"] != own_id and creator(upload) == creator(own)
         if is_other and (upload["Initiated"] < request.began or not _has_parts(request, upload["UploadId"])):
             abort(request, upload["UploadId"])
 
@@ -70,25 +70,11 @@ def abort(request: CopyRequest, upload_id: str) -> None:
 
 def _uploads(request: CopyRequest) -> Iterator[Mapping[str, Any]]:
     """Yield the uploads of exactly this key, which S3 lists before those of longer keys."""
-    client = clients.s3(request.settings.target_region)
-    bucket, key = request.settings.target_bucket, request.target_key
-    marker: dict[str, Any] = {}
-    while True:
-        with aws_errors(f"listing the multipart uploads to {request.target}"):
-            # XML cannot represent some keys. In other listings botocore requests the encoding itself.
-            page: Any = client.list_multipart_uploads(Bucket=bucket, Prefix=key, EncodingType="url", **marker)
-        decode = unquote_plus if page.get("EncodingType") == "url" else str
-        found = page.get("Uploads", [])
-        yield from (upload for upload in found if decode(upload["Key"]) == key)
-        if not page.get("IsTruncated") or any(decode(upload["Key"]) != key for upload in found):
+    key = request.target_key
+    for page in upload_pages(request.settings.target_bucket, request.settings.target_region, key):
+        yield from (upload for found, upload in page if found == key)
+        if any(found != key for found, _ in page):
             return
-        marker = {"KeyMarker": decode(page["NextKeyMarker"]), "UploadIdMarker": page["NextUploadIdMarker"]}
-
-
-def _initiator(upload: Mapping[str, Any]) -> str:
-    """Return who created it; for a role without its session, which differs in each process."""
-    initiator = str(upload.get("Initiator", {}).get("ID", ""))
-    return initiator.rpartition("/")[0] if ":assumed-role/" in initiator else initiator
 
 
 def _has_parts(request: CopyRequest, upload_id: str) -> bool:

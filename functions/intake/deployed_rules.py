@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 from pydantic import ValidationError
 
 from functions.contract.rules import NO_RULES, Rules
-from functions.intake.settings import StarterSettings
+from functions.intake.settings import RulesSettings
 from functions.runtime import clients
 from functions.runtime.aws_errors import aws_errors, code_of
 from functions.runtime.errors import SettingInvalid
@@ -26,7 +26,7 @@ _last_read: dict[tuple[str, str], tuple[str, Rules]] = {}
 """The rules as last read, with their ETag, by bucket and key."""
 
 
-def read_rules(settings: StarterSettings) -> Rules:
+def read_rules(settings: RulesSettings, region: str) -> Rules:
     """Return the deployment's rules; S3 sends them only when they changed since the last read."""
     if not settings.rules_key:
         return NO_RULES
@@ -37,7 +37,7 @@ def read_rules(settings: StarterSettings) -> Rules:
         request["IfNoneMatch"] = etag
     with aws_errors(f"reading the rules at {address}"):
         try:
-            response = clients.s3(settings.region).get_object(**request)
+            response = clients.s3(region).get_object(**request)
             text = response["Body"].read()
         except ClientError as error:
             if previous and code_of(error) in NOT_MODIFIED:

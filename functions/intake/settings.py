@@ -1,4 +1,4 @@
-"""The starter's settings."""
+"""The starter's settings, and those of every function that applies the rules."""
 
 from pydantic import Field
 
@@ -6,14 +6,19 @@ from functions.contract.models import Model
 from functions.runtime.settings import BucketName
 
 
-class StarterSettings(Model):
-    """Where executions are started, where the rules are, and where invalid messages go."""
+class RulesSettings(Model):
+    """Where the deployment's rules are."""
 
-    state_machine_arn: str = Field(pattern=r"^arn:[^:]+:states:[^:]+:\d*:stateMachine:.+$")
-    dead_letter_queue_url: str = Field(pattern=r"^https?://")
     rules_bucket: BucketName
     rules_key: str
     """Empty in a deployment without rules."""
+
+
+class StarterSettings(RulesSettings):
+    """Where executions are started, and where invalid messages go."""
+
+    state_machine_arn: str = Field(pattern=r"^arn:[^:]+:states:[^:]+:\d*:stateMachine:.+$")
+    dead_letter_queue_url: str = Field(pattern=r"^https?://")
 
     @property
     def region(self) -> str:

@@ -58,6 +58,7 @@ SENT: dict[str, tuple[str, ...]] = {
 READ: dict[str, tuple[str, ...]] = {
     "HeadObject": ("TagCount", "ChecksumType", *_NEWER_CHECKSUMS, *_EVENT_HOLD),
     "GetObjectAttributes": tuple(f"ObjectParts.Parts.{checksum}" for checksum in _NEWER_CHECKSUMS),
+    "ListObjectsV2": ("Contents.ChecksumType",),
     "ListParts": tuple(f"Parts.{checksum}" for checksum in _NEWER_CHECKSUMS),
     "GetObjectRetention": (
         "Retention.EventHold",

@@ -3,14 +3,16 @@
 The log's correlation id is the execution's name, so one search finds every line of an execution.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from aws_lambda_powertools.logging import Logger
 from aws_lambda_powertools.metrics import Metrics, MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from functions.contract.models import Model, StepEvent
+from functions.contract.bulk import BulkEvent
+from functions.contract.models import ExecutionContext, Model, StepEvent
 from functions.runtime.errors import FerryError
 
 SERVICE = "s3-ferry"
@@ -41,18 +43,40 @@ def step(function: Callable[[StepEvent, LambdaContext], Result]) -> Callable[[di
     def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         parsed = StepEvent.model_validate(event)
         source = parsed.document.source
-        logger.set_correlation_id(parsed.execution.name)
-        logger.append_keys(bucket=source.bucket, key=source.key, redrive_count=parsed.execution.redrive_count)
-        try:
-            result = function(parsed, context).model_dump(mode="json")
-        except FerryError as error:
-            logger.error(str(error), error=type(error).__name__)  # noqa: TRY400 - expected: the message says it all
-            add_metric(type(error).__name__)
-            raise
-        else:
-            logger.info(result["status"], result=result)
-            return result
-        finally:
-            send_metrics()
+        with _logged(parsed.execution, bucket=source.bucket, key=source.key):
+            return _returned(function(parsed, context))
 
     return handler
+
+
+def bulk_step(function: Callable[[BulkEvent, LambdaContext], Result]) -> Callable[[dict[str, Any], Any], Any]:
+    """The same for a function of a bulk run, from BulkEvent to a result."""
+
+    def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+        parsed = BulkEvent.model_validate(event)
+        scope = parsed.document.scope
+        with _logged(parsed.execution, bucket=scope.bucket, prefix=scope.prefix):
+            return _returned(function(parsed, context))
+
+    return handler
+
+
+def _returned(result: Model) -> dict[str, Any]:
+    document = result.model_dump(mode="json")
+    logger.info(document["status"], result=document)
+    return document
+
+
+@contextmanager
+def _logged(execution: ExecutionContext, **keys: str) -> Iterator[None]:
+    """Log an expected error once, and send the metrics of the call."""
+    logger.set_correlation_id(execution.name)
+    logger.append_keys(**keys, redrive_count=execution.redrive_count)
+    try:
+        yield
+    except FerryError as error:
+        logger.error(str(error), error=type(error).__name__)  # noqa: TRY400 - expected: the message says it all
+        add_metric(type(error).__name__)
+        raise
+    finally:
+        send_metrics()

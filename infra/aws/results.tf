@@ -1,8 +1,8 @@
-# The bucket of Athena's results and of the rules: separate from the target, so that no crawl makes a table of them.
+# The bucket of Athena's results, of the rules and of the plans of bulk runs: separate from the target, so that no crawl makes a table of them.
 resource "aws_s3_bucket" "athena_results" {
   region        = var.target_region
   bucket        = local.athena_results
-  force_destroy = true # nothing is only here: queries can be repeated, and the rules are in infra/aws/migration.yaml
+  force_destroy = true # nothing is only here: queries and plans can be repeated, the rules are in infra/aws/migration.yaml
   depends_on    = [aws_kms_key.region]
 }
 
@@ -73,21 +73,24 @@ resource "aws_s3_bucket_policy" "athena_results" {
 }
 
 # A validation reads its result once, at most minutes after the query. A month lets operators inspect the offending rows for
-# as long as an execution can be redriven (14 days), and longer. Rules never expire.
+# as long as an execution can be redriven (14 days), and longer. A plan is read by its run alone. Rules never expire.
 resource "aws_s3_bucket_lifecycle_configuration" "athena_results" {
   region = var.target_region
   bucket = aws_s3_bucket.athena_results.id
-  rule {
-    id     = "expire-results"
-    status = "Enabled"
-    filter {
-      prefix = "results/"
-    }
-    expiration {
-      days = 30
-    }
-    noncurrent_version_expiration {
-      noncurrent_days = 1
+  dynamic "rule" {
+    for_each = { results = "results/", plans = "runs/" }
+    content {
+      id     = "expire-${rule.key}"
+      status = "Enabled"
+      filter {
+        prefix = rule.value
+      }
+      expiration {
+        days = 30
+      }
+      noncurrent_version_expiration {
+        noncurrent_days = 1
+      }
     }
   }
   rule {

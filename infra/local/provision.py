@@ -55,6 +55,7 @@ RUNTIME_CLIENT = CHECKOUT / "infra" / "local" / "lambda_" / "runtime"
 WORKFLOW = CHECKOUT / "statemachine" / "migrate.asl.json"
 STARTER = "starter"
 BUCKET_OWNERS = "BUCKET_OWNERS"
+RULES_KEY = "RULES_KEY"
 RECEIVES = 5
 MAX_STARTERS = 2
 
@@ -78,7 +79,8 @@ def plan(rules: Rules = NO_RULES) -> Plan:
     for finding in findings_in_file(workflow):
         raise DeclarationInvalid(f"{WORKFLOW}: {finding}")
     if rules == NO_RULES:
-        declared[STARTER] = with_environment(declared[STARTER], {"RULES_KEY": ""})
+        readers = [key for key, function in declared.items() if RULES_KEY in function.environment]
+        declared |= {key: with_environment(declared[key], {RULES_KEY: ""}) for key in readers}
     return Plan(declared, {key: with_bootstrap(package(key)) for key in declared}, workflow, rules)
 
 
@@ -238,7 +240,7 @@ def _put_rules(clients: Clients, outputs: Outputs, starter: Function, rules: Rul
     settings = declaration.fill(starter, outputs.placeholders()).environment
     clients.s3.put_object(
         Bucket=settings["RULES_BUCKET"],
-        Key=settings["RULES_KEY"],
+        Key=settings[RULES_KEY],
         Body=rules.model_dump_json(indent=2).encode(),
         ContentType="application/json",
     )

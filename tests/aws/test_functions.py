@@ -13,6 +13,7 @@ import pytest
 
 from infra.local.provision import WORKFLOW
 from statemachine import declaration
+from statemachine.check import OUTSIDE_MIGRATE
 from statemachine.declaration import PLACEHOLDER
 from tests.support.terraform import hcl
 
@@ -109,7 +110,7 @@ def test_terraform_fills_each_placeholder_of_the_workflow() -> None:
     assert pattern
     found = set(re.findall(pattern[1].replace("\\\\", "\\").replace("$${", "${"), WORKFLOW.read_text(encoding="utf-8")))
     assert found == {key for name in TASKS for key in PLACEHOLDER.findall(name)}
-    assert found == DECLARED.keys() - {"starter"}
+    assert found == DECLARED.keys() - OUTSIDE_MIGRATE
     assert hcl.resource("aws_sfn_state_machine.migrate").body["definition"] == (
         "templatefile(local.definition_file, {for key in local.steps : key => aws_lambda_function.function[key].arn})"
     )

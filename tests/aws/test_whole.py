@@ -246,6 +246,7 @@ def test_a_role_may_use_the_keys_of_what_it_may_read_and_no_others(everything: d
         "poll_crawler": set(),
         "run_validation_query": sources,
         "delete_source": sources,
+        "plan_batches": sources,
     }
 
 
@@ -269,6 +270,7 @@ def test_a_role_encrypts_only_where_it_writes(everything: dict[str, Any]) -> Non
         "poll_crawler": set(),
         "run_validation_query": writing,
         "delete_source": reading,
+        "plan_batches": writing,
     }
 
 

@@ -591,6 +591,82 @@ def both_are_gone_before_the_deletion(world: World) -> str:
     return _delete(world, document)
 
 
+# PlanBatches.
+
+
+def _plan(world: World, key: str) -> str:
+    name = uuid.uuid4().hex
+    execution = {"Id": f"arn:{name}", "Name": name, "StartTime": datetime.now(UTC).isoformat()}
+    scope = {"bucket": world.outputs.source_bucket, "region": world.outputs.source_region, "prefix": key}
+    plan = world.invoke("plan_batches", {"execution": execution, "document": {"scope": scope}})
+    (tally,) = plan["tallies"]
+    return f"{tally['action']} {tally['reason']}"
+
+
+@shows(
+    "plan_batches",
+    "copy new",
+    {
+        "s3:GetObject results": NAMED,
+        "s3:ListBucket source": NAMED,
+        "s3:ListBucket target": NAMED,
+        "s3:ListBucketMultipartUploads target": NAMED,
+        "s3:PutObject results": NAMED,
+    },
+)
+def a_new_object_is_planned(world: World) -> str:
+    return _plan(world, str(world.upload()["source"]["key"]))
+
+
+@shows(
+    "plan_batches", "SettingInvalid: The rules", {"s3:ListBucket results": "AccessDenied: Access denied while reading"}
+)
+def the_rules_are_missing_for_a_plan(world: World) -> str:
+    where: Any = {"Bucket": world.outputs.athena_results, "Key": "rules/migration.json"}
+    rules = world.target.get_object(**where)["Body"].read()
+    world.target.delete_object(**where)
+    try:
+        return _plan(world, "any")
+    finally:
+        world.target.put_object(**where, Body=rules)
+
+
+@shows(
+    "plan_batches",
+    "copy content_differs",
+    {"s3:GetObject source": SOURCE_HEAD_DENIED, "s3:GetObject target": TARGET_HEAD_DENIED},
+)
+def an_object_differs_in_its_stored_checksum(world: World) -> str:
+    key = str(world.upload()["source"]["key"])
+    world.put(world.outputs.target_bucket, key, OTHER_BYTES)
+    return _plan(world, key)
+
+
+@shows(
+    "plan_batches",
+    "copy content_differs",
+    {"s3:GetObjectAttributes source": NAMED, "s3:GetObjectAttributes target": NAMED},
+)
+def an_object_differs_in_the_checksums_of_its_parts(world: World) -> str:
+    return _plan(world, "early/parts.bin")
+
+
+@shows(
+    "plan_batches",
+    "copy content_differs",
+    {
+        "s3:GetObjectVersion source": NAMED,
+        "s3:GetObjectVersion target": NAMED,
+        "s3:GetObjectVersionAttributes source": NAMED,
+        "s3:GetObjectVersionAttributes target": NAMED,
+    },
+)
+def a_version_differs_in_the_checksums_of_its_parts(world: World) -> str:
+    key = str(world.upload_in_parts("CRC32")["source"]["key"])
+    _put_in_parts(world, key)
+    return _plan(world, key)
+
+
 # The crawler.
 
 

@@ -344,6 +344,8 @@ def _prepare(world: World) -> None:
         world.annotate(bucket, "early/annotated.bin", "berth")
         for algorithm in ("SHA256", "CRC32"):
             upload(s3, bucket, f"early/{algorithm}.bin", [BYTES], ChecksumAlgorithm=algorithm)
+    for bucket, body in ((source, BYTES), (target, OTHER_BYTES)):
+        upload(s3, bucket, "early/parts.bin", [body], ChecksumAlgorithm="CRC32")
     world.put(target, "early_table/a.csv", CSV)
     world.put_early_targets(8)
     for bucket in (source, target):

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from statemachine import declaration
-from statemachine.check import STARTED_BY_THE_QUEUE
+from statemachine.check import OUTSIDE_MIGRATE
 from statemachine.render import ASL_FILE
 
 FUNCTIONS = declaration.load()
@@ -29,7 +29,7 @@ def test_a_state_has_the_name_of_its_function_in_pascal_case() -> None:
     assert called == {
         "".join(word.title() for word in function.split("_")): f"${{{function}}}"
         for function in FUNCTIONS
-        if function != STARTED_BY_THE_QUEUE
+        if function not in OUTSIDE_MIGRATE
     }
 
 

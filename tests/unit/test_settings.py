@@ -7,6 +7,7 @@ from pydantic import BaseModel, Field
 from functions.catalogue.crawls import CrawlerSettings
 from functions.copying.request import CopySettings
 from functions.intake.settings import StarterSettings
+from functions.planning.settings import PlanSettings
 from functions.runtime.bucket_owners import BucketOwnerSettings
 from functions.runtime.errors import SettingInvalid
 from functions.runtime.settings import read_settings
@@ -47,6 +48,7 @@ OWN_SETTINGS: dict[str, type[BaseModel]] = {
     "start_crawler": CatalogueSettings,
     "poll_crawler": CrawlerSettings,
     "run_validation_query": ValidationSettings,
+    "plan_batches": PlanSettings,
 }
 
 

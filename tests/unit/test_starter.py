@@ -199,7 +199,7 @@ def test_a_deployment_without_rules_copies_everything_and_looks_for_none(
 ) -> None:
     monkeypatch.setenv("RULES_KEY", "")
     deployed.s3.delete_object(Bucket=RULES_BUCKET, Key=RULES_KEY)
-    assert deployed_rules.read_rules(read_settings(StarterSettings)) == NO_RULES
+    assert deployed_rules.read_rules(read_settings(StarterSettings), REGION) == NO_RULES
 
 
 def test_the_rules_are_sent_again_only_when_they_change(deployed: Deployed) -> None:

@@ -1,0 +1,1 @@
+"""What a bulk run would cost, and how long it would take: arithmetic over a plan's counts."""

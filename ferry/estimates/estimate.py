@@ -1,0 +1,173 @@
+"""Estimates a bulk run from its plan: requests, bytes, dollars by item, and minutes. Pure.
+
+The counts are those of the design (docs/design.md, "Many files"): a small object takes one COPY and three HEADs. The
+rates are ASSUMPTIONS, which the output shows.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+from math import ceil
+
+from ferry.estimates import prices
+from functions.contract.bulk import PLANNED, SAME, Plan, Tally
+from functions.copying.parts import USUAL_PART_BYTES
+
+GB = 10**9
+MB = 10**6
+
+WRITING_OPERATIONS = frozenset({"ListObjectsV2", "ListMultipartUploads", "PutObject"})
+"""Operations of PlanBatches that cost as much as a COPY ("Amazon S3 pricing")."""
+
+HEADS_OF_A_COPY = 3
+HEADS_OF_THE_SAME = 2
+HEADS_OF_A_DELETION = 1
+HEADS_OF_A_LARGE_COPY = 6
+WRITES_OF_AN_UPLOAD = 2
+"""CreateMultipartUpload and CompleteMultipartUpload."""
+
+SLICE_OBJECTS = 1000
+TRANSITIONS_OF_A_SLICE = 7
+TRANSITIONS_OF_A_RUN = 20
+TRANSITIONS_OF_AN_EXECUTION = 17
+"""Of `migrate`: docs/deploy.md."""
+
+CALLS_OF_A_SLICE = 2
+CALLS_OF_AN_EXECUTION = 6
+MEMORY_GB = Decimal("1.769")
+"""One vCPU ("Configure Lambda function memory", AWS Lambda Developer Guide)."""
+
+SLICES_AT_ONCE = 20
+OBJECTS_PER_SECOND = 150
+COPIED_MB_PER_SECOND = 400
+READ_MB_PER_SECOND = 60
+SECONDS_OF_A_RUN = 60
+
+ASSUMPTIONS = (
+    f"{SLICES_AT_ONCE} slices of up to {SLICE_OBJECTS:,} objects at once",
+    f"{OBJECTS_PER_SECOND} objects, {COPIED_MB_PER_SECOND} MB copied by S3 or {READ_MB_PER_SECOND} MB read, a second "
+    "and function",
+    "undecided objects are copied",
+    f"${prices.TRANSFERRED_GB} per GB between regions",
+)
+
+
+@dataclass(frozen=True)
+class Requests:
+    """S3 requests by price."""
+
+    writes: int = 0
+    reads: int = 0
+
+    @property
+    def dollars(self) -> Decimal:
+        """What they cost."""
+        return self.writes * prices.S3_WRITES + self.reads * prices.S3_READS
+
+
+@dataclass(frozen=True)
+class Item:
+    """One item of the bill."""
+
+    name: str
+    dollars: Decimal
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What the rest of a run would take after its plan."""
+
+    planning: Requests
+    copying: Requests
+    copied_bytes: int
+    transferred_bytes: int
+    scanned_bytes: int
+    items: tuple[Item, ...]
+    seconds: float
+
+    @property
+    def dollars(self) -> Decimal:
+        """The total."""
+        return sum((item.dollars for item in self.items), Decimal(0))
+
+
+def estimate(plan: Plan, *, crosses_regions: bool) -> Estimate:
+    """Estimate a run from its plan, the plan included."""
+    work = [tally for tally in plan.tallies if tally.action in PLANNED]
+    small, large = [each for each in work if not each.large], [each for each in work if each.large]
+    planning, copying = _planning(plan), _small(small, _large(large))
+    copied = sum(each.size_bytes for each in work if each.reason not in SAME)
+    transferred = copied if crosses_regions else 0
+    scanned = sum(each.scanned_bytes for each in work)
+    batches, executions = sum(folder.batches for folder in plan.folders), sum(each.objects for each in large)
+    seconds = _function_seconds(work)
+    transitions = (
+        TRANSITIONS_OF_A_RUN + batches * TRANSITIONS_OF_A_SLICE + executions * TRANSITIONS_OF_AN_EXECUTION
+        if work
+        else 0
+    )
+    calls = plan.calls + batches * CALLS_OF_A_SLICE + executions * CALLS_OF_AN_EXECUTION
+    items = (
+        Item("S3 requests of the plan", planning.dollars),
+        Item("S3 requests of the copies", copying.dollars),
+        Item("transfer between regions", Decimal(transferred) / GB * prices.TRANSFERRED_GB),
+        Item("Lambda", calls * prices.LAMBDA_REQUEST + Decimal(seconds) * MEMORY_GB * prices.LAMBDA_GB_SECOND),
+        Item("Step Functions", transitions * prices.STATE_TRANSITION),
+        Item("Athena", Decimal(scanned) / 1000 / GB * prices.ATHENA_TB),
+    )
+    at_once = max(1, min(SLICES_AT_ONCE, batches + executions))
+    return Estimate(
+        planning=planning,
+        copying=copying,
+        copied_bytes=copied,
+        transferred_bytes=transferred,
+        scanned_bytes=scanned,
+        items=items,
+        seconds=SECONDS_OF_A_RUN + seconds / at_once if work else 0,
+    )
+
+
+def _planning(plan: Plan) -> Requests:
+    """The requests that PlanBatches has counted."""
+    writes = sum(number for name, number in plan.requests.items() if name in WRITING_OPERATIONS)
+    return Requests(writes, sum(plan.requests.values()) - writes)
+
+
+def _small(tallies: Iterable[Tally], begun: Requests) -> Requests:
+    """The requests for objects that batches copy, added to others."""
+    writes, reads = begun.writes, begun.reads
+    for each in tallies:
+        if each.reason in SAME:
+            reads += each.objects * HEADS_OF_THE_SAME
+        else:
+            writes += each.objects
+            reads += each.objects * HEADS_OF_A_COPY
+        reads += each.reads + _deletions(each)
+    return Requests(writes, reads)
+
+
+def _large(tallies: Iterable[Tally]) -> Requests:
+    """The requests for objects that are copied in parts, each by an execution of its own."""
+    writes = reads = 0
+    for each in tallies:
+        if each.reason not in SAME:
+            # Each object's last part may be smaller.
+            parts = ceil(each.size_bytes / USUAL_PART_BYTES) + each.objects
+            writes += parts + each.objects * WRITES_OF_AN_UPLOAD
+        reads += each.objects * HEADS_OF_A_LARGE_COPY + each.reads + _deletions(each)
+    return Requests(writes, reads)
+
+
+def _deletions(tally: Tally) -> int:
+    return tally.objects * HEADS_OF_A_DELETION if tally.action == "move" else 0
+
+
+def _function_seconds(tallies: Iterable[Tally]) -> float:
+    """The time of all functions together."""
+    seconds = 0.0
+    for each in tallies:
+        seconds += each.objects / OBJECTS_PER_SECOND
+        seconds += each.read_bytes / MB / READ_MB_PER_SECOND
+        if each.reason not in SAME:
+            seconds += each.size_bytes / MB / COPIED_MB_PER_SECOND
+    return seconds

@@ -1,0 +1,36 @@
+"""PlanBatches: compares source and target, and plans what a bulk run has to copy, move or leave.
+
+Called again until the plan is complete (functions/planning/plan.py). The plan is in slices in S3; the result has the
+counts. Nothing is written at the source or the target.
+
+Idempotent: a repeated call plans the same part again, in a folder of its own.
+
+Raises SettingInvalid, AccessDenied, BucketMissing, Throttled, RequestRejected.
+"""
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from functions.contract.bulk import BulkEvent, Plan
+from functions.intake.deployed_rules import read_rules
+from functions.planning.plan import PlanRequest, continue_plan
+from functions.planning.settings import PlanSettings
+from functions.runtime.sdk import require_sdk
+from functions.runtime.settings import read_settings
+from functions.runtime.step import bulk_step
+
+require_sdk("ListObjectsV2", "HeadObject", "GetObjectAttributes")
+
+
+@bulk_step
+def handler(event: BulkEvent, context: LambdaContext) -> Plan:
+    """Plan a part of a run."""
+    settings, document = read_settings(PlanSettings), event.document
+    request = PlanRequest(
+        document.scope,
+        read_rules(settings, settings.target_region),
+        settings,
+        context.aws_request_id,
+        context.get_remaining_time_in_millis,
+    )
+    previous = document.plan or Plan(status="planning", folder=f"runs/{event.execution.name}/plan/")
+    return continue_plan(request, previous)

@@ -1,0 +1,114 @@
+"""Decides what a run would do with an object: by the rules, by the listings, and by HEAD where they do not decide.
+
+A listing only suggests. It decides without a further request in two cases: the sizes differ, or the ETags are equal and
+the target is newer by more than 5 seconds (LastModified has whole seconds, and two regions have two clocks). Otherwise
+HEAD of both objects compares the stored checksums and what travels with the bytes. Changes of tags, locks, annotations
+or the storage class alone are not found.
+
+Idempotent: it only reads. Raises AccessDenied, BucketMissing, Throttled, RequestRejected.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from functions.contract.bulk import SAME, Action, PlanScope, Reason
+from functions.contract.models import Rule
+from functions.contract.rules import Rules, TargetKeyImpossible, decide
+from functions.objects.checksums import CRC_BYTES
+from functions.objects.head import Head, ObjectChanged, head
+from functions.planning.listings import ListedObject
+from functions.runtime.errors import CustomerKeyRequired
+from functions.verification.compare import compare_stored
+
+CLOCK_SKEW = timedelta(seconds=5)
+
+
+@dataclass(frozen=True, slots=True)
+class Selected:
+    """An object that the rules copy or move, to `target_key`."""
+
+    source: ListedObject
+    rule: Rule
+
+    @property
+    def target_key(self) -> str:
+        """The key at the target."""
+        return self.rule.target_key or self.source.key
+
+    @property
+    def is_large(self) -> bool:
+        """Whether a single request cannot copy it: it is too large, or only the same parts give the same checksum."""
+        if self.source.size_bytes > self.rule.multipart_threshold_bytes:
+            return True
+        hashed_in_parts = self.source.checksum_type == "COMPOSITE" and self.source.checksum_algorithm not in CRC_BYTES
+        return hashed_in_parts and self.source.size_bytes > 0
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which objects are considered at all: by the deployment's rules and by the scope of the run, as of one moment."""
+
+    rules: Rules
+    scope: PlanScope
+    as_of: datetime
+
+    def select(self, source: ListedObject) -> Selected | Reason:
+        """Return the object with its rule, or why it is skipped."""
+        if not source.key.endswith(self.scope.suffix):
+            return "not_selected"
+        try:
+            rule = decide(self.rules, source.key)
+        except TargetKeyImpossible:
+            return "impossible_key"
+        if rule is None:
+            return "excluded"
+        if self.scope.since and source.last_modified < self.scope.since:
+            return "before_since"
+        # Zero takes everything, even what was uploaded while the plan is made.
+        least = timedelta(seconds=self.scope.min_age_seconds)
+        if least and self.as_of - source.last_modified < least:
+            return "too_young"
+        return Selected(source, rule)
+
+
+def compare_listed(source: ListedObject, target: ListedObject | None) -> Reason | None:
+    """Return what the listings decide; None if they do not."""
+    if target is None:
+        return "new"
+    if source.size_bytes != target.size_bytes:
+        return "size_differs"
+    if source.etag == target.etag and target.last_modified - source.last_modified > CLOCK_SKEW:
+        return "same_etag"
+    return None
+
+
+def compare_by_head(bucket: str, region: str, key: str, target: Head) -> Reason:
+    """Return what HEAD decides about a source object and a target object that was read already."""
+    try:
+        source = head(bucket, region, key)
+    except CustomerKeyRequired:
+        return "customer_key"
+    if source is None:
+        return "source_missing"
+    if source.object.size_bytes != target.object.size_bytes:
+        return "size_differs"
+    try:
+        compared = compare_stored(source.object, target.object)
+    except ObjectChanged:
+        compared = None
+    if compared is None:
+        return "not_comparable"
+    if not compared.equal:
+        return "content_differs"
+    return "same_checksum" if source.carried == target.carried else "metadata_differs"
+
+
+def act_on(selected: Selected, reason: Reason) -> tuple[Action, Reason]:
+    """Return what is done for a reason; the reason changes if something prevents it."""
+    if reason in SAME:
+        return ("move" if selected.rule.mode == "move" else "done"), reason
+    if reason in ("customer_key", "source_missing"):
+        return "skip", reason
+    if selected.source.archived:
+        return "skip", "archived"
+    return ("undecided" if reason == "not_comparable" else selected.rule.mode), reason

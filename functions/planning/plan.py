@@ -1,0 +1,228 @@
+"""Plans a part of a run: as many pages of the source's listing as fit into one call.
+
+Memory is constant: a page of the source, a page of the target for each renaming, the unfinished slices, and the keys of
+our own unfinished uploads.
+
+Idempotent: every call writes to a folder of its own, and only the folders in the document belong to the plan.
+
+Raises SettingInvalid, AccessDenied, BucketMissing, Throttled, RequestRejected.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from functions.contract.bulk import PLANNED, Action, Plan, PlanFolder, PlannedObject, PlannedTarget, PlanScope, Reason
+from functions.contract.rules import Rules
+from functions.objects.head import Head, head
+from functions.objects.uploads import creator, upload_pages
+from functions.planning.decisions import Selected, Selection, act_on, compare_by_head, compare_listed
+from functions.planning.listings import ListedObject, Page, pages
+from functions.planning.requests import counted_requests
+from functions.planning.settings import PlanSettings
+from functions.planning.slices import BATCH, LARGE, SliceWriter, pointers, put
+from functions.planning.tallies import Tallies
+from functions.planning.targets import Targets
+from functions.runtime.errors import CustomerKeyRequired, SettingInvalid, Throttled
+
+MARGIN_MS = 60_000
+"""Kept of the function's time: a page whose objects all need HEAD takes seconds, and longer while S3 throttles."""
+
+HEADS_AT_ONCE = 16
+
+
+@dataclass(frozen=True)
+class PlanRequest:
+    """What one call has to do. `token` is different for each call."""
+
+    scope: PlanScope
+    rules: Rules
+    settings: PlanSettings
+    token: str
+    remaining_ms: Callable[[], int]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What is decided about one listed object."""
+
+    listed: ListedObject
+    action: Action
+    reason: Reason
+    selected: Selected | None = None
+    target: ListedObject | None = None
+
+    def planned_object(self, selected: Selected) -> PlannedObject:
+        """Return the object's line in a slice."""
+        found, target = self.listed, self.target
+        return PlannedObject(
+            key=found.key,
+            etag=found.etag,
+            size_bytes=found.size_bytes,
+            last_modified=found.last_modified,
+            action=self.action,
+            reason=self.reason,
+            rule=selected.rule,
+            target=target
+            and PlannedTarget(etag=target.etag, size_bytes=target.size_bytes, last_modified=target.last_modified),
+        )
+
+
+def continue_plan(request: PlanRequest, previous: Plan) -> Plan:
+    """Plan until the listing ends or time runs out; return the progress.
+
+    A call that S3 throttles returns what it has done; if that is nothing, it raises.
+    """
+    settings = request.settings
+    if request.scope.bucket == settings.target_bucket:
+        raise SettingInvalid(f"{request.scope.bucket} is the target: it cannot be its own source. Change the scope.")
+    with counted_requests({request.scope.region, settings.target_region}) as requests:
+        call = _Call(request, previous)
+        with ThreadPoolExecutor(HEADS_AT_ONCE) as pool:
+            finished = call.run(pool)
+        plan = call.finish(finished)
+        if finished:
+            for kind, name in ((BATCH, "batches.json"), (LARGE, "large.json")):
+                put(
+                    settings.rules_bucket,
+                    settings.target_region,
+                    f"{plan.folder}{name}",
+                    pointers(plan.folder, plan.folders, kind),
+                )
+    return plan.model_copy(update={"requests": dict(Counter(previous.requests) + requests)})
+
+
+class _Call:
+    """The state of one call."""
+
+    def __init__(self, request: PlanRequest, previous: Plan) -> None:
+        self._request, self._previous = request, previous
+        settings = request.settings
+        self._began = time.monotonic()
+        self._folder = f"{previous.calls:05}-{request.token}"
+        self._targets = Targets(settings.target_bucket, settings.target_region, request.rules)
+        self._writers = {
+            kind: SliceWriter(settings.rules_bucket, settings.target_region, f"{previous.folder}{self._folder}/{kind}")
+            for kind in (BATCH, LARGE)
+        }
+        self._tallies = Tallies(previous.tallies)
+        self._last_key, self._objects, self._as_of = previous.last_key, previous.objects, previous.as_of
+
+    def run(self, pool: ThreadPoolExecutor) -> bool:
+        """Plan page by page; return whether the listing ended."""
+        decided = self._decided_pages(pool)
+        while True:
+            try:
+                page, outcomes = next(decided)
+            except Throttled:
+                if self._last_key == self._previous.last_key:
+                    raise
+                return False
+            for outcome in outcomes:
+                self._record(outcome)
+            if page.objects:
+                self._last_key = page.objects[-1].key
+            if page.covers is None:
+                return True
+            if not self._time_is_left():
+                return False
+
+    def finish(self, finished: bool) -> Plan:
+        """Write the unfinished slices; return the progress."""
+        for writer in self._writers.values():
+            writer.flush()
+        folder = PlanFolder(name=self._folder, batches=self._writers[BATCH].written, large=self._writers[LARGE].written)
+        return Plan(
+            status="planned" if finished else "planning",
+            folder=self._previous.folder,
+            as_of=self._as_of,
+            last_key=self._last_key,
+            objects=self._objects,
+            tallies=self._tallies.as_list(),
+            folders=[*self._previous.folders, *([folder] if folder.batches or folder.large else [])],
+            calls=self._previous.calls + 1,
+        )
+
+    def _keys_in_progress(self) -> frozenset[str]:
+        """Return the target keys that a running execution copies in parts: a second copy would abort its upload."""
+        settings = self._request.settings
+        own = f":assumed-role/{settings.copy_role}"
+        return frozenset(
+            key
+            for page in upload_pages(settings.target_bucket, settings.target_region)
+            for key, upload in page
+            if creator(upload).endswith(own)
+        )
+
+    def _decided_pages(self, pool: ThreadPoolExecutor) -> Iterator[tuple[Page, list[Outcome]]]:
+        """Yield each page with what is done with each of its objects; all HEADs of a page run in parallel."""
+        scope = self._request.scope
+        in_progress = self._keys_in_progress()
+        for page in pages(scope.bucket, scope.region, scope.prefix, self._last_key or ""):
+            self._as_of = self._as_of or page.answered_at
+            selection = Selection(self._request.rules, scope, self._as_of)
+            listed = [self._by_listing(found, selection, in_progress) for found in page.objects]
+            heads = pool.map(self._by_head, [each for each in listed if isinstance(each, _NeedsHead)])
+            yield page, [next(heads) if isinstance(each, _NeedsHead) else each for each in listed]
+
+    def _by_listing(
+        self, listed: ListedObject, selection: Selection, in_progress: frozenset[str]
+    ) -> "Outcome | _NeedsHead":
+        selected = selection.select(listed)
+        if not isinstance(selected, Selected):
+            return Outcome(listed, "skip", selected)
+        if selected.target_key in in_progress:
+            return Outcome(listed, "skip", "upload_in_progress", selected)
+        if not self._targets.is_listed(selected):
+            return _NeedsHead(selected)
+        target = self._targets.find(selected)
+        reason = compare_listed(listed, target)
+        if reason is None:
+            return _NeedsHead(selected)
+        return _outcome(selected, reason, target)
+
+    def _by_head(self, undecided: "_NeedsHead") -> Outcome:
+        scope, settings, selected = self._request.scope, self._request.settings, undecided.selected
+        try:
+            found = head(settings.target_bucket, settings.target_region, selected.target_key, absence_is_common=True)
+        except CustomerKeyRequired:
+            return _outcome(selected, "not_comparable", None)
+        if found is None:
+            return _outcome(selected, "new", None)
+        target = _as_listed(found)
+        reason = compare_listed(selected.source, target)
+        return _outcome(
+            selected, reason or compare_by_head(scope.bucket, scope.region, selected.source.key, found), target
+        )
+
+    def _record(self, outcome: Outcome) -> None:
+        self._objects += 1
+        self._tallies.add(outcome.listed, outcome.action, outcome.reason, outcome.selected)
+        if outcome.selected and outcome.action in PLANNED:
+            kind = LARGE if outcome.selected.is_large else BATCH
+            self._writers[kind].add(outcome.planned_object(outcome.selected))
+
+    def _time_is_left(self) -> bool:
+        most_seconds = self._request.scope.most_seconds
+        if most_seconds is not None and time.monotonic() - self._began >= most_seconds:
+            return False
+        return self._request.remaining_ms() > MARGIN_MS
+
+
+@dataclass(frozen=True)
+class _NeedsHead:
+    """An object that the listings do not decide."""
+
+    selected: Selected
+
+
+def _outcome(selected: Selected, reason: Reason, target: ListedObject | None) -> Outcome:
+    action, reason = act_on(selected, reason)
+    return Outcome(selected.source, action, reason, selected, target)
+
+
+def _as_listed(found: Head) -> ListedObject:
+    stored = found.object
+    return ListedObject(stored.key, stored.etag, stored.size_bytes, found.last_modified)

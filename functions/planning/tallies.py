@@ -1,0 +1,60 @@
+"""Counts what a plan decided, and what each decision will read. Pure."""
+
+from functools import cache
+
+from functions.catalogue.formats import file_format, not_catalogued_reason
+from functions.contract.bulk import PLANNED, Action, Reason, Tally
+from functions.contract.models import Rule
+from functions.planning.decisions import Selected
+from functions.planning.listings import ListedObject
+from functions.validation.athena_queries import CHECKS
+
+READS_OF_GRADE = {"readback": 1, "bytes": 2}
+"""How many objects of the pair are read to reach a grade; the others compare what S3 stores."""
+
+Kind = tuple[Action, Reason, bool]
+
+
+class Tallies:
+    """Counts by action, reason and size; begins with the counts of earlier calls."""
+
+    def __init__(self, previous: list[Tally]) -> None:
+        self._counts = {(tally.action, tally.reason, tally.large): tally.model_dump() for tally in previous}
+
+    def add(self, listed: ListedObject, action: Action, reason: Reason, selected: Selected | None) -> None:
+        """Count one object; `selected` is None if the rules or the scope skip it."""
+        planned = selected if action in PLANNED else None
+        large = planned is not None and planned.is_large
+        kind: Kind = (action, reason, large)
+        counts = self._counts.setdefault(kind, Tally(action=action, reason=reason, large=large).model_dump())
+        counts["objects"] += 1
+        counts["size_bytes"] += listed.size_bytes
+        if planned is not None:
+            _add_reads(counts, planned)
+
+    def as_list(self) -> list[Tally]:
+        """Return the counts, sorted."""
+        return [Tally.model_validate(self._counts[kind]) for kind in sorted(self._counts)]
+
+
+def _add_reads(counts: dict[str, int], planned: Selected) -> None:
+    size_bytes, rule = planned.source.size_bytes, planned.rule
+    reads = READS_OF_GRADE.get(rule.minimum_grade, 0)
+    if rule.catalogue and not_catalogued_reason(planned.target_key, size_bytes) is None:
+        counts["files"] += 1
+        counts["scanned_bytes"] += size_bytes * _scans(planned.target_key, rule)
+        reads += 1
+    counts["reads"] += reads
+    counts["read_bytes"] += reads * size_bytes
+
+
+def _scans(key: str, rule: Rule) -> int:
+    """Return how often Athena reads a file: to count its rows, and for each check. Counting Parquet reads footers."""
+    layout = file_format(key)
+    counting = 0 if layout and layout.layout == "parquet" else 1
+    return counting + (_number_of_checks() if rule.checks is None else len(rule.checks))
+
+
+@cache
+def _number_of_checks() -> int:
+    return len(list(CHECKS.glob("*.sql")))

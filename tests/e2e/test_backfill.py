@@ -1,0 +1,205 @@
+"""A dry run on a bucket whose objects are new, changed, the same, archived or excluded; nothing is copied by it."""
+
+import gzip
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import boto3
+import pytest
+
+from infra.local import lifecycle
+from infra.rules import loader
+from tests.support.deployed.deployment import Deployed
+from tests.support.deployed.sabotage import permission_removed
+from tests.support.local_s3 import upload
+
+pytestmark = pytest.mark.own_cloud("has rules of its own, and uploads that no event tells of")
+
+MIGRATION = """
+multipart_threshold_bytes: 5242881
+rules:
+  - suffix: .tmp
+    exclude: true
+  - prefix: moved/
+    mode: move
+  - prefix: in/
+    target_prefix: out/
+  - prefix: notes/
+    rename: kept/{rest}.txt
+"""
+
+HARD_KEYS = ["hard/a b+c%.csv", "hard/a\rb", "hard/a\nb", "hard/é", "hard/e\u0301", "hard/\uff5e", "hard/\U0001f600"]
+LONGEST = "k" * 1024
+FOLDER_MARKER = "folder/"
+NEW = [*HARD_KEYS, LONGEST, FOLDER_MARKER, "new/a.bin", "in/new.csv"]
+LARGE = 5 * 1024**2 + 2
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
+    """A cloud of these rules, and a source that was filled before it was connected."""
+    folder = tmp_path_factory.mktemp("backfill")
+    rules = folder / "migration.yaml"
+    rules.write_text(MIGRATION)
+    with lifecycle.running(folder / ".ferry", rules=loader.load(rules).rules):
+        deployed = Deployed(folder / ".ferry" / "outputs.json")
+        deployed.source.put_bucket_notification_configuration(
+            Bucket=deployed.outputs.source_bucket, NotificationConfiguration={}
+        )
+        _fill(deployed)
+        yield deployed
+
+
+def _fill(deployed: Deployed) -> None:
+    for key in NEW:
+        deployed.put(key, b"" if key.endswith("/") else b"new")
+    for key in ("same/a.bin", "in/same.csv", "notes/a", "moved/same.bin"):
+        deployed.put(key, b"same", Metadata={"a": "b"})
+    for key in ("same/a.bin", "out/same.csv", "kept/a.txt", "moved/same.bin"):
+        _put_at_target(deployed, key, b"same", Metadata={"a": "b"})
+    for key, body, arguments in (
+        ("changed/size.bin", b"longer", {}),
+        ("changed/bytes.bin", b"other", {}),
+        ("changed/metadata.bin", b"bytes", {"Metadata": {"a": "b"}}),
+    ):
+        deployed.put(key, b"bytes")
+        _put_at_target(deployed, key, body, **arguments)
+    # A hash over the parts of one, and a hash of the whole of the other: nothing that is stored compares them.
+    upload(deployed.source, deployed.outputs.source_bucket, "undecided.bin", [b"bytes"], ChecksumAlgorithm="CRC32")
+    _put_at_target(deployed, "undecided.bin", b"bytes", ChecksumAlgorithm="SHA256")
+    deployed.put("archived.bin", b"cold", StorageClass="GLACIER")
+    deployed.put("ignored.tmp", b"ignored")
+    deployed.put("moved/new.bin", b"moved")
+    deployed.put("large.bin", b"x" * LARGE)
+    deployed.put("in_progress.bin", b"copied in parts")
+    _copy_role(deployed).create_multipart_upload(Bucket=deployed.outputs.target_bucket, Key="in_progress.bin")
+
+
+def _put_at_target(deployed: Deployed, key: str, body: bytes, **arguments: Any) -> None:
+    deployed.target.put_object(Bucket=deployed.outputs.target_bucket, Key=key, Body=body, **arguments)
+
+
+def _copy_role(deployed: Deployed) -> Any:
+    """S3, as the function that copies uses it."""
+    role = deployed.iam.get_role(RoleName=f"{deployed.outputs.name}-copy-object")["Role"]["Arn"]
+    sts: Any = deployed.client("sts", deployed.outputs.target_region)
+    keys = sts.assume_role(RoleArn=role, RoleSessionName="test")["Credentials"]
+    return boto3.client(
+        "s3",
+        region_name=deployed.outputs.target_region,
+        endpoint_url=deployed.outputs.endpoint_url,
+        aws_access_key_id=keys["AccessKeyId"],
+        aws_secret_access_key=keys["SecretAccessKey"],
+        aws_session_token=keys["SessionToken"],
+    )
+
+
+def dry_run(deployed: Deployed, *arguments: str) -> dict[str, Any]:
+    """What `--json` prints."""
+    ran = deployed.ferry("backfill", "--dry-run", "--json", *arguments)
+    assert (ran.returncode, ran.stderr) == (0, "")
+    shown: dict[str, Any] = json.loads(ran.stdout)
+    return shown
+
+
+def outcomes(shown: dict[str, Any]) -> dict[tuple[str, str, bool], int]:
+    """The numbers of objects by action, reason and whether they are large."""
+    return {(each["action"], each["reason"], each["large"]): each["objects"] for each in shown["outcomes"]}
+
+
+EXPECTED = {
+    ("copy", "new", False): len(NEW),
+    ("copy", "new", True): 1,
+    ("copy", "size_differs", False): 1,
+    ("copy", "content_differs", False): 1,
+    ("copy", "metadata_differs", False): 1,
+    ("move", "new", False): 1,
+    ("move", "same_checksum", False): 1,
+    ("done", "same_checksum", False): 3,
+    ("undecided", "not_comparable", False): 1,
+    ("skip", "archived", False): 1,
+    ("skip", "excluded", False): 1,
+    ("skip", "upload_in_progress", False): 1,
+}
+
+
+def test_a_dry_run_says_what_would_be_done_and_does_none_of_it(filled: Deployed) -> None:
+    before = contents(filled)
+    shown = dry_run(filled)
+    assert outcomes(shown) == EXPECTED
+    assert shown["objects"] == sum(EXPECTED.values())
+    assert contents(filled) == before
+
+
+def contents(deployed: Deployed) -> list[tuple[str, str]]:
+    """Every object of both buckets."""
+    return [
+        (each["Key"], each["ETag"])
+        for client, bucket in (
+            (deployed.source, deployed.outputs.source_bucket),
+            (deployed.target, deployed.outputs.target_bucket),
+        )
+        for each in client.list_objects_v2(Bucket=bucket)["Contents"]
+    ]
+
+
+def test_the_plan_lists_what_would_be_done_by_its_exact_key(filled: Deployed) -> None:
+    shown = dry_run(filled)
+    bucket, _, folder = shown["plan"].removeprefix("s3://").partition("/")
+
+    def read(key: str) -> bytes:
+        return filled.target.get_object(Bucket=bucket, Key=key)["Body"].read()
+
+    lines = [
+        json.loads(line)
+        for name in ("batches.json", "large.json")
+        for pointer in json.loads(read(f"{folder}{name}"))
+        for line in gzip.decompress(read(pointer["key"])).decode().removesuffix("\n").split("\n")
+    ]
+    assert {line["key"] for line in lines if line["reason"] == "new"} == {*NEW, "moved/new.bin", "large.bin"}
+    (renamed,) = [line for line in lines if line["key"] == "in/new.csv"]
+    assert renamed["rule"]["target_key"] == "out/new.csv"
+
+
+def test_a_prefix_limits_the_dry_run(filled: Deployed) -> None:
+    assert outcomes(dry_run(filled, "--prefix", "changed/")) == {
+        kind: number for kind, number in EXPECTED.items() if "differs" in kind[1]
+    }
+
+
+def test_an_age_skips_what_was_just_uploaded(filled: Deployed) -> None:
+    assert outcomes(dry_run(filled, "--prefix", "new/", "--min-age", "1d")) == {("skip", "too_young", False): 1}
+
+
+def test_a_time_skips_what_is_older(filled: Deployed) -> None:
+    shown = dry_run(filled, "--prefix", "new/", "--since", "2100-01-01")
+    assert outcomes(shown) == {("skip", "before_since", False): 1}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["--dry-run", "--prefix", "absent/"], 1, "No object in s3://"),
+        (["--dry-run", "--source", "absent"], 1, "has no source absent"),
+        ([], 2, "Only --dry-run is available"),
+    ],
+)
+def test_what_is_wrong_is_one_line(filled: Deployed, arguments: list[str], code: int, said: str) -> None:
+    ran = filled.ferry("backfill", *arguments)
+    assert (ran.returncode, ran.stdout, ran.stderr.count("\n")) == (code, "", 1)
+    assert said in ran.stderr
+
+
+def test_a_plan_that_cannot_be_written_is_one_line(filled: Deployed) -> None:
+    with permission_removed(filled, f"{filled.outputs.name}-plan-batches", "s3:PutObject"):
+        ran = filled.ferry("backfill", "--dry-run")
+    assert (ran.returncode, ran.stdout, ran.stderr.count("\n")) == (1, "", 1)
+    assert "AccessDenied: Access denied while writing the plan" in ran.stderr
+
+
+def test_the_output_for_people_names_both_buckets_and_the_cost(filled: Deployed) -> None:
+    ran = filled.ferry("backfill", "--dry-run")
+    assert (ran.returncode, ran.stderr) == (0, "")
+    for said in (filled.outputs.source_bucket, filled.outputs.target_bucket, "nothing was copied", "$"):
+        assert said in ran.stdout

@@ -1,0 +1,170 @@
+"""PlanBatches as Lambda calls it: its event, its environment, S3's own listings, and its errors."""
+
+import gzip
+import json
+from typing import Any
+
+import boto3
+import pytest
+
+from functions import plan_batches
+from functions.contract.bulk import Plan
+from functions.contract.models import Rule
+from functions.contract.rules import KeyRule, Rules
+from functions.intake import deployed_rules
+from functions.runtime.errors import AccessDenied, BucketMissing, SettingInvalid, Throttled
+from tests.support.lambda_context import LambdaContext
+from tests.unit.conftest import SOURCE, SOURCE_REGION, TARGET, TARGET_REGION, Cloud, ErrorResponse
+
+RESULTS = "ferry-results"
+HARD_KEYS = ["a/", "a b+c%.csv", "a\rb", "a\nb", "é", "e\u0301", "\uff5e", "\U0001f600", "k" * 1024, "//", "\x01", "&<"]
+
+
+@pytest.fixture
+def cloud(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Cloud:
+    """With the results bucket, and without rules."""
+    cloud.target.create_bucket(Bucket=RESULTS)
+    settings = {"RULES_BUCKET": RESULTS, "RULES_KEY": "", "COPY_ROLE": "ferry-copy-object"}
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(deployed_rules, "_last_read", {})
+    return cloud
+
+
+def event(plan: dict[str, Any] | None = None, **scope: Any) -> dict[str, Any]:
+    """What it is called with."""
+    document = {"scope": {"bucket": SOURCE, "region": SOURCE_REGION, **scope}, "plan": plan}
+    return {"execution": {"Id": "arn:x", "Name": "run-1", "StartTime": "2026-11-20T12:00:00Z"}, "document": document}
+
+
+def call(plan: dict[str, Any] | None = None, call_id: str = "t1", **scope: Any) -> dict[str, Any]:
+    """What it returns."""
+    returned: dict[str, Any] = plan_batches.handler(event(plan, **scope), LambdaContext(aws_request_id=call_id))
+    return json.loads(json.dumps(returned))  # type: ignore[no-any-return]
+
+
+def lines(plan: dict[str, Any]) -> list[dict[str, Any]]:
+    """Every object in the slices of a plan."""
+    found = []
+    s3 = boto3.client("s3", TARGET_REGION)
+    for name in ("batches.json", "large.json"):
+        for pointer in json.loads(s3.get_object(Bucket=RESULTS, Key=f"{plan['folder']}{name}")["Body"].read()):
+            text = gzip.decompress(s3.get_object(Bucket=RESULTS, Key=pointer["key"])["Body"].read()).decode()
+            found += [json.loads(line) for line in text.removesuffix("\n").split("\n")]
+    return found
+
+
+def test_keys_arrive_in_the_plan_as_they_are_at_the_source(cloud: Cloud) -> None:
+    for key in HARD_KEYS:
+        cloud.upload(b"x", key)
+    plan = call()
+    assert (plan["status"], plan["objects"]) == ("planned", len(HARD_KEYS))
+    assert [line["key"] for line in lines(plan)] == sorted(HARD_KEYS, key=str.encode)
+
+
+def test_keys_are_found_at_the_target_as_they_are(cloud: Cloud) -> None:
+    for key in HARD_KEYS:
+        cloud.upload(b"x", key)
+        cloud.target.put_object(Bucket=TARGET, Key=key, Body=b"longer")
+    plan = call()
+    assert [(tally["reason"], tally["objects"]) for tally in plan["tallies"]] == [("size_differs", len(HARD_KEYS))]
+
+
+def test_the_result_fits_the_model_and_continues(cloud: Cloud) -> None:
+    for number in range(1001):
+        cloud.upload(b"x", f"{number:04}")
+    first = call(most_seconds=0)
+    assert (first["status"], first["objects"], first["last_key"]) == ("planning", 1000, "0999")
+    second = call(first, "t2", most_seconds=0)
+    assert (second["status"], second["objects"], second["calls"]) == ("planned", 1001, 2)
+    assert second["as_of"] == first["as_of"]
+    assert [folder["name"] for folder in second["folders"]] == ["00000-t1", "00001-t2"]
+    assert sorted(line["key"] for line in lines(second)) == [f"{number:04}" for number in range(1001)]
+    assert Plan.model_validate(second).model_dump(mode="json") == second
+
+
+def test_a_call_that_is_repeated_plans_nothing_twice(cloud: Cloud) -> None:
+    for key in "ab":
+        cloud.upload(b"x", key)
+    call(call_id="lost")
+    assert [line["key"] for line in lines(call(call_id="repeated"))] == ["a", "b"]
+
+
+def test_its_requests_are_counted_with_those_that_are_repeated(cloud: Cloud) -> None:
+    cloud.upload(b"x", "a")
+    cloud.target.put_object(Bucket=TARGET, Key="a", Body=b"y", Metadata={"a": "b"})
+    plan = call()
+    # The rules, if there are any, are not part of it. Both buckets are listed, and both objects read.
+    assert plan["requests"] == {"ListMultipartUploads": 1, "ListObjectsV2": 2, "HeadObject": 2, "PutObject": 3}
+
+
+def test_the_deployments_rules_apply(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RULES_KEY", "rules/migration.json")
+    rules = Rules(rules=(KeyRule(prefix="secret/", exclude=True, rule=Rule()),))
+    cloud.target.put_object(Bucket=RESULTS, Key="rules/migration.json", Body=rules.model_dump_json().encode())
+    cloud.upload(b"x", "secret/a")
+    assert [tally["reason"] for tally in call()["tallies"]] == ["excluded"]
+
+
+def test_without_its_rules_nothing_is_planned(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RULES_KEY", "rules/migration.json")
+    with pytest.raises(SettingInvalid, match=r"rules/migration\.json"):
+        call()
+    assert cloud.hooks.params["ListObjectsV2"] == []
+
+
+def test_what_will_be_read_is_counted_by_the_rule(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RULES_KEY", "rules/migration.json")
+    rules = Rules(
+        default=Rule(checks=["a.sql", "b.sql"]),
+        rules=(
+            KeyRule(prefix="plain/", rule=Rule(catalogue=False)),
+            KeyRule(prefix="read/", rule=Rule(catalogue=False, minimum_grade="readback")),
+            KeyRule(prefix="both/", rule=Rule(catalogue=False, minimum_grade="bytes")),
+        ),
+    )
+    cloud.target.put_object(Bucket=RESULTS, Key="rules/migration.json", Body=rules.model_dump_json().encode())
+    counts = {}
+    for key in ("plain/a.csv", "read/a.csv", "both/a.csv", "table/a.csv", "table/a.parquet", "table/a.bin"):
+        cloud.upload(b"12345", key)
+        (tally,) = call(call_id=key.replace("/", "-"), prefix=key)["tallies"]
+        counts[key] = tuple(tally[name] for name in ("files", "reads", "read_bytes", "scanned_bytes"))
+    assert counts == {
+        "plain/a.csv": (0, 0, 0, 0),
+        "read/a.csv": (0, 1, 5, 0),
+        "both/a.csv": (0, 2, 10, 0),
+        # Athena counts the rows and runs two checks; the rows of Parquet are counted in its footer.
+        "table/a.csv": (1, 1, 5, 15),
+        "table/a.parquet": (1, 1, 5, 10),
+        "table/a.bin": (0, 0, 0, 0),
+    }
+
+
+@pytest.mark.parametrize(
+    ("operation", "code", "error"),
+    [
+        ("ListObjectsV2", "AccessDenied", AccessDenied),
+        ("ListObjectsV2", "NoSuchBucket", BucketMissing),
+        ("ListObjectsV2", "SlowDown", Throttled),
+        ("ListMultipartUploads", "AccessDenied", AccessDenied),
+        ("PutObject", "AccessDenied", AccessDenied),
+    ],
+)
+def test_its_errors_are_the_workflows(cloud: Cloud, operation: str, code: str, error: type[Exception]) -> None:
+    cloud.upload(b"x", "a")
+    cloud.hooks.answer(operation, *[ErrorResponse(code)] * 4)
+    with pytest.raises(error):
+        call()
+
+
+def test_an_object_that_only_its_owner_can_read_is_skipped(cloud: Cloud) -> None:
+    cloud.upload(b"x", "a")
+    cloud.target.put_object(Bucket=TARGET, Key="a", Body=b"y")
+    head, source = (
+        ErrorResponse("400"),
+        ErrorResponse("InvalidRequest", "The object was stored using a form of encryption."),
+    )
+    target: Any = cloud.target.head_object(Bucket=TARGET, Key="a")
+    cloud.hooks.answer("HeadObject", target, head)
+    cloud.hooks.answer("GetObject", source)
+    assert [(tally["action"], tally["reason"]) for tally in call()["tallies"]] == [("skip", "customer_key")]
