@@ -108,10 +108,11 @@ destroy: $(READY) ## Remove the deployment from AWS, after showing the plan and 
 asl: $(READY) ## Render the state machine to statemachine/migrate.asl.json
 	@$(BIN)/python -m statemachine.render
 
-diagram: $(TESTS) ## Renew the generated parts of docs/: resources, commands, keys of rules
+diagram: $(TESTS) ## Renew the generated parts of docs/: resources, commands, keys of rules, pictures of workflows
 	@$(BIN)/python -m infra.docs.resource_diagram
 	@$(BIN)/python -m infra.docs.commands_page
 	@$(BIN)/python -m infra.docs.rules_tables
+	@$(BIN)/python -m infra.docs.workflow_pictures
 
 lint: $(TESTS) ## Check style
 	@$(BIN)/ruff check .
