@@ -1,6 +1,6 @@
 # Every target works on a machine with Python >= 3.11 and make: it installs its prerequisites first.
 .DEFAULT_GOAL := help
-.PHONY: help setup lock demo test e2e soak load up down build plan deploy destroy lint typecheck check asl diagram fix clean
+.PHONY: help setup lock demo test e2e soak load up down console build plan deploy destroy lint typecheck check asl diagram fix clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -92,6 +92,9 @@ up: $(READY) $(AWSCLI) ## Start the local cloud in the background: make up [PORT
 
 down: $(READY) ## Stop the local cloud
 	@$(BIN)/ferry down
+
+console: $(READY) ## Show the deployment on a page in the browser: make console [PORT=n] [OUTPUTS=path]
+	@$(BIN)/ferry console $${FERRY_PORT:+--port "$$FERRY_PORT"} $${FERRY_E2E_OUTPUTS:+--outputs "$$FERRY_E2E_OUTPUTS"}
 
 build: $(READY) ## Build dist/<function>.zip and dist/layer.zip, reproducibly
 	@$(BIN)/python -m infra.build.function_zips

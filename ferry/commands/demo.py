@@ -52,6 +52,12 @@ def demo(file: Path | None, key: str | None) -> None:
         check_key(key)
         with _temporary_cloud(console) as deployment, explained(deployment.outputs):
             _run(deployment, path, key, console)
+    console.print()
+    console.print(
+        terminal.line(
+            "To see it in the browser:  ", ("make up", "cyan"), ", then  ", ("make console", "cyan"), "  and drop a file"
+        )
+    )
 
 
 def _run(deployment: Deployment, file: Path, key: str, console: Console) -> None:

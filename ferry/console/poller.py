@@ -73,7 +73,7 @@ class Poller:
         self._snapshot = Snapshot()
         self._wake = threading.Event()
         self._stopped = threading.Event()
-        self._watched = clock()
+        self._asked = clock()
         self._thread = threading.Thread(target=self._run, name="poller", daemon=True)
 
     def start(self) -> None:
@@ -85,11 +85,16 @@ class Poller:
         self._stopped.set()
         self._wake.set()
 
+    @property
+    def watched(self) -> bool:
+        """Whether somebody asked for the snapshot a short time ago."""
+        return self._clock() - self._asked <= UNWATCHED_SECONDS
+
     def snapshot(self) -> Snapshot:
         """The newest snapshot; asking for it counts as watching."""
-        idle = self._clock() - self._watched > UNWATCHED_SECONDS
-        self._watched = self._clock()
-        if idle:
+        was_watched = self.watched
+        self._asked = self._clock()
+        if not was_watched:
             self._wake.set()
         return self._snapshot
 
@@ -103,7 +108,7 @@ class Poller:
 
     def _run(self) -> None:
         while not self._stopped.is_set():
-            if self._clock() - self._watched <= UNWATCHED_SECONDS:
+            if self.watched:
                 self.refresh()
             self._wake.wait(self._pause)
             self._wake.clear()

@@ -64,9 +64,9 @@ async def _serve(app: ASGIApp, listening: socket.socket, on_start: Callable[[], 
 
 
 def configuration(listening: socket.socket) -> Config:
-    """The settings of the server."""
+    """The settings of the server, which owns and closes the socket from now on."""
     config = Config()
-    config.bind = [f"fd://{listening.fileno()}"]
+    config.bind = [f"fd://{listening.detach()}"]
     config.loglevel = "WARNING"
     config.graceful_timeout = 0.5
     config.include_server_header = False

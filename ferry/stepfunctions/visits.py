@@ -42,7 +42,7 @@ class Visit:
     retried_errors: list[str] = field(default_factory=list)
 
     def seconds(self, now: datetime) -> float:
-        """How long it took, or has been going on."""
+        """How long it took, or has taken so far."""
         return max(0.0, ((self.exited or now) - self.entered).total_seconds())
 
 

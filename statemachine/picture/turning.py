@@ -27,7 +27,7 @@ def turned(start: str, states: Sequence[str], pairs: Iterable[Pair]) -> set[Pair
     return _turnable(edges, back)
 
 
-def _turnable(edges: Iterable[Pair], back: set[Pair]) -> set[Pair]:
+def _turnable(edges: Sequence[Pair], back: set[Pair]) -> set[Pair]:
     """Those that can be turned, all at once, without closing another loop; the others need not be."""
     drawn = [pair for pair in edges if pair not in back]
     found = set()
@@ -62,7 +62,7 @@ def _flow_order(start: str, states: Sequence[str], edges: Iterable[Pair]) -> lis
     return reached + [name for name in states if name not in seen]
 
 
-def _dominators(start: str, order: Sequence[str], edges: Iterable[Pair]) -> dict[str, set[str]]:
+def _dominators(start: str, order: Sequence[str], edges: Sequence[Pair]) -> dict[str, set[str]]:
     """For each state those that every way from the start to it passes, itself included."""
     reachable = _reachable(start, edges)
     leading = _neighbours(order, ((target, source) for source, target in edges if source in reachable))
