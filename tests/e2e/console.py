@@ -30,7 +30,8 @@ class Running:
 @contextmanager
 def running_console(deployment: Deployed, *options: str) -> Iterator[Running]:
     """A console of a deployment, without a browser, until the end of the context."""
-    command: list[str | Path] = [PROGRAMS / "ferry", "console", "--no-open", *options, "--outputs", deployment.outputs_file]
+    command: list[str | Path] = [PROGRAMS / "ferry", "console", "--no-open", *options]
+    command += ["--outputs", deployment.outputs_file]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=deployment.environment)
     try:
         assert process.stdout is not None

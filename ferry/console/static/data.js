@@ -81,7 +81,7 @@ function Query({ first, session, runs }) {
     <div class="actions">${phase === "running" ? html`<button type="button" class="button" onClick=${cancel}>Cancel</button><span class="spinner" role="status">Running…</span>` : html`<button type="button" class="button primary" onClick=${run}>Run</button>`}
       ${phase === "done" ? html`<span class="muted">${plural(found.rows.length, "row")}${found.more ? " shown, there are more" : ""} in ${duration(found.seconds)}${session.on_aws || found.scanned_bytes ? `, ${size(found.scanned_bytes)} scanned` : ""}</span>` : null}</div>
     ${phase === "failed" ? html`<${Alert} error=${state.error} />` : null}
-    ${phase === "done" ? html`<div class="table-box results"><table class="list compact"><thead><tr>${found.columns.map((column, index) => html`<th key=${index} title=${visible(column.type)}>${visible(column.name)}</th>`)}</tr></thead>
+    ${phase === "done" ? html`<div class="table-box results" role="region" aria-label="Rows" tabindex="0"><table class="list compact"><thead><tr>${found.columns.map((column, index) => html`<th key=${index} title=${visible(column.type)}>${visible(column.name)}</th>`)}</tr></thead>
       <tbody>${found.rows.map((row, index) => html`<tr key=${index}>${row.map((cell, place) => html`<td key=${place}>${cell === null ? html`<span class="null">NULL</span>` : html`<bdi>${visible(cell)}</bdi>`}</td>`)}</tr>`)}</tbody></table></div>` : null}
   </section>`;
 }

@@ -121,7 +121,7 @@ function StatePanel({ name, state, data }) {
       <p class="muted small">${exact(visit.entered)}, ${duration(visit.seconds)}${visit.retries ? `, ${plural(visit.retries, "retry", "retries")}` : ""}</p>
       ${visit.error ? html`<div class="error-box"><strong>${visible(visit.error)}</strong>${visit.cause ? html`<p>${visible(visit.cause)}</p>` : null}</div>` : null}
       ${visit.retried_errors.length ? html`<p class="small">Retried after ${visit.retried_errors.map(visible).join(", ")}</p>` : null}
-      ${tabs.length ? html`<div class="tabs" role="tablist" aria-label="Documents">${tabs.map(([field, title]) => html`<button key=${field} type="button" role="tab" id=${`tab-${field}`} aria-selected=${open === field} aria-controls="document" class="tab-button" onClick=${() => setTab(field)}>${title}</button>`)}
+      ${tabs.length ? html`<div class="tabs"><div role="tablist" aria-label="Documents">${tabs.map(([field, title]) => html`<button key=${field} type="button" role="tab" id=${`tab-${field}`} aria-selected=${open === field} aria-controls="document" class="tab-button" onClick=${() => setTab(field)}>${title}</button>`)}</div>
         <${Copy} text=${visit[open] || ""} label="Copy the document" /></div>
         <pre id="document" role="tabpanel" aria-labelledby=${`tab-${open}`} tabindex="0" class="json">${pretty(visit[open]).split("\n").map(visible).join("\n")}</pre>` : null}` : null}
   </section>`;

@@ -55,6 +55,6 @@ function State({ state, run, icons, selected, onSelect }) {
     <path class="sign" d=${icons[state.type] || icons.Task} transform=${`translate(12 ${middle - 8})`} />
     <text x="34" y=${middle} dy=".35em">${visible(state.label)}</text>
     ${mark ? html`<g class="mark" transform=${`translate(${state.width - 3} 2)`}><circle r="8" />${mark === "run" ? html`<circle class="spin" r="4" />` : html`<path d=${MARK_PATHS[mark]} />`}</g>` : null}
-    ${count ? html`<g class=${`count ${run.retries ? "retried" : ""}`} transform=${`translate(${state.width - 8} ${state.height})`}><rect x=${-(count.length * 6.5 + 10)} y="-8" width=${count.length * 6.5 + 10} height="16" rx="8" /><text x=${-(count.length * 3.25 + 5)} dy=".36em" text-anchor="middle">${count}</text></g>` : null}
-  </g>`;
+  </g>
+  ${count ? html`<g aria-hidden="true" class=${`visits-badge ${run.retries ? "retried" : ""}`} transform=${`translate(${state.x + state.width - 8} ${state.y + state.height})`}><rect x=${-(count.length * 6.5 + 10)} y="-8" width=${count.length * 6.5 + 10} height="16" rx="8" /><text x=${-(count.length * 3.25 + 5)} dy=".36em" text-anchor="middle">${count}</text></g>` : null}`;
 }
