@@ -1,6 +1,6 @@
 # Every target works on a machine with Python >= 3.11 and make: it installs its prerequisites first.
 .DEFAULT_GOAL := help
-.PHONY: help setup lock demo test e2e soak load up down console build plan deploy destroy lint typecheck check asl diagram fix clean
+.PHONY: help setup lock demo test e2e soak load up down console build plan deploy destroy lint typecheck check asl diagram screenshots fix clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -116,6 +116,9 @@ diagram: $(TESTS) ## Renew the generated parts of docs/: resources, commands, ke
 	@$(BIN)/python -m infra.docs.commands_page
 	@$(BIN)/python -m infra.docs.rules_tables
 	@$(BIN)/python -m infra.docs.workflow_pictures
+
+screenshots: $(TESTS) ## Renew the console's pictures in docs/images, with Chromium
+	@$(BIN)/python -m tests.screenshots
 
 lint: $(TESTS) ## Check style
 	@$(BIN)/ruff check .
