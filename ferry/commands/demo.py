@@ -55,7 +55,11 @@ def demo(file: Path | None, key: str | None) -> None:
     console.print()
     console.print(
         terminal.line(
-            "To see it in the browser:  ", ("make up", "cyan"), ", then  ", ("make console", "cyan"), "  and drop a file"
+            "To see it in the browser:  ",
+            ("make up", "cyan"),
+            ", then  ",
+            ("make console", "cyan"),
+            "  and drop a file",
         )
     )
 

@@ -29,8 +29,8 @@ MOST_EXECUTIONS = 10_000
 NEWEST = 1000
 """Listed at each poll, by one call; older ones are listed once."""
 
-RUNNING_ELSEWHERE = 20
-"""Executions older than those that are described at each poll, because they may have ended."""
+DESCRIBED = 20
+"""How many older executions that run or failed are described at each poll: they may have ended, or been redriven."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +70,8 @@ class Poller:
         self.pace = AWS if deployment.on_aws else LOCAL
         self._pause = self.pace.seconds
         self._known: dict[str, Row] = {}
+        self._changed: dict[str, ExecutionInfo] = {}
+        self._described = 0
         self._snapshot = Snapshot()
         self._wake = threading.Event()
         self._stopped = threading.Event()
@@ -136,33 +138,43 @@ class Poller:
         first = not self._snapshot.complete
         infos = executions.list_executions(client, machine, limit=MOST_EXECUTIONS if first else NEWEST)
         listed = {info.arn for info in infos}
-        elsewhere = [
-            row.summary.info.arn
-            for arn, row in self._known.items()
-            if arn not in listed and row.group in ("running", "failed")
-        ]
+        elsewhere = self._rotate(
+            [arn for arn, row in self._known.items() if arn not in listed and row.group in ("running", "failed")]
+        )
         if not first and self._deployment.on_aws is False and len(infos) < NEWEST:
             # The whole list: what is missing is gone, with a local cloud that was started again.
             self._known = {arn: row for arn, row in self._known.items() if arn in listed}
+            self._changed = {arn: info for arn, info in self._changed.items() if arn in listed}
         else:
-            infos += [executions.describe(client, machine, arn)[0] for arn in elsewhere[:RUNNING_ELSEWHERE]]
+            infos += [executions.describe(client, machine, arn)[0] for arn in elsewhere]
         for info in infos:
             self._merge(info)
+
+    def _rotate(self, arns: list[str]) -> list[str]:
+        """Some of the executions, others at each poll."""
+        first = self._described % len(arns) if arns else 0
+        self._described = first + DESCRIBED
+        return (arns[first:] + arns[:first])[:DESCRIBED]
 
     def _merge(self, info: ExecutionInfo) -> None:
         row = self._known.get(info.arn)
         if row is None:
             self._known[info.arn] = Row(ExecutionSummary(info, None, None), input=f"unread {info.arn}")
-        elif row.summary.info != info:
-            same = (row.summary.info.status, row.summary.info.redriven) == (info.status, info.redriven)
-            # What ended meanwhile is read once more; until then the row shows what was known.
-            summary = replace(row.summary, info=info)
-            self._known[info.arn] = replace(row, summary=summary, read=row.read and same)
+        elif row.read and row.summary.info != info:
+            # Its row changes as a whole, once its history is read: a status without its state would mislead.
+            self._changed[info.arn] = info
+        elif not row.read:
+            self._known[info.arn] = replace(row, summary=replace(row.summary, info=info))
 
     def _read(self) -> None:
-        unread = [row.summary.info for row in self._newest_first() if not row.read or row.group == "running"]
-        for summary in executions.summarize_all(self._deployment.step_functions, unread[: self.pace.reads]):
+        infos = dict(self._changed)
+        for row in self._newest_first():
+            if not row.read or row.group == "running":
+                infos.setdefault(row.summary.info.arn, row.summary.info)
+        chosen = list(infos.values())[: self.pace.reads]
+        for summary in executions.summarize_all(self._deployment.step_functions, chosen):
             self._known[summary.info.arn] = Row(summary, read=True, input=listing.identify(summary))
+            self._changed.pop(summary.info.arn, None)
 
     def _newest_first(self) -> Sequence[Row]:
         return sorted(self._known.values(), key=_newest, reverse=True)

@@ -11,7 +11,7 @@ import pytest
 from moto import mock_aws
 
 from ferry.console import rows as listing
-from ferry.console.poller import Poller
+from ferry.console.poller import Pace, Poller
 from ferry.console.state import Console
 from tests.support.console_server import Client, serving
 from tests.unit.ferry_fakes import BEGIN, HASH, FakeDeployment, FakeStepFunctions, document, event, refusal
@@ -368,3 +368,27 @@ def _summaries(states: FakeStepFunctions) -> Any:
     from tests.unit.ferry_fakes import MACHINE
 
     return executions.summarize_all(states, executions.list_executions(states, MACHINE))  # type: ignore[arg-type]
+
+
+def test_older_executions_that_failed_are_looked_at_in_turn() -> None:
+    poller = Poller(FakeDeployment({}, endpoint_url="http://127.0.0.1:1"))
+    arns = [str(number) for number in range(50)]
+    assert set(poller._rotate(arns)) | set(poller._rotate(arns)) | set(poller._rotate(arns)) == set(arns)
+    assert poller._rotate([]) == []
+    assert poller._rotate(["a"]) == ["a"]
+
+
+def test_a_row_never_shows_a_status_without_the_state_that_belongs_to_it() -> None:
+    states = FakeStepFunctions()
+    running = states.add(HASH, "RUNNING", document())
+    running.events.append(event(1, "TaskStateEntered", name="CopyObject", input=document()))
+    poller = Poller(FakeDeployment({"stepfunctions": states}, endpoint_url="http://127.0.0.1:1"))
+    poller.refresh()
+    running.status = "SUCCEEDED"
+    running.events.append(event(2, "SucceedStateEntered", name="Succeeded", input=document()))
+    poller.pace = Pace(seconds=1, reads=0)
+    poller.refresh()
+    assert [(row.group, row.summary.state) for row in poller.snapshot().rows] == [("running", "CopyObject")]
+    poller.pace = Pace(seconds=1, reads=1)
+    poller.refresh()
+    assert [(row.group, row.summary.state) for row in poller.snapshot().rows] == [("succeeded", "Succeeded")]

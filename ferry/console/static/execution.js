@@ -94,6 +94,17 @@ function pretty(text) {
   }
 }
 
+// What a visit changed in the document: the keys of the output that the input does not have, or has otherwise.
+function resultOf(visit) {
+  try {
+    const [before, after] = [JSON.parse(visit.input), JSON.parse(visit.output)];
+    const changed = Object.keys(after).filter((key) => JSON.stringify(after[key]) !== JSON.stringify(before[key]));
+    return changed.length ? JSON.stringify(Object.fromEntries(changed.map((key) => [key, after[key]]))) : null;
+  } catch {
+    return null;
+  }
+}
+
 function StatePanel({ name, state, data }) {
   const run = data.states[state];
   const path = `/api/executions/${encodeURIComponent(name)}/state?state=${encodeURIComponent(state)}`;
@@ -102,8 +113,9 @@ function StatePanel({ name, state, data }) {
   const [number, setNumber] = useState(null);
   const [tab, setTab] = useState(null);
   const visits = found?.visits || [];
-  const visit = visits[number ?? visits.length - 1];
-  const tabs = visit ? [["output", "Output"], ["input", "Input"]].filter(([field]) => visit[field] !== null) : [];
+  const last = visits[number ?? visits.length - 1];
+  const visit = last && { ...last, result: resultOf(last) };
+  const tabs = visit ? [["result", "Result"], ["output", "Output"], ["input", "Input"]].filter(([field]) => visit[field] !== null) : [];
   const open = tabs.some(([field]) => field === tab) ? tab : tabs[0]?.[0];
   return html`<section class="card state-panel" aria-labelledby="state-title">
     <h2 id="state-title"><span>${visible(state)}</span>${run ? html`<${Status} status=${run.status} />` : html`<span class="badge">not reached</span>`}</h2>

@@ -13,7 +13,7 @@ export async function replay(body, onDone) {
     const { results } = await call("/api/replay", { method: "POST", body });
     if (!results.length) toast("Nothing to replay.");
     for (const result of results.slice(0, 3)) {
-      toast(`${result.key || shortName(result.name)}: ${result.text}`, { link: result.running ? executionUrl(result.running) : null });
+      toast(`${result.key || shortName(result.name)}: ${result.text.replace(/\b([0-9a-f]{12})[0-9a-f]{28}\b/g, "$1")}`, { link: result.running ? executionUrl(result.running) : null });
     }
     if (results.length > 3) toast(`${results.length - 3} more were replayed.`);
     onDone?.(results);
