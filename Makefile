@@ -1,6 +1,6 @@
 # Every target works on a machine with Python >= 3.11 and make: it installs its prerequisites first.
 .DEFAULT_GOAL := help
-.PHONY: help setup lock iam-data demo test e2e emulator soak load clients up down build plan deploy destroy lint typecheck cloudformation check asl diagram fix clean
+.PHONY: help setup lock iam-data demo test e2e emulator soak load clients up down console build plan deploy destroy lint typecheck cloudformation check asl diagram screenshots fix clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -112,6 +112,9 @@ up: $(READY) $(AWSCLI) ## Start the local cloud in the background: make up [PORT
 down: $(READY) ## Stop the local cloud
 	@$(BIN)/ferry down
 
+console: $(READY) ## Show the deployment on a page in the browser: make console [PORT=n] [OUTPUTS=path]
+	@$(BIN)/ferry console $${FERRY_PORT:+--port "$$FERRY_PORT"} $${FERRY_E2E_OUTPUTS:+--outputs "$$FERRY_E2E_OUTPUTS"}
+
 build: $(READY) ## Build dist/<function>.zip and dist/layer.zip, reproducibly
 	@$(BIN)/python -m infra.build.function_zips
 
@@ -127,10 +130,14 @@ destroy: $(READY) ## Remove the deployment from AWS, after showing the plan and 
 asl: $(READY) ## Render the state machine to statemachine/migrate.asl.json
 	@$(BIN)/python -m statemachine.render
 
-diagram: $(TESTS) ## Renew the generated parts of docs/: resources, commands, keys of rules
+diagram: $(TESTS) ## Renew the generated parts of docs/: resources, commands, keys of rules, pictures of workflows
 	@$(BIN)/python -m infra.docs.resource_diagram
 	@$(BIN)/python -m infra.docs.commands_page
 	@$(BIN)/python -m infra.docs.rules_tables
+	@$(BIN)/python -m infra.docs.workflow_pictures
+
+screenshots: $(TESTS) ## Renew the console's pictures in docs/images, with Chromium
+	@$(BIN)/python -m tests.screenshots
 
 lint: $(TESTS) ## Check style
 	@$(BIN)/ruff check .

@@ -166,6 +166,66 @@ def replay(
 
 
 @app.command()
+def console(
+    port: Annotated[
+        int | None, typer.Option(min=1, max=65535, show_default="4580, or a free one", help="Port on 127.0.0.1.")
+    ] = None,
+    no_open: Annotated[bool, typer.Option("--no-open", help="Do not open a browser.")] = False,
+    write: Annotated[
+        bool, typer.Option("--write", help="Allow replays and uploads on AWS; the local cloud always allows them.")
+    ] = False,
+    outputs: OutputsOption = None,
+) -> None:
+    """Show executions, tables and queues on a page in the browser."""
+    with opened(outputs) as deployment:
+        from ferry.commands import console as command
+
+        command.console(deployment, port, open_browser=not no_open, write=write)
+
+
+@app.command()
+def tables(
+    name: Annotated[str | None, typer.Argument(metavar="[TABLE]", help="Show the columns of this table.")] = None,
+    json: JsonOption = False,
+    outputs: OutputsOption = None,
+) -> None:
+    """List the tables, or the columns of one."""
+    from ferry.commands import tables as command
+
+    with opened(outputs) as deployment:
+        command.show_tables(deployment, name, as_json=json)
+
+
+@app.command()
+def query(
+    sql: Annotated[str, typer.Argument(metavar="SQL", help="A SELECT, WITH or VALUES query.")],
+    limit: Annotated[int, typer.Option(min=0, help="Maximum number of rows to show (0 = all).")] = 100,
+    csv: Annotated[bool, typer.Option("--csv", help="Print only CSV.")] = False,
+    json: JsonOption = False,
+    outputs: OutputsOption = None,
+) -> None:
+    """Query the tables with Athena."""
+    from ferry.commands import query as command
+
+    command.check_request(sql, csv=csv, json=json)
+    with opened(outputs) as deployment:
+        command.query(deployment, sql, limit, "csv" if csv else "json" if json else "table")
+
+
+@app.command()
+def queue(
+    limit: Annotated[int, typer.Option(min=0, max=1000, help="Maximum number of dead letters to show.")] = 100,
+    json: JsonOption = False,
+    outputs: OutputsOption = None,
+) -> None:
+    """Show how many messages wait, and the dead letters with their reasons."""
+    from ferry.commands import queue as command
+
+    with opened(outputs) as deployment:
+        command.show_queues(deployment, limit, as_json=json)
+
+
+@app.command()
 def explain(
     key: Annotated[str, typer.Argument(help="Key in the source bucket; the object need not exist.")],
     rules: Annotated[

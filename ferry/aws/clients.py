@@ -100,6 +100,10 @@ class Deployment:
         client: GlueClient = self._client("glue", self.outputs.target_region)
         return client
 
+    def cloudwatch_in(self, region: str) -> Any:
+        """CloudWatch in a region."""
+        return self._client("cloudwatch", region)
+
     def _make_client(self, service: str, region: str, attempts: int | None = None) -> Any:
         retries: dict[str, Any] = {
             "mode": "standard",

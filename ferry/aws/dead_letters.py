@@ -59,7 +59,7 @@ def return_dead_letters(deployment: Deployment, now: Clock = time.monotonic) -> 
     A queue that cannot be reached does not keep the others from being emptied: the CommandError comes last.
     """
     failed: list[str] = []
-    for region, open_queue in _queues(deployment):
+    for region, open_queue in dead_letter_queues(deployment):
         try:
             yield from _return_messages(deployment, open_queue(), now)
         except (BotoCoreError, ClientError) as error:
@@ -71,8 +71,8 @@ def return_dead_letters(deployment: Deployment, now: Clock = time.monotonic) -> 
         )
 
 
-def _queues(deployment: Deployment) -> Iterator[tuple[str, Callable[[], DeadLetterQueue]]]:
-    """The dead-letter queue, and on AWS the queue of undelivered events in each source's region."""
+def dead_letter_queues(deployment: Deployment) -> Iterator[tuple[str, Callable[[], DeadLetterQueue]]]:
+    """By region: the dead-letter queue, and on AWS the queue of undelivered events in each source's region."""
     outputs = deployment.outputs
     yield outputs.target_region, lambda: DeadLetterQueue(deployment.sqs, outputs.dead_letter_queue_url, "dead letter")
     for region in sorted({source.region for source in (outputs.sources or {}).values()}):
@@ -92,7 +92,7 @@ def _return_messages(deployment: Deployment, queue: DeadLetterQueue, now: Clock)
         yield f"Returned {queue.describe(len(moved))} to the queue."
     if left:
         yield f"Ran out of time with {queue.describe(left)} left. Replay again in a few minutes."
-    reasons = Counter(reason for message in moved if (reason := _reason(message)))
+    reasons = Counter(reason for message in moved if (reason := reason_of(message)))
     if reasons:
         yield f"{reasons.total()} of them will probably fail again, because the starter rejected them:"
         yield from (f"  {times} with: {reason}" for reason, times in reasons.most_common())
@@ -150,7 +150,7 @@ def _receive(deployment: Deployment, queue: DeadLetterQueue) -> list["MessageTyp
     ).get("Messages", [])
 
 
-def _reason(message: "MessageTypeDef") -> str | None:
+def reason_of(message: "MessageTypeDef") -> str | None:
     """Why the starter rejected this message; None for one that merely failed too often."""
     attribute = message.get("MessageAttributes", {}).get(REASON)
     return attribute.get("StringValue") if attribute else None

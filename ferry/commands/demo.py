@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from ferry.aws import queries
 from ferry.aws.clients import Deployment, explained
 from ferry.aws.locate import home
 from ferry.commands.show import follow
@@ -36,12 +37,10 @@ if TYPE_CHECKING:
 SAMPLE = "airports.csv"
 START_SECONDS = 60.0
 QUERY_SECONDS = 60.0
-POLL_SECONDS = 0.1
 ROWS = 3
 COLUMNS = 40
 CELL_WIDTH = 26
 CHUNK_BYTES = 1 << 20
-PENDING = ("QUEUED", "RUNNING")
 
 
 def demo(file: Path | None, key: str | None) -> None:
@@ -53,6 +52,16 @@ def demo(file: Path | None, key: str | None) -> None:
         check_key(key)
         with _temporary_cloud(console) as deployment, explained(deployment.outputs):
             _run(deployment, path, key, console)
+    console.print()
+    console.print(
+        terminal.line(
+            "To see it in the browser:  ",
+            ("make up", "cyan"),
+            ", then  ",
+            ("make console", "cyan"),
+            "  and drop a file",
+        )
+    )
 
 
 def _run(deployment: Deployment, file: Path, key: str, console: Console) -> None:
@@ -150,30 +159,12 @@ def _query(
     deployment: Deployment, validation: Validation, target: ObjectVersion, columns: list[str]
 ) -> list[list[str | None]]:
     """Some rows of exactly this object, with the given columns only: results and terminals are limited in size."""
-    athena = deployment.athena
     path = f"s3://{target.bucket}/{target.key}".replace("'", "''")
-    # Table names consist of [a-z0-9_].
-    table = f'"{validation.database}"."{validation.table}"'
-    names = ", ".join(f'"{name.replace(chr(34), chr(34) * 2)}"' for name in columns)
-    started = athena.start_query_execution(
-        QueryString=f"SELECT {names} FROM {table} WHERE \"$path\" = '{path}' LIMIT {ROWS}",  # noqa: S608 - quoted above
-        WorkGroup=deployment.outputs.athena_workgroup,
-    )["QueryExecutionId"]
-    deadline = time.monotonic() + QUERY_SECONDS
-    while True:
-        status = athena.get_query_execution(QueryExecutionId=started)["QueryExecution"]["Status"]
-        if status["State"] not in PENDING:
-            break
-        if time.monotonic() > deadline:
-            raise CommandError(f"Athena query {started} did not finish within {QUERY_SECONDS:.0f} s.")
-        time.sleep(POLL_SECONDS)
-    if status["State"] != "SUCCEEDED":
-        raise CommandError(f"Athena query {status['State']}: {status.get('StateChangeReason', 'no reason given')}")
-    _, *rows = (
-        [value.get("VarCharValue") for value in row["Data"]]
-        for row in athena.get_query_results(QueryExecutionId=started)["ResultSet"]["Rows"]
-    )
-    return rows
+    table = f"{queries.quoted(validation.database or '')}.{queries.quoted(validation.table or '')}"
+    names = ", ".join(queries.quoted(name) for name in columns)
+    sql = f"SELECT {names} FROM {table} WHERE \"$path\" = '{path}' LIMIT {ROWS}"  # noqa: S608 - quoted above
+    _, result = queries.run(deployment, sql, ROWS, QUERY_SECONDS)
+    return [list(row) for row in result.rows]
 
 
 @contextmanager

@@ -8,11 +8,8 @@ Idempotent: a failure whose input has a later execution that is running or succe
 before anything is done, if one of the named executions does not exist or has not failed.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-
-from rich.console import Console
-from rich.text import Text
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 from ferry.aws.clients import Deployment
 from ferry.aws.dead_letters import return_dead_letters
@@ -35,72 +32,82 @@ def check_request(names: Sequence[str], *, failed: bool) -> None:
 
 
 def replay(deployment: Deployment, names: Sequence[str], *, failed: bool, restart: bool) -> None:
-    """Replay the named executions, or all failed executions and the dead letters."""
+    """Replay the named executions, or all failed executions and the dead letters, and print what was done."""
     console = terminal.console()
-    client = deployment.step_functions
-    all_executions = executions.list_executions(client, deployment.outputs.state_machine_arn)
-    failures = _named(deployment, names) if names else _all_failed(deployment, all_executions)
-    run = _ReplayRun(
-        deployment,
-        console,
-        restart=restart,
-        successors=find_successors(client, failures, all_executions),
-        taken={info.name for info in all_executions},
-    )
-    for failure in sorted(failures, key=lambda item: item.info.attempt_started, reverse=True):
+    done: list[ReplayResult] = []
+    for result in replay_all(deployment, names, restart=restart):
         # In a replay of all failures, those that are already settled are not worth a line.
-        run.replay(failure, show_skipped=bool(names))
-    for reason in run.reasons:
-        console.print(terminal.line(f"Started new executions {reason}. Objects already copied are not copied again."))
+        if names or not result.skipped:
+            name = shorten(result.name) if console.is_terminal else result.name
+            text = terminal.line((name, "bold"), f"  {result.key}  {result.describe(short=console.is_terminal)}")
+            console.print(text, soft_wrap=True)
+        done.append(result)
+    for reason in dict.fromkeys(result.new_execution_reason for result in done):
+        if reason:
+            console.print(terminal.line(restart_note(reason)))
     returned = False
     for line in return_dead_letters(deployment) if failed else ():
         console.print(terminal.line(line))
         returned = True
-    if not run.replayed and not returned:
+    if not returned and all(result.skipped for result in done):
         console.print("Nothing to replay.")
 
 
-@dataclass
-class _ReplayRun:
-    """Replays failures one by one, each input once."""
+def restart_note(reason: str) -> str:
+    """What a new execution instead of a redrive means."""
+    return f"Started new executions {reason}. Objects already copied are not copied again."
 
-    deployment: Deployment
-    console: Console
-    restart: bool
-    successors: dict[str, ExecutionInfo]
-    taken: set[str]
-    replayed: dict[str, str] = field(default_factory=dict)
-    """The name of the replayed execution, by its input."""
 
-    reasons: dict[str, None] = field(default_factory=dict)
-    """Why new executions were started, in the order of the first occurrence."""
+@dataclass(frozen=True)
+class ReplayResult:
+    """What was done with one failed execution.
 
-    def replay(self, failure: Failure, *, show_skipped: bool) -> None:
-        """Replay a failure, or skip it."""
-        later = self.successors.get(failure.info.arn)
-        earlier = self.replayed.get(failure.canonical_input)
+    `running` is the execution that is running now: itself if it was redriven. `settled_by` is the one with the same
+    input because of which this one was skipped, and `settled_status` its status unless it was just replayed.
+    """
+
+    name: str
+    key: str
+    running: str | None = None
+    new_execution_reason: str | None = None
+    settled_by: str | None = None
+    settled_status: str | None = None
+
+    @property
+    def skipped(self) -> bool:
+        """Whether nothing was done."""
+        return self.settled_by is not None
+
+    def describe(self, *, short: bool = False) -> str:
+        """The result in words."""
+        if self.settled_by:
+            status = f" and is {self.settled_status}" if self.settled_status else ""
+            return f"skipped: {shorten(self.settled_by) if short else self.settled_by} has the same input{status}"
+        if self.new_execution_reason and self.running:
+            return f"started again as {shorten(self.running) if short else self.running}"
+        return "redriven: the failed step is running again"
+
+
+def replay_all(deployment: Deployment, names: Sequence[str], *, restart: bool) -> Iterator[ReplayResult]:
+    """Replay the named executions, or without names all failures, newest first and each input once."""
+    client = deployment.step_functions
+    all_executions = executions.list_executions(client, deployment.outputs.state_machine_arn)
+    failures = _named(deployment, names) if names else _all_failed(deployment, all_executions)
+    successors = find_successors(client, failures, all_executions)
+    taken = {info.name for info in all_executions}
+    replayed: dict[str, str] = {}
+    for failure in sorted(failures, key=lambda item: item.info.attempt_started, reverse=True):
+        name, key = failure.info.name, failure.key
+        later, earlier = successors.get(failure.info.arn), replayed.get(failure.canonical_input)
         if earlier:
-            if show_skipped:
-                self._print(failure, f"skipped: {self._shown(earlier)} has the same input")
+            yield ReplayResult(name, key, settled_by=earlier)
         elif later:
-            if show_skipped:
-                self._print(failure, f"skipped: {self._shown(later.name)} has the same input and is {later.status}")
+            yield ReplayResult(name, key, settled_by=later.name, settled_status=later.status)
         else:
-            result = replay_one(self.deployment, failure, self.taken, restart=self.restart)
-            self.replayed[failure.canonical_input] = failure.info.name
-            self.taken.add(result.name)
-            if result.new_execution_reason:
-                self.reasons[result.new_execution_reason] = None
-                self._print(failure, f"started again as {self._shown(result.name)}")
-            else:
-                self._print(failure, "redriven: the failed step is running again")
-
-    def _print(self, failure: Failure, result: str) -> None:
-        text: Text = terminal.line((self._shown(failure.info.name), "bold"), f"  {failure.key}  {result}")
-        self.console.print(text, soft_wrap=True)
-
-    def _shown(self, name: str) -> str:
-        return shorten(name) if self.console.is_terminal else name
+            done = replay_one(deployment, failure, taken, restart=restart)
+            replayed[failure.canonical_input] = name
+            taken.add(done.name)
+            yield ReplayResult(name, key, done.name, done.new_execution_reason)
 
 
 def replay_one(deployment: Deployment, failure: Failure, taken: Iterable[str], *, restart: bool) -> Replay:

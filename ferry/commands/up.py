@@ -26,3 +26,6 @@ def up(port: int | None, rules: Path | None, outputs: Path | None) -> None:
     console.print(
         terminal.line("Next:  ", (f". {env}", "cyan"), "  (for any S3 client), then  ", ("ferry upload FILE", "cyan"))
     )
+    console.print(
+        terminal.line("Watch: ", ("ferry console", "cyan"), "  (executions, tables and queues in the browser)")
+    )

@@ -141,7 +141,13 @@ def send(deployment: Deployment, file: Path, key: str | None, console: Console) 
     ) as progress:
         task = progress.add_task("upload", total=file.stat().st_size)
         s3.upload_file(str(file), bucket, key, Callback=lambda sent_bytes: progress.advance(task, sent_bytes))
-    stored = s3.head_object(Bucket=bucket, Key=key)
+    return stored_upload(deployment, key)
+
+
+def stored_upload(deployment: Deployment, key: str) -> Upload:
+    """The object that was just uploaded, as S3 stored it."""
+    bucket = deployment.outputs.source_bucket
+    stored = deployment.source_s3.head_object(Bucket=bucket, Key=key)
     return Upload(
         bucket=bucket,
         key=key,

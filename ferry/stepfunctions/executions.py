@@ -14,8 +14,12 @@ from botocore.exceptions import ClientError
 
 from ferry.errors import CommandError
 from ferry.stepfunctions.history import (
+    ATTEMPT_FAILED,
+    ATTEMPT_SUCCEEDED,
+    EXECUTION_ENDED,
     FAILED_STATUSES,
     StateRun,
+    error_message,
     event_details,
     parse_document,
     parse_history,
@@ -46,6 +50,8 @@ class ExecutionInfo:
     stopped: datetime | None = None
     redriven: datetime | None = None
     redrives: int = 0
+    redrive_reason: str | None = None
+    """Why it cannot be redriven; only DescribeExecution returns it."""
 
     @property
     def attempt(self) -> int:
@@ -65,11 +71,13 @@ class ExecutionInfo:
 
 @dataclass(frozen=True)
 class ExecutionSummary:
-    """An execution as `ferry list` shows it: its last state, and the document that this state received."""
+    """An execution as `ferry list` shows it: its last state, the document that this state received, and its error."""
 
     info: ExecutionInfo
     state: str | None
     document: Document | None
+    error: str | None = None
+    cause: str | None = None
 
     @property
     def source(self) -> Source | None:
@@ -88,8 +96,6 @@ class Execution(ExecutionSummary):
     """An execution with everything in its history."""
 
     states: tuple[StateRun, ...] = ()
-    error: str | None = None
-    cause: str | None = None
 
     @property
     def running(self) -> bool:
@@ -148,6 +154,7 @@ def _info(response: Any) -> ExecutionInfo:
         stopped=response.get("stopDate"),
         redriven=response.get("redriveDate"),
         redrives=response.get("redriveCount") or 0,
+        redrive_reason=response.get("redriveStatusReason"),
     )
 
 
@@ -167,14 +174,20 @@ def canonical(document: str) -> str:
 
 
 def summarize(client: "SFNClient", info: ExecutionInfo) -> ExecutionSummary:
-    """The last state of an execution and its document, from the end of its history: usually one call."""
+    """The last state of an execution, its document and its error, from the end of its history: usually one call."""
+    error = cause = None
+    of_this_attempt = True
     for event in read_events(client, info.arn, newest_first=True, page_size=20):
-        details = event_details(event)
-        if event["type"].endswith("StateEntered"):
-            return ExecutionSummary(info, details["name"], parse_document(details.get("input")))
-        if event["type"] == "ExecutionStarted":
-            return ExecutionSummary(info, None, parse_document(details.get("input")))
-    return ExecutionSummary(info, None, None)
+        kind, details = event["type"], event_details(event)
+        if kind.endswith("StateEntered") or kind == "ExecutionStarted":
+            document = parse_document(details.get("input"))
+            return ExecutionSummary(info, details.get("name"), document, error, cause)
+        if kind in ATTEMPT_SUCCEEDED or kind == "ExecutionRedriven":
+            of_this_attempt = False
+        elif of_this_attempt and (kind in ATTEMPT_FAILED or kind in EXECUTION_ENDED):
+            error = error or details.get("error") or None
+            cause = cause or error_message(details.get("cause"))
+    return ExecutionSummary(info, None, None, error, cause)
 
 
 def summarize_all(client: "SFNClient", infos: Iterable[ExecutionInfo]) -> list[ExecutionSummary]:
@@ -192,7 +205,7 @@ def read_execution(client: "SFNClient", state_machine_arn: str, name: str) -> Ex
 def from_history(info: ExecutionInfo, input_: str, events: list[dict[str, Any]], now: datetime) -> Execution:
     """An execution from its description and the events of its history, oldest first."""
     history = parse_history(input_, events, info.status, now)
-    return Execution(info, history.state, history.document, history.states, history.error, history.cause)
+    return Execution(info, history.state, history.document, history.error, history.cause, history.states)
 
 
 def read_definition(client: "SFNClient", arn: str) -> tuple[DefinedState, ...]:

@@ -6,6 +6,7 @@ branch, the others dimmed. Pure: nothing is read or written.
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from rich.console import Group, RenderableType
 from rich.spinner import Spinner
@@ -29,6 +30,7 @@ MARKS = {
 STATUS_STYLES = {status: style for status, (_, style) in MARKS.items()}
 NOT_REACHED = ("·", "dim")
 CHOICE = ("◇", "dim")
+FAILED = "Failed"
 
 GRADE_TEXTS: dict[Grade, str] = {
     "bytes": "source and target were both read, and their SHA-256 hashes are equal",
@@ -87,9 +89,19 @@ def states(execution: Execution, definition: Sequence[DefinedState], *, live: bo
                 _mark(run, live=live),
                 line((state.name, "bold" if state.type == "Task" else "")),
                 Text(duration(run.seconds) if state.type in ("Task", "Wait") else "", "dim"),
-                _notes(run, execution.document),
+                notes(run, execution.document),
             )
     return grid
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One line about the outcome: a label, and a text of which a part may be emphasised or secondary."""
+
+    label: str
+    text: str
+    strong: str = ""
+    detail: str = ""
 
 
 def outcome(execution: Execution, link: str | None, successor: ExecutionInfo | None = None) -> RenderableType:
@@ -98,37 +110,44 @@ def outcome(execution: Execution, link: str | None, successor: ExecutionInfo | N
     `successor` is the execution that replays a failure or has done so: then no replay is suggested.
     """
     grid = facts()
-    if execution.document:
-        _add_results(grid, execution, execution.document)
-    if execution.info.failed:
-        error, cause = failure(execution)
-        grid.add_row(Text("Failed", "red"), line((f"{error}: " if error else "", "bold"), cause))
-        if successor:
-            grid.add_row("Replayed", line(f"as {successor.name}: {successor.status}"))
-        else:
-            grid.add_row("Replay", line(f"ferry replay {execution.info.name}"))
+    for fact in outcome_facts(execution, successor):
+        label = Text(fact.label, "red") if fact.label == FAILED else Text(fact.label)
+        grid.add_row(label, line((fact.strong, "bold"), fact.text, (fact.detail, "dim")))
+    if execution.info.failed and not successor:
+        grid.add_row("Replay", line(f"ferry replay {execution.info.name}"))
     if link:
         grid.add_row("Console", Text(link, f"link {link}"))
     return grid
 
 
-def _add_results(grid: Table, execution: Execution, document: Document) -> None:
+def outcome_facts(execution: Execution, successor: ExecutionInfo | None = None) -> list[Fact]:
+    """What is known about the outcome, in words."""
+    found = list(_results(execution, execution.document)) if execution.document else []
+    if execution.info.failed:
+        error, cause = failure(execution)
+        found.append(Fact(FAILED, cause, strong=f"{error}: " if error else ""))
+        if successor:
+            found.append(Fact("Replayed", f"as {successor.name}: {successor.status}"))
+    return found
+
+
+def _results(execution: Execution, document: Document) -> Iterable[Fact]:
     copy, verification, validation = document.copy_, document.verification, document.validation
     if copy and copy.target and execution.state == "Succeeded":
-        grid.add_row("Target", object_location(copy.target))
+        yield Fact("Target", location(copy.target.bucket, copy.target.key), detail=_version(copy.target))
     if verification and verification.grade and execution.grade:
-        grid.add_row("Verified", line(f"{verification.grade}: {GRADE_TEXTS[verification.grade]}"))
+        yield Fact("Verified", f"{verification.grade}: {GRADE_TEXTS[verification.grade]}")
     if execution.state == "Superseded":
-        grid.add_row("Superseded", line("a newer upload replaced this one and has its own execution"))
+        yield Fact("Superseded", "a newer upload replaced this one and has its own execution")
     for note in copy.notes if copy else ():
-        grid.add_row("Note", line(note))
+        yield Fact("Note", note)
     if document.deletion:
-        grid.add_row("Source", line(deletion_text(document.deletion)))
+        yield Fact("Source", deletion_text(document.deletion))
     if verification and verification.not_catalogued_reason:
-        grid.add_row("No table", line(verification.not_catalogued_reason))
+        yield Fact("No table", verification.not_catalogued_reason)
     if validation and validation.status == "passed":
-        grid.add_row("Table", line(f"{validation.database}.{validation.table}"))
-        grid.add_row("Checked", line(validation_text(validation)))
+        yield Fact("Table", f"{validation.database}.{validation.table}")
+        yield Fact("Checked", validation_text(validation))
 
 
 def facts() -> Table:
@@ -156,8 +175,11 @@ def validation_text(validation: Validation) -> str:
 
 def object_location(target: ObjectVersion) -> Text:
     """The URL and version of an object."""
-    version = f"  version {target.version_id}" if target.version_id else ""
-    return line(location(target.bucket, target.key), (version, "dim"))
+    return line(location(target.bucket, target.key), (_version(target), "dim"))
+
+
+def _version(target: ObjectVersion) -> str:
+    return f"  version {target.version_id}" if target.version_id else ""
 
 
 def deletion_text(deletion: Deletion) -> str:
@@ -190,21 +212,22 @@ def _mark(run: StateRun, *, live: bool) -> RenderableType:
     return Text(*MARKS.get(run.status, NOT_REACHED))
 
 
-def _notes(run: StateRun, document: Document | None) -> Text:
-    notes: list[str | tuple[str, str]] = []
+def notes(run: StateRun, document: Document | None) -> Text:
+    """What happened in a state, in a few words: visits, retries, its error or its result, its progress."""
+    found: list[str | tuple[str, str]] = []
     if run.visits > 1:
-        notes.append((f"{run.visits} times", "dim"))
+        found.append((f"{run.visits} times", "dim"))
     if run.retries:
-        notes.append((_quantity(run.retries, "retry", "retries"), "yellow"))
+        found.append((_quantity(run.retries, "retry", "retries"), "yellow"))
     if run.error:
         # The error's message is in the outcome, which has more room.
         retrying = run.status == "RUNNING"
-        notes.append((f"after {run.error}" if retrying else run.error, "yellow" if retrying else "red"))
+        found.append((f"after {run.error}" if retrying else run.error, "yellow" if retrying else "red"))
     elif run.status == "SUCCEEDED":
-        notes += _result(run.name, document)
+        found += _result(run.name, document)
     if run.name in ("CopyObject", "VerifyChecksum"):
-        notes += _progress(run.name, document)
-    return line(*_joined(notes))
+        found += _progress(run.name, document)
+    return line(*_joined(found))
 
 
 def _result(state: str, document: Document | None) -> Iterable[str]:

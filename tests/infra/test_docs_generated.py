@@ -9,7 +9,7 @@ import typer.core
 from typer.main import get_command
 
 from ferry.cli import app
-from infra.docs import commands_page, generated, rules_tables
+from infra.docs import commands_page, generated, rules_tables, workflow_pictures
 from statemachine.errors import DeclarationInvalid
 
 OVERVIEW = """Usage: ferry
@@ -67,3 +67,10 @@ def test_a_page_without_its_marks_is_an_error() -> None:
         rules_tables.render("# Rules\n")
     with pytest.raises(DeclarationInvalid, match=generated.END):
         rules_tables.render(f"# Rules\n{generated.begin_mark(rules_tables.MODULE)}\n")
+
+
+def test_the_pictures_of_the_workflows_are_up_to_date() -> None:
+    drawn = dict(workflow_pictures.files())
+    assert drawn.keys() == set(workflow_pictures.IMAGES.glob("*.svg"))
+    for file, text in drawn.items():
+        assert file.read_text(encoding="utf-8") == text, "run: make diagram"

@@ -14,6 +14,10 @@ from tests.support.client_errors import client_error
 
 MACHINE = "arn:aws:states:us-east-1:000000000000:stateMachine:ferry-migrate"
 BEGIN = datetime(2026, 11, 1, 12, 0, 0, tzinfo=UTC)
+DEFINITION = {
+    "StartAt": "CopyObject",
+    "States": {"CopyObject": {"Type": "Task", "Next": "Succeeded"}, "Succeeded": {"Type": "Succeed"}},
+}
 HASH = "20c110362fda967ff845ff88bc3b707c7489b3dd"
 
 
@@ -131,9 +135,7 @@ class FakeStepFunctions:
 
     def describe_state_machine_for_execution(self, *, executionArn: str) -> dict[str, Any]:  # noqa: N803
         assert executionArn in self.executions
-        return {
-            "definition": json.dumps({"States": {"CopyObject": {"Type": "Task"}, "Succeeded": {"Type": "Succeed"}}})
-        }
+        return {"definition": json.dumps(DEFINITION)}
 
     def start_execution(self, *, stateMachineArn: str, name: str, input: str) -> dict[str, Any]:  # noqa: A002, N803
         assert stateMachineArn == MACHINE

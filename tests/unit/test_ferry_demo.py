@@ -24,16 +24,16 @@ class FakeAthena:
     def __init__(self, *rows: list[str | None], ends: str = "SUCCEEDED") -> None:
         self.rows = rows
         self.states = iter(["QUEUED", "RUNNING", ends])
-        self.asked: dict[str, str] = {}
+        self.asked: dict[str, Any] = {}
 
-    def start_query_execution(self, **asked: str) -> dict[str, str]:
+    def start_query_execution(self, **asked: Any) -> dict[str, str]:
         self.asked = asked
         return {"QueryExecutionId": "q"}
 
     def get_query_execution(self, **_: str) -> dict[str, Any]:
         return {"QueryExecution": {"Status": {"State": next(self.states), "StateChangeReason": "a reason"}}}
 
-    def get_query_results(self, **_: str) -> dict[str, Any]:
+    def get_query_results(self, **_: Any) -> dict[str, Any]:
         cells = [[{"VarCharValue": cell} if cell is not None else {} for cell in row] for row in self.rows]
         return {"ResultSet": {"Rows": [{"Data": row} for row in cells]}}
 
@@ -91,6 +91,7 @@ def test_the_rows_are_those_of_this_very_object(s3: Any, capsys: pytest.CaptureF
     demo._print_rows(a_cloud(athena, ("icao",), ("dt",)), VALIDATION, put(s3, b""), terminal.console())
     assert athena.asked == {
         "QueryString": """SELECT "icao", "dt" FROM "ferry"."air" WHERE "$path" = 's3://target/air/it''s.csv' LIMIT 3""",
+        "QueryExecutionContext": {"Database": "ferry"},
         "WorkGroup": "ferry",
     }
     assert [row.split() for row in capsys.readouterr().out.splitlines()[2:]] == [

@@ -1,0 +1,73 @@
+"""The application: the addresses of the page, its files and its API, behind the guard."""
+
+from boto3.exceptions import Boto3Error
+from botocore.exceptions import BotoCoreError, ClientError
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from ferry.console import data_api, execution_api, files
+from ferry.console.guard import Guard
+from ferry.console.responses import call_failed, command_failed, json_response
+from ferry.console.state import Console, ReadOnly
+from ferry.errors import CommandError
+
+PAGES = ("/", "/executions", "/executions/{name}", "/data", "/data/{table}", "/queue")
+
+
+def shell(_: Request) -> Response:
+    """The page, the same for every address."""
+    return Response(files.shell(), media_type="text/html; charset=utf-8")
+
+
+def static(request: Request) -> Response:
+    """A script, the style or the icon."""
+    name = request.path_params["name"]
+    body = files.read(name)
+    if body is None:
+        return json_response({"error": "Not found."}, 404)
+    return Response(body, media_type=files.TYPES[files.suffix(name)])
+
+
+def read_only(_: Request, error: Exception) -> Response:
+    """A change that this console may not make."""
+    return json_response({"error": str(error)}, 403)
+
+
+API = (
+    Route("/api/session", execution_api.get_session),
+    Route("/api/overview", execution_api.get_overview),
+    Route("/api/executions", execution_api.list_executions),
+    Route("/api/executions/{name}", execution_api.get_execution),
+    Route("/api/executions/{name}/state", execution_api.get_state),
+    Route("/api/pictures/{id}", execution_api.get_picture),
+    Route("/api/replay", execution_api.post_replay, methods=["POST"]),
+    Route("/api/upload", execution_api.put_upload, methods=["PUT"]),
+    Route("/api/tables", data_api.list_tables),
+    Route("/api/tables/{name}", data_api.get_table),
+    Route("/api/crawls", data_api.list_crawls),
+    Route("/api/queries", data_api.post_query, methods=["POST"]),
+    Route("/api/queries/{id}", data_api.get_query),
+    Route("/api/queries/{id}", data_api.delete_query, methods=["DELETE"]),
+    Route("/api/queues", data_api.get_queues),
+    Route("/api/queues/peek", data_api.post_peek, methods=["POST"]),
+    Route("/api/queues/return", data_api.post_return, methods=["POST"]),
+)
+
+
+def create(console: Console, port: int, token: str) -> ASGIApp:
+    """The application for a port; only who knows the token gets past the empty page."""
+    app = Starlette(
+        routes=[*(Route(page, shell) for page in PAGES), Route("/static/{name:path}", static), *API],
+        exception_handlers={
+            ReadOnly: read_only,
+            CommandError: command_failed,
+            BotoCoreError: call_failed,
+            ClientError: call_failed,
+            Boto3Error: call_failed,
+        },
+    )
+    app.state.console = console
+    return Guard(app, port, token, files.inline_script())
