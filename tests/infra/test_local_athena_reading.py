@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from functions.catalogue.dialect import Dialect
 from infra.local.athena.errors import InvalidRequest
 from infra.local.athena.file_cache import FileCache
 from infra.local.athena.models import PreparedFile
 from infra.local.athena.results import java_double
 from infra.local.athena.sql import Statement
 from infra.local.glue import types
-from infra.local.text_files import BrokenFile, Dialect, lines, reading, unpack_start
+from infra.local.text_files import BrokenFile, lines, reading, unpack_start
 
 CSV = Dialect()
 QUERIES = {"SELECT": "SELECT 1", "WITH": "WITH a AS (SELECT 1 AS b) SELECT b FROM a", "VALUES": "VALUES 1"}

@@ -434,3 +434,11 @@ def test_starting_a_crawler_needs_that_crawler(server: Server) -> None:
         with pytest.raises(ClientError, match="AccessDenied"):
             call(**arguments)
     it.wait()
+
+
+def test_a_header_that_is_longer_than_a_sample_is_read_up_to_a_megabyte(server: Server) -> None:
+    it = make(server)
+    names = [f"column_{number:04}" for number in range(8000)]
+    it.put("wide/a.csv", ",".join(names).encode() + b"\n" + b",".join([b"1"] * 8000) + b"\n")
+    assert it.crawl()["Status"] == "SUCCEEDED"
+    assert len(it.columns("wide")) == 8000

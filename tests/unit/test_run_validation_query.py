@@ -6,6 +6,7 @@ answers every query with nothing.
 
 import hashlib
 import json
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,10 +17,11 @@ import pytest
 from functions import run_validation_query
 from functions.catalogue.formats import Format
 from functions.catalogue.glue_table import Table, column_problem, find_table, missing_columns
-from functions.contract.limits import QUERY_POLLS
+from functions.contract.limits import QUERY_POLLS, READING_CALLS
 from functions.contract.models import Catalogue, Copy, ObjectVersion, Source, Validation
 from functions.objects.head import head
 from functions.runtime.errors import QueryFailed, SettingInvalid, ValidationFailed
+from functions.validation import text_blocks
 from functions.validation.athena_queries import ROWS, validation_queries
 from tests.unit.conftest import (
     SOURCE,
@@ -197,6 +199,75 @@ def test_a_header_that_is_not_the_tables_is_reported_and_nothing_is_asked(cloud:
     assert not cloud.hooks.params["StartQueryExecution"]
 
 
+LONG = b"id,name\n" + b"".join(b"%d,name\n" % number for number in range(100))
+
+
+def read_on(given: tuple[Source, Copy], monkeypatch: pytest.MonkeyPatch, known: Validation | None = None) -> Validation:
+    """One call that has the time for one block of lines."""
+    monkeypatch.setattr(text_blocks, "BLOCK_BYTES", 300)
+    monkeypatch.setattr(LambdaContext, "get_remaining_time_in_millis", lambda _: 1)
+    return run(given, known)
+
+
+def test_a_file_that_one_call_cannot_read_is_continued_by_the_next_ones(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = copied(cloud, LONG)
+    cloud.hooks.answer("GetTables", *[tables(table())] * 9)
+    cloud.hooks.answer("StartQueryExecution", {"QueryExecutionId": "q1"})
+    found, calls = read_on(given, monkeypatch), 1
+    while found.status == "reading":
+        assert (found.reading_calls, found.wait_seconds, found.file_records) == (calls, 1, None)
+        assert found.progress
+        assert found.progress.position_bytes <= 300 * calls
+        found, calls = read_on(given, monkeypatch, found), calls + 1
+    assert (found.status, found.file_records, found.warnings, found.progress) == ("pending", 100, [], None)
+    assert calls == 3
+    ranges = [sent.get("Range") for sent in cloud.hooks.params["GetObject"]]
+    assert len(set(ranges)) == calls
+    assert ranges[0] is None
+
+
+def test_what_the_calls_leave_unread_is_a_warning_that_names_the_line(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = copied(cloud, LONG * 3)
+    cloud.hooks.answer("GetTables", *[tables(table())] * 20)
+    cloud.hooks.answer("StartQueryExecution", {"QueryExecutionId": "q1"})
+    found = read_on(given, monkeypatch)
+    while found.status == "reading":
+        found = read_on(given, monkeypatch, found)
+    assert (found.status, found.file_records, found.reading_calls) == ("pending", None, READING_CALLS)
+    (warning,) = found.warnings
+    assert "only the first" in warning
+    lines = int(re.findall(r"first ([0-9,]+) lines", warning)[0])
+    assert 100 < lines < 300
+
+
+def test_progress_on_another_copy_or_another_table_is_void(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = copied(cloud, LONG)
+    cloud.hooks.answer("GetTables", *[tables(table())] * 3)
+    began = read_on(given, monkeypatch)
+    assert began.progress
+    for other in ({"target": "another"}, {"table": "another"}):
+        known = began.changed(progress=began.progress.model_copy(update=other | {"lines": 1000}))
+        again = read_on(given, monkeypatch, known)
+        assert again.progress == began.progress
+        assert again.reading_calls == 2
+
+
+def test_an_older_definition_that_drops_the_progress_reads_as_far_as_one_call_can(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = copied(cloud, LONG)
+    cloud.hooks.answer("GetTables", *[tables(table())] * 2)
+    cloud.hooks.answer("StartQueryExecution", {"QueryExecutionId": "q1"})
+    began = read_on(given, monkeypatch)
+    ended = read_on(given, monkeypatch, began.changed(progress=None, reading_calls=0))
+    assert (ended.status, ended.file_records) == ("pending", None)
+    assert "only the first" in ended.warnings[0]
+
+
 def crawled(status: str = "succeeded", **fields: Any) -> Catalogue:
     return Catalogue(status=status, covers_from=datetime(2030, 1, 1, tzinfo=UTC), **fields)
 
@@ -302,6 +373,7 @@ def test_a_target_that_a_newer_upload_replaced_is_superseded(cloud: Cloud) -> No
 def test_a_target_that_is_replaced_while_it_is_read_is_superseded_by_a_newer_upload(cloud: Cloud) -> None:
     given = copied(cloud)
     cloud.upload(b"id,name\n9,new\n", key=KEY)
+    cloud.hooks.answer("GetTables", tables(table()))
     cloud.hooks.answer("GetObject", Refusal("PreconditionFailed"))
     assert run(given).status == "superseded"
 

@@ -9,10 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from functions.catalogue.dialect import Dialect
 from infra.local.athena.errors import QueryFailure
 from infra.local.athena.models import JSON_SERDES, PreparedFile, Table, TableObject, TableStorage
 from infra.local.glue import types
-from infra.local.text_files import Dialect, lines, reading
+from infra.local.text_files import lines, reading
 
 NULL = "\x02"
 """NULL in rewritten files. Dialect.regular_lines accepts no such character."""

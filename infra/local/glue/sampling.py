@@ -1,7 +1,8 @@
 """Read the schema of an object from a sample: the start of a text file, the footer of a Parquet file.
 
-A schema is cached by key and ETag, so a crawl reads new files only. Raises CrawlFailed when the role may not read
-the object.
+Glue reads up to a megabyte of a text file ("How does the AWS Glue crawler detect the schema?", AWS re:Post). Here less
+is read, unless the first line is longer. A schema is cached by key and ETag, so a crawl reads new files only. Raises
+CrawlFailed when the role may not read the object.
 """
 
 import tempfile
@@ -19,6 +20,7 @@ from infra.local.glue.schema import of_parquet, of_text
 from infra.local.text_files import UNPACKED_START_BYTES, BrokenFile, unpack_start
 
 SAMPLE_BYTES = 64 * 1024
+LONGEST_SAMPLE_BYTES = 1024 * 1024
 FOOTER_BYTES = 64 * 1024
 MAX_CACHED = 20_000
 
@@ -76,6 +78,8 @@ class SchemaReader:
         if crawled.key.lower().endswith(".parquet"):
             return self._sample_parquet(crawled)
         data = self._read_range(crawled, 0, SAMPLE_BYTES)
+        if b"\n" not in data and b"\r" not in data and not crawled.key.lower().endswith(".gz"):
+            data = self._read_range(crawled, 0, LONGEST_SAMPLE_BYTES)
         is_whole = crawled.size_bytes <= len(data)
         if crawled.key.lower().endswith(".gz"):
             data = unpack_start(data)

@@ -15,11 +15,11 @@ from typing import Any
 
 import duckdb
 
+from functions.catalogue.dialect import Dialect
 from infra.local.glue import types
 from infra.local.glue.errors import UnreadableFile
 from infra.local.glue.models import CsvClassifier, FileStorage, Schema
 from infra.local.glue.types import STRING, GlueType
-from infra.local.text_files import Dialect
 
 _TEXT_INPUT = "org.apache.hadoop.mapred.TextInputFormat"
 _TEXT_OUTPUT = "org.apache.hadoop.hive.ql.io.HiveIgnoreKeyTextOutputFormat"
@@ -27,7 +27,7 @@ SAMPLED_LINES = 50
 _BUILT_IN_DELIMITERS = ",|\t;\x01"
 _INT = re.compile(r"[+-]?\d{1,18}")
 _DOUBLE = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
-_NOT_TEXT = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
+_NOT_TEXT = re.compile(rb"\x00")
 
 
 def of_text(data: bytes, is_whole: bool, name: str, classifiers: Iterable[CsvClassifier]) -> Schema:
