@@ -15,12 +15,11 @@ import re
 from functions.catalogue.columns import Unreadable
 from functions.catalogue.dialect import Dialect, Readings
 from functions.contract.models import FileProgress
+from functions.validation.text_blocks import LINE, LINE_BREAK, count_lines, whole_lines
 
 LONGEST_FIELD = 1024 * 1024
 LONGEST_SHOWN = 60
 QUOTE, BACKSLASH = '"', "\\"
-LINE_BREAK = rb"(?:\r\n?+|\n)"
-_LINE = re.compile(rb"([^\r\n]*+)" + LINE_BREAK)
 _LOST_BACKSLASH = re.compile(r'\\(?!")')
 
 
@@ -51,8 +50,7 @@ class DelimitedLines:
 
     def check(self, block: bytes) -> None:
         """Check whole lines, which are UTF-8 text; only the last one may lack its line break."""
-        if not block.endswith((b"\n", b"\r")):
-            block += b"\n"
+        block = whole_lines(block)
         if len(block) <= LONGEST_FIELD and (b'"' not in block and b"\\" not in block and b"\0" not in block):
             lines = block.splitlines()
             if {line.count(self._separator) for line in lines} == {self._fields - 1} and b"" not in lines:
@@ -69,9 +67,9 @@ class DelimitedLines:
             for pattern in self._patterns:
                 found = pattern.match(block, position)
                 if found is not None and found.end() > position:
-                    self._count(len(found[0].splitlines()))
+                    self._count(count_lines(found[0]))
                     return found.end()
-        line = _LINE.match(block, position)
+        line = LINE.match(block, position)
         if line is None:
             raise Unreadable(f"line {self.lines + 1} has no end")
         self._count(1)

@@ -26,10 +26,10 @@ from functions.runtime.errors import ValidationFailed
 from functions.validation.delimited_lines import DelimitedLines
 from functions.validation.header import read_header
 from functions.validation.json_lines import JsonLines
-from functions.validation.text_blocks import BYTE_ORDER_MARK, blocks, known_format, opened_text
+from functions.validation.text_blocks import BYTE_ORDER_MARK, LINE_BREAK, blocks, known_format, opened_text
 
 SMALLEST_PARQUET = 12
-_LINE_BREAK = re.compile(rb"\r\n?|\n")
+_LINE_BREAK = re.compile(LINE_BREAK)
 Lines = DelimitedLines | JsonLines
 
 

@@ -8,6 +8,7 @@ Raises Unreadable, gzip.BadGzipFile, zlib.error and EOFError for a broken gzip s
 """
 
 import gzip
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO, cast
@@ -22,6 +23,8 @@ LONGEST_LINE = 32 * 1024 * 1024
 
 BLOCK_BYTES = 512 * 1024
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+LINE_BREAK = rb"(?:\r\n?+|\n)"
+LINE = re.compile(rb"([^\r\n]*+)" + LINE_BREAK)
 
 MAGIC_NUMBERS = {
     b"\x89PNG": "a PNG image",
@@ -87,3 +90,13 @@ def blocks(text: IO[bytes], at_start: bool) -> Iterator[bytes]:
             raise Unreadable(f"it has a line of more than {LONGEST_LINE // 1024**2} MB")
     if pending:
         yield b"".join(pending)
+
+
+def whole_lines(block: bytes) -> bytes:
+    """Return a block whose last line has a line break, too."""
+    return block if block.endswith((b"\n", b"\r")) else block + b"\n"
+
+
+def count_lines(block: bytes) -> int:
+    """Return how many lines a block of whole lines has."""
+    return len(block.splitlines()) if b"\r" in block else block.count(b"\n")

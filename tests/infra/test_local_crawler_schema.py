@@ -168,3 +168,25 @@ def test_files_of_a_folder_make_one_schema_led_by_what_most_of_them_have() -> No
 def test_types_of_a_folder_are_widened() -> None:
     schemas = [schema_of(b'{"a":1,"b":1}\n', "a.json"), schema_of(b'{"a":1.5,"b":"x"}\n', "b.json")]
     assert columns_of(combine(schemas)) == ["a double", "b string"]
+
+
+@pytest.mark.parametrize(
+    ("lines", "kind"),
+    [
+        ('{"a":[]}\n{"a":[1]}\n', "array<int>"),
+        ('{"a":[[]]}\n{"a":[[1.5], null]}\n', "array<array<double>>"),
+        ('{"a":{"x":null}}\n{"a":{"x":1}}\n', "struct<x:int>"),
+        ('{"a":{}}\n{"a":{"x":[]}}\n', "struct<x:array<string>>"),
+        ('{"a":[]}\n{"a":null}\n', "array<string>"),
+        ('{"a":[1]}\n{"a":1}\n', "string"),
+        ('{"a":{"x":1}}\n{"a":"text"}\n', "string"),
+    ],
+)
+def test_null_and_what_is_empty_leave_the_type_to_other_values(lines: str, kind: str) -> None:
+    assert columns_of(schema_of(lines.encode(), "a.json")) == [f"a {kind}"]
+
+
+@pytest.mark.parametrize("line", ['{"\\ud800":1,"b":2}', '{"a":"\\udc00"}', '{"a":' * 100_000])
+def test_what_no_catalogue_can_hold_makes_no_table(line: str) -> None:
+    with pytest.raises(UnreadableFile, match="line 1"):
+        schema_of(line.encode(), "a.json")

@@ -296,7 +296,7 @@ def test_names_and_types_of_any_length_leave_room_in_the_document(cloud: Cloud) 
     wide = [f"{number}" + "\U0001d11e" * 1000 for number in range(200)]
     late = json.dumps({f"late {name}": 1 for name in wide}, ensure_ascii=False)
     given = copied(cloud, f'{{"id": 1}}\n{late}\n'.encode(), key="sales/a.json")
-    columns = [{"Name": name, "Type": f"struct<{name}:int>"} for name in ("id", *wide)]
+    columns = [{"Name": "id", "Type": "int"}] + [{"Name": name, "Type": f"struct<{name}:int>"} for name in wide]
     found = table()
     found["StorageDescriptor"]["Columns"] = columns
     cloud.hooks.answer("GetTables", tables(found))

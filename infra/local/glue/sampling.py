@@ -5,6 +5,7 @@ is read, unless the first line is longer. A schema is cached by key and ETag, so
 CrawlFailed when the role may not read the object.
 """
 
+import csv
 import tempfile
 import threading
 from collections import OrderedDict
@@ -63,8 +64,9 @@ class SchemaReader:
             schema: Schema | UnreadableFile = self._sample(crawled)
         except UnreadableFile as error:
             schema = error
-        except BrokenFile as error:
-            schema = UnreadableFile(str(error))
+        except (BrokenFile, ValueError, RecursionError, csv.Error) as error:
+            # Whatever a file contains, it fails neither the crawl nor the other files.
+            schema = UnreadableFile(str(error) or type(error).__name__)
         except ClientError as error:
             if error.response["Error"]["Code"] in {"NoSuchKey", "404", "PreconditionFailed", "412"}:
                 return UnreadableFile("it was deleted or replaced during the crawl; the next crawl reads it")

@@ -7,6 +7,7 @@ Raises UnreadableFile with the reason.
 """
 
 import csv
+import functools
 import json
 import re
 from collections import Counter
@@ -19,7 +20,7 @@ from functions.catalogue.dialect import Dialect
 from infra.local.glue import types
 from infra.local.glue.errors import UnreadableFile
 from infra.local.glue.models import CsvClassifier, FileStorage, Schema
-from infra.local.glue.types import STRING, GlueType
+from infra.local.glue.types import STRING, UNKNOWN, GlueType, known
 
 _TEXT_INPUT = "org.apache.hadoop.mapred.TextInputFormat"
 _TEXT_OUTPUT = "org.apache.hadoop.hive.ql.io.HiveIgnoreKeyTextOutputFormat"
@@ -58,12 +59,13 @@ def _lines(data: bytes, is_whole: bool) -> list[str]:
 
 
 def _of_json(lines: list[str]) -> Schema:
-    types: dict[str, GlueType | None] = {}
+    kinds: dict[str, GlueType] = {}
     names: dict[str, str] = {}
     for number, line in enumerate(lines, 1):
         try:
             record = json.loads(line)
-        except ValueError as error:
+            json.dumps(record, ensure_ascii=False).encode()
+        except (ValueError, RecursionError) as error:
             raise UnreadableFile(
                 f"line {number} is not a JSON record ({error}); each line must be one record"
             ) from error
@@ -71,18 +73,19 @@ def _of_json(lines: list[str]) -> Schema:
             raise UnreadableFile(f"line {number} is not a JSON object; each line must be one record")
         for name, value in record.items():
             names.setdefault(name.lower(), name)
-            types[name.lower()] = _merge_seen(types.get(name.lower()), _json_type(value))
-    if not types:
+            kinds[name.lower()] = types.merge(kinds.get(name.lower(), UNKNOWN), _json_type(value))
+    if not kinds:
         raise UnreadableFile("its records have no fields")
-    if not all(name.strip() for name in types):
+    if not all(name.strip() for name in kinds):
         raise UnreadableFile("its records have a field without a name")
     storage = FileStorage("json", _TEXT_INPUT, _TEXT_OUTPUT, "org.openx.data.jsonserde.JsonSerDe")
-    return Schema(storage, tuple((n, t or STRING) for n, t in types.items()), tuple(names.values()))
+    return Schema(storage, tuple((n, known(t)) for n, t in kinds.items()), tuple(names.values()))
 
 
-def _json_type(value: Any) -> GlueType | None:
+def _json_type(value: Any) -> GlueType:
+    """Return the type of a value; null and the elements of an empty array have a type that later values decide."""
     if value is None:
-        return None
+        return UNKNOWN
     if isinstance(value, bool):
         return GlueType("boolean")
     if isinstance(value, int):
@@ -92,14 +95,12 @@ def _json_type(value: Any) -> GlueType | None:
     if isinstance(value, float):
         return GlueType("double")
     if isinstance(value, list):
-        of: GlueType | None = None
-        for item in value:
-            of = _merge_seen(of, _json_type(item))
-        return GlueType("array", of=(of or STRING,))
+        of = functools.reduce(types.merge, map(_json_type, value), UNKNOWN)
+        return GlueType("array", of=(of,))
     if isinstance(value, dict) and value:
-        fields = {name.lower(): _json_type(item) or STRING for name, item in value.items()}
+        fields = {name.lower(): _json_type(item) for name, item in value.items()}
         return GlueType("struct", of=tuple(fields.values()), fields=tuple(fields))
-    return STRING
+    return UNKNOWN if value == {} else STRING
 
 
 def _merge_seen(a: GlueType | None, b: GlueType | None) -> GlueType | None:

@@ -4,7 +4,7 @@ Raises UnknownType for text that is not a type of the catalogue.
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 _DUCKDB = {
     "boolean": "BOOLEAN",
@@ -87,6 +87,15 @@ class GlueType:
 
 
 STRING = GlueType("string")
+UNKNOWN = GlueType("unknown")
+"""Of a value that may have any type, such as null, until another value decides."""
+
+
+def known(kind: GlueType) -> GlueType:
+    """Return the type with strings for what no value has decided."""
+    if kind == UNKNOWN:
+        return STRING
+    return replace(kind, of=tuple(map(known, kind.of)))
 
 
 def parse(text: str) -> GlueType:
@@ -218,8 +227,10 @@ def _field(part: str) -> tuple[str, str]:
 
 def merge(a: GlueType, b: GlueType) -> GlueType:
     """Return the narrowest type that fits both: a wider number, a struct with the fields of both, else a string."""
-    if a == b:
+    if b in (a, UNKNOWN):
         return a
+    if a == UNKNOWN:
+        return b
     if a.name in _NUMBERS and b.name in _NUMBERS:
         wider = max(a, b, key=lambda kind: _NUMBERS.index(kind.name))
         # A float does not fit every int; Glue uses a double for the mixture.
