@@ -8,11 +8,13 @@ Raises AccessDenied, Throttled, RequestRejected.
 
 import re
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from botocore.exceptions import ClientError
 
+from functions.catalogue.column_types import ColumnType, TypeUnreadable, parse
 from functions.catalogue.columns import catalogue_header, catalogue_names
 from functions.catalogue.formats import Format
 from functions.contract.models import ObjectVersion
@@ -46,6 +48,15 @@ class Table:
 
     classification: str = ""
     delimiter: str = ""
+
+    @property
+    def types(self) -> dict[str, ColumnType]:
+        """The columns' types, except for those that Athena cannot read."""
+        types = {}
+        for name, text in self.columns.items():
+            with suppress(TypeUnreadable):
+                types[name] = parse(text)
+        return types
 
     def fits(self, layout: Format) -> bool:
         """Check whether it is a table of such files; False if Glue does not say."""

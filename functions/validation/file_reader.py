@@ -10,60 +10,24 @@ RequestRejected.
 """
 
 import gzip
-import hashlib
-import json
 import re
 import zlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
 
-from functions.catalogue.columns import PARQUET, Unreadable, parquet_footer
+from functions.catalogue.columns import Unreadable
 from functions.catalogue.formats import Format
-from functions.catalogue.glue_table import Table
 from functions.contract.models import FileProgress, StoredObject
-from functions.objects.head import location, opened
+from functions.objects.head import location
 from functions.runtime.errors import ValidationFailed
+from functions.validation.contents import Expected, FileContents
 from functions.validation.delimited_lines import DelimitedLines
 from functions.validation.header import read_header
 from functions.validation.json_lines import JsonLines
-from functions.validation.text_blocks import BYTE_ORDER_MARK, LINE_BREAK, blocks, known_format, opened_text
+from functions.validation.parquet_file import read_parquet
+from functions.validation.text_blocks import BYTE_ORDER_MARK, LINE_BREAK, blocks, opened_text
 
-SMALLEST_PARQUET = 12
 _LINE_BREAK = re.compile(LINE_BREAK)
 Lines = DelimitedLines | JsonLines
-
-
-@dataclass(frozen=True)
-class Expected:
-    """What a file is compared with: its table, if there is one, and whether it may have no rows.
-
-    `accept` is called with the file's columns as soon as they are known; it raises ValidationFailed.
-    """
-
-    table: Table | None = None
-    allow_empty: bool = False
-    accept: Callable[[Sequence[str]], None] = field(default=lambda _: None)
-
-    def digest(self) -> str:
-        """Return what identifies the table's columns and types."""
-        columns = list(self.table.columns.items()) if self.table else []
-        return hashlib.sha256(json.dumps(columns).encode()).hexdigest()
-
-
-@dataclass(frozen=True)
-class FileContents:
-    """The columns (for JSON: of the first record), and the number of records in the file; None if unknown.
-
-    `later_columns` are those that only later JSON records have, and that the table lacks; `missing_columns` are those
-    of the table that no record has. `progress` is set if the file is longer than one call reads.
-    """
-
-    columns: tuple[str, ...] | None = None
-    records: int | None = None
-    warnings: tuple[str, ...] = ()
-    later_columns: tuple[str, ...] = ()
-    missing_columns: tuple[str, ...] = ()
-    progress: FileProgress | None = None
 
 
 def read_file(
@@ -76,7 +40,7 @@ def read_file(
     """Read a whole file, or from where `progress` ends; if time runs out, return how far it got."""
     try:
         if layout.layout == "parquet":
-            contents = _read_parquet(obj, expected)
+            contents = read_parquet(obj, expected)
         else:
             contents = _TextReader(obj, layout, expected).read(time_is_left, progress)
         _require_rows(contents, layout, expected)
@@ -180,19 +144,3 @@ def _require_utf8(block: bytes, lines_before: int) -> None:
         raise Unreadable(
             f"it is not UTF-8 text: byte 0x{block[error.start]:02x} on line {line:,} is invalid"
         ) from error
-
-
-def _read_parquet(obj: StoredObject, expected: Expected) -> FileContents:
-    """Read a Parquet file. It starts and ends with PAR1; its footer is at the end, followed by its length."""
-    if obj.size_bytes < SMALLEST_PARQUET:
-        raise Unreadable("it is not a Parquet file: it is too short")
-    with opened(obj, "bytes=0-3") as body:
-        first_bytes = body.read()
-    if first_bytes != PARQUET:
-        kind = known_format(first_bytes)
-        raise Unreadable(f"it is not a Parquet file but {kind}" if kind else "it is not a Parquet file")
-    footer = parquet_footer(obj, obj.size_bytes)
-    if footer is None:
-        return FileContents()
-    expected.accept(footer.columns)
-    return FileContents(footer.columns, footer.rows)

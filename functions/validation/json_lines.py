@@ -11,9 +11,9 @@ import json
 import re
 from collections.abc import Callable, Iterable, Sequence
 
-from functions.catalogue.column_types import ColumnType, TypeUnreadable, parse
 from functions.catalogue.columns import Unreadable, catalogue_names
 from functions.catalogue.glue_table import Table, abbreviated
+from functions.catalogue.names import too_long
 from functions.contract.models import FileProgress
 from functions.validation.json_shapes import Shapes
 from functions.validation.json_types import AS_IT_IS, JsonTypes
@@ -39,7 +39,7 @@ class JsonLines:
         self._table = table
         self._accept = accept
         self._columns = {name: index for index, name in enumerate(table.columns)} if table else {}
-        self._kinds = _kinds(table)
+        self._kinds = table.types if table else {}
         self._shapes = Shapes(self._kinds)
         self._types = JsonTypes()
         self._warnings: list[str] = []
@@ -146,6 +146,9 @@ class JsonLines:
 
     def _note_columns(self, keys: tuple[str, ...]) -> None:
         names = catalogue_names(keys)
+        # A later key that an existing table lacks harms nothing.
+        if (self.lines == 1 or self._table is None) and (problem := too_long(names)):
+            raise Unreadable(f"line {self.lines} has {problem}")
         if self.lines == 1:
             self.first_columns = names or None
             self._accept(names)
@@ -162,17 +165,6 @@ class JsonLines:
         shown = abbreviated(name)
         if len(self.later_columns) < MOST_LATER_COLUMNS and shown not in self.later_columns:
             self.later_columns.append(shown)
-
-
-def _kinds(table: Table | None) -> dict[str, ColumnType]:
-    kinds = {}
-    for name, text in table.columns.items() if table else ():
-        try:
-            kinds[name] = parse(text)
-        except TypeUnreadable:
-            # The table's problem, which start.py reports.
-            continue
-    return kinds
 
 
 def _shown(key: str) -> str:

@@ -12,7 +12,8 @@ from functions.contract.models import StepEvent, StoredObject, Validation
 from functions.objects.head import Head, ObjectChanged, location
 from functions.runtime.errors import ValidationFailed
 from functions.validation.athena_queries import QueryTarget, start_query, validation_queries
-from functions.validation.file_reader import Expected, FileContents, read_file
+from functions.validation.contents import Expected, FileContents
+from functions.validation.file_reader import read_file
 from functions.validation.recrawl import may_crawl_again, recrawl_or_fail
 from functions.validation.replacement import target_replaced
 from functions.validation.settings import ValidationSettings

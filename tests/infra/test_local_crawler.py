@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError
 
 from tests.infra import local_server
 from tests.infra.local_server import ACCOUNT, REGION, Server, allow, write_parquet
+from tests.unit.test_validation_file import footer, parquet
 
 AIRPORTS = Path(airportsdata.__file__).parent / "airports.csv"
 PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"
@@ -442,3 +443,11 @@ def test_a_header_that_is_longer_than_a_sample_is_read_up_to_a_megabyte(server: 
     it.put("wide/a.csv", ",".join(names).encode() + b"\n" + b",".join([b"1"] * 8000) + b"\n")
     assert it.crawl()["Status"] == "SUCCEEDED"
     assert len(it.columns("wide")) == 8000
+
+
+def test_parquet_columns_that_differ_in_case_only_make_no_table_and_no_invented_name(server: Server) -> None:
+    it = make(server)
+    it.put("twice/a.parquet", parquet(footer("id", "ID", rows=1)))
+    it.put("once/a.csv", b"a,b\n1,2\n")
+    assert it.crawl()["Status"] == "SUCCEEDED"
+    assert set(it.tables()) == {"once"}

@@ -270,3 +270,10 @@ def test_records_with_other_keys_missing_are_matched_without_a_full_check(monkey
     monkeypatch.setattr(JsonLines, "_check_line", None)
     checked.check(block)
     assert checked.records == 2 * 255
+
+
+def test_a_key_that_is_too_long_for_a_column_is_rejected_where_a_table_would_be_made_of_it() -> None:
+    line = json.dumps({"k" * 256: 1})
+    with pytest.raises(Unreadable, match="line 1 has a column name of 256 bytes"):
+        check({"a": "int"}, line)
+    assert check({"a": "int"}, '{"a": 1}', line).records == 2

@@ -16,7 +16,8 @@ from functions.contract.models import StoredObject
 from functions.objects.head import ObjectChanged, head
 from functions.runtime.errors import AccessDenied, Throttled, ValidationFailed
 from functions.validation import delimited_lines, json_lines, text_blocks
-from functions.validation.file_reader import Expected, FileContents, read_file
+from functions.validation.contents import Expected, FileContents
+from functions.validation.file_reader import read_file
 from tests.unit.conftest import TARGET, TARGET_REGION, Cloud, Refusal
 
 

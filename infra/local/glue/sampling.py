@@ -13,6 +13,8 @@ from collections.abc import Hashable
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from functions.catalogue.parquet_footer import FooterUnreadable, read_footer
+from functions.catalogue.parquet_types import duplicate_names
 from infra.local.caller import Caller
 from infra.local.glue.errors import UnreadableFile
 from infra.local.glue.failures import crawl_failure
@@ -97,12 +99,22 @@ class SchemaReader:
         footer_bytes = int.from_bytes(footer[-8:-4], "little") + 8
         if footer_bytes > len(footer):
             footer = self._read_range(crawled, max(0, crawled.size_bytes - footer_bytes), footer_bytes)
+        self._require_distinct_names(footer)
         with tempfile.NamedTemporaryFile(prefix="crawler-", suffix=".parquet") as sparse:
             sparse.write(head)
             sparse.seek(crawled.size_bytes - len(footer))
             sparse.write(footer)
             sparse.flush()
             return of_parquet(sparse.name)
+
+    def _require_distinct_names(self, footer: bytes) -> None:
+        """Reject what DuckDB would rename: columns that are equal but for case."""
+        try:
+            fields = read_footer(footer[-8 - int.from_bytes(footer[-8:-4], "little") : -8]).fields
+        except FooterUnreadable as error:
+            raise UnreadableFile(f"its footer cannot be read: {error}") from error
+        if duplicates := duplicate_names(fields):
+            raise UnreadableFile(f"it has duplicate column names: {', '.join(duplicates)}")
 
     def _read_range(self, crawled: CrawledObject, start: int, length: int) -> bytes:
         last = min(crawled.size_bytes, start + length) - 1

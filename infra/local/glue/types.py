@@ -31,6 +31,8 @@ _FROM_DUCKDB = {
     "UTINYINT": "smallint",
     "USMALLINT": "int",
     "UINTEGER": "bigint",
+    # Parquet stores it in 64 bits, and the catalogue has no wider integer.
+    "UBIGINT": "bigint",
     "FLOAT": "float",
     "DOUBLE": "double",
     "DATE": "date",
@@ -195,7 +197,7 @@ def of_duckdb(text: str) -> GlueType:
             return GlueType("map", of=(of_duckdb(parts[0]), of_duckdb(parts[1])))
         pairs = [_field(part) for part in parts]
         return GlueType("struct", of=tuple(of_duckdb(t) for _, t in pairs), fields=tuple(n.lower() for n, _ in pairs))
-    if text in {"HUGEINT", "UBIGINT"}:
+    if text == "HUGEINT":
         return GlueType("decimal", size=(38, 0))
     return GlueType(_FROM_DUCKDB.get(text, "string"))
 
