@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 from functions.catalogue.formats import Format, file_format
 from functions.catalogue.glue_table import Table, abbreviated, column_problem, find_table, listed
+from functions.catalogue.table_folders import described, foreign_object
 from functions.contract.limits import READING_CALLS
 from functions.contract.models import StepEvent, StoredObject, Validation
 from functions.objects.head import Head, ObjectChanged, location
@@ -42,6 +43,7 @@ def start_validation(
         return previous.changed(status="not_covered", queries={}, progress=None)
     if table is not None:
         _require_partition(uri, table)
+        _require_one_kind(event, table, target)
     try:
         contents = _read(event, previous, target, layout, table, time_is_left)
     except ObjectChanged:
@@ -130,6 +132,25 @@ def _require_partition(uri: str, table: Table) -> None:
         raise ValidationFailed(
             f"{uri} is copied and verified, but the table {table.database}.{table.name} is partitioned by "
             f"{', '.join(table.partition_keys)}, and the file is not in such a folder. Upload it into one."
+        )
+
+
+def _require_one_kind(event: StepEvent, table: Table, target: StoredObject) -> None:
+    """Raise ValidationFailed if a file beside this one breaks its table, or if it breaks the table itself.
+
+    Only the first files of a table or partition search its folder: a later foreign file is not copied in the first
+    place.
+    """
+    catalogue = event.document.catalogue
+    if catalogue is None or catalogue.status == "not_needed":
+        return
+    foreign = foreign_object(table, target)
+    if foreign is not None:
+        raise ValidationFailed(
+            f"{location(target.bucket, target.key)} is copied and verified, but its table {table.database}."
+            f"{table.name} holds {described(table)}, and Athena also reads {location(target.bucket, foreign)} as such: "
+            "queries on the table fail or get rows of that file. Delete that file, or move it into another folder, "
+            "then replay."
         )
 
 
