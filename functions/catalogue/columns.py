@@ -33,6 +33,10 @@ class Unreadable(Exception):
     """The file cannot be read; the message says why."""
 
 
+class TableMismatch(Unreadable):
+    """The file cannot be read as its table; the message says why. Either of the two may be wrong."""
+
+
 def read_columns(obj: ObjectVersion, size_bytes: int, layout: Format) -> tuple[str, ...] | None:
     """Return the columns; None if they cannot be determined, although the file may be valid."""
     if layout.layout == "parquet":

@@ -14,8 +14,9 @@ import re
 import zlib
 from collections.abc import Callable
 
-from functions.catalogue.columns import Unreadable
+from functions.catalogue.columns import TableMismatch, Unreadable
 from functions.catalogue.formats import Format
+from functions.catalogue.glue_table import how_to_drop
 from functions.contract.models import FileProgress, StoredObject
 from functions.objects.head import location
 from functions.runtime.errors import ValidationFailed
@@ -28,6 +29,7 @@ from functions.validation.text_blocks import BYTE_ORDER_MARK, LINE_BREAK, blocks
 
 _LINE_BREAK = re.compile(LINE_BREAK)
 Lines = DelimitedLines | JsonLines
+FIX_THE_FILE = "Fix the file and upload it again."
 
 
 def read_file(
@@ -38,6 +40,7 @@ def read_file(
     progress: FileProgress | None = None,
 ) -> FileContents:
     """Read a whole file, or from where `progress` ends; if time runs out, return how far it got."""
+    remedy = FIX_THE_FILE
     try:
         if layout.layout == "parquet":
             contents = read_parquet(obj, expected)
@@ -46,14 +49,21 @@ def read_file(
         _require_rows(contents, layout, expected)
     except (gzip.BadGzipFile, zlib.error, EOFError) as error:
         reason = f"it is not a complete gzip file: {error}"
+    except TableMismatch as error:
+        reason, remedy = str(error), _remedy(expected)
     except Unreadable as error:
         reason = str(error)
     else:
         return contents
     raise ValidationFailed(
-        f"{location(obj.bucket, obj.key)} is copied and verified, but it cannot be queried: {reason}. "
-        "Fix the file and upload it again."
+        f"{location(obj.bucket, obj.key)} is copied and verified, but it cannot be queried: {reason}. {remedy}"
     )
+
+
+def _remedy(expected: Expected) -> str:
+    if expected.table is None:
+        return FIX_THE_FILE
+    return f"{FIX_THE_FILE} Or, if the table is wrong: {how_to_drop(expected.table)}."
 
 
 def _require_rows(contents: FileContents, layout: Format, expected: Expected) -> None:

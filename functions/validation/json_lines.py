@@ -11,7 +11,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Sequence
 
-from functions.catalogue.columns import Unreadable, catalogue_names
+from functions.catalogue.columns import TableMismatch, Unreadable, catalogue_names
 from functions.catalogue.glue_table import Table, abbreviated
 from functions.catalogue.names import too_long
 from functions.contract.models import FileProgress
@@ -114,7 +114,7 @@ class JsonLines:
             if kind is None or type(value) is AS_IT_IS.get(kind.name):
                 continue
             if found := self._types.mismatch(name.lower(), value, kind):
-                raise Unreadable(f"on line {self.lines} {found}")
+                raise TableMismatch(f"on line {self.lines} {found}")
         return record
 
     def _record(self, line: str) -> dict[str, object] | None:

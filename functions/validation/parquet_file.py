@@ -6,7 +6,7 @@ Trino's reader (trinodb/trino, lib/trino-parquet, ParquetCompressionUtils), whic
 Raises Unreadable with the reason, and what opening the object raises.
 """
 
-from functions.catalogue.columns import PARQUET, Unreadable, parquet_footer
+from functions.catalogue.columns import PARQUET, TableMismatch, Unreadable, parquet_footer
 from functions.catalogue.glue_table import listed, missing_columns
 from functions.catalogue.names import too_long
 from functions.catalogue.parquet_footer import Footer
@@ -41,7 +41,7 @@ def read_parquet(obj: StoredObject, expected: Expected) -> FileContents:
         return FileContents(footer.columns, footer.rows)
     comparison = compare(footer.fields, expected.table.types)
     if comparison.mismatches:
-        raise Unreadable("; ".join(comparison.mismatches[:MOST_SHOWN]))
+        raise TableMismatch("; ".join(comparison.mismatches[:MOST_SHOWN]))
     return FileContents(
         footer.columns,
         footer.rows,

@@ -6,7 +6,7 @@ Raises ValidationFailed, QueryFailed, and what reading the object and the catalo
 from collections.abc import Callable, Sequence
 
 from functions.catalogue.formats import Format, file_format
-from functions.catalogue.glue_table import Table, abbreviated, column_problem, find_table, listed
+from functions.catalogue.glue_table import Table, abbreviated, column_problem, find_table, how_to_drop, listed
 from functions.catalogue.table_folders import described, foreign_object
 from functions.contract.limits import READING_CALLS
 from functions.contract.models import StepEvent, StoredObject, Validation
@@ -43,6 +43,7 @@ def start_validation(
         return previous.changed(status="not_covered", queries={}, progress=None)
     if table is not None:
         _require_partition(uri, table)
+        _require_readable_types(event, uri, table)
         _require_one_kind(event, table, target)
     try:
         contents = _read(event, previous, target, layout, table, time_is_left)
@@ -135,6 +136,19 @@ def _require_partition(uri: str, table: Table) -> None:
         )
 
 
+def _require_readable_types(event: StepEvent, uri: str, table: Table) -> None:
+    """Raise ValidationFailed if Athena cannot read the table's own definition, as a bad first file leaves it."""
+    for name, text in table.unreadable_columns.items():
+        copied_at = event.document.finished_copy().copied_at
+        origin = "it" if table.created is None or table.created >= copied_at else "an earlier file"
+        raise ValidationFailed(
+            f"{uri} is copied and verified, but no query on its table {table.database}.{table.name} can run: the "
+            f"column {abbreviated(name)} has the type {abbreviated(text)}, which Athena cannot read. The table was "
+            f"made from {origin}, whose keys have characters that names in a struct may not have (a colon, a comma, angle "
+            f"brackets). To remove it: {how_to_drop(table)}."
+        )
+
+
 def _require_one_kind(event: StepEvent, table: Table, target: StoredObject) -> None:
     """Raise ValidationFailed if a file beside this one breaks its table, or if it breaks the table itself.
 
@@ -160,7 +174,8 @@ def _require_match(uri: str, columns: Sequence[str], table: Table, layout: Forma
     if problem:
         raise ValidationFailed(
             f"{uri} does not fit the table {table.database}.{table.name}: {problem}. All files in one folder form one "
-            "table: fix the file's columns, alter the table, or upload the file into a folder of its own."
+            "table: fix the file's columns, alter the table, or upload the file into a folder of its own. Or, if the "
+            f"table is wrong: {how_to_drop(table)}."
         )
 
 

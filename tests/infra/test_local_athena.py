@@ -299,6 +299,17 @@ def test_only_registered_partitions_are_read_and_predicates_choose_them(lake: La
     assert done["Statistics"]["DataScannedInBytes"] == 4
 
 
+def test_the_partition_of_the_default_folder_is_null(lake: Lake) -> None:
+    """As for Hive: the catalogue has the folder's name, the query NULL."""
+    lake.put("t/dt=__HIVE_DEFAULT_PARTITION__/a.csv", b"x,1\n")
+    lake.put("t/dt=2026/a.csv", b"y,1\n")
+    lake.table("t", "a string, b string", keys="dt string")
+    lake.partition("t", "__HIVE_DEFAULT_PARTITION__", folder="dt=__HIVE_DEFAULT_PARTITION__")
+    lake.partition("t", "2026", folder="dt=2026")
+    assert lake.rows("SELECT a, dt FROM t WHERE dt IS NULL") == [["x", None]]
+    assert lake.rows("SELECT a FROM t WHERE dt = '__HIVE_DEFAULT_PARTITION__'") == []
+
+
 def test_no_rows_where_athena_finds_none(lake: Lake) -> None:
     for key in ("t/_hidden.csv", "t/.hidden.csv", "t/_tmp/a.csv", "t/marker/", "t2/a.csv"):
         lake.put(key, b"" if key.endswith("/") else b"1,2\n")

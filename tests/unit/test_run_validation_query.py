@@ -35,6 +35,7 @@ from tests.unit.conftest import (
     step_event,
 )
 
+BEFORE = datetime(2020, 1, 1, tzinfo=UTC)
 CSV = b"id,name\n1,one\n2,two\n"
 KEY = "sales/a.csv"
 COLUMNS = {"id": "bigint", "name": "string"}
@@ -266,6 +267,30 @@ def test_an_older_definition_that_drops_the_progress_reads_as_far_as_one_call_ca
     ended = read_on(given, monkeypatch, began.changed(progress=None, reading_calls=0))
     assert (ended.status, ended.file_records) == ("pending", None)
     assert "only the first" in ended.warnings[0]
+
+
+@pytest.mark.parametrize(("created", "origin"), [(datetime(2030, 1, 1, tzinfo=UTC), "it"), (BEFORE, "an earlier file")])
+def test_a_table_that_athena_cannot_read_is_named_with_its_origin_and_how_to_drop_it(
+    cloud: Cloud, created: datetime, origin: str
+) -> None:
+    given = copied(cloud, b'{"id": 1, "tags": {"aws:x": "s"}}\n', key="sales/a.json")
+    found = table(CreateTime=created)
+    found["StorageDescriptor"]["Columns"][1] = {"Name": "tags", "Type": "struct<aws:x:string>"}
+    cloud.hooks.answer("GetTables", tables(found))
+    with pytest.raises(ValidationFailed) as raised:
+        run(given)
+    message = str(raised.value)
+    assert f"The table was made from {origin}, " in message
+    assert "struct<aws:x:string>" in message
+    assert "aws glue delete-table --database-name ferry --name sales" in message
+    assert not cloud.hooks.params["GetObject"]
+
+
+def test_a_file_that_differs_from_a_wrong_table_says_how_to_drop_it(cloud: Cloud) -> None:
+    given = copied(cloud, b'{"id": "x"}\n', key="sales/a.json")
+    cloud.hooks.answer("GetTables", tables(table()))
+    with pytest.raises(ValidationFailed, match=r"if the table is wrong: .*delete-table"):
+        run(given)
 
 
 def crawled(status: str = "succeeded", **fields: Any) -> Catalogue:
@@ -528,6 +553,12 @@ def test_names_and_values_are_quoted_in_every_query(tmp_path: Path) -> None:
         f"""SELECT * FROM "d""b"."a""b" WHERE "$path" = {path} AND x <> '{{y}}'""",
     ]
     assert [name.removesuffix(".sql") for name in queries] == [ROWS, "a", "b"]
+
+
+def test_the_partition_null_equals_nothing(tmp_path: Path) -> None:
+    partition = {"dt": "__HIVE_DEFAULT_PARTITION__", "hour": "1"}
+    queries = validation_queries(Table("d", "t", {}, partition), "s3://b/a.csv", checks=tmp_path)
+    assert queries[ROWS].endswith("""WHERE "$path" = 's3://b/a.csv' AND "dt" IS NULL AND "hour" = '1'""")
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,10 @@ from infra.local.athena.text_preparation import NULL
 from infra.local.caller import Caller
 
 
+NULL_PARTITION = "__HIVE_DEFAULT_PARTITION__"
+"""The value of the partition NULL in the catalogue, and the name of its folder."""
+
+
 class _FileKind(NamedTuple):
     """What files must share to be read by one DuckDB function call."""
 
@@ -114,7 +118,8 @@ class Relations:
 
 
 def _value_at(values: tuple[str, ...], index: int) -> str | None:
-    return values[index] if index < len(values) else None
+    value = values[index] if index < len(values) else None
+    return None if value == NULL_PARTITION else value
 
 
 def _column_values(table: Table, prepared: PreparedFile, serde: str) -> list[str]:

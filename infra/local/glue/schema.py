@@ -240,16 +240,19 @@ def of_parquet(path: str) -> Schema:
 
 
 def combine(schemas: list[Schema], table_columns: tuple[str, ...] = ()) -> Schema:
-    """Combine the schemas of files stored alike (CombineCompatibleSchemas): all columns, each of a type that fits all.
+    """Combine the schemas of files stored alike (CombineCompatibleSchemas): all columns, each of a type that most fit.
 
-    The columns that most files have come first, in their order, so that a single odd file moves no column. Of equals,
-    the table's columns win, then the first ones.
+    Glue does not document how it decides between types that do not combine. Here the majority decides, so that one odd
+    file among others fails alone. The columns that most files have come first, in their order, so that a single odd
+    file moves no column. Of equals, the table's columns win, then the first ones.
     """
     layouts = Counter(schema.column_names for schema in schemas)
     first = max(layouts, key=lambda names: (layouts[names], names == table_columns[: len(names)]))
-    kinds: dict[str, GlueType] = {}
+    kinds: dict[str, list[GlueType]] = {}
     for schema in sorted(schemas, key=lambda schema: schema.column_names != first):
         for name, kind in schema.columns:
-            kinds[name] = types.merge(kinds[name], kind) if name in kinds else kind
+            kinds.setdefault(name, []).append(kind)
+    in_json = schemas[0].storage.classification == "json"
+    columns = tuple((name, types.majority(found, in_json)) for name, found in kinds.items())
     paths = dict.fromkeys(path for schema in schemas for path in schema.paths)
-    return Schema(schemas[0].storage, tuple(kinds.items()), tuple(paths))
+    return Schema(schemas[0].storage, columns, tuple(paths))

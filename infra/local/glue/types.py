@@ -4,6 +4,7 @@ Raises UnknownType for text that is not a type of the catalogue.
 """
 
 import re
+from collections import Counter
 from dataclasses import dataclass, replace
 
 _DUCKDB = {
@@ -40,6 +41,7 @@ _FROM_DUCKDB = {
     "BLOB": "binary",
 }
 _NUMBERS = ("tinyint", "smallint", "int", "bigint", "float", "double")
+_INTEGERS = _NUMBERS[:4]
 _PUNCTUATION = frozenset("<>(),:")
 _TOKEN = re.compile(r"\s*([<>(),:]|\"(?:[^\"]|\"\")*\"|[^<>(),:\s]+)")
 
@@ -250,3 +252,45 @@ def merge(a: GlueType, b: GlueType) -> GlueType:
             types[field] = merge(types[field], found) if field in types else found
         return GlueType("struct", of=tuple(types.values()), fields=tuple(types))
     return STRING
+
+
+def majority(kinds: list[GlueType], in_json: bool) -> GlueType:
+    """Return the type that most files have, widened for the others as far as it still fits all that it is made of.
+
+    Of equals, text wins in JSON, where it holds every value, else the first. What Athena cannot read comes last.
+    """
+    counts = Counter(kinds)
+    ranked = sorted(counts, key=lambda kind: (not _is_readable(kind), -counts[kind], in_json and kind != STRING))
+    chosen, members = ranked[0], [ranked[0]]
+    for kind in ranked[1:]:
+        wider = merge(chosen, kind)
+        is_new_text = wider == STRING != chosen
+        if not is_new_text and _is_readable(kind) and all(_fits(one, wider, in_json) for one in (*members, kind)):
+            chosen = wider
+            members.append(kind)
+    return chosen
+
+
+def _fits(kind: GlueType, wider: GlueType, in_json: bool) -> bool:
+    """Check whether values of a type can be read as another one."""
+    if kind.name == wider.name == "struct":
+        kinds = dict(zip(wider.fields, wider.of, strict=True))
+        return all(
+            name in kinds and _fits(of, kinds[name], in_json) for name, of in zip(kind.fields, kind.of, strict=True)
+        )
+    if kind.name == wider.name and kind.of:
+        return all(_fits(a, b, in_json) for a, b in zip(kind.of, wider.of, strict=True))
+    if kind.name == wider.name or (in_json and wider == STRING and not kind.of):
+        return True
+    if kind.name in _INTEGERS and wider.name in _INTEGERS:
+        return _INTEGERS.index(kind.name) <= _INTEGERS.index(wider.name)
+    # Parquet stores whole numbers and others differently, and no reader converts them.
+    return wider.name == "double" and (kind.name == "float" or (in_json and kind.name in _INTEGERS))
+
+
+def _is_readable(kind: GlueType) -> bool:
+    try:
+        parse(str(kind))
+    except UnknownType:
+        return False
+    return True
