@@ -1,8 +1,9 @@
 """Reads the types of the catalogue's columns. Pure.
 
 `bigint`, `decimal(10,2)`, `array<struct<a:int>>`: "Data types in Amazon Athena" (Amazon Athena User Guide), and Hive's
-grammar of types. Field names of a struct may have no colon, comma or angle bracket: Athena cannot read a table with
-such a column, even if a query does not use it.
+grammar of types (TypeInfoUtils in apache/hive): a struct's field names may have letters, digits, `_`, `.`, `$` and
+blanks only. Athena cannot read a table with another one, even if a query does not use the column ("Error: : expected at
+the position 13 of 'struct<first-name:string>' but '-' is found").
 """
 
 import re
@@ -17,7 +18,7 @@ PRIMITIVES = frozenset(
 INTEGER_BITS = {"tinyint": 8, "smallint": 16, "int": 32, "bigint": 64}
 TEXTS = frozenset({"string", "varchar", "char"})
 _SYNONYMS = {"integer": "int", "real": "float"}
-_TOKEN = re.compile(r"\s*([<>(),:]|[^<>(),:\s][^<>(),:]*)")
+_TOKEN = re.compile(r"\s*([<>(),:]|[\w.$][\w.$ ]*|.)", re.DOTALL)
 _PUNCTUATION = frozenset("<>(),:")
 
 

@@ -1,13 +1,15 @@
 """What names of tables and columns Glue and Athena allow. Pure.
 
-Source: "Name databases, tables, and columns" (Amazon Athena User Guide): at most 255 bytes of UTF-8 in lower case;
-special characters other than an underscore need quotes in every query.
+Source: "Name databases, tables, and columns" (Amazon Athena User Guide): at most 255 bytes of UTF-8 in lower case; no
+special characters other than an underscore, because queries that name them can fail, even in quotes.
 """
 
+import re
 from collections.abc import Iterable
 
 LONGEST_NAME_BYTES = 255
 LONGEST_SHOWN = 40
+_SPECIAL = re.compile(r"\W")
 
 
 def too_long(names: Iterable[str]) -> str:
@@ -20,3 +22,8 @@ def too_long(names: Iterable[str]) -> str:
                 f"{LONGEST_NAME_BYTES}"
             )
     return ""
+
+
+def special_names(names: Iterable[str]) -> list[str]:
+    """Return the names with other characters than letters, digits and underscores."""
+    return [name for name in names if _SPECIAL.search(name)]

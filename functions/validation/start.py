@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 from functions.catalogue.formats import Format, file_format
 from functions.catalogue.glue_table import Table, abbreviated, column_problem, find_table, how_to_drop, listed
+from functions.catalogue.names import special_names
 from functions.catalogue.table_folders import described, foreign_object
 from functions.contract.limits import READING_CALLS
 from functions.contract.models import StepEvent, StoredObject, Validation
@@ -61,7 +62,7 @@ def start_validation(
     counted = previous.changed(
         file_records=contents.records,
         expected_rows=expected_rows,
-        warnings=[*contents.warnings, *_unread_warnings(contents), *_column_warnings(contents, layout)],
+        warnings=[*contents.warnings, *_unread_warnings(contents), *_column_warnings(contents, table, layout)],
         progress=None,
     )
     return _start_queries(event, counted, table, uri, settings)
@@ -144,8 +145,8 @@ def _require_readable_types(event: StepEvent, uri: str, table: Table) -> None:
         raise ValidationFailed(
             f"{uri} is copied and verified, but no query on its table {table.database}.{table.name} can run: the "
             f"column {abbreviated(name)} has the type {abbreviated(text)}, which Athena cannot read. The table was "
-            f"made from {origin}, whose keys have characters that names in a struct may not have (a colon, a comma, angle "
-            f"brackets). To remove it: {how_to_drop(table)}."
+            f"made from {origin}, whose nested keys have other characters than letters, digits, `_`, `.`, `$` and "
+            f"blanks. To remove it: {how_to_drop(table)}."
         )
 
 
@@ -179,11 +180,16 @@ def _require_match(uri: str, columns: Sequence[str], table: Table, layout: Forma
         )
 
 
-def _column_warnings(contents: FileContents, layout: Format) -> list[str]:
-    """Return what is unusual, but valid, about the columns of a file that is read by name."""
-    if layout.layout == "delimited":
-        return []
+def _column_warnings(contents: FileContents, table: Table, layout: Format) -> list[str]:
+    """Return what is unusual, but valid, about the columns of a file."""
     warnings = []
+    if special := special_names(table.columns):
+        warnings.append(
+            f"Athena does not support special characters in names: queries that name {listed(special)} may fail, "
+            "even in quotes"
+        )
+    if layout.layout == "delimited":
+        return warnings
     if contents.missing_columns:
         warnings.append(f"the file lacks the table's columns {listed(contents.missing_columns)}: NULL in its rows")
     if contents.later_columns:

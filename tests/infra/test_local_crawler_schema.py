@@ -33,6 +33,7 @@ def columns_of(schema: Schema) -> list[str]:
     [
         ("airports/a.csv", KeyPath("airports/", ())),
         ("airports/dt=1/x/a.csv", KeyPath("airports/", ("dt=1", "x"))),
+        (f"{'a' * 256}/a.csv", None),
         ("a.csv", None),
         ("/a/b.csv", None),
         ("a//b.csv", None),

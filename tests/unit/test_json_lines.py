@@ -178,6 +178,7 @@ def test_a_whole_surrogate_pair_is_a_character() -> None:
         ("decimal(10, 2)", "decimal(10,2)"),
         ("array<struct<a:int,B c:map<string,array<double>>>>", "array<struct<a:int,B c:map<string,array<double>>>>"),
         ("INTEGER", "int"),
+        ("struct<a.b:int,$c:int,né:int>", "struct<a.b:int,$c:int,né:int>"),
     ],
 )
 def test_types_are_parsed_as_the_catalogue_writes_them(text: str, type_: str) -> None:
@@ -199,7 +200,14 @@ def test_types_are_parsed_as_the_catalogue_writes_them(text: str, type_: str) ->
             "decimal(a)",
             "decimal(",
         ),
-        *("struct<aws:x:string>", "struct<a,b:int>", "uniontype<int>", "array<" * 5000),
+        *(
+            "struct<aws:x:string>",
+            "struct<a,b:int>",
+            "struct<first-name:int>",
+            "struct<@id:int>",
+            "uniontype<int>",
+            "array<" * 5000,
+        ),
     ],
 )
 def test_a_type_that_athena_cannot_read_is_recognized(text: str) -> None:

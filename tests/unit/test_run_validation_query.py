@@ -318,7 +318,7 @@ def test_a_json_file_that_lacks_columns_is_asked_and_warned_of(cloud: Cloud) -> 
 
 def test_names_and_types_of_any_length_leave_room_in_the_document(cloud: Cloud) -> None:
     """Step Functions passes on 256 KiB in all, as UTF-8; these characters take four bytes each."""
-    wide = [f"{number}" + "\U0001d11e" * 1000 for number in range(200)]
+    wide = [f"{number}" + "\U00020000" * 1000 for number in range(200)]
     late = json.dumps({f"late {name}": 1 for name in wide}, ensure_ascii=False)
     given = copied(cloud, f'{{"id": 1}}\n{late}\n'.encode(), key="sales/a.json")
     columns = [{"Name": "id", "Type": "int"}] + [{"Name": name, "Type": f"struct<{name}:int>"} for name in wide]
@@ -589,3 +589,16 @@ def test_a_check_that_a_rule_names_and_nobody_wrote_is_reported(cloud: Cloud) ->
 def test_a_token_has_the_length_that_athena_asks_for() -> None:
     shape = boto3.Session().client("athena", "us-east-1").meta.service_model.shape_for("IdempotencyToken")
     assert shape.metadata["min"] <= len(hashlib.sha256().hexdigest()) <= shape.metadata["max"]
+
+
+@pytest.mark.parametrize(
+    ("header", "named"), [(b"col/1,col_2", "col/1"), (b"First Name,id", "first name"), (b"\xc3\xa9t\xc3\xa9,_id2", "")]
+)
+def test_names_with_special_characters_are_warned_of(cloud: Cloud, header: bytes, named: str) -> None:
+    given = copied(cloud, header + b"\n1,2\n")
+    found = table()
+    names = header.decode().lower().split(",")
+    found["StorageDescriptor"]["Columns"] = [{"Name": name, "Type": "string"} for name in names]
+    cloud.hooks.answer("GetTables", tables(found))
+    cloud.hooks.answer("StartQueryExecution", {"QueryExecutionId": "q1"})
+    assert [f"name {named} may fail" in warning for warning in run(given).warnings] == ([True] if named else [])

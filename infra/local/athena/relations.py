@@ -30,7 +30,6 @@ from infra.local.athena.sql import PATH, TableScan
 from infra.local.athena.text_preparation import NULL
 from infra.local.caller import Caller
 
-
 NULL_PARTITION = "__HIVE_DEFAULT_PARTITION__"
 """The value of the partition NULL in the catalogue, and the name of its folder."""
 

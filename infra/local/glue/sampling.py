@@ -13,6 +13,7 @@ from collections.abc import Hashable
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from functions.catalogue.names import too_long
 from functions.catalogue.parquet_footer import FooterUnreadable, read_footer
 from functions.catalogue.parquet_types import duplicate_names
 from infra.local.caller import Caller
@@ -63,7 +64,7 @@ class SchemaReader:
         if cached is not None:
             return cached
         try:
-            schema: Schema | UnreadableFile = self._sample(crawled)
+            schema: Schema | UnreadableFile = self._sample_in_bounds(crawled)
         except UnreadableFile as error:
             schema = error
         except (BrokenFile, ValueError, RecursionError, csv.Error) as error:
@@ -76,6 +77,12 @@ class SchemaReader:
         except BotoCoreError as error:
             raise crawl_failure(error, self._settings, f"object {crawled.url}") from error
         self._cache.put(key, schema)
+        return schema
+
+    def _sample_in_bounds(self, crawled: CrawledObject) -> Schema:
+        schema = self._sample(crawled)
+        if problem := too_long(schema.column_names):
+            raise UnreadableFile(f"it has {problem}")
         return schema
 
     def _sample(self, crawled: CrawledObject) -> Schema:

@@ -7,6 +7,8 @@ import re
 from collections import Counter
 from dataclasses import dataclass, replace
 
+from functions.catalogue import column_types
+
 _DUCKDB = {
     "boolean": "BOOLEAN",
     "tinyint": "TINYINT",
@@ -290,7 +292,7 @@ def _fits(kind: GlueType, wider: GlueType, in_json: bool) -> bool:
 
 def _is_readable(kind: GlueType) -> bool:
     try:
-        parse(str(kind))
-    except UnknownType:
+        column_types.parse(str(kind))
+    except column_types.TypeUnreadable:
         return False
     return True
