@@ -54,7 +54,8 @@ class Table:
     @property
     def unreadable_columns(self) -> dict[str, str]:
         """The columns whose types Athena cannot read, which breaks every query on the table."""
-        return {name: text for name, text in self.columns.items() if text and name not in self.types}
+        readable = self.types
+        return {name: text for name, text in self.columns.items() if text and name not in readable}
 
     @property
     def types(self) -> dict[str, ColumnType]:
