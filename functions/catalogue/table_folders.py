@@ -17,8 +17,9 @@ from functions.runtime import clients
 from functions.runtime.aws_errors import aws_errors
 
 KINDS = {"delimited": "delimited text", "json": "JSON", "parquet": "Parquet"}
+PAGE_KEYS = 1000
 MOST_PAGES = 10
-"""Of a thousand objects each. A folder of more is not searched to its end."""
+"""A folder of more objects is not searched to its end."""
 
 
 def table_that_breaks(obj: ObjectVersion, size_bytes: int, database: str) -> Table | None:
@@ -31,18 +32,20 @@ def table_that_breaks(obj: ObjectVersion, size_bytes: int, database: str) -> Tab
     return table
 
 
-def foreign_object(table: Table, obj: ObjectVersion) -> str | None:
+def foreign_object(table: Table, obj: ObjectVersion, pages: int = MOST_PAGES) -> str | None:
     """Return the key of an object that Athena reads beside this one, but not as what it is; None if none is found."""
+    if table.classification not in CLASSIFICATIONS.values():
+        return None
     uri = location(obj.bucket, obj.key)
     folders = uri.removeprefix(table.folder).split("/")[: len(table.partition_keys)]
     prefix = "".join([table.folder.removeprefix(location(obj.bucket, "")), *(f"{folder}/" for folder in folders)])
     with aws_errors(f"listing {location(obj.bucket, prefix)}"):
-        pages = (
+        listed = (
             clients.s3(obj.region)
             .get_paginator("list_objects_v2")
-            .paginate(Bucket=obj.bucket, Prefix=prefix, PaginationConfig={"MaxItems": MOST_PAGES * 1000})
+            .paginate(Bucket=obj.bucket, Prefix=prefix, PaginationConfig={"MaxItems": pages * PAGE_KEYS})
         )
-        for page in pages:
+        for page in listed:
             for found in page.get("Contents", []):
                 relative = found["Key"].removeprefix(prefix)
                 if _is_read(relative, found["Size"]) and not _fits(file_format(found["Key"]), table):

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from functions.catalogue.formats import Format, file_format
 from functions.catalogue.glue_table import Table, abbreviated, column_problem, find_table, how_to_drop, listed
 from functions.catalogue.names import special_names
-from functions.catalogue.table_folders import described, foreign_object
+from functions.catalogue.table_folders import MOST_PAGES, described, foreign_object
 from functions.contract.limits import READING_CALLS
 from functions.contract.models import StepEvent, StoredObject, Validation
 from functions.objects.head import Head, ObjectChanged, location
@@ -153,13 +153,12 @@ def _require_readable_types(event: StepEvent, uri: str, table: Table) -> None:
 def _require_one_kind(event: StepEvent, table: Table, target: StoredObject) -> None:
     """Raise ValidationFailed if a file beside this one breaks its table, or if it breaks the table itself.
 
-    Only the first files of a table or partition search its folder: a later foreign file is not copied in the first
-    place.
+    The first files of a table or partition search its whole folder, later ones only its start: a foreign file that
+    comes after the table is not copied in the first place.
     """
     catalogue = event.document.catalogue
-    if catalogue is None or catalogue.status == "not_needed":
-        return
-    foreign = foreign_object(table, target)
+    is_later = catalogue is not None and catalogue.status == "not_needed"
+    foreign = foreign_object(table, target, 1 if is_later else MOST_PAGES)
     if foreign is not None:
         raise ValidationFailed(
             f"{location(target.bucket, target.key)} is copied and verified, but its table {table.database}."

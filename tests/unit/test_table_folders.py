@@ -126,7 +126,8 @@ def test_the_first_files_of_a_table_name_a_foreign_file_that_was_there_before(
         validate(cloud, key, "covered")
     assert f"s3://{TARGET}/{foreign} as such" in str(raised.value)
     cloud.hooks.answer("GetTables", tables("csv", keys, delimiter=","))
-    assert validate(cloud, key, "not_needed").status == "pending", "later files do not search the folder"
+    with pytest.raises(ValidationFailed, match="Delete that file"):
+        validate(cloud, key, "not_needed")
 
 
 def test_files_of_other_tables_partitions_and_hidden_ones_are_not_foreign(cloud: Cloud) -> None:
@@ -137,9 +138,16 @@ def test_files_of_other_tables_partitions_and_hidden_ones_are_not_foreign(cloud:
     assert validate(cloud, "sales/dt=1/a.csv", "covered").status == "pending"
 
 
-def test_a_folder_is_searched_up_to_a_bound(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(table_folders, "MOST_PAGES", 0.002)
+@pytest.mark.parametrize(("crawled", "found"), [("covered", True), ("not_needed", False)])
+def test_the_first_files_search_the_whole_folder_and_later_ones_its_start(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch, crawled: str, found: bool
+) -> None:
+    monkeypatch.setattr(table_folders, "PAGE_KEYS", 2)
     for key in ("sales/a.csv", "sales/b.csv", "sales/c.txt"):
         cloud.target.put_object(Bucket=TARGET, Key=key, Body=b"id\n1\n")
     cloud.hooks.answer("GetTables", tables("csv", delimiter=","))
-    assert validate(cloud, "sales/a.csv", "covered").status == "pending"
+    if found:
+        with pytest.raises(ValidationFailed, match=r"c\.txt as such"):
+            validate(cloud, "sales/a.csv", crawled)
+    else:
+        assert validate(cloud, "sales/a.csv", crawled).status == "pending"
