@@ -6,7 +6,7 @@ functions/copying/protocol.py describes how. A large object is copied in parts o
 Idempotent: a copy that arrived, even if its response was lost, is found at the target.
 
 Raises SourceMissing, SourceArchived, CustomerKeyRequired, ObjectTooLarge, MetadataUnreadable, ObjectLockMissing,
-TargetNotVersioned, CopyTimedOut, AccessDenied, BucketMissing, Throttled, RequestRejected.
+TargetNotVersioned, ForeignFile, CopyTimedOut, AccessDenied, BucketMissing, Throttled, RequestRejected.
 """
 
 from aws_lambda_powertools.utilities.typing import LambdaContext

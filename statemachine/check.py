@@ -64,7 +64,7 @@ MOST_VISITS = {
     # It is called again only after a poll of the crawler, and once for each validation.
     "StartCrawler": limits.CRAWL_POLLS + VALIDATIONS,
     "PollCrawler": limits.CRAWL_POLLS,
-    "RunValidationQuery": limits.QUERY_POLLS + VALIDATIONS,
+    "RunValidationQuery": limits.QUERY_POLLS + limits.READING_CALLS + VALIDATIONS,
     "DeleteSource": limits.FRESH_COPIES_BEFORE_DELETION + 1,
 }
 """How often each Task may be visited, per redrive: the functions enforce the same bounds."""

@@ -112,14 +112,18 @@ def states() -> list[Any]:
             "run_validation_query",
             Validation,
             "$.validation",
-            "Queries the file's rows with Athena and runs every check on them. Called again until all queries "
-            "have ended.",
+            "Reads the file, queries its rows with Athena and runs every check on them. Called again until the "
+            "file is read and all queries have ended.",
         ),
         Choice(
             "ValidationFinished?",
             comment="Have all queries ended, or was the file replaced meanwhile, or lost from the catalogue?",
         ),
-        Wait("WaitForQuery", seconds_path="$.validation.wait_seconds", comment="Waits while Athena runs the queries."),
+        Wait(
+            "WaitForQuery",
+            seconds_path="$.validation.wait_seconds",
+            comment="Waits before the reading continues, or while Athena runs the queries.",
+        ),
         Choice("DeleteSource?", comment="Is it a move? Only verified and validated files get here."),
         _task(
             "DeleteSource",

@@ -8,12 +8,12 @@ Raises Unreadable (which never leaves a function), ObjectChanged, AccessDenied, 
 RequestRejected.
 """
 
-import csv
 import json
 import re
 import zlib
 from collections.abc import Iterable
 
+from functions.catalogue.dialect import Dialect
 from functions.catalogue.formats import Format
 from functions.catalogue.parquet_footer import Footer, FooterCutOff, FooterUnreadable, read_footer
 from functions.contract.models import ObjectVersion
@@ -31,6 +31,10 @@ _LINE_BREAK = re.compile(rb"\r\n|\n|\r")
 
 class Unreadable(Exception):
     """The file cannot be read; the message says why."""
+
+
+class TableMismatch(Unreadable):
+    """The file cannot be read as its table; the message says why. Either of the two may be wrong."""
 
 
 def read_columns(obj: ObjectVersion, size_bytes: int, layout: Format) -> tuple[str, ...] | None:
@@ -103,12 +107,10 @@ def _first_line(obj: ObjectVersion, size_bytes: int, gzipped: bool) -> str | Non
 
 
 def _header(line: str, delimiter: str) -> tuple[str, ...] | None:
-    try:
-        names = catalogue_header(next(csv.reader([line], delimiter=delimiter), []))
-    except csv.Error:
-        return None
+    fields, is_open = Dialect(delimiter).read_quirky(line)
+    names = catalogue_header(fields)
     # An unpaired quote, an unnamed or a duplicate column: the validation reports it better.
-    if line.count('"') % 2 or not all(names) or len(set(names)) < len(names):
+    if is_open or not all(names) or len(set(names)) < len(names):
         return None
     return names or None
 

@@ -9,6 +9,8 @@ names begin with `_` or `.` are hidden).
 from dataclasses import dataclass
 from typing import Literal
 
+from functions.catalogue.names import LONGEST_NAME_BYTES
+
 Layout = Literal["delimited", "json", "parquet"]
 
 
@@ -54,6 +56,10 @@ def not_catalogued_reason(key: str, size_bytes: int) -> str | None:
         (
             any(folder.endswith("=") for folder in folders[1:]),
             "a folder of its key names a partition without a value (`dt=`)",
+        ),
+        (
+            any(len(folder.partition("=")[0].encode()) > LONGEST_NAME_BYTES for folder in folders),
+            f"a folder of its key has a name of more than {LONGEST_NAME_BYTES} bytes, too long for a table or a column",
         ),
         (
             any(part.startswith(("_", ".")) for part in (*folders, name)),

@@ -8,11 +8,14 @@ Raises AccessDenied, Throttled, RequestRejected.
 
 import re
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from botocore.exceptions import ClientError
 
+from functions.catalogue.column_types import ColumnType, TypeUnreadable, parse
 from functions.catalogue.columns import catalogue_header, catalogue_names
 from functions.catalogue.formats import Format
 from functions.contract.models import ObjectVersion
@@ -46,6 +49,22 @@ class Table:
 
     classification: str = ""
     delimiter: str = ""
+    created: datetime | None = None
+
+    @property
+    def unreadable_columns(self) -> dict[str, str]:
+        """The columns whose types Athena cannot read, which breaks every query on the table."""
+        readable = self.types
+        return {name: text for name, text in self.columns.items() if text and name not in readable}
+
+    @property
+    def types(self) -> dict[str, ColumnType]:
+        """The columns' types, except for those that Athena cannot read."""
+        types = {}
+        for name, text in self.columns.items():
+            with suppress(TypeUnreadable):
+                types[name] = parse(text)
+        return types
 
     def fits(self, layout: Format) -> bool:
         """Check whether it is a table of such files; False if Glue does not say."""
@@ -70,6 +89,7 @@ def find_table(obj: ObjectVersion, database: str) -> Table | None:
         partition=_partition(uri.removeprefix(_folder(found)), keys),
         classification=found.get("Parameters", {}).get("classification", ""),
         delimiter=_delimiter(found),
+        created=found.get("CreateTime"),
     )
 
 
@@ -162,6 +182,14 @@ def missing_columns(names: Collection[str], table: Table) -> list[str]:
     """Return the table's columns that a file lacks."""
     present = set(catalogue_names(names))
     return [column for column in table.columns if column not in present]
+
+
+def how_to_drop(table: Table) -> str:
+    """Return how to have a table made again, from the files that are right."""
+    return (
+        f"delete the file that it was made from, or upload that file again without the mistake; drop the table (`aws "
+        f"glue delete-table --database-name {table.database} --name {table.name}`); then replay"
+    )
 
 
 def listed(names: Sequence[str]) -> str:

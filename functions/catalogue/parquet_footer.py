@@ -1,32 +1,53 @@
-"""Reads the start of a Parquet footer: the names of the columns, and the number of rows. Pure.
+"""Reads the start of a Parquet footer: the columns with their types, the number of rows, the codecs of the first pages.
 
 A footer is a struct FileMetaData in Thrift's compact protocol: 1 version, 2 schema (a list of SchemaElement, the
-tree in depth-first order, the root first), 3 number of rows, then what is not read here. A nested column is one
-column. Sources: parquet.thrift and "File Format" of the Apache Parquet format; "Thrift compact protocol"
-(Apache Thrift specification).
+tree in depth-first order, the root first), 3 number of rows, 4 row groups, of which the first is read as far as its
+bytes are there. Pure. Sources: parquet.thrift and "File Format" of the Apache Parquet format.
 
-A footer is untrusted input. Every step consumes at least a byte, and the nesting has a limit, so reading terminates
-whatever the bytes are.
+A footer is untrusted input: functions/catalogue/thrift.py reads it within bounds, and what it claims is checked.
 
 Raises FooterUnreadable, which never leaves a function.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 
-DEEPEST = 32
-"""How deep structs may be nested; the schema's own elements need four levels."""
+from functions.catalogue.thrift import (
+    BINARY,
+    FALSE,
+    INTEGERS,
+    LIST,
+    STOP,
+    STRUCT,
+    TRUE,
+    CompactReader,
+    ThriftCutOff,
+    ThriftUnreadable,
+)
 
-LONGEST_VARINT_BYTES = 10
 MOST_ELEMENTS = 100_000
 """Of a schema, nested columns included: more than any table can have, and few enough to keep in memory."""
 
-_STOP, _TRUE, _FALSE, _BYTE, _I16, _I32, _I64, _DOUBLE, _BINARY, _LIST, _SET, _MAP, _STRUCT, _UUID = range(14)
-_INTEGERS = frozenset({_I16, _I32, _I64})
-_FIXED_BYTES = {_TRUE: 1, _FALSE: 1, _BYTE: 1, _DOUBLE: 8, _UUID: 16}
-"""The size of a value outside a field, where it does not depend on the value."""
+DEEPEST_COLUMN = 100
 
-_SCHEMA, _NUM_ROWS = 2, 3
-_NAME, _NUM_CHILDREN = 4, 5
+PHYSICAL_TYPES = ("boolean", "int32", "int64", "int96", "float", "double", "byte_array", "fixed_len_byte_array")
+CODECS = ("uncompressed", "snappy", "gzip", "lzo", "brotli", "lz4", "zstd", "lz4_raw")
+
+_CONVERTED_TYPES = (
+    *("utf8", "map", "map_key_value", "list", "enum", "decimal", "date", "time_millis", "time_micros"),
+    *("timestamp_millis", "timestamp_micros", "uint_8", "uint_16", "uint_32", "uint_64"),
+    *("int_8", "int_16", "int_32", "int_64", "json", "bson", "interval"),
+)
+_LOGICAL_TYPES = {
+    **{1: "utf8", 2: "map", 3: "list", 4: "enum", 5: "decimal", 6: "date", 7: "time", 8: "timestamp", 10: "int"},
+    **{11: "null", 12: "json", 13: "bson", 14: "uuid", 15: "float16", 16: "variant", 17: "geometry", 18: "geography"},
+}
+_TIME_UNITS = {1: "millis", 2: "micros", 3: "nanos"}
+_REPEATED = 2
+
+_SCHEMA, _NUM_ROWS, _ROW_GROUPS = 2, 3, 4
+_TYPE, _REPETITION, _NAME, _NUM_CHILDREN, _CONVERTED, _SCALE, _PRECISION, _LOGICAL = 1, 3, 4, 5, 6, 7, 8, 10
+_COLUMNS, _META_DATA, _CODEC = 1, 3, 4
 
 
 class FooterUnreadable(Exception):
@@ -38,170 +59,206 @@ class FooterCutOff(FooterUnreadable):
 
 
 @dataclass(frozen=True)
+class ParquetField:
+    """A column or nested column: its name, its physical type (empty for a group), and what annotates it.
+
+    `annotation` is the logical type, else the converted one, in the names of the latter (`utf8`, `uint_64`,
+    `timestamp_micros`).
+    """
+
+    name: str
+    physical: str = ""
+    annotation: str = ""
+    precision: int = 0
+    scale: int = 0
+    repeated: bool = False
+    children: tuple["ParquetField", ...] = ()
+
+
+@dataclass(frozen=True)
 class Footer:
-    """The top-level columns in order, as the file names them, and the number of rows."""
+    """The top-level columns in order, as the file names them, and the number of rows.
+
+    `fields` are the columns with their types, `codecs` those of the first row group, if its start was read.
+    """
 
     columns: tuple[str, ...]
     rows: int
+    fields: tuple[ParquetField, ...] = field(default=(), compare=False)
+    codecs: frozenset[str] = field(default=frozenset(), compare=False)
+
+
+@dataclass
+class _Element:
+    """A SchemaElement, and how many of the next ones are its children."""
+
+    field: ParquetField
+    children: int
 
 
 def read_footer(data: bytes) -> Footer:
     """Read a footer, or as much of its start as contains the schema and the number of rows."""
-    reader, schema, rows = _Reader(data), None, None
-    field = 0
-    while schema is None or rows is None:
-        field, kind = reader.field(field)
-        if kind == _STOP:
-            raise FooterUnreadable("the schema is missing" if schema is None else "the number of rows is missing")
-        if field == _SCHEMA and kind == _LIST:
-            schema = _top_level(_elements(reader))
-        elif field == _NUM_ROWS and kind in _INTEGERS:
+    try:
+        return _read(CompactReader(data))
+    except ThriftCutOff as error:
+        raise FooterCutOff(str(error)) from error
+    except ThriftUnreadable as error:
+        raise FooterUnreadable(str(error)) from error
+
+
+def _read(reader: CompactReader) -> Footer:
+    fields, rows = None, None
+    number = 0
+    while fields is None or rows is None:
+        number, kind = reader.field(number)
+        if kind == STOP:
+            raise FooterUnreadable("the schema is missing" if fields is None else "the number of rows is missing")
+        if number == _SCHEMA and kind == LIST:
+            fields = _tree(_elements(reader))
+        elif number == _NUM_ROWS and kind in INTEGERS:
             rows = reader.integer()
         else:
             reader.skip(kind)
     if rows < 0:
         raise FooterUnreadable("the number of rows is negative")
-    return Footer(schema, rows)
+    return Footer(tuple(column.name for column in fields), rows, fields, _first_codecs(reader, number))
 
 
-def _elements(reader: "_Reader") -> list[tuple[str, int]]:
-    """Read every element of the schema: its name, and how many of the next ones are its children."""
+def _elements(reader: CompactReader) -> list[_Element]:
+    """Read every element of the schema."""
     kind, size = reader.list_header()
-    if kind != _STRUCT:
+    if kind != STRUCT:
         raise FooterUnreadable("the schema is not a list of columns")
     if size > MOST_ELEMENTS:
         raise FooterUnreadable(f"the schema has more than {MOST_ELEMENTS:,} columns and nested columns")
     return [_element(reader) for _ in range(size)]
 
 
-def _element(reader: "_Reader") -> tuple[str, int]:
-    name, children, field = None, 0, 0
-    while True:
-        field, kind = reader.field(field)
-        if kind == _STOP:
-            break
-        if field == _NAME and kind == _BINARY:
+def _element(reader: CompactReader) -> _Element:
+    name, logical = None, ""
+    numbers: dict[int, int] = {}
+    for number, kind in reader.fields():
+        if number == _NAME and kind == BINARY:
             name = reader.text()
-        elif field == _NUM_CHILDREN and kind in _INTEGERS:
-            children = reader.integer()
+        elif number == _LOGICAL and kind == STRUCT:
+            logical = _logical_type(reader)
+        elif kind in INTEGERS:
+            numbers[number] = reader.integer()
         else:
             reader.skip(kind)
+    children = numbers.get(_NUM_CHILDREN, 0)
     if name is None or children < 0:
         raise FooterUnreadable("the schema has a column without a name, or with a negative number of children")
-    return name, children
+    return _Element(
+        ParquetField(
+            name=name,
+            physical="" if children else _named(PHYSICAL_TYPES, numbers.get(_TYPE)),
+            annotation=logical or _named(_CONVERTED_TYPES, numbers.get(_CONVERTED)),
+            precision=numbers.get(_PRECISION, 0),
+            scale=numbers.get(_SCALE, 0),
+            repeated=numbers.get(_REPETITION) == _REPEATED,
+        ),
+        children,
+    )
 
 
-def _top_level(elements: list[tuple[str, int]]) -> tuple[str, ...]:
-    """Return the names of the root's own children; skip what is nested in them."""
-    if not elements or not elements[0][1]:
+def _named(names: tuple[str, ...], number: int | None) -> str:
+    return names[number] if number is not None and 0 <= number < len(names) else ""
+
+
+def _logical_type(reader: CompactReader) -> str:
+    """Read a LogicalType, a union, in the words of the converted types; empty if it is unknown."""
+    name = ""
+    for number, kind in reader.fields():
+        base = _LOGICAL_TYPES.get(number, "")
+        if kind == STRUCT and base == "int":
+            name = _integer_type(reader)
+        elif kind == STRUCT and base in {"time", "timestamp"}:
+            name = f"{base}_{_time_unit(reader)}"
+        else:
+            name = base
+            reader.skip(kind)
+    return name
+
+
+def _integer_type(reader: CompactReader) -> str:
+    bits, signed = 0, True
+    for number, kind in reader.fields():
+        if number == 1:
+            bits = reader.byte()
+        elif number == 2 and kind in (TRUE, FALSE):
+            signed = kind == TRUE
+        else:
+            reader.skip(kind)
+    return f"{'int' if signed else 'uint'}_{bits}"
+
+
+def _time_unit(reader: CompactReader) -> str:
+    unit = "micros"
+    for number, kind in reader.fields():
+        if number == 2 and kind == STRUCT:
+            for choice, value in reader.fields():
+                unit = _TIME_UNITS.get(choice, unit)
+                reader.skip(value)
+        else:
+            reader.skip(kind)
+    return unit
+
+
+def _tree(elements: list[_Element]) -> tuple[ParquetField, ...]:
+    """Return the root's own children with all that is nested in them."""
+    if not elements or not elements[0].children:
         raise FooterUnreadable("the schema has no columns")
-    columns = []
-    # How many elements remain of the column that is skipped.
-    inside = 0
-    for name, children in elements[1:]:
-        if inside:
-            inside += children - 1
-        else:
-            columns.append(name)
-            inside = children
-    if inside or len(columns) != elements[0][1]:
+    remaining = iter(elements[1:])
+    columns = _children(remaining, elements[0].children, 0)
+    if next(remaining, None) is not None:
         raise FooterUnreadable("the schema does not have the number of columns that it declares")
-    return tuple(columns)
+    return columns
 
 
-class _Reader:
-    """Reads bytes of the compact protocol, forward only."""
+def _subtree(remaining: Iterator[_Element], depth: int) -> ParquetField:
+    element = next(remaining, None)
+    if element is None:
+        raise FooterUnreadable("the schema does not have the number of columns that it declares")
+    if depth > DEEPEST_COLUMN:
+        raise FooterUnreadable(f"a column is nested deeper than {DEEPEST_COLUMN} levels")
+    if not element.children:
+        return element.field
+    return replace(element.field, children=_children(remaining, element.children, depth + 1))
 
-    def __init__(self, data: bytes) -> None:
-        self._data = data
-        self._position = 0
 
-    def field(self, previous: int) -> tuple[int, int]:
-        """Read the next field's number and type; `previous` is the number of the preceding field."""
-        header = self._byte()
-        kind, delta = header & 0x0F, header >> 4
-        if kind == _STOP:
-            return 0, _STOP
-        return (previous + delta if delta else self.integer()), kind
+def _children(remaining: Iterator[_Element], number: int, depth: int) -> tuple[ParquetField, ...]:
+    # A number that is too large ends at the last element.
+    return tuple(_subtree(remaining, depth) for _ in range(number))
 
-    def integer(self) -> int:
-        """Read a number of any width: a zigzag varint."""
-        value = self._varint()
-        return (value >> 1) ^ -(value & 1)
 
-    def text(self) -> str:
-        """Read a name."""
-        try:
-            return self._take(self._varint()).decode()
-        except UnicodeDecodeError as error:
-            raise FooterUnreadable("a column's name is not UTF-8") from error
+def _first_codecs(reader: CompactReader, previous: int) -> frozenset[str]:
+    """Return the codecs of the first row group; what is cut off or invalid is left out: only the schema counts."""
+    codecs: set[str] = set()
+    try:
+        number, kind = reader.field(previous)
+        if number == _ROW_GROUPS and kind == LIST and reader.list_header()[1]:
+            for group_field, group_kind in reader.fields():
+                if group_field == _COLUMNS and group_kind == LIST:
+                    for _ in range(reader.list_header()[1]):
+                        codecs.add(_codec(reader))
+                else:
+                    break
+    except ThriftUnreadable:
+        pass
+    return frozenset(codecs - {""})
 
-    def list_header(self) -> tuple[int, int]:
-        """Read the type of a list's elements, and their number."""
-        header = self._byte()
-        size = header >> 4
-        return header & 0x0F, self._varint() if size == 0x0F else size
 
-    def skip(self, kind: int, depth: int = 0) -> None:
-        """Skip a field's value."""
-        if depth > DEEPEST:
-            raise FooterUnreadable(f"the nesting is deeper than {DEEPEST} levels")
-        if kind in (_TRUE, _FALSE):
-            # For a boolean field the type is the value.
-            return
-        self._skip_value(kind, depth)
-
-    def _skip_value(self, kind: int, depth: int) -> None:
-        if kind in _FIXED_BYTES:
-            self._take(_FIXED_BYTES[kind])
-        elif kind in _INTEGERS:
-            self._varint()
-        elif kind == _BINARY:
-            self._take(self._varint())
-        elif kind in (_LIST, _SET):
-            element, size = self.list_header()
-            for _ in range(size):
-                self._skip_element(element, depth)
-        elif kind == _MAP:
-            self._skip_map(depth)
-        elif kind == _STRUCT:
-            field, kind = self.field(0)
-            while kind != _STOP:
-                self.skip(kind, depth + 1)
-                field, kind = self.field(field)
+def _codec(reader: CompactReader) -> str:
+    """Read a ColumnChunk, and return the codec of its ColumnMetaData."""
+    codec = ""
+    for number, kind in reader.fields():
+        if number == _META_DATA and kind == STRUCT:
+            for detail, value in reader.fields():
+                if detail == _CODEC and value in INTEGERS:
+                    codec = _named(CODECS, reader.integer())
+                else:
+                    reader.skip(value)
         else:
-            raise FooterUnreadable(f"unknown type {kind}")
-
-    def _skip_map(self, depth: int) -> None:
-        size = self._varint()
-        if not size:
-            return
-        kinds = self._byte()
-        for _ in range(size):
-            self._skip_element(kinds >> 4, depth)
-            self._skip_element(kinds & 0x0F, depth)
-
-    def _skip_element(self, kind: int, depth: int) -> None:
-        """Skip an element. It takes at least a byte, so a huge size soon reaches the end of the bytes."""
-        if depth > DEEPEST:
-            raise FooterUnreadable(f"the nesting is deeper than {DEEPEST} levels")
-        self._skip_value(kind, depth + 1)
-
-    def _varint(self) -> int:
-        value = 0
-        for index in range(LONGEST_VARINT_BYTES):
-            byte = self._byte()
-            value |= (byte & 0x7F) << 7 * index
-            if byte < 0x80:
-                return value
-        raise FooterUnreadable("a number has more than 64 bits")
-
-    def _byte(self) -> int:
-        return self._take(1)[0]
-
-    def _take(self, length: int) -> bytes:
-        taken = self._data[self._position : self._position + length]
-        if len(taken) < length:
-            raise FooterCutOff("it ends too early")
-        self._position += length
-        return taken
+            reader.skip(kind)
+    return codec

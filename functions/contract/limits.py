@@ -14,3 +14,5 @@ FRESH_COPIES_BEFORE_DELETION = 2
 CRAWL_ATTEMPTS = 3
 CRAWL_POLLS = 50
 QUERY_POLLS = 40
+READING_CALLS = 4
+"""Calls that continue the reading of a file, of up to 14 minutes each: what they leave unread is a warning."""

@@ -11,7 +11,7 @@ from functions.contract.objects import Grade, Model, ObjectVersion, StoredObject
 
 VerificationStatus = Literal["verified", "in_progress", "mismatched", "target_changed", "source_changed"]
 CatalogueStatus = Literal["not_needed", "covered", "running", "succeeded", "failed", "not_covered", "not_catalogued"]
-ValidationStatus = Literal["pending", "passed", "superseded", "target_changed", "not_covered"]
+ValidationStatus = Literal["reading", "pending", "passed", "superseded", "target_changed", "not_covered"]
 DeletionStatus = Literal["deleted", "already_gone", "source_changed", "copy_again"]
 
 
@@ -180,6 +180,24 @@ class Catalogue(Model):
         return self.model_copy(update=changes)
 
 
+class FileProgress(Model):
+    """How far the reading of a file has got, for the next call to continue.
+
+    `target` is the version id (else the ETag) of the copy that is read, `table` a digest of the columns that it is
+    compared with: progress on another copy or table is void. Read and checked are the first `position_bytes`, as text:
+    gzip is decompressed. `columns_seen` has a bit for each of the table's columns (a hexadecimal number).
+    """
+
+    target: str
+    table: str
+    position_bytes: NonNegativeInt = 0
+    lines: NonNegativeInt = 0
+    records: NonNegativeInt = 0
+    columns_seen: str = "0"
+    later_columns: list[str] = Field(default_factory=list)
+    warnings: list[str] = Field(default_factory=list)
+
+
 class ValidationChanges(TypedDict, total=False):
     """Fields of Validation that may be replaced."""
 
@@ -194,15 +212,18 @@ class ValidationChanges(TypedDict, total=False):
     checks: list[str]
     warnings: list[str]
     queries: dict[str, str]
+    progress: FileProgress | None
+    reading_calls: int
     changes: int
     polls: int
     wait_seconds: int
 
 
 class Validation(Model):
-    """The result of RunValidationQuery. `superseded`: a newer upload replaced the target; `target_changed`: something
-    else did, so it is copied again; `not_covered`: the catalogue no longer has the object, although a crawl before this
-    attempt covered it, so it is crawled again.
+    """The result of RunValidationQuery. `reading`: the file is longer than one call reads; `pending`: its queries have
+    not ended; either way the function is called again. `superseded`: a newer upload replaced the target;
+    `target_changed`: something else did, so it is copied again; `not_covered`: the catalogue no longer has the object,
+    although a crawl before this attempt covered it, so it is crawled again.
 
     `file_records` is how many records the file holds (null: not counted), `expected_rows` what its `row-count` metadata
     says, `rows` what Athena found. `queries` maps each check to the id of its query; `columns` are the first hundred of
@@ -220,6 +241,8 @@ class Validation(Model):
     checks: list[str] = Field(default_factory=list)
     warnings: list[str] = Field(default_factory=list)
     queries: dict[str, str] = Field(default_factory=dict)
+    progress: FileProgress | None = None
+    reading_calls: NonNegativeInt = 0
     changes: NonNegativeInt = 0
     polls: NonNegativeInt = 0
     redrive_count: NonNegativeInt = 0

@@ -137,12 +137,12 @@ def _literal_expires(client: Any, expires: str | None) -> Iterator[None]:
         params["headers"]["Expires"] = expires
 
     event = "before-call.s3.CreateMultipartUpload"
-    if expires:
+    if expires is not None:
         client.meta.events.register_first(event, add)
     try:
         yield
     finally:
-        if expires:
+        if expires is not None:
             client.meta.events.unregister(event, add)
 
 

@@ -1,6 +1,6 @@
 """Rejects what cannot be copied, before S3 does or in place of its error.
 
-Raises SourceArchived, MetadataUnreadable, ObjectLockMissing, TargetNotVersioned.
+Raises SourceArchived, MetadataUnreadable, ObjectLockMissing, TargetNotVersioned, ForeignFile.
 """
 
 from collections.abc import Iterator
@@ -8,11 +8,18 @@ from contextlib import contextmanager
 
 from botocore.exceptions import ClientError
 
+from functions.catalogue.table_folders import described, table_that_breaks
 from functions.copying.bucket_settings import is_versioned
 from functions.copying.request import CopyRequest
 from functions.objects.head import Head
 from functions.runtime.aws_errors import aws_errors, code_of
-from functions.runtime.errors import MetadataUnreadable, ObjectLockMissing, SourceArchived, TargetNotVersioned
+from functions.runtime.errors import (
+    ForeignFile,
+    MetadataUnreadable,
+    ObjectLockMissing,
+    SourceArchived,
+    TargetNotVersioned,
+)
 
 
 def require_readable(request: CopyRequest, source: Head) -> None:
@@ -39,6 +46,22 @@ def require_versioned_target(request: CopyRequest) -> None:
             f"{request.source} is not moved: {settings.target_bucket} is not versioned, so any write would destroy the "
             "only copy. Enable versioning on the bucket, then replay. Or use mode: copy in the rule, deploy, and "
             "upload the file again."
+        )
+
+
+def require_no_foreign_table(request: CopyRequest) -> None:
+    """Reject a file that would break a table's queries: Athena would read it as a file of another kind."""
+    settings = request.settings
+    if not settings.glue_database:
+        return
+    target = request.written_object(None, request.upload.etag)
+    table = table_that_breaks(target, request.upload.size_bytes, settings.glue_database)
+    if table is not None:
+        raise ForeignFile(
+            f"{request.source} is not copied: {request.target} is in the folder of the table "
+            f"{table.database}.{table.name}, which holds {described(table)}. Athena would read the file as such, so "
+            "queries on the table would fail or get rows of it. Upload the file into another folder, or under a name "
+            "that begins with `_`; or drop the table, then replay."
         )
 
 

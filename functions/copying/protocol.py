@@ -24,7 +24,7 @@ from functions.copying.already_copied import is_same
 from functions.copying.annotations import carry_annotations
 from functions.copying.multipart import advance, is_multipart
 from functions.copying.outcome import CallAgain, ConditionFailed, Copied, CopyOutcome, PartsCopied
-from functions.copying.preconditions import require_readable, require_versioned_target
+from functions.copying.preconditions import require_no_foreign_table, require_readable, require_versioned_target
 from functions.copying.request import MARGIN_MS, CopyRequest
 from functions.copying.single_request import copy_at_once
 from functions.copying.tags import carry_tags
@@ -52,6 +52,8 @@ class Progress:
 def copy_object(request: CopyRequest, previous: Copy | None = None) -> Copy:
     """Copy until source and target stay the same; `previous` is the result of an earlier call."""
     require_versioned_target(request)
+    if previous is None:
+        require_no_foreign_table(request)
     upload = previous.upload if previous else None
     unfinished = previous is not None and previous.status == "in_progress"
     progress = Progress(written=unfinished and upload is None, upload=upload)

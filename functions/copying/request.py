@@ -17,10 +17,11 @@ TIMEOUT_STEP_SECONDS = 30
 
 
 class CopySettings(Model):
-    """Where objects are copied to."""
+    """Where objects are copied to, and which tables may be there."""
 
     target_bucket: BucketName
     target_region: RegionName
+    glue_database: str = ""
 
 
 @dataclass(frozen=True)

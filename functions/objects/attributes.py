@@ -51,9 +51,10 @@ NOT_CARRIED = {
 
 def carried(head: Mapping[str, Any]) -> dict[str, Any]:
     """Return what is carried over unchanged, from a response of HEAD."""
-    # botocore adds ExpiresString because not every Expires is a date; it is carried over literally.
+    # Not every Expires is a date; it is carried over literally (functions/runtime/expires.py).
     values = {name: head.get("ExpiresString" if name == "Expires" else name) for name in (*CONTENT, *GIVEN)}
-    return {name: value for name, value in values.items() if value}
+    # An empty Expires header is a header, too.
+    return {name: value for name, value in values.items() if value or (name == "Expires" and value is not None)}
 
 
 def digest(head: Mapping[str, Any]) -> str:

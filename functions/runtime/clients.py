@@ -10,6 +10,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 
 from functions.runtime.bucket_owners import name_owners
+from functions.runtime.expires import keep_expires
 
 if TYPE_CHECKING:
     from mypy_boto3_athena import AthenaClient
@@ -40,6 +41,7 @@ def _client(service: str, region: str, read_timeout_seconds: int, attempts: int)
     client = boto3.client(service, region_name=region, config=config)  # type: ignore[call-overload]
     if service == "s3":
         name_owners(client)
+        keep_expires(client)
     return client
 
 

@@ -14,6 +14,7 @@
     ├── MetadataUnreadable        the source has metadata that a copy in parts would lose
     ├── ObjectLockMissing         the source object is locked, and the target bucket has no Object Lock
     ├── TargetNotVersioned        a move needs a versioned target bucket
+    ├── ForeignFile               the file would be in the folder of a table of files of another kind
     ├── CopyTimedOut              the copy did not finish within its calls
     ├── VerificationTimedOut      the verification did not finish within its calls
     ├── ChecksumMismatchPersists  every copy differed from its source
@@ -90,6 +91,10 @@ class ObjectLockMissing(FerryError):
 
 class TargetNotVersioned(FerryError):
     """A move needs a versioned target bucket."""
+
+
+class ForeignFile(FerryError):
+    """Athena would read the file in a table that holds files of another kind."""
 
 
 class CopyTimedOut(FerryError):

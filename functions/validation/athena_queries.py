@@ -22,6 +22,9 @@ from functions.runtime.errors import QueryFailed
 CHECKS = Path(__file__).parent.parent / "checks"
 ROWS = "rows"
 SHOWN_ROWS = 5
+NULL_PARTITION = "__HIVE_DEFAULT_PARTITION__"
+"""The folder of the partition NULL, as Hive, Spark and Athena itself name it ("Partition your data", Amazon Athena User
+Guide)."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,7 @@ def validation_queries(
     path = _literal(uri)
     conditions = [f'"$path" = {path}']
     # With predicates on the partition, Athena does not list all the others.
-    conditions += [f"{_identifier(key)} = {_literal(value)}" for key, value in table.partition.items()]
+    conditions += [f"{_identifier(key)} {_equals(value)}" for key, value in table.partition.items()]
     database, table_name = _identifier(table.database), _identifier(table.name)
     queries = {ROWS: f"SELECT count(*) FROM {database}.{table_name} WHERE {' AND '.join(conditions)}"}  # noqa: S608
     files = {file.name: file for file in sorted(checks.glob("*.sql"))}
@@ -66,6 +69,11 @@ def validation_queries(
             sql = sql.replace(placeholder, value)
         queries[name] = sql
     return queries
+
+
+def _equals(value: str) -> str:
+    """Return the predicate of a partition's value; NULL equals nothing."""
+    return "IS NULL" if value == NULL_PARTITION else f"= {_literal(value)}"
 
 
 def _identifier(name: str) -> str:

@@ -1,23 +1,29 @@
-"""Starts a validation: reads the file, compares it with its table, and starts the queries.
+"""Starts a validation: finds the file's table, reads the file, compares the two, and starts the queries.
 
 Raises ValidationFailed, QueryFailed, and what reading the object and the catalogue raises.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from functions.catalogue.formats import Format, file_format
-from functions.catalogue.glue_table import Table, abbreviated, column_problem, find_table, listed, missing_columns
-from functions.contract.models import StepEvent, Validation
+from functions.catalogue.glue_table import Table, abbreviated, column_problem, find_table, how_to_drop, listed
+from functions.catalogue.names import special_names
+from functions.catalogue.table_folders import MOST_PAGES, described, foreign_object
+from functions.contract.limits import READING_CALLS
+from functions.contract.models import StepEvent, StoredObject, Validation
 from functions.objects.head import Head, ObjectChanged, location
 from functions.runtime.errors import ValidationFailed
 from functions.validation.athena_queries import QueryTarget, start_query, validation_queries
-from functions.validation.file_reader import FileContents, read_file
+from functions.validation.contents import Expected, FileContents
+from functions.validation.file_reader import read_file
 from functions.validation.recrawl import may_crawl_again, recrawl_or_fail
 from functions.validation.replacement import target_replaced
 from functions.validation.settings import ValidationSettings
 
 MARGIN_MS = 60_000
-"""Kept of the function's time for finding the table and starting the queries."""
+"""Kept of the function's time for starting the queries."""
+
+READING_WAIT_SECONDS = 1
 
 SHOWN_COLUMNS = 100
 ROW_COUNT = "row-count"
@@ -27,30 +33,88 @@ FIRST_WAIT_SECONDS = 2
 def start_validation(
     event: StepEvent, previous: Validation, now: Head, settings: ValidationSettings, time_is_left: Callable[[], bool]
 ) -> Validation:
-    """Read the file, find its table, compare the two, and start the queries."""
+    """Find the file's table, read the file, compare the two, and start the queries."""
     target, uri = now.object, location(now.object.bucket, now.object.key)
     layout = file_format(target.key)
     if layout is None:
         raise ValueError(f"RunValidationQuery was called for {uri}, which is not a tabular file.")
-    try:
-        contents = read_file(target, layout, time_is_left, event.document.rule.allow_empty)
-    except ObjectChanged:
-        return target_replaced(event.document, previous)
     expected_rows = _expected_rows(now, uri)
     table = find_table(target, settings.glue_database)
+    if table is None and may_crawl_again(event):
+        return previous.changed(status="not_covered", queries={}, progress=None)
+    if table is not None:
+        _require_partition(uri, table)
+        _require_readable_types(event, uri, table)
+        _require_one_kind(event, table, target)
+    try:
+        contents = _read(event, previous, target, layout, table, time_is_left)
+    except ObjectChanged:
+        return target_replaced(event.document, previous)
+    if contents.progress is not None and table is not None and _may_continue(previous):
+        return previous.changed(
+            status="reading",
+            progress=contents.progress,
+            reading_calls=previous.reading_calls + 1,
+            wait_seconds=READING_WAIT_SECONDS,
+        )
     if table is None:
-        problem = f"no table of the database {settings.glue_database} contains it after the crawl"
-        if contents.records == 0 and not may_crawl_again(event):
-            warnings = [*contents.warnings, f"it has no rows, and {problem}"]
-            return previous.changed(status="passed", rows=0, file_records=0, warnings=warnings)
-        return recrawl_or_fail(event, previous, uri, problem)
-    _require_match(uri, contents, table, layout)
+        return _without_table(event, previous, contents, uri, settings)
     counted = previous.changed(
         file_records=contents.records,
         expected_rows=expected_rows,
-        warnings=[*contents.warnings, *_column_warnings(contents, table, layout)],
+        warnings=[*contents.warnings, *_unread_warnings(contents), *_column_warnings(contents, table, layout)],
+        progress=None,
     )
     return _start_queries(event, counted, table, uri, settings)
+
+
+def _read(
+    event: StepEvent,
+    previous: Validation,
+    target: StoredObject,
+    layout: Format,
+    table: Table | None,
+    time_is_left: Callable[[], bool],
+) -> FileContents:
+    uri = location(target.bucket, target.key)
+
+    def accept(columns: Sequence[str]) -> None:
+        if table is not None:
+            _require_match(uri, columns, table, layout)
+
+    expected = Expected(table, event.document.rule.allow_empty, accept)
+    progress = previous.progress
+    if progress and (progress.target, progress.table) != (target.version_or_etag, expected.digest()):
+        progress = None
+    return read_file(target, layout, time_is_left, expected, progress)
+
+
+def _may_continue(previous: Validation) -> bool:
+    """Check whether another call may continue the reading.
+
+    A definition of an older release drops the progress: there each call would start again.
+    """
+    is_dropped = previous.status == "reading" and previous.progress is None
+    return previous.reading_calls < READING_CALLS and not is_dropped
+
+
+def _unread_warnings(contents: FileContents) -> list[str]:
+    if contents.progress is None:
+        return []
+    return [
+        f"only the first {contents.progress.lines:,} lines were read and checked: the file is too large to be read to "
+        "its end"
+    ]
+
+
+def _without_table(
+    event: StepEvent, previous: Validation, contents: FileContents, uri: str, settings: ValidationSettings
+) -> Validation:
+    problem = f"no table of the database {settings.glue_database} contains it after the crawl"
+    if contents.records == 0:
+        warnings = [*contents.warnings, f"it has no rows, and {problem}"]
+        return previous.changed(status="passed", rows=0, file_records=0, warnings=warnings)
+    return recrawl_or_fail(event, previous, uri, problem)
 
 
 def _expected_rows(now: Head, uri: str) -> int | None:
@@ -65,32 +129,70 @@ def _expected_rows(now: Head, uri: str) -> int | None:
     return int(row_count)
 
 
-def _require_match(uri: str, contents: FileContents, table: Table, layout: Format) -> None:
-    """Raise ValidationFailed if the file cannot be queried in its table."""
+def _require_partition(uri: str, table: Table) -> None:
     if table.unpartitioned:
         raise ValidationFailed(
             f"{uri} is copied and verified, but the table {table.database}.{table.name} is partitioned by "
             f"{', '.join(table.partition_keys)}, and the file is not in such a folder. Upload it into one."
         )
-    problem = column_problem(contents.columns, table, layout) if contents.columns else ""
+
+
+def _require_readable_types(event: StepEvent, uri: str, table: Table) -> None:
+    """Raise ValidationFailed if Athena cannot read the table's own definition, as a bad first file leaves it."""
+    for name, text in table.unreadable_columns.items():
+        copied_at = event.document.finished_copy().copied_at
+        origin = "it" if table.created is None or table.created >= copied_at else "an earlier file"
+        raise ValidationFailed(
+            f"{uri} is copied and verified, but no query on its table {table.database}.{table.name} can run: the "
+            f"column {abbreviated(name)} has the type {abbreviated(text)}, which Athena cannot read. The table was "
+            f"made from {origin}, whose nested keys have other characters than letters, digits, `_`, `.`, `$` and "
+            f"blanks. To remove it: {how_to_drop(table)}."
+        )
+
+
+def _require_one_kind(event: StepEvent, table: Table, target: StoredObject) -> None:
+    """Raise ValidationFailed if a file beside this one breaks its table, or if it breaks the table itself.
+
+    The first files of a table or partition search its whole folder, later ones only its start: a foreign file that
+    comes after the table is not copied in the first place.
+    """
+    catalogue = event.document.catalogue
+    is_later = catalogue is not None and catalogue.status == "not_needed"
+    foreign = foreign_object(table, target, 1 if is_later else MOST_PAGES)
+    if foreign is not None:
+        raise ValidationFailed(
+            f"{location(target.bucket, target.key)} is copied and verified, but its table {table.database}."
+            f"{table.name} holds {described(table)}, and Athena also reads {location(target.bucket, foreign)} as such: "
+            "queries on the table fail or get rows of that file. Delete that file, or move it into another folder, "
+            "then replay."
+        )
+
+
+def _require_match(uri: str, columns: Sequence[str], table: Table, layout: Format) -> None:
+    """Raise ValidationFailed if the file cannot be queried in its table."""
+    problem = column_problem(columns, table, layout) if columns else ""
     if problem:
         raise ValidationFailed(
             f"{uri} does not fit the table {table.database}.{table.name}: {problem}. All files in one folder form one "
-            "table: fix the file's columns, alter the table, or upload the file into a folder of its own."
+            "table: fix the file's columns, alter the table, or upload the file into a folder of its own. Or, if the "
+            f"table is wrong: {how_to_drop(table)}."
         )
 
 
 def _column_warnings(contents: FileContents, table: Table, layout: Format) -> list[str]:
-    """Return what is unusual, but valid, about the columns of a file that is read by name."""
-    if contents.columns is None or layout.layout == "delimited":
-        return []
-    missing = missing_columns([*contents.columns, *contents.later_columns], table)
-    later = [name for name in contents.later_columns if name not in table.columns]
+    """Return what is unusual, but valid, about the columns of a file."""
     warnings = []
-    if missing:
-        warnings.append(f"the file lacks the table's columns {listed(missing)}: NULL in its rows")
-    if later:
-        warnings.append(f"later records have {listed(later)}, which the table lacks")
+    if special := special_names(table.columns):
+        warnings.append(
+            f"Athena does not support special characters in names: queries that name {listed(special)} may fail, "
+            "even in quotes"
+        )
+    if layout.layout == "delimited":
+        return warnings
+    if contents.missing_columns:
+        warnings.append(f"the file lacks the table's columns {listed(contents.missing_columns)}: NULL in its rows")
+    if contents.later_columns:
+        warnings.append(f"later records have {listed(contents.later_columns)}, which the table lacks")
     return warnings
 
 

@@ -19,10 +19,15 @@ CSV = {
     "ragged.csv": (f"{HEADER}Aurora,1\nBorealis,2,3\n".encode(), "line 3 has 3 fields"),
     "duplicates.csv": (b"ship,Ship\nAurora,1\n", "duplicate column names"),
     "header_only.csv": (HEADER.encode(), "it has no rows, only a header"),
+    "inches.csv": (b'ship,berth\n12",13",Aurora\nBorealis,2\n', "line 2 has 2 fields as Athena reads it"),
+    "nul.csv": (b"ship,berth\nAurora,1\n\x00,2\n", "line 3 has a NUL character"),
     "other_header.csv": (b"ship,quay\nAurora,1\n", "the file lacks berth; the table lacks quay"),
 }
 JSON = {
     "array.json": (b'[{"ship": "Aurora", "berth": 1}]\n', "it is a JSON array"),
+    "keys.json": (b'{"ship": "Aurora", "Ship": "Borealis", "berth": 1}\n', "twice in one object"),
+    "half_pair.json": (b'{"\\ud800": 1, "ship": "Aurora"}\n', "half a surrogate pair"),
+    "other_type.json": (GOOD_JSON * 3000 + b'{"ship": "Aurora", "berth": 1.5}\n', "but int in the table"),
     "pretty.json": (b'{\n  "ship": "Aurora",\n  "berth": 1\n}\n', "one record per line"),
 }
 

@@ -11,6 +11,7 @@ from tests.support.deployed.names import MODES, in_mode, new_folder
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256))
 TABLES = ("airports.csv", "airports.csv.gz", "airports.jsonl", "airports.parquet", "airports.tsv")
 PARTITIONED = "dt=2026-01-01/airports.csv"
+NULL_PARTITION = "dt=__HIVE_DEFAULT_PARTITION__/airports.csv"
 GRADES = {"copy": "checksum", "move": "readback"}
 COLUMNS = ["icao", "iata", "name", "city", "subd", "country", "elevation", "lat", "lon", "tz", "lid"]
 
@@ -29,7 +30,11 @@ def files(airports: bytes, tmp_path_factory: pytest.TempPathFactory) -> dict[str
         }.items():
             database.execute(f"COPY airports TO '{folder / name}' ({options})")
     (folder / "airports.csv.gz").write_bytes(gzip.compress(airports, 1))
-    return {path.name: path.read_bytes() for path in folder.iterdir()} | {PARTITIONED: airports, "photo.png": PNG}
+    return {path.name: path.read_bytes() for path in folder.iterdir()} | {
+        PARTITIONED: airports,
+        NULL_PARTITION: airports,
+        "photo.png": PNG,
+    }
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +52,7 @@ def runs(deployment: Deployed, files: dict[str, bytes], keys: dict[tuple[str, st
     return {which: ended[key] for which, key in keys.items()}
 
 
-@pytest.mark.parametrize("name", [*TABLES, PARTITIONED])
+@pytest.mark.parametrize("name", [*TABLES, PARTITIONED, NULL_PARTITION])
 def test_a_table_can_be_queried_whole(
     name: str,
     mode: str,

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from functions.catalogue.dialect import Dialect
 from infra.local.athena.file_cache import FileCache
 from infra.local.athena.models import PreparedFile
 from infra.local.athena.rowwise.numbers import java_double
 from infra.local.glue import types
-from infra.local.text_files import BrokenFile, Dialect, lines, reading, unpack_start
+from infra.local.text_files import BrokenFile, lines, reading, unpack_start
 
 CSV = Dialect()
 

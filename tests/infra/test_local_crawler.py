@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError
 
 from tests.support import local_server
 from tests.support.local_server import ACCOUNT, REGION, Server, allow, write_parquet
+from tests.support.parquet_files import footer, parquet
 from tests.support.waiting import wait_for
 
 AIRPORTS = Path(airportsdata.__file__).parent / "airports.csv"
@@ -433,3 +434,19 @@ def test_starting_a_crawler_and_listing_its_crawls_needs_that_crawler(server: Se
         with pytest.raises(ClientError, match="AccessDenied"):
             call(**arguments)
     it.wait()
+
+
+def test_a_header_that_is_longer_than_a_sample_is_read_up_to_a_megabyte(server: Server) -> None:
+    it = make(server)
+    names = [f"column_{number:04}" for number in range(8000)]
+    it.put("wide/a.csv", ",".join(names).encode() + b"\n" + b",".join([b"1"] * 8000) + b"\n")
+    assert it.crawl()["Status"] == "SUCCEEDED"
+    assert len(it.columns("wide")) == 8000
+
+
+def test_parquet_columns_that_differ_in_case_only_make_no_table_and_no_invented_name(server: Server) -> None:
+    it = make(server)
+    it.put("twice/a.parquet", parquet(footer("id", "ID", rows=1)))
+    it.put("once/a.csv", b"a,b\n1,2\n")
+    assert it.crawl()["Status"] == "SUCCEEDED"
+    assert set(it.tables()) == {"once"}

@@ -5,10 +5,12 @@ from pathlib import Path
 import airportsdata
 import pytest
 
+from infra.local.glue import types
 from infra.local.glue.errors import UnreadableFile
 from infra.local.glue.layout import KeyPath, PartitionKey, Target, is_excluded, parse_key, partition_keys, table_name
 from infra.local.glue.models import CsvClassifier, Schema
 from infra.local.glue.schema import combine, of_parquet, of_text
+from infra.local.glue.types import GlueType
 from tests.support.local_server import write_parquet
 
 BUCKET = Target("bucket", "", table_level=2)
@@ -31,6 +33,7 @@ def columns_of(schema: Schema) -> list[str]:
     [
         ("airports/a.csv", KeyPath("airports/", ())),
         ("airports/dt=1/x/a.csv", KeyPath("airports/", ("dt=1", "x"))),
+        (f"{'a' * 256}/a.csv", None),
         ("a.csv", None),
         ("/a/b.csv", None),
         ("a//b.csv", None),
@@ -168,3 +171,54 @@ def test_files_of_a_folder_make_one_schema_led_by_what_most_of_them_have() -> No
 def test_types_of_a_folder_are_widened() -> None:
     schemas = [schema_of(b'{"a":1,"b":1}\n', "a.json"), schema_of(b'{"a":1.5,"b":"x"}\n', "b.json")]
     assert columns_of(combine(schemas)) == ["a double", "b string"]
+
+
+@pytest.mark.parametrize(
+    ("lines", "kind"),
+    [
+        ('{"a":[]}\n{"a":[1]}\n', "array<int>"),
+        ('{"a":[[]]}\n{"a":[[1.5], null]}\n', "array<array<double>>"),
+        ('{"a":{"x":null}}\n{"a":{"x":1}}\n', "struct<x:int>"),
+        ('{"a":{}}\n{"a":{"x":[]}}\n', "struct<x:array<string>>"),
+        ('{"a":[]}\n{"a":null}\n', "array<string>"),
+        ('{"a":[1]}\n{"a":1}\n', "string"),
+        ('{"a":{"x":1}}\n{"a":"text"}\n', "string"),
+    ],
+)
+def test_null_and_what_is_empty_leave_the_type_to_other_values(lines: str, kind: str) -> None:
+    assert columns_of(schema_of(lines.encode(), "a.json")) == [f"a {kind}"]
+
+
+@pytest.mark.parametrize("line", ['{"\\ud800":1,"b":2}', '{"a":"\\udc00"}', '{"a":' * 100_000])
+def test_what_no_catalogue_can_hold_makes_no_table(line: str) -> None:
+    with pytest.raises(UnreadableFile, match="line 1"):
+        schema_of(line.encode(), "a.json")
+
+
+@pytest.mark.parametrize(
+    ("in_json", "kinds", "chosen"),
+    [
+        (False, ["int", "int", "string", "int"], "int"),
+        (False, ["string", "int", "int"], "int"),
+        (False, ["int", "bigint", "string", "bigint"], "bigint"),
+        (False, ["int", "double", "double"], "double"),
+        (False, ["double", "int", "int"], "int"),
+        (False, ["decimal(4,2)", "decimal(5,2)"], "decimal(5,2)"),
+        (False, ["float", "double"], "double"),
+        (False, ["struct<a:int>", "struct<a:string>", "struct<a:int>"], "struct<a:int>"),
+        (False, ["struct<a:int>", "struct<a:bigint,b:string>"], "struct<a:bigint,b:string>"),
+        (True, ["int", "double"], "double"),
+        (True, ["int", "string"], "string"),
+        (True, ["int", "string", "int"], "int"),
+        (True, ["struct<x:int>", "string", "struct<x:int>"], "struct<x:int>"),
+        (True, ["array<int>", "array<double>"], "array<double>"),
+        (True, ["struct<aws:x:string>", "struct<aws:x:string>", "struct<team:string>"], "struct<team:string>"),
+    ],
+)
+def test_the_majority_of_files_decides_a_columns_type(in_json: bool, kinds: list[str], chosen: str) -> None:
+    # A key with a colon is not a type that can be parsed.
+    parsed = [
+        GlueType("struct", of=(types.STRING,), fields=("aws:x",)) if "aws:x" in kind else types.parse(kind)
+        for kind in kinds
+    ]
+    assert str(types.majority(parsed, in_json)) == chosen

@@ -155,6 +155,11 @@ def a_new_process_copies_to_move(world: World) -> str:
     return _copy(world, world.upload(), mode="move")
 
 
+@shows("copy_object", "copied", {"glue:GetTables": NAMED})
+def a_file_in_a_folder_is_copied(world: World) -> str:
+    return _copy(world, world.upload("folder/notes.txt"))
+
+
 @shows("copy_object", "copied", {"s3:GetObjectTagging source": NAMED, "s3:PutObjectTagging target": NAMED})
 def a_tagged_object_without_version_is_copied(world: World) -> str:
     return _copy_early(world, "tagged.bin")

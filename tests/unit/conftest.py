@@ -75,7 +75,8 @@ class Hooks:
 
     def _before(self, model: Any, **_: object) -> tuple[SimpleNamespace, Values] | None:
         if not self.answers[model.name]:
-            return None
+            # moto's Glue needs a parser that is not installed.
+            return (SimpleNamespace(status_code=200), {"TableList": []}) if model.name == "GetTables" else None
         answer = self.answers[model.name].popleft()
         if isinstance(answer, Exception):
             raise answer

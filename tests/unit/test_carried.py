@@ -52,6 +52,7 @@ def test_what_head_tells_is_carried_as_it_was_written() -> None:
         "WebsiteRedirectLocation": "/b",
     }
     assert carried({"Metadata": {}}) == {}
+    assert carried({"ExpiresString": ""}) == {"Expires": ""}, "it is a header, too"
 
 
 @pytest.mark.parametrize(
@@ -60,6 +61,7 @@ def test_what_head_tells_is_carried_as_it_was_written() -> None:
         {"CacheControl": None},
         {"ContentLanguage": "fr"},
         {"ExpiresString": "0"},
+        {"ExpiresString": ""},
         {"Metadata": {"a": "2"}},
         {"WebsiteRedirectLocation": "/c"},
         {"ObjectLockMode": "COMPLIANCE"},

@@ -15,8 +15,8 @@ from functions.contract.models import Catalogue, Copy, Validation
 from functions.objects.head import head
 from functions.runtime.errors import AccessDenied, SettingInvalid, Throttled
 from tests.support.lambda_context import LambdaContext
+from tests.support.parquet_files import footer, parquet
 from tests.unit.conftest import SOURCE, SOURCE_REGION, TARGET, TARGET_REGION, Cloud, ErrorResponse, Values, step_event
-from tests.unit.parquet_files import footer, parquet
 
 COPIED_AT = datetime(2026, 11, 1, 10, 10, tzinfo=UTC)
 CSV = b"id,name\n1,one\n"

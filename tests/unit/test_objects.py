@@ -3,10 +3,13 @@
 from typing import Any
 
 import pytest
+from botocore.awsrequest import AWSResponse, HeadersDict
+from moto.core.botocore_stubber import MockRawResponse
 
 from functions.catalogue.formats import FORMATS, Format, file_format, not_catalogued_reason
 from functions.contract.models import StoredObject
 from functions.objects.head import Head, ObjectChanged, head, opened, same_version, tags
+from functions.runtime import clients
 from functions.runtime.errors import AccessDenied, BucketMissing, CustomerKeyRequired, RequestRejected, Throttled
 from tests.unit.conftest import KEY, SOURCE, SOURCE_REGION, Cloud, ErrorResponse
 
@@ -223,6 +226,9 @@ def test_the_format_is_in_the_names_ending(key: str, found: Format | None) -> No
         ("sales/../a.csv", "its key has a folder named"),
         ("./a.csv", "its key has a folder named"),
         ("sales/dt=/a.csv", "a folder of its key names a partition without a value"),
+        (f"{'s' * 256}/a.csv", "a folder of its key has a name of more than 255 bytes"),
+        (f"sales/{'k' * 256}=1/a.csv", "a folder of its key has a name of more than 255 bytes"),
+        (f"sales/k={'v' * 256}/a.csv", None),
         ("dt=/a.csv", None),
         ("_tmp/a.csv", "a part of its key starts with"),
         ("sales/.a.csv", "a part of its key starts with"),
@@ -241,3 +247,21 @@ def test_a_key_that_athena_would_pass_over_is_left_out_with_the_reason(key: str,
 def test_the_reason_for_no_table_names_every_format() -> None:
     reason = not_catalogued_reason("a/b.png", 1) or ""
     assert [ending for ending in FORMATS if ending not in reason] == []
+
+
+@pytest.mark.usefixtures("hooks")
+@pytest.mark.parametrize("expires", ["", "never", "Tue, 01 Jan 2030 00:00:00 GMT", None])
+def test_an_expires_header_is_read_as_it_is_written_even_where_it_is_empty(expires: str | None) -> None:
+    """Botocore itself parses it, and raises for an empty one."""
+    client = clients.s3("us-east-1")
+    headers: Any = HeadersDict({"ETag": '"x"'} | ({} if expires is None else {"Expires": expires}))
+
+    def answer(**_: object) -> Any:
+        return AWSResponse("https://s3", 200, headers, MockRawResponse(""))
+
+    client.meta.events.register_first("before-send.s3.HeadObject", answer)
+    try:
+        found = client.head_object(Bucket="b", Key="k")
+    finally:
+        client.meta.events.unregister("before-send.s3.HeadObject", answer)
+    assert found.get("ExpiresString") == expires

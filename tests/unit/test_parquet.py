@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from functions.catalogue import columns
 from functions.catalogue.columns import LONGEST_FOOTER_READ, Unreadable, parquet_footer, read_columns
 from functions.catalogue.formats import Format
-from functions.catalogue.parquet_footer import DEEPEST, Footer, FooterCutOff, FooterUnreadable, read_footer
+from functions.catalogue.parquet_footer import Footer, FooterCutOff, FooterUnreadable, read_footer
+from functions.catalogue.thrift import DEEPEST
 from functions.objects.head import head
+from tests.support.parquet_files import footer, parquet, schema
 from tests.unit.conftest import TARGET, TARGET_REGION, Cloud
-from tests.unit.parquet_files import footer, parquet, schema
 
 TYPES = st.recursive(
     st.sampled_from(["INTEGER", "VARCHAR", "DOUBLE", "TIMESTAMP", "DECIMAL(18,3)", "BLOB", "UUID", "BOOLEAN", "DATE"]),

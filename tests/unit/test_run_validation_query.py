@@ -6,6 +6,7 @@ answers every query with nothing.
 
 import hashlib
 import json
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,15 +17,17 @@ import pytest
 from functions import run_validation_query
 from functions.catalogue.formats import Format
 from functions.catalogue.glue_table import Table, column_problem, find_table, missing_columns
-from functions.contract.limits import QUERY_POLLS
+from functions.contract.limits import QUERY_POLLS, READING_CALLS
 from functions.contract.models import Catalogue, Copy, ObjectVersion, Source, Validation
 from functions.objects.head import head
 from functions.runtime.errors import QueryFailed, SettingInvalid, ValidationFailed
+from functions.validation import text_blocks
 from functions.validation.athena_queries import ROWS, validation_queries
 from tests.support.facts import Naming
 from tests.support.lambda_context import LambdaContext
 from tests.unit.conftest import SOURCE, SOURCE_REGION, TARGET, TARGET_REGION, Cloud, ErrorResponse, Hooks, step_event
 
+BEFORE = datetime(2020, 1, 1, tzinfo=UTC)
 CSV = b"id,name\n1,one\n2,two\n"
 KEY = "sales/a.csv"
 COLUMNS = {"id": "bigint", "name": "string"}
@@ -189,6 +192,99 @@ def test_a_header_that_is_not_the_tables_is_reported_and_nothing_is_asked(cloud:
     assert not cloud.hooks.params["StartQueryExecution"]
 
 
+LONG = b"id,name\n" + b"".join(b"%d,name\n" % number for number in range(100))
+
+
+def read_on(given: tuple[Source, Copy], monkeypatch: pytest.MonkeyPatch, known: Validation | None = None) -> Validation:
+    """One call that has the time for one block of lines."""
+    monkeypatch.setattr(text_blocks, "BLOCK_BYTES", 300)
+    monkeypatch.setattr(LambdaContext, "get_remaining_time_in_millis", lambda _: 1)
+    return run(given, known)
+
+
+def test_a_file_that_one_call_cannot_read_is_continued_by_the_next_ones(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = copied(cloud, LONG)
+    cloud.hooks.answer("GetTables", *[tables(table())] * 9)
+    cloud.hooks.answer("StartQueryExecution", {"QueryExecutionId": "q1"})
+    found, calls = read_on(given, monkeypatch), 1
+    while found.status == "reading":
+        assert (found.reading_calls, found.wait_seconds, found.file_records) == (calls, 1, None)
+        assert found.progress
+        assert found.progress.position_bytes <= 300 * calls
+        found, calls = read_on(given, monkeypatch, found), calls + 1
+    assert (found.status, found.file_records, found.warnings, found.progress) == ("pending", 100, [], None)
+    assert calls == 3
+    ranges = [sent.get("Range") for sent in cloud.hooks.params["GetObject"]]
+    assert len(set(ranges)) == calls
+    assert ranges[0] is None
+
+
+def test_what_the_calls_leave_unread_is_a_warning_that_names_the_line(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = copied(cloud, LONG * 3)
+    cloud.hooks.answer("GetTables", *[tables(table())] * 20)
+    cloud.hooks.answer("StartQueryExecution", {"QueryExecutionId": "q1"})
+    found = read_on(given, monkeypatch)
+    while found.status == "reading":
+        found = read_on(given, monkeypatch, found)
+    assert (found.status, found.file_records, found.reading_calls) == ("pending", None, READING_CALLS)
+    (warning,) = found.warnings
+    assert "only the first" in warning
+    lines = int(re.findall(r"first ([0-9,]+) lines", warning)[0])
+    assert 100 < lines < 300
+
+
+def test_progress_on_another_copy_or_another_table_is_void(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = copied(cloud, LONG)
+    cloud.hooks.answer("GetTables", *[tables(table())] * 3)
+    began = read_on(given, monkeypatch)
+    assert began.progress
+    for other in ({"target": "another"}, {"table": "another"}):
+        known = began.changed(progress=began.progress.model_copy(update=other | {"lines": 1000}))
+        again = read_on(given, monkeypatch, known)
+        assert again.progress == began.progress
+        assert again.reading_calls == 2
+
+
+def test_an_older_definition_that_drops_the_progress_reads_as_far_as_one_call_can(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = copied(cloud, LONG)
+    cloud.hooks.answer("GetTables", *[tables(table())] * 2)
+    cloud.hooks.answer("StartQueryExecution", {"QueryExecutionId": "q1"})
+    began = read_on(given, monkeypatch)
+    ended = read_on(given, monkeypatch, began.changed(progress=None, reading_calls=0))
+    assert (ended.status, ended.file_records) == ("pending", None)
+    assert "only the first" in ended.warnings[0]
+
+
+@pytest.mark.parametrize(("created", "origin"), [(datetime(2030, 1, 1, tzinfo=UTC), "it"), (BEFORE, "an earlier file")])
+def test_a_table_that_athena_cannot_read_is_named_with_its_origin_and_how_to_drop_it(
+    cloud: Cloud, created: datetime, origin: str
+) -> None:
+    given = copied(cloud, b'{"id": 1, "tags": {"aws:x": "s"}}\n', key="sales/a.json")
+    found = table(CreateTime=created)
+    found["StorageDescriptor"]["Columns"][1] = {"Name": "tags", "Type": "struct<aws:x:string>"}
+    cloud.hooks.answer("GetTables", tables(found))
+    with pytest.raises(ValidationFailed) as raised:
+        run(given)
+    message = str(raised.value)
+    assert f"The table was made from {origin}, " in message
+    assert "struct<aws:x:string>" in message
+    assert "aws glue delete-table --database-name ferry --name sales" in message
+    assert not cloud.hooks.params["GetObject"]
+
+
+def test_a_file_that_differs_from_a_wrong_table_says_how_to_drop_it(cloud: Cloud) -> None:
+    given = copied(cloud, b'{"id": "x"}\n', key="sales/a.json")
+    cloud.hooks.answer("GetTables", tables(table()))
+    with pytest.raises(ValidationFailed, match=r"if the table is wrong: .*delete-table"):
+        run(given)
+
+
 def crawled(status: str = "succeeded", **fields: Any) -> Catalogue:
     return Catalogue(status=status, covers_from=datetime(2030, 1, 1, tzinfo=UTC), **fields)
 
@@ -214,10 +310,10 @@ def test_a_json_file_that_lacks_columns_is_asked_and_warned_of(cloud: Cloud) -> 
 
 def test_names_and_types_of_any_length_leave_room_in_the_document(cloud: Cloud) -> None:
     """Step Functions passes on 256 KiB in all, as UTF-8; these characters take four bytes each."""
-    wide = [f"{number}" + "\U0001d11e" * 1000 for number in range(200)]
+    wide = [f"{number}" + "\U00020000" * 1000 for number in range(200)]
     late = json.dumps({f"late {name}": 1 for name in wide}, ensure_ascii=False)
     given = copied(cloud, f'{{"id": 1}}\n{late}\n'.encode(), key="sales/a.json")
-    columns = [{"Name": name, "Type": f"struct<{name}:int>"} for name in ("id", *wide)]
+    columns = [{"Name": "id", "Type": "int"}] + [{"Name": name, "Type": f"struct<{name}:int>"} for name in wide]
     found = table()
     found["StorageDescriptor"]["Columns"] = columns
     cloud.hooks.answer("GetTables", tables(found))
@@ -294,6 +390,7 @@ def test_a_target_that_a_newer_upload_replaced_is_superseded(cloud: Cloud) -> No
 def test_a_target_that_is_replaced_while_it_is_read_is_superseded_by_a_newer_upload(cloud: Cloud) -> None:
     given = copied(cloud)
     cloud.upload(b"id,name\n9,new\n", key=KEY)
+    cloud.hooks.answer("GetTables", tables(table()))
     cloud.hooks.answer("GetObject", ErrorResponse("PreconditionFailed"))
     assert run(given).status == "superseded"
 
@@ -450,6 +547,12 @@ def test_names_and_values_are_quoted_in_every_query(tmp_path: Path) -> None:
     assert [name.removesuffix(".sql") for name in queries] == [ROWS, "a", "b"]
 
 
+def test_the_partition_null_equals_nothing(tmp_path: Path) -> None:
+    partition = {"dt": "__HIVE_DEFAULT_PARTITION__", "hour": "1"}
+    queries = validation_queries(Table("d", "t", {}, partition), "s3://b/a.csv", checks=tmp_path)
+    assert queries[ROWS].endswith("""WHERE "$path" = 's3://b/a.csv' AND "dt" IS NULL AND "hour" = '1'""")
+
+
 @pytest.mark.parametrize(
     ("named", "asked"),
     [
@@ -478,3 +581,16 @@ def test_a_check_that_a_rule_names_and_nobody_wrote_is_reported(cloud: Cloud) ->
 def test_a_token_has_the_length_that_athena_asks_for() -> None:
     shape = boto3.Session().client("athena", "us-east-1").meta.service_model.shape_for("IdempotencyToken")
     assert shape.metadata["min"] <= len(hashlib.sha256().hexdigest()) <= shape.metadata["max"]
+
+
+@pytest.mark.parametrize(
+    ("header", "named"), [(b"col/1,col_2", "col/1"), (b"First Name,id", "first name"), (b"\xc3\xa9t\xc3\xa9,_id2", "")]
+)
+def test_names_with_special_characters_are_warned_of(cloud: Cloud, header: bytes, named: str) -> None:
+    given = copied(cloud, header + b"\n1,2\n")
+    found = table()
+    names = header.decode().lower().split(",")
+    found["StorageDescriptor"]["Columns"] = [{"Name": name, "Type": "string"} for name in names]
+    cloud.hooks.answer("GetTables", tables(found))
+    cloud.hooks.answer("StartQueryExecution", {"QueryExecutionId": "q1"})
+    assert [f"name {named} may fail" in warning for warning in run(given).warnings] == ([True] if named else [])

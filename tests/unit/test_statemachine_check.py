@@ -290,7 +290,7 @@ def test_a_definition_that_is_too_large_is_rejected(definition: Definition) -> N
 
 
 def test_a_file_that_is_not_what_the_definition_renders_to_is_rejected() -> None:
-    assert check.findings_in_file(ASL_FILE.read_text().replace("Waits while Athena runs the queries.", "A nap.")) == [
+    assert check.findings_in_file(ASL_FILE.read_text().replace("Waits before the reading continues", "A nap")) == [
         Naming("migrate.asl.json", "make asl")
     ]
 

@@ -44,6 +44,7 @@ def test_a_file_of_a_known_table_costs_what_the_page_says(world: World) -> None:
     requests["s3.HeadObject"] -= more
     cheap = requests["s3.HeadObject"] + requests["s3.GetObject"]
     assert (requests["s3.CopyObject"], cheap) == figures(r"- (\d+) copy at S3, and (\d+) of its cheaper requests")
+    assert (requests["s3.ListObjectsV2"],) == figures(r"and (\d+) list of the table's folder")
     to_copy, to_count = figures(
         r"requests: (\d+) to copy and verify \(\[guarantees\.md\]\(guarantees\.md\)\), (\d+) to read"
     )

@@ -8,10 +8,11 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+from functions.catalogue.dialect import Dialect
 from infra.local.athena import json_serde
 from infra.local.athena.errors import QueryFailure
 from infra.local.athena.models import JSON_SERDES, PreparedFile, QueryTable, TableObject, TableStorage
-from infra.local.text_files import Dialect, lines, reading
+from infra.local.text_files import lines, reading
 
 NULL = "\x02"
 """NULL in rewritten files. Dialect.regular_lines accepts no such character."""

@@ -11,6 +11,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from functions.catalogue.names import LONGEST_NAME_BYTES
+
 _TABULAR = re.compile(r"\.(csv|tsv|json|jsonl|ndjson)(\.gz)?$|\.parquet$", re.IGNORECASE)
 
 
@@ -55,6 +57,9 @@ def parse_key(key: str, target: Target) -> KeyPath | None:
         return None
     depth = target.table_level - 1 if target.table_level else target.prefix.count("/") + 1
     if depth < 1 or len(parts) <= depth:
+        return None
+    if any(len(part.partition("=")[0].encode()) > LONGEST_NAME_BYTES for part in parts[:-1]):
+        # Too long for a table or a column.
         return None
     if any(part.endswith("=") for part in parts[depth:-1]):
         # The catalogue accepts no empty partition value, and rejects the whole batch because of one.

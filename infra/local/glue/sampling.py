@@ -1,9 +1,11 @@
 """Read the schema of an object from a sample: the start of a text file, the footer of a Parquet file.
 
-A schema is cached by key and ETag, so a crawl reads new files only. Raises CrawlFailed when the role may not read
-the object.
+Glue reads up to a megabyte of a text file ("How does the AWS Glue crawler detect the schema?", AWS re:Post). Here less
+is read, unless the first line is longer. A schema is cached by key and ETag, so a crawl reads new files only. Raises
+CrawlFailed when the role may not read the object.
 """
 
+import csv
 import tempfile
 import threading
 from collections import OrderedDict
@@ -11,6 +13,9 @@ from collections.abc import Hashable
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from functions.catalogue.names import too_long
+from functions.catalogue.parquet_footer import FooterUnreadable, read_footer
+from functions.catalogue.parquet_types import duplicate_names
 from infra.local.caller import Caller
 from infra.local.glue.errors import UnreadableFile
 from infra.local.glue.failures import crawl_failure
@@ -19,6 +24,7 @@ from infra.local.glue.schema import of_parquet, of_text
 from infra.local.text_files import UNPACKED_START_BYTES, BrokenFile, unpack_start
 
 SAMPLE_BYTES = 64 * 1024
+LONGEST_SAMPLE_BYTES = 1024 * 1024
 FOOTER_BYTES = 64 * 1024
 MAX_CACHED = 20_000
 
@@ -58,11 +64,12 @@ class SchemaReader:
         if cached is not None:
             return cached
         try:
-            schema: Schema | UnreadableFile = self._sample(crawled)
+            schema: Schema | UnreadableFile = self._sample_in_bounds(crawled)
         except UnreadableFile as error:
             schema = error
-        except BrokenFile as error:
-            schema = UnreadableFile(str(error))
+        except (BrokenFile, ValueError, RecursionError, csv.Error) as error:
+            # Whatever a file contains, it fails neither the crawl nor the other files.
+            schema = UnreadableFile(str(error) or type(error).__name__)
         except ClientError as error:
             if error.response["Error"]["Code"] in {"NoSuchKey", "404", "PreconditionFailed", "412"}:
                 return UnreadableFile("it was deleted or replaced during the crawl; the next crawl reads it")
@@ -72,10 +79,18 @@ class SchemaReader:
         self._cache.put(key, schema)
         return schema
 
+    def _sample_in_bounds(self, crawled: CrawledObject) -> Schema:
+        schema = self._sample(crawled)
+        if problem := too_long(schema.column_names):
+            raise UnreadableFile(f"it has {problem}")
+        return schema
+
     def _sample(self, crawled: CrawledObject) -> Schema:
         if crawled.key.lower().endswith(".parquet"):
             return self._sample_parquet(crawled)
         data = self._read_range(crawled, 0, SAMPLE_BYTES)
+        if b"\n" not in data and b"\r" not in data and not crawled.key.lower().endswith(".gz"):
+            data = self._read_range(crawled, 0, LONGEST_SAMPLE_BYTES)
         is_whole = crawled.size_bytes <= len(data)
         if crawled.key.lower().endswith(".gz"):
             data = unpack_start(data)
@@ -91,12 +106,22 @@ class SchemaReader:
         footer_bytes = int.from_bytes(footer[-8:-4], "little") + 8
         if footer_bytes > len(footer):
             footer = self._read_range(crawled, max(0, crawled.size_bytes - footer_bytes), footer_bytes)
+        self._require_distinct_names(footer)
         with tempfile.NamedTemporaryFile(prefix="crawler-", suffix=".parquet") as sparse:
             sparse.write(head)
             sparse.seek(crawled.size_bytes - len(footer))
             sparse.write(footer)
             sparse.flush()
             return of_parquet(sparse.name)
+
+    def _require_distinct_names(self, footer: bytes) -> None:
+        """Reject what DuckDB would rename: columns that are equal but for case."""
+        try:
+            fields = read_footer(footer[-8 - int.from_bytes(footer[-8:-4], "little") : -8]).fields
+        except FooterUnreadable as error:
+            raise UnreadableFile(f"its footer cannot be read: {error}") from error
+        if duplicates := duplicate_names(fields):
+            raise UnreadableFile(f"it has duplicate column names: {', '.join(duplicates)}")
 
     def _read_range(self, crawled: CrawledObject, start: int, length: int) -> bytes:
         last = min(crawled.size_bytes, start + length) - 1

@@ -7,6 +7,7 @@ Raises UnreadableFile with the reason.
 """
 
 import csv
+import functools
 import json
 import re
 from collections import Counter
@@ -15,11 +16,11 @@ from typing import Any
 
 import duckdb
 
+from functions.catalogue.dialect import Dialect
 from infra.local.glue import types
 from infra.local.glue.errors import UnreadableFile
 from infra.local.glue.models import CsvClassifier, FileStorage, Schema
-from infra.local.glue.types import STRING, GlueType
-from infra.local.text_files import Dialect
+from infra.local.glue.types import STRING, UNKNOWN, GlueType, known
 
 _TEXT_INPUT = "org.apache.hadoop.mapred.TextInputFormat"
 _TEXT_OUTPUT = "org.apache.hadoop.hive.ql.io.HiveIgnoreKeyTextOutputFormat"
@@ -27,7 +28,7 @@ SAMPLED_LINES = 50
 _BUILT_IN_DELIMITERS = ",|\t;\x01"
 _INT = re.compile(r"[+-]?\d{1,18}")
 _DOUBLE = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
-_NOT_TEXT = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
+_NOT_TEXT = re.compile(rb"\x00")
 
 
 def of_text(data: bytes, is_whole: bool, name: str, classifiers: Iterable[CsvClassifier]) -> Schema:
@@ -58,12 +59,13 @@ def _lines(data: bytes, is_whole: bool) -> list[str]:
 
 
 def _of_json(lines: list[str]) -> Schema:
-    types: dict[str, GlueType | None] = {}
+    kinds: dict[str, GlueType] = {}
     names: dict[str, str] = {}
     for number, line in enumerate(lines, 1):
         try:
             record = json.loads(line)
-        except ValueError as error:
+            json.dumps(record, ensure_ascii=False).encode()
+        except (ValueError, RecursionError) as error:
             raise UnreadableFile(
                 f"line {number} is not a JSON record ({error}); each line must be one record"
             ) from error
@@ -71,18 +73,19 @@ def _of_json(lines: list[str]) -> Schema:
             raise UnreadableFile(f"line {number} is not a JSON object; each line must be one record")
         for name, value in record.items():
             names.setdefault(name.lower(), name)
-            types[name.lower()] = _merge_seen(types.get(name.lower()), _json_type(value))
-    if not types:
+            kinds[name.lower()] = types.merge(kinds.get(name.lower(), UNKNOWN), _json_type(value))
+    if not kinds:
         raise UnreadableFile("its records have no fields")
-    if not all(name.strip() for name in types):
+    if not all(name.strip() for name in kinds):
         raise UnreadableFile("its records have a field without a name")
     storage = FileStorage("json", _TEXT_INPUT, _TEXT_OUTPUT, "org.openx.data.jsonserde.JsonSerDe")
-    return Schema(storage, tuple((n, t or STRING) for n, t in types.items()), tuple(names.values()))
+    return Schema(storage, tuple((n, known(t)) for n, t in kinds.items()), tuple(names.values()))
 
 
-def _json_type(value: Any) -> GlueType | None:
+def _json_type(value: Any) -> GlueType:
+    """Return the type of a value; null and the elements of an empty array have a type that later values decide."""
     if value is None:
-        return None
+        return UNKNOWN
     if isinstance(value, bool):
         return GlueType("boolean")
     if isinstance(value, int):
@@ -92,14 +95,12 @@ def _json_type(value: Any) -> GlueType | None:
     if isinstance(value, float):
         return GlueType("double")
     if isinstance(value, list):
-        of: GlueType | None = None
-        for item in value:
-            of = _merge_seen(of, _json_type(item))
-        return GlueType("array", of=(of or STRING,))
+        of = functools.reduce(types.merge, map(_json_type, value), UNKNOWN)
+        return GlueType("array", of=(of,))
     if isinstance(value, dict) and value:
-        fields = {name.lower(): _json_type(item) or STRING for name, item in value.items()}
+        fields = {name.lower(): _json_type(item) for name, item in value.items()}
         return GlueType("struct", of=tuple(fields.values()), fields=tuple(fields))
-    return STRING
+    return UNKNOWN if value == {} else STRING
 
 
 def _merge_seen(a: GlueType | None, b: GlueType | None) -> GlueType | None:
@@ -239,16 +240,19 @@ def of_parquet(path: str) -> Schema:
 
 
 def combine(schemas: list[Schema], table_columns: tuple[str, ...] = ()) -> Schema:
-    """Combine the schemas of files stored alike (CombineCompatibleSchemas): all columns, each of a type that fits all.
+    """Combine the schemas of files stored alike (CombineCompatibleSchemas): all columns, each of a type that most fit.
 
-    The columns that most files have come first, in their order, so that a single odd file moves no column. Of equals,
-    the table's columns win, then the first ones.
+    Glue does not document how it decides between types that do not combine. Here the majority decides, so that one odd
+    file among others fails alone. The columns that most files have come first, in their order, so that a single odd
+    file moves no column. Of equals, the table's columns win, then the first ones.
     """
     layouts = Counter(schema.column_names for schema in schemas)
     first = max(layouts, key=lambda names: (layouts[names], names == table_columns[: len(names)]))
-    kinds: dict[str, GlueType] = {}
+    kinds: dict[str, list[GlueType]] = {}
     for schema in sorted(schemas, key=lambda schema: schema.column_names != first):
         for name, kind in schema.columns:
-            kinds[name] = types.merge(kinds[name], kind) if name in kinds else kind
+            kinds.setdefault(name, []).append(kind)
+    in_json = schemas[0].storage.classification == "json"
+    columns = tuple((name, types.majority(found, in_json)) for name, found in kinds.items())
     paths = dict.fromkeys(path for schema in schemas for path in schema.paths)
-    return Schema(schemas[0].storage, tuple(kinds.items()), tuple(paths))
+    return Schema(schemas[0].storage, columns, tuple(paths))

@@ -62,7 +62,7 @@ class TableWriter:
             table = self._write_table(table, existing)
             if keys:
                 self._write_partitions(table, keys, objects)
-        except ParamValidationError as error:
+        except (ParamValidationError, UnicodeError) as error:
             # The catalogue cannot hold it (a name is too long, say): only these files are skipped.
             logger.warning("crawler %s skips %s: %s", self._settings.name, location, " ".join(str(error).split()))
         except (ClientError, BotoCoreError) as error:

@@ -4,7 +4,10 @@ Raises UnknownType for text that is not a type of the catalogue.
 """
 
 import re
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, replace
+
+from functions.catalogue import column_types
 
 _DUCKDB = {
     "boolean": "BOOLEAN",
@@ -31,6 +34,8 @@ _FROM_DUCKDB = {
     "UTINYINT": "smallint",
     "USMALLINT": "int",
     "UINTEGER": "bigint",
+    # Parquet stores it in 64 bits, and the catalogue has no wider integer.
+    "UBIGINT": "bigint",
     "FLOAT": "float",
     "DOUBLE": "double",
     "DATE": "date",
@@ -38,6 +43,7 @@ _FROM_DUCKDB = {
     "BLOB": "binary",
 }
 _NUMBERS = ("tinyint", "smallint", "int", "bigint", "float", "double")
+_INTEGERS = _NUMBERS[:4]
 _PUNCTUATION = frozenset("<>(),:")
 _TOKEN = re.compile(r"\s*([<>(),:]|\"(?:[^\"]|\"\")*\"|[^<>(),:\s]+)")
 
@@ -87,6 +93,15 @@ class GlueType:
 
 
 STRING = GlueType("string")
+UNKNOWN = GlueType("unknown")
+"""Of a value that may have any type, such as null, until another value decides."""
+
+
+def known(kind: GlueType) -> GlueType:
+    """Return the type with strings for what no value has decided."""
+    if kind == UNKNOWN:
+        return STRING
+    return replace(kind, of=tuple(map(known, kind.of)))
 
 
 def parse(text: str) -> GlueType:
@@ -186,7 +201,7 @@ def of_duckdb(text: str) -> GlueType:
             return GlueType("map", of=(of_duckdb(parts[0]), of_duckdb(parts[1])))
         pairs = [_field(part) for part in parts]
         return GlueType("struct", of=tuple(of_duckdb(t) for _, t in pairs), fields=tuple(n.lower() for n, _ in pairs))
-    if text in {"HUGEINT", "UBIGINT"}:
+    if text == "HUGEINT":
         return GlueType("decimal", size=(38, 0))
     return GlueType(_FROM_DUCKDB.get(text, "string"))
 
@@ -218,8 +233,10 @@ def _field(part: str) -> tuple[str, str]:
 
 def merge(a: GlueType, b: GlueType) -> GlueType:
     """Return the narrowest type that fits both: a wider number, a struct with the fields of both, else a string."""
-    if a == b:
+    if b in (a, UNKNOWN):
         return a
+    if a == UNKNOWN:
+        return b
     if a.name in _NUMBERS and b.name in _NUMBERS:
         wider = max(a, b, key=lambda kind: _NUMBERS.index(kind.name))
         # A float does not fit every int; Glue uses a double for the mixture.
@@ -237,3 +254,45 @@ def merge(a: GlueType, b: GlueType) -> GlueType:
             types[field] = merge(types[field], found) if field in types else found
         return GlueType("struct", of=tuple(types.values()), fields=tuple(types))
     return STRING
+
+
+def majority(kinds: list[GlueType], in_json: bool) -> GlueType:
+    """Return the type that most files have, widened for the others as far as it still fits all that it is made of.
+
+    Of equals, text wins in JSON, where it holds every value, else the first. What Athena cannot read comes last.
+    """
+    counts = Counter(kinds)
+    ranked = sorted(counts, key=lambda kind: (not _is_readable(kind), -counts[kind], in_json and kind != STRING))
+    chosen, members = ranked[0], [ranked[0]]
+    for kind in ranked[1:]:
+        wider = merge(chosen, kind)
+        is_new_text = wider == STRING != chosen
+        if not is_new_text and _is_readable(kind) and all(_fits(one, wider, in_json) for one in (*members, kind)):
+            chosen = wider
+            members.append(kind)
+    return chosen
+
+
+def _fits(kind: GlueType, wider: GlueType, in_json: bool) -> bool:
+    """Check whether values of a type can be read as another one."""
+    if kind.name == wider.name == "struct":
+        kinds = dict(zip(wider.fields, wider.of, strict=True))
+        return all(
+            name in kinds and _fits(of, kinds[name], in_json) for name, of in zip(kind.fields, kind.of, strict=True)
+        )
+    if kind.name == wider.name and kind.of:
+        return all(_fits(a, b, in_json) for a, b in zip(kind.of, wider.of, strict=True))
+    if kind.name == wider.name or (in_json and wider == STRING and not kind.of):
+        return True
+    if kind.name in _INTEGERS and wider.name in _INTEGERS:
+        return _INTEGERS.index(kind.name) <= _INTEGERS.index(wider.name)
+    # Parquet stores whole numbers and others differently, and no reader converts them.
+    return wider.name == "double" and (kind.name == "float" or (in_json and kind.name in _INTEGERS))
+
+
+def _is_readable(kind: GlueType) -> bool:
+    try:
+        column_types.parse(str(kind))
+    except column_types.TypeUnreadable:
+        return False
+    return True

@@ -1,0 +1,187 @@
+"""Compares the columns of a Parquet file with those of its table: whether Athena reads each one as it is meant. Pure.
+
+Athena reads Parquet by column name, and a query that opens no column (`count(*)`) checks no type; the query that opens
+it fails, or shows something else. Of what Trino's reader accepts, only what keeps every value passes: the same type, or
+a wider one of the same kind. What the catalogue has no type for (a time of day, unsigned numbers) is a warning, because
+no other table could read it either.
+
+Sources: trinodb/trino, lib/trino-parquet, ColumnReaderFactory; parquet.thrift and LogicalTypes.md of the Apache Parquet
+format; "Data types in Amazon Athena".
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from functions.catalogue.column_types import INTEGER_BITS, TEXTS, ColumnType
+from functions.catalogue.parquet_footer import ParquetField
+
+MOST_DIGITS = 38
+
+_INTEGERS = {"int_8": "tinyint", "int_16": "smallint", "int_32": "int", "int_64": "bigint"}
+_BY_PHYSICAL = {
+    "boolean": "boolean",
+    "int32": "int",
+    "int64": "bigint",
+    "int96": "timestamp",
+    "float": "float",
+    "double": "double",
+    "byte_array": "binary",
+    "fixed_len_byte_array": "binary",
+}
+_TEXT_ANNOTATIONS = frozenset({"utf8", "enum", "json"})
+_LACKING = {
+    "time": "Athena has no such type for a table's column: a query of the column fails, or shows a number",
+    "uint": "Athena reads it as signed: values of more than half its range are shown negative",
+    "uuid": "Athena reads it as 16 bytes, not as text",
+    "null": "Athena cannot read a column without a type, and a query of it fails",
+    "interval": "Athena has no such type: a query of the column fails, or shows bytes",
+    "float16": "Athena has no such type: a query of the column fails, or shows bytes",
+    "variant": "Athena has no such type: a query of the column fails, or shows bytes",
+    "geometry": "Athena shows it as bytes",
+    "geography": "Athena shows it as bytes",
+    "bson": "Athena shows it as bytes",
+    "wide decimal": f"Athena has at most {MOST_DIGITS} digits: a query of the column fails",
+}
+"""What the catalogue has no type for, and what Athena makes of it."""
+
+
+@dataclass
+class Comparison:
+    """What is wrong with the columns, and what is only unusual."""
+
+    mismatches: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+    def compare(self, column: ParquetField, kind: ColumnType, path: str) -> None:
+        """Compare a column or nested column with its type in the table."""
+        found, lacking = type_of(column), _lacking(column)
+        if (reason := _LACKING.get(lacking)) and (lacking != "uint" or kind.name in INTEGER_BITS):
+            self.warnings.append(f"the column {path} is {_described(column)}, and {reason}")
+        elif found.name != kind.name and not _widened(found, kind):
+            self.mismatches.append(f"the column {path} is {found} in the file, but {kind} in the table")
+        elif kind.name == "struct":
+            self._compare_fields(column, kind, path)
+        elif kind.name == "array":
+            self.compare(_element(column), kind.of[0], f"{path}[]")
+        elif kind.name == "map":
+            for part, of, name in zip(_key_value(column), kind.of, ("key", "value"), strict=True):
+                self.compare(part, of, f"{path}.{name}")
+        elif not _keeps_values(found, kind):
+            self.mismatches.append(f"the column {path} is {found} in the file, but {kind} in the table")
+
+    def _compare_fields(self, column: ParquetField, kind: ColumnType, path: str) -> None:
+        kinds = {name.lower(): of for name, of in zip(kind.fields, kind.of, strict=True)}
+        for child in column.children:
+            name = child.name.lower()
+            if name in kinds:
+                self.compare(child, kinds[name], f"{path}.{name}")
+            else:
+                self.warnings.append(f"the column {path}.{name} is missing in the table, so Athena does not show it")
+
+
+def compare(fields: Sequence[ParquetField], columns: Mapping[str, ColumnType]) -> Comparison:
+    """Compare a file's columns with a table's; those that only one of them has are left out."""
+    comparison = Comparison()
+    for column in fields:
+        kind = columns.get(column.name.lower())
+        if kind is not None:
+            comparison.compare(column, kind, column.name.lower())
+    return comparison
+
+
+def duplicate_names(fields: Sequence[ParquetField], path: str = "") -> list[str]:
+    """Return the names that columns of one level share (case-insensitive), nested columns included."""
+    counts = Counter(column.name.lower() for column in fields)
+    found = [f"{path}{name}" for name, count in counts.items() if count > 1]
+    for column in fields:
+        found += duplicate_names(column.children, f"{path}{column.name.lower()}.")
+    return found
+
+
+def type_of(column: ParquetField) -> ColumnType:
+    """Return the type that the catalogue has for a column; what it lacks is named by its physical type."""
+    if _is_list(column):
+        return ColumnType("array", of=(type_of(_element(column)),))
+    if _is_map(column):
+        return ColumnType("map", of=tuple(map(type_of, _key_value(column))))
+    if column.children:
+        names = tuple(child.name.lower() for child in column.children)
+        return ColumnType("struct", of=tuple(map(type_of, column.children)), fields=names)
+    return _primitive(column)
+
+
+def _primitive(column: ParquetField) -> ColumnType:
+    annotation = column.annotation
+    if annotation == "decimal":
+        return ColumnType("decimal", size=(column.precision, column.scale))
+    if annotation in _INTEGERS:
+        return ColumnType(_INTEGERS[annotation])
+    if annotation == "date" or annotation.startswith("timestamp_"):
+        return ColumnType(annotation.partition("_")[0])
+    if annotation in _TEXT_ANNOTATIONS and column.physical == "byte_array":
+        return ColumnType("string")
+    return ColumnType(_BY_PHYSICAL.get(column.physical, "binary"))
+
+
+def _lacking(column: ParquetField) -> str:
+    if column.annotation == "decimal" and column.precision > MOST_DIGITS:
+        return "wide decimal"
+    name = column.annotation.partition("_")[0]
+    # Unsigned numbers of 8 and 16 bits are stored in 32, so none is negative.
+    return "" if column.annotation in {"uint_8", "uint_16"} else name
+
+
+def _described(column: ParquetField) -> str:
+    if column.annotation == "decimal":
+        return f"a Parquet decimal({column.precision},{column.scale})"
+    return f"a Parquet {column.annotation}"
+
+
+def _widened(found: ColumnType, kind: ColumnType) -> bool:
+    """Check whether a type may be read as another one, which keeps every value."""
+    if found.name in INTEGER_BITS and kind.name in INTEGER_BITS:
+        return INTEGER_BITS[found.name] <= INTEGER_BITS[kind.name]
+    # Text without an annotation is binary, as some writers store it.
+    names = (found.name, kind.name)
+    return names in {("float", "double"), ("string", "binary")} or (
+        found.name in TEXTS | {"binary"} and kind.name in TEXTS
+    )
+
+
+def _keeps_values(found: ColumnType, kind: ColumnType) -> bool:
+    if kind.name != "decimal":
+        return True
+    (precision, scale), (table_precision, table_scale) = found.digits, kind.digits
+    return scale <= table_scale and precision - scale <= table_precision - table_scale
+
+
+def _is_list(column: ParquetField) -> bool:
+    return column.repeated or (column.annotation == "list" and len(column.children) == 1)
+
+
+def _is_map(column: ParquetField) -> bool:
+    return (
+        column.annotation in {"map", "map_key_value"}
+        and len(column.children) == 1
+        and len(column.children[0].children) == 2
+    )
+
+
+def _element(column: ParquetField) -> ParquetField:
+    """Return the elements' own column ("Lists" in LogicalTypes.md, with its rules for older writers)."""
+    if column.repeated:
+        return _once(column)
+    (repeated,) = column.children
+    is_wrapper = len(repeated.children) == 1 and repeated.name not in {"array", f"{column.name}_tuple"}
+    return repeated.children[0] if is_wrapper else _once(repeated)
+
+
+def _once(column: ParquetField) -> ParquetField:
+    return ParquetField(
+        column.name, column.physical, column.annotation, column.precision, column.scale, children=column.children
+    )
+
+
+def _key_value(column: ParquetField) -> Iterator[ParquetField]:
+    return iter(column.children[0].children)

@@ -1,0 +1,74 @@
+"""Finds the table whose queries a file of another kind would break.
+
+Athena reads every object below a table's location as the table's format: a README beside Parquet fails each query, and
+notes beside CSV are rows of it. Only names that begin with `_` or `.` are hidden, and objects without bytes have no
+rows ("Table location in Amazon S3", Amazon Athena User Guide). Below a partitioned table, Athena reads the partitions'
+folders only.
+
+Idempotent: it only reads. Sources: GetTables (AWS Glue web API reference), ListObjectsV2 (Amazon S3 API reference).
+Raises AccessDenied, Throttled, RequestRejected.
+"""
+
+from functions.catalogue.formats import Format, file_format
+from functions.catalogue.glue_table import CLASSIFICATIONS, Table, find_table
+from functions.contract.models import ObjectVersion
+from functions.objects.head import location
+from functions.runtime import clients
+from functions.runtime.aws_errors import aws_errors
+
+KINDS = {"delimited": "delimited text", "json": "JSON", "parquet": "Parquet"}
+PAGE_KEYS = 1000
+MOST_PAGES = 10
+"""A folder of more objects is not searched to its end."""
+
+
+def table_that_breaks(obj: ObjectVersion, size_bytes: int, database: str) -> Table | None:
+    """Return the table that would read this object as a kind that it is not; None if there is none."""
+    if "/" not in obj.key or not _is_read(obj.key, size_bytes):
+        return None
+    table = find_table(obj, database)
+    if table is None or table.unpartitioned or _fits(file_format(obj.key), table):
+        return None
+    return table
+
+
+def foreign_object(table: Table, obj: ObjectVersion, pages: int = MOST_PAGES) -> str | None:
+    """Return the key of an object that Athena reads beside this one, but not as what it is; None if none is found."""
+    if table.classification not in CLASSIFICATIONS.values():
+        return None
+    uri = location(obj.bucket, obj.key)
+    folders = uri.removeprefix(table.folder).split("/")[: len(table.partition_keys)]
+    prefix = "".join([table.folder.removeprefix(location(obj.bucket, "")), *(f"{folder}/" for folder in folders)])
+    with aws_errors(f"listing {location(obj.bucket, prefix)}"):
+        listed = (
+            clients.s3(obj.region)
+            .get_paginator("list_objects_v2")
+            .paginate(Bucket=obj.bucket, Prefix=prefix, PaginationConfig={"MaxItems": pages * PAGE_KEYS})
+        )
+        for page in listed:
+            for found in page.get("Contents", []):
+                relative = found["Key"].removeprefix(prefix)
+                if _is_read(relative, found["Size"]) and not _fits(file_format(found["Key"]), table):
+                    return str(found["Key"])
+    return None
+
+
+def described(table: Table) -> str:
+    """Describe the files of a table."""
+    kinds = {classification: KINDS[layout] for layout, classification in CLASSIFICATIONS.items()}
+    delimiter = f" separated by {table.delimiter!r}" if table.classification == "csv" and table.delimiter else ""
+    return kinds.get(table.classification, table.classification) + delimiter
+
+
+def _is_read(key: str, size_bytes: int) -> bool:
+    parts = key.split("/")
+    return size_bytes > 0 and parts[-1] != "" and not any(part.startswith(("_", ".")) for part in parts)
+
+
+def _fits(layout: Format | None, table: Table) -> bool:
+    """Check whether a table may hold such files; tables of other makers, which do not say what they hold, may."""
+    if table.classification not in CLASSIFICATIONS.values():
+        return True
+    if layout is None or table.classification != CLASSIFICATIONS[layout.layout]:
+        return False
+    return not layout.delimiter or not table.delimiter or table.delimiter == layout.delimiter

@@ -1,0 +1,148 @@
+r"""Checks the lines of a delimited file: whether Athena reads each one as its author meant it. Pure.
+
+A line passes if OpenCSVSerDe's reading has the header's number of fields, does not end inside quotes, and equals the
+reading of RFC 4180 or that of a backslash dialect (`"say \"hi\""`, as Spark and MySQL write). Blanks beside a quoted
+field, which readers skip, do not count. A backslash that is lost elsewhere (`C:\temp`) is a warning.
+
+Most lines pass many at a time: without quotes and backslashes only the separators are counted, and quoted fields match
+one pattern. Only what is left is read line by line.
+
+Raises Unreadable with the line and the reason.
+"""
+
+import re
+
+from functions.catalogue.columns import Unreadable
+from functions.catalogue.dialect import Dialect, Readings
+from functions.contract.models import FileProgress
+from functions.validation.text_blocks import LINE, LINE_BREAK, count_lines, whole_lines
+
+LONGEST_FIELD = 1024 * 1024
+LONGEST_SHOWN = 60
+QUOTE, BACKSLASH = '"', "\\"
+_LOST_BACKSLASH = re.compile(r'\\(?!")')
+
+
+class DelimitedLines:
+    """Checks block after block of a file's lines, its header excepted."""
+
+    def __init__(self, separator: str, fields: int) -> None:
+        # The header.
+        self.lines = 1
+        self.records = 0
+        self.warnings: list[str] = []
+        self._fields = fields
+        self._dialect = Dialect(separator)
+        self._readings = Readings(separator)
+        self._separator = separator.encode()
+        self._patterns = (
+            self._dialect.regular_lines(fields, LINE_BREAK),
+            self._dialect.escaping_lines(fields, LINE_BREAK),
+        )
+
+    def resume(self, progress: FileProgress) -> None:
+        """Continue where an earlier call stopped."""
+        self.lines, self.records, self.warnings = progress.lines, progress.records, list(progress.warnings)
+
+    def progress(self, until: FileProgress) -> FileProgress:
+        """Return how far the reading has got."""
+        return until.model_copy(update={"lines": self.lines, "records": self.records, "warnings": self.warnings})
+
+    def check(self, block: bytes) -> None:
+        """Check whole lines, which are UTF-8 text; only the last one may lack its line break."""
+        block = whole_lines(block)
+        if len(block) <= LONGEST_FIELD and (b'"' not in block and b"\\" not in block and b"\0" not in block):
+            lines = block.splitlines()
+            if {line.count(self._separator) for line in lines} == {self._fields - 1} and b"" not in lines:
+                self._count(len(lines))
+                return
+        position = 0
+        while position < len(block):
+            position = self._pass_over(block, position)
+
+    def _pass_over(self, block: bytes, position: int) -> int:
+        """Check as many lines as one pattern matches, else one by itself; return where the next one starts."""
+        # With one field, the patterns would match an empty line, and no pattern limits the length of a field.
+        if self._fields > 1 and len(block) <= LONGEST_FIELD:
+            for pattern in self._patterns:
+                found = pattern.match(block, position)
+                if found is not None and found.end() > position:
+                    self._count(count_lines(found[0]))
+                    return found.end()
+        line = LINE.match(block, position)
+        if line is None:
+            raise Unreadable(f"line {self.lines + 1} has no end")
+        self._count(1)
+        self._check_line(line[1].decode())
+        return line.end()
+
+    def _count(self, lines: int) -> None:
+        self.lines += lines
+        self.records += lines
+
+    def _check_line(self, line: str) -> None:
+        if not line:
+            raise Unreadable(f"line {self.lines} is empty, but Athena reads it as a record")
+        if "\0" in line:
+            raise Unreadable(f"line {self.lines} has a NUL character (byte 0x00), which is not text")
+        fields, is_open = self._dialect.read_quirky(line)
+        if is_open:
+            raise Unreadable(self._open_quote(line))
+        meant = self._readings.rfc4180(line)
+        if len(fields) != self._fields:
+            raise Unreadable(self._other_count(line, len(fields), len(meant)))
+        if max(map(len, fields)) > LONGEST_FIELD:
+            raise Unreadable(f"line {self.lines} has a field larger than {LONGEST_FIELD:,} characters")
+        if fields == meant:
+            return
+        if _no_backslashes(fields) != _no_backslashes(meant) and fields != self._readings.backslash(line):
+            raise Unreadable(self._other_value(fields, meant))
+        if not self.warnings and _LOST_BACKSLASH.search(line):
+            self.warnings.append(
+                f"from line {self.lines} on, Athena treats a backslash as an escape character and drops it"
+            )
+
+    def _open_quote(self, line: str) -> str:
+        if self._readings.ends_inside_quotes(line):
+            return (
+                f"the record that starts on line {self.lines} has a line break inside quotes, where Athena ends a "
+                "record, or lacks a closing quote"
+            )
+        if BACKSLASH + QUOTE in line:
+            return (
+                f"on line {self.lines} a backslash stands before a quote and escapes it, so Athena finds no closing "
+                "quote and reads NULL"
+            )
+        return f"line {self.lines} has an unpaired quote, so Athena reads it as NULL"
+
+    def _other_count(self, line: str, read: int, meant: int) -> str:
+        if read == meant:
+            return f"line {self.lines} has {read} fields, but the header has {self._fields}"
+        cause = (
+            "a quote opens and closes a quotation also in the middle of a field"
+            if QUOTE in line
+            else "a backslash does not escape a separator"
+        )
+        return f"line {self.lines} has {read} fields as Athena reads it ({cause}), but the header has {self._fields}"
+
+    def _other_value(self, fields: list[str], meant: list[str]) -> str:
+        if len(fields) != len(meant):
+            return (
+                f"line {self.lines} has {len(fields)} fields as Athena reads its quotes, but {len(meant)} as other "
+                "programs read them. Quote the fields that contain quotes, and double these"
+            )
+        position = next(index for index, (a, b) in enumerate(zip(fields, meant, strict=True)) if a != b)
+        return (
+            f"line {self.lines}: Athena reads field {position + 1} as {_shown(fields[position])}, not as "
+            f"{_shown(meant[position])}. Quote the fields that contain quotes, and double these; leave no blanks "
+            "beside the quotes"
+        )
+
+
+def _no_backslashes(fields: list[str]) -> str:
+    # No line contains a line break.
+    return "\n".join(fields).replace(BACKSLASH, "")
+
+
+def _shown(text: str) -> str:
+    return repr(text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…")

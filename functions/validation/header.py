@@ -1,0 +1,56 @@
+"""Checks the header line of a delimited file, which names the table's columns. Pure.
+
+Sources: "Name databases, tables, and columns" (Amazon Athena User Guide: at most 255 bytes); "How does the AWS Glue
+crawler detect the schema?" (AWS re:Post: the first megabyte of a file).
+
+Raises Unreadable with the reason.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from functions.catalogue.columns import LONGEST_FIRST_LINE, Unreadable
+from functions.catalogue.dialect import Dialect, Readings
+from functions.catalogue.names import too_long
+
+OTHER_DELIMITERS = ";|\t,"
+
+
+def read_header(line: str, separator: str) -> tuple[str, ...]:
+    """Return the names in a header line, as Athena's SerDe splits it."""
+    if not line:
+        raise Unreadable("its first line is empty, but must name the columns")
+    if len(line.encode()) > LONGEST_FIRST_LINE:
+        raise Unreadable(
+            f"its header is longer than {LONGEST_FIRST_LINE // 1024**2} MB, of which Glue's crawler reads no more"
+        )
+    if "\0" in line:
+        raise Unreadable("its header has a NUL character (byte 0x00), which is not text")
+    names, is_open = Dialect(separator).read_quirky(line)
+    if is_open:
+        raise Unreadable("its header has a line break inside quotes, where Athena ends a record, or an unpaired quote")
+    readings = Readings(separator)
+    if names not in (readings.rfc4180(line), readings.backslash(line)):
+        raise Unreadable(
+            "its header has quotes that Athena reads otherwise than they are meant: quote the names that contain "
+            "quotes, double these, and leave no blanks beside the quotes"
+        )
+    _require_names(names, separator)
+    return tuple(names)
+
+
+def _require_names(names: Sequence[str], separator: str) -> None:
+    candidates = [char for char in OTHER_DELIMITERS if char != separator and char in names[0]]
+    if len(names) == 1 and candidates:
+        raise Unreadable(
+            f"its columns seem to be separated by {candidates[0]!r}; a .csv file needs commas, a .tsv file tabs"
+        )
+    nameless = [str(position) for position, name in enumerate(names, start=1) if not name.strip()]
+    if nameless:
+        raise Unreadable(f"its header has an unnamed column at position {', '.join(nameless)}")
+    duplicates = [name for name, times in Counter(name.strip().lower() for name in names).items() if times > 1]
+    if duplicates:
+        raise Unreadable(f"its header has duplicate column names (case-insensitive): {', '.join(duplicates)}")
+    problem = too_long(name.strip() for name in names)
+    if problem:
+        raise Unreadable(f"its header has {problem}")

@@ -1,0 +1,180 @@
+"""Checks the lines of a JSON file: one complete record on each, with distinct keys, and values of the table's types.
+
+Keys that are equal but for case are one column for Athena: its SerDe fails with a duplicate key, or drops a value. Half
+a surrogate pair is not a character. Pure. Sources: "JSON SerDe libraries" (Amazon Athena User Guide: one record a
+line), "JSON data related errors" (the same guide: duplicate keys), functions/validation/json_types.py for the types.
+
+Raises Unreadable with the line and the reason.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterable, Sequence
+
+from functions.catalogue.columns import TableMismatch, Unreadable, catalogue_names
+from functions.catalogue.glue_table import Table, abbreviated
+from functions.catalogue.names import too_long
+from functions.contract.models import FileProgress
+from functions.validation.json_shapes import Shapes
+from functions.validation.json_types import AS_IT_IS, JsonTypes
+from functions.validation.text_blocks import LINE, count_lines, whole_lines
+
+MOST_LATER_COLUMNS = 50
+MOST_KEY_SETS = 1000
+_HALF_PAIR = re.compile(r"\\u[dD][89a-fA-F]")
+
+
+class _DuplicateKey(Exception):
+    """An object has a key twice; the message is the key."""
+
+
+class JsonLines:
+    """Checks block after block of a file's lines."""
+
+    def __init__(self, table: Table | None, accept: Callable[[Sequence[str]], None]) -> None:
+        self.lines = 0
+        self.records = 0
+        self.first_columns: tuple[str, ...] | None = None
+        self.later_columns: list[str] = []
+        self._table = table
+        self._accept = accept
+        self._columns = {name: index for index, name in enumerate(table.columns)} if table else {}
+        self._kinds = table.types if table else {}
+        self._shapes = Shapes(self._kinds)
+        self._types = JsonTypes()
+        self._warnings: list[str] = []
+        self._distinct: set[tuple[str, ...]] = set()
+        self._noted: set[tuple[str, ...]] = set()
+        self._decoder = json.JSONDecoder(object_pairs_hook=self._object)
+        self._seen = 0
+
+    @property
+    def warnings(self) -> list[str]:
+        """What is read otherwise than by its type, but not wrongly."""
+        found = {
+            "has values that are not text, which Athena shows as their JSON text": self._types.as_text,
+            "has integers of more than 53 bits, of which a double keeps the first 16 digits": self._types.inexact,
+            "is missing in the table, so Athena does not show it": self._types.unknown,
+        }
+        warnings = [f"the column {abbreviated(name)} {what}" for what, names in found.items() for name in names]
+        return list(dict.fromkeys([*self._warnings, *warnings]))[:MOST_LATER_COLUMNS]
+
+    def resume(self, progress: FileProgress) -> None:
+        """Continue where an earlier call stopped."""
+        self.lines, self.records = progress.lines, progress.records
+        self._warnings, self.later_columns = list(progress.warnings), list(progress.later_columns)
+        self._seen = int(progress.columns_seen, 16)
+
+    def progress(self, until: FileProgress) -> FileProgress:
+        """Return how far the reading has got."""
+        read = {"lines": self.lines, "records": self.records, "warnings": self.warnings}
+        return until.model_copy(update=read | {"later_columns": self.later_columns, "columns_seen": f"{self._seen:x}"})
+
+    def missing_columns(self) -> list[str]:
+        """Return the table's columns that no record has."""
+        return [name for name, index in self._columns.items() if not self._seen >> index & 1]
+
+    def check(self, block: bytes) -> None:
+        """Check whole lines, which are UTF-8 text; only the last one may lack its line break."""
+        block = whole_lines(block)
+        position = 0
+        while position < len(block):
+            end = self._shapes.match(block, position)
+            if end > position:
+                self._count(count_lines(block[position:end]))
+                position = end
+                continue
+            line = LINE.match(block, position)
+            if line is None:
+                raise Unreadable(f"line {self.lines + 1} has no end")
+            self._count(1)
+            self._shapes.learn(self._check_line(line[1].decode()))
+            position = line.end()
+
+    def _count(self, lines: int) -> None:
+        self.lines += lines
+        self.records += lines
+
+    def _check_line(self, line: str) -> dict[str, object]:
+        if self.lines == 1 and line.lstrip().startswith("["):
+            raise Unreadable("it is a JSON array, but Athena needs one record per line, without brackets and commas")
+        if not line.strip():
+            raise Unreadable(f"line {self.lines} is empty, but Athena needs one record per line")
+        record = self._record(line)
+        if record is None:
+            raise Unreadable(f"line {self.lines} is not a complete JSON object, but Athena needs one record per line")
+        if "\\u" in line and _HALF_PAIR.search(line) and not _is_encodable(record):
+            raise Unreadable(
+                f"line {self.lines} has half a surrogate pair (\\ud800 to \\udfff alone), which is not a character"
+            )
+        if (keys := tuple(record)) not in self._noted:
+            self._note_columns(keys)
+        for name, value in record.items():
+            kind = self._kinds.get(name) or self._kinds.get(name.lower())
+            if kind is None or type(value) is AS_IT_IS.get(kind.name):
+                continue
+            if found := self._types.mismatch(name.lower(), value, kind):
+                raise TableMismatch(f"on line {self.lines} {found}")
+        return record
+
+    def _record(self, line: str) -> dict[str, object] | None:
+        try:
+            record = self._decoder.decode(line)
+        except _DuplicateKey as error:
+            raise Unreadable(
+                f"line {self.lines} has the key {_shown(str(error))} twice in one object (Athena ignores case): one of "
+                "the values would be lost"
+            ) from error
+        except (ValueError, RecursionError):
+            # Not only JSONDecodeError: a number with more digits than Python parses is another ValueError.
+            return None
+        return record if isinstance(record, dict) else None
+
+    def _object(self, pairs: list[tuple[str, object]]) -> dict[str, object]:
+        record = dict(pairs)
+        keys = tuple(record)
+        if len(keys) == len(pairs) and keys in self._distinct:
+            return record
+        seen: set[str] = set()
+        for key, _ in pairs:
+            if key.lower() in seen:
+                raise _DuplicateKey(key)
+            seen.add(key.lower())
+        if len(self._distinct) < MOST_KEY_SETS:
+            self._distinct.add(keys)
+        return record
+
+    def _note_columns(self, keys: tuple[str, ...]) -> None:
+        names = catalogue_names(keys)
+        # A later key that an existing table lacks harms nothing.
+        if (self.lines == 1 or self._table is None) and (problem := too_long(names)):
+            raise Unreadable(f"line {self.lines} has {problem}")
+        if self.lines == 1:
+            self.first_columns = names or None
+            self._accept(names)
+        for name in names:
+            index = self._columns.get(name)
+            if index is not None:
+                self._seen |= 1 << index
+            elif self.lines > 1 and name not in (self.first_columns or ()):
+                self._note_later(name)
+        if len(self._noted) < MOST_KEY_SETS:
+            self._noted.add(keys)
+
+    def _note_later(self, name: str) -> None:
+        shown = abbreviated(name)
+        if len(self.later_columns) < MOST_LATER_COLUMNS and shown not in self.later_columns:
+            self.later_columns.append(shown)
+
+
+def _shown(key: str) -> str:
+    # Half a surrogate pair fits into no message.
+    return abbreviated(key.encode(errors="replace").decode())
+
+
+def _is_encodable(record: Iterable[object]) -> bool:
+    try:
+        json.dumps(record, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -1,0 +1,164 @@
+"""Compares JSON values with the types of a table's columns. Pure.
+
+A value fits if Athena's JSON SerDe (OpenX) reads it as it is meant. For others the SerDe fails every query that reads
+the column, or returns NULL or false. A number or an object in a text column is read as its JSON text, which is only
+noted. Sources: "OpenX JSON SerDe" (Amazon Athena User Guide), rcongiu/Hive-JSON-Serde, and the type mapping of Trino's
+implementation (trinodb/trino, lib/trino-hive-formats, openxjson/README.md), from which differences are taken: a whole
+number with a fraction (`10.0`) fails in the former, and a text of digits with a leading zero is octal in both.
+"""
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+
+from functions.catalogue.column_types import INTEGER_BITS, TEXTS, ColumnType
+
+LONGEST_SHOWN = 40
+EXACT_IN_A_DOUBLE = 2**53
+_INTEGER = re.compile(r"[+-]?(?:0|[1-9][0-9]*)")
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+_DATE = re.compile(r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}(?: .*)?")
+_TIMESTAMP = re.compile(
+    r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}"
+    r"(?:[T ][0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,9})?)?(?:[zZ]|[+-][0-9]{2}:?[0-9]{2})?)?"
+)
+AS_IT_IS = {"string": str, "varchar": str, "char": str, "boolean": bool, "double": float, "float": float, "binary": str}
+"""Values of these Python types fit at first sight."""
+
+
+@dataclass(frozen=True)
+class Mismatch:
+    """A value that Athena cannot read as it is meant: where it is, and both types."""
+
+    path: str
+    found: str
+    value: str
+    expected: str
+
+    def __str__(self) -> str:
+        return f"the column {self.path} is {self.found} ({self.value}), but {self.expected} in the table"
+
+    def below(self, name: str) -> "Mismatch":
+        """Return the same mismatch inside a field or an element of this name."""
+        return Mismatch(f"{name}.{self.path}" if self.path else name, self.found, self.value, self.expected)
+
+
+class JsonTypes:
+    """Checks values; remembers the columns whose values are read otherwise than by type, but not wrongly."""
+
+    def __init__(self) -> None:
+        self.as_text: dict[str, None] = {}
+        self.inexact: dict[str, None] = {}
+        self.unknown: dict[str, None] = {}
+
+    def mismatch(self, name: str, value: object, kind: ColumnType) -> Mismatch | None:
+        """Return what is wrong with the value of a column or field; None if it fits."""
+        if value is None:
+            return None
+        if kind.name in TEXTS:
+            if not isinstance(value, str):
+                self.as_text[name] = None
+            return None
+        if kind.name == "array":
+            return self._array_mismatch(name, value, kind)
+        if kind.name in {"struct", "map"}:
+            return self._object_mismatch(name, value, kind)
+        if kind.name in {"double", "float"} and type(value) is int and abs(value) > EXACT_IN_A_DOUBLE:
+            self.inexact[name] = None
+        return None if _FITS[kind.name](value, kind) else _mismatch(name, value, kind)
+
+    def _array_mismatch(self, name: str, value: object, kind: ColumnType) -> Mismatch | None:
+        if not isinstance(value, list):
+            return _mismatch(name, value, kind)
+        for item in value:
+            found = self.mismatch(name, item, kind.of[0])
+            if found is not None:
+                return found
+        return None
+
+    def _object_mismatch(self, name: str, value: object, kind: ColumnType) -> Mismatch | None:
+        if not isinstance(value, dict):
+            return _mismatch(name, value, kind)
+        fields = dict(zip(kind.fields, kind.of, strict=True)) if kind.name == "struct" else {}
+        for key, item in value.items():
+            of = fields.get(key.lower()) if kind.name == "struct" else kind.of[1]
+            if of is None:
+                self.unknown[f"{name}.{key.lower()}"] = None
+                continue
+            found = self.mismatch(key.lower(), item, of)
+            if found is not None:
+                return found.below(name)
+        return None
+
+
+def _mismatch(name: str, value: object, kind: ColumnType) -> Mismatch:
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    shown = text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…"
+    return Mismatch(name, type_of(value), shown, str(kind))
+
+
+def type_of(value: object) -> str:
+    """Name the type of a JSON value as the catalogue would."""
+    if isinstance(value, bool):
+        return "boolean"
+    if isinstance(value, int):
+        bits = value.bit_length() + 1
+        return "int" if bits <= 32 else "bigint" if bits <= 64 else "an integer of more than 64 bits"
+    return {float: "double", str: "string", list: "array", dict: "struct"}.get(type(value), "null")
+
+
+def _fits_boolean(value: object, _kind: ColumnType) -> bool:
+    # A text other than "true" is false, whatever it says.
+    return isinstance(value, bool) or (isinstance(value, str) and value.lower() in {"true", "false"})
+
+
+def _fits_integer(value: object, kind: ColumnType) -> bool:
+    if isinstance(value, str) and _INTEGER.fullmatch(value) and len(value) < 30:
+        value = int(value)
+    bits = INTEGER_BITS[kind.name]
+    return type(value) is int and -(1 << bits - 1) <= value < 1 << bits - 1
+
+
+def _fits_number(value: object, _kind: ColumnType) -> bool:
+    if isinstance(value, str):
+        return _NUMBER.fullmatch(value) is not None
+    return type(value) in {int, float}
+
+
+def _fits_decimal(value: object, kind: ColumnType) -> bool:
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return False
+    if not _NUMBER.fullmatch(str(value)):
+        return False
+    precision, scale = kind.digits
+    digits, exponent = Decimal(str(value)).normalize().as_tuple()[1:]
+    fraction = max(0, -int(exponent))
+    whole = max(0, len(digits) + int(exponent))
+    return fraction <= scale and whole <= precision - scale
+
+
+def _fits_date(value: object, _kind: ColumnType) -> bool:
+    return isinstance(value, str) and _DATE.fullmatch(value) is not None
+
+
+def _fits_timestamp(value: object, _kind: ColumnType) -> bool:
+    # A number counts seconds or milliseconds since 1970.
+    return type(value) in {int, float} or (isinstance(value, str) and _TIMESTAMP.fullmatch(value) is not None)
+
+
+def _fits_binary(value: object, _kind: ColumnType) -> bool:
+    return isinstance(value, str)
+
+
+_FITS: dict[str, Callable[[object, ColumnType], bool]] = {
+    "boolean": _fits_boolean,
+    **dict.fromkeys(INTEGER_BITS, _fits_integer),
+    "float": _fits_number,
+    "double": _fits_number,
+    "decimal": _fits_decimal,
+    "date": _fits_date,
+    "timestamp": _fits_timestamp,
+    "binary": _fits_binary,
+}

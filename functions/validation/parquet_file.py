@@ -1,0 +1,61 @@
+"""Checks a Parquet file by its footer: its columns, their types, its compression. Idempotent: it only reads.
+
+Sources: the Parquet format's file layout; "Use compression in Athena" (Amazon Athena User Guide), and the codecs of
+Trino's reader (trinodb/trino, lib/trino-parquet, ParquetCompressionUtils), which has no Brotli.
+
+Raises Unreadable with the reason, and what opening the object raises.
+"""
+
+from functions.catalogue.columns import PARQUET, TableMismatch, Unreadable, parquet_footer
+from functions.catalogue.glue_table import listed, missing_columns
+from functions.catalogue.names import too_long
+from functions.catalogue.parquet_footer import Footer
+from functions.catalogue.parquet_types import compare, duplicate_names
+from functions.contract.models import StoredObject
+from functions.objects.head import opened
+from functions.validation.contents import Expected, FileContents
+from functions.validation.text_blocks import known_format
+
+SMALLEST_PARQUET = 12
+MOST_SHOWN = 10
+ENCRYPTED = b"PARE"
+
+
+def read_parquet(obj: StoredObject, expected: Expected) -> FileContents:
+    """Read a Parquet file. It starts and ends with PAR1; its footer is at the end, followed by its length."""
+    if obj.size_bytes < SMALLEST_PARQUET:
+        raise Unreadable("it is not a Parquet file: it is too short")
+    with opened(obj, "bytes=0-3") as body:
+        first_bytes = body.read()
+    if first_bytes == ENCRYPTED:
+        raise Unreadable("it is an encrypted Parquet file, which Athena cannot read")
+    if first_bytes != PARQUET:
+        kind = known_format(first_bytes)
+        raise Unreadable(f"it is not a Parquet file but {kind}" if kind else "it is not a Parquet file")
+    footer = parquet_footer(obj, obj.size_bytes)
+    if footer is None:
+        return FileContents(warnings=("its schema is too long to be checked",))
+    _require_readable(footer)
+    expected.accept(footer.columns)
+    if expected.table is None:
+        return FileContents(footer.columns, footer.rows)
+    comparison = compare(footer.fields, expected.table.types)
+    if comparison.mismatches:
+        raise TableMismatch("; ".join(comparison.mismatches[:MOST_SHOWN]))
+    return FileContents(
+        footer.columns,
+        footer.rows,
+        tuple(comparison.warnings[:MOST_SHOWN]),
+        missing_columns=tuple(missing_columns(footer.columns, expected.table)),
+    )
+
+
+def _require_readable(footer: Footer) -> None:
+    duplicates = duplicate_names(footer.fields)
+    if duplicates:
+        raise Unreadable(f"it has duplicate column names (case-insensitive): {listed(duplicates)}")
+    if "brotli" in footer.codecs:
+        raise Unreadable("its pages are compressed with Brotli, which Athena cannot read")
+    problem = too_long(footer.columns)
+    if problem:
+        raise Unreadable(f"it has {problem}")

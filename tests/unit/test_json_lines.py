@@ -1,0 +1,287 @@
+"""Lines of JSON: what Athena's SerDe reads otherwise than meant is rejected, and shortcuts decide as the full check.
+
+The types are those of the OpenX SerDe (rcongiu/Hive-JSON-Serde) and of Trino's (trinodb/trino, openxjson/README.md).
+"""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from functions.catalogue.column_types import TypeUnreadable, parse
+from functions.catalogue.columns import Unreadable
+from functions.catalogue.glue_table import Table
+from functions.validation.json_lines import JsonLines
+from functions.validation.json_types import JsonTypes
+
+
+def lines_of(columns: dict[str, str]) -> JsonLines:
+    return JsonLines(Table("ferry", "t", columns, {}), lambda _: None)
+
+
+def check(columns: dict[str, str], *lines: str) -> JsonLines:
+    checked = lines_of(columns)
+    for line in lines:
+        checked.check(f"{line}\n".encode())
+    return checked
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "found"),
+    [
+        ("int", "10.5", "double"),
+        ("int", "10.0", "double"),
+        ("int", "1e3", "double"),
+        ("int", "2147483648", "bigint"),
+        ("int", "-2147483649", "bigint"),
+        ("bigint", "9223372036854775808", "an integer of more than 64 bits"),
+        ("smallint", "32768", "int"),
+        ("tinyint", "-129", "int"),
+        ("int", '{"a": 1}', "struct"),
+        ("int", "[1]", "array"),
+        ("int", "true", "boolean"),
+        ("int", '"12 EUR"', "string"),
+        ("int", '"0123"', "string"),
+        ("int", '""', "string"),
+        ("int", "NaN", "double"),
+        ("boolean", '"yes"', "string"),
+        ("boolean", "1", "int"),
+        ("boolean", "{}", "struct"),
+        ("double", '"1,5"', "string"),
+        ("double", "true", "boolean"),
+        ("double", "[1.5]", "array"),
+        ("decimal(4,2)", "100.5", "double"),
+        ("decimal(4,2)", "1.555", "double"),
+        ("decimal(4,2)", '"x"', "string"),
+        ("decimal(4,2)", "true", "boolean"),
+        ("date", '"01.02.2026"', "string"),
+        ("date", "20260102", "int"),
+        ("timestamp", '"Fri, 27 Nov 2026"', "string"),
+        ("timestamp", "true", "boolean"),
+        ("binary", "1", "int"),
+        ("array<int>", "1", "int"),
+        ("array<int>", '{"a": 1}', "struct"),
+        ("struct<x:int>", '"text"', "string"),
+        ("struct<x:int>", "[1]", "array"),
+        ("map<string,int>", '"text"', "string"),
+    ],
+)
+def test_a_value_of_another_type_is_rejected_with_column_line_and_both_types(kind: str, value: str, found: str) -> None:
+    with pytest.raises(Unreadable, match=r"on line 2 the column c is ") as raised:
+        check({"id": "int", "c": kind}, '{"id": 1, "c": null}', f'{{"id": 2, "C": {value}}}')
+    assert f"the column c is {found} (" in str(raised.value)
+    assert f"but {parse(kind)} in the table" in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "path"),
+    [
+        ("struct<x:int>", '{"x": "a"}', "c.x"),
+        ("array<int>", '[1, 2, "a"]', "c"),
+        ("array<struct<x:array<int>>>", '[{"x": [1]}, {"x": [1.5]}]', "c.x"),
+        ("map<string,int>", '{"Any": 1, "Other": 1.5}', "c.other"),
+        ("struct<a:struct<b:boolean>>", '{"A": {"B": "no"}}', "c.a.b"),
+    ],
+)
+def test_a_nested_value_of_another_type_is_rejected_with_its_path(kind: str, value: str, path: str) -> None:
+    with pytest.raises(Unreadable, match=rf"the column {path} is "):
+        check({"c": kind}, f'{{"c": {value}}}')
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        ("int", "-2147483648"),
+        ("int", '"12"'),
+        ("int", '"-7"'),
+        ("bigint", "9223372036854775807"),
+        ("boolean", '"TRUE"'),
+        ("double", "1"),
+        ("double", '"1.5e3"'),
+        ("double", "NaN"),
+        ("float", "0.1"),
+        ("decimal(4,2)", "99.99"),
+        ("decimal(4,2)", '"1.50"'),
+        ("decimal(4,2)", "0"),
+        ("decimal", "12"),
+        ("date", '"2026-01-02"'),
+        ("timestamp", '"2026-01-02T03:04:05.678Z"'),
+        ("timestamp", '"2026-01-02 03:04:05"'),
+        ("timestamp", "1767323045"),
+        ("binary", '"AAE="'),
+        ("array<int>", "[]"),
+        ("array<int>", "[1, null]"),
+        ("struct<x:int,y:int>", '{"Y": 1}'),
+        ("map<string,int>", '{"any": 1}'),
+        ("varchar(10)", '"x"'),
+    ],
+)
+def test_a_value_that_athena_reads_as_meant_passes(kind: str, value: str) -> None:
+    assert check({"c": kind}, f'{{"c": {value}}}', '{"c": null}').warnings == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "warning"),
+    [
+        ("string", "1", "the column c has values that are not text"),
+        ("string", '{"a": 1}', "the column c has values that are not text"),
+        ("array<string>", "[true]", "the column c has values that are not text"),
+        ("double", "9007199254740993", "the column c has integers of more than 53 bits"),
+        ("struct<x:int>", '{"x": 1, "Y": 2}', "the column c.y is missing in the table"),
+    ],
+)
+def test_a_value_that_is_read_otherwise_but_not_wrongly_is_a_warning(kind: str, value: str, warning: str) -> None:
+    (found,) = check({"c": kind}, f'{{"c": {value}}}', f'{{"c": {value}}}').warnings
+    assert found.startswith(warning)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"URL": "a", "Url": "b"}',
+        '{"a": 1, "a": 2}',
+        '{"a": {"x": 1, "X": 2}}',
+        '{"a": [{"b": {"c": 1, "c": 2}}]}',
+        '{"a": 1, "\\u0061": 2}',
+        '{"m": {"k": 1, "K": 2}}',
+        '{"\\ud800": 1, "\\ud800": 2}',
+    ],
+)
+@pytest.mark.parametrize("table", [{"a": "int", "url": "string", "m": "map<string,int>"}, {}])
+def test_keys_that_are_equal_but_for_case_are_rejected(line: str, table: dict[str, str]) -> None:
+    with pytest.raises(Unreadable, match=r"line 2 has the key .* twice in one object"):
+        check(table, '{"b": 1}', line)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"\\ud800": 1, "b": 2}',
+        '{"a": "\\uDfff"}',
+        '{"a": ["x", {"b": "\\ud83d \\ude00"}]}',
+    ],
+)
+def test_half_a_surrogate_pair_is_rejected(line: str) -> None:
+    with pytest.raises(Unreadable, match="line 1 has half a surrogate pair"):
+        check({}, line)
+
+
+def test_a_whole_surrogate_pair_is_a_character() -> None:
+    assert check({"a": "string"}, '{"a": "\\ud83d\\ude00"}', '{"a": "\\ud83d\\ude00"}').records == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "type_"),
+    [
+        ("decimal(10, 2)", "decimal(10,2)"),
+        ("array<struct<a:int,B c:map<string,array<double>>>>", "array<struct<a:int,B c:map<string,array<double>>>>"),
+        ("INTEGER", "int"),
+        ("struct<a.b:int,$c:int,né:int>", "struct<a.b:int,$c:int,né:int>"),
+    ],
+)
+def test_types_are_parsed_as_the_catalogue_writes_them(text: str, type_: str) -> None:
+    assert str(parse(text)) == type_
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(
+            "",
+            "text",
+            "array<int",
+            "array<>",
+            "map<int>",
+            "int>",
+            "struct<>",
+            "struct<a:int,>",
+            "decimal(a)",
+            "decimal(",
+        ),
+        *(
+            "struct<aws:x:string>",
+            "struct<a,b:int>",
+            "struct<first-name:int>",
+            "struct<@id:int>",
+            "uniontype<int>",
+            "array<" * 5000,
+        ),
+    ],
+)
+def test_a_type_that_athena_cannot_read_is_recognized(text: str) -> None:
+    with pytest.raises(TypeUnreadable):
+        parse(text)
+
+
+KINDS = {"a": "int", "b": "string", "c": "double", "d": "struct<a:int,b:array<string>>", "e": "array<struct<a:bigint>>"}
+SCALARS = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-(2**65), 2**65),
+    st.integers(-5, 5),
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.text(st.sampled_from('ab"\\\ud800é'), max_size=3),
+)
+VALUES = st.recursive(
+    SCALARS,
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3), st.dictionaries(st.sampled_from(["a", "A", "b", "z"]), inner, max_size=3)
+    ),
+    max_leaves=4,
+)
+RECORDS = st.dictionaries(st.sampled_from(["a", "A", "b", "c", "d", "e", "f"]), VALUES, max_size=5)
+FITTING = st.fixed_dictionaries(
+    {},
+    optional={
+        "a": st.integers(-5, 2**31 - 1),
+        "b": st.text(st.sampled_from('ab"é'), max_size=3),
+        "c": st.one_of(st.integers(0, 9), st.floats(allow_nan=False, allow_infinity=False)),
+        "d": st.fixed_dictionaries({}, optional={"a": st.integers(0, 9), "b": st.lists(st.text("ab", max_size=2))}),
+        "e": st.lists(st.fixed_dictionaries({"a": st.integers(0, 2**63 - 1)}), max_size=2),
+    },
+)
+
+
+def verdict(checked: JsonLines, line: str) -> str:
+    """What the next line is rejected for, without its number."""
+    try:
+        checked.check(f"{line}\n".encode())
+    except Unreadable as error:
+        return str(error).replace(f"line {checked.lines}", "line")
+    return ""
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(FITTING, max_size=6), st.one_of(RECORDS, FITTING), st.booleans())
+@example([{"a": 1}, {"A": 1}], {"a": 1, "A": 2}, False)
+@example([{"a": 1, "b": ""}, {"b": "", "c": 1}], {"c": 1, "b": "x"}, True)
+def test_a_line_of_a_known_shape_would_pass_the_full_check(
+    learned: list[dict[str, Any]], record: dict[str, Any], is_ascii: bool
+) -> None:
+    shortcut, full = lines_of(KINDS), lines_of(KINDS)
+    for known in learned:
+        assert verdict(shortcut, json.dumps(known)) == ""
+    line = json.dumps(record, ensure_ascii=is_ascii)
+    if not is_ascii and any(0xD800 <= ord(char) < 0xE000 for char in line):
+        return
+    assert verdict(shortcut, line) == verdict(full, line)
+
+
+def test_records_with_other_keys_missing_are_matched_without_a_full_check(monkeypatch: pytest.MonkeyPatch) -> None:
+    checked = lines_of({f"c{number}": "int" for number in range(8)})
+    records = [{f"c{bit}": 1 for bit in range(8) if number >> bit & 1} for number in range(1, 256)]
+    block = "".join(json.dumps(record) + "\n" for record in records).encode()
+    checked.check(block)
+    monkeypatch.setattr(JsonTypes, "mismatch", None)
+    monkeypatch.setattr(JsonLines, "_check_line", None)
+    checked.check(block)
+    assert checked.records == 2 * 255
+
+
+def test_a_key_that_is_too_long_for_a_column_is_rejected_where_a_table_would_be_made_of_it() -> None:
+    line = json.dumps({"k" * 256: 1})
+    with pytest.raises(Unreadable, match="line 1 has a column name of 256 bytes"):
+        check({"a": "int"}, line)
+    assert check({"a": "int"}, '{"a": 1}', line).records == 2

@@ -1,0 +1,153 @@
+"""A file of another kind in a table's folder: it is not copied there, and one that was there before is named."""
+
+from typing import Any
+
+import pytest
+
+from functions import copy_object, run_validation_query
+from functions.catalogue import table_folders
+from functions.contract.models import Catalogue, Copy, Validation
+from functions.objects.head import head
+from functions.runtime.errors import AccessDenied, ForeignFile, ValidationFailed
+from tests.support.lambda_context import LambdaContext
+from tests.unit.conftest import (
+    SOURCE,
+    SOURCE_REGION,
+    TARGET,
+    TARGET_REGION,
+    Cloud,
+    ErrorResponse,
+    step_event,
+)
+
+
+def tables(classification: str = "parquet", keys: tuple[str, ...] = (), **parameters: str) -> dict[str, Any]:
+    found = {
+        "Name": "sales",
+        "StorageDescriptor": {"Location": f"s3://{TARGET}/sales/", "Columns": [{"Name": "id", "Type": "int"}]},
+        "Parameters": {"classification": classification} | parameters,
+        "PartitionKeys": [{"Name": key, "Type": "string"} for key in keys],
+    }
+    return {"TableList": [found]}
+
+
+def copy(cloud: Cloud, key: str, body: bytes = b"text") -> Copy:
+    return Copy.model_validate(copy_object.handler(step_event(cloud.upload(body, key=key)), LambdaContext()))
+
+
+@pytest.mark.parametrize(
+    ("key", "found"),
+    [
+        ("sales/README.txt", tables()),
+        ("sales/notes.md", tables("csv", delimiter=",")),
+        ("sales/x.csv.bz2", tables("csv", delimiter=",")),
+        ("sales/deep/er/README.txt", tables()),
+        ("sales/a.json", tables("csv", delimiter=",")),
+        ("sales/a.tsv", tables("csv", delimiter=",")),
+        ("sales/a.csv", tables()),
+        ("sales/a.parquet", tables("json")),
+        ("sales/dt=1/_SUCCESS.txt/x", tables(keys=("dt",))),
+        ("sales/dt=1/README", tables(keys=("dt",))),
+    ],
+)
+def test_a_file_of_another_kind_is_not_copied_into_a_tables_folder(
+    cloud: Cloud, key: str, found: dict[str, Any]
+) -> None:
+    cloud.hooks.answer("GetTables", found)
+    if "/_" in key:
+        assert copy(cloud, key).status == "copied", "Athena does not see it"
+        return
+    with pytest.raises(ForeignFile, match=r"the table ferry\.sales, which holds ") as raised:
+        copy(cloud, key)
+    assert f"s3://{TARGET}/{key}" in str(raised.value)
+    assert not cloud.hooks.params["CopyObject"]
+
+
+@pytest.mark.parametrize(
+    ("key", "body", "found"),
+    [
+        ("sales/a.parquet", b"x", tables()),
+        ("sales/a.csv.gz", b"x", tables("csv", delimiter=",")),
+        ("sales/.README.txt", b"x", tables()),
+        ("sales/_README.txt", b"x", tables()),
+        ("sales/_tmp/README.txt", b"x", tables()),
+        ("sales/README.txt", b"", tables()),
+        ("sales/README.txt", b"x", tables(keys=("dt",))),
+        ("sales/README.txt", b"x", tables("", table_type="ICEBERG")),
+        ("sales_old/README.txt", b"x", tables()),
+    ],
+)
+def test_what_athena_reads_as_meant_or_not_at_all_is_copied(
+    cloud: Cloud, key: str, body: bytes, found: dict[str, Any]
+) -> None:
+    cloud.hooks.answer("GetTables", found)
+    assert copy(cloud, key, body).status == "copied"
+
+
+def test_at_the_root_of_the_bucket_is_no_table(cloud: Cloud) -> None:
+    assert copy(cloud, "README.txt").status == "copied"
+    assert not cloud.hooks.params["GetTables"]
+
+
+def test_a_missing_permission_is_named(cloud: Cloud) -> None:
+    cloud.hooks.answer("GetTables", ErrorResponse("AccessDeniedException"))
+    with pytest.raises(AccessDenied, match="looking for the table"):
+        copy(cloud, "sales/README.txt")
+
+
+def validate(cloud: Cloud, key: str, crawled: str) -> Validation:
+    body = b"id\n1\n"
+    upload = cloud.upload(body, key=key)
+    cloud.target.put_object(Bucket=TARGET, Key=key, Body=body)
+    source, target = head(SOURCE, SOURCE_REGION, key), head(TARGET, TARGET_REGION, key)
+    assert source
+    assert target
+    copied = Copy(status="copied", source=source.object, target=target.object, copied_at=target.answered_at)
+    cloud.hooks.answer("StartQueryExecution", {"QueryExecutionId": "q1"})
+    event = step_event(upload, copy=copied, catalogue=Catalogue(status=crawled))
+    return Validation.model_validate(run_validation_query.handler(event, LambdaContext()))
+
+
+@pytest.mark.parametrize(
+    ("keys", "foreign", "key"),
+    [
+        ((), "sales/notes.md", "sales/a.csv"),
+        ((), "sales/x.csv.bz2", "sales/a.csv"),
+        ((), "sales/deep/a.json", "sales/a.csv"),
+        (("dt",), "sales/dt=1/README.txt", "sales/dt=1/a.csv"),
+    ],
+)
+def test_the_first_files_of_a_table_name_a_foreign_file_that_was_there_before(
+    cloud: Cloud, keys: tuple[str, ...], foreign: str, key: str
+) -> None:
+    cloud.target.put_object(Bucket=TARGET, Key=foreign, Body=b"x")
+    cloud.hooks.answer("GetTables", tables("csv", keys, delimiter=","))
+    with pytest.raises(ValidationFailed, match="Delete that file") as raised:
+        validate(cloud, key, "covered")
+    assert f"s3://{TARGET}/{foreign} as such" in str(raised.value)
+    cloud.hooks.answer("GetTables", tables("csv", keys, delimiter=","))
+    with pytest.raises(ValidationFailed, match="Delete that file"):
+        validate(cloud, key, "not_needed")
+
+
+def test_files_of_other_tables_partitions_and_hidden_ones_are_not_foreign(cloud: Cloud) -> None:
+    for key in ("sales/dt=2/README.txt", "sales/dt=1/_x.txt", "sales/dt=1/sub/.y", "sales/README.txt", "other/z.txt"):
+        cloud.target.put_object(Bucket=TARGET, Key=key, Body=b"x")
+    cloud.target.put_object(Bucket=TARGET, Key="sales/dt=1/empty.txt", Body=b"")
+    cloud.hooks.answer("GetTables", tables("csv", ("dt",), delimiter=","))
+    assert validate(cloud, "sales/dt=1/a.csv", "covered").status == "pending"
+
+
+@pytest.mark.parametrize(("crawled", "found"), [("covered", True), ("not_needed", False)])
+def test_the_first_files_search_the_whole_folder_and_later_ones_its_start(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch, crawled: str, found: bool
+) -> None:
+    monkeypatch.setattr(table_folders, "PAGE_KEYS", 2)
+    for key in ("sales/a.csv", "sales/b.csv", "sales/c.txt"):
+        cloud.target.put_object(Bucket=TARGET, Key=key, Body=b"id\n1\n")
+    cloud.hooks.answer("GetTables", tables("csv", delimiter=","))
+    if found:
+        with pytest.raises(ValidationFailed, match=r"c\.txt as such"):
+            validate(cloud, "sales/a.csv", crawled)
+    else:
+        assert validate(cloud, "sales/a.csv", crawled).status == "pending"
