@@ -152,7 +152,7 @@ class ExpressionAnalyzer:
                 f"WHEN {i} < 0 THEN {negative} WHEN {i} > len({items}) THEN {beyond} ELSE {items}[{i}] END"
             )
 
-        return Value(let(self.context, [base.sql, index.sql], body), item)
+        return Value(let([base.sql, index.sql], body), item)
 
     def _map_value(self, base: Value, key: Value) -> Value:
         value = base.type.of[1]
@@ -166,7 +166,7 @@ class ExpressionAnalyzer:
                 f"WHEN map_contains({entries}, {wanted}) THEN {entries}[{wanted}] ELSE {failed} END"
             )
 
-        return Value(let(self.context, [base.sql, key.sql], body), value)
+        return Value(let([base.sql, key.sql], body), value)
 
     def _sign(self, node: nodes.Sign, scope: Scope) -> Value:
         value = self.analyze(node.value, scope)
@@ -188,7 +188,6 @@ class ExpressionAnalyzer:
             raise failure("TYPE_MISMATCH", node.at, f"{message} (actual {value.type})")
         moment = instant_of(self.context, value)
         sql = let(
-            self.context,
             [moment.sql],
             lambda v: f"CASE WHEN {v} IS NOT NULL THEN struct_pack(u := {v}.u, z := {literal(zone)}) END",
         )

@@ -112,7 +112,7 @@ class RelationAnalyzer:
         if node.has_ordinality:
             longest = f"greatest({', '.join(f'coalesce(len({sql}), 0)' for sql in lists)})"
             columns.append((f"e{len(lists)}", types.BIGINT))
-            lists.append(let(self._context, [longest], lambda count: f"range(1, {count} + 1)"))
+            lists.append(let([longest], lambda count: f"range(1, {count} + 1)"))
         unnested = ", ".join(f"unnest({sql}) AS e{i}" for i, sql in enumerate(lists))
         selected = ", ".join(f"{sql} AS c{i}" for i, (sql, _) in enumerate(columns))
         return Source(
