@@ -233,6 +233,8 @@ VALUES: dict[str, list[Case]] = {
         ("""json_extract('{"a b":1}', '$["a b"]')""", "1"),
         ("""json_parse('{"b":1, "a":[1, 2.0]}')""", '{"a":[1,2.0],"b":1}'),
         ("json_array_length('[1, 2]')", "2"),
+        ("""json_array_get('["a", [3]]', 0)""", "a"),
+        ("""json_array_get('["a", [3]]', -1)""", "[3]"),
         ("json_array_contains('[1, 2]', 2)", "true"),
         ("json_size('{\"a\": {\"b\": 1}}', '$.a')", "1"),
         ("json_format(CAST('x' AS json))", '"x"'),
@@ -466,6 +468,12 @@ def test_syntax_that_trino_lacks_is_malformed(tmp_path: Path, sql: str) -> None:
     with pytest.raises(InvalidRequest) as rejected:
         rows(sql, tmp_path)
     assert rejected.value.code == "MALFORMED_QUERY"
+
+
+@pytest.mark.parametrize(("sign", "value"), [(" AND ", "true"), (" OR ", "true"), (" || ", "x" * 400)])
+def test_long_chains_of_operators_are_answered(tmp_path: Path, sign: str, value: str) -> None:
+    term = "'x'" if sign == " || " else "1 = 1"
+    assert rows(f"SELECT {sign.join([term] * 400)}", tmp_path) == [[value]]
 
 
 @pytest.mark.parametrize(

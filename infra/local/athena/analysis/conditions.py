@@ -42,11 +42,13 @@ def allowed_values(
 
 
 def _conjuncts(node: nodes.Expression | None) -> Iterator[nodes.Expression]:
-    if isinstance(node, nodes.Logical) and node.operator == "AND":
-        yield from _conjuncts(node.left)
-        yield from _conjuncts(node.right)
-    elif node is not None:
-        yield node
+    waiting = [] if node is None else [node]
+    while waiting:
+        condition = waiting.pop()
+        if isinstance(condition, nodes.Logical) and condition.operator == "AND":
+            waiting += [condition.right, condition.left]
+        else:
+            yield condition
 
 
 def _own_column(node: nodes.Expression, scope: Scope) -> Column | None:

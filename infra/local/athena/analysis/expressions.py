@@ -177,8 +177,16 @@ class ExpressionAnalyzer:
         return value
 
     def _arithmetic(self, node: nodes.Arithmetic, scope: Scope) -> Value:
-        left, right = self.analyze(node.left, scope), self.analyze(node.right, scope)
-        return operators.arithmetic(self.context, node.sign, left, right, node.at)
+        chain: list[nodes.Arithmetic] = []
+        left: nodes.Expression = node
+        while isinstance(left, nodes.Arithmetic):
+            chain.append(left)
+            left = left.left
+        value = self.analyze(left, scope)
+        for step in reversed(chain):
+            right = self.analyze(step.right, scope)
+            value = operators.arithmetic(self.context, step.sign, value, right, step.at)
+        return value
 
     def _at_time_zone(self, node: nodes.AtTimeZone, scope: Scope) -> Value:
         value = self.analyze(node.value, scope)
@@ -282,9 +290,14 @@ class ExpressionAnalyzer:
         return Value(f"(NOT {self._boolean(node.value, scope, 'Value of logical NOT expression')})", types.BOOLEAN)
 
     def _logical(self, node: nodes.Logical, scope: Scope) -> Value:
-        what = "Logical expression term"
-        left, right = self._boolean(node.left, scope, what), self._boolean(node.right, scope, what)
-        return Value(f"({left} {node.operator} {right})", types.BOOLEAN)
+        # A long chain is a deep tree on its left side: walk it without recursion.
+        terms: list[nodes.Expression] = []
+        left: nodes.Expression = node
+        while isinstance(left, nodes.Logical) and left.operator == node.operator:
+            terms.append(left.right)
+            left = left.left
+        written = [self._boolean(term, scope, "Logical expression term") for term in (left, *reversed(terms))]
+        return Value(f"({f' {node.operator} '.join(written)})", types.BOOLEAN)
 
     def _exists(self, node: nodes.Exists, scope: Scope) -> Value:
         sql, _ = self._subqueries.subquery(node.query, scope)
