@@ -387,6 +387,10 @@ FAILURES: dict[str, list[tuple[str, str]]] = {
         ("row_number()", "MISSING_OVER"),
         ("a.id FROM t a JOIN t b USING (id)", "COLUMN_NOT_FOUND"),
         ("* FROM t a FULL JOIN t b ON a.id < b.id", "NOT_SUPPORTED: line 1:19: FULL JOIN involving an unsupported"),
+        (
+            "id FROM t JOIN UNNEST(tags) AS u(x) ON x = 'x'",
+            "NOT_SUPPORTED: line 1:18: INNER JOIN involving UNNEST is only",
+        ),
         ("x.id FROM t", "COLUMN_NOT_FOUND"),
         ("* FROM t AS x(a, b)", "MISMATCHED_COLUMN_ALIASES"),
         ("sizes FROM t ORDER BY sizes", "TYPE_MISMATCH"),
@@ -402,6 +406,7 @@ FAILURES: dict[str, list[tuple[str, str]]] = {
         ("id FROM t TABLESAMPLE BERNOULLI (10)", "NOT_SUPPORTED"),
         ("id FROM t GROUP BY ALL", "NOT_SUPPORTED"),
         ("CHAR 'a'", "NOT_SUPPORTED"),
+        ("CAST('10:20' AS time)", "NOT_SUPPORTED"),
         (
             "json_value('{}', 'lax $.a' RETURNING integer)",
             "NOT_SUPPORTED: the local Athena lacks the function json_value",

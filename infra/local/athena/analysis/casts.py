@@ -39,6 +39,8 @@ def cast(context: Context, value: Value, target: Type, is_try: bool = False) -> 
     if target.is_text:
         return _to_text(context, value, target, is_try)
     convert = _CASTS.get((_family(source), _family(target)))
+    if convert is None and "time" in {source.name, target.name}:
+        raise unsupported(f"does not cast {source} to {target}")
     return None if convert is None else Value(convert(_Cast(context, value, target, is_try)), target)
 
 
