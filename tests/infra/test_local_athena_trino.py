@@ -302,6 +302,7 @@ FAILURES: dict[str, list[tuple[str, str]]] = {
     ],
     "BigintOperators, DecimalOperators": [
         ("1 / 0", "DIVISION_BY_ZERO"),
+        ("1 / x > 0 AND x <> 0 FROM (VALUES 0, 1) AS t (x)", "DIVISION_BY_ZERO"),
         ("1 % 0", "DIVISION_BY_ZERO"),
         ("5.0 / 0", "DIVISION_BY_ZERO"),
         ("2147483647 + 1", "NUMERIC_VALUE_OUT_OF_RANGE"),
@@ -540,6 +541,10 @@ def test_long_chains_of_operators_are_answered(tmp_path: Path, sign: str, value:
             ["2026-01-31 10:20:30.500", "2026-01-31"]]),
         ("SELECT ID, \"NAME\", T.Id FROM T WHERE NAME = 'ben'", [["2", "ben", "2"]]),
         ("SELECT count(*), count(name), count(DISTINCT ok) FROM t WHERE NOT (name = 'ben')", [["1", "1", "1"]]),
+        ("SELECT x <> 0 AND 1 / x > 0, x = 0 OR 1 / x > 0 FROM (VALUES 0, 1, NULL) AS t (x)", [
+            ["false", "true"], ["true", "true"], [None, None]]),
+        ("SELECT count(*) FROM (VALUES '', '1') AS t (x) WHERE x <> '' AND CAST(x AS integer) > 0", [["1"]]),
+        ("SELECT count(*) FROM (VALUES '', '1') AS t (x) WHERE NOT (x = '' OR CAST(x AS integer) > 0)", [["0"]]),
         ("SELECT id FROM t WHERE id NOT IN (SELECT CAST(NULL AS integer))", []),
     ],
 )  # fmt: skip

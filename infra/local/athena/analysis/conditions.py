@@ -41,6 +41,16 @@ def allowed_values(
                 yield column, frozenset(str(expressions.analyze(value, scope).constant) for value in values)
 
 
+def terms(node: nodes.Expression, operator: str) -> list[nodes.Expression]:
+    """Return `a AND b AND c` as its terms. A long chain is a deep tree on its left side: it is walked in a loop."""
+    found: list[nodes.Expression] = []
+    left = node
+    while isinstance(left, nodes.Logical) and left.operator == operator:
+        found.append(left.right)
+        left = left.left
+    return [left, *reversed(found)]
+
+
 def _conjuncts(node: nodes.Expression | None) -> Iterator[nodes.Expression]:
     waiting = [] if node is None else [node]
     while waiting:
