@@ -155,9 +155,13 @@ def _concat_ws(context: Context, arguments: list[Value], at: Position) -> Value 
     if not types.coerces(separator.type, types.VARCHAR) or not parts:
         return None
     first = coerce(context, separator, types.VARCHAR)
-    if len(parts) == 1 and parts[0].type == types.array(types.VARCHAR):
+    texts_type = types.array(types.VARCHAR)
+    if len(parts) == 1 and types.coerces(parts[0].type, texts_type):
         null = Value("CAST(NULL AS VARCHAR)", types.VARCHAR)
-        return Value(context.call(texts.join, [parts[0], first, null], types.VARCHAR, SPECIAL), types.VARCHAR)
+        return Value(
+            context.call(texts.join, [coerce(context, parts[0], texts_type), first, null], types.VARCHAR, SPECIAL),
+            types.VARCHAR,
+        )
     if not all(types.coerces(part.type, types.VARCHAR) for part in parts):
         return None
     listed = ", ".join(coerce(context, part, types.VARCHAR).sql for part in parts)
