@@ -5,7 +5,7 @@ Sources: OpenXJsonDeserializer of Trino's trino-hive-formats; "OpenX JSON SerDe"
 
 import pytest
 
-from infra.local.athena.json_serde import BadRecord, BadValue, read_record, text_of
+from infra.local.athena.json_serde import BadRecord, BadValue, Rules, read_record, text_of
 from infra.local.glue.types import parse
 from tests.infra.lake import CSV, JSON, Lake
 
@@ -45,7 +45,7 @@ from tests.infra.lake import CSV, JSON, Lake
     ],
 )
 def test_a_value_is_read_as_its_columns_type(value: str, kind: str, text: str | None) -> None:
-    assert text_of(read_record(f'{{"c": {value}}}')["c"], parse(kind), null_for_invalid=False) == text
+    assert text_of(read_record(f'{{"c": {value}}}')["c"], parse(kind), Rules()) == text
 
 
 @pytest.mark.parametrize(
@@ -69,8 +69,19 @@ def test_a_value_is_read_as_its_columns_type(value: str, kind: str, text: str | 
 def test_a_value_that_does_not_fit_is_an_error_or_null_as_the_table_says(value: str, kind: str) -> None:
     found = read_record(f'{{"c": {value}}}')["c"]
     with pytest.raises(BadValue):
-        text_of(found, parse(kind), null_for_invalid=False)
-    assert text_of(found, parse(kind), null_for_invalid=True) in {None, "[null]"}
+        text_of(found, parse(kind), Rules())
+    assert text_of(found, parse(kind), Rules(null_for_invalid=True)) in {None, "[null]"}
+
+
+@pytest.mark.parametrize(
+    ("value", "kind"),
+    [("1", "array<int>"), ('{"x":1}', "string"), ('"7"', "int"), ('"1.5"', "double"), ("[1]", "struct<a:int>")],
+)
+def test_hives_serde_takes_values_of_the_columns_own_kind(value: str, kind: str) -> None:
+    found = read_record(f'{{"c": {value}}}')["c"]
+    assert text_of(found, parse(kind), Rules()) is not None
+    with pytest.raises(BadValue):
+        text_of(found, parse(kind), Rules(is_strict=True))
 
 
 @pytest.mark.parametrize("line", ['{"a":1,"a":2}', '{"URL":"a","Url":"b"}', '{"o":{"n":1,"N":2}}'])
@@ -99,6 +110,15 @@ def test_values_of_other_types_are_queried(lake: Lake) -> None:
     )
     lake.table("lenient", "d int", JSON, {"use.null.for.invalid.data": "true"}, location=f"s3://{lake.name}/t/")
     assert lake.rows("SELECT d FROM lenient") == [[None], [None], [None]]
+
+
+@pytest.mark.parametrize("setting", ["ignore.malformed.json", "mapping.a", "timestamp.formats", "dots.in.keys"])
+def test_settings_that_change_what_is_read_are_rejected_by_name(lake: Lake, setting: str) -> None:
+    lake.put("t/a.json", b'{"a":1}\n')
+    lake.table("t", "a int", JSON, {setting: "true", "paths": "a"})
+    assert lake.failure("SELECT a FROM t") == (
+        f"NOT_SUPPORTED: the local Athena cannot read a table with {setting} (t)"
+    )
 
 
 def test_numbers_of_delimited_text_are_parsed_as_java_does(lake: Lake) -> None:

@@ -3,7 +3,6 @@
 Sources: the pages of these statements in the Amazon Athena User Guide; GetQueryExecution (Athena API Reference).
 """
 
-import json
 from typing import Any
 
 import pytest
@@ -116,9 +115,7 @@ def test_show_lists_the_catalogue(shop: Lake) -> None:
     assert [line.strip() for line in lines(shop, "SHOW COLUMNS IN t")] == ["id", "name", "dt"]
     assert lines(shop, "SHOW PARTITIONS t") == ["dt=1"]
     assert "not a partitioned table" in shop.failure("SHOW PARTITIONS other")
-    assert "EntityNotFoundException" in shop.failure("SHOW COLUMNS IN nobody") or "not found" in shop.failure(
-        "SHOW COLUMNS IN nobody"
-    )
+    assert shop.failure("SHOW COLUMNS IN nobody").startswith("FAILED: SemanticException")
 
 
 def test_describe_and_show_create_table_describe_the_columns(shop: Lake) -> None:
@@ -146,9 +143,7 @@ def test_tables_and_databases_are_created_and_dropped(shop: Lake) -> None:
     name = f"{shop.name}-more"
     assert done(shop, f"CREATE DATABASE IF NOT EXISTS `{name}` COMMENT 'x'")
     assert done(shop, f'CREATE SCHEMA IF NOT EXISTS "{name}"')
-    assert "AlreadyExists" in shop.failure(f"CREATE DATABASE `{name}`") or "exists" in shop.failure(
-        f"CREATE DATABASE `{name}`"
-    )
+    assert shop.failure(f"CREATE DATABASE `{name}`").startswith("FAILED: SemanticException")
     done(shop, f'CREATE TABLE "{name}".made AS SELECT 1 AS a')
     assert "not empty" in shop.failure(f"DROP DATABASE `{name}`")
     done(shop, f"DROP TABLE `{name}`.`made`")
@@ -184,7 +179,8 @@ def test_create_table_as_has_its_callers_rights(shop: Lake, without: str, words:
 
 def test_the_catalogue_is_described_with_the_callers_rights(shop: Lake) -> None:
     athena = shop.athena
-    assert shop.name in [d["Name"] for d in athena.list_databases(CatalogName="AwsDataCatalog")["DatabaseList"]]
+    pages = athena.get_paginator("list_databases").paginate(CatalogName="AwsDataCatalog", MaxResults=3)
+    assert shop.name in [database["Name"] for page in pages for database in page["DatabaseList"]]
     found = athena.get_database(CatalogName="AwsDataCatalog", DatabaseName=shop.name)["Database"]
     assert found["Name"] == shop.name
     table = athena.get_table_metadata(CatalogName="AwsDataCatalog", DatabaseName=shop.name, TableName="t")
@@ -199,4 +195,4 @@ def test_the_catalogue_is_described_with_the_callers_rights(shop: Lake) -> None:
         Lake(shop.server, shop.name, keys).athena.get_table_metadata(
             CatalogName="AwsDataCatalog", DatabaseName=shop.name, TableName="t"
         )
-    assert json.dumps(listed["TableMetadataList"][0]["Parameters"])
+    assert listed["TableMetadataList"][0]["Parameters"]["location"] == f"s3://{shop.name}/t/"

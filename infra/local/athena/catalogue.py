@@ -112,6 +112,19 @@ def _parse_columns(found: Any, table: str) -> tuple[Column, ...]:
         raise QueryFailure(f"HIVE_INVALID_METADATA: table {table}: {error}") from error
 
 
+def _unknown_settings(settings: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the settings that change what is read, and that the local Athena lacks."""
+    plain = {"case.insensitive": "true", "ignore.malformed.json": "false", "dots.in.keys": "false"}
+    plain |= {"skip.footer.line.count": "0", "serialization.encoding": "utf-8", "line.delim": "\n"}
+    return tuple(
+        name
+        for name, value in sorted(settings.items())
+        if name.startswith("mapping.")
+        or name == "timestamp.formats"
+        or (name in plain and value.lower().replace("utf8", "utf-8") != plain[name])
+    )
+
+
 def _parse_storage(
     descriptor: Mapping[str, Any], parameters: Mapping[str, str], table_storage: TableStorage | None
 ) -> TableStorage:
@@ -132,5 +145,6 @@ def _parse_storage(
         escape=settings.get("escape.delim", "") if is_lazy else settings.get("escapeChar", "\\"),
         null_text=settings.get("serialization.null.format", "\\N"),
         skip_lines=int(skip) if skip else (table_storage.skip_lines if table_storage else 0),
+        unknown_settings=_unknown_settings({**parameters, **settings}),
         null_for_invalid=settings.get("use.null.for.invalid.data", "").lower() == "true",
     )

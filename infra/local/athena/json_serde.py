@@ -1,8 +1,9 @@
-"""Read a line of JSON as the OpenX SerDe does, each value as its column's type.
+"""Read a line of JSON as Athena's two SerDes do, each value as its column's type.
 
-A scalar in an array column is an array of one, an object in a string column is its JSON text, and a value that fits no
-type fails the query, or is NULL if the table has `use.null.for.invalid.data`. Sources: OpenXJsonDeserializer of Trino's
-trino-hive-formats; "OpenX JSON SerDe" (Amazon Athena User Guide).
+With the OpenX SerDe, a scalar in an array column is an array of one, an object in a string column is its JSON text, and
+a value that fits no type fails the query, or is NULL if the table has `use.null.for.invalid.data`. The Hive SerDe takes
+values of the column's own kind only. Sources: OpenXJsonDeserializer and JsonDeserializer of Trino's trino-hive-formats;
+"OpenX JSON SerDe" (Amazon Athena User Guide).
 
 Raises BadValue and BadRecord.
 """
@@ -10,6 +11,7 @@ Raises BadValue and BadRecord.
 import datetime as dt
 import json
 import re
+from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from typing import Any
 
@@ -24,6 +26,15 @@ _TIMESTAMP = re.compile(
 )
 _MILLISECONDS_LENGTH = 13
 _TEXTS = {"string", "varchar", "char"}
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What a table's SerDe does with values of another type than the column's."""
+
+    null_for_invalid: bool = False
+    is_strict: bool = False
+    """Whether only values of the column's own kind are read: Hive's JsonSerDe."""
 
 
 class BadRecord(ValueError):
@@ -66,48 +77,59 @@ _HOOKS: dict[str, Any] = {
 }
 
 
-def text_of(value: Any, kind: GlueType, null_for_invalid: bool) -> str | None:
+def text_of(value: Any, kind: GlueType, rules: Rules) -> str | None:
     """Return a value as text: a scalar as DuckDB casts it, anything nested as JSON. Raises BadValue."""
-    decoded = _decode(value, kind, null_for_invalid)
+    decoded = _decode(value, kind, rules)
     if decoded is None or isinstance(decoded, str):
         return decoded
     return json.dumps(decoded, separators=(",", ":"), ensure_ascii=False)
 
 
-def _decode(value: Any, kind: GlueType, null_for_invalid: bool) -> Any:
+def _decode(value: Any, kind: GlueType, rules: Rules) -> Any:
     """Return a scalar as text, an array as a list, a map and a row as a dictionary."""
     if value is None:
         return None
     try:
+        if rules.is_strict:
+            _check_kind(value, kind)
         if kind.name == "array":
-            return _array(value, kind.of[0], null_for_invalid)
+            return _array(value, kind.of[0], rules)
         if kind.name == "map":
-            return _map(value, kind, null_for_invalid)
+            return _map(value, kind, rules)
         if kind.name == "struct":
-            return _row(value, kind, null_for_invalid)
+            return _row(value, kind, rules)
         return _scalar(value, kind)
     except BadValue:
-        if null_for_invalid:
+        if rules.null_for_invalid:
             return None
         raise
 
 
-def _array(value: Any, kind: GlueType, null_for_invalid: bool) -> list[Any] | None:
+def _check_kind(value: Any, kind: GlueType) -> None:
+    """Raise BadValue for a value that Hive's JsonSerDe does not read as this type."""
+    wanted = {"array": list, "map": dict, "struct": dict}.get(kind.name)
+    is_number = kind.name in _BITS or kind.name in {"float", "double"}
+    fits = isinstance(value, wanted) if wanted else not isinstance(value, list | dict)
+    if not fits or (is_number and not isinstance(value, Number)):
+        raise BadValue(f"{_shown(value)} is not a JSON value of the kind of {kind}")
+
+
+def _array(value: Any, kind: GlueType, rules: Rules) -> list[Any] | None:
     if value == "" and isinstance(value, str):
         return None
     items = value if isinstance(value, list) else [value]
-    return [_decode(item, kind, null_for_invalid) for item in items]
+    return [_decode(item, kind, rules) for item in items]
 
 
-def _map(value: Any, kind: GlueType, null_for_invalid: bool) -> dict[str, Any] | None:
+def _map(value: Any, kind: GlueType, rules: Rules) -> dict[str, Any] | None:
     if isinstance(value, str) and not value.strip():
         return None
     if not isinstance(value, dict):
         raise BadValue(f"{_shown(value)} is not a map")
-    return {name: _decode(item, kind.of[1], null_for_invalid) for name, item in value.items()}
+    return {name: _decode(item, kind.of[1], rules) for name, item in value.items()}
 
 
-def _row(value: Any, kind: GlueType, null_for_invalid: bool) -> dict[str, Any]:
+def _row(value: Any, kind: GlueType, rules: Rules) -> dict[str, Any]:
     if isinstance(value, dict):
         found = {name.lower(): item for name, item in value.items()}
         items = [found.get(name.lower()) for name in kind.fields]
@@ -118,7 +140,7 @@ def _row(value: Any, kind: GlueType, null_for_invalid: bool) -> dict[str, Any]:
     else:
         raise BadValue(f"{_shown(value)} is not a struct")
     fields = zip(kind.fields, kind.of, items, strict=True)
-    return {name: _decode(item, of, null_for_invalid) for name, of, item in fields}
+    return {name: _decode(item, of, rules) for name, of, item in fields}
 
 
 def _shown(value: Any) -> str:

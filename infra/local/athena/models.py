@@ -7,7 +7,8 @@ from infra.local.glue import types
 
 OPEN_CSV_SERDE = "org.apache.hadoop.hive.serde2.OpenCSVSerde"
 LAZY_SIMPLE_SERDE = "org.apache.hadoop.hive.serde2.lazy.LazySimpleSerDe"
-JSON_SERDES = ("org.openx.data.jsonserde.JsonSerDe", "org.apache.hive.hcatalog.data.JsonSerDe")
+HIVE_JSON_SERDE = "org.apache.hive.hcatalog.data.JsonSerDe"
+JSON_SERDES = ("org.openx.data.jsonserde.JsonSerDe", HIVE_JSON_SERDE)
 PARQUET_SERDE = "org.apache.hadoop.hive.ql.io.parquet.serde.ParquetHiveSerDe"
 
 NULL_PARTITION = "__HIVE_DEFAULT_PARTITION__"
@@ -35,6 +36,8 @@ class TableStorage:
     skip_lines: int
     null_for_invalid: bool = False
     """Whether a value that does not fit its column is NULL, rather than an error (OpenX SerDe)."""
+    unknown_settings: tuple[str, ...] = ()
+    """Settings of the SerDe or table that change what is read, and that the local Athena lacks."""
 
 
 @dataclass(frozen=True)

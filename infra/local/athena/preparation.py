@@ -81,6 +81,9 @@ class Preparation:
     def _prepare_fetched(self, stored: TableObject, table: QueryTable, fetched: Path, target: Path) -> PreparedFile:
         serde = stored.partition.storage.serde
         try:
+            if stored.partition.storage.unknown_settings:
+                named = ", ".join(stored.partition.storage.unknown_settings)
+                raise QueryFailure(f"NOT_SUPPORTED: the local Athena cannot read a table with {named} ({table.name})")
             if serde == PARQUET_SERDE:
                 return self._prepare_parquet(stored, table, fetched, target)
             if serde not in (OPEN_CSV_SERDE, LAZY_SIMPLE_SERDE, *JSON_SERDES):

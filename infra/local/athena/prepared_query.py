@@ -6,6 +6,7 @@ from pathlib import Path
 from infra.local.athena import engine
 from infra.local.athena.analysis.results import PATH, Compiled, TableScan
 from infra.local.athena.catalogue import QueryCatalogue
+from infra.local.athena.errors import QueryFailure
 from infra.local.athena.executions import QueryExecution
 from infra.local.athena.file_cache import FileCache
 from infra.local.athena.preparation import Preparation
@@ -23,7 +24,11 @@ class PreparedQuery:
         self._execution = execution
         self._catalogue = QueryCatalogue(execution.caller)
         analyzer = statement.analyzer(self._catalogue.table, execution.database)
-        self.compiled: Compiled = analyzer.whole(query)
+        try:
+            self.compiled: Compiled = analyzer.whole(query)
+        except RecursionError as error:
+            message = "STACK_OVERFLOW: statement is too large (stack overflow during analysis)"
+            raise QueryFailure(message) from error
         self.scans = [_with_path(scan, self.compiled.sql) for scan in analyzer.scans]
         self.connection = engine.connect(folder)
         self._functions = list(analyzer.context.functions.values())

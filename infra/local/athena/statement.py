@@ -40,6 +40,9 @@ class Statement:
             tree = parser.statement()
         except QueryFailure as failure:
             return cls(None, failure=failure)
+        except RecursionError as error:
+            message = "statement is too large (stack overflow while parsing)"
+            raise InvalidRequest(message, "MALFORMED_QUERY") from error
         if parser.parameter_count != len(parameters):
             raise InvalidRequest(
                 f"Incorrect number of parameters: expected {parser.parameter_count} but found {len(parameters)}"

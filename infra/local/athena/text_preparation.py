@@ -11,7 +11,7 @@ from pathlib import Path
 from functions.catalogue.dialect import Dialect
 from infra.local.athena import json_serde
 from infra.local.athena.errors import QueryFailure
-from infra.local.athena.models import JSON_SERDES, PreparedFile, QueryTable, TableObject, TableStorage
+from infra.local.athena.models import HIVE_JSON_SERDE, JSON_SERDES, PreparedFile, QueryTable, TableObject, TableStorage
 from infra.local.text_files import lines, reading
 
 NULL = "\x02"
@@ -111,11 +111,12 @@ def _json_row(line: str, table: QueryTable, stored: TableObject) -> Row:
             f"HIVE_CURSOR_ERROR: Row is not a valid JSON Object - {error} (file {stored.path}); "
             "Athena reads one record per line"
         ) from error
-    null_for_invalid = stored.partition.storage.null_for_invalid
+    storage = stored.partition.storage
+    rules = json_serde.Rules(storage.null_for_invalid, storage.serde == HIVE_JSON_SERDE)
     row: Row = []
     for index, column in enumerate(table.columns):
         try:
-            row.append(json_serde.text_of(record.get(column.name), column.type, null_for_invalid))
+            row.append(json_serde.text_of(record.get(column.name), column.type, rules))
         except json_serde.BadValue as error:
             raise QueryFailure(
                 f"HIVE_BAD_DATA: Error parsing field value for field {index} ({column.name} {column.type}): {error} "

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from infra.local.athena.analysis import types
 from infra.local.athena.analysis.json_casts import from_json, to_json
 from infra.local.athena.analysis.types import Type
-from infra.local.athena.analysis.values import MAYBE, Context, Value, coerce, instant, let, unsupported
+from infra.local.athena.analysis.values import MAYBE, Context, Value, coerce, instant, let, local_name, unsupported
 from infra.local.athena.errors import QueryFailure
 from infra.local.athena.rowwise import numbers, texts
 
@@ -39,6 +39,8 @@ def cast(context: Context, value: Value, target: Type, is_try: bool = False) -> 
     if target.is_text:
         return _to_text(context, value, target, is_try)
     convert = _CASTS.get((_family(source), _family(target)))
+    if convert is None and "time" in {source.name, target.name}:
+        raise unsupported(f"does not cast {source} to {target}")
     return None if convert is None else Value(convert(_Cast(context, value, target, is_try)), target)
 
 
@@ -63,7 +65,7 @@ class _Cast:
                 f"ELSE {self.fail(message(sql))} END"
             )
 
-        return let(self.context, [self.sql], body)
+        return let([self.sql], body)
 
 
 def _family(kind: Type) -> str:
@@ -108,7 +110,7 @@ def _text_to_boolean(cast: _Cast) -> str:
             f"WHEN lower({sql}) IN ('f', 'false', '0') THEN false ELSE {cast.fail(message)} END"
         )
 
-    return let(cast.context, [cast.sql], body)
+    return let([cast.sql], body)
 
 
 def _text_to_date(cast: _Cast) -> str:
@@ -178,7 +180,7 @@ def _ranged(cast: _Cast, convert: Callable[[str], str]) -> str:
             converted = f"CASE WHEN isnan({sql}) THEN {nan} ELSE {converted} END"
         return f"CASE WHEN {sql} IS NOT NULL THEN {converted} END"
 
-    return let(cast.context, [cast.sql], body)
+    return let([cast.sql], body)
 
 
 def _floating_to_decimal(cast: _Cast) -> str:
@@ -209,7 +211,6 @@ def _to_timestamp(cast: _Cast) -> str:
 
 def _to_instant(cast: _Cast) -> str:
     return let(
-        cast.context,
         [round_timestamp(f"CAST({cast.sql} AS TIMESTAMP)", cast.target.size[0], cast.source)],
         instant,
     )
@@ -217,20 +218,19 @@ def _to_instant(cast: _Cast) -> str:
 
 def _instant_to_instant(cast: _Cast) -> str:
     return let(
-        cast.context,
         [cast.sql],
         lambda sql: instant(round_timestamp(f"{sql}.u", cast.target.size[0], cast.source), f"{sql}.z"),
     )
 
 
 def _from_instant(cast: _Cast) -> str:
-    local = local_time(cast.context, cast.sql)
+    local = local_time(cast.sql)
     if cast.target.name == "timestamp":
         return round_timestamp(local, cast.target.size[0], cast.source)
     return f"CAST({local} AS {cast.target.duckdb})"
 
 
-def local_time(context: Context, sql: str) -> str:
+def local_time(sql: str) -> str:
     """Write the local timestamp of a timestamp with time zone."""
 
     def body(value: str) -> str:
@@ -243,7 +243,7 @@ def local_time(context: Context, sql: str) -> str:
             f"THEN {value}.u + to_minutes({minutes}) ELSE timezone({value}.z, timezone('UTC', {value}.u)) END"
         )
 
-    return let(context, [sql], body)
+    return let([sql], body)
 
 
 def round_timestamp(sql: str, precision: int, source: Type | None = None) -> str:
@@ -264,7 +264,6 @@ def _to_text(context: Context, value: Value, target: Type, is_try: bool) -> Valu
         length = target.size[0]
         message = f"'INVALID_CAST_ARGUMENT: Value ' || %s || ' cannot be represented as varchar({length})'"
         sql = let(
-            context,
             [sql],
             lambda s: (
                 f"CASE WHEN length({s}) <= {length} THEN {s} WHEN {s} IS NOT NULL THEN "
@@ -288,7 +287,7 @@ def text_of(context: Context, value: Value) -> str:
         return timestamp_text(sql, source.size[0])
     if source.is_instant:
         precision = source.size[0]
-        return let(context, [sql], lambda s: f"{timestamp_text(local_time(context, s), precision)} || ' ' || {s}.z")
+        return let([sql], lambda s: f"{timestamp_text(local_time(s), precision)} || ' ' || {s}.z")
     if source == types.DAY_INTERVAL:
         return context.call(numbers.text_of_day_interval, [value], types.VARCHAR)
     if source == types.YEAR_INTERVAL:
@@ -317,18 +316,18 @@ def _cast_inside(context: Context, value: Value, target: Type, is_try: bool) -> 
         inner = _cast_inside(context, value, target, is_try=False)
         return inner and Value(f"TRY({inner.sql})", target)
     if source.name == "array":
-        name = context.name("e")
+        name = local_name("e", value.sql, target.duckdb)
         item = cast(context, Value(name, source.of[0]), target.of[0])
         return item and Value(f"list_transform({value.sql}, lambda {name}: {item.sql})", target)
     if source.name == "map":
-        name = context.name("e")
+        name = local_name("e", value.sql, target.duckdb)
         key = cast(context, Value(f"{name}.key", source.of[0]), target.of[0])
         item = cast(context, Value(f"{name}.value", source.of[1]), target.of[1])
         if key is None or item is None:
             return None
         pair = f"struct_pack(k := {key.sql}, v := {item.sql})"
         return Value(f"map_from_entries(list_transform(map_entries({value.sql}), lambda {name}: {pair}))", target)
-    name = context.name("v")
+    name = local_name("v", value.sql, target.duckdb)
     fields = []
     for old, new, kind, wanted in zip(source.duck_names, target.duck_names, source.of, target.of, strict=True):
         item = cast(context, Value(f'{name}."{old}"', kind), wanted)

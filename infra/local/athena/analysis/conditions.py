@@ -41,12 +41,24 @@ def allowed_values(
                 yield column, frozenset(str(expressions.analyze(value, scope).constant) for value in values)
 
 
+def terms(node: nodes.Expression, operator: str) -> list[nodes.Expression]:
+    """Return `a AND b AND c` as its terms. A long chain is a deep tree on its left side: it is walked in a loop."""
+    found: list[nodes.Expression] = []
+    left = node
+    while isinstance(left, nodes.Logical) and left.operator == operator:
+        found.append(left.right)
+        left = left.left
+    return [left, *reversed(found)]
+
+
 def _conjuncts(node: nodes.Expression | None) -> Iterator[nodes.Expression]:
-    if isinstance(node, nodes.Logical) and node.operator == "AND":
-        yield from _conjuncts(node.left)
-        yield from _conjuncts(node.right)
-    elif node is not None:
-        yield node
+    waiting = [] if node is None else [node]
+    while waiting:
+        condition = waiting.pop()
+        if isinstance(condition, nodes.Logical) and condition.operator == "AND":
+            waiting += [condition.right, condition.left]
+        else:
+            yield condition
 
 
 def _own_column(node: nodes.Expression, scope: Scope) -> Column | None:

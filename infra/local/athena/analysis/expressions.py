@@ -10,7 +10,7 @@ from typing import Any
 from infra.local.athena.analysis import literals, operators, types
 from infra.local.athena.analysis.calls import call_function
 from infra.local.athena.analysis.casts import cast, instant_of
-from infra.local.athena.analysis.conditions import name_parts
+from infra.local.athena.analysis.conditions import name_parts, terms
 from infra.local.athena.analysis.protocols import Subqueries
 from infra.local.athena.analysis.scope import Scope, not_found
 from infra.local.athena.analysis.types import Type
@@ -74,11 +74,14 @@ class ExpressionAnalyzer:
 
     def condition(self, node: nodes.Expression, scope: Scope, clause: str) -> str:
         """Return the SQL of a condition of a clause."""
-        value = self.analyze(node, scope.within(clause))
-        if value.type not in {types.BOOLEAN, types.UNKNOWN}:
-            message = f"{clause} clause must evaluate to a boolean: actual type {value.type}"
-            raise failure("TYPE_MISMATCH", node.at, message)
-        return coerce(self.context, value, types.BOOLEAN).sql
+        written = []
+        for term in terms(node, "AND"):
+            value = self.analyze(term, scope.within(clause))
+            if value.type not in {types.BOOLEAN, types.UNKNOWN}:
+                message = f"{clause} clause must evaluate to a boolean: actual type {value.type}"
+                raise failure("TYPE_MISMATCH", term.at, message)
+            written.append(coerce(self.context, value, types.BOOLEAN).sql)
+        return " AND ".join(f"({term})" for term in written)
 
     def _boolean(self, node: nodes.Expression, scope: Scope, what: str) -> str:
         value = self.analyze(node, scope)
@@ -152,7 +155,7 @@ class ExpressionAnalyzer:
                 f"WHEN {i} < 0 THEN {negative} WHEN {i} > len({items}) THEN {beyond} ELSE {items}[{i}] END"
             )
 
-        return Value(let(self.context, [base.sql, index.sql], body), item)
+        return Value(let([base.sql, index.sql], body), item)
 
     def _map_value(self, base: Value, key: Value) -> Value:
         value = base.type.of[1]
@@ -166,7 +169,7 @@ class ExpressionAnalyzer:
                 f"WHEN map_contains({entries}, {wanted}) THEN {entries}[{wanted}] ELSE {failed} END"
             )
 
-        return Value(let(self.context, [base.sql, key.sql], body), value)
+        return Value(let([base.sql, key.sql], body), value)
 
     def _sign(self, node: nodes.Sign, scope: Scope) -> Value:
         value = self.analyze(node.value, scope)
@@ -177,8 +180,16 @@ class ExpressionAnalyzer:
         return value
 
     def _arithmetic(self, node: nodes.Arithmetic, scope: Scope) -> Value:
-        left, right = self.analyze(node.left, scope), self.analyze(node.right, scope)
-        return operators.arithmetic(self.context, node.sign, left, right, node.at)
+        chain: list[nodes.Arithmetic] = []
+        left: nodes.Expression = node
+        while isinstance(left, nodes.Arithmetic):
+            chain.append(left)
+            left = left.left
+        value = self.analyze(left, scope)
+        for step in reversed(chain):
+            right = self.analyze(step.right, scope)
+            value = operators.arithmetic(self.context, step.sign, value, right, step.at)
+        return value
 
     def _at_time_zone(self, node: nodes.AtTimeZone, scope: Scope) -> Value:
         value = self.analyze(node.value, scope)
@@ -188,7 +199,6 @@ class ExpressionAnalyzer:
             raise failure("TYPE_MISMATCH", node.at, f"{message} (actual {value.type})")
         moment = instant_of(self.context, value)
         sql = let(
-            self.context,
             [moment.sql],
             lambda v: f"CASE WHEN {v} IS NOT NULL THEN struct_pack(u := {v}.u, z := {literal(zone)}) END",
         )
@@ -283,9 +293,14 @@ class ExpressionAnalyzer:
         return Value(f"(NOT {self._boolean(node.value, scope, 'Value of logical NOT expression')})", types.BOOLEAN)
 
     def _logical(self, node: nodes.Logical, scope: Scope) -> Value:
-        what = "Logical expression term"
-        left, right = self._boolean(node.left, scope, what), self._boolean(node.right, scope, what)
-        return Value(f"({left} {node.operator} {right})", types.BOOLEAN)
+        written = [self._boolean(term, scope, "Logical expression term") for term in terms(node, node.operator)]
+        plain = f"({f' {node.operator} '.join(written)})"
+        if not any(_may_fail(term) for term in written[1:]):
+            return Value(plain, types.BOOLEAN)
+        # Trino evaluates from left to right and stops where the answer is certain; DuckDB evaluates all.
+        decided = "false" if node.operator == "AND" else "true"
+        whens = " ".join(f"WHEN {'NOT ' if decided == 'false' else ''}{term} THEN {decided}" for term in written)
+        return Value(f"CASE {whens} ELSE {plain} END", types.BOOLEAN)
 
     def _exists(self, node: nodes.Exists, scope: Scope) -> Value:
         sql, _ = self._subqueries.subquery(node.query, scope)
@@ -355,6 +370,10 @@ _FIELDS = {
     *("year", "quarter", "month", "week", "day", "day_of_month", "day_of_week", "day_of_year", "year_of_week"),
     *("hour", "minute", "second", "timezone_hour", "timezone_minute"),
 }
+
+
+def _may_fail(sql: str) -> bool:
+    return "ferry_" in sql
 
 
 def _check_escapes(pattern: str, escape: str, node: nodes.Like) -> None:

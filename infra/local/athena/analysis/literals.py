@@ -13,6 +13,7 @@ from infra.local.athena.analysis.types import Type
 from infra.local.athena.analysis.values import Context, Value, failure, text, unsupported
 from infra.local.athena.errors import Fault, QueryFailure
 from infra.local.athena.literals import literal
+from infra.local.athena.rowwise import json_texts
 from infra.local.athena.rowwise.texts import try_instant, zone_offset
 from infra.local.athena.sql import nodes
 from infra.local.athena.sql.tokens import BINARY, DECIMAL, DOUBLE, INTEGER, STRING, Position
@@ -92,8 +93,6 @@ def _is_canonical(written: str) -> bool:
 
 
 def _json(context: Context, written: str) -> Value:
-    from infra.local.athena.rowwise import json_texts  # noqa: PLC0415
-
     return Value(context.call(json_texts.parse, [text(written)], types.VARCHAR), types.JSON)
 
 

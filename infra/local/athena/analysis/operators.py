@@ -43,7 +43,7 @@ def _numeric(context: Context, sign: str, left: Value, right: Value) -> Value | 
         if right.constant not in {None, "0"} and both.is_integer:
             return Value(f"({a} {operator} {b})", both)
         failed = context.fail("'DIVISION_BY_ZERO: Division by zero'", both)
-        sql = let(context, [b], lambda divisor: f"(CASE WHEN {divisor} = 0 THEN {failed} ELSE {divisor} END)")
+        sql = let([b], lambda divisor: f"(CASE WHEN {divisor} = 0 THEN {failed} ELSE {divisor} END)")
         return Value(f"({a} {operator} {sql})", both)
     return Value(f"({a} {sign} {b})", both)
 
@@ -120,7 +120,6 @@ def _shifted(context: Context, sign: str, moment: Value, interval: Value) -> Val
     if moment.type == types.DATE:
         if interval.type == types.DAY_INTERVAL:
             days = let(
-                context,
                 [interval.sql],
                 lambda ms: (
                     f"(CASE WHEN {ms} % 86400000 = 0 THEN CAST({ms} // 86400000 AS INTEGER) ELSE "
@@ -135,32 +134,30 @@ def _shifted(context: Context, sign: str, moment: Value, interval: Value) -> Val
     if not moment.type.is_instant:
         return Value(shift(moment.sql), moment.type)
     if interval.type == types.DAY_INTERVAL:
-        return Value(change_instant(context, moment.sql, shift), moment.type)
-    return Value(change_local(context, moment.sql, shift), moment.type)
+        return Value(change_instant(moment.sql, shift), moment.type)
+    return Value(change_local(moment.sql, shift), moment.type)
 
 
-def change_instant(context: Context, sql: str, change: Callable[[str], str]) -> str:
+def change_instant(sql: str, change: Callable[[str], str]) -> str:
     """Write a timestamp with time zone whose instant is changed."""
     return let(
-        context,
         [sql],
         lambda v: f"CASE WHEN {v} IS NOT NULL THEN struct_pack(u := {change(f'{v}.u')}, z := {v}.z) END",
     )
 
 
-def change_local(context: Context, sql: str, change: Callable[[str], str]) -> str:
+def change_local(sql: str, change: Callable[[str], str]) -> str:
     """Write a timestamp with time zone whose local time is changed."""
     return let(
-        context,
         [sql],
         lambda v: (
             f"CASE WHEN {v} IS NOT NULL THEN "
-            f"struct_pack(u := {in_utc(context, change(local_time(context, v)), f'{v}.z')}, z := {v}.z) END"
+            f"struct_pack(u := {in_utc(change(local_time(v)), f'{v}.z')}, z := {v}.z) END"
         ),
     )
 
 
-def in_utc(context: Context, local: str, zone: str) -> str:
+def in_utc(local: str, zone: str) -> str:
     """Write the timestamp in UTC of a local one."""
 
     def body(moment: str) -> str:
@@ -172,7 +169,7 @@ def in_utc(context: Context, local: str, zone: str) -> str:
             f"to_minutes({minutes}) ELSE timezone('UTC', timezone({zone}, {moment})) END"
         )
 
-    return let(context, [local], body)
+    return let([local], body)
 
 
 def negate(value: Value, at: Position) -> Value:
@@ -209,7 +206,7 @@ def _concat_arrays(context: Context, values: list[Value], at: Position) -> Value
         for v in values
     ]
     # list_concat leaves NULL out; in Trino a NULL array makes the result NULL.
-    return Value(let(context, parts, _concat_lists), result)
+    return Value(let(parts, _concat_lists), result)
 
 
 def _concat_lists(*parts: str) -> str:
@@ -247,20 +244,19 @@ def _comparison(context: Context, sign: str, left: Value, right: Value) -> str:
         equal = context.call(collections.equals, [left, right], types.BOOLEAN, SPECIAL)
         return equal if sign == "=" else f"(NOT {equal})"
     if kind.is_floating and not sign.endswith("FROM"):
-        return _floating_comparison(context, sign, left, right)
+        return _floating_comparison(sign, left, right)
     return f"({left.sql} {sign} {right.sql})"
 
 
-def _floating_comparison(context: Context, sign: str, left: Value, right: Value) -> str:
+def _floating_comparison(sign: str, left: Value, right: Value) -> str:
     """Compare so that NaN is neither equal to, less nor greater than anything; DuckDB sorts it last."""
     plain = f"({left.sql} {sign} {right.sql})"
     greater = right if sign in {"<", "<="} else left
     if greater.constant is not None:
         return plain
     if sign == "<>":
-        return let(context, [left.sql, right.sql], lambda a, b: f"({a} <> {b} OR (isnan({a}) AND {b} IS NOT NULL))")
+        return let([left.sql, right.sql], lambda a, b: f"({a} <> {b} OR (isnan({a}) AND {b} IS NOT NULL))")
     return let(
-        context,
         [left.sql, right.sql],
         lambda a, b: (
             f"({a} {sign} {b} AND NOT (isnan({b if greater is right else a}) AND {a} IS NOT NULL AND {b} IS NOT NULL))"

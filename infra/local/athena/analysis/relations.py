@@ -112,7 +112,7 @@ class RelationAnalyzer:
         if node.has_ordinality:
             longest = f"greatest({', '.join(f'coalesce(len({sql}), 0)' for sql in lists)})"
             columns.append((f"e{len(lists)}", types.BIGINT))
-            lists.append(let(self._context, [longest], lambda count: f"range(1, {count} + 1)"))
+            lists.append(let([longest], lambda count: f"range(1, {count} + 1)"))
         unnested = ", ".join(f"unnest({sql}) AS e{i}" for i, sql in enumerate(lists))
         selected = ", ".join(f"{sql} AS c{i}" for i, (sql, _) in enumerate(columns))
         return Source(
@@ -146,8 +146,7 @@ class RelationAnalyzer:
             return self._join_using(node, left, right)
         if node.condition is None:
             raise failure("SYNTAX_ERROR", node.at, "A join needs ON or USING")
-        if node.kind in {"RIGHT", "FULL"} and isinstance(_unaliased(node.right), query_nodes.UnnestRelation):
-            raise failure("NOT_SUPPORTED", node.at, f"{node.kind} JOIN involving UNNEST is not supported")
+        _check_lateral(node)
         if node.kind == "FULL" and not _is_equality(node.condition):
             raise failure("NOT_SUPPORTED", node.at, "FULL JOIN involving an unsupported condition")
         both = Scope([*left.columns, *right.columns], scope.parent, correlations=scope.correlations)
@@ -181,6 +180,20 @@ class RelationAnalyzer:
             problem = "is ambiguous" if found else "is missing from a side of the join"
             raise failure("AMBIGUOUS_NAME" if found else "COLUMN_NOT_FOUND", node.at, f"Column '{name}' {problem}")
         return found[0]
+
+
+def _check_lateral(node: query_nodes.Join) -> None:
+    """Raise QueryFailure for a join of UNNEST or LATERAL with a condition, as Trino does."""
+    right = _unaliased(node.right)
+    is_unnest = isinstance(right, query_nodes.UnnestRelation)
+    if not is_unnest and not (isinstance(right, query_nodes.QueryRelation) and right.is_lateral):
+        return
+    what = "UNNEST" if is_unnest else "LATERAL relation"
+    if node.kind in {"RIGHT", "FULL"}:
+        raise failure("NOT_SUPPORTED", node.at, f"{node.kind} JOIN involving {what} is not supported")
+    if not (isinstance(node.condition, nodes.Literal) and node.condition.text == "true"):
+        message = f"{node.kind} JOIN involving {what} is only supported with condition ON TRUE"
+        raise failure("NOT_SUPPORTED", node.at, message)
 
 
 def _unaliased(node: query_nodes.Relation) -> query_nodes.Relation:

@@ -2,6 +2,7 @@
 
 import functools
 import re
+import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -108,12 +109,17 @@ def number(value: int) -> Value:
     return Value(f"CAST({value} AS BIGINT)", types.BIGINT, str(value))
 
 
-def let(context: Context, values: Sequence[str], body: Callable[..., str]) -> str:
+def local_name(prefix: str, *parts: str) -> str:
+    """Return a name for a lambda over these parts: equal expressions have equal SQL, which GROUP BY needs."""
+    return f"{prefix}{zlib.crc32('|'.join(parts).encode()):08x}"
+
+
+def let(values: Sequence[str], body: Callable[..., str]) -> str:
     """Write `body` with these expressions, each evaluated once even if `body` mentions it several times."""
     if all(_SIMPLE.fullmatch(value) for value in values):
         return body(*values)
-    name = context.name("v")
     packed = ", ".join(f"a{i} := {value}" for i, value in enumerate(values))
+    name = local_name("v", packed)
     inner = body(*(f"{name}.a{i}" for i in range(len(values))))
     return f"list_transform([struct_pack({packed})], lambda {name}: {inner})[1]"
 
@@ -131,16 +137,16 @@ def _convert(context: Context, sql: str, source: Type, target: Type) -> str:
     if target.is_instant:
         return instant(f"CAST({sql} AS TIMESTAMP)")
     if target.name == "array":
-        name = context.name("e")
+        name = local_name("e", sql, target.duckdb)
         return f"list_transform({sql}, lambda {name}: {_convert(context, name, source.of[0], target.of[0])})"
     if target.name == "map":
-        name = context.name("e")
+        name = local_name("e", sql, target.duckdb)
         key = _convert(context, f"{name}.key", source.of[0], target.of[0])
         value = _convert(context, f"{name}.value", source.of[1], target.of[1])
         pair = f"struct_pack(k := {key}, v := {value})"
         return f"map_from_entries(list_transform(map_entries({sql}), lambda {name}: {pair}))"
     if target.name == "row":
-        return let(context, [sql], lambda row: _convert_row(context, row, source, target))
+        return let([sql], lambda row: _convert_row(context, row, source, target))
     return f"CAST({sql} AS {target.duckdb})"
 
 

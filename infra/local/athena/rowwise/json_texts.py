@@ -130,7 +130,9 @@ def array_get(text: str, index: int) -> str | None:
     found = _array(text)
     if found is None or not -len(found) <= index < len(found) or found[index] is None:
         return None
-    return write(found[index], is_sorted=False)
+    # A text comes without quotes, which Trino's page calls broken.
+    value = found[index]
+    return str(value) if isinstance(value, str) else write(value, is_sorted=False)
 
 
 def array_contains(text: str, value: str, kind: str) -> bool | None:

@@ -288,10 +288,15 @@ def from_iso8601(text: str) -> dict[str, Any]:
 
 def from_iso8601_date(text: str) -> dt.date:
     """Read a date in ISO 8601's format."""
-    match = re.fullmatch(r"(\d{4})-(\d{1,2})-(\d{1,2})", text)
+    match = re.fullmatch(r"(\d{4})-(?:(\d{1,2})-(\d{1,2})|W(\d\d)(?:-(\d))?|(\d{3}))", text)
     try:
         if match is not None:
-            return dt.date(*map(int, match.groups()))
+            year, month, day, week, weekday, ordinal = (int(part) if part else None for part in match.groups())
+            if week:
+                return dt.date.fromisocalendar(year or 0, week, weekday or 1)
+            if ordinal:
+                return dt.datetime.strptime(text, "%Y-%j").date()  # noqa: DTZ007 - a date has no zone
+            return dt.date(year or 0, month or 0, day or 0)
     except ValueError:
         pass
     raise Fault(INVALID_ARGUMENT, f'Invalid format: "{text}"')

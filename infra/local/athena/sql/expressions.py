@@ -2,11 +2,13 @@
 
 from abc import ABC, abstractmethod
 
+from infra.local.athena.errors import QueryFailure
 from infra.local.athena.sql import nodes, query_nodes
 from infra.local.athena.sql.keyword_calls import KeywordCallParser
 from infra.local.athena.sql.nodes import Expression
 from infra.local.athena.sql.tokens import BINARY, DECIMAL, DOUBLE, INTEGER, STRING, WORD
 
+_JSON_CALLS = ("JSON_ARRAY", "JSON_EXISTS", "JSON_OBJECT", "JSON_QUERY", "JSON_VALUE")
 _COMPARISONS = ("=", "<>", "!=", "<", "<=", ">", ">=")
 _NUMBERS = (INTEGER, DECIMAL, DOUBLE)
 _FIELDS = ("YEAR", "MONTH", "DAY", "HOUR", "MINUTE", "SECOND")
@@ -265,6 +267,8 @@ class ExpressionParser(KeywordCallParser, ABC):
     def _named(self) -> Expression:
         """Parse a column, a lambda of one parameter, or a function call."""
         at, token = self.at, self.peek()
+        if token.is_word(*_JSON_CALLS) and self.peek(1).is_sign("("):
+            raise QueryFailure(f"NOT_SUPPORTED: the local Athena lacks the function {token.value.lower()}")
         if token.is_word("GROUPING") and self.peek(1).is_sign("("):
             self.next()
             name = "grouping"

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from infra.local.athena.analysis import types
+from infra.local.athena.analysis.casts import cast
 from infra.local.athena.analysis.functions.times import Coded
 from infra.local.athena.analysis.types import Type
 from infra.local.athena.analysis.values import (
@@ -19,10 +20,12 @@ from infra.local.athena.analysis.values import (
     coerce,
     failure,
     let,
+    local_name,
     number,
     unify,
     unsupported,
 )
+from infra.local.athena.errors import Fault
 from infra.local.athena.rowwise import collections, texts
 from infra.local.athena.sql.tokens import Position
 
@@ -49,7 +52,7 @@ def _element_at(context: Context, arguments: list[Value], at: Position) -> Value
     if index.constant not in {None, "0"}:
         return Value(f"({value.sql})[{position.sql}]", item)
     failed = context.fail("'INVALID_FUNCTION_ARGUMENT: SQL array indices start at 1'", item)
-    sql = let(context, [value.sql, position.sql], lambda v, i: f"CASE WHEN {i} = 0 THEN {failed} ELSE {v}[{i}] END")
+    sql = let([value.sql, position.sql], lambda v, i: f"CASE WHEN {i} = 0 THEN {failed} ELSE {v}[{i}] END")
     return Value(sql, item)
 
 
@@ -109,9 +112,9 @@ def _extreme(function: str) -> Coded:
             return None
         if items.type.of[0].of:
             raise unsupported("finds no largest or smallest row or array")
-        name = context.name("e")
+        name = local_name("e", items.sql)
         has_null = f"len(list_filter(%s, lambda {name}: {name} IS NULL)) > 0"
-        sql = let(context, [items.sql], lambda v: f"CASE WHEN {has_null % v} THEN NULL ELSE {function}({v}) END")
+        sql = let([items.sql], lambda v: f"CASE WHEN {has_null % v} THEN NULL ELSE {function}({v}) END")
         return Value(sql, items.type.of[0])
 
     return call
@@ -127,12 +130,10 @@ def _sort(context: Context, arguments: list[Value], at: Position) -> Value | Non
 
 
 def _join(context: Context, arguments: list[Value], at: Position) -> Value | None:
-    from infra.local.athena.analysis.casts import cast  # noqa: PLC0415
-
     items, delimiter, *null = arguments
     if items.type.name != "array" or not all(types.coerces(v.type, types.VARCHAR) for v in (delimiter, *null)):
         return None
-    name = context.name("e")
+    name = local_name("e", items.sql)
     item = cast(context, Value(name, items.type.of[0]), types.VARCHAR)
     if item is None:
         raise failure("INVALID_FUNCTION_ARGUMENT", at, f"Input type {items.type} not supported")
@@ -161,7 +162,7 @@ def _sequence(context: Context, arguments: list[Value], at: Position) -> Value |
         return None
     values = [coerce(context, value, types.BIGINT) for value in arguments]
     if not step:
-        direction = let(context, [v.sql for v in values], lambda a, b: f"CASE WHEN {a} <= {b} THEN 1 ELSE -1 END")
+        direction = let([v.sql for v in values], lambda a, b: f"CASE WHEN {a} <= {b} THEN 1 ELSE -1 END")
         values.append(Value(f"CAST({direction} AS BIGINT)", types.BIGINT))
     return Value(context.call(sequence, values, types.array(types.BIGINT)), types.array(types.BIGINT))
 
@@ -176,11 +177,10 @@ def _sequence_of_dates(context: Context, arguments: list[Value]) -> Value | None
     day = "CAST(epoch_ms(CAST({} AS TIMESTAMP)) // 86400000 AS BIGINT)"
     values = [Value(day.format(v.sql), types.BIGINT) for v in (start, stop)]
     listed = context.call(sequence, [*values, number(days)], types.array(types.BIGINT))
-    name = context.name("e")
+    name = local_name("e", listed)
     sql = f"list_transform({listed}, lambda {name}: DATE '1970-01-01' + CAST({name} AS INTEGER))"
     if not step:
         sql = let(
-            context,
             [start.sql, stop.sql],
             lambda a, b: f"CASE WHEN {a} <= {b} THEN {sql} ELSE {_backwards(context, values)} END",
         )
@@ -188,15 +188,13 @@ def _sequence_of_dates(context: Context, arguments: list[Value]) -> Value | None
 
 
 def _backwards(context: Context, values: list[Value]) -> str:
-    name = context.name("e")
+    name = local_name("e", *(value.sql for value in values))
     listed = context.call(sequence, [*values, number(-1)], types.array(types.BIGINT))
     return f"list_transform({listed}, lambda {name}: DATE '1970-01-01' + CAST({name} AS INTEGER))"
 
 
 def sequence(start: int, stop: int, step: int) -> list[int]:
     """Return the numbers from one to another."""
-    from infra.local.athena.errors import Fault  # noqa: PLC0415
-
     if step == 0 or (step > 0 and stop < start) or (step < 0 and stop > start):
         message = "sequence stop value should be greater than or equal to start value if step is greater than zero "
         raise Fault(texts.INVALID_ARGUMENT, message + "otherwise stop should be less than or equal to start")
@@ -220,7 +218,7 @@ def _zip(context: Context, arguments: list[Value], at: Position) -> Value | None
     if any(value.type.name != "array" for value in arguments):
         return None
     kind = types.row(tuple(value.type.of[0] for value in arguments))
-    name = context.name("i")
+    name = local_name("i", *(value.sql for value in arguments))
 
     def body(*arrays: str) -> str:
         longest = f"greatest({', '.join(f'len({a})' for a in arrays)})"
@@ -228,7 +226,7 @@ def _zip(context: Context, arguments: list[Value], at: Position) -> Value | None
         zipped = f"list_transform(range(1, {longest} + 1), lambda {name}: struct_pack({fields}))"
         return f"CASE WHEN {' AND '.join(f'{a} IS NOT NULL' for a in arrays)} THEN {zipped} END"
 
-    return Value(let(context, [value.sql for value in arguments], body), types.array(kind))
+    return Value(let([value.sql for value in arguments], body), types.array(kind))
 
 
 def _map(context: Context, arguments: list[Value], at: Position) -> Value | None:  # noqa: ARG001
@@ -255,7 +253,7 @@ def _map_entries(context: Context, arguments: list[Value], at: Position) -> Valu
     (value,) = arguments
     if value.type.name != "map":
         return None
-    name = context.name("e")
+    name = local_name("e", value.sql)
     pair = f"struct_pack(f0 := {name}.key, f1 := {name}.value)"
     kind = types.array(types.row(value.type.of))
     return Value(f"list_transform(map_entries({value.sql}), lambda {name}: {pair})", kind)

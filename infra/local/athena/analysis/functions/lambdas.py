@@ -10,7 +10,7 @@ from infra.local.athena.analysis import types
 from infra.local.athena.analysis.protocols import Expressions
 from infra.local.athena.analysis.scope import Scope
 from infra.local.athena.analysis.types import Type
-from infra.local.athena.analysis.values import MAYBE, Context, Value, coerce, failure
+from infra.local.athena.analysis.values import MAYBE, Context, Value, coerce, failure, local_name
 from infra.local.athena.rowwise import collections
 from infra.local.athena.sql import nodes
 
@@ -23,6 +23,11 @@ def _body(analyzer: Expressions, node: nodes.Expression, scope: Scope, arguments
         return None
     parameters = dict(zip((name.lower() for name in node.parameters), arguments, strict=True))
     return analyzer.analyze(node.body, scope.with_parameters(parameters))
+
+
+def _parameter(prefix: str, items: Value, scope: Scope) -> str:
+    """Return the name of a lambda's parameter: that of a lambda around it differs."""
+    return local_name(prefix, items.sql, str(len(scope.parameters)))
 
 
 def _boolean(context: Context, value: Value, at: tuple[int, int]) -> str:
@@ -40,7 +45,7 @@ def _over_array(finish: Callable[[Context, Value, str, Value, tuple[int, int]], 
         items = analyzer.analyze(node.arguments[0], scope)
         if items.type.name != "array":
             return None
-        name = analyzer.context.name("x")
+        name = _parameter("x", items, scope)
         found = _body(analyzer, node.arguments[1], scope, [Value(name, items.type.of[0])])
         return found and finish(analyzer.context, items, name, found, node.at)
 
@@ -89,7 +94,7 @@ def _reduce(analyzer: Expressions, node: nodes.Call, scope: Scope) -> Value | No
     if items.type.name != "array":
         return None
     item, state = items.type.of[0], _state_type(analyzer, node, scope, items, start)
-    accumulated, element, last = context.name("s"), context.name("x"), context.name("s")
+    accumulated, element, last = (_parameter(prefix, items, scope) for prefix in ("s", "x", "t"))
     step = _body(analyzer, node.arguments[2], scope, [Value(f"{accumulated}.s", state), Value(f"{element}.x", item)])
     result = _body(analyzer, node.arguments[3], scope, [Value(last, state)])
     if step is None or result is None or not types.coerces(step.type, state):
@@ -98,7 +103,7 @@ def _reduce(analyzer: Expressions, node: nodes.Call, scope: Scope) -> Value | No
     def pack(value: str, at: str) -> str:
         return f"struct_pack(s := CAST({value} AS {state.duckdb}), x := CAST({at} AS {item.duckdb}))"
 
-    name = context.name("e")
+    name = _parameter("e", items, scope)
     states = f"list_transform({items.sql}, lambda {name}: {pack('NULL', name)})"
     body = pack(coerce(context, step, state).sql, f"{element}.x")
     reduced = (
@@ -122,8 +127,7 @@ def _zip_with(analyzer: Expressions, node: nodes.Call, scope: Scope) -> Value | 
     first, second = (analyzer.analyze(argument, scope) for argument in node.arguments[:2])
     if first.type.name != "array" or second.type.name != "array":
         return None
-    context = analyzer.context
-    a, b, i = context.name("a"), context.name("b"), context.name("i")
+    a, b, i = (_parameter(prefix, first, scope) for prefix in ("a", "b", "i"))
     pair = [Value(f"{a}[{i}]", first.type.of[0]), Value(f"{b}[{i}]", second.type.of[0])]
     found = _body(analyzer, node.arguments[2], scope, pair)
     if found is None:
@@ -146,7 +150,7 @@ def _over_map(finish: Callable[[Context, Value, str, Value, tuple[int, int]], Va
         entries = analyzer.analyze(node.arguments[0], scope)
         if entries.type.name != "map":
             return None
-        name = analyzer.context.name("e")
+        name = _parameter("e", entries, scope)
         pair = [Value(f"{name}.key", entries.type.of[0]), Value(f"{name}.value", entries.type.of[1])]
         found = _body(analyzer, node.arguments[1], scope, pair)
         return found and finish(analyzer.context, entries, name, found, node.at)

@@ -92,9 +92,7 @@ def _sign(context: Context, arguments: list[Value], at: Position) -> Value | Non
     if not value.type.is_number:
         return None
     kind = types.decimal(1, 0) if value.type.name == "decimal" else value.type
-    sql = let(
-        context, [value.sql], lambda v: f"CASE WHEN isnan({v}) THEN {v} ELSE CAST(sign({v}) AS {kind.duckdb}) END"
-    )
+    sql = let([value.sql], lambda v: f"CASE WHEN isnan({v}) THEN {v} ELSE CAST(sign({v}) AS {kind.duckdb}) END")
     plain = f"CAST(sign({value.sql}) AS {kind.duckdb})"
     return Value(sql if value.type.is_floating else plain, kind)
 
@@ -122,7 +120,7 @@ def _extreme(name: str, sign: str) -> Coded:
             raise unsupported(f"has no {name} of timestamps with time zone")
         kind = values[0].type
         parts = [value.sql for value in values]
-        return Value(let(context, parts, lambda *sql: _unless_null(sql, f"{name}({', '.join(sql)})")), kind)
+        return Value(let(parts, lambda *sql: _unless_null(sql, f"{name}({', '.join(sql)})")), kind)
 
     return call
 
@@ -137,7 +135,6 @@ def _larger(context: Context, a: Value, b: Value, sign: str, at: Position) -> Va
     name = "greatest" if sign == ">=" else "least"
     failed = context.fail(f"'INVALID_FUNCTION_ARGUMENT: Invalid argument to {name}(): NaN'", a.type)
     sql = let(
-        context,
         [a.sql, b.sql],
         lambda x, y: (
             f"CASE WHEN {x} IS NULL OR {y} IS NULL THEN NULL WHEN isnan({x}) OR isnan({y}) THEN {failed} "
@@ -158,9 +155,13 @@ def _concat_ws(context: Context, arguments: list[Value], at: Position) -> Value 
     if not types.coerces(separator.type, types.VARCHAR) or not parts:
         return None
     first = coerce(context, separator, types.VARCHAR)
-    if len(parts) == 1 and parts[0].type == types.array(types.VARCHAR):
+    texts_type = types.array(types.VARCHAR)
+    if len(parts) == 1 and types.coerces(parts[0].type, texts_type):
         null = Value("CAST(NULL AS VARCHAR)", types.VARCHAR)
-        return Value(context.call(texts.join, [parts[0], first, null], types.VARCHAR, SPECIAL), types.VARCHAR)
+        return Value(
+            context.call(texts.join, [coerce(context, parts[0], texts_type), first, null], types.VARCHAR, SPECIAL),
+            types.VARCHAR,
+        )
     if not all(types.coerces(part.type, types.VARCHAR) for part in parts):
         return None
     listed = ", ".join(coerce(context, part, types.VARCHAR).sql for part in parts)
@@ -180,7 +181,7 @@ def _substring(context: Context, arguments: list[Value], at: Position) -> Value 
         nulls = " OR ".join(f"{part} IS NULL" for part in filter(None, (sql, start, length)))
         return f"CASE WHEN {nulls} THEN NULL WHEN {is_empty} THEN '' ELSE substring({arguments_}) END"
 
-    return Value(let(context, parts, body), value.type if value.type.is_text else types.VARCHAR)
+    return Value(let(parts, body), value.type if value.type.is_text else types.VARCHAR)
 
 
 def _json_array_contains(context: Context, arguments: list[Value], at: Position) -> Value | None:  # noqa: ARG001

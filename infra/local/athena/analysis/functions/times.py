@@ -55,7 +55,7 @@ def part(name: str) -> Coded:
         (value,) = arguments
         if value.type.name not in _MOMENTS or (name in _OF_TIMES and value.type == types.DATE):
             return None
-        local = local_time(context, value.sql) if value.type.is_instant else value.sql
+        local = local_time(value.sql) if value.type.is_instant else value.sql
         if name == "millisecond":
             return Value(f"(CAST(epoch_ms({local}) AS BIGINT) % 1000 + 1000) % 1000", types.BIGINT)
         return Value(f"CAST(date_part('{_PARTS[name]}', {local}) AS BIGINT)", types.BIGINT)
@@ -73,7 +73,7 @@ def _unit(value: Value, kind: types.Type, at: Position) -> str:
     return unit
 
 
-def date_trunc(context: Context, arguments: list[Value], at: Position) -> Value | None:
+def date_trunc(context: Context, arguments: list[Value], at: Position) -> Value | None:  # noqa: ARG001
     """Truncate; a date stays a date."""
     unit_value, value = arguments
     if value.type.name not in _MOMENTS:
@@ -84,7 +84,7 @@ def date_trunc(context: Context, arguments: list[Value], at: Position) -> Value 
         return f"CAST(date_trunc('{unit}', {sql}) AS {'DATE' if value.type == types.DATE else 'TIMESTAMP'})"
 
     if value.type.is_instant:
-        return Value(change_local(context, value.sql, truncate), value.type)
+        return Value(change_local(value.sql, truncate), value.type)
     return Value(truncate(value.sql), value.type)
 
 
@@ -105,7 +105,7 @@ def date_add(context: Context, arguments: list[Value], at: Position) -> Value | 
         return f"CAST({shifted} AS DATE)" if value.type == types.DATE else shifted
 
     if value.type.is_instant:
-        return Value(change_local(context, value.sql, add), value.type)
+        return Value(change_local(value.sql, add), value.type)
     return Value(add(value.sql), value.type)
 
 
@@ -119,7 +119,7 @@ def date_diff(context: Context, arguments: list[Value], at: Position) -> Value |
         return None
     unit = _unit(unit_value, both[0].type, at)
     is_instant = both[0].type.is_instant
-    local = [local_time(context, v.sql) if is_instant and unit not in _OF_TIMES else v.sql for v in both]
+    local = [local_time(v.sql) if is_instant and unit not in _OF_TIMES else v.sql for v in both]
     if is_instant and unit in _OF_TIMES:
         local = [f"({value.sql}).u" for value in both]
     first, second = (f"CAST({sql} AS TIMESTAMP)" for sql in local)
@@ -141,7 +141,7 @@ def from_unixtime(context: Context, arguments: list[Value], at: Position) -> Val
     value = coerce(context, seconds, types.DOUBLE).sql
     moment = f"make_timestamp(CAST(round({value} * 1000) AS BIGINT) * 1000)"
     name = literals.zone_of(zone[0], at) if zone else "UTC"
-    return Value(let(context, [moment], lambda m: instant(m, literal(name))), types.INSTANT)
+    return Value(let([moment], lambda m: instant(m, literal(name))), types.INSTANT)
 
 
 def at_timezone(context: Context, arguments: list[Value], at: Position) -> Value | None:
@@ -151,13 +151,11 @@ def at_timezone(context: Context, arguments: list[Value], at: Position) -> Value
         return None
     zone = literal(literals.zone_of(zone_value, at))
     moment = instant_of(context, value)
-    sql = let(
-        context, [moment.sql], lambda v: f"CASE WHEN {v} IS NOT NULL THEN struct_pack(u := {v}.u, z := {zone}) END"
-    )
+    sql = let([moment.sql], lambda v: f"CASE WHEN {v} IS NOT NULL THEN struct_pack(u := {v}.u, z := {zone}) END")
     return Value(sql, moment.type)
 
 
-def with_timezone(context: Context, arguments: list[Value], at: Position) -> Value | None:
+def with_timezone(context: Context, arguments: list[Value], at: Position) -> Value | None:  # noqa: ARG001
     """Return a local time in its zone."""
     value, zone_value = arguments
     if value.type.name != "timestamp":
@@ -165,7 +163,7 @@ def with_timezone(context: Context, arguments: list[Value], at: Position) -> Val
     zone = literals.zone_of(zone_value, at)
     kind = types.Type("timestamp with time zone", value.type.size)
     shown = literal(zone)
-    sql = let(context, [value.sql], lambda v: instant(in_utc(context, v, shown), shown))
+    sql = let([value.sql], lambda v: instant(in_utc(v, shown), shown))
     return Value(sql, kind)
 
 
@@ -187,7 +185,7 @@ def to_iso8601(context: Context, arguments: list[Value], at: Position) -> Value 
         return Value(shown(value.sql), types.VARCHAR)
 
     def body(sql: str) -> str:
-        local = local_time(context, sql)
+        local = local_time(sql)
         minutes = f"((epoch_ms({local}) - epoch_ms({sql}.u)) // 60000)"
         offset = (
             f"CASE WHEN {sql}.z = 'UTC' THEN 'Z' ELSE CASE WHEN {minutes} < 0 THEN '-' ELSE '+' END || "
@@ -195,7 +193,7 @@ def to_iso8601(context: Context, arguments: list[Value], at: Position) -> Value 
         )
         return f"{shown(local)} || {offset}"
 
-    return Value(let(context, [value.sql], body), types.VARCHAR)
+    return Value(let([value.sql], body), types.VARCHAR)
 
 
 def zone_part(divisor: int) -> Coded:
@@ -207,10 +205,10 @@ def zone_part(divisor: int) -> Coded:
             return None
 
         def body(sql: str) -> str:
-            minutes = f"((epoch_ms({local_time(context, sql)}) - epoch_ms({sql}.u)) // 60000)"
+            minutes = f"((epoch_ms({local_time(sql)}) - epoch_ms({sql}.u)) // 60000)"
             return f"{minutes} // 60" if divisor == 60 else f"{minutes} % 60"
 
-        return Value(let(context, [value.sql], body), types.BIGINT)
+        return Value(let([value.sql], body), types.BIGINT)
 
     return call
 
@@ -228,9 +226,9 @@ def checked_format(name: str, arguments: list[Value]) -> None:
         raise unsupported("prints no time zones with format_datetime; use to_iso8601")
 
 
-def in_its_zone(context: Context, value: Value) -> Value:
+def in_its_zone(value: Value) -> Value:
     """Return the local time of a timestamp with time zone."""
-    return Value(local_time(context, value.sql), types.Type("timestamp", value.type.size))
+    return Value(local_time(value.sql), types.Type("timestamp", value.type.size))
 
 
 FUNCTIONS: dict[str, tuple[tuple[int, ...], Coded]] = {
