@@ -1,8 +1,9 @@
 """The network simplex method: integers for the nodes of a graph that keep its edges apart, and short.
 
 Both the layers of a picture and the columns within them are such a problem: no edge may be shorter than its minimum,
-and the sum of weight times length is to be as small as possible. The method is that of Gansner, Koutsofios, North and Vo, "A Technique for
-Drawing Directed Graphs" (IEEE Transactions on Software Engineering, 1993), section 2.3. Pure and deterministic.
+and the sum of weight times length is to be as small as possible. The method is that of Gansner, Koutsofios, North and
+Vo, "A Technique for Drawing Directed Graphs" (IEEE Transactions on Software Engineering, 1993), section 2.3. Pure and
+deterministic.
 """
 
 from collections.abc import Iterator, Sequence
