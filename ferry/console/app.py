@@ -3,7 +3,7 @@
 from boto3.exceptions import Boto3Error
 from botocore.exceptions import BotoCoreError, ClientError
 from starlette.applications import Starlette
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
@@ -36,6 +36,11 @@ def read_only(_: Request, error: Exception) -> Response:
     return json_response({"error": str(error)}, 403)
 
 
+def disconnected(_: Request, __: Exception) -> Response:
+    """An upload that the page cancelled: nobody reads this answer, and nothing was stored."""
+    return json_response({"error": "The upload was cancelled."}, 400)
+
+
 API = (
     Route("/api/session", execution_api.get_session),
     Route("/api/overview", execution_api.get_overview),
@@ -62,6 +67,7 @@ def create(console: Console, port: int, token: str) -> ASGIApp:
     app = Starlette(
         routes=[*(Route(page, shell) for page in PAGES), Route("/static/{name:path}", static), *API],
         exception_handlers={
+            ClientDisconnect: disconnected,
             ReadOnly: read_only,
             CommandError: command_failed,
             BotoCoreError: call_failed,

@@ -22,7 +22,9 @@ from ferry.stepfunctions.visits import Course, Visit, read_course
 from ferry.ui import execution_view
 from ferry.ui.links import execution_link
 
-KEPT = 64
+KEPT = 16
+"""Each may hold a few hundred documents of up to 256 KiB."""
+
 SHOWN_VISITS = 500
 SHOWN_TEXT = 200_000
 FRESH_SHARE = 0.6

@@ -6,14 +6,17 @@ its requests is checked.
 """
 
 import os
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Dialog, Page, Request, expect, sync_playwright
 
 from tests.e2e.console import Running, find_browser, running_console
-from tests.support.deployed.deployment import Deployed
+from tests.support.deployed.deployment import PROGRAMS, Deployed
 from tests.support.deployed.sabotage import permission_removed
 from tests.support.deployed.waiting import PATIENCE_SECONDS
 
@@ -139,6 +142,32 @@ def test_a_failure_is_replayed_from_its_picture_and_turns_green(
     page.get_by_role("link", name="Executions", exact=True).first.click()
     page.get_by_role("button", name="Replayed").click()
     expect(page.get_by_role("row").filter(has_text=key).filter(has_text="replayed as")).to_be_visible()
+
+
+def test_the_cloud_stops_and_starts_again_under_the_page(browser: Browser, tmp_path: Path) -> None:
+    outputs = tmp_path / ".ferry" / "outputs.json"
+
+    def ferry(*arguments: str) -> None:
+        subprocess.run([PROGRAMS / "ferry", *arguments, "--outputs", outputs], check=True, capture_output=True)
+
+    ferry("up")
+    try:
+        deployment = Deployed(outputs)
+        deployment.put("notes/a.bin", b"x")
+        with running_console(deployment) as console:
+            page = browser.new_page()
+            page.goto(console.link.replace("/#", "/executions#"))
+            row = page.get_by_role("row").filter(has_text="notes/a.bin")
+            expect(row).to_contain_text("Succeeded", timeout=PATIENCE)
+            ferry("down")
+            expect(page.get_by_role("alert")).to_contain_text("make up", timeout=PATIENCE)
+            expect(row).to_be_visible()
+            ferry("up", "--port", str(urlsplit(deployment.outputs.endpoint_url or "").port))
+            expect(page.get_by_text("No executions yet.")).to_be_visible(timeout=PATIENCE)
+            expect(page.get_by_role("alert")).to_have_count(0)
+            page.close()
+    finally:
+        ferry("down")
 
 
 def test_keys_are_text(page: Page, broken_deployment: Deployed, folder: str) -> None:

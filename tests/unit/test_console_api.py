@@ -1,6 +1,7 @@
 """The console's API: what it answers about executions, and that it does only what the command line can."""
 
 import json
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -393,3 +394,16 @@ def test_a_row_never_shows_a_status_without_the_state_that_belongs_to_it() -> No
     poller.pace = Pace(seconds=1, reads=1)
     poller.refresh()
     assert [(row.group, row.summary.state) for row in poller.snapshot().rows] == [("succeeded", "Succeeded")]
+
+
+def test_an_upload_that_is_cancelled_stores_nothing_and_the_server_goes_on() -> None:
+    with mock_aws():
+        s3 = boto3.client("s3", "us-east-1", aws_access_key_id="a", aws_secret_access_key="b")
+        s3.create_bucket(Bucket="ferry-source-us-west-2")
+        with console(FakeStepFunctions(), {"s3": s3}) as (_, client):
+            with socket.create_connection(("127.0.0.1", client.port)) as connection:
+                head = f"PUT /api/upload?key=half HTTP/1.1\r\nHost: 127.0.0.1:{client.port}\r\n"
+                head += f"X-Ferry-Token: {client.token}\r\nContent-Length: 100000\r\n\r\n"
+                connection.sendall(head.encode() + b"x" * 1000)
+            assert client.get("/api/session").status == 200
+        assert s3.list_objects_v2(Bucket="ferry-source-us-west-2")["KeyCount"] == 0

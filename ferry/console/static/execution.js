@@ -54,7 +54,7 @@ function Heading({ data, session, refresh }) {
   return html`<div class="heading execution">
     <div class="heading-main">
       <p class="crumbs"><${Link} to="/executions">Executions<//> <span aria-hidden="true">/</span> <code title=${data.name}>${shortName(data.name)}</code></p>
-      <h1><bdi>${data.key === null ? shortName(data.name) : visible(data.key)}</bdi></h1>
+      <h1 title=${visible(data.key ?? data.name)}><bdi>${data.key === null ? shortName(data.name) : visible(data.key)}</bdi></h1>
       <p class="facts-line">
         <${Status} status=${data.status} group=${data.failed && settled ? "settled" : ""} />
         <span>${data.running ? "for" : "after"} ${duration(took)}</span>
@@ -119,7 +119,7 @@ function StatePanel({ name, state, data }) {
   const open = tabs.some(([field]) => field === tab) ? tab : tabs[0]?.[0];
   return html`<section class="card state-panel" aria-labelledby="state-title">
     <h2 id="state-title"><span>${visible(state)}</span>${run ? html`<${Status} status=${run.status} />` : html`<span class="badge">not reached</span>`}</h2>
-    ${found ? html`<p class="muted">${visible(found.comment) || found.type}</p>` : null}
+    ${found ? html`<p class="muted">${visible(found.comment)}</p>` : null}
     <${Alert} error=${error} />
     ${found ? html`<p class="facts-line">
       <span class="badge">${found.type}</span>

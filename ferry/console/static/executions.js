@@ -138,7 +138,7 @@ function Row({ row, now, session, selected, toggle }) {
   return html`<tr class="row g-${row.group}" onClick=${open}>
     ${session.writable ? html`<td class="tick">${row.group === "failed" ? html`<input type="checkbox" aria-label=${`Select ${visible(row.key || row.name)}`} checked=${selected} onChange=${() => toggle(row.name)} />` : null}</td>` : null}
     <td data-label="Status"><${Status} status=${row.status} group=${row.group} /></td>
-    <td class="key wide"><${Link} to=${executionUrl(row.name)} title=${row.name}><${Key} row=${row} /><//>
+    <td class="key wide"><${Link} to=${executionUrl(row.name)} title=${row.key === null ? row.name : visible(row.key)}><${Key} row=${row} /><//>
       ${row.target_key ? html`<span class="sub">as <bdi>${visible(row.target_key)}</bdi></span>` : null}
       ${row.group === "failed" || row.group === "settled" ? html`<span class="sub reason">${row.error ? html`<strong>${visible(row.error)}</strong> ` : null}${row.cause ? visible(row.cause) : null}</span>` : null}
       ${row.successor || row.repeated ? html`<span class="sub">${row.successor ? "replayed as" : "tried again as"} <${Link} to=${executionUrl(row.successor || row.repeated)}>→ ${shortName(row.successor || row.repeated)}<//></span>` : null}
