@@ -65,30 +65,41 @@ _KINDS: dict[type, str] = {list: "an array", str: "a string", Number: "a number"
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
-    if len({name.lower() for name in found}) != len(pairs):
+    if len(set(map(str.lower, found))) != len(pairs):
         names = [name.lower() for name, _ in pairs]
         raise BadRecord(f"Duplicate key '{next(name for name in names if names.count(name) > 1)}'")
     return found
 
 
-_HOOKS: dict[str, Any] = {
-    **dict.fromkeys(("parse_float", "parse_int", "parse_constant"), Number),
-    "object_pairs_hook": _object,
-}
+# Made once: json.loads and json.dumps make one for each call with arguments.
+_DECODER = json.JSONDecoder(parse_float=Number, parse_int=Number, parse_constant=Number, object_pairs_hook=_object)
+_ENCODE = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
+_SAFE_DIGITS = {"int": 9, "bigint": 18}
+
+
+def _plain(value: Any, kind: GlueType) -> bool:
+    """Whether a value is its text, as most are: a string as string, a number in a column of numbers."""
+    if type(value) is str:
+        return kind.name == "string"
+    if type(value) is not Number:
+        return False
+    return kind.name in {"string", "double", "float"} or (
+        len(value) <= _SAFE_DIGITS.get(kind.name, 0) and value.isdigit()
+    )
 
 
 def text_of(value: Any, kind: GlueType, rules: Rules) -> str | None:
     """Return a value as text: a scalar as DuckDB casts it, anything nested as JSON. Raises BadValue."""
+    if _plain(value, kind):
+        return str(value)
     decoded = _decode(value, kind, rules)
-    if decoded is None or isinstance(decoded, str):
-        return decoded
-    return json.dumps(decoded, separators=(",", ":"), ensure_ascii=False)
+    return decoded if decoded is None or isinstance(decoded, str) else _ENCODE(decoded)
 
 
 def _decode(value: Any, kind: GlueType, rules: Rules) -> Any:
     """Return a scalar as text, an array as a list, a map and a row as a dictionary."""
-    if value is None:
-        return None
+    if value is None or _plain(value, kind):
+        return value
     try:
         if rules.is_strict:
             _check_kind(value, kind)

@@ -8,7 +8,7 @@ import math
 import re
 from collections.abc import Callable
 from decimal import Decimal
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 from infra.local.athena.analysis import types
@@ -56,7 +56,7 @@ def _is_decodable(kind: Type) -> bool:
     return kind.name in _FROM_SCALARS or kind.name == "json" or (bool(kind.of) and all(map(_is_decodable, kind.of)))
 
 
-@cache
+@lru_cache(maxsize=256)
 def _encoder(kind: Type, storage: str) -> Callable[[Any], str]:  # noqa: ARG001 - the storage tells equal types apart
     def cast_to_json(value: Any) -> str:
         return _encode(value, kind)
@@ -98,7 +98,7 @@ def _encode_scalar(value: Any, kind: Type) -> str:
     return json_texts.quote(str(value))
 
 
-@cache
+@lru_cache(maxsize=256)
 def _decoder(kind: Type, storage: str, is_try: bool) -> Callable[[str], Any]:  # noqa: ARG001
     def cast_from_json(text: str) -> Any:
         try:

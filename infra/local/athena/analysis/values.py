@@ -73,7 +73,7 @@ class Context:
         return f"CAST({self.call(fail, [Value(message, types.VARCHAR)], types.VARCHAR)} AS {returns.duckdb})"
 
 
-@functools.cache
+@functools.lru_cache(maxsize=256)
 def _as_text(function: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(function)
     def call(*arguments: Any) -> str | None:

@@ -6,7 +6,7 @@ documentation).
 
 import json
 import re
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 from infra.local.athena.errors import Fault
@@ -59,7 +59,7 @@ def parse(text: str) -> str:
         raise Fault(INVALID_ARGUMENT, f"Cannot convert value to JSON: '{text}'") from error
 
 
-@cache
+@lru_cache(maxsize=256)
 def steps(path: str) -> tuple[str, ...]:
     """Split a path such as `$.a[0]["b c"]`. Raises Fault if Trino rejects it."""
     if not path.startswith("$"):

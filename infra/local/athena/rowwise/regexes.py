@@ -5,7 +5,7 @@ expression functions" (Trino documentation), JoniRegexpFunctions and JoniRegexpC
 """
 
 import re
-from functools import cache
+from functools import lru_cache
 
 from infra.local.athena.errors import Fault, QueryFailure, fault_of
 from infra.local.athena.rowwise.texts import INVALID_ARGUMENT
@@ -77,7 +77,7 @@ def _group(pattern: str, position: int) -> tuple[str, int]:
     raise _reject(pattern, pattern[position : position + 3])
 
 
-@cache
+@lru_cache(maxsize=256)
 def compiled(pattern: str) -> re.Pattern[str]:
     """Compile a pattern. Raises Fault if it is invalid or not supported."""
     try:

@@ -7,7 +7,7 @@ date_parse. DuckDB passes and takes a timestamp without its zone, as a naive dat
 import datetime as dt
 import re
 from collections.abc import Callable
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 from infra.local.athena.errors import Fault, QueryFailure
@@ -114,7 +114,7 @@ def _print(letter: str, moment: dt.datetime) -> str:
     return printers[letter]() if letter in printers else letter
 
 
-@cache
+@lru_cache(maxsize=256)
 def _parser(template: str) -> re.Pattern[str]:
     parts, used = [], set()
     for letter, is_specifier in _specifiers(template):
@@ -230,7 +230,7 @@ def _print_joda(letter: str, width: int, moment: dt.datetime) -> str:
     return f"{numbers[letter]:0{width}}"
 
 
-@cache
+@lru_cache(maxsize=256)
 def _joda_parser(pattern: str) -> re.Pattern[str]:
     parts = []
     for letter, run in joda_parts(pattern):
