@@ -27,7 +27,7 @@ def table_that_breaks(obj: ObjectVersion, size_bytes: int, database: str) -> Tab
     if "/" not in obj.key or not _is_read(obj.key, size_bytes):
         return None
     table = find_table(obj, database)
-    if table is None or table.unpartitioned or _fits(file_format(obj.key), table):
+    if table is None or table.unpartitioned or fits(file_format(obj.key), table):
         return None
     return table
 
@@ -48,7 +48,8 @@ def foreign_object(table: Table, obj: ObjectVersion, pages: int = MOST_PAGES) ->
         for page in listed:
             for found in page.get("Contents", []):
                 relative = found["Key"].removeprefix(prefix)
-                if _is_read(relative, found["Size"]) and not _fits(file_format(found["Key"]), table):
+                is_other = found["Key"] != obj.key and _is_read(relative, found["Size"])
+                if is_other and not fits(file_format(found["Key"]), table):
                     return str(found["Key"])
     return None
 
@@ -65,7 +66,7 @@ def _is_read(key: str, size_bytes: int) -> bool:
     return size_bytes > 0 and parts[-1] != "" and not any(part.startswith(("_", ".")) for part in parts)
 
 
-def _fits(layout: Format | None, table: Table) -> bool:
+def fits(layout: Format | None, table: Table) -> bool:
     """Check whether a table may hold such files; tables of other makers, which do not say what they hold, may."""
     if table.classification not in CLASSIFICATIONS.values():
         return True

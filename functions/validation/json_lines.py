@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Sequence
 
+from functions.catalogue.column_types import INTEGER_BITS, ColumnType
 from functions.catalogue.columns import TableMismatch, Unreadable, catalogue_names
 from functions.catalogue.glue_table import Table, abbreviated
 from functions.catalogue.names import too_long
@@ -22,6 +23,10 @@ from functions.validation.text_blocks import LINE, count_lines, whole_lines
 MOST_LATER_COLUMNS = 50
 MOST_KEY_SETS = 1000
 _HALF_PAIR = re.compile(r"\\u[dD][89a-fA-F]")
+
+
+Plan = tuple[tuple[str, ColumnType | None, type | None, int, int], ...]
+"""Of each value of a record: the column, its type, and which Python type fits at first sight, an int within bounds."""
 
 
 class _DuplicateKey(Exception):
@@ -44,7 +49,7 @@ class JsonLines:
         self._types = JsonTypes()
         self._warnings: list[str] = []
         self._distinct: set[tuple[str, ...]] = set()
-        self._noted: set[tuple[str, ...]] = set()
+        self._plans: dict[tuple[str, ...], Plan] = {}
         self._decoder = json.JSONDecoder(object_pairs_hook=self._object)
         self._seen = 0
 
@@ -107,13 +112,16 @@ class JsonLines:
             raise Unreadable(
                 f"line {self.lines} has half a surrogate pair (\\ud800 to \\udfff alone), which is not a character"
             )
-        if (keys := tuple(record)) not in self._noted:
-            self._note_columns(keys)
-        for name, value in record.items():
-            kind = self._kinds.get(name) or self._kinds.get(name.lower())
-            if kind is None or type(value) is AS_IT_IS.get(kind.name):
+        keys = tuple(record)
+        plan = self._plans.get(keys)
+        if plan is None:
+            plan = self._note_columns(keys)
+        for value, (name, kind, quick, least, most) in zip(record.values(), plan, strict=True):
+            if value is None or (type(value) is quick and quick is not int):
                 continue
-            if found := self._types.mismatch(name.lower(), value, kind):
+            if quick is int and type(value) is int and least <= value <= most:
+                continue
+            if kind is not None and (found := self._types.mismatch(name, value, kind)):
                 raise TableMismatch(f"on line {self.lines} {found}")
         return record
 
@@ -144,7 +152,8 @@ class JsonLines:
             self._distinct.add(keys)
         return record
 
-    def _note_columns(self, keys: tuple[str, ...]) -> None:
+    def _note_columns(self, keys: tuple[str, ...]) -> Plan:
+        """Note which columns there are; return how the values of such a record are checked."""
         names = catalogue_names(keys)
         # A later key that an existing table lacks harms nothing.
         if (self.lines == 1 or self._table is None) and (problem := too_long(names)):
@@ -158,13 +167,22 @@ class JsonLines:
                 self._seen |= 1 << index
             elif self.lines > 1 and name not in (self.first_columns or ()):
                 self._note_later(name)
-        if len(self._noted) < MOST_KEY_SETS:
-            self._noted.add(keys)
+        plan = tuple(_planned(key.lower(), self._kinds.get(key.lower())) for key in keys)
+        if len(self._plans) < MOST_KEY_SETS:
+            self._plans[keys] = plan
+        return plan
 
     def _note_later(self, name: str) -> None:
         shown = abbreviated(name)
         if len(self.later_columns) < MOST_LATER_COLUMNS and shown not in self.later_columns:
             self.later_columns.append(shown)
+
+
+def _planned(name: str, kind: ColumnType | None) -> tuple[str, ColumnType | None, type | None, int, int]:
+    if kind is not None and kind.name in INTEGER_BITS:
+        most = (1 << INTEGER_BITS[kind.name] - 1) - 1
+        return name, kind, int, -most - 1, most
+    return name, kind, AS_IT_IS.get(kind.name) if kind else None, 0, 0
 
 
 def _shown(key: str) -> str:

@@ -21,7 +21,9 @@ DEEPEST = 8
 _BLANKS = rb"[ \t]*+"
 _NEXT = _BLANKS + rb"(?:," + _BLANKS + rb'(?=")|(?=\}))'
 _TEXT = rb'[^"\\\x00-\x1f]*+'
-_STRING = rb'"' + _TEXT + rb'(?:\\(?:["\\/bfnrt]|u(?![dD][89a-fA-F])[0-9a-fA-F]{4})' + _TEXT + rb')*+"'
+_PAIR = rb"u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+_ESCAPE = rb'\\(?:["\\/bfnrt]|u(?![dD][89a-fA-F])[0-9a-fA-F]{4}|' + _PAIR + rb")"
+_STRING = rb'"' + _TEXT + rb"(?:" + _ESCAPE + _TEXT + rb')*+"'
 _NUMBER = rb"-?+(?:0|[1-9][0-9]{0,14}+)(?:\.[0-9]++)?+(?:[eE][+-]?[0-9]{1,2}+)?+"
 _SCALAR = rb"(?:" + _STRING + rb"|" + _NUMBER + rb"|true|false|null)"
 _INTEGERS = {

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from functions.catalogue.formats import Format, file_format
 from functions.catalogue.glue_table import Table, abbreviated, column_problem, find_table, how_to_drop, listed
 from functions.catalogue.names import special_names
-from functions.catalogue.table_folders import MOST_PAGES, described, foreign_object
+from functions.catalogue.table_folders import MOST_PAGES, described, fits, foreign_object
 from functions.contract.limits import READING_CALLS
 from functions.contract.models import StepEvent, StoredObject, Validation
 from functions.objects.head import Head, ObjectChanged, location
@@ -50,6 +50,8 @@ def start_validation(
         contents = _read(event, previous, target, layout, table, time_is_left)
     except ObjectChanged:
         return target_replaced(event.document, previous)
+    if table is not None:
+        _require_own_kind(uri, table, layout)
     if contents.progress is not None and table is not None and _may_continue(previous):
         return previous.changed(
             status="reading",
@@ -165,6 +167,16 @@ def _require_one_kind(event: StepEvent, table: Table, target: StoredObject) -> N
             f"{table.name} holds {described(table)}, and Athena also reads {location(target.bucket, foreign)} as such: "
             "queries on the table fail or get rows of that file. Delete that file, or move it into another folder, "
             "then replay."
+        )
+
+
+def _require_own_kind(uri: str, table: Table, layout: Format) -> None:
+    """Raise ValidationFailed if the file's table was made of files of another kind, at the same time."""
+    if not fits(layout, table):
+        raise ValidationFailed(
+            f"{uri} is copied and verified, but its table {table.database}.{table.name} holds {described(table)}, and "
+            "Athena reads the file as such: queries on the table fail or get rows of it. Delete the file from the "
+            "target, and upload it into another folder."
         )
 
 

@@ -222,7 +222,7 @@ SCALARS = st.one_of(
     st.integers(-(2**65), 2**65),
     st.integers(-5, 5),
     st.floats(allow_nan=False, allow_infinity=False),
-    st.text(st.sampled_from('ab"\\\ud800é'), max_size=3),
+    st.text(st.sampled_from('ab"\\\ud800\udc00é\U0001f6a2'), max_size=3),
 )
 VALUES = st.recursive(
     SCALARS,
@@ -236,7 +236,7 @@ FITTING = st.fixed_dictionaries(
     {},
     optional={
         "a": st.integers(-5, 2**31 - 1),
-        "b": st.text(st.sampled_from('ab"é'), max_size=3),
+        "b": st.text(st.sampled_from('ab"é\U0001f6a2'), max_size=3),
         "c": st.one_of(st.integers(0, 9), st.floats(allow_nan=False, allow_infinity=False)),
         "d": st.fixed_dictionaries({}, optional={"a": st.integers(0, 9), "b": st.lists(st.text("ab", max_size=2))}),
         "e": st.lists(st.fixed_dictionaries({"a": st.integers(0, 2**63 - 1)}), max_size=2),
@@ -278,6 +278,13 @@ def test_records_with_other_keys_missing_are_matched_without_a_full_check(monkey
     monkeypatch.setattr(JsonLines, "_check_line", None)
     checked.check(block)
     assert checked.records == 2 * 255
+
+
+def test_escaped_characters_of_every_plane_are_matched_without_a_full_check(monkeypatch: pytest.MonkeyPatch) -> None:
+    checked = check({"a": "string"}, '{"a": "x"}')
+    monkeypatch.setattr(JsonLines, "_check_line", None)
+    checked.check(b'{"a": "\\u00e9\\ud83d\\udea2\\n"}\n')
+    assert checked.records == 2
 
 
 def test_a_key_that_is_too_long_for_a_column_is_rejected_where_a_table_would_be_made_of_it() -> None:

@@ -95,8 +95,7 @@ def test_a_missing_permission_is_named(cloud: Cloud) -> None:
         copy(cloud, "sales/README.txt")
 
 
-def validate(cloud: Cloud, key: str, crawled: str) -> Validation:
-    body = b"id\n1\n"
+def validate(cloud: Cloud, key: str, crawled: str, body: bytes = b"id\n1\n") -> Validation:
     upload = cloud.upload(body, key=key)
     cloud.target.put_object(Bucket=TARGET, Key=key, Body=body)
     source, target = head(SOURCE, SOURCE_REGION, key), head(TARGET, TARGET_REGION, key)
@@ -128,6 +127,22 @@ def test_the_first_files_of_a_table_name_a_foreign_file_that_was_there_before(
     cloud.hooks.answer("GetTables", tables("csv", keys, delimiter=","))
     with pytest.raises(ValidationFailed, match="Delete that file"):
         validate(cloud, key, "not_needed")
+
+
+@pytest.mark.parametrize(
+    ("classification", "delimiter", "body", "reason"),
+    [
+        ("json", "", b"id\n1\n", "holds JSON, and Athena reads the file as such"),
+        # The file's own problem is the more useful reason.
+        ("csv", "\t", b"id\tname\n1\tx\n", "its columns seem to be separated by"),
+    ],
+)
+def test_a_file_whose_table_is_of_another_kind_fails(
+    cloud: Cloud, classification: str, delimiter: str, body: bytes, reason: str
+) -> None:
+    cloud.hooks.answer("GetTables", tables(classification, delimiter=delimiter))
+    with pytest.raises(ValidationFailed, match=reason):
+        validate(cloud, "sales/a.csv", "covered", body)
 
 
 def test_files_of_other_tables_partitions_and_hidden_ones_are_not_foreign(cloud: Cloud) -> None:
