@@ -1,8 +1,7 @@
 """Resolve a function call: scalar, with lambdas, aggregate, or over a window. Others are rejected by name."""
 
-from typing import TYPE_CHECKING
-
 from infra.local.athena.analysis import types
+from infra.local.athena.analysis.analyzers import Expressions
 from infra.local.athena.analysis.functions import arrays, formats, lambdas, numbers, times, windows
 from infra.local.athena.analysis.functions.aggregates import AGGREGATES, Aggregation
 from infra.local.athena.analysis.functions.names import NAMES
@@ -14,16 +13,13 @@ from infra.local.athena.analysis.values import Value, failure, unsupported
 from infra.local.athena.rowwise import regexes
 from infra.local.athena.sql import nodes
 
-if TYPE_CHECKING:
-    from infra.local.athena.analysis.expressions import ExpressionAnalyzer
-
 _CODED = {**numbers.FUNCTIONS, **times.FUNCTIONS}
 _PATTERNS = {"date_format", "date_parse", "format_datetime", "parse_datetime"}
 _NO_AGGREGATES = {"WHERE", "GROUP BY", "JOIN", "AGGREGATE", "LAMBDA", "UNNEST", "LIMIT"}
 _IN_TEXT_CLAUSE = {"WHERE": "WHERE clause", "GROUP BY": "GROUP BY clause", "JOIN": "JOIN clause"}
 
 
-def call_function(analyzer: "ExpressionAnalyzer", node: nodes.Call, scope: Scope) -> Value:
+def call_function(analyzer: Expressions, node: nodes.Call, scope: Scope) -> Value:
     """Return the value of a call. Raises QueryFailure for a function that Athena or the local Athena lacks."""
     name = node.name
     if node.window is not None and name in windows.FUNCTIONS:
@@ -45,7 +41,7 @@ def call_function(analyzer: "ExpressionAnalyzer", node: nodes.Call, scope: Scope
     return _scalar(analyzer, node, scope)
 
 
-def _session(analyzer: "ExpressionAnalyzer", node: nodes.Call) -> Value:
+def _session(analyzer: Expressions, node: nodes.Call) -> Value:
     if node.name != "now" or node.arguments:
         raise unsupported(f"has no {node.name}")
     return now(nodes.Now(node.at, "CURRENT_TIMESTAMP", None), analyzer.moment)
@@ -63,7 +59,7 @@ def _reject_clauses(node: nodes.Call) -> None:
             raise failure("FUNCTION_NOT_AGGREGATE" if clause != "OVER" else "FUNCTION_NOT_WINDOW", node.at, message)
 
 
-def _scalar(analyzer: "ExpressionAnalyzer", node: nodes.Call, scope: Scope) -> Value:
+def _scalar(analyzer: Expressions, node: nodes.Call, scope: Scope) -> Value:
     name, context = node.name, analyzer.context
     tables = [table[name] for table in (_CODED, arrays.FUNCTIONS) if name in table]
     if name not in SIGNATURES and not tables and name != "format":
@@ -121,7 +117,7 @@ def _unexpected(name: str, arguments: list[Value], node: nodes.Call) -> Exceptio
     return failure("FUNCTION_NOT_FOUND", node.at, f"Unexpected parameters ({shown}) for function {name}")
 
 
-def _grouping(analyzer: "ExpressionAnalyzer", node: nodes.Call, scope: Scope) -> Value:
+def _grouping(analyzer: Expressions, node: nodes.Call, scope: Scope) -> Value:
     columns = ", ".join(analyzer.analyze(argument, scope.within("GROUP BY")).sql for argument in node.arguments)
     kind = types.BIGINT if len(node.arguments) >= 32 else types.INTEGER
     return Value(f"CAST(grouping({columns}) AS {kind.duckdb})", kind)
@@ -145,7 +141,7 @@ def _check_aggregate(node: nodes.Call, arguments: list[Value]) -> None:
         raise unsupported("compares no timestamps with time zone in DISTINCT")
 
 
-def _aggregate(analyzer: "ExpressionAnalyzer", node: nodes.Call, scope: Scope) -> Value:
+def _aggregate(analyzer: Expressions, node: nodes.Call, scope: Scope) -> Value:
     """Resolve an aggregate, maybe over a window."""
     name, context = node.name, analyzer.context
     over = windows.over(analyzer, node, scope) if node.window is not None else ""

@@ -2,15 +2,12 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
+from infra.local.athena.analysis.analyzers import Expressions
 from infra.local.athena.analysis.results import TableScan
-from infra.local.athena.analysis.scope import Column, Scope
+from infra.local.athena.analysis.scope import Scope, ScopeColumn
 from infra.local.athena.sql import nodes, query_nodes
 from infra.local.athena.sql.tokens import STRING
-
-if TYPE_CHECKING:
-    from infra.local.athena.analysis.expressions import ExpressionAnalyzer
 
 
 def name_parts(node: nodes.Expression) -> tuple[str, ...] | None:
@@ -24,11 +21,11 @@ def name_parts(node: nodes.Expression) -> tuple[str, ...] | None:
 
 
 def allowed_values(
-    where: nodes.Expression | None, scope: Scope, expressions: "ExpressionAnalyzer"
-) -> Iterator[tuple[Column, frozenset[str]]]:
+    where: nodes.Expression | None, scope: Scope, expressions: Expressions
+) -> Iterator[tuple[ScopeColumn, frozenset[str]]]:
     """Yield columns with the only texts that they may have, from conditions that every row must satisfy."""
     for condition in _conjuncts(where):
-        if isinstance(condition, nodes.Comparison) and condition.sign == "=":
+        if isinstance(condition, nodes.BinaryComparison) and condition.sign == "=":
             sides = (condition.left, condition.right)
             found: list[tuple[nodes.Expression, tuple[nodes.Expression, ...]]] = [
                 (sides[0], sides[1:]),
@@ -52,7 +49,7 @@ def _conjuncts(node: nodes.Expression | None) -> Iterator[nodes.Expression]:
         yield node
 
 
-def _own_column(node: nodes.Expression, scope: Scope) -> Column | None:
+def _own_column(node: nodes.Expression, scope: Scope) -> ScopeColumn | None:
     parts = name_parts(node)
     if parts is None:
         return None
@@ -60,7 +57,7 @@ def _own_column(node: nodes.Expression, scope: Scope) -> Column | None:
     return next((c for c in scope.columns if value is not None and c.sql == value.sql), None)
 
 
-def _is_text(node: nodes.Expression, scope: Scope, expressions: "ExpressionAnalyzer") -> bool:
+def _is_text(node: nodes.Expression, scope: Scope, expressions: Expressions) -> bool:
     if isinstance(node, nodes.Parameter):
         value = expressions.analyze(node, scope)
         return value.type.is_text and value.constant is not None

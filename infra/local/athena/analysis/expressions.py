@@ -5,9 +5,10 @@ Source: ExpressionAnalyzer of Trino, whose messages the failures use.
 
 import datetime as dt
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from infra.local.athena.analysis import literals, operators, types
+from infra.local.athena.analysis.analyzers import Subqueries
 from infra.local.athena.analysis.calls import call_function
 from infra.local.athena.analysis.casts import cast, instant_of
 from infra.local.athena.analysis.conditions import name_parts
@@ -16,13 +17,6 @@ from infra.local.athena.analysis.types import Type
 from infra.local.athena.analysis.values import Context, Value, coerce, failure, let, unify, unsupported
 from infra.local.athena.literals import identifier, literal
 from infra.local.athena.sql import nodes, query_nodes
-
-
-class Subqueries(Protocol):
-    """What resolves the queries inside expressions."""
-
-    def subquery(self, query: query_nodes.Query, scope: Scope) -> tuple[str, list[Type]]:
-        """Return a query's SQL, with columns c0, c1…, and the types of its columns."""
 
 
 class ExpressionAnalyzer:
@@ -47,17 +41,17 @@ class ExpressionAnalyzer:
             nodes.Sign: self._sign,
             nodes.Arithmetic: self._arithmetic,
             nodes.AtTimeZone: self._at_time_zone,
-            nodes.Comparison: self._comparison,
-            nodes.Quantified: self._quantified,
+            nodes.BinaryComparison: self._comparison,
+            query_nodes.Quantified: self._quantified,
             nodes.Between: self._between,
             nodes.InList: self._in_list,
-            nodes.InQuery: self._in_query,
+            query_nodes.InQuery: self._in_query,
             nodes.Like: self._like,
             nodes.IsNull: self._is_null,
             nodes.Not: self._not,
             nodes.Logical: self._logical,
-            nodes.Exists: self._exists,
-            nodes.ScalarQuery: self._scalar_query,
+            query_nodes.Exists: self._exists,
+            query_nodes.ScalarQuery: self._scalar_query,
             nodes.Case: self._case,
             nodes.Cast: self._cast,
             nodes.ArrayOf: self._array,
@@ -200,11 +194,11 @@ class ExpressionAnalyzer:
         )
         return Value(sql, moment.type)
 
-    def _comparison(self, node: nodes.Comparison, scope: Scope) -> Value:
+    def _comparison(self, node: nodes.BinaryComparison, scope: Scope) -> Value:
         left, right = self.analyze(node.left, scope), self.analyze(node.right, scope)
         return operators.compare(self.context, node.sign, left, right, node.at)
 
-    def _quantified(self, node: nodes.Quantified, scope: Scope) -> Value:
+    def _quantified(self, node: query_nodes.Quantified, scope: Scope) -> Value:
         left = self.analyze(node.left, scope)
         sql, kind = self._one_column(node.query, scope, node.at)
         both = types.common(left.type, kind)
@@ -245,7 +239,7 @@ class ExpressionAnalyzer:
             return Value(operators.any_of(parts), types.BOOLEAN)
         return Value(f"({value.sql} IN ({', '.join(item.sql for item in items)}))", types.BOOLEAN)
 
-    def _in_query(self, node: nodes.InQuery, scope: Scope) -> Value:
+    def _in_query(self, node: query_nodes.InQuery, scope: Scope) -> Value:
         value = self.analyze(node.value, scope)
         sql, kind = self._one_column(node.query, scope, node.at)
         both = types.common(value.type, kind)
@@ -293,11 +287,11 @@ class ExpressionAnalyzer:
         left, right = self._boolean(node.left, scope, what), self._boolean(node.right, scope, what)
         return Value(f"({left} {node.operator} {right})", types.BOOLEAN)
 
-    def _exists(self, node: nodes.Exists, scope: Scope) -> Value:
+    def _exists(self, node: query_nodes.Exists, scope: Scope) -> Value:
         sql, _ = self._subqueries.subquery(node.query, scope)
         return Value(f"EXISTS ({sql})", types.BOOLEAN)
 
-    def _scalar_query(self, node: nodes.ScalarQuery, scope: Scope) -> Value:
+    def _scalar_query(self, node: query_nodes.ScalarQuery, scope: Scope) -> Value:
         sql, kind = self._one_column(node.query, scope, node.at)
         return Value(f"({sql})", kind)
 

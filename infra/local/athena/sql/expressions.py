@@ -64,14 +64,14 @@ class ExpressionParser(KeywordCallParser, ABC):
             name = "<>" if sign.text == "!=" else sign.text
             if self.peek().is_word("ALL", "SOME", "ANY") and self.peek(1).is_sign("(") and self.starts_query(2):
                 quantifier = self.next().text
-                return nodes.Quantified(at, name, quantifier, left, self._query_in_parentheses())
-            return nodes.Comparison(at, name, left, self.value())
+                return query_nodes.Quantified(at, name, quantifier, left, self._query_in_parentheses())
+            return nodes.BinaryComparison(at, name, left, self.value())
         if self.accept_word("IS"):
             is_negated = self.accept_word("NOT") is not None
             if self.accept_word("DISTINCT"):
                 self.expect_word("FROM")
                 sign_name = "IS NOT DISTINCT FROM" if is_negated else "IS DISTINCT FROM"
-                return nodes.Comparison(at, sign_name, left, self.value())
+                return nodes.BinaryComparison(at, sign_name, left, self.value())
             self.expect_word("NULL")
             return nodes.Not(at, nodes.IsNull(at, left)) if is_negated else nodes.IsNull(at, left)
         if self.peek().is_word("NOT") and self.peek(1).is_word("BETWEEN", "IN", "LIKE"):
@@ -90,7 +90,7 @@ class ExpressionParser(KeywordCallParser, ABC):
             return nodes.Like(at, left, pattern, self.value() if self.accept_word("ESCAPE") else None)
         if self.accept_word("IN"):
             if self.peek().is_sign("(") and self.starts_query(1):
-                return nodes.InQuery(at, left, self._query_in_parentheses())
+                return query_nodes.InQuery(at, left, self._query_in_parentheses())
             self.expect_sign("(")
             items = self.expressions()
             self.expect_sign(")")
@@ -173,7 +173,7 @@ class ExpressionParser(KeywordCallParser, ABC):
             self.expect_sign("->")
             return nodes.Lambda(at, tuple(parameters), self.expression())
         if self.starts_query():
-            return nodes.ScalarQuery(at, self._query_in_parentheses())
+            return query_nodes.ScalarQuery(at, self._query_in_parentheses())
         self.expect_sign("(")
         items = self.expressions()
         self.expect_sign(")")
@@ -202,7 +202,7 @@ class ExpressionParser(KeywordCallParser, ABC):
             return self._interval()
         if word == "EXISTS":
             self.next()
-            return nodes.Exists(at, self._query_in_parentheses())
+            return query_nodes.Exists(at, self._query_in_parentheses())
         if word in {"CAST", "TRY_CAST"} and is_call:
             return self._cast(word == "TRY_CAST")
         if word == "ARRAY" and self.peek(1).is_sign("["):

@@ -1,12 +1,8 @@
-"""The syntax tree of Trino's expressions."""
+"""The syntax tree of Trino's expressions; those that contain a query are in query_nodes.py."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from infra.local.athena.sql.tokens import Position
-
-if TYPE_CHECKING:
-    from infra.local.athena.sql.query_nodes import Query
 
 
 @dataclass(frozen=True)
@@ -112,22 +108,12 @@ class AtTimeZone(Expression):
 
 
 @dataclass(frozen=True)
-class Comparison(Expression):
+class BinaryComparison(Expression):
     """`left = right`, also IS [NOT] DISTINCT FROM."""
 
     sign: str
     left: Expression
     right: Expression
-
-
-@dataclass(frozen=True)
-class Quantified(Expression):
-    """`left = ANY (query)`."""
-
-    sign: str
-    quantifier: str
-    left: Expression
-    query: "Query"
 
 
 @dataclass(frozen=True)
@@ -145,14 +131,6 @@ class InList(Expression):
 
     value: Expression
     items: tuple[Expression, ...]
-
-
-@dataclass(frozen=True)
-class InQuery(Expression):
-    """`value IN (query)`."""
-
-    value: Expression
-    query: "Query"
 
 
 @dataclass(frozen=True)
@@ -185,20 +163,6 @@ class Logical(Expression):
     operator: str
     left: Expression
     right: Expression
-
-
-@dataclass(frozen=True)
-class Exists(Expression):
-    """`EXISTS (query)`."""
-
-    query: "Query"
-
-
-@dataclass(frozen=True)
-class ScalarQuery(Expression):
-    """A query in parentheses as a value."""
-
-    query: "Query"
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The syntax tree of Trino's queries: relations, SELECT, set operations."""
+"""The syntax tree of Trino's queries: relations, SELECT, set operations, and the expressions that contain a query."""
 
 from dataclasses import dataclass
 
@@ -137,3 +137,35 @@ class Query(Node):
     offset: Expression | None = None
     limit: Expression | None = None
     with_ties: bool = False
+
+
+@dataclass(frozen=True)
+class Quantified(Expression):
+    """`left = ANY (query)`."""
+
+    sign: str
+    quantifier: str
+    left: Expression
+    query: Query
+
+
+@dataclass(frozen=True)
+class InQuery(Expression):
+    """`value IN (query)`."""
+
+    value: Expression
+    query: Query
+
+
+@dataclass(frozen=True)
+class Exists(Expression):
+    """`EXISTS (query)`."""
+
+    query: Query
+
+
+@dataclass(frozen=True)
+class ScalarQuery(Expression):
+    """A query in parentheses as a value."""
+
+    query: Query

@@ -4,24 +4,20 @@ Sources: "Lambda expressions", "Array functions and operators", "Map functions a
 """
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from infra.local.athena.analysis import types
+from infra.local.athena.analysis.analyzers import Expressions
 from infra.local.athena.analysis.scope import Scope
 from infra.local.athena.analysis.types import Type
 from infra.local.athena.analysis.values import MAYBE, Context, Value, coerce, failure
 from infra.local.athena.rowwise import collections
 from infra.local.athena.sql import nodes
 
-if TYPE_CHECKING:
-    from infra.local.athena.analysis.expressions import ExpressionAnalyzer
-
-Handler = Callable[["ExpressionAnalyzer", nodes.Call, Scope], Value | None]
+Handler = Callable[[Expressions, nodes.Call, Scope], Value | None]
 
 
-def _body(
-    analyzer: "ExpressionAnalyzer", node: nodes.Expression, scope: Scope, arguments: Sequence[Value]
-) -> Value | None:
+def _body(analyzer: Expressions, node: nodes.Expression, scope: Scope, arguments: Sequence[Value]) -> Value | None:
     """Return the value of a lambda for these arguments; None if it is not one, or takes another number."""
     if not isinstance(node, nodes.Lambda) or len(node.parameters) != len(arguments):
         return None
@@ -38,7 +34,7 @@ def _boolean(context: Context, value: Value, at: tuple[int, int]) -> str:
 def _over_array(finish: Callable[[Context, Value, str, Value, tuple[int, int]], Value]) -> Handler:
     """Return a function of an array and a lambda of one element."""
 
-    def call(analyzer: "ExpressionAnalyzer", node: nodes.Call, scope: Scope) -> Value | None:
+    def call(analyzer: Expressions, node: nodes.Call, scope: Scope) -> Value | None:
         if len(node.arguments) != 2:
             return None
         items = analyzer.analyze(node.arguments[0], scope)
@@ -85,7 +81,7 @@ def none_match(answers: list[bool | None]) -> bool | None:
     return None if found is None else not found
 
 
-def _reduce(analyzer: "ExpressionAnalyzer", node: nodes.Call, scope: Scope) -> Value | None:
+def _reduce(analyzer: Expressions, node: nodes.Call, scope: Scope) -> Value | None:
     if len(node.arguments) != 4:
         return None
     context = analyzer.context
@@ -113,14 +109,14 @@ def _reduce(analyzer: "ExpressionAnalyzer", node: nodes.Call, scope: Scope) -> V
     return Value(f"CASE WHEN ({items.sql}) IS NOT NULL THEN {returned} END", result.type)
 
 
-def _state_type(analyzer: "ExpressionAnalyzer", node: nodes.Call, scope: Scope, items: Value, start: Value) -> Type:
+def _state_type(analyzer: Expressions, node: nodes.Call, scope: Scope, items: Value, start: Value) -> Type:
     """Return the type of the state: that of the start, or of the step if it is wider."""
     found = _body(analyzer, node.arguments[2], scope, [Value("s", start.type), Value("x", items.type.of[0])])
     both = found and types.common(start.type, found.type)
     return both or start.type
 
 
-def _zip_with(analyzer: "ExpressionAnalyzer", node: nodes.Call, scope: Scope) -> Value | None:
+def _zip_with(analyzer: Expressions, node: nodes.Call, scope: Scope) -> Value | None:
     if len(node.arguments) != 3:
         return None
     first, second = (analyzer.analyze(argument, scope) for argument in node.arguments[:2])
@@ -144,7 +140,7 @@ def _zip_with(analyzer: "ExpressionAnalyzer", node: nodes.Call, scope: Scope) ->
 def _over_map(finish: Callable[[Context, Value, str, Value, tuple[int, int]], Value]) -> Handler:
     """Return a function of a map and a lambda of key and value."""
 
-    def call(analyzer: "ExpressionAnalyzer", node: nodes.Call, scope: Scope) -> Value | None:
+    def call(analyzer: Expressions, node: nodes.Call, scope: Scope) -> Value | None:
         if len(node.arguments) != 2:
             return None
         entries = analyzer.analyze(node.arguments[0], scope)

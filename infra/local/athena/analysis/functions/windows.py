@@ -4,15 +4,12 @@ Source: "Window functions" (Trino documentation): NULL is last in both direction
 """
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
 from infra.local.athena.analysis import types
+from infra.local.athena.analysis.analyzers import Expressions
 from infra.local.athena.analysis.scope import Scope
 from infra.local.athena.analysis.values import Context, Value, coerce, failure, unify, unsupported
 from infra.local.athena.sql import nodes
-
-if TYPE_CHECKING:
-    from infra.local.athena.analysis.expressions import ExpressionAnalyzer
 
 _ALLOWED = {"SELECT", "ORDER BY"}
 
@@ -24,7 +21,7 @@ def sort_key(value: Value, at: tuple[int, int]) -> str:
     return f"({value.sql}).u" if value.type.is_instant else value.sql
 
 
-def order_by(analyzer: "ExpressionAnalyzer", items: Sequence[nodes.SortItem], scope: Scope) -> str:
+def order_by(analyzer: Expressions, items: Sequence[nodes.SortItem], scope: Scope) -> str:
     """Return ORDER BY for a window or an aggregate, with a blank before it."""
     if not items:
         return ""
@@ -37,7 +34,7 @@ def direction(item: nodes.SortItem) -> str:
     return f" {'DESC' if item.is_descending else 'ASC'} NULLS {'FIRST' if item.nulls_first else 'LAST'}"
 
 
-def over(analyzer: "ExpressionAnalyzer", node: nodes.Call, scope: Scope) -> str:
+def over(analyzer: Expressions, node: nodes.Call, scope: Scope) -> str:
     """Return OVER (…) of a call."""
     if scope.clause not in _ALLOWED:
         message = f"{scope.clause} clause cannot contain aggregations, window functions or grouping operations"
@@ -74,13 +71,13 @@ def _resolve(window: nodes.Window, scope: Scope) -> nodes.Window:
     )
 
 
-def _frame(analyzer: "ExpressionAnalyzer", window: nodes.Window, start: nodes.FrameBound, scope: Scope) -> str:
+def _frame(analyzer: Expressions, window: nodes.Window, start: nodes.FrameBound, scope: Scope) -> str:
     first = _bound(analyzer, window, start, scope)
     last = "CURRENT ROW" if window.end is None else _bound(analyzer, window, window.end, scope)
     return f"{window.frame_type} BETWEEN {first} AND {last}"
 
 
-def _bound(analyzer: "ExpressionAnalyzer", window: nodes.Window, bound: nodes.FrameBound, scope: Scope) -> str:
+def _bound(analyzer: Expressions, window: nodes.Window, bound: nodes.FrameBound, scope: Scope) -> str:
     if bound.value is None:
         return bound.kind
     value = analyzer.analyze(bound.value, scope)
@@ -148,7 +145,7 @@ FUNCTIONS: dict[str, Callable[[Context, list[Value]], tuple[str, types.Type] | N
 }
 
 
-def call_window(analyzer: "ExpressionAnalyzer", node: nodes.Call, scope: Scope) -> Value:
+def call_window(analyzer: Expressions, node: nodes.Call, scope: Scope) -> Value:
     """Return the value of a window function."""
     over_clause = over(analyzer, node, scope)
     if node.is_distinct or node.where is not None or node.order:
