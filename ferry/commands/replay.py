@@ -29,9 +29,9 @@ from ferry.ui import terminal
 def check_request(names: Sequence[str], *, failed: bool) -> None:
     """Raise UsageError unless either executions are named or --failed is given."""
     if failed and names:
-        raise UsageError("Give either the executions to replay or --failed, not both.")
+        raise UsageError("Specify either the executions to replay or --failed, not both.")
     if not failed and not names:
-        raise UsageError("Name the executions to replay, or use --failed for all failed executions.")
+        raise UsageError("Specify the executions to replay, or use --failed for all failed executions.")
 
 
 def replay(deployment: Deployment, names: Sequence[str], *, failed: bool, restart: bool) -> None:
@@ -81,10 +81,12 @@ class _ReplayRun:
         earlier = self.replayed.get(failure.canonical_input)
         if earlier:
             if show_skipped:
-                self._print(failure, f"skipped: {self._shown(earlier)} has the same input")
+                self._print(failure, f"skipped: {self._shown(earlier)} replays the same upload")
         elif later:
             if show_skipped:
-                self._print(failure, f"skipped: {self._shown(later.name)} has the same input and is {later.status}")
+                self._print(
+                    failure, f"skipped: {self._shown(later.name)} is {later.status} and replays the same upload"
+                )
         else:
             result = replay_one(self.deployment, failure, self.taken, restart=self.restart)
             self.replayed[failure.canonical_input] = failure.info.name

@@ -193,7 +193,7 @@ def _mark(run: StateRun, *, live: bool) -> RenderableType:
 def _notes(run: StateRun, document: Document | None) -> Text:
     notes: list[str | tuple[str, str]] = []
     if run.visits > 1:
-        notes.append((f"{run.visits} times", "dim"))
+        notes.append((f"{run.visits} visits", "dim"))
     if run.retries:
         notes.append((_quantity(run.retries, "retry", "retries"), "yellow"))
     if run.error:

@@ -69,8 +69,9 @@ def _require_match(uri: str, contents: FileContents, table: Table, layout: Forma
     """Raise ValidationFailed if the file cannot be queried in its table."""
     if table.unpartitioned:
         raise ValidationFailed(
-            f"{uri} is copied and verified, but the table {table.database}.{table.name} is partitioned by "
-            f"{', '.join(table.partition_keys)}, and the file is not in such a folder. Upload it into one."
+            f"{uri} was copied and verified, but the table {table.database}.{table.name} is partitioned by "
+            f"{', '.join(table.partition_keys)}, and the file is not in a partition folder. Upload it to a folder such "
+            f"as `{'/'.join(f'{key}=VALUE' for key in table.partition_keys)}/`."
         )
     problem = column_problem(contents.columns, table, layout) if contents.columns else ""
     if problem:
@@ -88,7 +89,7 @@ def _column_warnings(contents: FileContents, table: Table, layout: Format) -> li
     later = [name for name in contents.later_columns if name not in table.columns]
     warnings = []
     if missing:
-        warnings.append(f"the file lacks the table's columns {listed(missing)}: NULL in its rows")
+        warnings.append(f"the file lacks the table's columns {listed(missing)}: they are NULL in its rows")
     if later:
         warnings.append(f"later records have {listed(later)}, which the table lacks")
     return warnings
