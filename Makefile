@@ -121,10 +121,10 @@ build: $(READY) ## Build dist/<function>.zip and dist/layer.zip, reproducibly
 plan: $(READY) ## Show what `make deploy` would change on AWS; change nothing
 	@$(BIN)/ferry plan
 
-deploy: $(READY) ## Deploy to AWS, after showing the plan and asking: make deploy [YES=1 [ALLOW_DATA_LOSS=1]]
+deploy: $(READY) ## Show the plan, ask for confirmation, and deploy to AWS: make deploy [YES=1 [ALLOW_DATA_LOSS=1]]
 	@$(BIN)/ferry deploy $(YES_GIVEN) $(ALLOW_DATA_LOSS_GIVEN)
 
-destroy: $(READY) ## Remove the deployment from AWS, after showing the plan and asking: make destroy [YES=1]
+destroy: $(READY) ## Show the plan, ask, and remove the deployment from AWS: make destroy [YES=1]
 	@$(BIN)/ferry destroy $(YES_GIVEN)
 
 asl: $(READY) ## Render the state machine to statemachine/migrate.asl.json

@@ -39,7 +39,7 @@ DISTRIBUTION = "s3-ferry"
 
 app = typer.Typer(
     name="ferry",
-    help="Copy files between S3 buckets, verify every byte, make tables queryable, and retry failures.",
+    help="Copy files between S3 buckets, verify each copy, make tabular files queryable, and retry failures.",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -74,7 +74,9 @@ def options(
 
 @app.command()
 def up(
-    port: Annotated[int | None, typer.Option(min=1, max=65535, help="Port on 127.0.0.1.")] = None,
+    port: Annotated[
+        int | None, typer.Option(min=1, max=65535, show_default="any free port", help="Port on 127.0.0.1.")
+    ] = None,
     rules: RulesOption = None,
     outputs: OutputsOption = None,
 ) -> None:
@@ -94,7 +96,9 @@ def down(outputs: OutputsOption = None) -> None:
 
 @app.command()
 def demo(
-    file: Annotated[Path | None, typer.Argument(show_default="a CSV of the world's airports")] = None,
+    file: Annotated[
+        Path | None, typer.Argument(show_default="a CSV of the world's airports", help="File to upload.")
+    ] = None,
     key: Annotated[str | None, typer.Option(show_default="<stem>/<name>", help="Key in the source bucket.")] = None,
 ) -> None:
     """Copy a real file through a temporary local cloud and show the result."""
@@ -105,8 +109,8 @@ def demo(
 
 @app.command()
 def upload(
-    file: Annotated[Path, typer.Argument()],
-    key: Annotated[str | None, typer.Argument(show_default="<stem>/<name>")] = None,
+    file: Annotated[Path, typer.Argument(help="File to upload.")],
+    key: Annotated[str | None, typer.Argument(show_default="<stem>/<name>", help="Key in the source bucket.")] = None,
     outputs: OutputsOption = None,
 ) -> None:
     """Upload a file to the source bucket."""
@@ -120,7 +124,7 @@ def upload(
 
 @app.command("list")
 def list_(
-    failed: Annotated[bool, typer.Option("--failed", help="Only failed executions that are not settled.")] = False,
+    failed: Annotated[bool, typer.Option("--failed", help="Show only failures that still need a replay.")] = False,
     json: JsonOption = False,
     limit: Annotated[int, typer.Option(min=0, help="Maximum number to show (0 = all).")] = 1000,
     outputs: OutputsOption = None,
@@ -150,7 +154,10 @@ def replay(
     executions: Annotated[
         list[str] | None, typer.Argument(metavar="EXECUTION", help="Names or ARNs of executions.")
     ] = None,
-    failed: Annotated[bool, typer.Option("--failed", help="All failed executions, and the dead letters.")] = False,
+    failed: Annotated[
+        bool,
+        typer.Option("--failed", help="Replay all failed executions and return dead-lettered messages to the queue."),
+    ] = False,
     restart: Annotated[
         bool, typer.Option("--restart", help="Start new executions instead of redriving, e.g. to use a new workflow.")
     ] = False,
@@ -234,7 +241,7 @@ def explain(
             "--rules",
             callback=check_rules,
             show_default="the deployment's rules",
-            help="Path of a migration.yaml.",
+            help="Path to a migration.yaml file.",
         ),
     ] = None,
     json: JsonOption = False,
@@ -305,7 +312,7 @@ def deploy(
         bool, typer.Option("--allow-data-loss", help="With --yes: also apply a plan that destroys data.")
     ] = False,
 ) -> None:
-    """Deploy to AWS, after showing the plan and asking."""
+    """Show the plan, ask for confirmation, and deploy to AWS."""
     from ferry.commands import deploy as command
 
     command.deploy(yes=yes, allow_data_loss=allow_data_loss)
@@ -313,7 +320,7 @@ def deploy(
 
 @app.command()
 def destroy(yes: YesOption = False) -> None:
-    """Remove the deployment from AWS, after showing the plan and asking."""
+    """Show the plan, ask for confirmation, and remove the deployment from AWS."""
     from ferry.commands import destroy as command
 
     command.destroy(yes=yes)

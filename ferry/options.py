@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def _check_outputs(outputs: Path | None) -> Path | None:
     if outputs is not None and outputs.is_dir():
-        raise UsageError(f"--outputs {outputs} is a folder. Give the path of an {OUTPUTS}.")
+        raise UsageError(f"--outputs {outputs} is a folder. Specify the path to an {OUTPUTS} file.")
     return outputs
 
 
@@ -26,7 +26,7 @@ OutputsOption = Annotated[
         envvar="FERRY_OUTPUTS",
         callback=_check_outputs,
         show_default=".ferry/outputs.json",
-        help="Path of the deployment's outputs.json.",
+        help="Path to the deployment's outputs.json file.",
     ),
 ]
 
@@ -35,19 +35,22 @@ def check_rules(rules: Path | None) -> Path | None:
     """Raise UsageError unless --rules names a file."""
     if rules is not None and not rules.is_file():
         problem = "is a folder" if rules.is_dir() else "is not a file"
-        raise UsageError(f"--rules {rules} {problem}. Give the path of a migration.yaml.")
+        raise UsageError(f"--rules {rules} {problem}. Specify the path to a migration.yaml file.")
     return rules
 
 
 RulesOption = Annotated[
     Path | None,
     typer.Option(
-        "--rules", callback=check_rules, show_default="copy every object unchanged", help="Path of a migration.yaml."
+        "--rules",
+        callback=check_rules,
+        show_default="copy every object unchanged",
+        help="Path to a migration.yaml file.",
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print only JSON.")]
 BucketArgument = Annotated[str, typer.Argument(help="Name of a bucket.")]
-DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Show the change, but do not write it.")]
+DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Show the change without writing it.")]
 PrefixOption = Annotated[str, typer.Option("--prefix", show_default="all keys", help="Only keys that start with this.")]
 SourceOption = Annotated[
     str | None, typer.Option("--source", show_default="the only one", help="Name of a source in terraform.tfvars.")
@@ -56,7 +59,7 @@ SinceOption = Annotated[
     str | None, typer.Option("--since", show_default="all", help="Only objects uploaded at this time or later.")
 ]
 MinAgeOption = Annotated[str, typer.Option("--min-age", help="Only objects of at least this age, e.g. 15m.")]
-YesOption = Annotated[bool, typer.Option("--yes", help="Apply the plan without asking.")]
+YesOption = Annotated[bool, typer.Option("--yes", help="Apply the plan without asking for confirmation.")]
 
 
 def read_rules(path: Path) -> "Rules":
@@ -74,5 +77,5 @@ def cloud_folder(outputs: Path | None) -> Path:
     if outputs is None:
         return default_outputs().parent
     if outputs.name != OUTPUTS:
-        raise UsageError(f"--outputs {outputs}: the file of a local cloud must be named {OUTPUTS}.")
+        raise UsageError(f"--outputs {outputs}: a local cloud's outputs file must be named {OUTPUTS}.")
     return outputs.absolute().parent

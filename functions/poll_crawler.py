@@ -9,7 +9,14 @@ from datetime import datetime
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from functions.catalogue.crawls import Crawl, CrawlerSettings, current_catalogue, recent_crawls, wait_seconds
+from functions.catalogue.crawls import (
+    Crawl,
+    CrawlerSettings,
+    current_catalogue,
+    recent_crawls,
+    wait_seconds,
+    waited_minutes,
+)
 from functions.contract.limits import CRAWL_POLLS
 from functions.contract.models import Catalogue, StepEvent
 from functions.runtime.sdk import require_sdk
@@ -35,7 +42,7 @@ def poll_crawler(previous: Catalogue, covers_from: datetime, crawls: list[Crawl]
         if crawl.covers(covers_from):
             return polled.changed(status="succeeded", crawl_id=crawl.crawl_id)
     if polls >= CRAWL_POLLS:
-        return polled.changed(status="failed", cause=f"no crawl completed within {polls} polls")
+        return polled.changed(status="failed", cause=f"no crawl finished within about {waited_minutes(polls)} minutes")
     if any(crawl.state == "RUNNING" for crawl in crawls):
         return polled.changed(status="running")
     if candidates and candidates[-1].failed:

@@ -19,7 +19,14 @@ from botocore.exceptions import ClientError
 from pydantic import Field
 
 from functions.catalogue.columns import read_columns
-from functions.catalogue.crawls import Crawl, CrawlerSettings, current_catalogue, recent_crawls, wait_seconds
+from functions.catalogue.crawls import (
+    Crawl,
+    CrawlerSettings,
+    current_catalogue,
+    recent_crawls,
+    wait_seconds,
+    waited_minutes,
+)
 from functions.catalogue.formats import file_format
 from functions.catalogue.glue_table import column_problem, find_table, is_registered, missing_columns
 from functions.contract.limits import CRAWL_ATTEMPTS, CRAWL_POLLS
@@ -93,7 +100,7 @@ def _require_polls_left(previous: Catalogue, settings: CatalogueSettings) -> Non
     if previous.polls >= CRAWL_POLLS:
         raise CrawlTimedOut(
             f"No crawl of {settings.crawler_name} that started after {previous.covers_from:%Y-%m-%d %H:%M:%S} UTC "
-            f"completed within {previous.polls} polls. Check the crawler's log, then replay."
+            f"finished within about {waited_minutes(previous.polls)} minutes. Check the crawler's log, then replay."
         )
 
 

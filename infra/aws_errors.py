@@ -48,6 +48,7 @@ def _explain_response(error: exceptions.ClientError, deployment: str) -> str:
     if code in CREDENTIALS_REJECTED:
         # A region that is not enabled answers the same ("AWS Regions", AWS Account Management Reference Guide).
         may_be_region = deployment == "AWS" and code in REGION_DISABLED
-        hint = " Or enable the region for the account." if may_be_region else ""
-        return f"{deployment} rejected the credentials: {(message or code).rstrip('.')}. Sign in again.{hint}"
-    return f"{error.operation_name} at {deployment} failed: {code}: {message}"
+        hint = ", or enable the region for the account" if may_be_region else ""
+        return f"{deployment} rejected the credentials: {(message or code).rstrip('.')}. Sign in again{hint}."
+    where = "on AWS" if deployment == "AWS" else f"at {deployment}"
+    return f"{error.operation_name} failed {where}: {code}: {message}"

@@ -84,7 +84,7 @@ def check_states_are_connected(graph: StateGraph, _functions: Functions) -> Find
         if name not in reached:
             yield f"{name} is never reached"
         if not ends & graph.reachable(name):
-            yield f"{name} leads to no end"
+            yield f"{name} cannot reach an end state"
 
 
 def check_choices_have_a_default(graph: StateGraph, _functions: Functions) -> Findings:
@@ -103,7 +103,7 @@ def check_timeouts(graph: StateGraph, functions: Functions) -> Findings:
             continue
         for function in _placeholders(graph.states[name]):
             if function in functions and timeout <= (least := functions[function].timeout_seconds):
-                yield f"{name} has TimeoutSeconds {timeout}, not above the {least} of its function {function}"
+                yield f"{name}: TimeoutSeconds ({timeout}) must exceed its function's timeout ({function}: {least})"
 
 
 def check_no_catch_leads_to_a_fail(graph: StateGraph, _functions: Functions) -> Findings:
@@ -141,7 +141,7 @@ def check_reads_are_written(graph: StateGraph, _functions: Functions) -> Finding
     for name, written in graph.written(_input_fields()).items():
         for path in reads(graph.states.get(name, {})):
             if path not in written:
-                yield f"{name} reads {path}, which is not written on every way to it"
+                yield f"{name} reads {path}, which is not set on every path to it"
 
 
 def check_placeholders(graph: StateGraph, functions: Functions) -> Findings:
@@ -172,7 +172,7 @@ def check_history_fits(graph: StateGraph, _functions: Functions) -> Findings:
     if not unbounded and not endless:
         events = most_events(graph)
         if events >= MOST_EVENTS:
-            yield f"an execution may have {events} history events: {MOST_EVENTS} are the most"
+            yield f"an execution may have {events} history events; the limit is {MOST_EVENTS}"
 
 
 def most_events(graph: StateGraph) -> int:
@@ -245,7 +245,7 @@ def _check_time(graph: StateGraph, timeout_seconds: float | None) -> Findings:
     if timeout_seconds is None:
         yield "the state machine has no TimeoutSeconds"
     elif (pauses := longest_pauses_seconds(graph)) >= timeout_seconds:
-        yield f"the retries of all steps may pause for {pauses:.0f} seconds: TimeoutSeconds is only {timeout_seconds}"
+        yield f"retry delays can add up to {pauses:.0f} seconds, but TimeoutSeconds is only {timeout_seconds}"
 
 
 def findings(definition: Mapping[str, Any], functions: Functions) -> list[str]:
@@ -262,7 +262,7 @@ def findings_in_file(text: str) -> list[str]:
     found = findings(json.loads(text), declaration.load())
     size_bytes = len(text.encode())
     if size_bytes >= MOST_BYTES:
-        found.append(f"the definition has {size_bytes} bytes; it must have less than {MOST_BYTES}")
+        found.append(f"the definition is {size_bytes} bytes long; it must be shorter than {MOST_BYTES} bytes")
     if text != render():
         found.append(f"{ASL_FILE.name} is out of date: run `make asl`")
     return found

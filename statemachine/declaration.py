@@ -164,7 +164,7 @@ def _read(path: Path) -> tuple[yaml.Node | None, object]:
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
         if depth > DEEPEST:
-            raise DeclarationInvalid(f"{path}: line {line}: the file: the nesting is deeper than {DEEPEST} levels")
+            raise DeclarationInvalid(f"{path}: line {line}: the file is nested more than {DEEPEST} levels deep")
     loader = Loader(text)
     try:
         root: yaml.Node | None = loader.get_single_node()

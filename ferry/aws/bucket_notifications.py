@@ -129,8 +129,8 @@ def merged(
                 raise CommandError(
                     f"s3://{bucket}: {describe(new)} ({new.id}) overlaps with {describe(other)}, which the "
                     f"notification {other.id} sends to {other.destination}. S3 does not accept overlapping filters. "
-                    "Nothing was written. Give the source another prefix or suffix in terraform.tfvars, or remove that "
-                    f"notification and subscribe its destination to {new.destination}."
+                    "Nothing was written. Set another prefix or suffix for the source in terraform.tfvars, or remove "
+                    f"that notification and subscribe its destination to {new.destination}."
                 )
     return Configuration(others.notifications | frozenset(wanted), others.event_bridge)
 

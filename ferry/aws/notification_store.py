@@ -84,8 +84,8 @@ class NotificationStore:
         now = self.read()
         if now != before:
             raise CommandError(
-                f"s3://{self.bucket}: the notifications were changed at the same time ({changes(before, now)}). "
-                "Nothing was written. Run the command again."
+                f"s3://{self.bucket}: the notifications changed while this command was running "
+                f"({changes(before, now)}). Nothing was written. Run the command again."
             )
         try:
             self.writer.put_bucket_notification_configuration(

@@ -55,8 +55,8 @@ def adopt(deployment: Deployment, bucket: str, *, dry_run: bool, read_back_secon
         return
     store.write(before, after, read_back_seconds)
     _print_done(
-        f"s3://{bucket} is adopted; its other notifications are unchanged. S3 starts to send notifications within "
-        "five minutes."
+        f"s3://{bucket} is now adopted; its other notifications were not changed. S3 will start sending "
+        "notifications within five minutes."
     )
 
 
@@ -77,15 +77,15 @@ def unadopt(
         return
     store.write(before, after, read_back_seconds)
     _print_done(
-        f"s3://{bucket} is no longer adopted; its other notifications are unchanged. Uploads that it has already "
-        "reported are still copied."
+        f"s3://{bucket} is no longer adopted; its other notifications were not changed. Uploads that it has already "
+        "reported will still be copied."
     )
 
 
 def check_bucket(bucket: str) -> None:
     """Raise UsageError for an invalid bucket name."""
     if not re.fullmatch(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", bucket):
-        raise UsageError(f"BUCKET {bucket!r} is not a bucket name. Give the name without s3:// and without a key.")
+        raise UsageError(f"BUCKET {bucket!r} is not a bucket name. Specify the name without s3:// and without a key.")
 
 
 def _sources_of_bucket(deployment: Deployment, bucket: str) -> dict[str, DeployedSource]:

@@ -120,7 +120,7 @@ def _compare(deployment: Deployment, target: ObjectVersion, file: Path) -> str:
         sent = hashlib.file_digest(original, "sha256")
     if arrived.digest() != sent.digest():
         raise CommandError(f"s3://{target.bucket}/{target.key} differs from {file}.")
-    return f"the demo read both: all {file.stat().st_size:,} bytes are equal"
+    return f"the demo read both: all {file.stat().st_size:,} bytes match"
 
 
 def _print_rows(deployment: Deployment, validation: Validation, target: ObjectVersion, console: Console) -> None:
@@ -129,7 +129,7 @@ def _print_rows(deployment: Deployment, validation: Validation, target: ObjectVe
     shown = columns[:COLUMNS]
     rows = _query(deployment, validation, target, [name for name, _ in shown])
     if not rows:
-        raise CommandError(f"Athena returned no rows of s3://{target.bucket}/{target.key}.")
+        raise CommandError(f"Athena returned no rows from s3://{target.bucket}/{target.key}.")
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     table.add_column("COLUMN", no_wrap=True, max_width=CELL_WIDTH)
     table.add_column("TYPE", no_wrap=True, max_width=CELL_WIDTH, style="dim")

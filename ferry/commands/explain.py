@@ -161,10 +161,10 @@ def view(found: Explanation, target_bucket: str | None) -> RenderableType:
     ]
     grid = facts()
     if found.not_notified:
-        grid.add_row("Result", terminal.line("not copied: the prefix and suffix of no source match this key"))
+        grid.add_row("Result", terminal.line("not copied: this key does not match any source's prefix and suffix"))
         return Group(*rows, grid)
     if found.rule is None:
-        result = f"to the dead-letter queue: {found.reason}" if found.reason else "not copied; no execution starts"
+        result = f"to the dead-letter queue: {found.reason}" if found.reason else "not copied; no execution will start"
         grid.add_row("Result", terminal.line(result))
         return Group(*rows, grid)
     rule = found.rule
@@ -173,7 +173,7 @@ def view(found: Explanation, target_bucket: str | None) -> RenderableType:
     for other in found.others:
         grid.add_row(Text("Warning", "yellow"), terminal.line(f"{other} has the same target: the later upload wins"))
     if found.sources is not None:
-        grid.add_row("Uploaded", terminal.line(f"to the bucket of {' or '.join(found.sources)}"))
+        grid.add_row("Sources", terminal.line(", ".join(found.sources)))
     grid.add_row("Source", terminal.line(_source(rule)))
     grid.add_row("Grade", terminal.line(_grades(rule)))
     grid.add_row(
@@ -197,7 +197,7 @@ def _by(found: Explanation) -> str:
 def _source(rule: Rule) -> str:
     if rule.mode == "copy":
         return "kept"
-    how = "permanently" if rule.purge else "in a versioned bucket with a delete marker"
+    how = "permanently" if rule.purge else "by adding a delete marker if the bucket is versioned"
     return f"deleted after verification, {how}"
 
 

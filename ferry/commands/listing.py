@@ -54,7 +54,7 @@ def show_list(deployment: Deployment, *, failed: bool, limit: int, as_json: bool
         terminal.console().print(nothing if failed else "No executions yet.")
     notes = terminal.console(stderr=True)
     if settled:
-        notes.print(f"{settled} skipped: a later execution has the same input.")
+        notes.print(f"{settled} skipped: a later execution is already retrying or has completed the same upload.")
     if more:
         subject = "failures were checked" if failed else "executions are shown"
         notes.print(f"Only the newest {limit} {subject}. Use --limit 0 for all.")

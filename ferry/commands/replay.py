@@ -26,9 +26,9 @@ from ferry.ui import terminal
 def check_request(names: Sequence[str], *, failed: bool) -> None:
     """Raise UsageError unless either executions are named or --failed is given."""
     if failed and names:
-        raise UsageError("Give either the executions to replay or --failed, not both.")
+        raise UsageError("Specify either the executions to replay or --failed, not both.")
     if not failed and not names:
-        raise UsageError("Name the executions to replay, or use --failed for all failed executions.")
+        raise UsageError("Specify the executions to replay, or use --failed for all failed executions.")
 
 
 def replay(deployment: Deployment, names: Sequence[str], *, failed: bool, restart: bool) -> None:
@@ -81,8 +81,9 @@ class ReplayResult:
     def describe(self, *, short: bool = False) -> str:
         """The result in words."""
         if self.settled_by:
-            status = f" and is {self.settled_status}" if self.settled_status else ""
-            return f"skipped: {shorten(self.settled_by) if short else self.settled_by} has the same input{status}"
+            status = f"is {self.settled_status} and " if self.settled_status else ""
+            name = shorten(self.settled_by) if short else self.settled_by
+            return f"skipped: {name} {status}replays the same upload"
         if self.new_execution_reason and self.running:
             return f"started again as {shorten(self.running) if short else self.running}"
         return "redriven: the failed step is running again"

@@ -63,7 +63,7 @@ def resolve(deployment: Deployment, name: str) -> str:
             return matches[0].arn
         if matches:
             first = ", ".join(info.name for info in matches[:3])
-            raise CommandError(f"{name} matches {len(matches)} executions: {first}… Give a longer name.") from None
+            raise CommandError(f"{name} matches {len(matches)} executions: {first}… Specify a longer name.") from None
         raise
 
 

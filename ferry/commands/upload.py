@@ -75,7 +75,7 @@ def why_skipped(deployment: Deployment, key: str) -> str | None:
     main = [source for source in sources.of(outputs).values() if source.bucket == outputs.source_bucket]
     if main and not any(sources.selects(source, key) for source in main):
         filters = " or ".join(sources.describe_filter(source.prefix, source.suffix) for source in main)
-        return f"Skipped: the bucket sends notifications only for {filters}. The object is not copied."
+        return f"Skipped: the bucket sends notifications only for {filters}. The object will not be copied."
     try:
         found = explanation(key, deployed_rules(deployment))
     except (CommandError, BotoCoreError, ClientError):
@@ -84,9 +84,9 @@ def why_skipped(deployment: Deployment, key: str) -> str | None:
     if found.rule:
         return None
     if found.reason:
-        return f"Not copied; the event goes to the dead-letter queue: {found.reason}."
+        return f"The object will not be copied; its event will go to the dead-letter queue: {found.reason}."
     by = f" ({found.key_rule.rule.decided_by})" if found.key_rule else ""
-    return f"Skipped: the rules exclude this key{by}. The object is not copied."
+    return f"Skipped: the rules exclude this key{by}. The object will not be copied."
 
 
 def default_key(file: Path) -> str:
@@ -100,7 +100,7 @@ def check_file(file: Path) -> None:
     """Raise UsageError for a path that is not a readable file."""
     try:
         if file.is_dir():
-            raise UsageError(f"{file} is a folder. Give one file.")
+            raise UsageError(f"{file} is a folder. Specify a file.")
         # A pipe has no size, and opening it would wait for a writer.
         if file.exists() and not file.is_file():
             raise UsageError(f"{file} is not a regular file.")
@@ -119,9 +119,9 @@ def check_key(key: str) -> None:
     except UnicodeEncodeError:
         raise UsageError("KEY is not valid UTF-8, which S3 requires.") from None
     if key.startswith("s3://"):
-        raise UsageError(f"KEY {key} is a URL. Give the key in the source bucket, without s3://bucket/.")
+        raise UsageError(f"KEY {key} is a URL. Specify the key in the source bucket, without s3://bucket/.")
     if not 0 < length <= LONGEST_KEY_BYTES:
-        raise UsageError(f"KEY has {length} bytes. S3 accepts 1 to {LONGEST_KEY_BYTES}.")
+        raise UsageError(f"KEY is {length:,} bytes long; S3 keys must be 1 to {LONGEST_KEY_BYTES:,} bytes long.")
 
 
 def send(deployment: Deployment, file: Path, key: str | None, console: Console) -> Upload:

@@ -39,7 +39,7 @@ def redrive(client: "SFNClient", failure: Failure) -> str | None:
     except ClientError as error:
         details = error.response["Error"]
         if _is_unsupported(error):
-            return "because this Step Functions does not support redrive"
+            return "because this Step Functions emulator does not support redrive"
         if details["Code"] != "ExecutionNotRedrivable":
             raise
         return f"because redrive was not possible ({details.get('Message', details['Code']).rstrip('.')})"

@@ -216,7 +216,7 @@ def notes(run: StateRun, document: Document | None) -> Text:
     """What happened in a state, in a few words: visits, retries, its error or its result, its progress."""
     found: list[str | tuple[str, str]] = []
     if run.visits > 1:
-        found.append((f"{run.visits} times", "dim"))
+        found.append((f"{run.visits} visits", "dim"))
     if run.retries:
         found.append((_quantity(run.retries, "retry", "retries"), "yellow"))
     if run.error:

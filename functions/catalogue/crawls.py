@@ -115,3 +115,8 @@ def current_catalogue(document: Document, execution: ExecutionContext) -> tuple[
 def wait_seconds(polls: int) -> int:
     """Return how long to wait before the next poll: short at first, then longer, because a crawl may take long."""
     return WAIT_SECONDS[polls] if polls < len(WAIT_SECONDS) else LONGEST_WAIT_SECONDS
+
+
+def waited_minutes(polls: int) -> int:
+    """Return about how long this number of polls has taken, for messages."""
+    return round(sum(map(wait_seconds, range(polls))) / 60)

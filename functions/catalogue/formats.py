@@ -49,7 +49,7 @@ def not_catalogued_reason(key: str, size_bytes: int) -> str | None:
     reasons = (
         (not name, "a folder marker has no rows"),
         (size_bytes == 0, "an empty object has no rows"),
-        (file_format(key) is None, f"not a tabular file: its suffix is none of {', '.join(FORMATS)}"),
+        (file_format(key) is None, f"not a tabular file: its suffix is not one of {', '.join(FORMATS)}"),
         (not folders, "it is at the root of the bucket, but a table is a folder"),
         ("" in folders, "its key has an empty folder name (`//`, or a `/` at the start)"),
         (bool({".", ".."} & set(folders)), "its key has a folder named `.` or `..`"),

@@ -94,7 +94,7 @@ def decide(rules: Rules, key: str) -> Rule | None:
     size_bytes = len(target_key.encode())
     if not 0 < size_bytes <= LONGEST_KEY_BYTES:
         raise TargetKeyImpossible(
-            f"the target key from {found.rule.decided_by} has {size_bytes:,} bytes, but S3 allows 1 to "
-            f"{LONGEST_KEY_BYTES:,}: change the rule, deploy and replay"
+            f"the target key from {found.rule.decided_by} is {size_bytes:,} bytes long; S3 keys must be 1 to "
+            f"{LONGEST_KEY_BYTES:,} bytes long: change the rule, deploy and replay"
         )
     return found.rule.with_target_key(None if target_key == key else target_key)

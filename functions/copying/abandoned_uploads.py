@@ -63,8 +63,8 @@ def abort(request: CopyRequest, upload_id: str) -> None:
                 return
             raise
     raise Throttled(
-        f"The multipart upload {upload_id} to {request.target} is still being aborted. The step is retried; if it "
-        "keeps failing, replay later."
+        f"The multipart upload {upload_id} to {request.target} is still being aborted. "
+        "The step retries automatically; if it keeps failing, replay later."
     )
 
 

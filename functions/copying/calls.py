@@ -17,8 +17,8 @@ def call_number(document: Document, execution: ExecutionContext) -> int:
     calls = (previous.calls if previous and same_attempt else 0) + 1
     if calls > COPY_CALLS:
         raise CopyTimedOut(
-            f"{location(document.source.bucket, document.source.key)} was not copied in {COPY_CALLS} calls. Replay it: "
-            "a redrive continues where this stopped."
+            f"{location(document.source.bucket, document.source.key)} was not fully copied within the limit of "
+            f"{COPY_CALLS} Lambda invocations. Replay it: a redrive resumes where it stopped."
         )
     return calls
 
@@ -35,8 +35,8 @@ def require_quiet_target(request: CopyRequest, upload: MultipartUpload) -> None:
     """Raise CopyTimedOut if others' writes of the target have ended too many uploads of this copy."""
     if upload.lost >= LOST_UPLOADS:
         raise CopyTimedOut(
-            f"{request.target} was written or deleted {LOST_UPLOADS} times while {request.source} was copied to it in "
-            "parts, and S3 completes no upload after that. Stop the other writer, then replay."
+            f"Another process wrote or deleted {request.target} {LOST_UPLOADS} times during the multipart copy of "
+            f"{request.source}, and S3 rejects the upload after each such change. Stop that process, then replay."
         )
 
 
@@ -47,6 +47,6 @@ def require_current_definition(request: CopyRequest, previous: Copy | None, resu
     """
     if result.upload and previous and "upload" not in previous.model_fields_set:
         raise CopyTimedOut(
-            f"{request.source} is copied in parts, but this execution runs the definition of an older release, which "
-            "cannot continue such a copy. Start a new execution: ferry replay --restart with the execution's name."
+            f"{request.source} needs a multipart copy, but this execution runs the workflow of an older release, which "
+            "cannot continue one. To start a new execution, run `ferry replay --restart EXECUTION`."
         )

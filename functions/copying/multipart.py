@@ -22,7 +22,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
-from urllib.parse import urlencode
 
 from botocore.exceptions import ClientError, ReadTimeoutError
 
@@ -33,9 +32,9 @@ from functions.copying.outcome import CallAgain, ConditionFailed, Copied, CopyOu
 from functions.copying.parts import Part
 from functions.copying.preconditions import copy_errors, require_readable_metadata
 from functions.copying.request import MARGIN_MS, CopyRequest
-from functions.copying.target_attributes import TargetAttributes
+from functions.copying.target_attributes import TargetAttributes, literal_expires, upload_arguments
 from functions.copying.upload_plan import checksum_of_upload, has_own_parts, parts_of, planned_upload
-from functions.objects.head import OTHERS_WROTE, Head, ObjectChanged, tags, version_argument
+from functions.objects.head import OTHERS_WROTE, Head, ObjectChanged, version_argument
 from functions.objects.parts import expected_full_object
 from functions.runtime import clients
 from functions.runtime.aws_errors import code_of
@@ -111,39 +110,11 @@ def _create(request: CopyRequest, source: Head, attributes: TargetAttributes) ->
     parts = parts_of(upload)
     algorithm, kind = checksum_of_upload(source.object)
     client = clients.s3(request.settings.target_region)
-    arguments: dict[str, Any] = {
-        **_content(source),
-        **attributes.arguments(),
-        "ChecksumAlgorithm": algorithm,
-        "ChecksumType": kind,
-    }
-    if tagging := urlencode(tags(source.object)):
-        arguments["Tagging"] = tagging
-    with copy_errors(request), _literal_expires(client, source.carried.get("Expires")):
+    arguments = {**upload_arguments(source, attributes), "ChecksumAlgorithm": algorithm, "ChecksumType": kind}
+    with copy_errors(request), literal_expires(client, source):
         created = client.create_multipart_upload(**request.target_arguments, **arguments)
     abort_others(request, created["UploadId"])
     return upload.changed(upload_id=created["UploadId"], parts=len(parts))
-
-
-def _content(source: Head) -> dict[str, Any]:
-    return {name: value for name, value in source.carried.items() if name not in ("Expires", "WebsiteRedirectLocation")}
-
-
-@contextmanager
-def _literal_expires(client: Any, expires: str | None) -> Iterator[None]:
-    """Send the Expires header as the source has it: botocore accepts only dates, S3 accepts any text."""
-
-    def add(params: dict[str, Any], **_: object) -> None:
-        params["headers"]["Expires"] = expires
-
-    event = "before-call.s3.CreateMultipartUpload"
-    if expires is not None:
-        client.meta.events.register_first(event, add)
-    try:
-        yield
-    finally:
-        if expires is not None:
-            client.meta.events.unregister(event, add)
 
 
 def _stored_parts(request: CopyRequest, upload: MultipartUpload) -> dict[int, dict[str, Any]]:
@@ -195,8 +166,8 @@ def _copy_parts(request: CopyRequest, upload: MultipartUpload, missing: Sequence
         return PartsCopied(upload) if enough_time else CallAgain(upload, NEXT_CALL_SECONDS)
     if throttled.is_set() and not copied:
         raise Throttled(
-            f"AWS throttled copying parts of {request.source} to {request.target}. The step is retried; if it keeps "
-            "failing, replay later."
+            f"Copying parts of {request.source} to {request.target} failed because AWS throttled the requests. "
+            "The step retries automatically; if it keeps failing, replay later."
         )
     return CallAgain(upload, AFTER_THROTTLE_SECONDS if throttled.is_set() else NEXT_CALL_SECONDS)
 

@@ -39,7 +39,8 @@ def part_size(size_bytes: int, threshold_bytes: int, source: str) -> int:
     """Return the size of an object's parts: at most the multipart threshold, unless there would be too many parts."""
     if size_bytes > LARGEST_OBJECT_BYTES:
         raise ObjectTooLarge(
-            f"{source} has {size_bytes:,} bytes, but an S3 object has at most {LARGEST_OBJECT_BYTES:,}. Split the file."
+            f"{source} is {size_bytes:,} bytes long; S3 objects are limited to {LARGEST_OBJECT_BYTES:,} bytes. "
+            "Split the file."
         )
     usual = max(SMALLEST_PART_BYTES, min(USUAL_PART_BYTES, threshold_bytes // MIB * MIB))
     needed = _rounded_up(size_bytes, LARGEST_PARTS)

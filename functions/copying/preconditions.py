@@ -33,8 +33,8 @@ def require_readable_metadata(request: CopyRequest, source: Head) -> None:
     if source.missing_metadata:
         raise MetadataUnreadable(
             f"{request.source} has {source.missing_metadata} entries of user metadata that an HTTP header cannot hold, "
-            "so a copy in parts would lose them. Upload the file again without them. Or, up to 5 GiB, set "
-            "multipart_threshold_bytes above its size, deploy, and upload it again."
+            "so a multipart copy would lose them. Upload the file without them, or, if it is at most 5 GiB, "
+            "raise multipart_threshold_bytes above its size, deploy, and upload the file again."
         )
 
 
@@ -43,8 +43,8 @@ def require_versioned_target(request: CopyRequest) -> None:
     settings = request.settings
     if request.rule.mode == "move" and not is_versioned(settings.target_bucket, settings.target_region):
         raise TargetNotVersioned(
-            f"{request.source} is not moved: {settings.target_bucket} is not versioned, so any write would destroy the "
-            "only copy. Enable versioning on the bucket, then replay. Or use mode: copy in the rule, deploy, and "
+            f"{request.source} was not moved: {settings.target_bucket} is not versioned, so any write would destroy "
+            "the only copy. Enable versioning on the bucket, then replay. Or set `mode: copy` in the rule, deploy, and "
             "upload the file again."
         )
 
@@ -86,6 +86,6 @@ def copy_errors(request: CopyRequest) -> Iterator[None]:
 
 def _archived(request: CopyRequest) -> SourceArchived:
     return SourceArchived(
-        f"{request.source} is archived and cannot be read. Restore it (RestoreObject), wait until that is complete, "
+        f"{request.source} is archived and cannot be read. Restore it (RestoreObject), wait until it is restored, "
         "then replay."
     )

@@ -139,7 +139,7 @@ def _source_missing(request: CopyRequest, progress: Progress) -> SourceMissing:
         moved = f", or a later upload of it was already moved and is at {request.target}"
     return SourceMissing(
         f"{request.source} is gone: it was deleted or renamed{moved}. If you still need it, upload it again; that "
-        "starts an execution of its own."
+        "will start a new execution."
     )
 
 

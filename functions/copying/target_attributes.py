@@ -1,21 +1,30 @@
-"""What the target gets besides the bytes: storage class, website redirect and lock.
+"""What the target gets besides the bytes.
 
-Neither kind of copy carries these over ("CopyObject", "CreateMultipartUpload", Amazon S3 API reference). HEAD hides a
-lock from a role that may not read it, so retention and legal hold are read by separate calls; if one is denied, the
-step fails instead of assuming that there is no lock. Idempotent: it only reads.
+- Storage class, website redirect and lock: neither kind of copy carries them over ("CopyObject",
+  "CreateMultipartUpload", Amazon S3 API reference), so both get them as arguments.
+- Headers, user metadata and tags: CopyObject carries them over; a multipart upload gets them when it is created.
+
+The list of everything that travels with an object is in functions/objects/attributes.py. tags.py updates the tags that
+changed during a multipart copy, and annotations.py carries over the annotations.
+
+HEAD hides a lock from a role that may not read it, so retention and legal hold are read by separate calls; if one is
+denied, the step fails instead of assuming that there is no lock. Idempotent: it only reads.
 
 Raises ObjectChanged, AccessDenied, BucketMissing, Throttled, RequestRejected.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 
 from botocore.exceptions import ClientError
 
 from functions.contract.models import ObjectVersion, Rule
 from functions.copying.bucket_settings import has_object_lock
-from functions.objects.head import Head, changed_or_rejected, version_argument
+from functions.objects.attributes import GIVEN
+from functions.objects.head import Head, changed_or_rejected, tags, version_argument
 from functions.runtime import clients
 from functions.runtime.aws_errors import code_of
 
@@ -35,7 +44,7 @@ NO_LOCK = frozenset({"NoSuchObjectLockConfiguration", "ObjectLockConfigurationNo
 
 @dataclass(frozen=True)
 class TargetAttributes:
-    """What the target gets; `lock` has the members of functions/objects/attributes.LOCK."""
+    """What both kinds of copy have to set; `lock` has the members of functions/objects/attributes.LOCK."""
 
     storage_class: str
     redirect: str | None
@@ -58,11 +67,36 @@ class TargetAttributes:
 
 
 def target_attributes(source: Head, rule: Rule) -> TargetAttributes:
-    """Return what the target of this source gets."""
+    """Return what has to be set on the target of this source."""
     storage_class, class_note = _storage_class(source, rule)
     lock, lock_note = _lock(source)
     notes = tuple(note for note in (class_note, lock_note) if note)
     return TargetAttributes(storage_class, source.carried.get("WebsiteRedirectLocation"), lock, notes)
+
+
+def upload_arguments(source: Head, attributes: TargetAttributes) -> dict[str, Any]:
+    """Return the arguments of CreateMultipartUpload for everything but the bytes; see `literal_expires` for Expires."""
+    content = {name: value for name, value in source.carried.items() if name not in ("Expires", *GIVEN)}
+    tagging = urlencode(tags(source.object))
+    return {**content, **attributes.arguments(), **({"Tagging": tagging} if tagging else {})}
+
+
+@contextmanager
+def literal_expires(client: Any, source: Head) -> Iterator[None]:
+    """Make CreateMultipartUpload send the Expires header as the source has it: botocore accepts only dates."""
+    expires = source.carried.get("Expires")
+
+    def add(params: dict[str, Any], **_: object) -> None:
+        params["headers"]["Expires"] = expires
+
+    event = "before-call.s3.CreateMultipartUpload"
+    if expires is not None:
+        client.meta.events.register_first(event, add)
+    try:
+        yield
+    finally:
+        if expires is not None:
+            client.meta.events.unregister(event, add)
 
 
 def _storage_class(source: Head, rule: Rule) -> tuple[str, str]:
@@ -73,7 +107,7 @@ def _storage_class(source: Head, rule: Rule) -> tuple[str, str]:
         return source.storage_class, ""
     return (
         "STANDARD",
-        f"The source's storage class {source.storage_class} cannot be set on a copy: the copy is STANDARD.",
+        f"The source's storage class {source.storage_class} cannot be set on a copy, so the copy is STANDARD.",
     )
 
 
@@ -96,7 +130,7 @@ def _lock(source: Head) -> tuple[dict[str, Any], str]:
         lock |= {f"ObjectLockEventHoldDuration{unit}": count for unit, count in duration.items() if count}
     until = retention.get("RetainUntilDate")
     if until and until <= source.answered_at:
-        note = "" if held else f"The retention ended at {until.isoformat()} and was left out: S3 rejects past dates."
+        note = "" if held else f"The retention ended at {until.isoformat()} and was not copied: S3 rejects past dates."
     elif until:
         lock["ObjectLockRetainUntilDate"] = until
     if retention.get("Mode") and not note:

@@ -35,9 +35,9 @@ def delete_source(document: Document, previous: Deletion, is_redrive: bool) -> D
         return _left(previous, "a newer upload than this execution's was copied; its own execution deletes it")
     if target.version_id is None:
         raise TargetNotVersioned(
-            f"{location(source.bucket, source.key)} is copied and verified, but not deleted: {target.bucket} was not "
+            f"{location(source.bucket, source.key)} was copied and verified, but not deleted: {target.bucket} was not "
             "versioned when the copy was written, so a write could destroy it. Enable versioning on the bucket, then "
-            "replay with --restart: the object is copied once more."
+            "run `ferry replay --restart EXECUTION`, which copies the object again."
         )
     target_checked = False
     for _ in range(CHECKS):
@@ -55,8 +55,9 @@ def delete_source(document: Document, previous: Deletion, is_redrive: bool) -> D
         if deletion := _delete_unchanged(previous, verified, now):
             return deletion
     raise Throttled(
-        f"S3 rejected deleting {location(source.bucket, source.key)} {CHECKS} times, as if it was being written, "
-        "although it is still the verified object. The step is retried; if it keeps failing, replay later."
+        f"S3 rejected the deletion of {location(source.bucket, source.key)} {CHECKS} times, as if it were being "
+        "overwritten, although it is still the verified object. The step retries automatically; if it keeps failing, "
+        "replay later."
     )
 
 
@@ -97,7 +98,7 @@ def _change(now: Head, source: StoredObject, target: ObjectVersion) -> str:
         return "its metadata, tags or locks changed after the verification"
     # The digest covers only the number of tags.
     if now.tag_count and tags(target) != tags(source):
-        return "its tags differed from its copy's"
+        return "its tags differed from those of its copy"
     return ""
 
 
@@ -110,7 +111,7 @@ def _copy_again(previous: Deletion, source: StoredObject, reason: str) -> Deleti
     if changes > FRESH_COPIES_BEFORE_DELETION:
         raise SourceKeepsChanging(
             f"{location(source.bucket, source.key)} was copied and verified {changes} times, and each time {reason}. "
-            "It was not deleted. Find out what changes it and stop that, then replay."
+            "It was not deleted. Find out what is changing it, stop that, then replay."
         )
     return previous.changed(status="copy_again", detail=reason, changes=changes)
 
@@ -127,7 +128,7 @@ def _already_gone(previous: Deletion, verified: VerifiedCopy) -> Deletion:
         raise VerifiedCopyMissing(
             f"{location(source.bucket, source.key)} is gone, and {location(target.bucket, target.key)} no longer holds "
             f"the verified version {target.version_id}. Look for both in the buckets' versions and in CloudTrail; if "
-            "they cannot be restored, upload the file again."
+            "neither can be restored, upload the file again."
         )
     if verified.purge and source.version_id is None:
         purge_hidden(source)

@@ -40,7 +40,7 @@ def purge_version(source: StoredObject) -> None:
     older = [version["VersionId"] for version in versions if version["VersionId"] != source.version_id]
     if older:
         raise PurgeRejected(
-            f"{location(source.bucket, source.key)} is copied and verified, but not purged: its older version "
+            f"{location(source.bucket, source.key)} was copied and verified, but not purged: its older version "
             f"{older[0]} was never moved and would become the current one. Copy or delete the older versions, then "
             "replay. Or remove purge from the rule, deploy, and upload the file again."
         )
@@ -73,7 +73,7 @@ def _newest_two(source: StoredObject) -> dict[str, list[Any]]:
 
 
 def _delete_version(source: StoredObject, version_id: str) -> None:
-    version = f"the version {version_id} of {location(source.bucket, source.key)}"
+    version = f"{location(source.bucket, source.key)} (version {version_id})"
     with aws_errors(f"purging {version}"):
         try:
             clients.s3(source.region).delete_object(Bucket=source.bucket, Key=source.key, VersionId=version_id)
@@ -82,7 +82,7 @@ def _delete_version(source: StoredObject, version_id: str) -> None:
             now = head(source.bucket, source.region, source.key, version_id=version_id) if denied else None
             if now and (lock := describe_lock(now)):
                 raise PurgeRejected(
-                    f"{version} is copied and verified, but not purged: it has {lock}. Wait until the lock ends or "
+                    f"{version} was copied and verified, but not purged: it is {lock}. Wait until the lock ends or "
                     "remove it, then replay. Or remove purge from the rule, deploy, and upload the file again."
                 ) from error
             raise

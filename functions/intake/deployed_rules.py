@@ -44,10 +44,12 @@ def read_rules(settings: RulesSettings, region: str) -> Rules:
                 return previous
             if code_of(error) != "NoSuchKey":
                 raise
-            raise SettingInvalid(f"The rules at {address} are missing, so nothing is started. Deploy again.") from error
+            raise SettingInvalid(
+                f"The rules at {address} are missing, so no execution can start. Deploy again."
+            ) from error
     try:
         rules = Rules.model_validate_json(text)
     except ValidationError as error:
-        raise SettingInvalid(f"The rules at {address} are invalid, so nothing is started. Deploy again.") from error
+        raise SettingInvalid(f"The rules at {address} are invalid, so no execution can start. Deploy again.") from error
     _last_read[settings.rules_bucket, settings.rules_key] = (response["ETag"], rules)
     return rules

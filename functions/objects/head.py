@@ -16,7 +16,7 @@ from botocore.response import StreamingBody
 from functions.contract.models import ObjectVersion, Source, StoredObject
 from functions.objects.attributes import LOCK, carried, digest
 from functions.runtime import clients
-from functions.runtime.aws_errors import aws_errors, code_of
+from functions.runtime.aws_errors import RESTORE_BUCKET, aws_errors, code_of
 from functions.runtime.errors import BucketMissing, CustomerKeyRequired, FerryError
 
 GONE = frozenset({"404", "NoSuchKey", "NoSuchVersion", "NotFound", "405", "MethodNotAllowed"})
@@ -33,7 +33,7 @@ class ObjectChanged(FerryError):
     """The object is no longer the requested one. Never leaves a function."""
 
     def __init__(self, which: ObjectVersion) -> None:
-        super().__init__(f"{location(which.bucket, which.key)} was replaced or deleted while it was read.")
+        super().__init__(f"{location(which.bucket, which.key)} was replaced or deleted while it was being read.")
         self.which = which
 
 
@@ -126,9 +126,7 @@ def _require_bucket(bucket: str, region: str) -> None:
         clients.s3(region).head_bucket(Bucket=bucket)
     except ClientError as error:
         if code_of(error) in GONE | {"NoSuchBucket"}:
-            raise BucketMissing(
-                f"The bucket {bucket} does not exist in {region}. Check the settings, then replay."
-            ) from error
+            raise BucketMissing(f"The bucket {bucket} does not exist in {region}. {RESTORE_BUCKET}") from error
         raise
 
 

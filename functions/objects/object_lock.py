@@ -16,5 +16,6 @@ def describe_lock(found: Head) -> str:
         locks.append("an event hold")
     until = found.locks.get("ObjectLockRetainUntilDate")
     if until and until > found.answered_at:
-        locks.append(f"a {found.locks.get('ObjectLockMode', '')} retention until {until.isoformat()}")
-    return " and ".join(locks)
+        mode = found.locks.get("ObjectLockMode")
+        locks.append(f"{f'{mode} ' if mode else ''}retention until {until.isoformat()}")
+    return f"under {' and '.join(locks)}" if locks else ""

@@ -71,6 +71,11 @@ CONNECTION_LOST = (
     SSLError,
 )
 
+RETRIED = "It is retried automatically; if it keeps failing, replay later."
+RESTORE_BUCKET = (
+    "Restore the bucket, or correct its name or region in infra/aws/terraform.tfvars and deploy; then replay."
+)
+
 
 def code_of(error: ClientError) -> str:
     """Return the error's code; for a HEAD, which has no body, its HTTP status."""
@@ -80,8 +85,12 @@ def code_of(error: ClientError) -> str:
 def _permission(error: ClientError) -> str:
     """Return the permission that may be missing; S3 names it only in a body, and a HEAD has none."""
     if error.operation_name == "HeadObject":
-        return "s3:GetObject on the object, or s3:ListBucket on its bucket (without it S3 denies missing objects too),"
-    return f"the permission for {error.operation_name}"
+        return "s3:GetObject on the object, or s3:ListBucket on its bucket (without it S3 also denies missing objects),"
+    return f"permission to call {error.operation_name}"
+
+
+def _capitalized(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 @contextmanager
@@ -96,31 +105,35 @@ def aws_errors(doing: str) -> Iterator[None]:
         code, message = code_of(error), error.response.get("Error", {}).get("Message", "").rstrip(".")
         if code in TRY_AGAIN:
             raise Throttled(
-                f"AWS throttled or was unavailable while {doing}: {code}. It is retried automatically; if it keeps "
-                "failing, replay later."
+                f"{_capitalized(doing)} failed because AWS throttled the request or was unavailable ({code}). {RETRIED}"
             ) from error
         if code in DENIED:
             raise AccessDenied(
-                f"Access denied while {doing}: {message or code}. Give the function's role {_permission(error)} in "
-                "infra/functions.yaml (and the bucket's or key's policy), deploy and replay."
+                f"Access denied while {doing}: {message or code}. Grant the function's role {_permission(error)} in "
+                "infra/functions.yaml (and, if needed, in the bucket or key policy), then deploy and replay."
                 f"{describe_expected_owners(error)}"
             ) from error
         if code == "NoSuchBucket":
-            bucket = error.response.get("Error", {}).get("BucketName", "The bucket")
-            raise BucketMissing(f"{bucket} was not found while {doing}. Check the settings, then replay.") from error
+            bucket = error.response.get("Error", {}).get("BucketName", "")
+            raise BucketMissing(
+                f"{f'The bucket {bucket}' if bucket else 'A bucket'} was not found while {doing}. {RESTORE_BUCKET}"
+            ) from error
         raise RequestRejected(
             f"AWS rejected the request while {doing}: {code}: {message}. Fix the cause, then replay."
         ) from error
     except ParamValidationError as error:
         # Mostly non-ASCII metadata, which S3 returns encoded ("Working with object metadata", User Guide).
         raise RequestRejected(
-            f"The AWS SDK rejected the request while {doing}: {' '.join(str(error).split())}"
+            f"The AWS SDK rejected the request while {doing}: {' '.join(str(error).split())}. Remove what it rejects "
+            "(usually metadata that is not ASCII), then upload the file again."
         ) from error
     except ResponseParserError as error:
         # A key may contain characters that XML cannot represent ("Naming Amazon S3 objects", Amazon S3 User Guide).
-        raise RequestRejected(f"The AWS SDK cannot parse the response while {doing}: {error}") from error
+        raise RequestRejected(
+            f"The AWS SDK could not parse the response while {doing}: {error}. If the key contains control characters, "
+            "upload the file under another key; otherwise replay."
+        ) from error
     except CONNECTION_LOST as error:
         raise Throttled(
-            f"AWS did not respond while {doing}: {error}. It is retried automatically; if it keeps failing, replay "
-            "later."
+            f"{_capitalized(doing)} failed because AWS did not respond: {str(error).rstrip('.')}. {RETRIED}"
         ) from error

@@ -48,8 +48,8 @@ def describe_expected_owners(error: ClientError) -> str:
     expected: Mapping[str, str] = details.get(EXPECTED_OWNERS, {})
     if not expected:
         return ""
-    buckets = " and ".join(f"{bucket} belongs to account {account}" for bucket, account in expected.items())
-    return f" S3 also denies the request unless {buckets}, as at the deployment: check who owns it now."
+    lost = ", or if ".join(f"account {account} no longer owns {bucket}" for bucket, account in expected.items())
+    return f" S3 also denies this request if {lost}, as it did at deployment time. Check who owns the bucket now."
 
 
 def _owners() -> dict[str, str]:

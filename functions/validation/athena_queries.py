@@ -60,7 +60,7 @@ def validation_queries(
     unknown = [name for name in names if name not in files]
     if unknown:
         raise QueryFailed(
-            f"The rule of {uri} selects the check {', '.join(unknown)}, which functions/checks does not have. Add it, "
+            f"The rule for {uri} selects checks that are not in functions/checks: {', '.join(unknown)}. Add them, "
             "deploy and replay. Or fix the rule, deploy, and upload the file again."
         )
     for name in names:
@@ -105,7 +105,7 @@ def query_status(check: str, query_id: str, region: str) -> QueryStatus:
     return QueryStatus(
         ended=state in {"SUCCEEDED", "FAILED", "CANCELLED"},
         succeeded=state == "SUCCEEDED",
-        reason=status.get("StateChangeReason") or f"the query was {state.lower()}",
+        reason=status.get("StateChangeReason") or f"Athena gave no reason (state {state})",
     )
 
 

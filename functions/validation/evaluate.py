@@ -37,7 +37,7 @@ def poll_queries(event: StepEvent, previous: Validation, settings: ValidationSet
     problems = _row_problems(rows, previous) + _check_problems(results)
     if problems:
         raise ValidationFailed(
-            f"{uri} is copied and verified, but in the table {previous.database}.{previous.table} "
+            f"{uri} was copied and verified, but in the table {previous.database}.{previous.table}, "
             f"{'; '.join(problems)}. Fix the file and upload it again, or fix the check or the table and replay."
         )
     add_metric("ValidatedObjects")
@@ -50,7 +50,7 @@ def _require_success(check: str, status: QueryStatus, uri: str) -> None:
         return
     if check == ROWS and status.reason.startswith(DATA_ERRORS):
         raise ValidationFailed(
-            f"{uri} is copied and verified, but Athena cannot read it: {status.reason}. Fix the file and upload it "
+            f"{uri} was copied and verified, but Athena cannot read it: {status.reason}. Fix the file and upload it "
             "again."
         )
     raise QueryFailed(f"The query {check} on {uri} failed: {status.reason}. Fix the cause, then replay.")
@@ -59,9 +59,17 @@ def _require_success(check: str, status: QueryStatus, uri: str) -> None:
 def _still_pending(previous: Validation, uri: str) -> Validation:
     polls = previous.polls + 1
     if polls >= QUERY_POLLS:
-        raise QueryFailed(f"The queries on {uri} did not end within {polls} polls: {previous.queries}. Replay later.")
-    wait_seconds = min(FIRST_WAIT_SECONDS * (1 + polls), LONGEST_WAIT_SECONDS)
-    return previous.changed(polls=polls, wait_seconds=wait_seconds)
+        minutes = round(sum(map(_wait_seconds, range(polls))) / 60)
+        queries = ", ".join(f"{check} {query}" for check, query in previous.queries.items())
+        raise QueryFailed(
+            f"The queries on {uri} ({queries}) did not finish within about {minutes} minutes. Replay later."
+        )
+    return previous.changed(polls=polls, wait_seconds=_wait_seconds(polls))
+
+
+def _wait_seconds(polls: int) -> int:
+    """How long to wait after this number of polls."""
+    return min(FIRST_WAIT_SECONDS * (1 + polls), LONGEST_WAIT_SECONDS)
 
 
 def _row_problems(rows: int, previous: Validation) -> list[str]:
@@ -69,7 +77,7 @@ def _row_problems(rows: int, previous: Validation) -> list[str]:
     if previous.file_records not in (None, rows):
         problems.append(f"{rows} rows can be queried, but the file has {previous.file_records} records")
     if previous.expected_rows not in (None, rows):
-        problems.append(f"{rows} rows can be queried, but its metadata {ROW_COUNT} says {previous.expected_rows}")
+        problems.append(f"{rows} rows can be queried, but its {ROW_COUNT} metadata says {previous.expected_rows}")
     return problems
 
 
@@ -79,5 +87,5 @@ def _check_problems(results: dict[str, list[list[str | None]]]) -> list[str]:
         if check != ROWS and offending:
             at_least = "at least " if len(offending) == SHOWN_ROWS else ""
             first = str(offending[0])[:LONGEST_SAMPLE]
-            problems.append(f"the check {check} found {at_least}{len(offending)} offending rows, the first: {first}")
+            problems.append(f"the check {check} found {at_least}{len(offending)} offending rows; the first is {first}")
     return problems

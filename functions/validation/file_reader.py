@@ -56,7 +56,7 @@ def read_file(
     else:
         return contents
     raise ValidationFailed(
-        f"{location(obj.bucket, obj.key)} is copied and verified, but it cannot be queried: {reason}. {remedy}"
+        f"{location(obj.bucket, obj.key)} was copied and verified, but it cannot be queried: {reason}. {remedy}"
     )
 
 

@@ -21,6 +21,6 @@ def recrawl_or_fail(event: StepEvent, previous: Validation, uri: str, problem: s
     if may_crawl_again(event):
         return previous.changed(status="not_covered", queries={})
     raise ValidationFailed(
-        f"{uri} is copied and verified, but {problem}. The crawler's log says why it was left out: fix that, then "
-        "replay."
+        f"{uri} was copied and verified, but {problem}. Check the crawler's log for why it was left out, fix that, "
+        "then replay."
     )

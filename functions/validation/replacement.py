@@ -16,15 +16,15 @@ def target_replaced(document: Document, previous: Validation) -> Validation:
             return previous.changed(status="superseded")
         raise ValidationFailed(
             f"{target} was overwritten or deleted after its verification, and its source is gone too. "
-            "Look at the target's versions, or upload the file again."
+            "Check the target's versions, or upload the file again."
         )
     if not same_version(now.object, source):
         return previous.changed(status="superseded")
     changes = previous.changes + 1
     if changes > FRESH_COPIES_AFTER_VERIFICATION:
         raise TargetKeepsChanging(
-            f"{target} was overwritten or deleted after its verification {changes} times. Something else writes to it: "
-            "stop that, then replay with --restart."
+            f"{target} was overwritten or deleted after its verification {changes} times. Something else is writing "
+            "to it; stop it, then run `ferry replay --restart EXECUTION`."
         )
     return previous.changed(status="target_changed", changes=changes, queries={})
 

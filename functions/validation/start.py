@@ -134,8 +134,9 @@ def _expected_rows(now: Head, uri: str) -> int | None:
 def _require_partition(uri: str, table: Table) -> None:
     if table.unpartitioned:
         raise ValidationFailed(
-            f"{uri} is copied and verified, but the table {table.database}.{table.name} is partitioned by "
-            f"{', '.join(table.partition_keys)}, and the file is not in such a folder. Upload it into one."
+            f"{uri} was copied and verified, but the table {table.database}.{table.name} is partitioned by "
+            f"{', '.join(table.partition_keys)}, and the file is not in a partition folder. Upload it to a folder such "
+            f"as `{'/'.join(f'{key}=VALUE' for key in table.partition_keys)}/`."
         )
 
 
@@ -145,7 +146,7 @@ def _require_readable_types(event: StepEvent, uri: str, table: Table) -> None:
         copied_at = event.document.finished_copy().copied_at
         origin = "it" if table.created is None or table.created >= copied_at else "an earlier file"
         raise ValidationFailed(
-            f"{uri} is copied and verified, but no query on its table {table.database}.{table.name} can run: the "
+            f"{uri} was copied and verified, but no query on its table {table.database}.{table.name} can run: the "
             f"column {abbreviated(name)} has the type {abbreviated(text)}, which Athena cannot read. The table was "
             f"made from {origin}, whose nested keys have other characters than letters, digits, `_`, `.`, `$` and "
             f"blanks. To remove it: {how_to_drop(table)}."
@@ -163,7 +164,7 @@ def _require_one_kind(event: StepEvent, table: Table, target: StoredObject) -> N
     foreign = foreign_object(table, target, 1 if is_later else MOST_PAGES)
     if foreign is not None:
         raise ValidationFailed(
-            f"{location(target.bucket, target.key)} is copied and verified, but its table {table.database}."
+            f"{location(target.bucket, target.key)} was copied and verified, but its table {table.database}."
             f"{table.name} holds {described(table)}, and Athena also reads {location(target.bucket, foreign)} as such: "
             "queries on the table fail or get rows of that file. Delete that file, or move it into another folder, "
             "then replay."
@@ -174,7 +175,7 @@ def _require_own_kind(uri: str, table: Table, layout: Format) -> None:
     """Raise ValidationFailed if the file's table was made of files of another kind, at the same time."""
     if not fits(layout, table):
         raise ValidationFailed(
-            f"{uri} is copied and verified, but its table {table.database}.{table.name} holds {described(table)}, and "
+            f"{uri} was copied and verified, but its table {table.database}.{table.name} holds {described(table)}, and "
             "Athena reads the file as such: queries on the table fail or get rows of it. Delete the file from the "
             "target, and upload it into another folder."
         )
@@ -202,7 +203,9 @@ def _column_warnings(contents: FileContents, table: Table, layout: Format) -> li
     if layout.layout == "delimited":
         return warnings
     if contents.missing_columns:
-        warnings.append(f"the file lacks the table's columns {listed(contents.missing_columns)}: NULL in its rows")
+        warnings.append(
+            f"the file lacks the table's columns {listed(contents.missing_columns)}: they are NULL in its rows"
+        )
     if contents.later_columns:
         warnings.append(f"later records have {listed(contents.later_columns)}, which the table lacks")
     return warnings

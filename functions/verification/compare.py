@@ -69,7 +69,7 @@ def _compare_crcs_of_parts(source: StoredObject, target: StoredObject) -> Compar
     actual = expected_full_object(target) if expected else None
     if expected is None or actual is None:
         return None
-    return compare_values("composite", f"stored {expected[0]}, combined from the parts,", expected[1], actual[1])
+    return compare_values("composite", f"stored {expected[0]} combined from the parts", expected[1], actual[1])
 
 
 def _compare_hashes_of_parts(source: StoredObject, target: StoredObject) -> Comparison | None:
@@ -81,9 +81,9 @@ def _compare_hashes_of_parts(source: StoredObject, target: StoredObject) -> Comp
     what = f"stored {source.checksum_algorithm} of the parts"
     for expected, actual in zip(source_hashes, target_hashes, strict=True):
         if expected.checksum != actual.checksum:
-            part = f"{what}, of part {expected.number},"
+            part = f"stored {source.checksum_algorithm} of part {expected.number}"
             return compare_values("composite", part, expected.checksum, actual.checksum)
-    return Comparison(True, "composite", f"{what} equal")
+    return Comparison(True, "composite", f"{what} matches")
 
 
 def _hashed_parts(obj: StoredObject) -> tuple[SourcePart, ...]:
@@ -141,7 +141,7 @@ def _stored_hash(source: StoredObject) -> tuple[str, bytes] | None:
 
 
 def _size_mismatch(source: StoredObject, target: str) -> Comparison:
-    return Comparison(False, "checksum", f"{source.size_bytes:,} bytes at the source, {target} at the target")
+    return Comparison(False, "checksum", f"size does not match (source {source.size_bytes:,} bytes, target {target})")
 
 
 def _unlimited_ms() -> int:

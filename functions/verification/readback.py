@@ -96,7 +96,7 @@ class ObjectReader:
                 position += span.size_bytes
         except Stopped:
             return previous.changed(position_bytes=position, checksum=to_text(value))
-        return compare_values("readback", f"{algorithm} of the target read back", expected, value)
+        return compare_values("readback", f"{algorithm} of the bytes read back", expected, value)
 
     def read_hash(self, algorithm: str, expected: bytes, previous: ReadProgress) -> Comparison | ReadProgress:
         """Compare a hash of the whole target with the source's; if one call is too short, read both objects instead."""
@@ -104,7 +104,7 @@ class ObjectReader:
             found = self._of_target(algorithm, Span(0, self.source.size_bytes))
         except Stopped:
             return previous.changed(grade="bytes")
-        return compare_values("readback", f"{algorithm} of the target read back", expected, found)
+        return compare_values("readback", f"{algorithm} of the bytes read back", expected, found)
 
     def read_parts(
         self, algorithm: str, parts: tuple[SourcePart, ...], previous: ReadProgress
@@ -121,7 +121,7 @@ class ObjectReader:
             for part, (_, value) in zip(parts[done:], found, strict=True):
                 comparison = compare_values(
                     "readback",
-                    f"{algorithm} of part {part.number} of the target read back",
+                    f"{algorithm} of part {part.number} read back",
                     from_text(part.checksum or ""),
                     value,
                 )
@@ -130,7 +130,7 @@ class ObjectReader:
                 done += 1
         except Stopped:
             return previous.changed(parts_read=done)
-        return Comparison(True, "readback", f"{algorithm} of the target's {len(parts)} parts read back equal")
+        return Comparison(True, "readback", f"{algorithm} of each of the {len(parts)} parts read back matches")
 
     def read_both(self, previous: ReadProgress) -> Comparison | ReadProgress:
         """Compare every range of both objects by its SHA-256."""
@@ -138,14 +138,14 @@ class ObjectReader:
         try:
             for span, (of_source, of_target) in self._in_order(self._spans(position), self._of_both):
                 comparison = compare_values(
-                    "bytes", f"SHA-256 of both, read from byte {span.start:,},", of_source, of_target
+                    "bytes", f"SHA-256 of the range at byte {span.start:,}", of_source, of_target
                 )
                 if not comparison.equal:
                     return comparison
                 position += span.size_bytes
         except Stopped:
             return previous.changed(position_bytes=position)
-        return Comparison(True, "bytes", "SHA-256 of both, read, equal")
+        return Comparison(True, "bytes", "SHA-256 of every byte of both objects matches")
 
     def _spans(self, position: int) -> Iterator[Span]:
         """Yield the ranges from a position on; one for an empty object."""
@@ -223,7 +223,8 @@ class ObjectReader:
 def compare_values(grade: Grade, what: str, source: bytes | str | None, target: bytes | str | None) -> Comparison:
     """Compare two checksums."""
     equal = source == target
-    return Comparison(equal, grade, f"{what} {'equal' if equal else f'differs: {_text(source)}, {_text(target)}'}")
+    result = "matches" if equal else f"does not match (source {_text(source)}, target {_text(target)})"
+    return Comparison(equal, grade, f"{what} {result}")
 
 
 def _text(value: bytes | str | None) -> str:

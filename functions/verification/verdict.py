@@ -83,13 +83,14 @@ def _in_progress(previous: Verification, copy: FinishedCopy, progress: ReadProgr
     target = f"{location(copy.target.bucket, copy.target.key)} ({copy.source.size_bytes:,} bytes)"
     if previous.status == "in_progress" and "progress" not in previous.model_fields_set:
         raise VerificationTimedOut(
-            f"{target} was not read back in one call, but this execution runs the definition of an older release, "
-            "which cannot continue reading. Start a new execution: ferry replay --restart with the execution's name."
+            f"{target} was not fully read back in one Lambda invocation, but this execution runs the workflow of an "
+            "older release, which cannot continue reading. To start a new execution, run "
+            "`ferry replay --restart EXECUTION`."
         )
     if calls > VERIFICATION_CALLS:
         raise VerificationTimedOut(
-            f"{target} was not read back in {VERIFICATION_CALLS} calls. Replay it: a redrive continues where this "
-            "stopped. Or lower minimum_grade in its rule, deploy, and upload the file again."
+            f"{target} was not fully read back within the limit of {VERIFICATION_CALLS} Lambda invocations. Replay it: "
+            "a redrive resumes where it stopped. Or lower minimum_grade in its rule, deploy, and upload the file again."
         )
     return previous.changed(status="in_progress", grade=None, detail="", calls=calls, progress=progress)
 
@@ -99,7 +100,7 @@ def _replaced(previous: Verification, target: ObjectVersion, status: ChangeStatu
     if changes > FRESH_COPIES_AFTER_CHANGE:
         raise TargetKeepsChanging(
             f"{location(target.bucket, target.key)} was replaced between copy and verification {changes} times. "
-            "Something else writes to it: stop that, then replay."
+            "Something else is writing to it; stop it, then replay."
         )
     return previous.changed(status=status, detail=detail, changes=changes, progress=None)
 
@@ -112,9 +113,9 @@ def _mismatched(previous: Verification, copy: FinishedCopy, comparison: Comparis
     if mismatches > FRESH_COPIES_AFTER_MISMATCH:
         source = copy.source
         raise ChecksumMismatchPersists(
-            f"{mismatches} copies of {location(source.bucket, source.key)} in {copy.target.bucket} differed from it, "
-            f"the last by {comparison.grade}: {comparison.detail}. {retained or 'Each was discarded'}; the source is "
-            "unchanged. Find out what writes to the target, then replay."
+            f"{mismatches} copies of {location(source.bucket, source.key)} in {copy.target.bucket} did not match the "
+            f"source. Last check ({comparison.grade}): {comparison.detail}. {retained or 'Each copy was discarded'}; "
+            "the source is unchanged. Find out what is writing to the target, then replay."
         )
     return previous.changed(
         status="mismatched",
@@ -136,7 +137,7 @@ def _discard(target: ObjectVersion) -> str:
                 return ""
             # The next copy is written over a locked one, as a newer version.
             if code_of(error) in DENIED and (lock := _lock_of(target)):
-                return f"The bad version {target.version_id} could not be discarded and is retained: it has {lock}"
+                return f"The bad version {target.version_id} could not be discarded and is retained: it is {lock}"
             raise
     return ""
 

@@ -101,7 +101,7 @@ def find_uv() -> str | None:
     reason = last_line(ran.stderr) if ran.returncode else f"{UV} cannot be executed"
     ran = bootstrap("build")
     if ran.returncode != 0:
-        raise InstallFailed(f"{last_line(ran.stderr)}. Check that pip reaches its package index (`pip config list`).")
+        raise InstallFailed(f"{last_line(ran.stderr)}. Check that pip can reach its package index (`pip config list`).")
     sys.stderr.write(f"Cannot use uv here ({reason}). Installing with pip instead, which is slower.\n")
     return None
 

@@ -1,7 +1,7 @@
 """Every block of infra/aws, parsed in Python without Terraform.
 
-Literals are Python values; everything that Terraform computes is an `Expression` with its text. The content of a
-`dynamic` block is listed like the block that it creates, with its `for_each`. Read-only; each folder is read once.
+Literals are Python values; everything that Terraform computes is a `TerraformExpression` with its text. The content of
+a `dynamic` block is listed like the block that it creates, with its `for_each`. Read-only; each folder is read once.
 Raises DeclarationInvalid.
 """
 
@@ -22,7 +22,7 @@ TERRAFORM = CHECKOUT / "infra" / "aws"
 NAME = re.compile(r"(?<![\w.])((?:data\.)?aws_\w+|terraform_data|local)\.(\w+)")
 
 
-class Expression(str):
+class TerraformExpression(str):
     """The text of a Terraform expression; a string with ${...} is one, too."""
 
 
@@ -82,7 +82,7 @@ def names_in(value: Any) -> set[str]:
         return set().union(*(names_in(inner) for inner in value.values()))
     if isinstance(value, list):
         return set().union(*(names_in(inner) for inner in value))
-    return {".".join(found) for found in NAME.findall(value)} if isinstance(value, Expression) else set()
+    return {".".join(found) for found in NAME.findall(value)} if isinstance(value, TerraformExpression) else set()
 
 
 @cache
@@ -129,13 +129,13 @@ def plain(value: Any) -> Any:
         return [plain(inner) for inner in value]
     if isinstance(value, str):
         if value.startswith("${") and value.endswith("}"):
-            return Expression(value[2:-1])
+            return TerraformExpression(value[2:-1])
         inner = value[1:-1] if value[:1] == value[-1:] == '"' else value
         if inner.startswith("<<-"):
             inner = dedent("\n".join(inner.splitlines()[1:-1]))
-        return (
-            Expression(inner) if "${" in inner else inner.replace('\\"', '"').replace("\\t", "\t").replace("\\n", "\n")
-        )
+        if "${" in inner:
+            return TerraformExpression(inner)
+        return inner.replace('\\"', '"').replace("\\t", "\t").replace("\\n", "\n")
     return value
 
 

@@ -119,7 +119,8 @@ def _reject_foreign_files(folder: Path) -> None:
                 deployment = " It belongs to a deployment on AWS, which `make destroy` removes."
             raise CloudFailed(
                 f"{path} does not belong to a local cloud; nothing was changed.{deployment} Unset FERRY_OUTPUTS, use "
-                "another folder (ferry up --outputs FOLDER/outputs.json), or move the file away."
+                "another folder (`ferry up --outputs FOLDER/outputs.json`), or move the file elsewhere; you can still "
+                "use it with `ferry COMMAND --outputs PATH`."
             )
 
 

@@ -90,12 +90,9 @@ def up(folder: Path, port: int | None = None, rules: Rules = NO_RULES, *, exit_w
         if port not in (None, port_of(outputs)):
             raise CloudRunsOtherwise(f"{already}, not at PORT={port}. Run `ferry down` first.")
         if cloud_folder.read_rules(folder) != rules:
-            requested = f"the rules of {rules.file}" if rules.file else "no rules"
             # Executions name the line that decided, so the same rules on other lines differ.
-            raise CloudRunsOtherwise(
-                f"{already} with other rules (or with these on other lines) than requested: {requested}. "
-                "Run `ferry down` first."
-            )
+            difference = f"rules that differ from {rules.file} (line numbers count)" if rules.file else "rules"
+            raise CloudRunsOtherwise(f"{already}, but with {difference}. Run `ferry down` first.")
         return UpResult(folder, outputs, ran_already=True)
 
 
@@ -166,9 +163,9 @@ def _listen(port: int | None) -> socket.socket:
         listener.listen(1024)
     except OSError as error:
         listener.close()
-        raise InfraError(
-            f"Cannot listen on port {port} of {HOST}: {error.strerror}. Choose another PORT, or omit it."
-        ) from None
+        where = f"{HOST}:{port}" if port else f"a free port of {HOST}"
+        hint = " Choose another PORT, or omit it." if port else ""
+        raise InfraError(f"Cannot listen on {where}: {error.strerror}.{hint}") from None
     return listener
 
 
@@ -218,7 +215,7 @@ def _await_response(outputs: Outputs, folder: Path) -> None:
     finally:
         connection.close()
     if status != http.client.OK:
-        raise CloudFailed(f"The local cloud responds with status {status}. Log: {folder / LOG}")
+        raise CloudFailed(f"The local cloud responded with status {status}. Log: {folder / LOG}")
 
 
 def _find_running(folder: Path) -> Outputs | None:
@@ -242,6 +239,6 @@ def _clear(folder: Path) -> bool:
                     stop(process)
             time.sleep(0.01)
     if processes:
-        raise CloudFailed(f"Cannot kill these processes: {[process.pid for process in processes]}")
+        raise CloudFailed(f"Cannot kill the processes {', '.join(str(process.pid) for process in processes)}.")
     cloud_folder.clear(folder)
     return was_running

@@ -87,7 +87,7 @@ class _File:
         if node is None:
             return Rules()
         if not isinstance(node, yaml.MappingNode):
-            self.error(node, f"the file: must be a mapping, not {literal(node)}. Allowed keys: {_names_of(SETTINGS)}")
+            self.error(node, f"the file must be a mapping, not {literal(node)}. Allowed keys: {_names_of(SETTINGS)}")
             return Rules()
         values, nodes = self._read_keys(node, SETTINGS)
         default = Rule(
@@ -112,22 +112,24 @@ class _File:
             raise RulesInvalid(f"Cannot read {self.path}: {error.strerror}") from None
         except UnicodeDecodeError as error:
             line = error.object[: error.start].count(b"\n") + 1
-            self.errors.append((line, "the file: is not UTF-8, the only allowed encoding"))
+            self.errors.append((line, "the file is not UTF-8, the only allowed encoding"))
             return None
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
             reason = " ".join(part for part in (error.context, error.problem) if part)
-            self.errors.append((mark.line + 1 if mark else 1, f"the file: is not valid YAML: {reason}"))
+            self.errors.append((mark.line + 1 if mark else 1, f"the file is not valid YAML: {reason}"))
             return None
         except RecursionError:
-            self.errors.append((1, "the file: is nested too deeply"))
+            self.errors.append((1, "the file is nested too deeply"))
             return None
         except yaml.reader.ReaderError as error:
             line = text.count("\n", 0, error.position) + 1
-            self.errors.append((line, f"the file: the character U+{error.character:04X} is not allowed in YAML"))
+            self.errors.append(
+                (line, f"the file contains the character U+{error.character:04X}, which YAML does not allow")
+            )
             return None
         if node is None:
-            self.errors.append((1, "the file: is empty. To copy every object unchanged, remove the file"))
+            self.errors.append((1, "the file is empty. To copy every object unchanged, remove the file"))
         return node
 
     def _read_keys(self, node: yaml.MappingNode, keys: tuple[Key, ...]) -> tuple[dict[str, Any], dict[str, Node]]:
@@ -234,7 +236,7 @@ class _File:
         if conflict.possible_only:
             self.warn(nodes[name], f"{text}. If such keys exist, exclude or rename them, too")
         else:
-            self.error(nodes[name], f"{text}. Give each rule its own targets")
+            self.error(nodes[name], f"{text}. Change one of the rules so that their target keys differ")
 
     def _find_unreachable(self, rules: Rules, entries: list[_Entry]) -> None:
         """Report rules that never apply."""
@@ -242,7 +244,8 @@ class _File:
             for earlier, other in enumerate(rules.rules[:index]):
                 if rule.prefix.startswith(other.prefix) and rule.suffix.endswith(other.suffix):
                     by = _rule_on(entries, earlier)
-                    self.warn(entries[index].node, f"rules: never applies: the rule on {by} matches all its keys first")
+                    text = f"rules: this rule never applies: the rule on {by} already matches all of its keys"
+                    self.warn(entries[index].node, text)
                     break
 
 

@@ -25,6 +25,9 @@ MAX_RULES = 1000
 SHOWN_CHARACTERS = 80
 """Characters of a wrong value that are shown."""
 
+TYPE_NAMES = {"int": "a number", "float": "a number", "bool": "a boolean", "null": "empty", "timestamp": "a date"}
+"""What YAML takes unquoted values for."""
+
 Node = yaml.nodes.Node
 
 
@@ -65,17 +68,26 @@ def literal(node: Node) -> str:
 
 def _text(node: Node) -> str:
     value = _scalar(node, "str")
-    if not isinstance(value, str):
-        hint = ". Put it in quotes" if isinstance(node, yaml.ScalarNode) and node.value else ""
-        raise InvalidValue(f"must be a string, not {literal(node)}{hint}")
-    return value
+    if isinstance(value, str):
+        return value
+    if not isinstance(node, yaml.ScalarNode) or not node.value:
+        raise InvalidValue(f"must be a string, not {literal(node)}")
+    shown = node.value[:SHOWN_CHARACTERS]
+    raise InvalidValue(f'must be a string; {shown} is {_type_name(node)} here, so quote it: "{shown}"')
+
+
+def _type_name(node: Node) -> str:
+    """What YAML takes an unquoted value for."""
+    return TYPE_NAMES.get(node.tag.rpartition(":")[2], "not a string")
 
 
 def _flag(node: Node) -> bool:
     value = _scalar(node, "bool")
-    if not isinstance(value, bool):
-        raise InvalidValue(f"must be true or false, not {literal(node)}")
-    return value
+    if isinstance(value, bool):
+        return value
+    if isinstance(node, yaml.ScalarNode) and node.value.lower() in ("true", "false"):
+        raise InvalidValue("must be true or false without quotes")
+    raise InvalidValue(f"must be true or false, not {literal(node)}")
 
 
 def _key_part(node: Node) -> str:
@@ -85,9 +97,9 @@ def _key_part(node: Node) -> str:
     except UnicodeEncodeError:
         raise InvalidValue(f"{text!r} is not valid UTF-8, which S3 requires") from None
     if size_bytes > LONGEST_KEY_BYTES:
-        raise InvalidValue(f"has {size_bytes:,} bytes, more than an S3 key can have")
+        raise InvalidValue(f"is {size_bytes:,} bytes long; S3 keys are limited to {LONGEST_KEY_BYTES:,} bytes")
     if text.startswith("s3://"):
-        raise InvalidValue(f"{text!r} is a URL. Give a part of the key, without s3://bucket/")
+        raise InvalidValue(f"{text!r} is a URL. Specify a part of the key, without s3://bucket/")
     return text
 
 
@@ -103,12 +115,12 @@ def _renaming(node: Node) -> Renaming:
     total = template.count("{key}") + template.count("{rest}")
     if total != 1:
         number = "no placeholder" if total == 0 else "more than one placeholder"
-        raise InvalidValue(f"{template!r} has {number}. It needs exactly one, so that different keys stay different")
+        raise InvalidValue(f"{template!r} has {number}. Use exactly one, so that no two keys get the same target")
     of: Literal["key", "rest"] = "key" if "{key}" in template else "rest"
     before, after = template.split(f"{{{of}}}")
     for brace in "{}":
         if brace in before + after:
-            raise InvalidValue(f"{template!r} has a {brace} outside {{{of}}}. There are no other placeholders")
+            raise InvalidValue(f"{template!r} has an unknown placeholder; only {{key}} and {{rest}} exist")
     return Renaming(before=before, of=of, after=after)
 
 

@@ -16,7 +16,10 @@ def confirm(question: str, *, yes: bool) -> None:
     if yes:
         return
     if not sys.stdin.isatty():
-        raise InfraError("Nothing was changed: no terminal to ask on. Re-run with YES=1 (or --yes) to apply the plan.")
+        raise InfraError(
+            "Nothing was changed: cannot ask for confirmation because stdin is not a terminal. Re-run with YES=1 "
+            "(or --yes) to apply the plan."
+        )
     try:
         answer = input(f"{question} Only `yes` is accepted: ")
     except EOFError:

@@ -10,6 +10,8 @@ from infra.terraform.checkout import Checkout
 from infra.terraform.outputs import Outputs
 from infra.terraform.plan_review import PlanSummary
 
+MOVE = "Move it elsewhere first; you can still use it with `ferry COMMAND --outputs PATH`."
+
 
 def outputs_on_aws(checkout: Checkout) -> Outputs | None:
     """The outputs in .ferry if they belong to a deployment on AWS."""
@@ -27,9 +29,7 @@ def reject_local_cloud(checkout: Checkout) -> None:
             f"A local cloud is running in {checkout.ferry}, or left its files there. Run `make down` first."
         )
     if checkout.outputs.exists() and not outputs_on_aws(checkout):
-        raise InfraError(
-            f"{checkout.outputs} does not belong to a deployment on AWS and would be overwritten. Move it away first."
-        )
+        raise InfraError(f"{checkout.outputs} does not belong to a deployment on AWS and would be overwritten. {MOVE}")
 
 
 def reject_other_deployment(checkout: Checkout, plan: PlanSummary, account: str) -> None:
@@ -38,7 +38,7 @@ def reject_other_deployment(checkout: Checkout, plan: PlanSummary, account: str)
     if outputs and not belongs_to(outputs, plan, account):
         raise InfraError(
             f"Nothing was changed: {checkout.outputs} belongs to '{outputs.name}' in account {account_of(outputs)} "
-            f"and would be overwritten. Move it away first; `ferry --outputs` reads it from anywhere."
+            f"and would be overwritten. {MOVE}"
         )
 
 

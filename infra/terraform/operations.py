@@ -28,12 +28,12 @@ from infra.terraform.preparation import prepare
 from infra.terraform.runner import Report, Terraform, TerraformFailed
 
 EMPTY_BEFORE_DEPLOY = (
-    "Empty it. Or, while the bucket is still declared, set force_destroy = true in infra/aws/terraform.tfvars and "
-    "deploy that first."
+    "set force_destroy = true in infra/aws/terraform.tfvars and deploy that before removing the bucket from the "
+    "configuration."
 )
 EMPTY_BEFORE_DESTROY = (
-    "Empty it. Or set force_destroy = true in infra/aws/terraform.tfvars, run `make deploy`, then `make destroy`: "
-    "that deletes the objects permanently."
+    "set force_destroy = true in infra/aws/terraform.tfvars, run `make deploy`, then `make destroy`: that permanently "
+    "deletes the objects."
 )
 
 
@@ -57,8 +57,8 @@ def deploy(checkout: Checkout, *, yes: bool, allow_data_loss: bool) -> None:
         reject_other_deployment(checkout, summary, account)
         for bucket in summary.dropped_buckets:
             console.show(
-                f"! {bucket} is adopted and will be dropped. Run `.venv/bin/ferry unadopt {bucket}`, or it keeps "
-                "notifying a topic that no longer accepts its events."
+                f"! {bucket} is adopted, but this plan removes it as a source. Run `.venv/bin/ferry unadopt {bucket}`; "
+                "otherwise it will keep notifying a topic that no longer accepts its events."
             )
         show_plan(checkout, report, text, account)
         if report.exit_code:
@@ -110,17 +110,19 @@ def next_steps(outputs: Outputs, report: Report) -> list[str]:
     sources = (outputs.sources or {}).values()
     created = [change for change in report.changes if change.action in ("create", "replace")]
     if any(change.address.startswith("aws_sns_topic_subscription.alerts") for change in created):
-        steps.append("confirm the subscription that AWS emails to each alert address; no alert is sent before that")
+        steps.append(
+            "open the confirmation email that AWS sends to each alert address; no alerts are sent until it is confirmed"
+        )
     for bucket in dict.fromkeys(
         source.bucket for source in sources if not source.create and source.account_id == account
     ):
-        steps.append(f".venv/bin/ferry adopt {bucket}, to receive notifications of its uploads")
+        steps.append(f"run `.venv/bin/ferry adopt {bucket}` to receive notifications of its uploads")
     for bucket in dict.fromkeys(source.bucket for source in sources if source.account_id != account):
         steps.append(
-            f"send the owner of s3://{bucket} its policies and notification: "
-            f"terraform -chdir=infra/aws output -json handover"
+            "run `terraform -chdir=infra/aws output -json handover` and send the result (policies and notification "
+            f"configuration) to the owner of s3://{bucket}"
         )
-    steps.append(".venv/bin/ferry upload FILE, then .venv/bin/ferry list")
+    steps.append("run `.venv/bin/ferry upload FILE`, then `.venv/bin/ferry list`")
     return steps
 
 
@@ -129,7 +131,7 @@ def _still_connected(outputs: Outputs) -> list[str]:
     account = account_of(outputs)
     owners = {source.bucket: source.account_id for source in (outputs.sources or {}).values() if not source.create}
     return [
-        f"{bucket} is adopted. Run `.venv/bin/ferry unadopt {bucket}` first if you have not yet."
+        f"{bucket} is adopted. Run `.venv/bin/ferry unadopt {bucket}` first if you have not already."
         if owner == account
         else f"{bucket} belongs to account {owner}: only its owner can remove its policies and notification "
         "(docs/deploy.md)."

@@ -84,7 +84,9 @@ def parse(text: str, where: str) -> Outputs:
     try:
         return Outputs.model_validate(document)
     except ValidationError as error:
-        raise OutputsMissing(f"{where} is not a valid outputs.json: {describe(error)}") from None
+        raise OutputsMissing(
+            f"{where} is not a valid outputs.json: {describe(error)}. Run `make up` or `make deploy` to regenerate it."
+        ) from None
 
 
 def save(outputs: Outputs, path: Path) -> None:
@@ -102,10 +104,14 @@ def write_whole(path: Path, text: str) -> None:
 
 def describe(error: ValidationError) -> str:
     """All validation errors in one line, each with the path of its key."""
-    return "; ".join(
-        f"{'.'.join(str(part) for part in detail['loc']) or 'the file'}: {detail['msg']}"
-        for detail in error.errors(include_url=False)
-    )
+    missing, problems = [], []
+    for detail in error.errors(include_url=False):
+        key = ".".join(str(part) for part in detail["loc"])
+        if detail["type"] == "missing":
+            missing.append(key)
+        else:
+            problems.append(f"{key or 'the file'}: {detail['msg']}")
+    return "; ".join([*([f"it is missing {', '.join(missing)}"] if missing else []), *problems])
 
 
 def _unwrap(value: object) -> object:

@@ -12,14 +12,14 @@ from infra.terraform.runner import Report, Terraform, TerraformFailed
 SIGNS = {"create": "+", "update": "~", "replace": "-/+", "delete": "-"}
 """As Terraform writes them."""
 
-TOTALS = {"added": "create", "changed": "update", "replaced": "replace", "destroyed": "delete"}
+TOTALS = {"add": "create", "change": "update", "replace": "replace", "destroy": "delete"}
 
 DATA_LOST_WITH = {
     "aws_s3_bucket": "its objects will be lost",
     "aws_sqs_queue": "its messages will be lost",
     "aws_kms_key": (
-        "anything encrypted with it becomes unreadable (for 30 days `aws kms cancel-key-deletion` and "
-        "`aws kms enable-key` restore it)"
+        "anything encrypted with it becomes unreadable (to undo this within 30 days, run "
+        "`aws kms cancel-key-deletion`, then `aws kms enable-key`)"
     ),
     "aws_glue_catalog_database": "its tables will be lost",
     "aws_sfn_state_machine": "its executions will be lost and can no longer be replayed",
@@ -33,8 +33,8 @@ HINTS = (
     (re.compile("BucketNotEmpty"), "An object arrived in the bucket in the meantime. Empty the bucket."),
     (
         re.compile(r"/aws/service/powertools/.*(ParameterNotFound|find resource|not found)", re.IGNORECASE),
-        "Set powertools_layer_arn in infra/aws/terraform.tfvars: some regions do not have this parameter, and new "
-        "releases get it late.",
+        "Set powertools_layer_arn in infra/aws/terraform.tfvars: some regions do not have this parameter, and it is "
+        "published late for new releases.",
     ),
 )
 """What to do about AWS errors that do not say it themselves."""
@@ -84,5 +84,5 @@ def with_hints(errors: Sequence[str]) -> list[str]:
 def _totals(report: Report, account: str) -> str:
     if not report.exit_code:
         return f"No changes in account {account}."
-    totals = ", ".join(f"{report.number_of(action)} {name}" for name, action in TOTALS.items())
-    return f"Plan: {totals}, in account {account}."
+    totals = ", ".join(f"{report.number_of(action)} to {name}" for name, action in TOTALS.items())
+    return f"Plan for account {account}: {totals}."

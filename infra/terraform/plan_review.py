@@ -76,7 +76,11 @@ def reject_full_buckets(buckets: Sequence[DeletedBucket], account: str, advice: 
     """Raise InfraError if the plan would stop at a bucket that is not empty."""
     full = [bucket.name for bucket in buckets if not bucket.force_destroy and not _is_empty(bucket, account)]
     if full:
-        raise InfraError(f"Nothing was changed: {', '.join(full)} would be deleted but is not empty. {advice}")
+        several = len(full) > 1
+        raise InfraError(
+            f"Nothing was changed: the plan deletes {'buckets' if several else 'bucket'} {', '.join(full)}, which "
+            f"{'are' if several else 'is'} not empty. Empty {'them' if several else 'it'}, or {advice}"
+        )
 
 
 def _is_empty(bucket: DeletedBucket, account: str) -> bool:

@@ -83,8 +83,13 @@ def find_terraform() -> str:
     try:
         result = subprocess.run([binary, "version", "-json"], capture_output=True, env=_environment(), check=False)  # noqa: S603
         version = str(json.loads(result.stdout)["terraform_version"])
-    except (OSError, ValueError, LookupError, TypeError) as error:
-        raise TerraformFailed(f"Cannot read the version of {binary}: {error}. Reinstall it: {DOWNLOAD}") from None
+    except OSError as error:
+        raise TerraformFailed(f"Cannot run {binary}: {error.strerror}. Reinstall Terraform: {DOWNLOAD}") from None
+    except (ValueError, LookupError, TypeError):
+        raise TerraformFailed(
+            f"{binary} does not look like Terraform: `version -json` printed no JSON with its version. "
+            f"Reinstall Terraform: {DOWNLOAD}"
+        ) from None
     if tuple(int(digits) for digits in re.findall(r"\d+", version)[:2]) < OLDEST:
         raise TerraformFailed(f"{binary} is Terraform {version}. {REQUIRED}: {DOWNLOAD}")
     return binary
@@ -197,7 +202,10 @@ def _read(row: str, report: Report) -> str | None:
             report.rows.append(text)
         if '"planned_change"' in text:
             # Nobody could tell what would be lost with it.
-            report.errors.append(f"terraform plans a change of an unknown form: {text}")
+            report.errors.append(
+                f"Cannot interpret a change in Terraform's plan, so its effect on data is unknown: {text}. Use a "
+                "supported Terraform version or report a bug."
+            )
         return None
 
 

@@ -55,7 +55,7 @@ variable "sources" {
     condition     = try(alltrue([for source in values(var.sources) : source != null]), true)
     error_message = "sources: ${join(", ", try([
       for key, source in var.sources : key if source == null
-    ], []))}: must not be null. Give an object with its region."
+    ], []))}: must not be null. Specify an object with its region."
   }
 }
 """

@@ -1,6 +1,6 @@
 """Prints the state of infra/aws, applied with everything in it: `python -m tests.aws.applied`.
 
-The provider is tests/aws/fake_aws.py, so nothing is created.
+The provider is tests/support/terraform/fake_aws.py, so nothing is created.
 """
 
 import json
@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 
 from infra.build.function_zips import CHECKOUT
-from tests.aws.test_whole import EVERYTHING, Deployment
+from tests.support.terraform.whole import EVERYTHING, Deployment
 
 LAYER = "arn:aws:lambda:us-east-1:123456789012:layer:powertools:1"
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pytest
 
 from infra.build.function_zips import CHECKOUT
-from infra.docs.terraform_source import Expression
+from infra.docs.terraform_source import TerraformExpression
 from tests.support.permissions_page import PAGE_OF_AWS
 from tests.support.terraform import hcl
 
@@ -46,7 +46,7 @@ def declared() -> dict[Place, bool]:
         if policy.type != "aws_iam_policy_document":
             continue
         for statement in policy.blocks("statement"):
-            label = "…" if isinstance(statement["sid"], Expression) else statement["sid"]
+            label = "…" if isinstance(statement["sid"], TerraformExpression) else statement["sid"]
             for condition in statement.get("condition", []):
                 found[policy.name, label, condition["variable"]] = False
             for condition in statement.get("dynamic", {}).get("condition", []):

@@ -9,7 +9,7 @@ from infra.local import provision
 from statemachine import declaration
 from tests.aws import iam_reference
 from tests.aws.iam_contract import Policy, faults, overlap
-from tests.permissions.policies import statements
+from tests.support.policies import statements
 
 BUCKET, OBJECTS = "arn:aws:s3:::ferry-source", "arn:aws:s3:::ferry-source/*"
 CRAWLER = "arn:aws:glue:us-east-1:*:crawler/ferry"

@@ -5,102 +5,30 @@ nothing unknown where it has to be known, no change when nothing changed. And it
 """
 
 import json
-import os
 import re
 import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from infra.build.function_zips import CHECKOUT
 from infra.terraform.outputs import Outputs
 from statemachine import declaration
 from tests.aws import iam_reference
 from tests.aws.iam_contract import Policy, faults
-from tests.support.terraform import fake_aws, hcl
+from tests.support.terraform import fake_aws
 from tests.support.terraform.evaluation import ACCOUNT
-
-PARTNER = "999999999999"
-KEY = f"arn:aws:kms:us-west-2:{PARTNER}:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+from tests.support.terraform.whole import COPYING, EVERYTHING, PARTNER, Deployment
 
 DEFAULT: dict[str, Any] = {}
-EVERYTHING: dict[str, Any] = {
-    "name": "n" * 20,
-    "create_kms_keys": True,
-    "alert_emails": ["a@b.example"],
-    "force_destroy": True,
-    "sources": {
-        "main": {"region": "us-west-2", "prefix": "m/"},
-        "near": {"region": "us-east-1", "prefix": "n/", "versioning": True},
-        "far": {"region": "eu-south-1", "prefix": "dt=1 /", "suffix": ".csv"},
-        "far-2": {"region": "eu-south-1", "prefix": "f2/"},
-        "partner": {
-            "region": "us-west-2",
-            "bucket": "partner-uploads",
-            "create": False,
-            "account_id": PARTNER,
-            "kms_key_arn": KEY,
-            "prefix": "p=/",
-        },
-        "adopted": {"region": "eu-west-1", "bucket": "adopted-uploads", "create": False, "prefix": "a/"},
-    },
-}
 PLAIN: dict[str, Any] = {
     "target_versioning": False,
     "target_region": "eu-south-1",
     "sources": {"only": {"region": "eu-west-1", "bucket": "adopted-uploads", "create": False}},
 }
 
-COPYING = json.dumps({"rules": []})
 MOVING = json.dumps({"rules": [{"rule": {"mode": "move", "decided_by": "migration.yaml:1"}}]})
-
-
-class Deployment:
-    """A copy of what terraform reads, with the provider there."""
-
-    def __init__(self, folder: Path, reattach: str) -> None:
-        self.module = folder / "infra" / "aws"
-        self.environment = {
-            "PATH": os.environ["PATH"],
-            "HOME": str(folder),
-            "CHECKPOINT_DISABLE": "1",
-            "TF_REATTACH_PROVIDERS": reattach,
-        }
-        shutil.copytree(hcl.AWS, self.module, ignore=lambda _, names: [n for n in names if not n.endswith(".tf")])
-        shutil.copy(CHECKOUT / "infra" / "functions.yaml", folder / "infra")
-        shutil.copytree(
-            CHECKOUT / "statemachine", folder / "statemachine", ignore=shutil.ignore_patterns("*.py", "__*")
-        )
-        (folder / "dist").mkdir()
-        for name in (*declaration.load(), "layer"):
-            (folder / "dist" / f"{name}.zip").write_bytes(name.encode())
-        self.rules = folder / "dist" / "migration.json"
-        self.rules.write_text(COPYING)
-        self.run("init")
-
-    def apply(self, variables: dict[str, Any]) -> list[str]:
-        """Apply these; what was done, in its order."""
-        (self.module / "terraform.tfvars.json").write_text(json.dumps(variables), encoding="utf-8")
-        return self.run("apply", "-auto-approve", "-lock=false").splitlines()
-
-    def show(self) -> dict[str, Any]:
-        shown: dict[str, Any] = json.loads(self.run("show", "-json")).get("values", {})
-        return shown
-
-    def run(self, command: str, *arguments: str, exit_code: int = 0) -> str:
-        run = subprocess.run(
-            ["terraform", command, *arguments, "-no-color", *([] if command == "show" else ["-input=false"])],
-            cwd=self.module,
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert run.returncode == exit_code, run.stdout + run.stderr
-        return run.stdout + run.stderr if exit_code else run.stdout
 
 
 @pytest.fixture(scope="module")

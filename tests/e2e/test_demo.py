@@ -69,7 +69,7 @@ def test_the_airports(airports: bytes, airport_count: int) -> None:
     code, out, err = demo()
     assert (code, err) == (0, "")
     assert cells(out, "Verified")[1].startswith("checksum: ")
-    assert cells(out, "Compared")[1].endswith(f"all {len(airports):,} bytes are equal")
+    assert cells(out, "Compared")[1].endswith(f"all {len(airports):,} bytes match")
     assert cells(out, "Table") == ["Table", "ferry.airports"]
     assert cells(out, "Checked")[1].startswith(f"{airport_count:,} rows ")
     assert cells(out, "COLUMN")[2:] == [f"ROW {number}, FROM ATHENA" for number in (1, 2, 3)]

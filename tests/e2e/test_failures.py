@@ -19,6 +19,7 @@ from tests.support.deployed.names import MODES, in_mode
 from tests.support.deployed.queues import overheard
 from tests.support.deployed.sabotage import code_replaced, in_front, permission_removed, policy_removed
 from tests.support.deployed.waiting import wait_for
+from tests.support.facts import Naming
 
 pytestmark = pytest.mark.own_cloud("takes permissions and code away, and replays all that failed")
 
@@ -154,7 +155,7 @@ def test_a_check_that_finds_offending_rows(deployment: Deployed, folder: str) ->
         failures = failed(deployment, put(deployment, folder), "ValidationFailed")
     for failure in failures:
         assert "no_missing_berth" in failure.cause
-        assert "found 1 offending rows, the first: ['Borealis']" in failure.cause
+        assert Naming("found 1 offending rows", "['Borealis']") == failure.cause
     assert_replayed_without_another_copy(deployment, failures)
 
 
@@ -240,7 +241,7 @@ def test_every_copy_is_corrupted(deployment: Deployed, folder: str) -> None:
         failures = failed(deployment, put(deployment, folder), "ChecksumMismatchPersists")
     for failure in failures:
         assert failure.cause.startswith(f"3 copies of s3://{deployment.outputs.source_bucket}/{failure.key} in ")
-        # Each was discarded: what is left are good copies only.
+        # Each copy was discarded: what is left are good copies only.
         for version in deployment.versions(failure.key):
             where = {"Bucket": deployment.outputs.target_bucket, "Key": failure.key, "VersionId": version}
             assert deployment.target.get_object(**where)["Body"].read() == BODY  # type: ignore[arg-type]

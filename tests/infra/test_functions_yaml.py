@@ -143,8 +143,8 @@ def test_a_number_must_be_what_it_looks_like(number: str, tmp_path: Path) -> Non
     ("text", "message"),
     [
         ("starter:\n  statements: &a\n  - *a\n", "line 3: *a: aliases are not supported; write the value out"),
-        ("starter: " + "[" * 5_000, "line 1: the file: the nesting is deeper than 20 levels"),
-        ("starter:\n" + "- " * 200_000, "line 2: the file: the nesting is deeper than 20 levels"),
+        ("starter: " + "[" * 5_000, "line 1: the file is nested more than 20 levels deep"),
+        ("starter:\n" + "- " * 200_000, "line 2: the file is nested more than 20 levels deep"),
     ],
     ids=["itself", "brackets", "dashes"],
 )

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from ministack.services import stepfunctions
 
 from infra.local.stepfunctions import status_events
-from infra.local.stepfunctions.errors import RequestRejected
+from infra.local.stepfunctions.errors import CallRejected
 from infra.local.stepfunctions.executions import Executions
 from infra.local.stepfunctions.models import Attempt, WorkflowExecution
 
@@ -82,7 +82,7 @@ class World(Executions):
             self.threads += starts
         try:
             action()
-        except RequestRejected:
+        except CallRejected:
             with self.changed:
                 self.threads -= starts
         with self.changed:

@@ -29,6 +29,7 @@ from infra.terraform.checkout import Checkout
 from infra.terraform.outputs import Outputs
 from infra.terraform.runner import Terraform, find_terraform
 from statemachine import declaration
+from tests.support.facts import Naming
 from tests.support.terraform import fake_aws
 from tests.support.terraform.fake_terraform import (
     ACCOUNT,
@@ -636,7 +637,7 @@ def test_the_whole_is_deployed_and_destroyed(
     code, out, errors = real_world.run("deploy", "--yes")
     assert (code, errors) == (0, [])
     assert "aws_sfn_state_machine.migrate: Creation complete" in out
-    assert f"0 changed, 0 replaced, 0 destroyed, in account {ACCOUNT}." in out
+    assert Naming(f"account {ACCOUNT}: ", " 0 to change, 0 to replace, 0 to destroy.") == out
     outputs = outputs_file.load(real_world.outputs)
     assert (outputs.target_bucket, outputs.endpoint_url) == (f"ferry-target-{ACCOUNT}-us-east-1", None)
     code, out, errors = real_world.run("destroy", "--yes")

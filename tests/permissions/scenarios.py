@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from tests.permissions.world import CSV, OTHER_BYTES, UNTIL, Document, Failed, Permission, World, new_key
+from tests.permissions.world import CSV, OTHER_BYTES, UNTIL, Document, Failed, World, new_key
 from tests.support.local_s3 import upload
+from tests.support.policies import Permission
 
 Script = Callable[[World], str]
 

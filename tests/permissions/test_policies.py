@@ -6,10 +6,10 @@ from functools import cache
 import botocore.session
 import pytest
 
-from tests.permissions.policies import Statement, statements
 from tests.permissions.scenarios import QUEUE_POLICY, SCENARIOS
-from tests.permissions.world import Permission, declared_permissions
+from tests.permissions.world import declared_permissions
 from tests.support.permissions_page import PAGE_OF_AWS, Row, only_local, stars, unenforced
+from tests.support.policies import Permission, Statement, statements
 
 SHOWN = {permission for scenario in SCENARIOS for permission in scenario.without} | {QUEUE_POLICY}
 

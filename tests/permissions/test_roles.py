@@ -6,7 +6,8 @@ import pytest
 
 from tests.permissions.conftest import SHOWN
 from tests.permissions.scenarios import NAMED, QUEUE_POLICY, SCENARIOS, Scenario
-from tests.permissions.world import Permission, World
+from tests.permissions.world import World
+from tests.support.policies import Permission
 
 ABLATIONS = sorted(
     ((permission, scenario) for scenario in SCENARIOS for permission in scenario.without), key=lambda pair: pair[0]

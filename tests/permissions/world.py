@@ -9,7 +9,6 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from infra.terraform.outputs import Outputs
 from statemachine import declaration
 from tests.support import local_server
 from tests.support.local_s3 import upload
+from tests.support.policies import Permission
 from tests.support.waiting import wait_for
 
 Document = dict[str, Any]
@@ -52,18 +52,6 @@ class Failed(Exception):
     def __init__(self, function: str, answer: dict[str, Any]) -> None:
         self.function = function
         super().__init__(f"{answer['errorType']}: {answer['errorMessage']}")
-
-
-@dataclass(frozen=True, order=True)
-class Permission:
-    """An action that a role has; `where` is the bucket that it has it on: source, target or results."""
-
-    role: str
-    action: str
-    where: str = ""
-
-    def __str__(self) -> str:
-        return "-".join(part for part in (self.role, self.action, self.where) if part)
 
 
 def place(resource: str, outputs: Outputs) -> str:

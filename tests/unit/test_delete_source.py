@@ -488,11 +488,11 @@ def test_a_missing_permission_is_named_and_nothing_deleted(cloud: Cloud, operati
 
 LATER, EARLIER = datetime(2100, 1, 1, tzinfo=UTC), datetime(2020, 1, 1, tzinfo=UTC)
 LOCKS: dict[str, tuple[Values, str]] = {
-    "a legal hold": ({"ObjectLockLegalHoldStatus": "ON"}, "it has a legal hold"),
-    "an event hold": ({"ObjectLockEventHold": "ON"}, "it has an event hold"),
+    "a legal hold": ({"ObjectLockLegalHoldStatus": "ON"}, "a legal hold"),
+    "an event hold": ({"ObjectLockEventHold": "ON"}, "an event hold"),
     "a retention": (
         {"ObjectLockMode": "GOVERNANCE", "ObjectLockRetainUntilDate": LATER},
-        "it has a GOVERNANCE retention until 2100-01-01",
+        "GOVERNANCE retention until 2100-01-01",
     ),
 }
 NO_LOCKS: dict[str, Values] = {

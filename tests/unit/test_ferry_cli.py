@@ -309,7 +309,7 @@ def test_up_and_down_use_the_folder_that_the_other_commands_use(
         ),
         (
             client_error("AccessDeniedException", "ListExecutions", "not you"),
-            "ListExecutions at AWS failed: AccessDenied",
+            "ListExecutions failed on AWS: AccessDenied",
         ),
         (exceptions.ConnectTimeoutError(endpoint_url="https://x"), "Cannot reach AWS"),
         (exceptions.ParamValidationError(report="bad"), "bad"),
@@ -323,7 +323,7 @@ def test_a_failed_call_is_explained_in_one_line(error: Any, shown: str) -> None:
 def test_a_failed_upload_is_explained_by_its_cause() -> None:
     error = S3UploadFailedError("Failed to upload: An error occurred")
     error.__cause__ = client_error("NoSuchBucket", "PutObject", "there is none")
-    assert explain(error, "AWS") == "PutObject at AWS failed: NoSuchBucket: there is none"
+    assert explain(error, "AWS") == "PutObject failed on AWS: NoSuchBucket: there is none"
 
 
 def test_list_as_json_is_exactly_what_it_says(cloud: FakeDeployment, capsys: pytest.CaptureFixture[str]) -> None:

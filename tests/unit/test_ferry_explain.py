@@ -120,7 +120,7 @@ def test_an_excluded_key_is_skipped(capsys: pytest.CaptureFixture[str]) -> None:
         "in/a.tmp",
         "SKIPPED by rule 1 of 3 (suffix .tmp), m.yaml:2",
         "",
-        "Result not copied; no execution starts",
+        "Result not copied; no execution will start",
     ]
     answer = document("in/a.tmp", capsys)
     assert (answer["outcome"], answer["rule"], answer["decided_by"]) == ("exclude", 1, "m.yaml:2")
@@ -309,7 +309,7 @@ def test_a_key_that_no_source_selects_is_skipped_whatever_the_rules(
         "in/2026/a.json",
         "SKIPPED by the sources' filters",
         "",
-        "Result not copied: the prefix and suffix of no source match this key",
+        "Result not copied: this key does not match any source's prefix and suffix",
     ]
     answer = document("in/2026/a.json", capsys, where=where)
     assert (answer["outcome"], answer["sources"], answer["decided_by"]) == ("exclude", [], "sources")

@@ -15,6 +15,7 @@ from functions.objects.parts import SourcePart
 from functions.runtime.errors import RequestRejected, Throttled
 from functions.verification import readback
 from functions.verification.compare import ReadResult, compare_stored, continue_reading, reaches, verify
+from tests.support.facts import Naming
 from tests.unit.conftest import SOURCE, TARGET, Cloud, ErrorResponse
 from tests.unit.part_lists import PartLists, in_parts, part_lists, put, with_checksum, with_md5
 
@@ -82,7 +83,7 @@ def test_full_object_checksums_of_one_algorithm_are_compared(cloud: Cloud, algor
     found = compare_stored(source, target)
     assert found
     assert (found.equal, found.grade) == (equal, "checksum")
-    assert found.detail == f"stored {algorithm} {'equal' if equal else 'differs: AAAA, BBBB'}"
+    assert found.detail == f"stored {algorithm} {'matches' if equal else 'does not match (source AAAA, target BBBB)'}"
 
 
 @pytest.mark.parametrize("body", [GOOD, BAD])
@@ -122,7 +123,7 @@ def test_equal_composite_values_are_enough(cloud: Cloud, part_lists: PartLists) 
     target = in_parts(part_lists, put(cloud, TARGET, GOOD), "SHA256", [GOOD[:10], GOOD[10:20], GOOD[20:]])
     found = compare_stored(source, target)
     assert found
-    assert (found.equal, found.grade, found.detail) == (True, "composite", "stored SHA256 of the parts equal")
+    assert (found.equal, found.grade, found.detail) == (True, "composite", "stored SHA256 of the parts matches")
     assert part_lists.asked == []
 
 
@@ -161,7 +162,7 @@ def test_parts_that_s3_does_not_list_verify_nothing_and_are_no_mismatch(cloud: C
 
 def test_different_sizes_are_a_mismatch_and_equal_ones_verify_nothing(cloud: Cloud) -> None:
     found = verify(put(cloud, SOURCE, GOOD + b"!"), put(cloud, TARGET, GOOD))
-    assert (found.equal, found.detail) == (False, "37 bytes at the source, 36 bytes at the target")
+    assert (found.equal, found.detail) == (False, "size does not match (source 37 bytes, target 36 bytes)")
     assert not cloud.hooks.params["GetObject"]
 
 
@@ -307,7 +308,7 @@ def test_a_target_of_another_size_than_its_head_differs(
     found = continue_reading(source, target, "any", None, lambda: PLENTY)
     assert found.comparison
     assert not found.comparison.equal
-    assert found.comparison.detail.startswith("36 bytes at the source, ")
+    assert Naming("source 36 bytes") == found.comparison.detail
 
 
 @pytest.mark.usefixtures("small_ranges")

@@ -101,7 +101,7 @@ def _dated(answer: dict[str, Any]) -> None:
 def test_a_target_read_back_is_compared_with_the_hash_stored_at_the_source(cloud: Cloud, algorithm: str) -> None:
     upload, copy = copied(cloud, ChecksumAlgorithm=algorithm)
     found = run(upload, copy, minimum_grade="readback")
-    assert (found.grade, found.detail) == ("readback", f"{algorithm} of the target read back equal")
+    assert (found.grade, found.detail) == ("readback", f"{algorithm} of the bytes read back matches")
 
 
 @pytest.mark.parametrize(
@@ -163,7 +163,7 @@ ENDED = {"ObjectLockMode": "COMPLIANCE", "ObjectLockRetainUntilDate": datetime(2
 
 @pytest.mark.parametrize(
     ("lock", "reason"),
-    [(LOCKED, "a COMPLIANCE retention until 2100-01-01"), ({"ObjectLockLegalHoldStatus": "ON"}, "a legal hold")],
+    [(LOCKED, "COMPLIANCE retention until 2100-01-01"), ({"ObjectLockLegalHoldStatus": "ON"}, "a legal hold")],
     ids=["retention", "legal hold"],
 )
 def test_a_bad_copy_that_is_locked_stays_and_is_copied_over(cloud: Cloud, lock: dict[str, Any], reason: str) -> None:
@@ -185,7 +185,7 @@ def test_bad_copies_that_are_locked_are_not_made_for_ever(cloud: Cloud) -> None:
     before = Verification(status="mismatched", mismatches=FRESH_COPIES_AFTER_MISMATCH)
     with pytest.raises(ChecksumMismatchPersists, match="a COMPLIANCE retention") as raised:
         run(upload, copy, before)
-    assert "Each was discarded" not in str(raised.value)
+    assert "discarded;" not in str(raised.value)
 
 
 def test_a_lock_that_has_ended_is_not_a_reason(cloud: Cloud) -> None:
@@ -376,7 +376,7 @@ def test_a_target_of_another_size_is_a_mismatch_also_where_it_is_read_without_a_
     source = with_checksum(put(cloud, SOURCE, GOOD), "SHA256", GOOD)
     upload, copy = copied_as(cloud, source, GOOD + b"2\n")
     found = run(upload, copy, minimum_grade="readback")
-    assert (found.status, found.detail) == ("mismatched", "5 bytes at the source, 7 bytes at the target")
+    assert (found.status, found.detail) == ("mismatched", "size does not match (source 5 bytes, target 7 bytes)")
 
 
 def test_a_composite_source_is_verified_by_its_parts_without_reading(cloud: Cloud, part_lists: PartLists) -> None:

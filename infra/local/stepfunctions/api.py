@@ -10,7 +10,7 @@ from typing import Any
 from ministack.core.responses import error_response_json, json_response
 from ministack.services import stepfunctions
 
-from infra.local.stepfunctions.errors import RequestRejected
+from infra.local.stepfunctions.errors import CallRejected
 from infra.local.stepfunctions.executions import Executions
 from infra.local.stepfunctions.models import Record
 
@@ -35,7 +35,7 @@ class StepFunctions:
             response: Response
             try:
                 response = json_response(action(request))
-            except RequestRejected as error:
+            except CallRejected as error:
                 response = error_response_json(error.code, str(error), 400)
             return response
 
@@ -77,7 +77,7 @@ class StepFunctions:
         execution = self.executions.get(request.get("executionArn"))
         token = request.get("clientToken")
         if token is not None and len(token) not in TOKEN_LENGTH:
-            raise RequestRejected("ValidationException", "clientToken must have 1 to 64 characters")
+            raise CallRejected("ValidationException", "clientToken must have 1 to 64 characters")
         return {"redriveDate": self.executions.redrive(execution, token)}
 
     def describe_execution(self, request: Request) -> Request:
@@ -114,14 +114,14 @@ class StepFunctions:
         if request.get("nextToken"):
             cursor = stepfunctions._decode_execution_token(request["nextToken"])
             if cursor is None:
-                raise RequestRejected("InvalidToken", "Invalid Token: 'Invalid token'")
+                raise CallRejected("InvalidToken", "Invalid Token: 'Invalid token'")
         with self.executions.lock:
             records = [dict(record) for record in stepfunctions._executions.values() if selects(record)]
         records.sort(key=_sort_key, reverse=True)
         left = [record for record in records if cursor is None or _sort_key(record) < cursor]
         size = int(request.get("maxResults") or DEFAULT_PAGE)
         if not 1 <= size <= MAX_PAGE:
-            raise RequestRejected("ValidationException", f"maxResults must be between 0 and {MAX_PAGE}")
+            raise CallRejected("ValidationException", f"maxResults must be between 0 and {MAX_PAGE}")
         page = [_list_item(record, with_map_run="mapRunArn" in request) for record in left[:size]]
         if len(left) <= size:
             return {"executions": page}
@@ -130,17 +130,17 @@ class StepFunctions:
         return {"executions": page, "nextToken": token}
 
     def _filter(self, request: Request) -> Callable[[Record], bool]:
-        """What the request asks for, of all executions. Raises RequestRejected."""
+        """What the request asks for, of all executions. Raises CallRejected."""
         machine_arn, map_run_arn = request.get("stateMachineArn"), request.get("mapRunArn")
         status, redriven = request.get("statusFilter"), request.get("redriveFilter")
         if bool(machine_arn) == bool(map_run_arn):
-            raise RequestRejected("ValidationException", "Specify either stateMachineArn or mapRunArn")
+            raise CallRejected("ValidationException", "Specify either stateMachineArn or mapRunArn")
         if map_run_arn and map_run_arn not in stepfunctions._map_runs:
-            raise RequestRejected("ResourceNotFound", f"Map Run Does Not Exist: '{map_run_arn}'")
+            raise CallRejected("ResourceNotFound", f"Map Run Does Not Exist: '{map_run_arn}'")
         if status == "PENDING_REDRIVE" and not map_run_arn:
-            raise RequestRejected("ValidationException", "PENDING_REDRIVE requires mapRunArn")
+            raise CallRejected("ValidationException", "PENDING_REDRIVE requires mapRunArn")
         if redriven not in (None, "REDRIVEN", "NOT_REDRIVEN"):
-            raise RequestRejected("ValidationException", f"redriveFilter must not be {redriven}")
+            raise CallRejected("ValidationException", f"redriveFilter must not be {redriven}")
 
         def selects(record: Record) -> bool:
             return (

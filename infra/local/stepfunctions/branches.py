@@ -10,8 +10,8 @@ from typing import Any
 
 from ministack.services import stepfunctions
 
+from infra.local.stepfunctions.concurrent_jobs import ConcurrentJobs
 from infra.local.stepfunctions.models import Attempt, Position, State
-from infra.local.stepfunctions.parts import Parts
 from infra.local.stepfunctions.run_loop import Outcome, StateRunner
 
 MAX_ITERATIONS = 40
@@ -63,7 +63,7 @@ def _run_parts(runner: StateRunner, limit: int, failed: str, *, is_map: bool = F
 
     jobs = [partial(run, index, part) for index, part in enumerate(parts) if part.state is not None]
     try:
-        Parts(attempt, runner.engine.changed).run(jobs, limit)
+        ConcurrentJobs(attempt, runner.engine.changed).run(jobs, limit)
     except stepfunctions._ExecutionError:
         runner.engine.end_parts(attempt, parts)
         runner.add_event(failed)

@@ -14,8 +14,8 @@ from ministack.core.responses import new_uuid, now_iso
 from ministack.services import stepfunctions
 
 from infra.local.stepfunctions import branches
+from infra.local.stepfunctions.concurrent_jobs import ConcurrentJobs
 from infra.local.stepfunctions.models import UNSUCCESSFUL, Attempt, MapRun, Position, Record, State, WorkflowExecution
-from infra.local.stepfunctions.parts import Parts
 from infra.local.stepfunctions.redrive import MAX_REDRIVES_OF_MAP_RUN
 from infra.local.stepfunctions.run_loop import Outcome, StateRunner
 
@@ -166,9 +166,9 @@ class MapRunner:
         try:
             # Children that cannot be redriven stay failed, and count.
             self._check_threshold()
-            parts = Parts(map_run.attempt, self._engine.changed)
+            jobs = ConcurrentJobs(map_run.attempt, self._engine.changed)
             limit = branches.at_once(map_run.record["maxConcurrency"], CHILDREN_AT_ONCE)
-            parts.run([partial(self._run_child, index) for index in ready], limit)
+            jobs.run([partial(self._run_child, index) for index in ready], limit)
         except stepfunctions._ExecutionError as error:
             with runner.changes():
                 close(map_run, "FAILED")

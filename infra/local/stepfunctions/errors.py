@@ -1,11 +1,11 @@
 """Errors of the local Step Functions.
 
-RequestRejected rejects a request; AttemptEnded ends a thread whose execution has ended meanwhile. What fails a state
+CallRejected rejects a request; AttemptEnded ends a thread whose execution has ended meanwhile. What fails a state
 is MiniStack's own `_ExecutionError`.
 """
 
 
-class RequestRejected(Exception):
+class CallRejected(Exception):
     """The request is rejected with an error of Step Functions' API."""
 
     def __init__(self, code: str, message: str) -> None:

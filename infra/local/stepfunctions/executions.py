@@ -23,7 +23,7 @@ from ministack.services import stepfunctions
 
 from infra.local.stepfunctions import branches, children, status_events
 from infra.local.stepfunctions.deadlines import Deadlines
-from infra.local.stepfunctions.errors import AttemptEnded, RequestRejected
+from infra.local.stepfunctions.errors import AttemptEnded, CallRejected
 from infra.local.stepfunctions.models import Attempt, MapRun, Position, Record, State, WorkflowExecution
 from infra.local.stepfunctions.redrive import earlier_redrive, redrive_status
 from infra.local.stepfunctions.run_loop import Outcome, StateRunner
@@ -64,18 +64,18 @@ class Executions:
             return found
 
     def get(self, arn: object) -> WorkflowExecution:
-        """The execution with this ARN. Raises RequestRejected."""
+        """The execution with this ARN. Raises CallRejected."""
         if not isinstance(arn, str) or not arn:
-            raise RequestRejected("ValidationException", "executionArn is required")
+            raise CallRejected("ValidationException", "executionArn is required")
         if len(arn.split(":")) < 8 or ":execution:" not in arn:
-            raise RequestRejected("InvalidArn", f"Invalid Arn: '{arn}'")
+            raise CallRejected("InvalidArn", f"Invalid Arn: '{arn}'")
         found = self.find(arn)
         if found is None:
-            raise RequestRejected("ExecutionDoesNotExist", f"Execution Does Not Exist: '{arn}'")
+            raise CallRejected("ExecutionDoesNotExist", f"Execution Does Not Exist: '{arn}'")
         return found
 
     def start(self, machine_arn: str, name: str | None, text: str, test_case: str = "") -> WorkflowExecution:
-        """Start an execution, or return the running one with this name and input. Raises RequestRejected."""
+        """Start an execution, or return the running one with this name and input. Raises CallRejected."""
         machine, definition = _machine(machine_arn)
         name = name or new_uuid()
         base_arn = machine["stateMachineArn"]
@@ -83,13 +83,13 @@ class Executions:
         try:
             data = json.loads(text)
         except ValueError as error:
-            raise RequestRejected("InvalidExecutionInput", f"Invalid State Machine Execution Input: {error}") from error
+            raise CallRejected("InvalidExecutionInput", f"Invalid State Machine Execution Input: {error}") from error
         with self.lock:
             existing = self.find(arn)
             if existing:
                 # "If the execution is closed or if the input is different, it returns … ExecutionAlreadyExists."
                 if existing.express or existing.record["status"] != "RUNNING" or existing.record["input"] != text:
-                    raise RequestRejected("ExecutionAlreadyExists", f"Execution Already Exists: '{arn}'")
+                    raise CallRejected("ExecutionAlreadyExists", f"Execution Already Exists: '{arn}'")
                 return existing
             record = _new_record(arn, base_arn, name, text)
             record["testCase"] = test_case
@@ -137,15 +137,15 @@ class Executions:
         self._end(execution, attempt, "TIMED_OUT", error="States.Timeout")
 
     def stop(self, execution: WorkflowExecution, error: str | None, cause: str | None) -> str:
-        """Stop a running execution; return its stopDate. Raises RequestRejected for one that ended otherwise."""
+        """Stop a running execution; return its stopDate. Raises CallRejected for one that ended otherwise."""
         if not self._end(execution, execution.attempt, "ABORTED", error=error, cause=cause):
             status = execution.record["status"]
             if status != "ABORTED":
-                raise RequestRejected("ValidationException", f"Execution is {status} and cannot be stopped")
+                raise CallRejected("ValidationException", f"Execution is {status} and cannot be stopped")
         return str(execution.record["stopDate"])
 
     def redrive(self, execution: WorkflowExecution, token: str | None) -> str:
-        """Run an execution again from where it failed; return the redriveDate. Raises RequestRejected."""
+        """Run an execution again from where it failed; return the redriveDate. Raises CallRejected."""
         with self.lock:
             earlier = earlier_redrive(execution, token, time.time())
             if earlier:
@@ -153,7 +153,7 @@ class Executions:
             status, reason = self.status_of(execution)
             if status != "REDRIVABLE":
                 reason = reason or "Redrive the execution that started the Map Run"
-                raise RequestRejected("ExecutionNotRedrivable", f"{reason}: '{execution.arn}'")
+                raise CallRejected("ExecutionNotRedrivable", f"{reason}: '{execution.arn}'")
             attempt = self.begin_redrive(execution)
             redrive_date = str(execution.record["redriveDate"])
             if token is not None:
@@ -245,7 +245,7 @@ def _machine(arn: str) -> tuple[Record, State]:
     """A state machine, and the definition that an execution of this ARN, version or alias gets."""
     base_arn = stepfunctions._resolve_state_machine_arn(arn)
     if base_arn is None:
-        raise RequestRejected("StateMachineDoesNotExist", f"State Machine Does Not Exist: '{arn}'")
+        raise CallRejected("StateMachineDoesNotExist", f"State Machine Does Not Exist: '{arn}'")
     machine = stepfunctions._state_machines[base_arn]
     version = stepfunctions._state_machine_versions.get(stepfunctions._execution_version_arn(arn))
     machine = machine | {name: version[name] for name in ("definition", "roleArn") if name in (version or {})}

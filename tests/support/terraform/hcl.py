@@ -4,9 +4,9 @@ import re
 from typing import Any
 
 from infra.docs import terraform_source
-from infra.docs.terraform_source import Block, Expression
+from infra.docs.terraform_source import Block, TerraformExpression
 
-__all__ = ["Block", "Expression"]
+__all__ = ["Block", "TerraformExpression"]
 
 AWS = terraform_source.TERRAFORM
 

@@ -11,7 +11,7 @@ from infra.local.stepfunctions.models import Attempt
 Job = Callable[[], None]
 
 
-class Parts:
+class ConcurrentJobs:
     """Runs jobs in threads; the first failure ends the attempt of all, and is raised at once.
 
     "If any branch fails … the entire Parallel state is considered to have failed and all its branches are stopped"

@@ -12,9 +12,8 @@ from itertools import chain
 from typing import Any
 
 from infra.docs import terraform_source
-from infra.docs.terraform_source import Block, Expression
+from infra.docs.terraform_source import Block, TerraformExpression
 from statemachine import declaration
-from tests.permissions.world import Permission
 
 ACTION = re.compile(r'"([a-z0-9-]+:[A-Za-z*]+|\*)"')
 BUCKETS = {
@@ -33,6 +32,18 @@ FOLLOWS = {
 """By policy, the actions and what they are one of: statements of functions.yaml, as Terraform reads it."""
 
 
+@dataclass(frozen=True, order=True)
+class Permission:
+    """An action that a role has; `where` is the bucket that it has it on: source, target or results."""
+
+    role: str
+    action: str
+    where: str = ""
+
+    def __str__(self) -> str:
+        return "-".join(part for part in (self.role, self.action, self.where) if part)
+
+
 @dataclass(frozen=True)
 class Statement:
     """One statement; `has_star` tells of a resource `*`, `denies` of one that takes away."""
@@ -47,7 +58,7 @@ class Statement:
     @property
     def label(self) -> str:
         """The sid; what Terraform computes of it is an ellipsis."""
-        return "…" if isinstance(self.sid, Expression) else self.sid
+        return "…" if isinstance(self.sid, TerraformExpression) else self.sid
 
     @property
     def permissions(self) -> frozenset[Permission]:
@@ -114,4 +125,4 @@ def _as_written(value: Any) -> str:
     """A list's elements in words, texts in quotes; an expression as it is."""
     if isinstance(value, list):
         return " ".join(map(_as_written, value))
-    return value if isinstance(value, Expression) else f'"{value}"'
+    return value if isinstance(value, TerraformExpression) else f'"{value}"'
