@@ -69,7 +69,7 @@ def _retries() -> list[Retry]:
     ]
 
 
-def _task(state: str, function: str, result: type[BaseModel], result_path: str, comment: str) -> Task:
+def task(state: str, function: str, result: type[BaseModel], result_path: str, comment: str) -> Task:
     """Call a function with the whole document; its result becomes one key of the document."""
     return Task(
         state,
@@ -90,7 +90,7 @@ def _task(state: str, function: str, result: type[BaseModel], result_path: str, 
 def states() -> list[Any]:
     """Return every state, as new objects: migrate() connects them in place."""
     return [
-        _task(
+        task(
             "CopyObject",
             "copy_object",
             Copy,
@@ -108,7 +108,7 @@ def states() -> list[Any]:
             "Superseded",
             comment="A newer upload, which has its own execution, replaced this one before it was copied.",
         ),
-        _task(
+        task(
             "VerifyChecksum",
             "verify_checksum",
             Verification,
@@ -135,7 +135,7 @@ def states() -> list[Any]:
             result_path="$.catalogue",
             comment="Records why the file is not catalogued.",
         ),
-        _task(
+        task(
             "StartCrawler",
             "start_crawler",
             Catalogue,
@@ -148,7 +148,7 @@ def states() -> list[Any]:
             comment="Does the catalogue already have the file, or has a crawl completed since the copy?",
         ),
         Wait("WaitForCrawler", seconds_path="$.catalogue.wait_seconds", comment="Waits while the crawler runs."),
-        _task(
+        task(
             "PollCrawler",
             "poll_crawler",
             Catalogue,
@@ -159,7 +159,7 @@ def states() -> list[Any]:
             "CrawlerFinished?",
             comment="Has the crawl completed? After a failure, StartCrawler decides what to do.",
         ),
-        _task(
+        task(
             "RunValidationQuery",
             "run_validation_query",
             Validation,
@@ -173,7 +173,7 @@ def states() -> list[Any]:
         ),
         Wait("WaitForQuery", seconds_path="$.validation.wait_seconds", comment="Waits while Athena runs the queries."),
         Choice("DeleteSource?", comment="Is it a move? Only verified and validated files get here."),
-        _task(
+        task(
             "DeleteSource",
             "delete_source",
             Deletion,

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from infra.local.provision import WORKFLOW
+from infra.local.provision import BULK_WORKFLOW, WORKFLOW
 from statemachine import declaration
-from statemachine.check import OUTSIDE_MIGRATE
+from statemachine.check import OF_MIGRATE_BULK, OUTSIDE_MIGRATE
 from statemachine.declaration import PLACEHOLDER
 from tests.aws import hcl
 
@@ -100,7 +100,7 @@ def test_a_role_has_all_declared_statements_as_they_are() -> None:
 def test_every_log_group_has_a_retention() -> None:
     groups = [each for each in hcl.blocks("resource").values() if each.type == "aws_cloudwatch_log_group"]
     assert {each.address for each in groups} == {
-        f"aws_cloudwatch_log_group.{name}" for name in ("crawler", "function", "migrate")
+        f"aws_cloudwatch_log_group.{name}" for name in ("bulk", "crawler", "function", "migrate")
     }
     assert {each.body["retention_in_days"] for each in groups} == {"var.log_retention_days"}
 
@@ -114,6 +114,17 @@ def test_terraform_fills_each_placeholder_of_the_workflow() -> None:
     assert hcl.resource("aws_sfn_state_machine.migrate").body["definition"] == (
         "templatefile(local.definition_file, {for key in local.steps : key => aws_lambda_function.function[key].arn})"
     )
+
+
+def test_the_workflow_for_many_files_may_invoke_its_functions_and_run_its_own_children() -> None:
+    text = BULK_WORKFLOW.read_text(encoding="utf-8")
+    assert set(PLACEHOLDER.findall(text)) == OF_MIGRATE_BULK
+    assert "file(local.bulk_definition_file)" in hcl.local_values()["bulk_steps"]
+    statements = {each["sid"]: each for each in hcl.data("aws_iam_policy_document.bulk").blocks("statement")}
+    assert "for key in sort(local.bulk_steps)" in statements["InvokeSteps"]["resources"]
+    for sid in ("StartChildren", "ManageChildren", "RedriveChildren"):
+        assert "local.values.bulk_state_machine_arn" in str(statements[sid]["resources"])
+    assert hcl.resource("aws_sfn_state_machine.bulk").body["role_arn"] == "aws_iam_role.bulk.arn"
 
 
 def test_the_workflow_may_invoke_its_steps_and_nothing_else() -> None:
