@@ -17,6 +17,11 @@ from statemachine.states import task
 
 States = dict[str, dict[str, Any]]
 
+BULK_FUNCTIONS = frozenset(
+    {"plan_batches", "copy_batch", "verify_batch", "ensure_migrated", "write_report", "require_complete"}
+)
+"""The functions that the states call."""
+
 MACHINE_TIMEOUT_SECONDS = 14 * 24 * 60 * 60
 """As long as a run can be redriven."""
 

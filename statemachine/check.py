@@ -14,6 +14,7 @@ from typing import Any
 from functions.contract import limits
 from functions.contract.models import ExecutionInput
 from statemachine import declaration
+from statemachine.bulk import BULK_FUNCTIONS
 from statemachine.declaration import Function
 from statemachine.graph import Fields, StateGraph, reads
 from statemachine.render import ASL_FILE, render
@@ -22,12 +23,7 @@ Functions = Mapping[str, Function]
 Findings = Iterator[str]
 
 STARTED_BY_THE_QUEUE = "starter"
-OF_MIGRATE_BULK = frozenset(
-    {"plan_batches", "copy_batch", "verify_batch", "ensure_migrated", "write_report", "require_complete"}
-)
-"""The functions of the other workflow, which statemachine/check_bulk.py checks."""
-
-OUTSIDE_MIGRATE = OF_MIGRATE_BULK | {STARTED_BY_THE_QUEUE}
+OUTSIDE_MIGRATE = BULK_FUNCTIONS | {STARTED_BY_THE_QUEUE}
 PLACEHOLDER = re.compile(r"\$\{([^}]*)\}")
 TOO_BROAD = {"States.ALL", "States.TaskFailed"}
 NOT_FOLLOWED = ("InputPath", "OutputPath", "Assign", "QueryLanguage")

@@ -20,7 +20,7 @@ from functions.contract.bulk import Batch, Outcome, PlannedObject, PlanScope
 from functions.contract.limits import BATCH_CALLS
 from functions.contract.models import Copy, Document, Source, Verification
 from functions.copying.multipart import is_multipart
-from functions.copying.protocol import copy_planned
+from functions.copying.protocol import copy_object, copy_planned
 from functions.copying.request import CopyRequest
 from functions.objects.head import head, location
 from functions.runtime.errors import (
@@ -137,7 +137,11 @@ def _copy(call: BatchCall, planned: PlannedObject) -> Outcome | None:
             "starts an execution. Or start another backfill."
         )
     request = CopyRequest(upload, rule, rule.target_key or planned.key, call.settings, call.began, call.remaining_ms)
-    copy = copy_planned(request, source, planned.target.etag if planned.target else None)
+    if planned.action == "undecided" and found.checksum_algorithm is None:
+        # A copy would be no more comparable than the target is now: read both instead.
+        copy = copy_object(request)
+    else:
+        copy = copy_planned(request, source, planned.target.etag if planned.target else None)
     if copy.status == "in_progress":
         return None
     if copy.status == "superseded":

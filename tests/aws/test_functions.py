@@ -13,7 +13,8 @@ import pytest
 
 from infra.local.provision import BULK_WORKFLOW, WORKFLOW
 from statemachine import declaration
-from statemachine.check import OF_MIGRATE_BULK, OUTSIDE_MIGRATE
+from statemachine.bulk import BULK_FUNCTIONS
+from statemachine.check import OUTSIDE_MIGRATE
 from statemachine.declaration import PLACEHOLDER
 from tests.aws import hcl
 
@@ -118,7 +119,7 @@ def test_terraform_fills_each_placeholder_of_the_workflow() -> None:
 
 def test_the_workflow_for_many_files_may_invoke_its_functions_and_run_its_own_children() -> None:
     text = BULK_WORKFLOW.read_text(encoding="utf-8")
-    assert set(PLACEHOLDER.findall(text)) == OF_MIGRATE_BULK
+    assert set(PLACEHOLDER.findall(text)) == BULK_FUNCTIONS
     assert "file(local.bulk_definition_file)" in hcl.local_values()["bulk_steps"]
     statements = {each["sid"]: each for each in hcl.data("aws_iam_policy_document.bulk").blocks("statement")}
     assert "for key in sort(local.bulk_steps)" in statements["InvokeSteps"]["resources"]

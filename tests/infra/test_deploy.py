@@ -20,7 +20,8 @@ from infra.local import lifecycle, provision
 from infra.local.provision import ACCOUNT, WORKFLOW, Clients
 from infra.terraform.outputs import Outputs
 from statemachine import declaration
-from statemachine.check import OF_MIGRATE_BULK, OUTSIDE_MIGRATE
+from statemachine.bulk import BULK_FUNCTIONS
+from statemachine.check import OUTSIDE_MIGRATE
 from statemachine.errors import DeclarationInvalid
 
 PROBE = """
@@ -198,7 +199,7 @@ def test_the_functions_get_the_owner_of_every_bucket(clients: Clients, outputs: 
     ("name", "steps"),
     [
         ("ferry-migrate", declaration.load().keys() - OUTSIDE_MIGRATE),
-        ("ferry-migrate-bulk", OF_MIGRATE_BULK),
+        ("ferry-migrate-bulk", BULK_FUNCTIONS),
     ],
 )
 def test_a_workflow_has_every_placeholder_filled_and_may_invoke_its_steps_only(

@@ -136,6 +136,23 @@ def test_a_source_that_changes_while_it_is_copied_is_copied_again(cloud: Cloud) 
     assert call(verify_batch, slice_key)["failed"] == 0
 
 
+@pytest.mark.parametrize("body", [b"the same", b"other by"])
+def test_what_no_checksum_decides_is_read_and_copied_only_if_it_differs(cloud: Cloud, body: bytes) -> None:
+    def without_checksum(parsed: dict[str, Any]) -> None:
+        for name in [name for name in parsed if name.startswith("Checksum")]:
+            del parsed[name]
+        parsed["ServerSideEncryption"] = "aws:kms"
+
+    cloud.upload(b"the same", "a")
+    cloud.target.put_object(Bucket=TARGET, Key="a", Body=body)
+    cloud.hooks.edits["HeadObject"] = without_checksum
+    slice_key = planned_slice()
+    assert call(copy_batch, slice_key)["status"] == "done"
+    outcome = outcomes(slice_key, "copied")["a"]
+    assert outcome.status == ("unchanged" if body == b"the same" else "copied")
+    assert cloud.arrived("a") == b"the same"
+
+
 def test_the_plans_key_is_copied_as_it_is_now(cloud: Cloud) -> None:
     cloud.upload(b"planned", "a")
     cloud.upload(b"gone", "b")
