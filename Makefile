@@ -127,7 +127,7 @@ deploy: $(READY) ## Show the plan, ask for confirmation, and deploy to AWS: make
 destroy: $(READY) ## Show the plan, ask, and remove the deployment from AWS: make destroy [YES=1]
 	@$(BIN)/ferry destroy $(YES_GIVEN)
 
-asl: $(READY) ## Render the state machine to statemachine/migrate.asl.json
+asl: $(READY) ## Render the state machines to statemachine/*.asl.json
 	@$(BIN)/python -m statemachine.render
 
 diagram: $(TESTS) ## Renew the generated parts of docs/: resources, commands, keys of rules, pictures of workflows
@@ -156,6 +156,7 @@ check: lint typecheck $(CHECKS) ## Check style, types, words, the state machine 
 	@$(BIN)/python -m tests.support.words
 	@$(BIN)/python -m statemachine.check
 	@$(BIN)/python -m tests.asl.check
+	@$(BIN)/python -m statemachine.check_bulk
 	@if command -v terraform > /dev/null; then terraform fmt -check -recursive infra/aws; \
 	else echo "terraform is not installed: the format of infra/aws is not checked"; fi
 	@found=$$(.venv-tools/bin/checkov --config-file infra/aws/.checkov.yaml -d infra/aws) || failed=1; echo "$$found"; \

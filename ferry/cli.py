@@ -19,12 +19,14 @@ from ferry.options import (
     BucketArgument,
     DryRunOption,
     JsonOption,
+    MaxConcurrencyOption,
     MinAgeOption,
     OutputsOption,
     PrefixOption,
     RulesOption,
     SinceOption,
     SourceOption,
+    WaitOption,
     YesOption,
     check_rules,
     read_rules,
@@ -266,15 +268,20 @@ def backfill(
     source: SourceOption = None,
     since: SinceOption = None,
     min_age: MinAgeOption = "0s",
+    max_concurrency: MaxConcurrencyOption = 20,
+    wait: WaitOption = True,
     json: JsonOption = False,
     outputs: OutputsOption = None,
 ) -> None:
-    """Show what copying all existing objects of a source would do and cost."""
+    """Copy all existing objects of a source that the target lacks."""
     from ferry.commands import backfill as command
 
-    request = command.check_request(prefix, source, since, min_age, dry_run=dry_run)
+    request = command.check_request(prefix, source, since, min_age)
     with opened(outputs) as deployment:
-        command.dry_run(deployment, request, as_json=json)
+        if dry_run:
+            command.dry_run(deployment, request, as_json=json)
+        else:
+            command.run(deployment, request, max_concurrency, wait=wait, as_json=json)
 
 
 @app.command()

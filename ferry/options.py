@@ -59,6 +59,10 @@ SinceOption = Annotated[
     str | None, typer.Option("--since", show_default="all", help="Only objects uploaded at this time or later.")
 ]
 MinAgeOption = Annotated[str, typer.Option("--min-age", help="Only objects of at least this age, e.g. 15m.")]
+MaxConcurrencyOption = Annotated[
+    int, typer.Option("--max-concurrency", min=1, max=1000, help="Slices that are copied at the same time.")
+]
+WaitOption = Annotated[bool, typer.Option("--wait/--no-wait", help="Wait for the end of the run.")]
 YesOption = Annotated[bool, typer.Option("--yes", help="Apply the plan without asking for confirmation.")]
 
 

@@ -11,9 +11,11 @@ Raises SettingInvalid, AccessDenied, BucketMissing, Throttled, RequestRejected.
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from functions.contract.bulk import BulkEvent, Plan
+from functions.contract.limits import PLAN_CALLS
 from functions.intake.deployed_rules import read_rules
 from functions.planning.plan import PlanRequest, continue_plan
 from functions.planning.settings import PlanSettings
+from functions.runtime.errors import BatchTimedOut
 from functions.runtime.sdk import require_sdk
 from functions.runtime.settings import read_settings
 from functions.runtime.step import bulk_step
@@ -32,5 +34,13 @@ def handler(event: BulkEvent, context: LambdaContext) -> Plan:
         context.aws_request_id,
         context.get_remaining_time_in_millis,
     )
-    previous = document.plan or Plan(status="planning", folder=f"runs/{event.execution.name}/plan/")
+    previous = document.plan
+    if previous is None or previous.status == "planned":
+        # It is called again with a complete plan only after a redrive: what has arrived since is not planned again.
+        round_ = event.execution.redrive_count
+        previous = Plan(status="planning", folder=f"runs/{event.execution.name}/{round_}/plan/")
+    if previous.calls >= PLAN_CALLS and document.scope.most_seconds is None:
+        raise BatchTimedOut(
+            f"The plan was not complete after {PLAN_CALLS} calls. Start a backfill of each prefix instead."
+        )
     return continue_plan(request, previous)

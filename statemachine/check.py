@@ -14,6 +14,7 @@ from typing import Any
 from functions.contract import limits
 from functions.contract.models import ExecutionInput
 from statemachine import declaration
+from statemachine.bulk import BULK_FUNCTIONS
 from statemachine.declaration import Function
 from statemachine.graph import Fields, StateGraph, reads
 from statemachine.render import ASL_FILE, render
@@ -22,10 +23,7 @@ Functions = Mapping[str, Function]
 Findings = Iterator[str]
 
 STARTED_BY_THE_QUEUE = "starter"
-CALLED_BY_FERRY = "plan_batches"
-"""By `ferry backfill --dry-run`. It becomes the first state of `migrate_bulk`, which is not part of this release."""
-
-OUTSIDE_MIGRATE = frozenset({STARTED_BY_THE_QUEUE, CALLED_BY_FERRY})
+OUTSIDE_MIGRATE = BULK_FUNCTIONS | {STARTED_BY_THE_QUEUE}
 PLACEHOLDER = re.compile(r"\$\{([^}]*)\}")
 TOO_BROAD = {"States.ALL", "States.TaskFailed"}
 NOT_FOLLOWED = ("InputPath", "OutputPath", "Assign", "QueryLanguage")
@@ -101,7 +99,7 @@ def check_timeouts(graph: StateGraph, functions: Functions) -> Findings:
         if timeout is None:
             yield f"{name} has no TimeoutSeconds"
             continue
-        for function in _placeholders(graph.states[name]):
+        for function in placeholders(graph.states[name]):
             if function in functions and timeout <= (least := functions[function].timeout_seconds):
                 yield f"{name}: TimeoutSeconds ({timeout}) must exceed its function's timeout ({function}: {least})"
 
@@ -148,7 +146,7 @@ def check_placeholders(graph: StateGraph, functions: Functions) -> Findings:
     """Every placeholder is a function, and every function of the workflow has a Task."""
     named: set[str] = set()
     for name, state in graph.states.items():
-        used = _placeholders(state)
+        used = placeholders(state)
         named |= used
         for placeholder in sorted(used - set(functions)):
             yield f"{name} has the placeholder ${{{placeholder}}}, and functions.yaml has no such function"
@@ -178,7 +176,7 @@ def check_history_fits(graph: StateGraph, _functions: Functions) -> Findings:
 def most_events(graph: StateGraph) -> int:
     """Return the history events of an execution with every loop and every retry at its maximum."""
     return EVENTS_OF_AN_EXECUTION + sum(
-        _most_visits(graph, name) * _events_of_a_visit(state) for name, state in graph.states.items()
+        _most_visits(graph, name) * events_of_a_visit(state) for name, state in graph.states.items()
     )
 
 
@@ -198,7 +196,8 @@ def _most_visits(graph: StateGraph, name: str) -> int:
     return entered
 
 
-def _events_of_a_visit(state: Mapping[str, Any]) -> int:
+def events_of_a_visit(state: Mapping[str, Any]) -> int:
+    """Return the history events of one visit of a state, with every retry."""
     if state["Type"] != "Task":
         return EVENTS_OF_A_STATE
     retries = sum(retry.get("MaxAttempts", RETRIES_BY_DEFAULT) for retry in state.get("Retry", []))
@@ -280,7 +279,8 @@ def main() -> int:
     return 1 if found else 0
 
 
-def _placeholders(state: Mapping[str, Any]) -> set[str]:
+def placeholders(state: Mapping[str, Any]) -> set[str]:
+    """Return the functions that a state, or a whole definition, calls."""
     return set(PLACEHOLDER.findall(json.dumps(state)))
 
 

@@ -1,22 +1,31 @@
-"""Renders the workflow to migrate.asl.json: `python -m statemachine.render`.
+"""Renders the workflows to migrate.asl.json and migrate_bulk.asl.json: `python -m statemachine.render`.
 
-The file is committed, so that reviews see what Step Functions will run. `${function}` is the function's ARN, which the
-deployers fill in.
+The files are committed, so that reviews see what Step Functions will run. `${function}` is the function's ARN, which
+the deployers fill in.
 """
 
 import json
 import sys
 from pathlib import Path
 
+from statemachine.bulk import migrate_bulk
 from statemachine.workflow import migrate
 
 ASL_FILE = Path(__file__).parent / "migrate.asl.json"
+BULK_ASL_FILE = Path(__file__).parent / "migrate_bulk.asl.json"
 FIRST_FIELDS = ("Comment", "Type", "StartAt", "TimeoutSeconds")
 
 
 def render() -> str:
     """Return the workflow in Amazon States Language, always in the same order."""
     graph = migrate().to_dict()
+    graph["States"] = {name: _ordered(state) for name, state in graph["States"].items()}
+    return json.dumps(_ordered(graph), indent=2) + "\n"
+
+
+def render_bulk() -> str:
+    """Return the workflow for many files, in the same order."""
+    graph = migrate_bulk()
     graph["States"] = {name: _ordered(state) for name, state in graph["States"].items()}
     return json.dumps(_ordered(graph), indent=2) + "\n"
 
@@ -28,8 +37,9 @@ def _ordered(fields: dict[str, object]) -> dict[str, object]:
 
 def main() -> None:
     """Write the file."""
-    ASL_FILE.write_text(render(), encoding="utf-8")
-    sys.stdout.write(f"Wrote {ASL_FILE.name}\n")
+    for file, text in ((ASL_FILE, render()), (BULK_ASL_FILE, render_bulk())):
+        file.write_text(text, encoding="utf-8")
+        sys.stdout.write(f"Wrote {file.name}\n")
 
 
 if __name__ == "__main__":

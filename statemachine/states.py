@@ -17,7 +17,7 @@ TASK_TIMEOUT_MARGIN_SECONDS = 30
 attempt; pauses between attempts do not count."""
 
 
-def _task(state: str, function: str, result: type[BaseModel], result_path: str, comment: str) -> Task:
+def task(state: str, function: str, result: type[BaseModel], result_path: str, comment: str) -> Task:
     """Call a function with the whole document; its result becomes one key of the document."""
     return Task(
         state,
@@ -38,7 +38,7 @@ def _task(state: str, function: str, result: type[BaseModel], result_path: str, 
 def states() -> list[Any]:
     """Return every state, as new objects: migrate() connects them in place."""
     return [
-        _task(
+        task(
             "CopyObject",
             "copy_object",
             Copy,
@@ -56,7 +56,7 @@ def states() -> list[Any]:
             "Superseded",
             comment="A newer upload, which has its own execution, replaced this one before it was copied.",
         ),
-        _task(
+        task(
             "VerifyChecksum",
             "verify_checksum",
             Verification,
@@ -83,7 +83,7 @@ def states() -> list[Any]:
             result_path="$.catalogue",
             comment="Records why the file is not catalogued.",
         ),
-        _task(
+        task(
             "StartCrawler",
             "start_crawler",
             Catalogue,
@@ -96,7 +96,7 @@ def states() -> list[Any]:
             comment="Does the catalogue already have the file, or has a crawl completed since the copy?",
         ),
         Wait("WaitForCrawler", seconds_path="$.catalogue.wait_seconds", comment="Waits while the crawler runs."),
-        _task(
+        task(
             "PollCrawler",
             "poll_crawler",
             Catalogue,
@@ -107,7 +107,7 @@ def states() -> list[Any]:
             "CrawlerFinished?",
             comment="Has the crawl completed? After a failure, StartCrawler decides what to do.",
         ),
-        _task(
+        task(
             "RunValidationQuery",
             "run_validation_query",
             Validation,
@@ -125,7 +125,7 @@ def states() -> list[Any]:
             comment="Waits before the reading continues, or while Athena runs the queries.",
         ),
         Choice("DeleteSource?", comment="Is it a move? Only verified and validated files get here."),
-        _task(
+        task(
             "DeleteSource",
             "delete_source",
             Deletion,

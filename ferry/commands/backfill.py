@@ -1,7 +1,7 @@
-"""`ferry backfill --dry-run`: what copying everything that is already in a source would do, and what it would cost.
+"""`ferry backfill`: copies everything that is already in a source and not in the target. `--dry-run` shows the plan.
 
-PlanBatches decides with the same functions as a run does. Nothing is written at the source or the target. Raises
-UsageError for wrong arguments, and CommandError for what the deployment does not have.
+A dry run decides with the same function as a run does, and writes nothing at the source or the target. Raises
+UsageError for wrong arguments, and CommandError for what the deployment does not have, and for a run that failed.
 """
 
 import re
@@ -13,6 +13,7 @@ from ferry.aws.clients import Deployment
 from ferry.commands.listing import write_json
 from ferry.errors import CommandError, UsageError
 from ferry.estimates.estimate import estimate
+from ferry.stepfunctions import runs
 from ferry.ui import plan_view, terminal
 from functions.contract.bulk import Plan, PlanScope
 from functions.contract.rules import LONGEST_KEY_BYTES
@@ -32,10 +33,8 @@ class Request:
     min_age: timedelta
 
 
-def check_request(prefix: str, source: str | None, since: str | None, min_age: str, *, dry_run: bool) -> Request:
+def check_request(prefix: str, source: str | None, since: str | None, min_age: str) -> Request:
     """Check the arguments before anything is called."""
-    if not dry_run:
-        raise UsageError("Only --dry-run is available in this release: it shows what a backfill would do and cost.")
     try:
         length = len(prefix.encode("utf-8"))
     except UnicodeEncodeError:
@@ -49,10 +48,61 @@ def check_request(prefix: str, source: str | None, since: str | None, min_age: s
 
 def dry_run(deployment: Deployment, request: Request, *, as_json: bool) -> None:
     """Plan a backfill, and print what it would do."""
+    scope, target = _scope(deployment, request), deployment.outputs
+    plan = _planned(deployment, scope)
+    if not plan.objects and request.prefix:
+        raise CommandError(f"No object in s3://{scope.bucket} has a key that starts with {request.prefix}.")
+    costs = estimate(plan, crosses_regions=scope.region != target.target_region)
+    if as_json:
+        write_json(plan_view.document(plan, costs, scope, target))
+    else:
+        terminal.put(terminal.console(), plan_view.view(plan, costs, scope, target))
+
+
+def run(deployment: Deployment, request: Request, max_concurrency: int, *, wait: bool, as_json: bool) -> None:
+    """Start a backfill, and wait for its end, or not. The run continues if the command is interrupted."""
+    scope = _scope(deployment, request)
+    arn = runs.start(deployment, scope, max_concurrency)
+    name = arn.rpartition(":")[2]
+    console, notes = terminal.console(), terminal.console(stderr=True)
+    if not wait:
+        if as_json:
+            write_json({"run": name, "status": "RUNNING"})
+        else:
+            console.print(
+                terminal.line("Started ", (name, "bold"), ". Its report will be under ", _reports(deployment))
+            )
+        return
+    notes.print(terminal.line("Started ", (name, "bold"), ". Interrupting this command does not stop it."))
+    if notes.is_terminal:
+        with notes.status("Running") as status:
+            ended = runs.follow(
+                deployment, arn, lambda seconds: status.update(f"Running for {terminal.duration(seconds)}")
+            )
+    else:
+        ended = runs.follow(deployment, arn, lambda _: None)
+    if ended.report is None:
+        raise CommandError(f"{name} {ended.status.lower()}: {ended.error}")
+    folder = f"s3://{deployment.outputs.athena_results}/{ended.report.folder}"
+    if as_json:
+        write_json({"run": name, "status": ended.status, "counts": ended.report.counts, "report": folder})
+        return
+    for outcome, number in sorted(ended.report.counts.items()):
+        console.print(terminal.line(f"{number:>9,}  {outcome}"))
+    if not ended.report.counts:
+        console.print("Nothing to copy: the target has everything.")
+    console.print(terminal.line("Report  ", folder))
+
+
+def _reports(deployment: Deployment) -> str:
+    return f"s3://{deployment.outputs.athena_results}/reports/"
+
+
+def _scope(deployment: Deployment, request: Request) -> PlanScope:
     name, source = _source(deployment, request.source)
     if source.bucket == deployment.outputs.target_bucket:
         raise CommandError(f"The source {name} is {source.bucket}, which is also the target: there is nothing to copy.")
-    scope = PlanScope(
+    return PlanScope(
         bucket=source.bucket,
         region=source.region,
         prefix=_prefix(name, source, request.prefix),
@@ -60,15 +110,6 @@ def dry_run(deployment: Deployment, request: Request, *, as_json: bool) -> None:
         since=request.since,
         min_age_seconds=int(request.min_age.total_seconds()),
     )
-    plan = _planned(deployment, scope)
-    if not plan.objects and request.prefix:
-        raise CommandError(f"No object in s3://{source.bucket} has a key that starts with {request.prefix}.")
-    target = deployment.outputs
-    costs = estimate(plan, crosses_regions=source.region != target.target_region)
-    if as_json:
-        write_json(plan_view.document(plan, costs, scope, target))
-    else:
-        terminal.put(terminal.console(), plan_view.view(plan, costs, scope, target))
 
 
 def _planned(deployment: Deployment, scope: PlanScope) -> Plan:

@@ -20,9 +20,10 @@ WRITING_OPERATIONS = frozenset({"ListObjectsV2", "ListMultipartUploads", "PutObj
 """Operations of PlanBatches that cost as much as a COPY ("Amazon S3 pricing")."""
 
 HEADS_OF_A_COPY = 3
-HEADS_OF_THE_SAME = 2
 HEADS_OF_A_DELETION = 1
-HEADS_OF_A_LARGE_COPY = 6
+HEADS_OF_AN_EXECUTION = 5
+"""One by EnsureMigrated, four by `migrate`."""
+
 WRITES_OF_AN_UPLOAD = 2
 """CreateMultipartUpload and CompleteMultipartUpload."""
 
@@ -94,12 +95,13 @@ class Estimate:
 def estimate(plan: Plan, *, crosses_regions: bool) -> Estimate:
     """Estimate a run from its plan, the plan included."""
     work = [tally for tally in plan.tallies if tally.action in PLANNED]
-    small, large = [each for each in work if not each.large], [each for each in work if each.large]
-    planning, copying = _planning(plan), _small(small, _large(large))
+    in_batches = [each for each in work if not each.by_execution]
+    by_execution = [each for each in work if each.by_execution]
+    planning, copying = _planning(plan), _in_batches(in_batches, _by_execution(by_execution))
     copied = sum(each.size_bytes for each in work if each.reason not in SAME)
     transferred = copied if crosses_regions else 0
     scanned = sum(each.scanned_bytes for each in work)
-    batches, executions = sum(folder.batches for folder in plan.folders), sum(each.objects for each in large)
+    batches, executions = sum(folder.batches for folder in plan.folders), sum(each.objects for each in by_execution)
     seconds = _function_seconds(work)
     transitions = (
         TRANSITIONS_OF_A_RUN + batches * TRANSITIONS_OF_A_SLICE + executions * TRANSITIONS_OF_AN_EXECUTION
@@ -133,28 +135,24 @@ def _planning(plan: Plan) -> Requests:
     return Requests(writes, sum(plan.requests.values()) - writes)
 
 
-def _small(tallies: Iterable[Tally], begun: Requests) -> Requests:
+def _in_batches(tallies: Iterable[Tally], begun: Requests) -> Requests:
     """The requests for objects that batches copy, added to others."""
     writes, reads = begun.writes, begun.reads
     for each in tallies:
-        if each.reason in SAME:
-            reads += each.objects * HEADS_OF_THE_SAME
-        else:
-            writes += each.objects
-            reads += each.objects * HEADS_OF_A_COPY
-        reads += each.reads + _deletions(each)
+        writes += each.objects
+        reads += each.objects * HEADS_OF_A_COPY + each.reads
     return Requests(writes, reads)
 
 
-def _large(tallies: Iterable[Tally]) -> Requests:
-    """The requests for objects that are copied in parts, each by an execution of its own."""
+def _by_execution(tallies: Iterable[Tally]) -> Requests:
+    """The requests for objects that executions of `migrate` copy, some of them in parts."""
     writes = reads = 0
     for each in tallies:
         if each.reason not in SAME:
             # Each object's last part may be smaller.
-            parts = ceil(each.size_bytes / USUAL_PART_BYTES) + each.objects
-            writes += parts + each.objects * WRITES_OF_AN_UPLOAD
-        reads += each.objects * HEADS_OF_A_LARGE_COPY + each.reads + _deletions(each)
+            parts = ceil(each.in_parts_bytes / USUAL_PART_BYTES) + each.in_parts
+            writes += each.objects - each.in_parts + parts + each.in_parts * WRITES_OF_AN_UPLOAD
+        reads += each.objects * HEADS_OF_AN_EXECUTION + each.reads + _deletions(each)
     return Requests(writes, reads)
 
 

@@ -35,7 +35,7 @@ REASONS: dict[Reason, str] = {
 }
 ACTIONS: tuple[Action, ...] = ("copy", "move", "undecided", "done", "skip")
 STYLES = {"copy": "green", "move": "cyan", "undecided": "magenta", "done": "dim", "skip": "yellow"}
-LARGE = ", each by an execution"
+BY_EXECUTION = ", each by an execution"
 
 
 def document(plan: Plan, costs: Estimate, scope: PlanScope, outputs: Outputs) -> dict[str, Any]:
@@ -52,7 +52,7 @@ def document(plan: Plan, costs: Estimate, scope: PlanScope, outputs: Outputs) ->
             {
                 "action": tally.action,
                 "reason": tally.reason,
-                "large": tally.large,
+                "by_execution": tally.by_execution,
                 "objects": tally.objects,
                 "size_bytes": tally.size_bytes,
             }
@@ -119,7 +119,7 @@ def _table(tallies: Iterable[Tally]) -> Table:
     rows.add_column("SIZE", justify="right", no_wrap=True)
     rows.add_column("WHY", overflow="fold")
     for tally in tallies:
-        why = REASONS[tally.reason] + (LARGE if tally.large else "")
+        why = REASONS[tally.reason] + (BY_EXECUTION if tally.by_execution else "")
         rows.add_row(
             Text(tally.action, STYLES[tally.action]),
             Text(f"{tally.objects:,}"),
@@ -131,7 +131,9 @@ def _table(tallies: Iterable[Tally]) -> Table:
 
 def _sorted(tallies: Iterable[Tally]) -> list[Tally]:
     """What is done first, then by number."""
-    return sorted(tallies, key=lambda tally: (ACTIONS.index(tally.action), -tally.objects, tally.reason, tally.large))
+    return sorted(
+        tallies, key=lambda tally: (ACTIONS.index(tally.action), -tally.objects, tally.reason, tally.by_execution)
+    )
 
 
 def _rounded(dollars: Decimal) -> float:

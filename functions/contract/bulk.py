@@ -9,7 +9,7 @@ from typing import Literal
 from pydantic import Field, NonNegativeInt
 
 from functions.contract.models import ExecutionContext, Rule
-from functions.contract.objects import Model, Utc
+from functions.contract.objects import Grade, Model, ObjectVersion, StoredObject, Utc
 
 Action = Literal["copy", "move", "undecided", "done", "skip"]
 """What a run would do with an object. `move`: copy, verify and delete the source. `undecided`: neither the listings nor
@@ -83,7 +83,7 @@ class PlannedObject(Model):
 
 
 class Slice(Model):
-    """A pointer to one slice: an element of batches.json or large.json."""
+    """A pointer to one slice: an element of batches.json or executions.json."""
 
     key: str
 
@@ -91,16 +91,19 @@ class Slice(Model):
 class Tally(Model):
     """How many objects and bytes have one action for one reason.
 
-    `large`: each is copied by an execution of `migrate`, not by a batch. `files` are those whose rows are validated.
+    `by_execution`: each is moved through an execution of `migrate`, not by a batch. `in_parts` are copied
+    in parts, and `files` are those whose rows are validated.
     `read_bytes` are read to verify (by the rule's grade) or to count rows, in `reads` requests; `scanned_bytes` are
     read by Athena.
     """
 
     action: Action
     reason: Reason
-    large: bool = False
+    by_execution: bool = False
     objects: NonNegativeInt = 0
     size_bytes: NonNegativeInt = 0
+    in_parts: NonNegativeInt = 0
+    in_parts_bytes: NonNegativeInt = 0
     files: NonNegativeInt = 0
     reads: NonNegativeInt = 0
     read_bytes: NonNegativeInt = 0
@@ -108,20 +111,22 @@ class Tally(Model):
 
 
 class PlanFolder(Model):
-    """The slices that one call wrote: `<name>/batch-00000.jsonl.gz` and so on, `<name>/large-00000.jsonl.gz`.
+    """The slices that one call wrote: `<name>/batch-00000.jsonl.gz` and so on, `<name>/execution-00000.jsonl.gz`.
 
     A call that was repeated wrote to a folder of its own, so no slice is ever overwritten.
     """
 
     name: str
     batches: NonNegativeInt = 0
-    large: NonNegativeInt = 0
+    executions: NonNegativeInt = 0
 
 
 class Plan(Model):
     """The result of PlanBatches. `planning`: it is called again, and continues after `last_key`.
 
     `as_of` is S3's own time of the first listing. `requests` counts S3 requests by operation, retries included.
+    `batches` and `executions` are the numbers of slices, whose keys are in the files `batches_key` and `executions_key`
+    of `bucket` once the plan is complete.
     """
 
     status: Literal["planning", "planned"]
@@ -131,16 +136,54 @@ class Plan(Model):
     objects: NonNegativeInt = 0
     tallies: list[Tally] = Field(default_factory=list)
     folders: list[PlanFolder] = Field(default_factory=list)
+    bucket: str = ""
+    batches: NonNegativeInt = 0
+    executions: NonNegativeInt = 0
+    batches_key: str = ""
+    executions_key: str = ""
     requests: dict[str, int] = Field(default_factory=dict)
     calls: NonNegativeInt = 0
     wait_seconds: NonNegativeInt = 1
 
 
+class Failure(Model):
+    """One object that failed, as an example."""
+
+    key: str
+    error: str
+    cause: str = ""
+
+
+class Report(Model):
+    """The result of WriteReport. `in_progress`: it is called again, for the slices after `slices`.
+
+    `counts` are the objects by status, `errors` those that failed by error; `failures` are the first of them.
+    """
+
+    status: Literal["in_progress", "complete", "incomplete"]
+    folder: str = ""
+    slices: NonNegativeInt = 0
+    counts: dict[str, int] = Field(default_factory=dict)
+    errors: dict[str, int] = Field(default_factory=dict)
+    failures: list[Failure] = Field(default_factory=list)
+    redrive_count: NonNegativeInt = 0
+    calls: NonNegativeInt = 0
+    wait_seconds: NonNegativeInt = 1
+
+
+class Completion(Model):
+    """The result of RequireComplete. `retry`: it was redriven, so what failed is planned again."""
+
+    status: Literal["complete", "retry"]
+
+
 class BulkDocument(Model):
-    """The whole document of a bulk run."""
+    """The whole document of a bulk run. `max_concurrency` is how many slices are worked on at once."""
 
     scope: PlanScope
+    max_concurrency: NonNegativeInt = 20
     plan: Plan | None = None
+    report: Report | None = None
 
 
 class BulkEvent(Model):
@@ -148,3 +191,69 @@ class BulkEvent(Model):
 
     execution: ExecutionContext
     document: BulkDocument
+
+
+OutcomeStatus = Literal["copied", "unchanged", "verified", "started", "skipped", "failed"]
+"""`started`: by an execution of `migrate`. `skipped`: it is gone, or a newer upload has its own event."""
+
+
+class Outcome(Model):
+    """What became of one planned object: one line of what CopyBatch or VerifyBatch wrote."""
+
+    key: str
+    status: OutcomeStatus
+    source: StoredObject | None = None
+    target: ObjectVersion | None = None
+    copied_at: Utc | None = None
+    grade: Grade | None = None
+    execution: str | None = None
+    error: str | None = None
+    cause: str | None = None
+
+
+class Batch(Model):
+    """The result of CopyBatch, VerifyBatch and EnsureMigrated.
+
+    `in_progress`: it is called again, for the objects that are not done.
+    """
+
+    status: Literal["in_progress", "done"]
+    objects: NonNegativeInt = 0
+    done: NonNegativeInt = 0
+    failed: NonNegativeInt = 0
+    calls: NonNegativeInt = 0
+    wait_seconds: NonNegativeInt = 1
+
+
+class BatchDocument(Model):
+    """The document of a child of the Map: one slice of a run."""
+
+    scope: PlanScope
+    slice: Slice
+    copy_: Batch | None = Field(default=None, alias="copy")
+    verification: Batch | None = None
+    started: Batch | None = None
+
+
+class BatchEvent(Model):
+    """The event that the functions of a slice receive."""
+
+    execution: ExecutionContext
+    document: BatchDocument
+
+
+class ReportLine(Model):
+    """One line of the report: what a run did with one object."""
+
+    run: str
+    key: str
+    target_key: str
+    reason: Reason
+    status: OutcomeStatus
+    size_bytes: NonNegativeInt
+    grade: Grade | None = None
+    version_id: str | None = None
+    target_version_id: str | None = None
+    execution: str | None = None
+    error: str | None = None
+    cause: str | None = None

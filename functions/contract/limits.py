@@ -16,3 +16,6 @@ CRAWL_POLLS = 50
 QUERY_POLLS = 40
 READING_CALLS = 4
 """Calls that continue the reading of a file, of up to 14 minutes each: what they leave unread is a warning."""
+BATCH_CALLS = 60
+PLAN_CALLS = 200
+REPORT_CALLS = 60

@@ -68,6 +68,21 @@ def copy_object(request: CopyRequest, previous: Copy | None = None) -> Copy:
     return Copy(status="in_progress", upload=progress.upload)
 
 
+def copy_planned(request: CopyRequest, source: Head, target_etag: str | None) -> Copy:
+    """Copy a small source that was just read, over the target that a plan has seen: without step (1) of the protocol.
+
+    The condition is the plan's: if somebody else has written since, or the source changes, the whole protocol follows.
+    """
+    require_versioned_target(request)
+    require_readable(request, source)
+    attributes = target_attributes(source, request.rule)
+    outcome = copy_at_once(request, source, target_etag, attributes)
+    if isinstance(outcome, ConditionFailed):
+        return copy_object(request)
+    # The source changed meanwhile: what is there now is copied, because the older copy is ours.
+    return _finished(request, source, outcome, attributes) or copy_object(request, Copy(status="in_progress"))
+
+
 def _check_and_copy(request: CopyRequest, progress: Progress) -> Copy | None:
     """Run the protocol once; None if it has to start again."""
     target, source = _check_target(request), _check_source(request)
@@ -180,7 +195,7 @@ def _copy(
     """Take the next action that the copy of this source needs."""
     if not is_multipart(source.object, request.rule.multipart_threshold_bytes):
         end_uploads(request, progress.upload)
-        return copy_at_once(request, source, target, attributes)
+        return copy_at_once(request, source, target.object.etag if target else None, attributes)
     return advance(request, progress.upload, source, target, attributes)
 
 

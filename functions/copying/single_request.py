@@ -20,9 +20,9 @@ from functions.runtime.aws_errors import code_of
 
 
 def copy_at_once(
-    request: CopyRequest, source: Head, target: Head | None, attributes: TargetAttributes
+    request: CopyRequest, source: Head, target_etag: str | None, attributes: TargetAttributes
 ) -> Copied | ConditionFailed:
-    """Copy exactly this source over exactly this target."""
+    """Copy exactly this source over exactly this target; without an ETag, only if there is no target."""
     obj = source.object
     client = clients.s3_for_conditional_writes(request.settings.target_region, request.read_timeout_seconds)
     arguments: dict[str, Any] = {
@@ -30,7 +30,7 @@ def copy_at_once(
         "CopySourceIfMatch": obj.etag,
         # The source's own algorithm, so that the stored checksums can be compared.
         "ChecksumAlgorithm": obj.checksum_algorithm or "CRC64NVME",
-        **({"IfMatch": target.object.etag} if target else {"IfNoneMatch": "*"}),
+        **({"IfMatch": target_etag} if target_etag else {"IfNoneMatch": "*"}),
         **attributes.arguments(),
     }
     with copy_errors(request):

@@ -11,6 +11,7 @@ Idempotent: it only reads. Raises AccessDenied, BucketMissing, Throttled, Reques
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from functions.catalogue.formats import not_catalogued_reason
 from functions.contract.bulk import SAME, Action, PlanScope, Reason
 from functions.contract.models import Rule
 from functions.contract.rules import Rules, TargetKeyImpossible, decide
@@ -36,8 +37,20 @@ class Selected:
         return self.rule.target_key or self.source.key
 
     @property
-    def is_large(self) -> bool:
-        """Whether a single request cannot copy it: it is too large, or only the same parts give the same checksum."""
+    def by_execution(self) -> bool:
+        """Whether it needs an execution of `migrate`: it is deleted at the source, or validated, or copied in parts."""
+        if self.rule.mode == "move" or self.is_catalogued:
+            return True
+        return self.in_parts
+
+    @property
+    def is_catalogued(self) -> bool:
+        """Whether its rows are validated."""
+        return self.rule.catalogue and not_catalogued_reason(self.target_key, self.source.size_bytes) is None
+
+    @property
+    def in_parts(self) -> bool:
+        """Whether one request cannot copy it: it is too large, or only the same parts give the same checksum."""
         if self.source.size_bytes > self.rule.multipart_threshold_bytes:
             return True
         hashed_in_parts = self.source.checksum_type == "COMPOSITE" and self.source.checksum_algorithm not in CRC_BYTES

@@ -22,7 +22,7 @@ from functions.planning.decisions import Selected, Selection, act_on, compare_by
 from functions.planning.listings import ListedObject, Page, pages
 from functions.planning.requests import counted_requests
 from functions.planning.settings import PlanSettings
-from functions.planning.slices import BATCH, LARGE, SliceWriter, pointers, put
+from functions.planning.slices import BATCH, EXECUTION, SliceWriter, pointers, put
 from functions.planning.tallies import Tallies
 from functions.planning.targets import Targets
 from functions.runtime.errors import CustomerKeyRequired, SettingInvalid, Throttled
@@ -31,6 +31,7 @@ MARGIN_MS = 60_000
 """Kept of the function's time: a page whose objects all need HEAD takes seconds, and longer while S3 throttles."""
 
 HEADS_AT_ONCE = 16
+BATCHES, EXECUTIONS = "batches.json", "executions.json"
 
 
 @dataclass(frozen=True)
@@ -84,13 +85,8 @@ def continue_plan(request: PlanRequest, previous: Plan) -> Plan:
             finished = call.run(pool)
         plan = call.finish(finished)
         if finished:
-            for kind, name in ((BATCH, "batches.json"), (LARGE, "large.json")):
-                put(
-                    settings.rules_bucket,
-                    settings.target_region,
-                    f"{plan.folder}{name}",
-                    pointers(plan.folder, plan.folders, kind),
-                )
+            for kind, key in ((BATCH, plan.batches_key), (EXECUTION, plan.executions_key)):
+                put(plan.bucket, settings.target_region, key, pointers(plan.folder, plan.folders, kind))
     return plan.model_copy(update={"requests": dict(Counter(previous.requests) + requests)})
 
 
@@ -105,7 +101,7 @@ class _Call:
         self._targets = Targets(settings.target_bucket, settings.target_region, request.rules)
         self._writers = {
             kind: SliceWriter(settings.rules_bucket, settings.target_region, f"{previous.folder}{self._folder}/{kind}")
-            for kind in (BATCH, LARGE)
+            for kind in (BATCH, EXECUTION)
         }
         self._tallies = Tallies(previous.tallies)
         self._last_key, self._objects, self._as_of = previous.last_key, previous.objects, previous.as_of
@@ -133,7 +129,10 @@ class _Call:
         """Write the unfinished slices; return the progress."""
         for writer in self._writers.values():
             writer.flush()
-        folder = PlanFolder(name=self._folder, batches=self._writers[BATCH].written, large=self._writers[LARGE].written)
+        folder = PlanFolder(
+            name=self._folder, batches=self._writers[BATCH].written, executions=self._writers[EXECUTION].written
+        )
+        folders = [*self._previous.folders, *([folder] if folder.batches or folder.executions else [])]
         return Plan(
             status="planned" if finished else "planning",
             folder=self._previous.folder,
@@ -141,7 +140,12 @@ class _Call:
             last_key=self._last_key,
             objects=self._objects,
             tallies=self._tallies.as_list(),
-            folders=[*self._previous.folders, *([folder] if folder.batches or folder.large else [])],
+            folders=folders,
+            bucket=self._request.settings.rules_bucket,
+            batches=sum(each.batches for each in folders),
+            executions=sum(each.executions for each in folders),
+            batches_key=f"{self._previous.folder}{BATCHES}",
+            executions_key=f"{self._previous.folder}{EXECUTIONS}",
             calls=self._previous.calls + 1,
         )
 
@@ -201,7 +205,7 @@ class _Call:
         self._objects += 1
         self._tallies.add(outcome.listed, outcome.action, outcome.reason, outcome.selected)
         if outcome.selected and outcome.action in PLANNED:
-            kind = LARGE if outcome.selected.is_large else BATCH
+            kind = EXECUTION if outcome.selected.by_execution else BATCH
             self._writers[kind].add(outcome.planned_object(outcome.selected))
 
     def _time_is_left(self) -> bool:

@@ -16,7 +16,7 @@ MOST_OBJECTS = 1000
 MOST_BYTES = 64 * 1024**3
 """Of the objects of a slice of several: one function copies them in one or a few calls."""
 
-BATCH, LARGE = "batch", "large"
+BATCH, EXECUTION = "batch", "execution"
 GOLDEN_RATIO = 0.6180339887498949
 
 
@@ -62,7 +62,7 @@ def pointers(plan_folder: str, folders: Iterable[PlanFolder], kind: str) -> byte
     keys = [
         f"{plan_folder}{folder.name}/{kind}-{number:05}.jsonl.gz"
         for folder in folders
-        for number in range(folder.batches if kind == BATCH else folder.large)
+        for number in range(folder.batches if kind == BATCH else folder.executions)
     ]
     spread = sorted(range(len(keys)), key=lambda index: index * GOLDEN_RATIO % 1)
     return json.dumps([Slice(key=keys[index]).model_dump() for index in spread]).encode()

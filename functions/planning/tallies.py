@@ -2,7 +2,7 @@
 
 from functools import cache
 
-from functions.catalogue.formats import file_format, not_catalogued_reason
+from functions.catalogue.formats import file_format
 from functions.contract.bulk import PLANNED, Action, Reason, Tally
 from functions.contract.models import Rule
 from functions.planning.decisions import Selected
@@ -16,17 +16,18 @@ Kind = tuple[Action, Reason, bool]
 
 
 class Tallies:
-    """Counts by action, reason and size; begins with the counts of earlier calls."""
+    """Counts by action, reason and way; begins with the counts of earlier calls."""
 
     def __init__(self, previous: list[Tally]) -> None:
-        self._counts = {(tally.action, tally.reason, tally.large): tally.model_dump() for tally in previous}
+        self._counts = {(tally.action, tally.reason, tally.by_execution): tally.model_dump() for tally in previous}
 
     def add(self, listed: ListedObject, action: Action, reason: Reason, selected: Selected | None) -> None:
         """Count one object; `selected` is None if the rules or the scope skip it."""
         planned = selected if action in PLANNED else None
-        large = planned is not None and planned.is_large
-        kind: Kind = (action, reason, large)
-        counts = self._counts.setdefault(kind, Tally(action=action, reason=reason, large=large).model_dump())
+        by_execution = planned is not None and planned.by_execution
+        kind: Kind = (action, reason, by_execution)
+        empty = Tally(action=action, reason=reason, by_execution=by_execution)
+        counts = self._counts.setdefault(kind, empty.model_dump())
         counts["objects"] += 1
         counts["size_bytes"] += listed.size_bytes
         if planned is not None:
@@ -40,7 +41,10 @@ class Tallies:
 def _add_reads(counts: dict[str, int], planned: Selected) -> None:
     size_bytes, rule = planned.source.size_bytes, planned.rule
     reads = READS_OF_GRADE.get(rule.minimum_grade, 0)
-    if rule.catalogue and not_catalogued_reason(planned.target_key, size_bytes) is None:
+    if planned.in_parts:
+        counts["in_parts"] += 1
+        counts["in_parts_bytes"] += size_bytes
+    if planned.is_catalogued:
         counts["files"] += 1
         counts["scanned_bytes"] += size_bytes * _scans(planned.target_key, rule)
         reads += 1

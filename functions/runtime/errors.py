@@ -25,7 +25,10 @@
     ├── QueryFailed               Athena could not run a query
     ├── PurgeRejected             an older version would become current, or a lock retains the source
     ├── SourceKeepsChanging       the source's metadata or its copy keeps changing
-    └── VerifiedCopyMissing       the source is gone, and the target does not hold the verified object
+    ├── VerifiedCopyMissing       the source is gone, and the target does not hold the verified object
+    ├── BatchTimedOut             the objects of a slice were not copied or verified within its calls
+    ├── NotSmall                  an object of a slice became too large for a batch
+    └── RunIncomplete             objects of a bulk run failed; the report lists them
 
 Messages are for the operator: what happened, to which bucket and key, what to do.
 """
@@ -139,3 +142,15 @@ class SourceKeepsChanging(FerryError):
 
 class VerifiedCopyMissing(FerryError):
     """The source is gone, and the target does not hold the verified object."""
+
+
+class BatchTimedOut(FerryError):
+    """The objects of a slice were not copied or verified within the calls that it may take."""
+
+
+class NotSmall(FerryError):
+    """An object of a slice became too large for a batch."""
+
+
+class RunIncomplete(FerryError):
+    """Objects of a bulk run failed; the report lists them."""

@@ -11,7 +11,7 @@ from aws_lambda_powertools.logging import Logger
 from aws_lambda_powertools.metrics import Metrics, MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from functions.contract.bulk import BulkEvent
+from functions.contract.bulk import BatchEvent, BulkEvent
 from functions.contract.models import ExecutionContext, Model, StepEvent
 from functions.runtime.errors import FerryError
 
@@ -56,6 +56,17 @@ def bulk_step(function: Callable[[BulkEvent, LambdaContext], Result]) -> Callabl
         parsed = BulkEvent.model_validate(event)
         scope = parsed.document.scope
         with _logged(parsed.execution, bucket=scope.bucket, prefix=scope.prefix):
+            return _returned(function(parsed, context))
+
+    return handler
+
+
+def batch_step(function: Callable[[BatchEvent, LambdaContext], Result]) -> Callable[[dict[str, Any], Any], Any]:
+    """The same for a function that works on one slice of a bulk run, from BatchEvent to a result."""
+
+    def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+        parsed = BatchEvent.model_validate(event)
+        with _logged(parsed.execution, bucket=parsed.document.scope.bucket, slice=parsed.document.slice.key):
             return _returned(function(parsed, context))
 
     return handler

@@ -97,11 +97,56 @@ resource "aws_cloudwatch_metric_alarm" "failed_executions" {
   }
 }
 
-# One alarm on the sum, because functions share their account's concurrency and are throttled together. "Create a CloudWatch
-# alarm based on a metric math expression" (Amazon CloudWatch User Guide).
-resource "aws_cloudwatch_metric_alarm" "throttled_functions" {
+# A run fails in the end if any of its objects did.
+resource "aws_cloudwatch_metric_alarm" "failed_runs" {
   region              = var.target_region
-  alarm_name          = "${var.name}-throttled-functions"
+  alarm_name          = "${var.name}-failed-runs"
+  alarm_description   = "Runs of ${local.bulk_workflow} failed, timed out or were stopped. The error says how many objects failed, and why the first ones did; the report has them all. Once the cause is gone, start another backfill. docs/operate.md#failed-runs"
+  evaluation_periods  = 3
+  datapoints_to_alarm = 1
+  comparison_operator = "GreaterThanThreshold"
+  threshold           = 0
+  # No runs, so no failures.
+  treat_missing_data = "notBreaching"
+  alarm_actions      = [aws_sns_topic.alerts[var.target_region].arn]
+
+  metric_query {
+    id          = "unsuccessful"
+    label       = "Runs that failed, timed out or were stopped"
+    expression  = join(" + ", [for metric in local.unsuccessful_executions : "FILL(${lower(metric)}, 0)"])
+    return_data = true
+  }
+
+  dynamic "metric_query" {
+    for_each = local.unsuccessful_executions
+    content {
+      id = lower(metric_query.value)
+      metric {
+        namespace   = "AWS/States"
+        metric_name = metric_query.value
+        dimensions  = { StateMachineArn = aws_sfn_state_machine.bulk.arn }
+        stat        = "Sum"
+        period      = 300
+      }
+    }
+  }
+}
+
+# Alarms on sums, because functions share their account's concurrency and are throttled together. An alarm adds at most ten
+# metrics ("Create a CloudWatch alarm based on a metric math expression", Amazon CloudWatch User Guide).
+locals {
+  function_groups = { for index, keys in chunklist(sort(keys(local.functions)), 10) : tostring(index + 1) => keys }
+}
+
+moved {
+  from = aws_cloudwatch_metric_alarm.throttled_functions
+  to   = aws_cloudwatch_metric_alarm.throttled_functions["1"]
+}
+
+resource "aws_cloudwatch_metric_alarm" "throttled_functions" {
+  for_each            = local.function_groups
+  region              = var.target_region
+  alarm_name          = "${var.name}-throttled-functions${each.key == "1" ? "" : "-${each.key}"}"
   alarm_description   = "Lambda has throttled invocations of ${var.name}'s functions for a quarter of an hour: the account's concurrency in ${var.target_region} is exhausted. Nothing is lost, the workflow retries each step for hours, but files are transferred late, and executions fail in the end. docs/operate.md#throttled-functions"
   evaluation_periods  = 3
   datapoints_to_alarm = 3
@@ -114,12 +159,12 @@ resource "aws_cloudwatch_metric_alarm" "throttled_functions" {
   metric_query {
     id          = "throttled"
     label       = "Throttled invocations"
-    expression  = join(" + ", [for key in keys(local.functions) : "FILL(${key}, 0)"])
+    expression  = join(" + ", [for key in each.value : "FILL(${key}, 0)"])
     return_data = true
   }
 
   dynamic "metric_query" {
-    for_each = local.functions
+    for_each = toset(each.value)
     content {
       id = metric_query.key
       metric {
@@ -132,12 +177,6 @@ resource "aws_cloudwatch_metric_alarm" "throttled_functions" {
     }
   }
 
-  lifecycle {
-    precondition {
-      condition     = length(local.functions) <= 10
-      error_message = "infra/functions.yaml: an alarm can add at most ten metrics, and there are ${length(local.functions)} functions: split aws_cloudwatch_metric_alarm.throttled_functions."
-    }
-  }
 }
 
 resource "aws_cloudwatch_metric_alarm" "throttled_executions" {

@@ -6,9 +6,10 @@ locals {
       aws_cloudwatch_metric_alarm.failed_executions.arn,
       aws_cloudwatch_metric_alarm.dead_letters.arn,
       aws_cloudwatch_metric_alarm.oldest_message.arn,
-      aws_cloudwatch_metric_alarm.throttled_functions.arn,
+      aws_cloudwatch_metric_alarm.failed_runs.arn,
       aws_cloudwatch_metric_alarm.throttled_executions.arn,
     ],
+    [for alarm in aws_cloudwatch_metric_alarm.throttled_functions : alarm.arn],
     [for alarm in aws_cloudwatch_metric_alarm.undelivered : alarm.arn],
   )
 

@@ -35,20 +35,21 @@ locals {
 
   # The values of outputs.json, and of ${...} in functions.yaml.
   values = {
-    name                  = var.name
-    source_region         = local.main_source.region
-    target_region         = var.target_region
-    endpoint_url          = null # AWS's own, which the SDK knows
-    source_bucket         = local.main_source.bucket
-    target_bucket         = local.target_bucket
-    uploads_topic_arn     = local.topic_arns[local.main_source.region]
-    queue_url             = "https://sqs.${var.target_region}.amazonaws.com/${local.account}/${local.queue_name}"
-    dead_letter_queue_url = "https://sqs.${var.target_region}.amazonaws.com/${local.account}/${local.queue_name}-dead-letters"
-    state_machine_arn     = "arn:aws:states:${var.target_region}:${local.account}:stateMachine:${var.name}-migrate"
-    crawler_name          = var.name
-    glue_database         = local.glue_database
-    athena_workgroup      = var.name
-    athena_results        = local.athena_results
+    name                   = var.name
+    source_region          = local.main_source.region
+    target_region          = var.target_region
+    endpoint_url           = null # AWS's own, which the SDK knows
+    source_bucket          = local.main_source.bucket
+    target_bucket          = local.target_bucket
+    uploads_topic_arn      = local.topic_arns[local.main_source.region]
+    queue_url              = "https://sqs.${var.target_region}.amazonaws.com/${local.account}/${local.queue_name}"
+    dead_letter_queue_url  = "https://sqs.${var.target_region}.amazonaws.com/${local.account}/${local.queue_name}-dead-letters"
+    state_machine_arn      = "arn:aws:states:${var.target_region}:${local.account}:stateMachine:${var.name}-migrate"
+    bulk_state_machine_arn = "arn:aws:states:${var.target_region}:${local.account}:stateMachine:${var.name}-migrate-bulk"
+    crawler_name           = var.name
+    glue_database          = local.glue_database
+    athena_workgroup       = var.name
+    athena_results         = local.athena_results
   }
   topic_arns = { for region in local.source_regions : region => "arn:aws:sns:${region}:${local.account}:${var.name}-uploads" }
 }

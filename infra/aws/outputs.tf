@@ -59,6 +59,12 @@ output "state_machine_arn" {
   depends_on  = [aws_sfn_state_machine.migrate]
 }
 
+output "bulk_state_machine_arn" {
+  description = "The state machine for many files; each execution is a run of `ferry backfill`."
+  value       = local.values.bulk_state_machine_arn
+  depends_on  = [aws_sfn_state_machine.bulk]
+}
+
 output "crawler_name" {
   description = "The Glue crawler of the target bucket."
   value       = local.values.crawler_name

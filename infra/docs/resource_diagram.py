@@ -100,6 +100,7 @@ EACH_SCOPES = {
     "local.source_regions": "each source region",
     "local.created_buckets": "each source bucket that is created",
     "local.functions": "each function",
+    "local.function_groups": "each ten functions",
     "local.delimiters": "each delimiter",
     "local.alert_emails": "each address, in each region",
     "aws_kms_key.region": "each region, if `create_kms_keys`",

@@ -16,7 +16,7 @@ import shlex
 import sys
 import sysconfig
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,8 +32,7 @@ from infra.build.reproducible_zip import entry
 from infra.local.provision_catalogue import create_catalogue
 from infra.local.roles import create_role, policy
 from infra.terraform.outputs import Outputs
-from statemachine import declaration
-from statemachine.check import findings_in_file
+from statemachine import check, check_bulk, declaration
 from statemachine.declaration import PLACEHOLDER, Function
 from statemachine.errors import DeclarationInvalid
 
@@ -53,6 +52,7 @@ SECRET_ACCESS_KEY = "test"  # noqa: S105 - MiniStack's root user, on this machin
 PACKAGES = Path(sysconfig.get_path("purelib"))
 RUNTIME_CLIENT = CHECKOUT / "infra" / "local" / "lambda_" / "runtime"
 WORKFLOW = CHECKOUT / "statemachine" / "migrate.asl.json"
+BULK_WORKFLOW = CHECKOUT / "statemachine" / "migrate_bulk.asl.json"
 STARTER = "starter"
 BUCKET_OWNERS = "BUCKET_OWNERS"
 RULES_KEY = "RULES_KEY"
@@ -67,21 +67,29 @@ class Plan:
     functions: dict[str, Function]
     packages: dict[str, bytes]
     workflow: str
+    bulk_workflow: str
     rules: Rules
 
 
 def plan(rules: Rules = NO_RULES) -> Plan:
     """Read the input of a deployment. Raises DeclarationInvalid."""
     declared = declaration.load()
-    if not WORKFLOW.is_file():
-        raise DeclarationInvalid(f"{WORKFLOW} does not exist. Run `make asl` to render it.")
-    workflow = WORKFLOW.read_text(encoding="utf-8")
-    for finding in findings_in_file(workflow):
-        raise DeclarationInvalid(f"{WORKFLOW}: {finding}")
+    workflow = _checked(WORKFLOW, check.findings_in_file)
+    bulk_workflow = _checked(BULK_WORKFLOW, check_bulk.findings_in_file)
     if rules == NO_RULES:
         readers = [key for key, function in declared.items() if RULES_KEY in function.environment]
         declared |= {key: with_environment(declared[key], {RULES_KEY: ""}) for key in readers}
-    return Plan(declared, {key: with_bootstrap(package(key)) for key in declared}, workflow, rules)
+    return Plan(declared, {key: with_bootstrap(package(key)) for key in declared}, workflow, bulk_workflow, rules)
+
+
+def _checked(file: Path, findings_in_file: Callable[[str], list[str]]) -> str:
+    """Return the text of a rendered workflow; raises DeclarationInvalid if it must not be deployed."""
+    if not file.is_file():
+        raise DeclarationInvalid(f"{file} does not exist. Run `make asl` to render it.")
+    text = file.read_text(encoding="utf-8")
+    for finding in findings_in_file(text):
+        raise DeclarationInvalid(f"{file}: {finding}")
+    return text
 
 
 def outputs_of(endpoint_url: str) -> Outputs:
@@ -97,6 +105,7 @@ def outputs_of(endpoint_url: str) -> Outputs:
         queue_url=f"{endpoint_url}/{ACCOUNT}/{NAME}-uploads",
         dead_letter_queue_url=f"{endpoint_url}/{ACCOUNT}/{NAME}-uploads-dead-letters",
         state_machine_arn=f"arn:aws:states:{TARGET_REGION}:{ACCOUNT}:stateMachine:{NAME}-migrate",
+        bulk_state_machine_arn=f"arn:aws:states:{TARGET_REGION}:{ACCOUNT}:stateMachine:{NAME}-migrate-bulk",
         crawler_name=NAME,
         glue_database=NAME,
         athena_workgroup=NAME,
@@ -133,7 +142,9 @@ def deploy(plan: Plan, outputs: Outputs) -> None:
     _create_buckets(clients, outputs)
     _put_rules(clients, outputs, plan.functions[STARTER], plan.rules)
     create_catalogue(clients.iam, clients.glue, clients.athena, outputs)
-    _create_workflow(clients, outputs, plan.workflow, arns)
+    _create_workflow(clients, outputs.state_machine_arn, plan.workflow, arns, [])
+    if outputs.bulk_state_machine_arn:
+        _create_workflow(clients, outputs.bulk_state_machine_arn, plan.bulk_workflow, arns, _bulk_statements(outputs))
     _create_queues(clients, outputs, plan.functions[STARTER])
     waiter = clients.lambda_.get_waiter("function_active_v2")
     for arn in arns.values():
@@ -306,15 +317,40 @@ def _consume_uploads(clients: Clients, outputs: Outputs, starter_arn: str) -> No
     )
 
 
-def _create_workflow(clients: Clients, outputs: Outputs, workflow: str, arns: Mapping[str, str]) -> None:
+def _bulk_statements(outputs: Outputs) -> list[dict[str, Any]]:
+    """Return what a workflow with Distributed Maps needs besides its functions.
+
+    "IAM policies for using Distributed Map states" (AWS Step Functions Developer Guide): its own executions, and the
+    file that lists the slices.
+    """
+    machine = outputs.bulk_state_machine_arn or ""
+    executions = f"{machine.replace(':stateMachine:', ':execution:')}:*"
+    return [
+        {"Sid": "StartChildren", "Action": ["states:StartExecution"], "Resource": [machine]},
+        {
+            "Sid": "ManageChildren",
+            "Action": ["states:DescribeExecution", "states:StopExecution"],
+            "Resource": [executions],
+        },
+        {
+            "Sid": "ReadSlices",
+            "Action": ["s3:GetObject"],
+            "Resource": [f"arn:aws:s3:::{outputs.athena_results}/runs/*"],
+        },
+    ]
+
+
+def _create_workflow(
+    clients: Clients, arn: str, workflow: str, arns: Mapping[str, str], statements: list[dict[str, Any]]
+) -> None:
     steps = sorted(arns[key] for key in set(PLACEHOLDER.findall(workflow)))
     invoke = {
         "Sid": "InvokeSteps",
         "Action": ["lambda:InvokeFunction"],
         "Resource": [*steps, *(f"{arn}:*" for arn in steps)],
     }
-    name = outputs.state_machine_arn.rpartition(":")[2]
-    role = create_role(clients.iam, name, "states.amazonaws.com", [invoke])
+    name = arn.rpartition(":")[2]
+    role = create_role(clients.iam, name, "states.amazonaws.com", [invoke, *statements])
     clients.stepfunctions.create_state_machine(
         name=name,
         type="STANDARD",

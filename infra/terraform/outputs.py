@@ -47,6 +47,8 @@ class Outputs(BaseModel):
     queue_url: str
     dead_letter_queue_url: str
     state_machine_arn: str
+    bulk_state_machine_arn: str | None = None
+    """None in a deployment of a release without it."""
     crawler_name: str
     glue_database: str
     athena_workgroup: str

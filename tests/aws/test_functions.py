@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from infra.local.provision import WORKFLOW
+from infra.local.provision import BULK_WORKFLOW, WORKFLOW
 from statemachine import declaration
+from statemachine.bulk import BULK_FUNCTIONS
 from statemachine.check import OUTSIDE_MIGRATE
 from statemachine.declaration import PLACEHOLDER
 from tests.support.terraform import hcl
@@ -100,7 +101,7 @@ def test_a_role_has_all_declared_statements_as_they_are() -> None:
 def test_every_log_group_has_a_retention() -> None:
     groups = [group for group in hcl.blocks("resource").values() if group.type == "aws_cloudwatch_log_group"]
     assert {group.address for group in groups} == {
-        f"aws_cloudwatch_log_group.{name}" for name in ("crawler", "function", "migrate")
+        f"aws_cloudwatch_log_group.{name}" for name in ("bulk", "crawler", "function", "migrate")
     }
     assert {group.body["retention_in_days"] for group in groups} == {"var.log_retention_days"}
 
@@ -114,6 +115,17 @@ def test_terraform_fills_each_placeholder_of_the_workflow() -> None:
     assert hcl.resource("aws_sfn_state_machine.migrate").body["definition"] == (
         "templatefile(local.definition_file, {for key in local.steps : key => aws_lambda_function.function[key].arn})"
     )
+
+
+def test_the_workflow_for_many_files_may_invoke_its_functions_and_run_its_own_children() -> None:
+    text = BULK_WORKFLOW.read_text(encoding="utf-8")
+    assert set(PLACEHOLDER.findall(text)) == BULK_FUNCTIONS
+    assert "file(local.bulk_definition_file)" in hcl.local_values()["bulk_steps"]
+    statements = {each["sid"]: each for each in hcl.data("aws_iam_policy_document.bulk").blocks("statement")}
+    assert "for key in sort(local.bulk_steps)" in statements["InvokeSteps"]["resources"]
+    for sid in ("StartChildren", "ManageChildren", "RedriveChildren"):
+        assert "local.values.bulk_state_machine_arn" in str(statements[sid]["resources"])
+    assert hcl.resource("aws_sfn_state_machine.bulk").body["role_arn"] == "aws_iam_role.bulk.arn"
 
 
 def test_the_workflow_may_invoke_its_steps_and_nothing_else() -> None:

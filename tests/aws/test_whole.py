@@ -175,6 +175,11 @@ def test_a_role_may_use_the_keys_of_what_it_may_read_and_no_others(everything: d
         "run_validation_query": sources,
         "delete_source": sources,
         "plan_batches": sources,
+        "copy_batch": sources,
+        "verify_batch": sources,
+        "ensure_migrated": sources,
+        "write_report": {f"us-east-1 {ACCOUNT}"},
+        "require_complete": set(),
     }
 
 
@@ -199,6 +204,11 @@ def test_a_role_encrypts_only_where_it_writes(everything: dict[str, Any]) -> Non
         "run_validation_query": writing,
         "delete_source": reading,
         "plan_batches": writing,
+        "copy_batch": writing,
+        "verify_batch": writing,
+        "ensure_migrated": writing,
+        "write_report": writing,
+        "require_complete": set(),
     }
 
 
@@ -333,7 +343,7 @@ def test_a_key_admits_each_service_that_writes_for_us(everything: dict[str, Any]
 
 def test_an_alarm_notifies_a_topic_of_its_own_region(everything: dict[str, Any]) -> None:
     alarms = [values for address, values in resources(everything).items() if "metric_alarm" in address]
-    assert len(alarms) == 9
+    assert len(alarms) == 11
     for alarm in alarms:
         assert [arn.split(":")[3] for arn in alarm["alarm_actions"]] == [alarm["region"]]
 
@@ -354,6 +364,7 @@ def test_the_outputs_can_be_read_as_outputs_json(everything: dict[str, Any]) -> 
     assert outputs.queue_url == made["aws_sqs_queue.uploads"]["id"]
     assert outputs.dead_letter_queue_url == made["aws_sqs_queue.dead_letters"]["id"]
     assert outputs.state_machine_arn == made["aws_sfn_state_machine.migrate"]["arn"]
+    assert outputs.bulk_state_machine_arn == made["aws_sfn_state_machine.bulk"]["arn"]
     assert outputs.uploads_topic_arn == made['aws_sns_topic.uploads["us-west-2"]']["arn"]
 
 

@@ -1,4 +1,7 @@
-"""A dry run on a bucket whose objects are new, changed, the same, archived or excluded; nothing is copied by it."""
+"""A backfill of a bucket whose objects are new, changed, the same, archived or excluded, and its dry run before it.
+
+The tests depend on their order: the last ones copy what the first ones only plan.
+"""
 
 import gzip
 import json
@@ -29,11 +32,19 @@ rules:
     rename: kept/{rest}.txt
 """
 
-HARD_KEYS = ["hard/a b+c%.csv", "hard/a\rb", "hard/a\nb", "hard/é", "hard/e\u0301", "hard/\uff5e", "hard/\U0001f600"]
+HARD_KEYS = ["hard/a b+c%.bin", "hard/a\rb", "hard/a\nb", "hard/é", "hard/e\u0301", "hard/\uff5e", "hard/\U0001f600"]
 LONGEST = "k" * 1024
 FOLDER_MARKER = "folder/"
-NEW = [*HARD_KEYS, LONGEST, FOLDER_MARKER, "new/a.bin", "in/new.csv"]
+TABLE = "table/a.csv"
+NEW = [*HARD_KEYS, LONGEST, FOLDER_MARKER, "new/a.bin", "in/new.bin", TABLE]
 LARGE = 5 * 1024**2 + 2
+
+
+def body_of(key: str) -> bytes:
+    """What is uploaded as a new object."""
+    if key == TABLE:
+        return b"ship,berth\nAurora,1\n"
+    return b"" if key.endswith("/") else b"new"
 
 
 @pytest.fixture(scope="module")
@@ -53,10 +64,10 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
 
 def _fill(deployed: Deployed) -> None:
     for key in NEW:
-        deployed.put(key, b"" if key.endswith("/") else b"new")
-    for key in ("same/a.bin", "in/same.csv", "notes/a", "moved/same.bin"):
+        deployed.put(key, body_of(key))
+    for key in ("same/a.bin", "in/same.bin", "notes/a", "moved/same.bin"):
         deployed.put(key, b"same", Metadata={"a": "b"})
-    for key in ("same/a.bin", "out/same.csv", "kept/a.txt", "moved/same.bin"):
+    for key in ("same/a.bin", "out/same.bin", "kept/a.txt", "moved/same.bin"):
         _put_at_target(deployed, key, b"same", Metadata={"a": "b"})
     for key, body, arguments in (
         ("changed/size.bin", b"longer", {}),
@@ -97,25 +108,27 @@ def _copy_role(deployed: Deployed) -> Any:
 
 def dry_run(deployed: Deployed, *arguments: str) -> dict[str, Any]:
     """What `--json` prints."""
-    ran = deployed.ferry("backfill", "--dry-run", "--json", *arguments)
-    assert (ran.returncode, ran.stderr) == (0, "")
-    shown: dict[str, Any] = json.loads(ran.stdout)
+    result = deployed.ferry("backfill", "--dry-run", "--json", *arguments)
+    assert (result.returncode, result.stderr) == (0, "")
+    shown: dict[str, Any] = json.loads(result.stdout)
     return shown
 
 
 def outcomes(shown: dict[str, Any]) -> dict[tuple[str, str, bool], int]:
     """The numbers of objects by action, reason and whether they are large."""
-    return {(each["action"], each["reason"], each["large"]): each["objects"] for each in shown["outcomes"]}
+    return {(each["action"], each["reason"], each["by_execution"]): each["objects"] for each in shown["outcomes"]}
 
 
+ACTIONS = ("copy", "move", "undecided")
 EXPECTED = {
-    ("copy", "new", False): len(NEW),
-    ("copy", "new", True): 1,
+    # A table's file is validated by an execution of its own.
+    ("copy", "new", False): len(NEW) - 1,
+    ("copy", "new", True): 2,
     ("copy", "size_differs", False): 1,
     ("copy", "content_differs", False): 1,
     ("copy", "metadata_differs", False): 1,
-    ("move", "new", False): 1,
-    ("move", "same_checksum", False): 1,
+    ("move", "new", True): 1,
+    ("move", "same_checksum", True): 1,
     ("done", "same_checksum", False): 3,
     ("undecided", "not_comparable", False): 1,
     ("skip", "archived", False): 1,
@@ -153,13 +166,13 @@ def test_the_plan_lists_what_would_be_done_by_its_exact_key(filled: Deployed) ->
 
     lines = [
         json.loads(line)
-        for name in ("batches.json", "large.json")
+        for name in ("batches.json", "executions.json")
         for pointer in json.loads(read(f"{folder}{name}"))
         for line in gzip.decompress(read(pointer["key"])).decode().removesuffix("\n").split("\n")
     ]
     assert {line["key"] for line in lines if line["reason"] == "new"} == {*NEW, "moved/new.bin", "large.bin"}
-    (renamed,) = [line for line in lines if line["key"] == "in/new.csv"]
-    assert renamed["rule"]["target_key"] == "out/new.csv"
+    (renamed,) = [line for line in lines if line["key"] == "in/new.bin"]
+    assert renamed["rule"]["target_key"] == "out/new.bin"
 
 
 def test_a_prefix_limits_the_dry_run(filled: Deployed) -> None:
@@ -181,25 +194,63 @@ def test_a_time_skips_what_is_older(filled: Deployed) -> None:
     ("arguments", "code", "said"),
     [
         (["--dry-run", "--prefix", "absent/"], 1, "No object in s3://"),
-        (["--dry-run", "--source", "absent"], 1, "has no source absent"),
-        ([], 2, "Only --dry-run is available"),
+        (["--source", "absent"], 1, "has no source absent"),
+        (["--max-concurrency", "0"], 2, "--max-concurrency"),
     ],
 )
 def test_what_is_wrong_is_one_line(filled: Deployed, arguments: list[str], code: int, said: str) -> None:
-    ran = filled.ferry("backfill", *arguments)
-    assert (ran.returncode, ran.stdout, ran.stderr.count("\n")) == (code, "", 1)
-    assert said in ran.stderr
+    result = filled.ferry("backfill", *arguments)
+    assert (result.returncode, result.stdout, result.stderr.count("\n")) == (code, "", 1)
+    assert said in result.stderr
 
 
 def test_a_plan_that_cannot_be_written_is_one_line(filled: Deployed) -> None:
     with permission_removed(filled, f"{filled.outputs.name}-plan-batches", "s3:PutObject"):
-        ran = filled.ferry("backfill", "--dry-run")
-    assert (ran.returncode, ran.stdout, ran.stderr.count("\n")) == (1, "", 1)
-    assert "AccessDenied: Access denied while writing the plan" in ran.stderr
+        result = filled.ferry("backfill", "--dry-run")
+    assert (result.returncode, result.stdout, result.stderr.count("\n")) == (1, "", 1)
+    assert "AccessDenied: Access denied while writing the plan" in result.stderr
 
 
 def test_the_output_for_people_names_both_buckets_and_the_cost(filled: Deployed) -> None:
-    ran = filled.ferry("backfill", "--dry-run")
-    assert (ran.returncode, ran.stderr) == (0, "")
+    result = filled.ferry("backfill", "--dry-run")
+    assert (result.returncode, result.stderr) == (0, "")
     for said in (filled.outputs.source_bucket, filled.outputs.target_bucket, "nothing was copied", "$"):
-        assert said in ran.stdout
+        assert said in result.stdout
+
+
+def test_a_backfill_copies_and_verifies_what_its_dry_run_said(filled: Deployed) -> None:
+    planned = outcomes(dry_run(filled))
+    result = filled.ferry("backfill", "--json")
+    assert result.returncode == 0, result.stderr
+    shown = json.loads(result.stdout)
+    by_batch = sum(number for (action, _, large), number in planned.items() if action in ACTIONS and not large)
+    by_execution = sum(number for (action, _, large), number in planned.items() if action in ACTIONS and large)
+    assert shown["counts"] == {"verified": by_batch, "started": by_execution}
+    assert filled.arrived("changed/size.bin") == b"bytes"
+    assert filled.head("changed/metadata.bin")["Metadata"] == {}
+    runs = filled.runs([TABLE, "moved/new.bin", "moved/same.bin", "large.bin"])
+    assert {(run.key, run.status, run.cause) for run in runs} == {(run.key, "SUCCEEDED", "") for run in runs}
+    for key in NEW:
+        assert filled.arrived("out/new.bin" if key == "in/new.bin" else key) == body_of(key)
+    assert not filled.is_at_source("moved/same.bin")
+
+
+def test_a_second_backfill_finds_nothing_to_do(filled: Deployed) -> None:
+    assert {action for action, *_ in outcomes(dry_run(filled))} == {"done", "skip"}
+    before = contents(filled)
+    result = filled.ferry("backfill")
+    assert (result.returncode, result.stderr.count("\n")) == (0, 1)
+    assert "Nothing to copy" in result.stdout
+    assert contents(filled) == before
+
+
+def test_a_run_with_an_object_that_fails_copies_the_others_and_fails_with_its_reason(filled: Deployed) -> None:
+    for key in ("failing/a.bin", "failing/b.bin"):
+        filled.put(key, b"bytes", **({"Tagging": "a=b"} if key.endswith("b.bin") else {}))
+    with permission_removed(filled, f"{filled.outputs.name}-copy-batch", "s3:PutObjectTagging"):
+        result = filled.ferry("backfill", "--prefix", "failing/")
+    assert result.returncode == 1
+    assert "RunIncomplete: 1 of 2 planned objects failed: 1 AccessDenied. The first: failing/b.bin" in result.stderr
+    assert filled.arrived("failing/a.bin") == b"bytes"
+    result = filled.ferry("backfill", "--prefix", "failing/", "--json")
+    assert json.loads(result.stdout)["counts"] == {"verified": 1}

@@ -18,6 +18,8 @@ from infra.local import lifecycle, provision
 from infra.local.provision import ACCOUNT, WORKFLOW, Clients
 from infra.terraform.outputs import Outputs
 from statemachine import declaration
+from statemachine.bulk import BULK_FUNCTIONS
+from statemachine.check import OUTSIDE_MIGRATE
 from statemachine.errors import DeclarationInvalid
 from tests.support.waiting import wait_for
 
@@ -200,15 +202,23 @@ def test_the_functions_get_the_owner_of_every_bucket(clients: Clients, outputs: 
     assert owners == dict.fromkeys((outputs.source_bucket, outputs.target_bucket, outputs.athena_results), ACCOUNT)
 
 
-def test_the_workflow_has_every_placeholder_filled_and_may_invoke_its_steps_only(
-    clients: Clients, outputs: Outputs
+@pytest.mark.parametrize(
+    ("name", "steps"),
+    [
+        ("ferry-migrate", declaration.load().keys() - OUTSIDE_MIGRATE),
+        ("ferry-migrate-bulk", BULK_FUNCTIONS),
+    ],
+)
+def test_a_workflow_has_every_placeholder_filled_and_may_invoke_its_steps_only(
+    clients: Clients, outputs: Outputs, name: str, steps: set[str]
 ) -> None:
-    machine = clients.stepfunctions.describe_state_machine(stateMachineArn=outputs.state_machine_arn)
+    arn = outputs.state_machine_arn.replace("ferry-migrate", name)
+    machine = clients.stepfunctions.describe_state_machine(stateMachineArn=arn)
     assert "${" not in machine["definition"]
-    (statement,) = statements_of(clients, "ferry-migrate")
+    (statement,) = (each for each in statements_of(clients, name) if "lambda:InvokeFunction" in each["Action"])
     assert statement["Action"] == ["lambda:InvokeFunction"]
-    steps = [f"ferry-{key.replace('_', '-')}" for key in declaration.load() if key != "starter"]
-    assert sorted({arn.split(":")[6] for arn in statement["Resource"]}) == sorted(steps)
+    functions = [f"ferry-{key.replace('_', '-')}" for key in steps]
+    assert sorted({arn.split(":")[6] for arn in statement["Resource"]}) == sorted(functions)
 
 
 def test_the_crawler_makes_the_tables_that_a_person_expects(clients: Clients, outputs: Outputs) -> None:

@@ -102,7 +102,7 @@ def test_the_alarms_metrics_are_those_that_are_declared(declared: Declared) -> N
             continue
         if "dynamic" not in resource.body:
             count += 1
-        elif "local.functions" in json.dumps(resource.body["dynamic"]):
+        elif "FunctionName" in json.dumps(resource.body["dynamic"]):
             count += len(declaration.load())
         else:
             assert "local.unsuccessful_executions" in json.dumps(resource.body["dynamic"])

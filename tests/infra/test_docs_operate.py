@@ -20,6 +20,7 @@ TEXT = " ".join(PAGE.split())
 ALARMS = [
     "dead-letters",
     "failed-executions",
+    "failed-runs",
     "oldest-message",
     "throttled-executions",
     "throttled-functions",

@@ -41,6 +41,7 @@ def player(playing: tuple[boto3.Session, Player], monkeypatch: pytest.MonkeyPatc
         monkeypatch.delenv(name)
     monkeypatch.setenv("TARGET_BUCKET", TARGET)
     monkeypatch.setenv("TARGET_REGION", TARGET_REGION)
+    monkeypatch.setenv("RESULTS_BUCKET", "ferry-results")
     monkeypatch.setenv("POWERTOOLS_METRICS_DISABLED", "true")
     # A line of JSON for each of a hundred thousand calls is most of the time.
     logging.disable(logging.CRITICAL)

@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
-from tests.model.explorer import KEY, SOURCE, TARGET, Actor, Explored, Explorer, Node, describe, same
+from tests.model.explorer import KEY, SOURCE, SOURCE_REGION, TARGET, Actor, Explored, Explorer, Node, describe, same
 from tests.model.player import Player
 from tests.model.s3 import S3, Bucket, Versioning
+from tests.model.workflow import Execution
 
 VERSIONINGS: tuple[Versioning, ...] = ("Enabled", "Suspended", "Never")
 MIB = 1024**2
@@ -51,6 +52,9 @@ class Case:
     late: int = 0
     """Which upload's event arrives when everybody else is done; counted from one."""
 
+    bulk: bool = False
+    """Whether a bulk run plans and copies the object as well, at any time."""
+
     rule: dict[str, Any] = field(default_factory=dict)
 
     def start(self) -> Node:
@@ -59,6 +63,10 @@ class Case:
             Actor(f"execution {number}", (put(SOURCE, **upload),), late=number == self.late)
             for number, upload in enumerate(self.uploads, start=1)
         ]
+        if self.bulk:
+            document = {"bucket": SOURCE, "region": SOURCE_REGION, "key": KEY, "rule": {"mode": self.mode}}
+            # First, so that the latest upload's execution is the last one.
+            actors.insert(0, Actor("bulk", execution=Execution.start("bulk", s3.now, document, "bulk")))
         if self.meddled:
             actors.append(Actor("other", (put(TARGET, Body=MEDDLED),)))
         if self.deleted:
@@ -84,7 +92,7 @@ class Case:
             assert arrived or (meddled and self.target != "Enabled"), f"{describe(now)} is at the target\n{story}"
             ended_well = executions[-1].status == "SUCCEEDED" or executions[-1].error == "PurgeRejected"
             assert ended_well or executions[-1].name != f"execution {len(self.uploads)}", story
-        if not self.faults and not self.meddled and self.bytes_differ:
+        if not self.faults and not self.meddled and not self.bulk and self.bytes_differ:
             assert len(end.copies) <= len(end.uploads), f"something was copied twice\n{story}"
             # One multipart upload each, and once more for the writes of each other, which make S3 reject it.
             assert end.s3.uploads_made <= 2 * len(end.uploads) + 1, f"a copy was begun too often\n{story}"
@@ -123,6 +131,23 @@ def test_copy(source: Versioning, target: Versioning, uploads: str, player: Play
 @pytest.mark.parametrize("uploads", UPLOADS)
 def test_copy_with_a_fault(source: Versioning, target: Versioning, uploads: str, player: Player) -> None:
     explore(Case(UPLOADS[uploads], source, target, faults=1), player)
+
+
+@pytest.mark.parametrize(("source", "target"), SOME)
+@pytest.mark.parametrize("faults", [0, 1])
+def test_bulk_copy_beside_an_upload(source: Versioning, target: Versioning, faults: int, player: Player) -> None:
+    explore(Case((X,), source, target, faults=faults, bulk=True), player)
+
+
+def test_bulk_copy_beside_two_uploads(player: Player) -> None:
+    explore(Case((X, Y), "Never", "Enabled", bulk=True), player)
+
+
+@ONLY_IN_SOAK
+@pytest.mark.parametrize(("source", "target"), SOME)
+@pytest.mark.parametrize("uploads", UPLOADS)
+def test_bulk_copy_beside_any_two_uploads(source: Versioning, target: Versioning, uploads: str, player: Player) -> None:
+    explore(Case(UPLOADS[uploads], source, target, bulk=True), player)
 
 
 @pytest.mark.parametrize(("source", "target"), SOME)

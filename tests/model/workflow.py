@@ -13,6 +13,7 @@ from typing import Any
 from statemachine.check import PLACEHOLDER
 from statemachine.render import ASL_FILE
 from statemachine.retries import CRASHES_AND_TIMEOUTS, SERVICE_ERRORS, THROTTLES
+from tests.model import bulk
 from tests.model.player import Answered, Asks, Fault, Next, Player, Record, answer, with_answer
 from tests.model.s3 import S3
 
@@ -23,7 +24,9 @@ MOST_RETRIES = 2
 
 
 @cache
-def _states() -> tuple[str, dict[str, Any]]:
+def _states(kind: str) -> tuple[str, dict[str, Any]]:
+    if kind == "bulk":
+        return "Plan", bulk.STATES
     definition = json.loads(ASL_FILE.read_text(encoding="utf-8"))
     return definition["StartAt"], definition["States"]
 
@@ -44,11 +47,13 @@ class Execution:
     status: str = "RUNNING"
     error: str = ""
     message: str = ""
+    kind: str = "migrate"
+    """Which workflow it is of."""
 
     @classmethod
-    def start(cls, name: str, began: int, document: Values) -> "Execution":
+    def start(cls, name: str, began: int, document: Values, kind: str = "migrate") -> "Execution":
         """One that has just been started."""
-        return cls(name, began, json.dumps(document, sort_keys=True), _states()[0])
+        return cls(name, began, json.dumps(document, sort_keys=True), _states(kind)[0], kind=kind)
 
     @property
     def values(self) -> Values:
@@ -83,7 +88,7 @@ class Execution:
         raise AssertionError(f"{execution.name} makes no call any more in {execution.state}")
 
     def _next(self, player: Player, s3: S3) -> Next:
-        function = PLACEHOLDER.fullmatch(_states()[1][self.state]["Parameters"]["FunctionName"])
+        function = PLACEHOLDER.fullmatch(_states(self.kind)[1][self.state]["Parameters"]["FunctionName"])
         assert function, self.state
         execution = {"Id": self.name, "Name": self.name, "StartTime": self._began}
         # The document is text already, with its keys in order.
@@ -96,7 +101,7 @@ class Execution:
         return replace(self, status="FAILED", error=error, message=message)
 
     def _left(self, result: Values) -> "Execution":
-        state = _states()[1][self.state]
+        state = _states(self.kind)[1][self.state]
         selected = {
             name.removesuffix(".$"): result[path.rpartition(".")[2]] for name, path in state["ResultSelector"].items()
         }
@@ -109,7 +114,7 @@ class Execution:
     def _at_a_task(self) -> "Execution":
         """Continue to the next Task, or the end."""
         execution = self
-        while execution.status == "RUNNING" and (state := _states()[1][execution.state])["Type"] != "Task":
+        while execution.status == "RUNNING" and (state := _states(self.kind)[1][execution.state])["Type"] != "Task":
             if state["Type"] == "Choice":
                 execution = replace(execution, state=_chosen(state, execution.values))
             elif state["Type"] == "Wait":

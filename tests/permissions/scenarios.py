@@ -118,7 +118,17 @@ def the_rules_are_missing(world: World) -> str:
 # CopyObject.
 
 
+def _outcome(recorded: dict[str, Any]) -> str:
+    """What became of an object of a slice, in the words of the workflow for one file."""
+    if recorded.get("error") == "mismatched":
+        return f"mismatched {recorded['cause']}"
+    return f"{recorded['error']}: {recorded.get('cause')}" if recorded.get("error") else str(recorded["status"])
+
+
 def _copy(world: World, document: Document, **rule: Any) -> str:
+    if world.in_batches:
+        document = {**document, "rule": {**document["rule"], **rule}}
+        return _outcome(world.work_on_slice("copy_batch", world.slice_of(document), "copied"))
     return str(world.copied(document, **rule)["copy"]["status"])
 
 
@@ -315,6 +325,8 @@ def the_target_without_version_was_uploaded_in_other_parts(world: World) -> str:
 
 
 def _verify(world: World, document: Document, **rule: Any) -> str:
+    if world.in_batches:
+        return _verify_in_batch(world, {**document, "rule": {**document["rule"], **rule}})
     result = world.steps("verify_checksum", {**document, "rule": {**document["rule"], **rule}}, "in_progress")
     return f"{result['verification']['status']} {result['verification']['detail']}"
 
@@ -671,6 +683,240 @@ def a_version_differs_in_the_checksums_of_its_parts(world: World) -> str:
     key = str(world.upload_in_parts("CRC32")["source"]["key"])
     _put_in_parts(world, key)
     return _plan(world, key)
+
+
+# The functions of slices: copies and verifications as above, and what only they do.
+
+
+def _verify_in_batch(world: World, document: Document) -> str:
+    slice_key, copy = world.slice_of(document), document["copy"]
+    line = {"key": document["source"]["key"], "status": "copied"}
+    line |= {name: copy[name] for name in ("source", "target", "copied_at")}
+    world.put_lines(slice_key.replace("/plan/", "/copied/").replace(".jsonl.gz", "/a.jsonl.gz"), [line])
+    return _outcome(world.work_on_slice("verify_batch", slice_key, "verified"))
+
+
+def in_batch(role: str, script: Script, gives: str, without: dict[str, str]) -> None:
+    """The same script, with a slice of one object in place of an execution."""
+
+    def shown(world: World) -> str:
+        world.in_batches = role == "copy_batch"
+        try:
+            return script(world)
+        finally:
+            world.in_batches = False
+
+    shown.__name__ = f"{script.__name__}_in_a_batch"
+    shows(role, gives, without)(shown)
+
+
+in_batch(
+    "copy_batch",
+    an_object_is_copied,
+    "copied",
+    {
+        "s3:GetObject source": SOURCE_HEAD_DENIED,
+        "s3:GetObjectVersion source": NAMED,
+        "s3:GetObjectRetention source": NAMED,
+        "s3:GetObjectLegalHold source": NAMED,
+        "s3:PutObject target": NAMED,
+        "s3:GetObject results": NAMED,
+        "s3:PutObject results": NAMED,
+        "s3:ListBucket results": NAMED,
+    },
+)
+in_batch(
+    "copy_batch",
+    a_tagged_object_without_version_is_copied,
+    "copied",
+    {"s3:GetObjectTagging source": NAMED, "s3:PutObjectTagging target": NAMED},
+)
+in_batch("copy_batch", a_tagged_object_is_copied, "copied", {"s3:GetObjectVersionTagging source": NAMED})
+in_batch(
+    "copy_batch",
+    an_annotated_object_without_version_is_copied,
+    "copied",
+    {"s3:GetObjectAnnotation source": NAMED, "s3:PutObjectAnnotation target": NAMED},
+)
+in_batch("copy_batch", an_annotated_object_is_copied, "copied", {"s3:GetObjectVersionAnnotation source": NAMED})
+in_batch("copy_batch", an_object_with_a_retention_is_copied, "copied", {"s3:PutObjectRetention target": NAMED})
+in_batch("copy_batch", an_object_with_a_legal_hold_is_copied, "copied", {"s3:PutObjectLegalHold target": NAMED})
+in_batch("copy_batch", the_source_is_gone, "SourceMissing: ", {"s3:ListBucket source": SOURCE_HEAD_DENIED})
+in_batch(
+    "copy_batch",
+    the_target_has_another_annotation,
+    "unchanged",
+    {
+        "s3:GetObject target": TARGET_HEAD_DENIED,
+        "s3:GetObjectVersionTagging target": NAMED,
+        "s3:ListObjectVersionAnnotations source": NAMED,
+        "s3:ListObjectVersionAnnotations target": NAMED,
+        "s3:PutObjectVersionAnnotation target": NAMED,
+        "s3:DeleteObjectVersionAnnotation target": NAMED,
+    },
+)
+in_batch(
+    "copy_batch",
+    the_target_without_version_has_another_annotation,
+    "unchanged",
+    {
+        "s3:ListObjectAnnotations source": NAMED,
+        "s3:ListObjectAnnotations target": NAMED,
+        "s3:DeleteObjectAnnotation target": NAMED,
+    },
+)
+in_batch("copy_batch", the_target_without_version_is_the_same, "unchanged", {"s3:GetObjectTagging target": "copied"})
+in_batch("copy_batch", the_target_has_the_retention_too, "unchanged", {"s3:GetObjectRetention target": "copied"})
+in_batch("copy_batch", the_target_has_the_legal_hold_too, "unchanged", {"s3:GetObjectLegalHold target": "copied"})
+in_batch(
+    "copy_batch",
+    the_target_was_uploaded_in_other_parts,
+    "copied",
+    {
+        "s3:GetObjectVersionAttributes source": NAMED,
+        "s3:GetObjectVersionAttributes target": NAMED,
+        "s3:GetObjectVersion target": NAMED,
+    },
+)
+in_batch(
+    "copy_batch",
+    the_target_without_version_was_uploaded_in_other_parts,
+    "copied",
+    {"s3:GetObjectAttributes source": NAMED, "s3:GetObjectAttributes target": NAMED},
+)
+
+
+@shows("copy_batch", "copied", {"s3:GetBucketObjectLockConfiguration source": NAMED})
+def a_new_process_copies_a_slice(world: World) -> str:
+    world.renew("copy_batch")
+    return _outcome(world.work_on_slice("copy_batch", world.slice_of(world.upload()), "copied"))
+
+
+@shows("copy_batch", "copied", {"s3:ListBucket target": TARGET_HEAD_DENIED})
+def the_target_is_gone_since_the_plan(world: World) -> str:
+    target = {"etag": "0" * 32, "size_bytes": 1, "last_modified": datetime.now(UTC).isoformat()}
+    return _outcome(world.work_on_slice("copy_batch", world.slice_of(world.upload(), target=target), "copied"))
+
+
+def _verified_in_batch(script: Script) -> Script:
+    """A script whose copy is made by CopyObject, and whose verification by VerifyBatch."""
+
+    def shown(world: World) -> str:
+        steps = world.steps
+
+        def verifying(function: str, document: Document, going_on: str) -> Document:
+            if function != "verify_checksum":
+                return steps(function, document, going_on)
+            result = _verify_in_batch(world, document)
+            status, _, detail = result.partition(" ")
+            return {**document, "verification": {"status": status, "detail": detail}}
+
+        world.steps = verifying  # type: ignore[method-assign]
+        try:
+            return script(world)
+        finally:
+            del world.steps
+
+    shown.__name__ = f"{script.__name__}_in_a_batch"
+    return shown
+
+
+VERIFIED_IN_BATCHES: list[tuple[Script, str, dict[str, str]]] = [
+    (
+        both_are_read,
+        "verified",
+        {
+            "s3:GetObjectVersion source": NAMED,
+            "s3:GetObject target": NAMED,
+            "s3:GetObject results": NAMED,
+            "s3:PutObject results": NAMED,
+            "s3:ListBucket results": NAMED,
+        },
+    ),
+    (both_are_read_and_the_source_has_no_version, "verified", {"s3:GetObject source": NAMED}),
+    (the_checksum_of_the_parts_is_folded, "verified", {"s3:GetObjectVersionAttributes source": NAMED}),
+    (
+        the_checksum_of_the_parts_is_folded_and_the_source_has_no_version,
+        "verified",
+        {"s3:GetObjectAttributes source": NAMED},
+    ),
+    (
+        a_bad_copy_is_discarded,
+        "mismatched stored CRC32",
+        {
+            "s3:GetObjectVersionAttributes target": NAMED,
+            "s3:GetObjectVersion target": NAMED,
+            "s3:DeleteObjectVersion target": NAMED,
+        },
+    ),
+    (
+        a_bad_copy_without_version_is_discarded,
+        "mismatched stored CRC32",
+        {"s3:GetObjectAttributes target": NAMED, "s3:DeleteObject target": NAMED},
+    ),
+    (
+        a_bad_copy_has_a_retention,
+        "mismatched",
+        {"s3:GetObjectRetention target": "AccessDenied: Access denied while discarding"},
+    ),
+    (
+        a_bad_copy_has_a_legal_hold,
+        "mismatched",
+        {"s3:GetObjectLegalHold target": "AccessDenied: Access denied while discarding"},
+    ),
+    (
+        the_source_is_gone_before_it_is_read,
+        "source_changed",
+        {"s3:ListBucket source": "AccessDenied: Access denied while reading s3://ferry-source"},
+    ),
+    (the_target_is_gone_before_its_verification, "target_changed", {"s3:ListBucket target": TARGET_HEAD_DENIED}),
+]
+for _story, _gives, _without in VERIFIED_IN_BATCHES:
+    shows("verify_batch", _gives, _without)(_verified_in_batch(_story))
+
+
+# EnsureMigrated and WriteReport.
+
+
+@shows(
+    "ensure_migrated",
+    "started",
+    {
+        "s3:GetObject source": SOURCE_HEAD_DENIED,
+        "states:StartExecution": NAMED,
+        "s3:GetObject results": NAMED,
+        "s3:PutObject results": NAMED,
+        "s3:ListBucket results": NAMED,
+    },
+)
+def an_execution_is_started_for_an_object_of_a_slice(world: World) -> str:
+    slice_key = world.slice_of(world.upload(), "execution")
+    return _outcome(world.work_on_slice("ensure_migrated", slice_key, "started"))
+
+
+@shows("ensure_migrated", "SourceMissing: ", {"s3:ListBucket source": SOURCE_HEAD_DENIED})
+def an_object_of_a_slice_is_gone(world: World) -> str:
+    document = world.upload()
+    world.source.delete_object(Bucket=world.outputs.source_bucket, Key=document["source"]["key"])
+    return _outcome(world.work_on_slice("ensure_migrated", world.slice_of(document, "execution"), "started"))
+
+
+@shows(
+    "write_report",
+    "incomplete",
+    {"s3:GetObject results": NAMED, "s3:ListBucket results": NAMED, "s3:PutObject results": NAMED},
+)
+def a_slice_is_reported(world: World) -> str:
+    folder, _, rest = world.slice_of(world.upload()).partition("/plan/")
+    plan = {
+        "status": "planned",
+        "folder": f"{folder}/plan/",
+        "folders": [{"name": rest.partition("/")[0], "batches": 1}],
+    }
+    execution = {"Id": "arn:a", "Name": uuid.uuid4().hex, "StartTime": datetime.now(UTC).isoformat()}
+    scope = {"bucket": world.outputs.source_bucket, "region": world.outputs.source_region}
+    report = world.invoke("write_report", {"execution": execution, "document": {"scope": scope, "plan": plan}})
+    return str(report["status"])
 
 
 # The crawler.

@@ -29,6 +29,10 @@ OWN = {
     ("starter", "s3:GetObject", "/rules/migration.json"),
     ("plan_batches", "s3:GetObject", "/rules/migration.json"),
     ("plan_batches", "s3:PutObject", "/runs/a.json"),
+    *((role, "s3:PutObject", "/runs/a.json") for role in ("copy_batch", "verify_batch", "ensure_migrated")),
+    *((role, "s3:GetObject", "/runs/a.json") for role in ("copy_batch", "verify_batch", "ensure_migrated")),
+    ("write_report", "s3:GetObject", "/runs/a.json"),
+    ("write_report", "s3:PutObject", "/reports/a.json"),
     ("run_validation_query", "s3:GetObject", "/results/a.csv"),
     ("run_validation_query", "s3:PutObject", "/results/a.csv"),
     ("run_validation_query", "s3:AbortMultipartUpload", "/results/a.csv"),
@@ -50,7 +54,8 @@ FORMS = {
     "arn:aws:s3:::${athena_results}": "the results bucket itself",
     "arn:aws:s3:::${athena_results}/rules/migration.json": "the rules, and nothing beside them",
     "arn:aws:s3:::${athena_results}/results/*": "the results of queries, and not the rules",
-    "arn:aws:s3:::${athena_results}/runs/*": "the plans of bulk runs, and not the rules",
+    "arn:aws:s3:::${athena_results}/runs/*": "the plans and records of bulk runs, and not the rules",
+    "arn:aws:s3:::${athena_results}/reports/*": "the reports of bulk runs, and not the rules",
     "arn:aws:sqs:${target_region}:*:${name}-uploads": "the queue of the uploads",
     "arn:aws:sqs:${target_region}:*:${name}-uploads-dead-letters": "the queue of what cannot be handled",
     "${state_machine_arn}": "the workflow",
@@ -72,7 +77,7 @@ def attempts(outputs: Outputs) -> Iterator[Attempt]:
     for bucket, keys in (
         (outputs.source_bucket, ["a.csv"]),
         (outputs.target_bucket, ["a.csv"]),
-        (outputs.athena_results, ["rules/migration.json", "results/a.csv", "runs/a.json"]),
+        (outputs.athena_results, ["rules/migration.json", "results/a.csv", "runs/a.json", "reports/a.json"]),
     ):
         for action, call in OF_BUCKETS.items():
             yield action, f"arn:aws:s3:::{bucket}", call, {"Bucket": bucket}
@@ -106,6 +111,8 @@ def elsewhere(outputs: Outputs, query: str) -> Iterator[Attempt]:
         (results, "results-other/a.csv"),
         (results, "runs/a.json"),
         (results, "runs-other/a.json"),
+        (results, "reports/a.json"),
+        (results, "reports-other/a.json"),
     ):
         for action, call in OF_OBJECTS.items():
             yield action, f"arn:aws:s3:::{place}/{key}", call, {"Bucket": place, "Key": key}

@@ -4,6 +4,7 @@ The functions run as in every embedded cloud: from the zips, with the credential
 looks at each request. Nothing is started by an upload here, so that what a test sees is its own function's doing.
 """
 
+import gzip
 import json
 import time
 import uuid
@@ -94,6 +95,9 @@ class World:
         self.outputs = outputs
         self.clients = Clients(outputs)
         self.source, self.target = self.clients.source_s3, self.clients.s3
+        self.in_batches = False
+        """Whether copies and verifications are made by the functions of slices."""
+
         self._early_targets: list[str] = []
         self._crawled_files: dict[str, Document] = {}
 
@@ -192,6 +196,41 @@ class World:
     def verified(self, document: Document, **rule: Any) -> Document:
         """The document after copy and verification."""
         return self.steps("verify_checksum", self.copied(document, **rule), "in_progress")
+
+    # Slices.
+
+    def put_lines(self, key: str, lines: list[dict[str, Any]]) -> None:
+        """Write a slice or a record, as the functions do."""
+        text = "".join(f"{json.dumps(line)}\n" for line in lines)
+        self.target.put_object(Bucket=self.outputs.athena_results, Key=key, Body=gzip.compress(text.encode()))
+
+    def slice_of(self, document: Document, kind: str = "batch", **planned: Any) -> str:
+        """Plan one object, in a run of its own; the key of its slice."""
+        source, key = document["source"], f"runs/{uuid.uuid4().hex}/0/plan/a/{kind}-00000.jsonl.gz"
+        line = {
+            "key": source["key"],
+            "etag": source["etag"],
+            "size_bytes": source["size_bytes"],
+            "last_modified": datetime.now(UTC).isoformat(),
+            "action": "copy",
+            "reason": "new",
+            "rule": document["rule"],
+        }
+        self.put_lines(key, [line | planned])
+        return key
+
+    def work_on_slice(self, function: str, slice_key: str, kind: str) -> dict[str, Any]:
+        """Call a function for a slice of one object; what it recorded about it."""
+        name = uuid.uuid4().hex
+        execution = {"Id": f"arn:{name}", "Name": name, "StartTime": datetime.now(UTC).isoformat()}
+        scope = {"bucket": self.outputs.source_bucket, "region": self.outputs.source_region}
+        self.invoke(function, {"execution": execution, "document": {"scope": scope, "slice": {"key": slice_key}}})
+        folder = slice_key.replace("/plan/", f"/{kind}/").removesuffix(".jsonl.gz")
+        found = self.target.list_objects_v2(Bucket=self.outputs.athena_results, Prefix=f"{folder}/")["Contents"]
+        latest = max(found, key=lambda each: each["LastModified"])["Key"]
+        body = self.target.get_object(Bucket=self.outputs.athena_results, Key=latest)["Body"].read()
+        outcome: dict[str, Any] = json.loads(gzip.decompress(body))
+        return outcome
 
     def renew(self, function: str) -> None:
         """Have the function begin in a new process, which remembers nothing."""
@@ -335,7 +374,7 @@ def _prepare(world: World) -> None:
     for bucket, body in ((source, BYTES), (target, OTHER_BYTES)):
         upload(s3, bucket, "early/parts.bin", [body], ChecksumAlgorithm="CRC32")
     world.put(target, "early_table/a.csv", CSV)
-    world.put_early_targets(8)
+    world.put_early_targets(16)
     for bucket in (source, target):
         s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
         s3.put_object_lock_configuration(Bucket=bucket, ObjectLockConfiguration={"ObjectLockEnabled": "Enabled"})

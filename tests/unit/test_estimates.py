@@ -63,10 +63,14 @@ def test_a_million_small_objects_cost_less_than_seven_dollars() -> None:
         (Tally(action="done", reason="same_etag", objects=10, size_bytes=1), 0, 0),
         (Tally(action="skip", reason="archived", objects=10, size_bytes=1), 0, 0),
         (Tally(action="undecided", reason="not_comparable", objects=10, size_bytes=1), 10, 30),
-        (Tally(action="move", reason="new", objects=10, size_bytes=1, reads=10, read_bytes=1), 10, 50),
-        (Tally(action="move", reason="same_etag", objects=10, size_bytes=1, reads=10), 0, 40),
+        (Tally(action="move", reason="new", by_execution=True, objects=10, size_bytes=1, reads=10), 10, 70),
+        (Tally(action="move", reason="same_etag", by_execution=True, objects=10, size_bytes=1, reads=10), 0, 70),
         # 16 parts of 128 MiB, one more at most, and two requests to begin and to complete.
-        (Tally(action="copy", reason="new", large=True, objects=1, size_bytes=2 * 1024**3), 19, 6),
+        (
+            Tally(action="copy", reason="new", by_execution=True, objects=1, in_parts=1, in_parts_bytes=2 * 1024**3),
+            19,
+            5,
+        ),
     ],
 )
 def test_requests_follow_from_the_action(tally: Tally, writes: int, reads: int) -> None:

@@ -20,7 +20,7 @@ from tests.unit.ferry_fakes import FakeDeployment
 AS_OF = datetime(2026, 11, 20, 12, tzinfo=UTC)
 TALLIES = [
     Tally(action="copy", reason="new", objects=1500, size_bytes=3_000_000),
-    Tally(action="copy", reason="new", large=True, objects=1, size_bytes=2 * 1024**3),
+    Tally(action="copy", reason="new", by_execution=True, objects=1, size_bytes=2 * 1024**3),
     Tally(action="skip", reason="archived", objects=2, size_bytes=20),
 ]
 PLANNED = Plan(
@@ -30,7 +30,7 @@ PLANNED = Plan(
     last_key="z",
     objects=1503,
     tallies=TALLIES,
-    folders=[PlanFolder(name="00000-a", batches=2, large=1)],
+    folders=[PlanFolder(name="00000-a", batches=2, executions=1)],
     requests={"ListObjectsV2": 4, "ListMultipartUploads": 1, "PutObject": 5, "HeadObject": 10},
     calls=1,
 )
@@ -70,15 +70,10 @@ def source(**fields: Any) -> DeployedSource:
 
 def request(prefix: str = "", name: str | None = None) -> backfill.Request:
     """The arguments of a dry run."""
-    return backfill.check_request(prefix, name, None, "0s", dry_run=True)
+    return backfill.check_request(prefix, name, None, "0s")
 
 
 # Arguments.
-
-
-def test_without_dry_run_nothing_is_offered() -> None:
-    with pytest.raises(UsageError, match="--dry-run"):
-        backfill.check_request("", None, None, "0s", dry_run=False)
 
 
 @pytest.mark.parametrize("prefix", ["s3://bucket/a", "é" * 513, "\udc80"])
@@ -96,19 +91,19 @@ def test_a_prefix_that_no_key_has_is_wrong_usage(prefix: str) -> None:
     ],
 )
 def test_a_time_without_a_zone_is_in_utc(text: str, expected: datetime) -> None:
-    assert backfill.check_request("", None, text, "0s", dry_run=True).since == expected
+    assert backfill.check_request("", None, text, "0s").since == expected
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("0s", 0), ("90s", 90), ("15m", 900), ("2h", 7200), ("1d", 86400)])
 def test_an_age_has_a_unit(text: str, seconds: int) -> None:
-    assert backfill.check_request("", None, None, text, dry_run=True).min_age.total_seconds() == seconds
+    assert backfill.check_request("", None, None, text).min_age.total_seconds() == seconds
 
 
 @pytest.mark.parametrize(("option", "text"), [("since", "yesterday"), ("since", ""), ("age", "15"), ("age", "-1m")])
 def test_what_is_no_time_is_wrong_usage(option: str, text: str) -> None:
     since, age = (text, "0s") if option == "since" else (None, text)
     with pytest.raises(UsageError):
-        backfill.check_request("", None, since, age, dry_run=True)
+        backfill.check_request("", None, since, age)
 
 
 # Sources.
@@ -202,6 +197,72 @@ def test_an_error_of_the_function_is_one_line(answer: dict[str, Any] | Exception
     assert "\n" not in str(raised.value)
 
 
+# A run.
+
+BULK = "arn:aws:states:us-east-1:000000000000:stateMachine:ferry-migrate-bulk"
+REPORT = {
+    "status": "complete",
+    "folder": "reports/day=2026-11-20/run=r/round=0/",
+    "counts": {"verified": 3, "started": 1},
+}
+
+
+class FakeRuns:
+    """A state machine whose runs end as given, at the second poll."""
+
+    def __init__(self, **ended: Any) -> None:
+        self.ended = ended
+        self.inputs: list[dict[str, Any]] = []
+        self.looks = 0
+
+    def start_execution(self, *, stateMachineArn: str, name: str, input: str) -> dict[str, Any]:  # noqa: A002, N803
+        assert stateMachineArn == BULK
+        self.inputs.append(json.loads(input))
+        return {"executionArn": f"{BULK.replace(':stateMachine:', ':execution:')}:{name}"}
+
+    def describe_execution(self, *, executionArn: str) -> dict[str, Any]:  # noqa: N803 - boto3's names
+        self.looks += 1
+        name = executionArn.rpartition(":")[2]
+        return {"name": name, "status": "RUNNING"} if self.looks == 1 else {"name": name, **self.ended}
+
+
+def running(runs: FakeRuns, **changes: Any) -> FakeDeployment:
+    """A deployment with these runs."""
+    changes = {"bulk_state_machine_arn": BULK, "endpoint_url": "http://127.0.0.1:1", **changes}
+    return FakeDeployment({"stepfunctions": runs}, **changes)
+
+
+def test_a_run_is_started_and_followed_to_its_report(capsys: pytest.CaptureFixture[str]) -> None:
+    output = {"scope": {"bucket": "b", "region": "r"}, "report": REPORT}
+    runs = FakeRuns(status="SUCCEEDED", output=json.dumps(output))
+    backfill.run(running(runs), request("in/"), 7, wait=True, as_json=False)
+    (given,) = runs.inputs
+    assert (given["scope"]["prefix"], given["scope"]["most_seconds"], given["max_concurrency"]) == ("in/", None, 7)
+    shown = capsys.readouterr()
+    assert "3  verified" in shown.out
+    assert "s3://ferry-athena-results-us-east-1/reports/day=2026-11-20/run=r/round=0/" in shown.out
+    assert "does not stop it" in shown.err
+
+
+def test_a_run_that_failed_is_one_line_with_its_own_words() -> None:
+    cause = json.dumps({"errorMessage": "2 of 9 planned objects failed.", "errorType": "RunIncomplete"})
+    runs = FakeRuns(status="FAILED", error="RunIncomplete", cause=cause)
+    with pytest.raises(CommandError, match=r"backfill-\S+ failed: RunIncomplete: 2 of 9 planned objects failed\."):
+        backfill.run(running(runs), request(), 20, wait=True, as_json=False)
+
+
+def test_nobody_has_to_wait_for_a_run(capsys: pytest.CaptureFixture[str]) -> None:
+    runs = FakeRuns()
+    backfill.run(running(runs), request(), 20, wait=False, as_json=True)
+    assert json.loads(capsys.readouterr().out)["status"] == "RUNNING"
+    assert runs.looks == 0
+
+
+def test_a_deployment_of_an_earlier_release_has_no_such_workflow() -> None:
+    with pytest.raises(CommandError, match="make deploy"):
+        backfill.run(running(FakeRuns(), bulk_state_machine_arn=None), request(), 20, wait=True, as_json=False)
+
+
 # Output.
 
 
@@ -218,7 +279,7 @@ def test_json_has_the_counts_the_dollars_and_the_assumptions(capsys: pytest.Capt
     backfill.dry_run(deployed(PLANNED)[0], request(), as_json=True)
     shown = json.loads(capsys.readouterr().out)
     assert shown["objects"] == 1503
-    assert [(each["action"], each["objects"], each["large"]) for each in shown["outcomes"]] == [
+    assert [(each["action"], each["objects"], each["by_execution"]) for each in shown["outcomes"]] == [
         ("copy", 1500, False),
         ("copy", 1, True),
         ("skip", 2, False),

@@ -76,7 +76,7 @@ def cloud(states: FakeStepFunctions) -> FakeDeployment:
         ["replay", "--failed", "x"],
         ["demo", "/absent/file"],
         ["demo", __file__, "--key", ""],
-        ["backfill"],
+        ["backfill", "--max-concurrency", "0"],
         ["backfill", "--dry-run", "surplus"],
         ["backfill", "--dry-run", "--since", "x"],
         ["backfill", "--dry-run", "--min-age", "x"],

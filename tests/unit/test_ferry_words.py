@@ -57,7 +57,7 @@ WRONG_CALLS = (
     "replay",
     "replay --failed x",
     "explain s3://bucket/key",
-    "backfill",
+    "backfill --max-concurrency 0",
     "backfill --dry-run --prefix s3://bucket/a",
     "backfill --dry-run --since yesterday",
     "backfill --dry-run --min-age 15",

@@ -47,7 +47,7 @@ def lines(plan: dict[str, Any]) -> list[dict[str, Any]]:
     """Every object in the slices of a plan."""
     found = []
     s3 = boto3.client("s3", TARGET_REGION)
-    for name in ("batches.json", "large.json"):
+    for name in ("batches.json", "executions.json"):
         for pointer in json.loads(s3.get_object(Bucket=RESULTS, Key=f"{plan['folder']}{name}")["Body"].read()):
             text = gzip.decompress(s3.get_object(Bucket=RESULTS, Key=pointer["key"])["Body"].read()).decode()
             found += [json.loads(line) for line in text.removesuffix("\n").split("\n")]

@@ -210,8 +210,8 @@ def test_large_objects_are_in_slices_of_their_own(buckets: ListedBuckets) -> Non
     buckets.put(SOURCE, "crcs", ChecksumAlgorithm=["CRC32"], ChecksumType="COMPOSITE")
     buckets.put(SOURCE, "empty", Size=0, ChecksumAlgorithm=["SHA256"], ChecksumType="COMPOSITE")
     plan = planned()
-    assert {tally.large: tally.objects for tally in plan.tallies} == {False: 3, True: 2}
-    for name, kind in (("batches.json", "batch"), ("large.json", "large")):
+    assert {tally.by_execution: tally.objects for tally in plan.tallies} == {False: 3, True: 2}
+    for name, kind in (("batches.json", "batch"), ("executions.json", "execution")):
         (pointer,) = json.loads(buckets.written[f"{plan.folder}{name}"])
         assert pointer["key"] in buckets.written
         assert f"/{kind}-" in pointer["key"]
@@ -231,7 +231,7 @@ def test_the_pointers_name_every_slice_once_and_spread_neighbours(buckets: Liste
 def test_an_empty_source_gives_an_empty_plan(buckets: ListedBuckets) -> None:
     plan = planned()
     assert (plan.objects, plan.tallies, plan.folders) == (0, [], [])
-    assert [buckets.written[f"{plan.folder}{name}"] for name in ("batches.json", "large.json")] == [b"[]", b"[]"]
+    assert [buckets.written[f"{plan.folder}{name}"] for name in ("batches.json", "executions.json")] == [b"[]", b"[]"]
 
 
 def test_a_line_has_what_the_copy_needs(buckets: ListedBuckets) -> None:

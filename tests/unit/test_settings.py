@@ -4,6 +4,7 @@ import boto3
 import pytest
 from pydantic import BaseModel, Field
 
+from functions.batches.settings import BatchSettings, ExecutionSettings
 from functions.catalogue.crawls import CrawlerSettings
 from functions.copying.request import CopySettings
 from functions.intake.settings import StarterSettings
@@ -49,6 +50,10 @@ OWN_SETTINGS: dict[str, type[BaseModel]] = {
     "poll_crawler": CrawlerSettings,
     "run_validation_query": ValidationSettings,
     "plan_batches": PlanSettings,
+    "copy_batch": BatchSettings,
+    "verify_batch": BatchSettings,
+    "ensure_migrated": ExecutionSettings,
+    "write_report": BatchSettings,
 }
 
 

@@ -1,0 +1,202 @@
+"""What CopyBatch, VerifyBatch and EnsureMigrated do with each object of a slice, and how they count it.
+
+An object that fails does not keep the others from being copied: its error is its outcome. Only if every object of a
+call fails by the same error that no object can cause (SYSTEMIC), the call raises it. Nothing is lost if a call is
+killed: what it copied is found at the target by the next one, and its copy is not repeated.
+
+Raises Throttled, BatchTimedOut, AccessDenied, BucketMissing, SettingInvalid, TargetNotVersioned, RequestRejected.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, TypeVar
+
+from functions.batches.executions import ensure_migrated
+from functions.batches.records import read_outcomes, read_slice, write_outcomes
+from functions.batches.settings import BatchSettings, ExecutionSettings
+from functions.batches.waves import work_in_waves
+from functions.contract.bulk import Batch, Outcome, PlannedObject, PlanScope
+from functions.contract.limits import BATCH_CALLS
+from functions.contract.models import Copy, Document, Source, Verification
+from functions.copying.multipart import is_multipart
+from functions.copying.protocol import copy_object, copy_planned
+from functions.copying.request import CopyRequest
+from functions.objects.head import head, location
+from functions.runtime.errors import (
+    AccessDenied,
+    BatchTimedOut,
+    BucketMissing,
+    FerryError,
+    NotSmall,
+    SettingInvalid,
+    TargetNotVersioned,
+    Throttled,
+)
+from functions.verification.verdict import verify_checksum
+
+MARGIN_MS = 60_000
+"""Kept of the function's time for the last wave and for the record."""
+
+SYSTEMIC = (AccessDenied, BucketMissing, SettingInvalid, TargetNotVersioned)
+LEAST_SYSTEMIC = 20
+"""Fewer objects that fail alike may share a cause of their own, such as the policy of a prefix."""
+
+THROTTLED_WAIT_SECONDS = 20
+
+Item = TypeVar("Item")
+
+COPIED, VERIFIED, STARTED = "copied", "verified", "started"
+"""The kinds of records."""
+
+
+@dataclass(frozen=True)
+class BatchCall:
+    """One call for one slice. `began` is when the child execution started; `call_id` is different for each call."""
+
+    scope: PlanScope
+    slice_key: str
+    settings: BatchSettings
+    began: datetime
+    call_id: str
+    remaining_ms: Callable[[], int]
+
+    def time_is_left(self) -> bool:
+        """Check whether another wave fits into this call."""
+        return self.remaining_ms() > MARGIN_MS
+
+
+def copy_batch(call: BatchCall, previous: Batch | None) -> Batch:
+    """Copy the objects of a slice that no earlier call has copied."""
+    planned = read_slice(call.settings, call.slice_key)
+    known = read_outcomes(call.settings, call.slice_key, COPIED)
+    work = [each for each in planned if each.key not in known]
+    outcomes = work_in_waves(work, _reported(lambda each: each.key, lambda each: _copy(call, each)), call.time_is_left)
+    return _finish(call, COPIED, len(planned), known, outcomes, previous)
+
+
+def verify_batch(call: BatchCall, previous: Batch | None) -> Batch:
+    """Verify the objects of a slice that were copied."""
+    rules = {each.key: each.rule for each in read_slice(call.settings, call.slice_key)}
+    copied = read_outcomes(call.settings, call.slice_key, COPIED)
+    known = read_outcomes(call.settings, call.slice_key, VERIFIED)
+    work = [each for each in copied.values() if each.status in ("copied", "unchanged") and each.key not in known]
+
+    def verify(outcome: Outcome) -> Outcome | None:
+        if outcome.source is None:
+            raise ValueError(f"{outcome.key} is {outcome.status} without a source")
+        source = Source(**outcome.source.model_dump(include=set(Source.model_fields)), sequencer="")
+        copy = Copy(status="copied", source=outcome.source, target=outcome.target, copied_at=outcome.copied_at)
+        document = Document(source=source, rule=rules[outcome.key], copy=copy)
+        verification = Verification(status="in_progress")
+        while verification.status == "in_progress":
+            if not call.time_is_left():
+                return None
+            verification = verify_checksum(document, verification, call.remaining_ms)
+        if verification.status == "verified":
+            return outcome.model_copy(update={"status": "verified", "grade": verification.grade})
+        return outcome.model_copy(
+            update={"status": "failed", "error": verification.status, "cause": verification.detail}
+        )
+
+    outcomes = work_in_waves(work, _reported(lambda each: each.key, verify), call.time_is_left)
+    return _finish(call, VERIFIED, len(work) + len(known), known, outcomes, previous)
+
+
+def start_batch(call: BatchCall, run: str, settings: ExecutionSettings, previous: Batch | None) -> Batch:
+    """Start an execution for each object of a slice."""
+    planned = read_slice(settings, call.slice_key)
+    known = read_outcomes(settings, call.slice_key, STARTED)
+    work = [each for each in planned if each.key not in known]
+
+    def start(each: PlannedObject) -> Outcome:
+        return ensure_migrated(each, call.scope, run, settings)
+
+    outcomes = work_in_waves(work, _reported(lambda each: each.key, start), call.time_is_left)
+    return _finish(call, STARTED, len(planned), known, outcomes, previous)
+
+
+def _copy(call: BatchCall, planned: PlannedObject) -> Outcome | None:
+    scope = call.scope
+    source = head(scope.bucket, scope.region, planned.key)
+    if source is None:
+        return Outcome(key=planned.key, status="skipped", error="SourceMissing")
+    rule, found = planned.rule, source.object
+    upload = Source(
+        bucket=found.bucket,
+        region=found.region,
+        key=found.key,
+        version_id=found.version_id,
+        etag=found.etag,
+        sequencer="",
+        size_bytes=found.size_bytes,
+    )
+    if is_multipart(found, rule.multipart_threshold_bytes):
+        raise NotSmall(
+            f"{location(found.bucket, found.key)} was replaced by a large object after it was planned. Its event "
+            "starts an execution. Or start another backfill."
+        )
+    request = CopyRequest(upload, rule, rule.target_key or planned.key, call.settings, call.began, call.remaining_ms)
+    if planned.action == "undecided" and found.checksum_algorithm is None:
+        # A copy would be no more comparable than the target is now: read both instead.
+        copy = copy_object(request)
+    else:
+        copy = copy_planned(request, source, planned.target.etag if planned.target else None)
+    if copy.status == "in_progress":
+        return None
+    if copy.status == "superseded":
+        # A newer upload took its place while it was copied: that has an event of its own.
+        return Outcome(key=planned.key, status="skipped", error="Superseded")
+    return Outcome(
+        key=planned.key, status=copy.status, source=copy.source, target=copy.target, copied_at=copy.copied_at
+    )
+
+
+def _reported(
+    key_of: Callable[[Item], str], work: Callable[[Item], Outcome | None]
+) -> Callable[[Item], Outcome | None]:
+    """Turn an object's error into its outcome; None if S3 throttled."""
+
+    def reporting(item: Item) -> Outcome | None:
+        try:
+            return work(item)
+        except Throttled:
+            return None
+        except FerryError as error:
+            return Outcome(key=key_of(item), status="failed", error=type(error).__name__, cause=str(error))
+
+    return reporting
+
+
+def _finish(
+    call: BatchCall, kind: str, objects: int, known: dict[str, Outcome], outcomes: list[Outcome], previous: Batch | None
+) -> Batch:
+    """Record what the call did, and count it."""
+    _raise_systemic(outcomes)
+    write_outcomes(call.settings, call.slice_key, kind, call.call_id, outcomes)
+    calls = (previous.calls if previous else 0) + 1
+    done = len(known) + len(outcomes)
+    if done < objects and calls >= BATCH_CALLS:
+        raise BatchTimedOut(
+            f"{objects - done} of {objects} objects of the slice {call.slice_key} were not {kind} in {calls} calls. "
+            "Start another backfill: it continues with what is missing."
+        )
+    failed = sum(each.status == "failed" for each in [*known.values(), *outcomes])
+    status: Literal["done", "in_progress"] = "done" if done == objects else "in_progress"
+    return Batch(
+        status=status,
+        objects=objects,
+        done=done,
+        failed=failed,
+        calls=calls,
+        # S3 needs time to adapt if it throttled everything; otherwise it was only the function's time that ended.
+        wait_seconds=1 if outcomes else THROTTLED_WAIT_SECONDS,
+    )
+
+
+def _raise_systemic(outcomes: list[Outcome]) -> None:
+    """Raise the error that every object of a call has, if no object can be its cause."""
+    errors = {outcome.error for outcome in outcomes}
+    for systemic in SYSTEMIC:
+        if errors == {systemic.__name__} and len(outcomes) >= LEAST_SYSTEMIC:
+            raise systemic(f"All of {len(outcomes)} objects failed. The first: {outcomes[0].cause}")

@@ -1,0 +1,35 @@
+"""RequireComplete: fails a bulk run whose objects failed, after everything else is done and reported.
+
+So a run that is not complete is a failed execution, which alarms and can be redriven. A redrive runs this step again:
+it returns `retry`, and the workflow plans again what is missing. Idempotent: it reads nothing but the document.
+
+Raises RunIncomplete.
+"""
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from functions.contract.bulk import BulkEvent, Completion
+from functions.runtime.errors import RunIncomplete
+from functions.runtime.sdk import require_sdk
+from functions.runtime.step import bulk_step
+
+require_sdk()
+
+
+@bulk_step
+def handler(event: BulkEvent, _context: LambdaContext) -> Completion:
+    """Raise unless every object of the run arrived or was started."""
+    report = event.document.report
+    if report is None:
+        raise ValueError("RequireComplete was called without a report in the document.")
+    if event.execution.redrive_count > report.redrive_count:
+        return Completion(status="retry")
+    if report.status == "complete":
+        return Completion(status="complete")
+    errors = ", ".join(f"{number:,} {error}" for error, number in sorted(report.errors.items()))
+    first = report.failures[0]
+    raise RunIncomplete(
+        f"{report.counts['failed']:,} of {sum(report.counts.values()):,} planned objects failed: {errors}. The first: "
+        f"{first.key}: {first.cause or first.error}. The report is in {report.folder}. Fix the cause, then redrive the "
+        "run or start another backfill: what has arrived is not copied again."
+    )

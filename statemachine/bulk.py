@@ -1,0 +1,178 @@
+"""The workflow `migrate_bulk`: plan what is missing, copy and verify it in slices, start executions, report.
+
+Each slice is a child execution of a Distributed Map, so a run has any number of objects and a short history. A Map
+tolerates every failure: what failed is in the report, and RequireComplete, the last Task, fails the run. A redrive then
+runs that Task alone, which leads back to the plan. There is no Catch and no Fail state, as in `migrate`.
+
+The definition is written as Amazon States Language: the SDK lacks Distributed Maps. Only what both AWS and the local
+cloud run is used ("Using Map state in Distributed mode", "ItemReader (Map)", AWS Step Functions Developer Guide).
+"""
+
+from typing import Any
+
+from pydantic import BaseModel
+
+from functions.contract.bulk import Batch, Completion, Plan, Report
+from statemachine.states import task
+
+States = dict[str, dict[str, Any]]
+
+BULK_FUNCTIONS = frozenset(
+    {"plan_batches", "copy_batch", "verify_batch", "ensure_migrated", "write_report", "require_complete"}
+)
+"""The functions that the states call."""
+
+MACHINE_TIMEOUT_SECONDS = 14 * 24 * 60 * 60
+"""As long as a run can be redriven."""
+
+
+def _task(
+    names: tuple[str, str], function: str, result: type[BaseModel], result_path: str, comment: str
+) -> dict[str, Any]:
+    """Return a Task that calls a function with the whole document, and leads on."""
+    state, following = names
+    described: dict[str, Any] = task(state, function, result, result_path, comment).to_dict()
+    described.pop("End", None)
+    return described | {"Next": following}
+
+
+def _choice(comment: str, path: str, value: str | int, following: str, otherwise: str) -> dict[str, Any]:
+    operator = "StringEquals" if isinstance(value, str) else "NumericEquals"
+    return {
+        "Type": "Choice",
+        "Comment": comment,
+        "Choices": [{"Variable": path, operator: value, "Next": following}],
+        "Default": otherwise,
+    }
+
+
+def _wait(comment: str, path: str, following: str) -> dict[str, Any]:
+    return {"Type": "Wait", "Comment": comment, "SecondsPath": path, "Next": following}
+
+
+def _each_slice(comment: str, pointers: str, states: States, following: str) -> dict[str, Any]:
+    """Return a Map over the slices of a file. Its children's results are records in S3, not in the document."""
+    return {
+        "Type": "Map",
+        "Comment": comment,
+        "ItemReader": {
+            "Resource": "arn:aws:states:::s3:getObject",
+            "ReaderConfig": {"InputType": "JSON"},
+            "Parameters": {"Bucket.$": "$.plan.bucket", "Key.$": pointers},
+        },
+        "ItemSelector": {"scope.$": "$.scope", "slice.$": "$$.Map.Item.Value"},
+        "ItemProcessor": {
+            "ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"},
+            "StartAt": next(iter(states)),
+            "States": states,
+        },
+        "MaxConcurrencyPath": "$.max_concurrency",
+        "ToleratedFailurePercentage": 100.0,
+        "ResultPath": None,
+        "Next": following,
+    }
+
+
+def _copy_states() -> States:
+    """Return the child of CopySlices."""
+    return {
+        "CopyBatch": _task(
+            ("CopyBatch", "BatchCopied?"), "copy_batch", Batch, "$.copy", "Copies the objects of a slice."
+        ),
+        "BatchCopied?": _choice(
+            "Does every object have an outcome?", "$.copy.status", "in_progress", "WaitForBatch", "VerifyBatch"
+        ),
+        "WaitForBatch": _wait("Waits before CopyBatch is called again.", "$.copy.wait_seconds", "CopyBatch"),
+        "VerifyBatch": _task(
+            ("VerifyBatch", "BatchVerified?"), "verify_batch", Batch, "$.verification", "Verifies what was copied."
+        ),
+        "BatchVerified?": _choice(
+            "Is every copy verified, or its object failed?",
+            "$.verification.status",
+            "in_progress",
+            "WaitForVerification",
+            "BatchDone",
+        ),
+        "WaitForVerification": _wait(
+            "Waits before VerifyBatch is called again.", "$.verification.wait_seconds", "VerifyBatch"
+        ),
+        "BatchDone": {"Type": "Succeed", "Comment": "What became of each object is recorded."},
+    }
+
+
+def _execution_states() -> States:
+    """Return the child of StartExecutions."""
+    return {
+        "EnsureMigrated": _task(
+            ("EnsureMigrated", "AllStarted?"),
+            "ensure_migrated",
+            Batch,
+            "$.started",
+            "Starts an execution of migrate for each object of a slice.",
+        ),
+        "AllStarted?": _choice(
+            "Does every object have an execution?", "$.started.status", "in_progress", "WaitForStarts", "StartsDone"
+        ),
+        "WaitForStarts": _wait(
+            "Waits before EnsureMigrated is called again.", "$.started.wait_seconds", "EnsureMigrated"
+        ),
+        "StartsDone": {"Type": "Succeed", "Comment": "Which execution moves each object is recorded."},
+    }
+
+
+def migrate_bulk() -> dict[str, Any]:
+    """Return the whole state machine."""
+    states: States = {
+        "PlanBatches": _task(
+            ("PlanBatches", "PlanComplete?"),
+            "plan_batches",
+            Plan,
+            "$.plan",
+            "Compares source and target, and writes what is missing as slices. Called again until it is complete.",
+        ),
+        "PlanComplete?": _choice("Are all objects compared?", "$.plan.status", "planning", "WaitForPlan", "AnyToCopy?"),
+        "WaitForPlan": _wait("Waits before PlanBatches continues.", "$.plan.wait_seconds", "PlanBatches"),
+        "AnyToCopy?": _choice("Are there slices to copy?", "$.plan.batches", 0, "AnyToStart?", "CopySlices"),
+        "CopySlices": _each_slice(
+            "Copies and verifies each slice in an execution of its own.",
+            "$.plan.batches_key",
+            _copy_states(),
+            "AnyToStart?",
+        ),
+        "AnyToStart?": _choice(
+            "Are there objects that need executions?", "$.plan.executions", 0, "WriteReport", "StartExecutions"
+        ),
+        "StartExecutions": _each_slice(
+            "Starts executions of migrate for moves, files of tables and large objects.",
+            "$.plan.executions_key",
+            _execution_states(),
+            "WriteReport",
+        ),
+        "WriteReport": _task(
+            ("WriteReport", "ReportWritten?"), "write_report", Report, "$.report", "Reports what became of each object."
+        ),
+        "ReportWritten?": _choice(
+            "Are all slices reported?", "$.report.status", "in_progress", "WaitForReport", "RequireComplete"
+        ),
+        "WaitForReport": _wait("Waits before WriteReport continues.", "$.report.wait_seconds", "WriteReport"),
+        "RequireComplete": _task(
+            ("RequireComplete", "Redriven?"),
+            "require_complete",
+            Completion,
+            "$.completion",
+            "Fails the run if objects failed. Redriven, it leads back to the plan.",
+        ),
+        "Redriven?": _choice(
+            "Was a failed run redriven?", "$.completion.status", "retry", "WaitToPlanAgain", "Succeeded"
+        ),
+        "WaitToPlanAgain": _wait(
+            "Waits before what is missing is planned again.", "$.plan.wait_seconds", "PlanBatches"
+        ),
+        "Succeeded": {"Type": "Succeed", "Comment": "Every planned object arrived, or has an execution of its own."},
+    }
+    return {
+        "Comment": "Copies and verifies everything that a source has and the target lacks.",
+        "StartAt": "PlanBatches",
+        "TimeoutSeconds": MACHINE_TIMEOUT_SECONDS,
+        "States": states,
+    }

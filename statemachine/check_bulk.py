@@ -1,0 +1,160 @@
+"""Checks migrate_bulk.asl.json before anything is deployed: `python -m statemachine.check_bulk`.
+
+A Map's children are executions of their own, with their own history and documents: each kind is checked as a workflow
+of its own. The Map itself is followed as a state that reads paths and writes nothing.
+"""
+
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from functions.contract import limits
+from statemachine import check, declaration
+from statemachine.check import MOST_BYTES, MOST_EVENTS, Findings, Functions
+from statemachine.graph import Fields, StateGraph, reads
+from statemachine.render import BULK_ASL_FILE, render_bulk
+
+ONLY_DISTRIBUTED = {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}
+
+MOST_VISITS = {
+    "PlanBatches": limits.PLAN_CALLS,
+    "CopyBatch": limits.BATCH_CALLS,
+    "VerifyBatch": limits.BATCH_CALLS,
+    "EnsureMigrated": limits.BATCH_CALLS,
+    "WriteReport": limits.REPORT_CALLS,
+    "RequireComplete": 1,
+}
+"""How often each Task may be visited, per redrive: the functions enforce the same bounds."""
+
+SHARED_CHECKS = (
+    check.check_states_are_connected,
+    check.check_choices_have_a_default,
+    check.check_timeouts,
+    check.check_no_catch_leads_to_a_fail,
+    check.check_errors_are_named,
+    check.check_loops_wait,
+    check.check_comments,
+)
+
+
+@dataclass(frozen=True)
+class Part:
+    """The run, or the children of one Map, with the fields that their documents begin with."""
+
+    name: str
+    graph: StateGraph
+    initial: Fields
+
+
+def parts(definition: Mapping[str, Any]) -> list[Part]:
+    """Return the run and the children of each of its Maps."""
+    run = StateGraph.of(definition)
+    given = frozenset({"$.scope", "$.max_concurrency"})
+    children = [
+        Part(
+            name,
+            StateGraph.of(run.states[name]["ItemProcessor"]),
+            frozenset(f"$.{field.removesuffix('.$')}" for field in run.states[name].get("ItemSelector", {})),
+        )
+        for name in run.of_type("Map")
+    ]
+    return [Part("the run", run, given), *children]
+
+
+def findings(definition: Mapping[str, Any], functions: Functions) -> list[str]:
+    """Return everything that is wrong with a definition; nothing if it may be deployed."""
+    found: list[str] = []
+    for part in parts(definition):
+        for shared in SHARED_CHECKS:
+            found += shared(part.graph, functions)
+        found += _check_reads(part)
+        found += _check_maps(part)
+        found += _check_history(part)
+    found += _check_functions(definition, functions)
+    return found
+
+
+def findings_in_file(text: str) -> list[str]:
+    """Return what is wrong with the committed text: its size, whether it is current, and its definition."""
+    found = findings(json.loads(text), declaration.load())
+    if (size_bytes := len(text.encode())) >= MOST_BYTES:
+        found.append(f"the definition has {size_bytes} bytes; it must have less than {MOST_BYTES}")
+    if text != render_bulk():
+        found.append(f"{BULK_ASL_FILE.name} is out of date: run `make asl`")
+    return found
+
+
+def most_events(part: Part) -> int:
+    """Return the history events of an execution with every loop and every retry at its maximum, without redrives."""
+    tasks = {name: MOST_VISITS[name] for name in part.graph.of_type("Task")}
+    visits = sum(
+        number * (check.events_of_a_visit(part.graph.states[name]) + 2 * check.EVENTS_OF_A_STATE)
+        for name, number in tasks.items()
+    )
+    others = [name for name in part.graph.states if name not in tasks]
+    return check.EVENTS_OF_AN_EXECUTION + visits + len(others) * check.EVENTS_OF_A_STATE * 2
+
+
+def _check_reads(part: Part) -> Findings:
+    """What a state reads is written on every way to it."""
+    for name, written in part.graph.written(part.initial).items():
+        state = part.graph.states.get(name, {})
+        for path in [*reads(state), *_read_by_map(state)]:
+            if path not in written:
+                yield f"{name} reads {path}, which is not written on every way to it"
+
+
+def _read_by_map(state: Mapping[str, Any]) -> Iterator[str]:
+    if state.get("Type") != "Map":
+        return
+    texts = [*state["ItemReader"]["Parameters"].values(), *state["ItemSelector"].values(), state["MaxConcurrencyPath"]]
+    yield from (text for text in texts if text.startswith("$."))
+
+
+def _check_maps(part: Part) -> Findings:
+    """A Map is distributed, tolerates every failure, and leaves the document as it is."""
+    for name in part.graph.of_type("Map"):
+        state = part.graph.states[name]
+        if state["ItemProcessor"].get("ProcessorConfig") != ONLY_DISTRIBUTED:
+            yield f"{name} is not a distributed Map of Standard executions"
+        if state.get("ToleratedFailurePercentage") != 100.0:
+            yield f"{name} does not tolerate every failure: the report and RequireComplete deal with them"
+        if "ResultPath" not in state or state["ResultPath"] is not None:
+            yield f"{name} writes its children's results into the document"
+        if "Retry" in state:
+            yield f"{name} has a Retry: it would run every child again"
+
+
+def _check_history(part: Part) -> Findings:
+    unbounded = [name for name in part.graph.of_type("Task") if name not in MOST_VISITS]
+    for name in unbounded:
+        yield f"{name} has no bound in MOST_VISITS of statemachine/check_bulk.py"
+    if not unbounded and (events := most_events(part)) >= MOST_EVENTS:
+        yield f"{part.name} may have {events} history events: {MOST_EVENTS} are the most"
+
+
+def _check_functions(definition: Mapping[str, Any], functions: Functions) -> Findings:
+    """Every placeholder is a function, and every function outside of `migrate` but the starter has a Task."""
+    named = check.placeholders(definition)
+    for placeholder in sorted(named - set(functions)):
+        yield f"the placeholder ${{{placeholder}}} names no function of functions.yaml"
+    for function in sorted(check.OUTSIDE_MIGRATE - {check.STARTED_BY_THE_QUEUE} - named):
+        yield f"no state calls {function}"
+
+
+def main() -> int:
+    """Print every finding; return 1 if there is any."""
+    text = BULK_ASL_FILE.read_text(encoding="utf-8")
+    found = findings_in_file(text)
+    for finding in found:
+        sys.stderr.write(f"{BULK_ASL_FILE.name}: {finding}\n")
+    if not found:
+        events = max(most_events(part) for part in parts(json.loads(text)))
+        sys.stdout.write(f"{BULK_ASL_FILE.name} is valid; an execution has at most {events} history events\n")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

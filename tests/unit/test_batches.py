@@ -1,0 +1,248 @@
+"""CopyBatch and VerifyBatch: few calls for an object, and one object's failure is nobody else's."""
+
+import gzip
+import json
+from collections import Counter
+from typing import Any
+
+import boto3
+import pytest
+
+from functions import copy_batch, plan_batches, verify_batch
+from functions.batches.waves import FIRST_WIDTH, work_in_waves
+from functions.contract.bulk import Outcome
+from functions.contract.limits import BATCH_CALLS
+from functions.copying import bucket_settings
+from functions.intake import deployed_rules
+from functions.runtime.errors import AccessDenied, BatchTimedOut
+from tests.support.lambda_context import LambdaContext
+from tests.unit.annotations import annotations
+from tests.unit.conftest import SOURCE, SOURCE_REGION, TARGET, TARGET_REGION, Cloud, ErrorResponse
+
+__all__ = ["annotations"]
+
+pytestmark = pytest.mark.usefixtures("annotations")
+
+RESULTS = "ferry-results"
+ONCE_A_BUCKET = {"GetObjectLockConfiguration", "GetBucketVersioning"}
+OF_A_SLICE = {"ListObjectsV2", "PutObject", "GetObject"}
+SCOPE = {"bucket": SOURCE, "region": SOURCE_REGION}
+EXECUTION = {"Id": "arn:x", "Name": "run-1", "StartTime": "2026-11-20T12:00:00Z"}
+
+
+@pytest.fixture
+def cloud(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Cloud:
+    """With the results bucket, and without rules."""
+    cloud.target.create_bucket(Bucket=RESULTS)
+    settings = {"RULES_BUCKET": RESULTS, "RULES_KEY": "", "COPY_ROLE": "role", "RESULTS_BUCKET": RESULTS}
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(deployed_rules, "_last_read", {})
+    bucket_settings.forget()
+    return cloud
+
+
+def planned_slice() -> str:
+    """Plan the whole source; the key of its only slice of small objects."""
+    plan: dict[str, Any] = plan_batches.handler({"execution": EXECUTION, "document": {"scope": SCOPE}}, LambdaContext())
+    (pointer,) = json.loads(read(f"{plan['folder']}batches.json"))
+    return str(pointer["key"])
+
+
+def read(key: str) -> bytes:
+    """A file of the results bucket."""
+    return boto3.client("s3", TARGET_REGION).get_object(Bucket=RESULTS, Key=key)["Body"].read()
+
+
+def call(module: Any, slice_key: str, call_id: str = "c1", **states: Any) -> dict[str, Any]:
+    """Call one of the two functions."""
+    document = {"scope": SCOPE, "slice": {"key": slice_key}, **states}
+    context = LambdaContext(aws_request_id=call_id)
+    returned: dict[str, Any] = module.handler({"execution": EXECUTION, "document": document}, context)
+    return returned
+
+
+def outcomes(slice_key: str, kind: str) -> dict[str, Outcome]:
+    """What is recorded about a slice, by key."""
+    client = boto3.client("s3", TARGET_REGION)
+    folder = slice_key.replace("/plan/", f"/{kind}/").removesuffix(".jsonl.gz")
+    found = client.list_objects_v2(Bucket=RESULTS, Prefix=f"{folder}/").get("Contents", [])
+    lines = [line for each in found for line in gzip.decompress(read(each["Key"])).decode().splitlines()]
+    assert len(lines) == len({json.loads(line)["key"] for line in lines}), "an object is recorded twice"
+    return {(outcome := Outcome.model_validate_json(line)).key: outcome for line in lines}
+
+
+def requests(cloud: Cloud) -> Counter[str]:
+    """The requests for objects since the last look."""
+    counts = Counter(
+        {
+            name: len(found)
+            for name, found in cloud.hooks.params.items()
+            if found and name not in ONCE_A_BUCKET | OF_A_SLICE
+        }
+    )
+    cloud.hooks.params.clear()
+    return counts
+
+
+def test_a_small_object_takes_four_calls(cloud: Cloud) -> None:
+    for number in range(30):
+        cloud.upload(b"x", f"{number:02}", Metadata={"number": str(number)})
+    slice_key = planned_slice()
+    requests(cloud)
+    assert call(copy_batch, slice_key)["status"] == "done"
+    assert requests(cloud) == {"HeadObject": 60, "CopyObject": 30}
+    verified = call(verify_batch, slice_key)
+    assert (verified["status"], verified["done"], verified["failed"]) == ("done", 30, 0)
+    assert requests(cloud) == {"HeadObject": 30}
+    assert {outcome.status for outcome in outcomes(slice_key, "verified").values()} == {"verified"}
+    assert cloud.target.head_object(Bucket=TARGET, Key="07")["Metadata"] == {"number": "7"}
+
+
+def test_a_call_that_was_killed_copies_nothing_twice(cloud: Cloud) -> None:
+    for key in "abc":
+        cloud.upload(b"x", key)
+    slice_key = planned_slice()
+    cloud.hooks.answer("PutObject", ErrorResponse("AccessDenied"))
+    with pytest.raises(AccessDenied):
+        call(copy_batch, slice_key)
+    versions = cloud.target.list_object_versions(Bucket=TARGET)["Versions"]
+    # The plan's condition fails, which moto does not look at.
+    cloud.hooks.answer("CopyObject", *[ErrorResponse("PreconditionFailed")] * 3)
+    assert call(copy_batch, slice_key, "c2")["status"] == "done"
+    assert cloud.target.list_object_versions(Bucket=TARGET)["Versions"] == versions
+    assert {outcome.status for outcome in outcomes(slice_key, "copied").values()} == {"unchanged"}
+
+
+def test_a_target_that_changed_since_the_plan_is_looked_at_again(cloud: Cloud) -> None:
+    cloud.upload(b"new", "a")
+    cloud.target.put_object(Bucket=TARGET, Key="a", Body=b"old")
+    slice_key = planned_slice()
+    cloud.target.put_object(Bucket=TARGET, Key="a", Body=b"somebody else's")
+    assert call(copy_batch, slice_key)["status"] == "done"
+    assert cloud.arrived("a") == b"new"
+
+
+def test_a_source_that_changes_while_it_is_copied_is_copied_again(cloud: Cloud) -> None:
+    cloud.upload(b"planned", "a")
+    slice_key = planned_slice()
+
+    def replace() -> None:
+        cloud.source.put_object(Bucket=SOURCE, Key="a", Body=b"newer")
+
+    # Between the copy and the last check.
+    cloud.hooks.answer("HeadObject", lambda: None, replace)
+    assert call(copy_batch, slice_key)["status"] == "done"
+    assert cloud.arrived("a") == b"newer"
+    assert call(verify_batch, slice_key)["failed"] == 0
+
+
+@pytest.mark.parametrize("body", [b"the same", b"other by"])
+def test_what_no_checksum_decides_is_read_and_copied_only_if_it_differs(cloud: Cloud, body: bytes) -> None:
+    def without_checksum(parsed: dict[str, Any]) -> None:
+        for name in [name for name in parsed if name.startswith("Checksum")]:
+            del parsed[name]
+        parsed["ServerSideEncryption"] = "aws:kms"
+
+    cloud.upload(b"the same", "a")
+    cloud.target.put_object(Bucket=TARGET, Key="a", Body=body)
+    cloud.hooks.edits["HeadObject"] = without_checksum
+    slice_key = planned_slice()
+    assert call(copy_batch, slice_key)["status"] == "done"
+    outcome = outcomes(slice_key, "copied")["a"]
+    assert outcome.status == ("unchanged" if body == b"the same" else "copied")
+    assert cloud.arrived("a") == b"the same"
+
+
+def test_the_plans_key_is_copied_as_it_is_now(cloud: Cloud) -> None:
+    cloud.upload(b"planned", "a")
+    cloud.upload(b"gone", "b")
+    slice_key = planned_slice()
+    cloud.upload(b"newer", "a")
+    cloud.source.delete_object(Bucket=SOURCE, Key="b")
+    assert call(copy_batch, slice_key)["failed"] == 0
+    assert cloud.arrived("a") == b"newer"
+    assert {key: outcome.status for key, outcome in outcomes(slice_key, "copied").items()} == {
+        "a": "copied",
+        "b": "skipped",
+    }
+
+
+def test_one_objects_failure_is_its_own(cloud: Cloud) -> None:
+    for key in "abc":
+        cloud.upload(b"x", key)
+    cloud.source.put_object(Bucket=SOURCE, Key="d", Body=b"x")
+    slice_key = planned_slice()
+    cloud.source.put_object(Bucket=SOURCE, Key="b", Body=b"x", StorageClass="GLACIER")
+    copied = call(copy_batch, slice_key)
+    assert (copied["status"], copied["done"], copied["failed"]) == ("done", 4, 1)
+    failed = outcomes(slice_key, "copied")["b"]
+    assert (failed.status, failed.error) == ("failed", "SourceArchived")
+    assert call(verify_batch, slice_key)["done"] == 3
+
+
+def test_a_cause_that_no_object_has_stops_the_slice(cloud: Cloud) -> None:
+    for number in range(25):
+        cloud.upload(b"x", f"{number:02}")
+    slice_key = planned_slice()
+    cloud.hooks.answer("CopyObject", *[ErrorResponse("AccessDenied", "no s3:PutObject")] * 25)
+    with pytest.raises(AccessDenied, match=r"All of 25 objects failed.*no s3:PutObject"):
+        call(copy_batch, slice_key)
+    assert outcomes(slice_key, "copied") == {}
+
+
+def test_what_s3_throttles_is_left_for_the_next_call(cloud: Cloud) -> None:
+    for key in "abcd":
+        cloud.upload(b"x", key)
+    slice_key = planned_slice()
+    cloud.hooks.answer("CopyObject", *[ErrorResponse("SlowDown")] * 4)
+    copied = call(copy_batch, slice_key)
+    assert (copied["status"], copied["done"]) == ("in_progress", 0)
+    assert copied["wait_seconds"] > 1
+    copied = call(copy_batch, slice_key, "c2", copy=copied)
+    assert (copied["status"], copied["done"], copied["calls"]) == ("done", 4, 2)
+
+
+def test_the_calls_of_a_slice_are_bounded(cloud: Cloud) -> None:
+    cloud.upload(b"x", "a")
+    slice_key = planned_slice()
+    cloud.hooks.answer("CopyObject", ErrorResponse("SlowDown"))
+    earlier = {"status": "in_progress", "calls": BATCH_CALLS - 1}
+    with pytest.raises(BatchTimedOut, match="1 of 1 objects"):
+        call(copy_batch, slice_key, copy=earlier)
+
+
+def test_a_bad_copy_is_discarded_and_its_object_fails(cloud: Cloud) -> None:
+    cloud.upload(b"good", "a")
+    slice_key = planned_slice()
+    call(copy_batch, slice_key)
+    cloud.hooks.edits["HeadObject"] = lambda parsed: parsed.update(ContentLength=3)
+    verified = call(verify_batch, slice_key)
+    assert (verified["status"], verified["failed"]) == ("done", 1)
+    assert outcomes(slice_key, "verified")["a"].error == "mismatched"
+    assert "Contents" not in cloud.target.list_objects_v2(Bucket=TARGET)
+
+
+def test_waves_shrink_while_s3_throttles_and_grow_again() -> None:
+    widths: list[int] = []
+    running: list[int] = []
+    throttling = {"left": 10}
+
+    def work(item: int) -> Outcome | None:
+        running.append(item)
+        if throttling["left"] > 0 and item % 2:
+            throttling["left"] -= 1
+            return None
+        return Outcome(key=str(item), status="copied")
+
+    def time_is_left() -> bool:
+        widths.append(len(running))
+        running.clear()
+        return True
+
+    found = work_in_waves(range(200), work, time_is_left)
+    assert sorted(int(each.key) for each in found) == list(range(200))
+    sizes = widths[1:]
+    assert sizes[0] == FIRST_WIDTH
+    assert sizes[1] == FIRST_WIDTH // 2
+    assert max(sizes) > FIRST_WIDTH
