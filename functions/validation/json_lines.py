@@ -21,7 +21,9 @@ from functions.validation.json_types import AS_IT_IS, JsonTypes
 from functions.validation.text_blocks import LINE, count_lines, whole_lines
 
 MOST_LATER_COLUMNS = 50
-MOST_KEY_SETS = 1000
+MOST_KEY_SETS, MOST_KEYS = 1000, 200
+"""No more are remembered: a file may have as many keys as records."""
+
 _HALF_PAIR = re.compile(r"\\u[dD][89a-fA-F]")
 
 
@@ -148,7 +150,7 @@ class JsonLines:
             if key.lower() in seen:
                 raise _DuplicateKey(key)
             seen.add(key.lower())
-        if len(self._distinct) < MOST_KEY_SETS:
+        if len(self._distinct) < MOST_KEY_SETS and len(keys) <= MOST_KEYS:
             self._distinct.add(keys)
         return record
 
@@ -168,7 +170,7 @@ class JsonLines:
             elif self.lines > 1 and name not in (self.first_columns or ()):
                 self._note_later(name)
         plan = tuple(_planned(key.lower(), self._kinds.get(key.lower())) for key in keys)
-        if len(self._plans) < MOST_KEY_SETS:
+        if len(self._plans) < MOST_KEY_SETS and len(keys) <= MOST_KEYS:
             self._plans[keys] = plan
         return plan
 

@@ -16,6 +16,7 @@ from decimal import Decimal
 from functions.catalogue.column_types import INTEGER_BITS, TEXTS, ColumnType
 
 LONGEST_SHOWN = 40
+MOST_NOTES = 50
 EXACT_IN_A_DOUBLE = 2**53
 _INTEGER = re.compile(r"[+-]?(?:0|[1-9][0-9]*)")
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
@@ -59,14 +60,14 @@ class JsonTypes:
             return None
         if kind.name in TEXTS:
             if not isinstance(value, str):
-                self.as_text[name] = None
+                _note(self.as_text, name)
             return None
         if kind.name == "array":
             return self._array_mismatch(name, value, kind)
         if kind.name in {"struct", "map"}:
             return self._object_mismatch(name, value, kind)
         if kind.name in {"double", "float"} and type(value) is int and abs(value) > EXACT_IN_A_DOUBLE:
-            self.inexact[name] = None
+            _note(self.inexact, name)
         return None if _FITS[kind.name](value, kind) else _mismatch(name, value, kind)
 
     def _array_mismatch(self, name: str, value: object, kind: ColumnType) -> Mismatch | None:
@@ -85,12 +86,18 @@ class JsonTypes:
         for key, item in value.items():
             of = fields.get(key.lower()) if kind.name == "struct" else kind.of[1]
             if of is None:
-                self.unknown[f"{name}.{key.lower()}"] = None
+                _note(self.unknown, f"{name}.{key.lower()}")
                 continue
             found = self.mismatch(key.lower(), item, of)
             if found is not None:
                 return found.below(name)
         return None
+
+
+def _note(notes: dict[str, None], name: str) -> None:
+    # Keys may be as many as records.
+    if len(notes) < MOST_NOTES:
+        notes[name] = None
 
 
 def _mismatch(name: str, value: object, kind: ColumnType) -> Mismatch:

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from functions.catalogue.column_types import TypeUnreadable, parse
 from functions.catalogue.columns import Unreadable
 from functions.catalogue.glue_table import Table
+from functions.validation import json_lines
 from functions.validation.json_lines import JsonLines
-from functions.validation.json_types import JsonTypes
+from functions.validation.json_types import MOST_NOTES, JsonTypes
 
 
 def lines_of(columns: dict[str, str]) -> JsonLines:
@@ -292,3 +293,15 @@ def test_a_key_that_is_too_long_for_a_column_is_rejected_where_a_table_would_be_
     with pytest.raises(Unreadable, match="line 1 has a column name of 256 bytes"):
         check({"a": "int"}, line)
     assert check({"a": "int"}, '{"a": 1}', line).records == 2
+
+
+def test_memory_is_bounded_whatever_the_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(json_lines, "MOST_KEY_SETS", 5)
+    checked = lines_of({"a": "struct<x:int>", "m": "map<string,string>"})
+    for number in range(200):
+        line = {f"k{number}": 1, "a": {f"y{number}": 1}, "m": {f"z{number}": number}}
+        checked.check(json.dumps(line).encode() + b"\n")
+    assert len(checked.warnings) <= MOST_NOTES
+    assert len(checked.later_columns) <= MOST_NOTES
+    for remembered in (checked._distinct, checked._plans, checked._types.unknown, checked._types.as_text):
+        assert len(remembered) <= MOST_NOTES
