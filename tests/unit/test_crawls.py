@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from functions import poll_crawler, start_crawler
-from functions.catalogue.crawls import wait_seconds
+from functions.catalogue.crawls import wait_seconds, waited_minutes
 from functions.contract.limits import CRAWL_ATTEMPTS, CRAWL_POLLS
 from functions.contract.models import Catalogue, Copy, ObjectVersion, Source, StoredObject
 from functions.runtime.errors import AccessDenied, CrawlerFailed, CrawlTimedOut, SettingInvalid, Throttled
@@ -168,7 +168,7 @@ def test_a_crawler_that_does_not_exist_is_named_with_its_settings(hooks: Hooks) 
 def test_no_crawl_is_started_after_too_many_looks_but_one_that_covers_is_enough(hooks: Hooks) -> None:
     tired = waiting(polls=CRAWL_POLLS)
     hooks.answer("ListCrawls", listed(crawl("RUNNING")), listed(crawl("COMPLETED")), listed(crawl("RUNNING")))
-    with pytest.raises(CrawlTimedOut, match=rf"\bferry\b.*\b{CRAWL_POLLS}\b"):
+    with pytest.raises(CrawlTimedOut, match=rf"\bferry\b.*\b{waited_minutes(CRAWL_POLLS)} minutes\b"):
         call(start_crawler, tired)
     assert call(start_crawler, tired).status == "covered"
     redriven = call(start_crawler, tired, redrives=1)
@@ -203,7 +203,7 @@ def test_the_last_look_ends_the_waiting(hooks: Hooks) -> None:
     last = waiting(polls=CRAWL_POLLS - 1)
     found = call(poll_crawler, last)
     assert found.status == "failed"
-    assert f"{CRAWL_POLLS} polls" in found.cause
+    assert f"{waited_minutes(CRAWL_POLLS)} minutes" in found.cause
     assert call(poll_crawler, last).status == "succeeded"
 
 

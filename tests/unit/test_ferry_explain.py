@@ -255,9 +255,9 @@ def test_a_wrong_path_of_rules_is_wrong_usage(
     ("arguments", "printed"),
     [
         ([], "'key'"),
-        ([""], "KEY has 0 bytes"),
+        ([""], "KEY is 0 bytes"),
         (["s3://bucket/a"], "KEY s3://bucket/a"),
-        (["k" * 1025], "KEY has 1025 bytes"),
+        (["k" * 1025], "KEY is 1,025 bytes"),
     ],
 )
 def test_what_is_no_key_is_wrong_usage(
@@ -296,7 +296,7 @@ def of_sources(**filters: tuple[str, str]) -> Outputs:
 
 def test_of_several_sources_those_are_shown_whose_filters_take_the_key(capsys: pytest.CaptureFixture[str]) -> None:
     where = of_sources(main=("", ""), europe=("in/", ".csv"), asia=("asia/", ""))
-    assert Naming("Uploaded to", "main or europe") in shown("in/2026/a.csv", capsys, where=where)
+    assert "Sources main, europe" in shown("in/2026/a.csv", capsys, where=where)
     answer = document("in/2026/a.csv", capsys, where=where)
     assert (answer["outcome"], answer["sources"]) == ("move", ["main", "europe"])
 

@@ -76,7 +76,7 @@ def test_a_denial_names_the_owner_that_was_expected(owned: Cloud, operation: str
     with pytest.raises(AccessDenied) as denied, aws_errors("reading s3://a/b"):
         getattr(client, operation)(Bucket=SOURCE, Key=KEY)
     message = str(denied.value)
-    assert f"{SOURCE} belongs to account {SOURCES_ACCOUNT}" in message
+    assert f"account {SOURCES_ACCOUNT} no longer owns {SOURCE}" in message
 
 
 def test_a_denied_copy_names_both_owners_and_another_error_none(owned: Cloud) -> None:

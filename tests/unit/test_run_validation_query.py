@@ -122,7 +122,7 @@ def test_records_that_were_not_counted_are_not_compared(cloud: Cloud, records: i
         ([rows(["0"])], {}, "none of its rows can be queried"),
         ([rows([None])], {}, "none of its rows can be queried"),
         ([rows(["1"])], {}, "1 rows can be queried, but the file has 2 records"),
-        ([rows(["2"])], {"expected_rows": 3}, "row-count says 3"),
+        ([rows(["2"])], {"expected_rows": 3}, "row-count metadata says 3"),
         ([rows(["2"]), rows(["7", None])], {}, "found 1 offending rows; the first is ['7', None]"),
         ([rows(["2"]), rows(*[["7"]] * 5)], {}, "found at least 5 offending rows; the first is ['7']"),
         ([rows(["1"]), rows(["7"])], {"expected_rows": 3}, "2 records; 1 rows"),
@@ -149,7 +149,7 @@ def test_a_query_that_runs_is_waited_for_longer_and_longer_but_not_for_ever(clou
     first, later = run(given, pending()), run(given, pending(polls=QUERY_POLLS - 2))
     assert (first.status, first.polls, later.polls) == ("pending", 1, QUERY_POLLS - 1)
     assert 0 < first.wait_seconds < later.wait_seconds <= 60
-    with pytest.raises(QueryFailed, match=f"{QUERY_POLLS} polls") as raised:
+    with pytest.raises(QueryFailed, match="about 26 minutes") as raised:
         run(given, later)
     assert f"s3://{TARGET}/{KEY}" in str(raised.value)
     assert not cloud.hooks.params["GetQueryResults"]

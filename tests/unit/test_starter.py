@@ -178,8 +178,8 @@ def test_an_excluded_upload_starts_nothing_and_the_others_beside_it_go_on(deploy
 @pytest.mark.parametrize(
     ("renaming", "reason"),
     [
-        (Renaming(before="x" * 1020, of="rest"), "m.yaml:4 has 1,025 bytes"),
-        (Renaming(before="é" * 510, of="rest"), "m.yaml:4 has 1,025 bytes"),
+        (Renaming(before="x" * 1020, of="rest"), "m.yaml:4 is 1,025 bytes"),
+        (Renaming(before="é" * 510, of="rest"), "m.yaml:4 is 1,025 bytes"),
     ],
     ids=["ascii", "utf-8"],
 )

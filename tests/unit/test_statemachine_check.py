@@ -71,7 +71,7 @@ def test_a_task_without_a_timeout_is_named(definition: Definition) -> None:
 
 def test_a_task_that_does_not_outlast_its_function_is_named(definition: Definition) -> None:
     assert found(definition, lambda states: states["PollCrawler"].update(TimeoutSeconds=30)) == [
-        Naming("PollCrawler", "TimeoutSeconds 30", "poll_crawler")
+        Naming("PollCrawler", "TimeoutSeconds (30)", "poll_crawler")
     ]
 
 
@@ -303,7 +303,7 @@ def test_the_command_prints_each_finding_and_fails(
     monkeypatch.setattr(check, "ASL_FILE", broken)
     assert check.main() == 1
     assert [line.removeprefix("migrate.asl.json: ") for line in capsys.readouterr().err.splitlines()] == [
-        Naming("PollCrawler", "TimeoutSeconds 30", "poll_crawler"),
+        Naming("PollCrawler", "TimeoutSeconds (30)", "poll_crawler"),
         Naming("migrate.asl.json", "make asl"),
     ]
 

@@ -81,7 +81,7 @@ def test_a_copy_is_verified_by_the_fewest_calls_that_reach_the_grade(
     found = run(upload, copy, minimum_grade=minimum)
     assert (found.status, found.grade) == ("verified", grade)
     assert (found.catalogued, found.not_catalogued_reason) == (True, None)
-    assert "equal" in found.detail
+    assert "matches" in found.detail
     assert [name for name, sent in cloud.hooks.sent.items() for _ in sent] == calls
 
 
@@ -125,7 +125,7 @@ def test_a_bad_copy_is_discarded_and_nothing_but_that_version(cloud: Cloud) -> N
     upload, copy = corrupted(cloud)
     found = run(upload, copy)
     assert (found.status, found.mismatches, found.grade) == ("mismatched", 1, None)
-    assert "differs" in found.detail
+    assert "does not match" in found.detail
     assert copy.target
     assert cloud.hooks.params["DeleteObject"] == [{"Bucket": TARGET, "Key": KEY, "VersionId": copy.target.version_id}]
     assert cloud.arrived() == GOOD, "the version before it is there again"
@@ -183,7 +183,7 @@ def test_bad_copies_that_are_locked_are_not_made_for_ever(cloud: Cloud) -> None:
     cloud.hooks.answer("DeleteObject", ErrorResponse("AccessDenied"))
     cloud.hooks.edits["HeadObject"] = lambda answer: answer.update(LOCKED)
     before = Verification(status="mismatched", mismatches=FRESH_COPIES_AFTER_MISMATCH)
-    with pytest.raises(ChecksumMismatchPersists, match="a COMPLIANCE retention") as raised:
+    with pytest.raises(ChecksumMismatchPersists, match="COMPLIANCE retention") as raised:
         run(upload, copy, before)
     assert "discarded;" not in str(raised.value)
 
@@ -251,14 +251,14 @@ def test_an_object_that_is_replaced_while_it_is_read_is_reported_which_of_the_tw
     cloud.hooks.answer("GetObject", *[lambda: None] * read_before, ErrorResponse(code))
     found = run(upload, copy, minimum_grade="bytes")
     assert (found.status, found.changes, found.mismatches) == (status, 1, 0)
-    assert "was replaced or deleted while it was read" in found.detail
+    assert "was replaced or deleted while it was being read" in found.detail
 
 
 @pytest.mark.parametrize(("code", "error"), [("AccessDenied", AccessDenied), ("SlowDown", Throttled)])
 def test_an_object_that_cannot_be_read_is_named(cloud: Cloud, code: str, error: type[Exception]) -> None:
     upload, copy = copied(cloud)
     cloud.hooks.answer("GetObject", ErrorResponse(code))
-    with pytest.raises(error, match="while reading") as raised:
+    with pytest.raises(error, match=r"(?i)reading") as raised:
         run(upload, copy, minimum_grade="bytes")
     assert f"s3://{SOURCE}/{KEY}" in str(raised.value)
 
@@ -270,7 +270,7 @@ def test_a_body_that_breaks_off_is_tried_again_and_no_mismatch(cloud: Cloud) -> 
         answer["Body"]._content_length = 100
 
     cloud.hooks.edits["GetObject"] = promise_more
-    with pytest.raises(Throttled, match=f"reading s3://{SOURCE}/"):
+    with pytest.raises(Throttled, match=f"(?i)reading s3://{SOURCE}/"):
         run(upload, copy, minimum_grade="bytes")
     assert not cloud.hooks.params["DeleteObject"]
 
@@ -319,7 +319,7 @@ def test_a_large_copy_is_verified_in_several_calls_each_going_on_where_the_last_
 def test_a_verification_that_is_called_too_often_is_given_up_and_a_redrive_reads_on(large: tuple[Source, Copy]) -> None:
     upload, copy = large
     before = call(upload, copy, None, 2).model_copy(update={"calls": VERIFICATION_CALLS})
-    with pytest.raises(VerificationTimedOut, match=f"{VERIFICATION_CALLS} calls") as raised:
+    with pytest.raises(VerificationTimedOut, match=f"{VERIFICATION_CALLS} Lambda invocations") as raised:
         call(upload, copy, before, 0)
     assert f"s3://{TARGET}/{KEY}" in str(raised.value)
     assert "minimum_grade" in str(raised.value)
