@@ -9,7 +9,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from functions.batches.report import ReportCall, write_report
 from functions.batches.settings import BatchSettings
-from functions.contract.bulk import BulkEvent, Report
+from functions.contract.bulk import BulkEvent, RunReport
 from functions.runtime.sdk import require_sdk
 from functions.runtime.settings import read_settings
 from functions.runtime.step import bulk_step
@@ -18,7 +18,7 @@ require_sdk("ListObjectsV2")
 
 
 @bulk_step
-def handler(event: BulkEvent, context: LambdaContext) -> Report:
+def handler(event: BulkEvent, context: LambdaContext) -> RunReport:
     """Report a part of a run."""
     execution, document = event.execution, event.document
     if document.plan is None:

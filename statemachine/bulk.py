@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from functions.contract.bulk import Batch, Completion, Plan, Report
+from functions.contract.bulk import Batch, Completion, Plan, RunReport
 from statemachine.states import task
 
 States = dict[str, dict[str, Any]]
@@ -149,7 +149,11 @@ def migrate_bulk() -> dict[str, Any]:
             "WriteReport",
         ),
         "WriteReport": _task(
-            ("WriteReport", "ReportWritten?"), "write_report", Report, "$.report", "Reports what became of each object."
+            ("WriteReport", "ReportWritten?"),
+            "write_report",
+            RunReport,
+            "$.report",
+            "Reports what became of each object.",
         ),
         "ReportWritten?": _choice(
             "Are all slices reported?", "$.report.status", "in_progress", "WaitForReport", "RequireComplete"

@@ -40,7 +40,7 @@ SHARED_CHECKS = (
 
 
 @dataclass(frozen=True)
-class Part:
+class WorkflowPart:
     """The run, or the children of one Map, with the fields that their documents begin with."""
 
     name: str
@@ -48,19 +48,19 @@ class Part:
     initial: Fields
 
 
-def parts(definition: Mapping[str, Any]) -> list[Part]:
+def parts(definition: Mapping[str, Any]) -> list[WorkflowPart]:
     """Return the run and the children of each of its Maps."""
     run = StateGraph.of(definition)
     given = frozenset({"$.scope", "$.max_concurrency"})
     children = [
-        Part(
+        WorkflowPart(
             name,
             StateGraph.of(run.states[name]["ItemProcessor"]),
             frozenset(f"$.{field.removesuffix('.$')}" for field in run.states[name].get("ItemSelector", {})),
         )
         for name in run.of_type("Map")
     ]
-    return [Part("the run", run, given), *children]
+    return [WorkflowPart("the run", run, given), *children]
 
 
 def findings(definition: Mapping[str, Any], functions: Functions) -> list[str]:
@@ -86,7 +86,7 @@ def findings_in_file(text: str) -> list[str]:
     return found
 
 
-def most_events(part: Part) -> int:
+def most_events(part: WorkflowPart) -> int:
     """Return the history events of an execution with every loop and every retry at its maximum, without redrives."""
     tasks = {name: MOST_VISITS[name] for name in part.graph.of_type("Task")}
     visits = sum(
@@ -97,7 +97,7 @@ def most_events(part: Part) -> int:
     return check.EVENTS_OF_AN_EXECUTION + visits + len(others) * check.EVENTS_OF_A_STATE * 2
 
 
-def _check_reads(part: Part) -> Findings:
+def _check_reads(part: WorkflowPart) -> Findings:
     """What a state reads is written on every way to it."""
     for name, written in part.graph.written(part.initial).items():
         state = part.graph.states.get(name, {})
@@ -113,7 +113,7 @@ def _read_by_map(state: Mapping[str, Any]) -> Iterator[str]:
     yield from (text for text in texts if text.startswith("$."))
 
 
-def _check_maps(part: Part) -> Findings:
+def _check_maps(part: WorkflowPart) -> Findings:
     """A Map is distributed, tolerates every failure, and leaves the document as it is."""
     for name in part.graph.of_type("Map"):
         state = part.graph.states[name]
@@ -127,7 +127,7 @@ def _check_maps(part: Part) -> Findings:
             yield f"{name} has a Retry: it would run every child again"
 
 
-def _check_history(part: Part) -> Findings:
+def _check_history(part: WorkflowPart) -> Findings:
     unbounded = [name for name in part.graph.of_type("Task") if name not in MOST_VISITS]
     for name in unbounded:
         yield f"{name} has no bound in MOST_VISITS of statemachine/check_bulk.py"

@@ -39,7 +39,7 @@ Cell = str | None
 
 
 @dataclass(frozen=True)
-class Column:
+class ResultColumn:
     """A column of a result or a table."""
 
     name: str
@@ -47,7 +47,7 @@ class Column:
 
 
 @dataclass(frozen=True)
-class QueryStatus:
+class QueryProgress:
     """How far a query is."""
 
     id: str
@@ -66,7 +66,7 @@ class QueryStatus:
 class QueryResult:
     """The first rows of a result, and whether there are more. A cell is None for NULL."""
 
-    columns: tuple[Column, ...]
+    columns: tuple[ResultColumn, ...]
     rows: tuple[tuple[Cell, ...], ...]
     more: bool
 
@@ -98,11 +98,11 @@ def start(deployment: Deployment, sql: str) -> str:
     return response["QueryExecutionId"]
 
 
-def status(deployment: Deployment, query: str) -> QueryStatus:
+def status(deployment: Deployment, query: str) -> QueryProgress:
     """How far a query is."""
     found: QueryExecutionTypeDef = deployment.athena.get_query_execution(QueryExecutionId=query)["QueryExecution"]
     state, statistics = found["Status"], found.get("Statistics", {})
-    return QueryStatus(
+    return QueryProgress(
         query,
         state["State"],
         state.get("StateChangeReason", ""),
@@ -118,7 +118,7 @@ def cancel(deployment: Deployment, query: str) -> None:
 
 def results(deployment: Deployment, query: str, limit: int) -> QueryResult:
     """The first rows of a query that succeeded; 0: all of them."""
-    columns: tuple[Column, ...] = ()
+    columns: tuple[ResultColumn, ...] = ()
     rows: list[tuple[Cell, ...]] = []
     token: Any = {}
     while True:
@@ -127,7 +127,7 @@ def results(deployment: Deployment, query: str, limit: int) -> QueryResult:
         page: Any = deployment.athena.get_query_results(QueryExecutionId=query, MaxResults=wanted, **token)
         if not columns:
             described = page["ResultSet"].get("ResultSetMetadata", {}).get("ColumnInfo", [])
-            columns = tuple(Column(item["Name"], item["Type"]) for item in described)
+            columns = tuple(ResultColumn(item["Name"], item["Type"]) for item in described)
         rows += [tuple(cell.get("VarCharValue") for cell in row.get("Data", [])) for row in page["ResultSet"]["Rows"]]
         next_token = page.get("NextToken")
         if not next_token or (limit and len(rows) >= limit + 2):
@@ -143,7 +143,7 @@ def run(
     limit: int,
     seconds: float = QUERY_SECONDS,
     now: Callable[[], float] = time.monotonic,
-) -> tuple[QueryStatus, QueryResult]:
+) -> tuple[QueryProgress, QueryResult]:
     """Run a query to its end; return how it ended, and its first rows."""
     query = start(deployment, sql)
     deadline = now() + seconds

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from ferry.aws.clients import Deployment
-from ferry.aws.queries import Column
+from ferry.aws.queries import ResultColumn
 from ferry.errors import CommandError
 
 SHOWN_PARTITIONS = 1000
@@ -17,19 +17,19 @@ CRAWLS = 20
 
 
 @dataclass(frozen=True)
-class Table:
+class TableSummary:
     """A table: its columns and partition keys, its folder, and the format of its files."""
 
     name: str
-    columns: tuple[Column, ...]
-    keys: tuple[Column, ...]
+    columns: tuple[ResultColumn, ...]
+    keys: tuple[ResultColumn, ...]
     location: str
     format: str
     updated: datetime | None
 
 
 @dataclass(frozen=True)
-class Crawl:
+class CrawlSummary:
     """One run of the crawler."""
 
     id: str
@@ -39,14 +39,14 @@ class Crawl:
     error: str
 
 
-def list_tables(deployment: Deployment) -> list[Table]:
+def list_tables(deployment: Deployment) -> list[TableSummary]:
     """All tables, by name."""
     pages = deployment.glue.get_paginator("get_tables").paginate(DatabaseName=deployment.outputs.glue_database)
     found = [_table(item) for page in pages for item in page["TableList"]]
     return sorted(found, key=lambda table: table.name)
 
 
-def read_table(deployment: Deployment, name: str) -> Table:
+def read_table(deployment: Deployment, name: str) -> TableSummary:
     """One table."""
     glue = deployment.glue
     try:
@@ -63,22 +63,24 @@ def list_partitions(deployment: Deployment, table: str, limit: int = SHOWN_PARTI
     return [tuple(item.get("Values", [])) for page in pages for item in page["Partitions"]]
 
 
-def list_crawls(deployment: Deployment) -> list[Crawl]:
+def list_crawls(deployment: Deployment) -> list[CrawlSummary]:
     """The newest crawls, newest first."""
     response: Any = deployment.glue.list_crawls(CrawlerName=deployment.outputs.crawler_name, MaxResults=CRAWLS)
     found = [_crawl(item) for item in response.get("Crawls", [])]
     return sorted(found, key=lambda crawl: crawl.started, reverse=True)
 
 
-def _crawl(item: Any) -> Crawl:
+def _crawl(item: Any) -> CrawlSummary:
     ended = item.get("EndTime")
     seconds = (ended - item["StartTime"]).total_seconds() if ended else None
-    return Crawl(item.get("CrawlId", ""), item["State"], item["StartTime"], seconds, item.get("ErrorMessage", ""))
+    return CrawlSummary(
+        item.get("CrawlId", ""), item["State"], item["StartTime"], seconds, item.get("ErrorMessage", "")
+    )
 
 
-def _table(item: Any) -> Table:
+def _table(item: Any) -> TableSummary:
     storage = item.get("StorageDescriptor", {})
-    return Table(
+    return TableSummary(
         item["Name"],
         tuple(_columns(storage.get("Columns", []))),
         tuple(_columns(item.get("PartitionKeys", []))),
@@ -88,5 +90,5 @@ def _table(item: Any) -> Table:
     )
 
 
-def _columns(items: Any) -> Iterator[Column]:
-    return (Column(item["Name"], item.get("Type", "")) for item in items)
+def _columns(items: Any) -> Iterator[ResultColumn]:
+    return (ResultColumn(item["Name"], item.get("Type", "")) for item in items)

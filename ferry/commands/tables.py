@@ -5,7 +5,7 @@ from typing import Any
 from rich.table import Table as Grid
 
 from ferry.aws.clients import Deployment
-from ferry.aws.tables import Table, list_partitions, list_tables, read_table
+from ferry.aws.tables import TableSummary, list_partitions, list_tables, read_table
 from ferry.commands.listing import GAP, write_json
 from ferry.ui import terminal
 
@@ -30,7 +30,7 @@ def show_tables(deployment: Deployment, name: str | None, *, as_json: bool) -> N
         terminal.put(console, grid)
 
 
-def _show_table(deployment: Deployment, table: Table, *, as_json: bool) -> None:
+def _show_table(deployment: Deployment, table: TableSummary, *, as_json: bool) -> None:
     partitions = list_partitions(deployment, table.name) if table.keys else []
     if as_json:
         write_json(as_document(table) | {"partitions": [list(values) for values in partitions]})
@@ -47,7 +47,7 @@ def _show_table(deployment: Deployment, table: Table, *, as_json: bool) -> None:
         console.print(terminal.line("partition  ", "/".join(pairs)))
 
 
-def as_document(table: Table) -> dict[str, Any]:
+def as_document(table: TableSummary) -> dict[str, Any]:
     """A table as `--json` prints it."""
     return {
         "table": table.name,

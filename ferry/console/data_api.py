@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from ferry.aws import queries, queues, tables
 from ferry.aws.dead_letters import return_dead_letters
-from ferry.aws.queries import Column
+from ferry.aws.queries import ResultColumn
 from ferry.console.responses import json_response
 from ferry.console.rows import timestamp
 from ferry.console.state import console_of
@@ -37,7 +37,7 @@ def get_table(request: Request) -> Response:
     return json_response(_table(table) | {"partitions": partitions, "sample": queries.sample_sql(name)})
 
 
-def _table(table: tables.Table) -> dict[str, Any]:
+def _table(table: tables.TableSummary) -> dict[str, Any]:
     return {
         "name": table.name,
         "columns": [_column(column) for column in table.columns],
@@ -48,7 +48,7 @@ def _table(table: tables.Table) -> dict[str, Any]:
     }
 
 
-def _column(column: Column) -> dict[str, str]:
+def _column(column: ResultColumn) -> dict[str, str]:
     return {"name": column.name, "type": column.type}
 
 

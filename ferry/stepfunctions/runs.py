@@ -14,7 +14,7 @@ from typing import Any
 from ferry.aws.clients import Deployment
 from ferry.errors import CommandError
 from ferry.stepfunctions.history import error_message
-from functions.contract.bulk import BulkDocument, PlanScope, Report
+from functions.contract.bulk import BulkDocument, PlanScope, RunReport
 
 POLL_SECONDS = 0.25
 AWS_POLL_SECONDS = 5.0
@@ -26,7 +26,7 @@ class EndedRun:
 
     name: str
     status: str
-    report: Report | None
+    report: RunReport | None
     error: str
 
 

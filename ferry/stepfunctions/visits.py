@@ -47,7 +47,7 @@ class Visit:
 
 
 @dataclass(frozen=True)
-class Attempt:
+class AttemptVisits:
     """The start of the execution, or a redrive."""
 
     number: int
@@ -58,7 +58,7 @@ class Attempt:
 class Course:
     """The attempts of an execution, its visits, and how often each transition was taken."""
 
-    attempts: tuple[Attempt, ...]
+    attempts: tuple[AttemptVisits, ...]
     visits: tuple[Visit, ...]
     transitions: Counter[Transition]
 
@@ -74,7 +74,7 @@ def read_course(events: Iterable[dict[str, Any]], status: str, transitions: Sequ
 @dataclass
 class _Reader:
     known: set[Transition]
-    attempts: list[Attempt] = field(default_factory=list)
+    attempts: list[AttemptVisits] = field(default_factory=list)
     visits: list[Visit] = field(default_factory=list)
     taken: Counter[Transition] = field(default_factory=Counter)
     left: list[str] = field(default_factory=list)
@@ -86,7 +86,7 @@ class _Reader:
     def add(self, event: dict[str, Any]) -> None:
         kind, when, details = event["type"], event["timestamp"], event_details(event)
         if kind == "ExecutionStarted":
-            self.attempts.append(Attempt(0, when))
+            self.attempts.append(AttemptVisits(0, when))
         elif kind == "ExecutionRedriven":
             self._redrive(when)
         elif self.ended:
@@ -106,7 +106,7 @@ class _Reader:
 
     def _redrive(self, when: datetime) -> None:
         self.ended = False
-        self.attempts.append(Attempt(len(self.attempts), when))
+        self.attempts.append(AttemptVisits(len(self.attempts), when))
         for failed in [visit for visit in self.visits if visit.exited and visit.status in FAILED_STATUSES]:
             if failed.attempt == len(self.attempts) - 2:
                 again = Visit(failed.state, failed.type, len(self.attempts) - 1, when, failed.input)

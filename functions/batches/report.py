@@ -14,7 +14,7 @@ from datetime import datetime
 from functions.batches.records import ENDING, read_outcomes, read_slice
 from functions.batches.settings import BatchSettings
 from functions.batches.steps import COPIED, MARGIN_MS, STARTED, VERIFIED
-from functions.contract.bulk import Failure, Outcome, Plan, PlannedObject, Report, ReportLine
+from functions.contract.bulk import ObjectFailure, Outcome, Plan, PlannedObject, ReportLine, RunReport
 from functions.contract.limits import REPORT_CALLS
 from functions.planning.slices import BATCH, EXECUTION
 from functions.runtime import clients
@@ -37,11 +37,11 @@ class ReportCall:
     remaining_ms: Callable[[], int]
 
 
-def write_report(call: ReportCall, plan: Plan, previous: Report | None) -> Report:
+def write_report(call: ReportCall, plan: Plan, previous: RunReport | None) -> RunReport:
     """Report the slices that no earlier call has reported."""
     if previous is None or previous.redrive_count != call.redrive_count:
         folder = f"reports/day={call.began:%Y-%m-%d}/run={call.run}/round={call.redrive_count}/"
-        previous = Report(status="in_progress", folder=folder, redrive_count=call.redrive_count)
+        previous = RunReport(status="in_progress", folder=folder, redrive_count=call.redrive_count)
     counts, errors, failures = Counter(previous.counts), Counter(previous.errors), list(previous.failures)
     keys = list(_slice_keys(plan))
     done = previous.slices
@@ -54,14 +54,14 @@ def write_report(call: ReportCall, plan: Plan, previous: Report | None) -> Repor
                 errors[line.error or ""] += 1
                 if len(failures) < SHOWN_FAILURES:
                     cause = (line.cause or "")[:LONGEST_CAUSE]
-                    failures.append(Failure(key=line.key, error=line.error or "", cause=cause))
+                    failures.append(ObjectFailure(key=line.key, error=line.error or "", cause=cause))
         done += 1
     if done < len(keys) and previous.calls + 1 >= REPORT_CALLS:
         raise BatchTimedOut(
             f"{len(keys) - done} of {len(keys)} slices of {call.run} were not reported. Replay the run."
         )
     finished = "incomplete" if counts["failed"] else "complete"
-    return Report(
+    return RunReport(
         status=finished if done == len(keys) else "in_progress",
         folder=previous.folder,
         slices=done,

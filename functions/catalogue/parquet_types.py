@@ -47,7 +47,7 @@ _LACKING = {
 
 
 @dataclass
-class Comparison:
+class TypeComparison:
     """What is wrong with the columns, and what is only unusual."""
 
     mismatches: list[str] = field(default_factory=list)
@@ -80,9 +80,9 @@ class Comparison:
                 self.warnings.append(f"the column {path}.{name} is missing in the table, so Athena does not show it")
 
 
-def compare(fields: Sequence[ParquetField], columns: Mapping[str, ColumnType]) -> Comparison:
+def compare(fields: Sequence[ParquetField], columns: Mapping[str, ColumnType]) -> TypeComparison:
     """Compare a file's columns with a table's; those that only one of them has are left out."""
-    comparison = Comparison()
+    comparison = TypeComparison()
     for column in fields:
         kind = columns.get(column.name.lower())
         if kind is not None:

@@ -146,7 +146,7 @@ class Plan(Model):
     wait_seconds: NonNegativeInt = 1
 
 
-class Failure(Model):
+class ObjectFailure(Model):
     """One object that failed, as an example."""
 
     key: str
@@ -154,7 +154,7 @@ class Failure(Model):
     cause: str = ""
 
 
-class Report(Model):
+class RunReport(Model):
     """The result of WriteReport. `in_progress`: it is called again, for the slices after `slices`.
 
     `counts` are the objects by status, `errors` those that failed by error; `failures` are the first of them.
@@ -165,7 +165,7 @@ class Report(Model):
     slices: NonNegativeInt = 0
     counts: dict[str, int] = Field(default_factory=dict)
     errors: dict[str, int] = Field(default_factory=dict)
-    failures: list[Failure] = Field(default_factory=list)
+    failures: list[ObjectFailure] = Field(default_factory=list)
     redrive_count: NonNegativeInt = 0
     calls: NonNegativeInt = 0
     wait_seconds: NonNegativeInt = 1
@@ -183,7 +183,7 @@ class BulkDocument(Model):
     scope: PlanScope
     max_concurrency: NonNegativeInt = 20
     plan: Plan | None = None
-    report: Report | None = None
+    report: RunReport | None = None
 
 
 class BulkEvent(Model):

@@ -46,7 +46,7 @@ class PlanRequest:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class ObjectOutcome:
     """What is decided about one listed object."""
 
     listed: ListedObject
@@ -160,7 +160,7 @@ class _Call:
             if creator(upload).endswith(own)
         )
 
-    def _decided_pages(self, pool: ThreadPoolExecutor) -> Iterator[tuple[Page, list[Outcome]]]:
+    def _decided_pages(self, pool: ThreadPoolExecutor) -> Iterator[tuple[Page, list[ObjectOutcome]]]:
         """Yield each page with what is done with each of its objects; all HEADs of a page run in parallel."""
         scope = self._request.scope
         in_progress = self._keys_in_progress()
@@ -173,12 +173,12 @@ class _Call:
 
     def _by_listing(
         self, listed: ListedObject, selection: Selection, in_progress: frozenset[str]
-    ) -> "Outcome | _NeedsHead":
+    ) -> "ObjectOutcome | _NeedsHead":
         selected = selection.select(listed)
         if not isinstance(selected, Selected):
-            return Outcome(listed, "skip", selected)
+            return ObjectOutcome(listed, "skip", selected)
         if selected.target_key in in_progress:
-            return Outcome(listed, "skip", "upload_in_progress", selected)
+            return ObjectOutcome(listed, "skip", "upload_in_progress", selected)
         if not self._targets.is_listed(selected):
             return _NeedsHead(selected)
         target = self._targets.find(selected)
@@ -187,7 +187,7 @@ class _Call:
             return _NeedsHead(selected)
         return _outcome(selected, reason, target)
 
-    def _by_head(self, undecided: "_NeedsHead") -> Outcome:
+    def _by_head(self, undecided: "_NeedsHead") -> ObjectOutcome:
         scope, settings, selected = self._request.scope, self._request.settings, undecided.selected
         try:
             found = head(settings.target_bucket, settings.target_region, selected.target_key, absence_is_common=True)
@@ -201,7 +201,7 @@ class _Call:
             selected, reason or compare_by_head(scope.bucket, scope.region, selected.source.key, found), target
         )
 
-    def _record(self, outcome: Outcome) -> None:
+    def _record(self, outcome: ObjectOutcome) -> None:
         self._objects += 1
         self._tallies.add(outcome.listed, outcome.action, outcome.reason, outcome.selected)
         if outcome.selected and outcome.action in PLANNED:
@@ -222,9 +222,9 @@ class _NeedsHead:
     selected: Selected
 
 
-def _outcome(selected: Selected, reason: Reason, target: ListedObject | None) -> Outcome:
+def _outcome(selected: Selected, reason: Reason, target: ListedObject | None) -> ObjectOutcome:
     action, reason = act_on(selected, reason)
-    return Outcome(selected.source, action, reason, selected, target)
+    return ObjectOutcome(selected.source, action, reason, selected, target)
 
 
 def _as_listed(found: Head) -> ListedObject:

@@ -184,7 +184,7 @@ class Arrow:
     dotted: bool = False
 
 
-class Picture:
+class ResourceDiagram:
     """The contents of the page."""
 
     def __init__(self, terraform: Declared, declaration: Mapping[str, Function], workflow: Mapping[str, Any]) -> None:
@@ -342,7 +342,7 @@ def _arrow(arrow: Arrow) -> str:
     return f"{_identifier(arrow.start)} {line}{label} {_identifier(arrow.end)}"
 
 
-def mermaid(picture: Picture) -> str:
+def mermaid(picture: ResourceDiagram) -> str:
     """The diagram."""
     lines = ["flowchart LR", '  you(["you"])', '  mail(["your e-mail"])']
     for place, nodes in picture.nodes().items():
@@ -351,7 +351,7 @@ def mermaid(picture: Picture) -> str:
     return "\n".join(lines)
 
 
-def tables(picture: Picture) -> str:
+def tables(picture: ResourceDiagram) -> str:
     """Every resource once: the nodes with their parts, then the arrows."""
     lines = ["| resource | created for | its parts |", "| --- | --- | --- |"]
     for address, resource in picture.resources.items():
@@ -370,15 +370,17 @@ def _if(part: Resource, whole: Resource) -> str:
     return "" if part.created_for in ("one", whole.created_for) else f" ({part.created_for})"
 
 
-def render(text: str, picture: Picture) -> str:
+def render(text: str, picture: ResourceDiagram) -> str:
     """The page with its generated part as it should be."""
     drawn = f"```mermaid\n{mermaid(picture)}\n```\n\n{tables(picture)}"
     return generated.replace(PAGE, text, MODULE, drawn)
 
 
-def load() -> Picture:
+def load() -> ResourceDiagram:
     """Read the declarations."""
-    return Picture(terraform_source.read(), declaration.load(), json.loads(WORKFLOW.read_text(encoding="utf-8")))
+    return ResourceDiagram(
+        terraform_source.read(), declaration.load(), json.loads(WORKFLOW.read_text(encoding="utf-8"))
+    )
 
 
 def main() -> int:

@@ -61,7 +61,7 @@ MAX_STARTERS = 2
 
 
 @dataclass(frozen=True)
-class Plan:
+class ProvisionPlan:
     """The input of a deployment, read and checked before anything is started."""
 
     functions: dict[str, Function]
@@ -71,7 +71,7 @@ class Plan:
     rules: Rules
 
 
-def plan(rules: Rules = NO_RULES) -> Plan:
+def plan(rules: Rules = NO_RULES) -> ProvisionPlan:
     """Read the input of a deployment. Raises DeclarationInvalid."""
     declared = declaration.load()
     workflow = _checked(WORKFLOW, check.findings_in_file)
@@ -79,7 +79,9 @@ def plan(rules: Rules = NO_RULES) -> Plan:
     if rules == NO_RULES:
         readers = [key for key, function in declared.items() if RULES_KEY in function.environment]
         declared |= {key: with_environment(declared[key], {RULES_KEY: ""}) for key in readers}
-    return Plan(declared, {key: with_bootstrap(package(key)) for key in declared}, workflow, bulk_workflow, rules)
+    return ProvisionPlan(
+        declared, {key: with_bootstrap(package(key)) for key in declared}, workflow, bulk_workflow, rules
+    )
 
 
 def _checked(file: Path, findings_in_file: Callable[[str], list[str]]) -> str:
@@ -126,7 +128,7 @@ def name_owners(function: Function, outputs: Outputs) -> Function:
     return with_environment(function, {BUCKET_OWNERS: json.dumps(owners)})
 
 
-def deploy(plan: Plan, outputs: Outputs) -> None:
+def deploy(plan: ProvisionPlan, outputs: Outputs) -> None:
     """Create everything that `outputs` names, and wait until it is ready."""
     clients = Clients(outputs)
     roles = {

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from statemachine.picture.layers import Link, Rows
-from statemachine.picture.network_simplex import Span, solve
+from statemachine.picture.network_simplex import EdgeSpan, solve
 
 STATE_GAP = 26
 BEND_GAP = 18
@@ -39,16 +39,16 @@ def place(rows: Rows, widths: Sequence[int]) -> Columns:
     """The columns of all nodes; `widths` are those of the states."""
     upper_ports, lower_ports = _ports(rows, widths)
     size = len(rows.row_of)
-    spans: list[Span] = []
+    spans: list[EdgeSpan] = []
     for row in rows.rows:
         for left, right in itertools.pairwise(row):
             gap = STATE_GAP if rows.is_state(left) and rows.is_state(right) else BEND_GAP
-            spans.append(Span(left, right, (_half(left, widths) + _half(right, widths)) + gap, weight=0))
+            spans.append(EdgeSpan(left, right, (_half(left, widths) + _half(right, widths)) + gap, weight=0))
     for number, link in enumerate(rows.links):
         # The helper is left of both ends; the sum of both distances is least where the link is straight.
         helper, weight = size + number, _weight(rows, link)
-        spans.append(Span(helper, link.upper, -upper_ports[link], weight))
-        spans.append(Span(helper, link.lower, -lower_ports[link], weight))
+        spans.append(EdgeSpan(helper, link.upper, -upper_ports[link], weight))
+        spans.append(EdgeSpan(helper, link.lower, -lower_ports[link], weight))
     values = solve(size + len(rows.links), spans)[:size]
     left = min((values[node] - _half(node, widths) for node in range(size)), default=0)
     centres = [value - left for value in values]

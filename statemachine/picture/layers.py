@@ -9,7 +9,7 @@ import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from statemachine.picture.network_simplex import Span, solve
+from statemachine.picture.network_simplex import EdgeSpan, solve
 from statemachine.picture.turning import Pair
 
 BESIDE = 16
@@ -52,7 +52,7 @@ def assign(states: Sequence[str], pairs: Sequence[Pair], turned: set[Pair], besi
     for pair in edges:
         upper, lower = reversed(pair) if pair in turned else pair
         weight = BESIDE if beside.get(pair[1]) == pair[0] else 1
-        spans.append(Span(number[upper], number[lower], weight=weight))
+        spans.append(EdgeSpan(number[upper], number[lower], weight=weight))
     row_of = solve(len(states), spans)
     links: list[Link] = []
     chains: dict[Pair, list[int]] = {}

@@ -14,7 +14,7 @@ PIVOTS_PER_NODE = 30
 
 
 @dataclass(frozen=True)
-class Span:
+class EdgeSpan:
     """`head` has to be at least `minimum` after `tail`; each unit of the distance costs `weight`."""
 
     tail: int
@@ -23,7 +23,7 @@ class Span:
     weight: int = 1
 
 
-def solve(size: int, spans: Sequence[Span]) -> list[int]:
+def solve(size: int, spans: Sequence[EdgeSpan]) -> list[int]:
     """The value of each node, the smallest being 0. The spans must not form a cycle."""
     if not size:
         return []
@@ -35,7 +35,7 @@ def solve(size: int, spans: Sequence[Span]) -> list[int]:
     return [value - lowest for value in simplex.values]
 
 
-def _joints(size: int, spans: Sequence[Span]) -> Iterator[Span]:
+def _joints(size: int, spans: Sequence[EdgeSpan]) -> Iterator[EdgeSpan]:
     """Spans without weight that make the graph connected."""
     group = list(range(size))
 
@@ -50,14 +50,14 @@ def _joints(size: int, spans: Sequence[Span]) -> Iterator[Span]:
     for node in range(1, size):
         if root(node) != root(0):
             # Between two groups that nothing else connects, so no cycle arises.
-            yield Span(0, node, minimum=0, weight=0)
+            yield EdgeSpan(0, node, minimum=0, weight=0)
             group[root(node)] = root(0)
 
 
 class _Simplex:
     """A valid solution, and a spanning tree of spans that are as short as allowed."""
 
-    def __init__(self, size: int, spans: list[Span]) -> None:
+    def __init__(self, size: int, spans: list[EdgeSpan]) -> None:
         self.spans = spans
         self.touching: list[list[int]] = [[] for _ in range(size)]
         self.balance = [0] * size
@@ -173,10 +173,10 @@ class _Simplex:
         return first, last
 
 
-def _earliest(size: int, spans: Sequence[Span]) -> list[int]:
+def _earliest(size: int, spans: Sequence[EdgeSpan]) -> list[int]:
     """Every node as early as its predecessors allow."""
     waiting_for = [0] * size
-    leaving: list[list[Span]] = [[] for _ in range(size)]
+    leaving: list[list[EdgeSpan]] = [[] for _ in range(size)]
     for span in spans:
         waiting_for[span.head] += 1
         leaving[span.tail].append(span)

@@ -8,7 +8,7 @@ from infra.local.athena import engine, results
 from infra.local.athena.errors import QueryFailure
 from infra.local.athena.failures import state_change_reason
 from infra.local.athena.models import Column, QueryTable, TableStorage
-from infra.local.athena.statement import Statement
+from infra.local.athena.statement import ParsedStatement
 from infra.local.glue import types
 
 COLUMNS = {
@@ -46,7 +46,7 @@ def _find(database: str, name: str) -> QueryTable:
 
 def rows(sql: str, folder: Path) -> list[list[str | None]]:
     """Return the rows as Athena prints them. Raises QueryFailure with the StateChangeReason."""
-    statement = Statement.parse(sql, [])
+    statement = ParsedStatement.parse(sql, [])
     if statement.failure is not None:
         raise statement.failure
     assert statement.query is not None

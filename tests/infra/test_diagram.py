@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from infra.docs import generated, resource_diagram, terraform_source
-from infra.docs.resource_diagram import Arrow, Picture
+from infra.docs.resource_diagram import Arrow, ResourceDiagram
 from statemachine import declaration
 from statemachine.errors import DeclarationInvalid
 
@@ -30,21 +30,21 @@ WAY = [
 
 
 @pytest.fixture(scope="module")
-def picture() -> Picture:
+def picture() -> ResourceDiagram:
     return resource_diagram.load()
 
 
-def picture_of(folder: Path, text: str) -> Picture:
+def picture_of(folder: Path, text: str) -> ResourceDiagram:
     (folder / "main.tf").write_text(text, encoding="utf-8")
-    return Picture(terraform_source.read(folder), declaration.load(), {"States": {}})
+    return ResourceDiagram(terraform_source.read(folder), declaration.load(), {"States": {}})
 
 
-def test_the_page_is_not_stale(picture: Picture) -> None:
+def test_the_page_is_not_stale(picture: ResourceDiagram) -> None:
     text = resource_diagram.PAGE.read_text(encoding="utf-8")
     assert resource_diagram.render(text, picture) == text, "run: make diagram"
 
 
-def test_every_resource_is_on_the_page_once(picture: Picture) -> None:
+def test_every_resource_is_on_the_page_once(picture: ResourceDiagram) -> None:
     written = [
         f"{kind}.{name}"
         for file in terraform_source.TERRAFORM.glob("*.tf")
@@ -55,12 +55,12 @@ def test_every_resource_is_on_the_page_once(picture: Picture) -> None:
     assert sorted(listed) == sorted(address for address in written if not address.startswith("terraform_data."))
 
 
-def test_a_file_passes_from_the_upload_to_the_target(picture: Picture) -> None:
+def test_a_file_passes_from_the_upload_to_the_target(picture: ResourceDiagram) -> None:
     steps = {(arrow.start, arrow.end) for arrow in picture.arrows() if not arrow.dotted}
     assert [step for step in pairwise(WAY) if step not in steps] == []
 
 
-def test_what_cannot_be_delivered_and_what_fails_comes_to_somebody(picture: Picture) -> None:
+def test_what_cannot_be_delivered_and_what_fails_comes_to_somebody(picture: ResourceDiagram) -> None:
     arrows = picture.arrows()
     for start, end, label in (
         ("aws_sns_topic.uploads", "aws_sqs_queue.undelivered", "not delivered"),
@@ -74,7 +74,7 @@ def test_what_cannot_be_delivered_and_what_fails_comes_to_somebody(picture: Pict
     assert {("alarms.target", "aws_sns_topic.alerts"), ("aws_sns_topic.alerts", "mail")} <= ways
 
 
-def test_every_function_of_the_workflow_is_called_and_every_arrow_ends_at_a_node(picture: Picture) -> None:
+def test_every_function_of_the_workflow_is_called_and_every_arrow_ends_at_a_node(picture: ResourceDiagram) -> None:
     called = [arrow.end for arrow in picture.arrows() if arrow.start == "aws_sfn_state_machine.migrate" and arrow.label]
     workflow = json.loads(resource_diagram.WORKFLOW.read_text(encoding="utf-8"))
     tasks = [state for state in workflow["States"].values() if state["Type"] == "Task"]
@@ -106,6 +106,6 @@ def test_a_permission_on_something_that_is_not_declared_is_an_error(tmp_path: Pa
         picture_of(tmp_path, QUEUE).arrows()
 
 
-def test_a_page_without_its_marks_is_an_error(picture: Picture) -> None:
+def test_a_page_without_its_marks_is_an_error(picture: ResourceDiagram) -> None:
     with pytest.raises(DeclarationInvalid, match=generated.END):
         resource_diagram.render(f"# Page\n{generated.begin_mark(resource_diagram.MODULE)}\n", picture)

@@ -5,7 +5,7 @@ Sources: OpenXJsonDeserializer of Trino's trino-hive-formats; "OpenX JSON SerDe"
 
 import pytest
 
-from infra.local.athena.json_serde import BadRecord, BadValue, Rules, read_record, text_of
+from infra.local.athena.json_serde import BadRecord, BadValue, JsonRules, read_record, text_of
 from infra.local.glue.types import parse
 from tests.infra.lake import CSV, JSON, Lake
 
@@ -45,7 +45,7 @@ from tests.infra.lake import CSV, JSON, Lake
     ],
 )
 def test_a_value_is_read_as_its_columns_type(value: str, kind: str, text: str | None) -> None:
-    assert text_of(read_record(f'{{"c": {value}}}')["c"], parse(kind), Rules()) == text
+    assert text_of(read_record(f'{{"c": {value}}}')["c"], parse(kind), JsonRules()) == text
 
 
 @pytest.mark.parametrize(
@@ -69,8 +69,8 @@ def test_a_value_is_read_as_its_columns_type(value: str, kind: str, text: str | 
 def test_a_value_that_does_not_fit_is_an_error_or_null_as_the_table_says(value: str, kind: str) -> None:
     found = read_record(f'{{"c": {value}}}')["c"]
     with pytest.raises(BadValue):
-        text_of(found, parse(kind), Rules())
-    assert text_of(found, parse(kind), Rules(null_for_invalid=True)) in {None, "[null]"}
+        text_of(found, parse(kind), JsonRules())
+    assert text_of(found, parse(kind), JsonRules(null_for_invalid=True)) in {None, "[null]"}
 
 
 @pytest.mark.parametrize(
@@ -79,9 +79,9 @@ def test_a_value_that_does_not_fit_is_an_error_or_null_as_the_table_says(value: 
 )
 def test_hives_serde_takes_values_of_the_columns_own_kind(value: str, kind: str) -> None:
     found = read_record(f'{{"c": {value}}}')["c"]
-    assert text_of(found, parse(kind), Rules()) is not None
+    assert text_of(found, parse(kind), JsonRules()) is not None
     with pytest.raises(BadValue):
-        text_of(found, parse(kind), Rules(is_strict=True))
+        text_of(found, parse(kind), JsonRules(is_strict=True))
 
 
 @pytest.mark.parametrize("line", ['{"a":1,"a":2}', '{"URL":"a","Url":"b"}', '{"o":{"n":1,"N":2}}'])

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from statemachine.picture import layers, ordering, svg, turning
 from statemachine.picture.layout import label, lay_out
 from statemachine.picture.model import Picture, PlacedEdge, PlacedState
-from statemachine.picture.network_simplex import Span, solve
+from statemachine.picture.network_simplex import EdgeSpan, solve
 from tests.unit.test_architecture import CHECKOUT
 
 MIGRATE = CHECKOUT / "statemachine" / "migrate.asl.json"
@@ -234,7 +234,7 @@ def test_the_simplex_finds_the_best_of_all_solutions(seed: int) -> None:
     chance = random.Random(seed)
     size = chance.randint(2, 4)
     spans = [
-        Span(tail, head, chance.randint(0, 2), chance.randint(0, 4))
+        EdgeSpan(tail, head, chance.randint(0, 2), chance.randint(0, 4))
         for tail, head in itertools.combinations(range(size), 2)
         if chance.random() < 0.7
     ]
@@ -253,7 +253,7 @@ def test_the_simplex_finds_the_best_of_all_solutions(seed: int) -> None:
 
 def test_a_circle_is_rejected() -> None:
     with pytest.raises(ValueError, match="cycle"):
-        solve(2, [Span(0, 1), Span(1, 0)])
+        solve(2, [EdgeSpan(0, 1), EdgeSpan(1, 0)])
 
 
 @pytest.mark.parametrize("theme", list(svg.THEMES))

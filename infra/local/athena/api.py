@@ -23,7 +23,7 @@ from infra.local.athena.errors import InvalidRequest
 from infra.local.athena.executions import QueryExecution, QueryExecutions
 from infra.local.athena.file_cache import FileCache
 from infra.local.athena.run import run
-from infra.local.athena.statement import Statement
+from infra.local.athena.statement import ParsedStatement
 from infra.local.caller import Caller, Callers
 
 logger = logging.getLogger(__name__)
@@ -107,7 +107,7 @@ class Athena:
         if catalog.lower() != "awsdatacatalog":
             raise InvalidRequest(f"The local Athena has only the catalog AwsDataCatalog, not {catalog}")
         location = _output_location(workgroup, request.get("ResultConfiguration") or {})
-        statement = Statement.parse(query, parameters)
+        statement = ParsedStatement.parse(query, parameters)
         kind = statement.kind
         if statement.has_own_location and _is_enforced(workgroup):
             raise InvalidRequest(_OWN_LOCATION)

@@ -29,7 +29,7 @@ _TEXTS = {"string", "varchar", "char"}
 
 
 @dataclass(frozen=True)
-class Rules:
+class JsonRules:
     """What a table's SerDe does with values of another type than the column's."""
 
     null_for_invalid: bool = False
@@ -88,7 +88,7 @@ def _plain(value: Any, kind: GlueType) -> bool:
     )
 
 
-def text_of(value: Any, kind: GlueType, rules: Rules) -> str | None:
+def text_of(value: Any, kind: GlueType, rules: JsonRules) -> str | None:
     """Return a value as text: a scalar as DuckDB casts it, anything nested as JSON. Raises BadValue."""
     if _plain(value, kind):
         return str(value)
@@ -96,7 +96,7 @@ def text_of(value: Any, kind: GlueType, rules: Rules) -> str | None:
     return decoded if decoded is None or isinstance(decoded, str) else _ENCODE(decoded)
 
 
-def _decode(value: Any, kind: GlueType, rules: Rules) -> Any:
+def _decode(value: Any, kind: GlueType, rules: JsonRules) -> Any:
     """Return a scalar as text, an array as a list, a map and a row as a dictionary."""
     if value is None or _plain(value, kind):
         return value
@@ -125,14 +125,14 @@ def _check_kind(value: Any, kind: GlueType) -> None:
         raise BadValue(f"{_shown(value)} is not a JSON value of the kind of {kind}")
 
 
-def _array(value: Any, kind: GlueType, rules: Rules) -> list[Any] | None:
+def _array(value: Any, kind: GlueType, rules: JsonRules) -> list[Any] | None:
     if value == "" and isinstance(value, str):
         return None
     items = value if isinstance(value, list) else [value]
     return [_decode(item, kind, rules) for item in items]
 
 
-def _map(value: Any, kind: GlueType, rules: Rules) -> dict[str, Any] | None:
+def _map(value: Any, kind: GlueType, rules: JsonRules) -> dict[str, Any] | None:
     if isinstance(value, str) and not value.strip():
         return None
     if not isinstance(value, dict):
@@ -140,7 +140,7 @@ def _map(value: Any, kind: GlueType, rules: Rules) -> dict[str, Any] | None:
     return {name: _decode(item, kind.of[1], rules) for name, item in value.items()}
 
 
-def _row(value: Any, kind: GlueType, rules: Rules) -> dict[str, Any]:
+def _row(value: Any, kind: GlueType, rules: JsonRules) -> dict[str, Any]:
     if isinstance(value, dict):
         found = {name.lower(): item for name, item in value.items()}
         items = [found.get(name.lower()) for name in kind.fields]

@@ -12,14 +12,19 @@ from infra.local.athena.file_cache import FileCache
 from infra.local.athena.preparation import Preparation
 from infra.local.athena.relations import Relations
 from infra.local.athena.sql import query_nodes
-from infra.local.athena.statement import Statement
+from infra.local.athena.statement import ParsedStatement
 
 
 class PreparedQuery:
     """A query whose tables DuckDB can read."""
 
     def __init__(
-        self, execution: QueryExecution, statement: Statement, query: query_nodes.Query, folder: Path, cache: FileCache
+        self,
+        execution: QueryExecution,
+        statement: ParsedStatement,
+        query: query_nodes.Query,
+        folder: Path,
+        cache: FileCache,
     ) -> None:
         self._execution = execution
         self._catalogue = QueryCatalogue(execution.caller)

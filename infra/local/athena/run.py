@@ -20,12 +20,12 @@ from infra.local.athena.failures import state_change_reason
 from infra.local.athena.file_cache import FileCache
 from infra.local.athena.prepared_query import PreparedQuery
 from infra.local.athena.sql import commands, query_nodes
-from infra.local.athena.statement import Statement
+from infra.local.athena.statement import ParsedStatement
 
 ROWS_PER_FETCH = 2000
 
 
-def run(execution: QueryExecution, statement: Statement, cache: FileCache) -> None:
+def run(execution: QueryExecution, statement: ParsedStatement, cache: FileCache) -> None:
     """Run a statement and write its result."""
     if not execution.move("RUNNING"):
         return
@@ -43,7 +43,7 @@ def run(execution: QueryExecution, statement: Statement, cache: FileCache) -> No
             execution.move("SUCCEEDED")
 
 
-def _run(execution: QueryExecution, statement: Statement, folder: Path, cache: FileCache) -> bool:
+def _run(execution: QueryExecution, statement: ParsedStatement, folder: Path, cache: FileCache) -> bool:
     """Run a statement; False if it was stopped."""
     if statement.failure is not None:
         raise statement.failure

@@ -25,7 +25,7 @@ class StatementKind:
 
 
 @dataclass(frozen=True)
-class Statement:
+class ParsedStatement:
     """A parsed statement; `failure` is why a statement that Athena accepts fails when it runs."""
 
     tree: query_nodes.Query | commands.Command | None
@@ -33,7 +33,7 @@ class Statement:
     failure: QueryFailure | None = None
 
     @classmethod
-    def parse(cls, sql: str, parameters: list[str]) -> "Statement":
+    def parse(cls, sql: str, parameters: list[str]) -> "ParsedStatement":
         """Parse as StartQueryExecution does. Raises InvalidRequest for malformed SQL."""
         parser = StatementParser(sql)
         try:

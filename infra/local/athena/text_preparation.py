@@ -112,7 +112,7 @@ def _json_row(line: str, table: QueryTable, stored: TableObject) -> Row:
             "Athena reads one record per line"
         ) from error
     storage = stored.partition.storage
-    rules = json_serde.Rules(storage.null_for_invalid, storage.serde == HIVE_JSON_SERDE)
+    rules = json_serde.JsonRules(storage.null_for_invalid, storage.serde == HIVE_JSON_SERDE)
     row: Row = []
     for index, column in enumerate(table.columns):
         try:

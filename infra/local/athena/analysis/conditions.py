@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from infra.local.athena.analysis.protocols import Expressions
 from infra.local.athena.analysis.results import TableScan
-from infra.local.athena.analysis.scope import Column, Scope
+from infra.local.athena.analysis.scope import Scope, ScopeColumn
 from infra.local.athena.sql import nodes, query_nodes
 from infra.local.athena.sql.tokens import STRING
 
@@ -22,10 +22,10 @@ def name_parts(node: nodes.Expression) -> tuple[str, ...] | None:
 
 def allowed_values(
     where: nodes.Expression | None, scope: Scope, expressions: Expressions
-) -> Iterator[tuple[Column, frozenset[str]]]:
+) -> Iterator[tuple[ScopeColumn, frozenset[str]]]:
     """Yield columns with the only texts that they may have, from conditions that every row must satisfy."""
     for condition in _conjuncts(where):
-        if isinstance(condition, nodes.Comparison) and condition.sign == "=":
+        if isinstance(condition, nodes.BinaryComparison) and condition.sign == "=":
             sides = (condition.left, condition.right)
             found: list[tuple[nodes.Expression, tuple[nodes.Expression, ...]]] = [
                 (sides[0], sides[1:]),
@@ -61,7 +61,7 @@ def _conjuncts(node: nodes.Expression | None) -> Iterator[nodes.Expression]:
             yield condition
 
 
-def _own_column(node: nodes.Expression, scope: Scope) -> Column | None:
+def _own_column(node: nodes.Expression, scope: Scope) -> ScopeColumn | None:
     parts = name_parts(node)
     if parts is None:
         return None

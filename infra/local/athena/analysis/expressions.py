@@ -41,7 +41,7 @@ class ExpressionAnalyzer:
             nodes.Sign: self._sign,
             nodes.Arithmetic: self._arithmetic,
             nodes.AtTimeZone: self._at_time_zone,
-            nodes.Comparison: self._comparison,
+            nodes.BinaryComparison: self._comparison,
             nodes.Quantified: self._quantified,
             nodes.Between: self._between,
             nodes.InList: self._in_list,
@@ -204,7 +204,7 @@ class ExpressionAnalyzer:
         )
         return Value(sql, moment.type)
 
-    def _comparison(self, node: nodes.Comparison, scope: Scope) -> Value:
+    def _comparison(self, node: nodes.BinaryComparison, scope: Scope) -> Value:
         left, right = self.analyze(node.left, scope), self.analyze(node.right, scope)
         return operators.compare(self.context, node.sign, left, right, node.at)
 

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from infra.local.athena.analysis import conditions, types
 from infra.local.athena.analysis.expressions import ExpressionAnalyzer
 from infra.local.athena.analysis.functions.windows import direction, sort_key
-from infra.local.athena.analysis.relations import RelationAnalyzer, Source
+from infra.local.athena.analysis.relations import FromItem, RelationAnalyzer
 from infra.local.athena.analysis.results import Compiled, FindTable, Output, TableScan
-from infra.local.athena.analysis.scope import Column, Scope
+from infra.local.athena.analysis.scope import Scope, ScopeColumn
 from infra.local.athena.analysis.types import Type
 from infra.local.athena.analysis.values import Context, Value, coerce, failure, unsupported
 from infra.local.athena.literals import identifier
@@ -95,7 +95,7 @@ class QueryAnalyzer:
         if not query.order and query.limit is None and query.offset is None:
             return compiled
         alias = self.context.name("q")
-        columns = [Column(o.name, (), f"{alias}.c{i}", o.type) for i, o in enumerate(compiled.outputs)]
+        columns = [ScopeColumn(o.name, (), f"{alias}.c{i}", o.type) for i, o in enumerate(compiled.outputs)]
         keys = [self._sort_key(item, columns, Scope(columns, outer), is_distinct=False) for item in query.order]
         order = f" ORDER BY {', '.join(keys)}" if keys else ""
         sql = f"SELECT * FROM ({compiled.sql}) AS {alias}{order}{self._limit(query)}"  # noqa: S608 - generated
@@ -158,7 +158,7 @@ class QueryAnalyzer:
         return Compiled(sql, tuple(Output(None, column[0].type) for column in columns))
 
     def _select(self, node: query_nodes.Select, query: query_nodes.Query, outer: Scope | None) -> Compiled:
-        source = Source("", []) if node.source is None else self._relations.source(node.source, Scope(parent=outer))
+        source = FromItem("", []) if node.source is None else self._relations.source(node.source, Scope(parent=outer))
         correlations = outer.correlations if outer is not None else []
         scope = Scope(source.columns, outer, correlations=correlations, windows=dict(node.windows))
         before = (self.context.aggregate_count, self.context.window_count)
@@ -168,7 +168,7 @@ class QueryAnalyzer:
         having = "" if node.having is None else f" HAVING {self.expressions.condition(node.having, scope, 'HAVING')}"
         if node.is_distinct and any(value.type.contains("timestamp with time zone") for _, value in items):
             raise unsupported("compares no timestamps with time zone in DISTINCT")
-        outputs = [Column(name, (), value.sql, value.type) for name, value in items]
+        outputs = [ScopeColumn(name, (), value.sql, value.type) for name, value in items]
         order_scope = Scope(outputs, scope, windows=scope.windows, clause="ORDER BY")
         keys = [self._sort_key(item, outputs, order_scope, is_distinct=node.is_distinct) for item in query.order]
         is_plain = before == (self.context.aggregate_count, self.context.window_count)
@@ -258,7 +258,7 @@ class QueryAnalyzer:
             keys.append(value.sql)
         return keys
 
-    def _sort_key(self, item: nodes.SortItem, outputs: list[Column], scope: Scope, is_distinct: bool) -> str:
+    def _sort_key(self, item: nodes.SortItem, outputs: list[ScopeColumn], scope: Scope, is_distinct: bool) -> str:
         values = [(column.name, Value(column.sql, column.type)) for column in outputs]
         value = _at_position(item.value, values, "ORDER BY")
         if value is None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from infra.local.athena.analysis import types
 from infra.local.athena.analysis.protocols import Queries
 from infra.local.athena.analysis.results import PATH, Compiled, TableScan
-from infra.local.athena.analysis.scope import Column, Scope
+from infra.local.athena.analysis.scope import Scope, ScopeColumn
 from infra.local.athena.analysis.types import Type
 from infra.local.athena.analysis.values import Value, coerce, failure, let, unsupported
 from infra.local.athena.errors import QueryFailure
@@ -18,11 +18,11 @@ from infra.local.athena.sql import nodes, query_nodes
 
 
 @dataclass(frozen=True)
-class Source:
+class FromItem:
     """A resolved relation: its SQL in FROM, and its columns."""
 
     sql: str
-    columns: list[Column]
+    columns: list[ScopeColumn]
 
 
 class RelationAnalyzer:
@@ -32,7 +32,7 @@ class RelationAnalyzer:
         self._queries = queries
         self._context = queries.context
 
-    def source(self, node: query_nodes.Relation, scope: Scope) -> Source:
+    def source(self, node: query_nodes.Relation, scope: Scope) -> FromItem:
         """Resolve a relation; `scope` has the columns that it may use, those of LATERAL included."""
         if isinstance(node, query_nodes.Join):
             return self._join(node, scope)
@@ -47,19 +47,21 @@ class RelationAnalyzer:
             return self._unnest(node, scope)
         raise QueryFailure(f"NOT_SUPPORTED: the local Athena has no {type(node).__name__} in FROM")
 
-    def _derived(self, compiled: Compiled) -> Source:
+    def _derived(self, compiled: Compiled) -> FromItem:
         alias = self._context.name("q")
-        columns = [Column(output.name, (), f"{alias}.c{i}", output.type) for i, output in enumerate(compiled.outputs)]
-        return Source(f"({compiled.sql}) AS {alias}", columns)
+        columns = [
+            ScopeColumn(output.name, (), f"{alias}.c{i}", output.type) for i, output in enumerate(compiled.outputs)
+        ]
+        return FromItem(f"({compiled.sql}) AS {alias}", columns)
 
-    def _table(self, node: query_nodes.TableName) -> Source:
+    def _table(self, node: query_nodes.TableName) -> FromItem:
         parts = tuple(part.lower() for part in node.parts)
         named = self._queries.named(parts[0]) if len(parts) == 1 else None
         if named is not None:
             relation, outputs = named
             alias = self._context.name("q")
-            columns = [Column(o.name, (parts[0],), f"{alias}.c{i}", o.type) for i, o in enumerate(outputs)]
-            return Source(f"{relation} AS {alias}", columns)
+            columns = [ScopeColumn(o.name, (parts[0],), f"{alias}.c{i}", o.type) for i, o in enumerate(outputs)]
+            return FromItem(f"{relation} AS {alias}", columns)
         if len(parts) > 3:
             raise failure("SYNTAX_ERROR", node.at, f"Too many dots in table name: {'.'.join(parts)}")
         if len(parts) == 3 and parts[0] != "awsdatacatalog":
@@ -69,7 +71,7 @@ class RelationAnalyzer:
             raise unsupported("has no information_schema; use SHOW TABLES, DESCRIBE or the Glue catalogue")
         return self._scan(database, parts[-1])
 
-    def _scan(self, database: str, name: str) -> Source:
+    def _scan(self, database: str, name: str) -> FromItem:
         table = self._queries.find_table(database, name)
         number = len(self._queries.scans)
         relation = f"scan_{number}"
@@ -78,13 +80,13 @@ class RelationAnalyzer:
         columns = []
         for column in (*table.columns, *table.partition_keys):
             sql = f"{relation}.{identifier(column.name)}"
-            columns.append(Column(column.name, qualifier, sql, types.of_glue(column.type)))
-        columns.append(Column(PATH, qualifier, f'{relation}."{PATH}"', types.VARCHAR, is_hidden=True))
+            columns.append(ScopeColumn(column.name, qualifier, sql, types.of_glue(column.type)))
+        columns.append(ScopeColumn(PATH, qualifier, f'{relation}."{PATH}"', types.VARCHAR, is_hidden=True))
         for column in columns:
             self._queries.scan_columns[column.sql] = (number, str(column.name))
-        return Source(relation, columns)
+        return FromItem(relation, columns)
 
-    def _aliased(self, node: query_nodes.Aliased, scope: Scope) -> Source:
+    def _aliased(self, node: query_nodes.Aliased, scope: Scope) -> FromItem:
         inner = self.source(node.relation, scope)
         name = (node.name.lower(),)
         if node.columns is None:
@@ -99,7 +101,7 @@ class RelationAnalyzer:
         renamed = [replace(c, name=n, qualifier=name) for c, n in zip(visible, node.columns, strict=True)]
         return replace(inner, columns=renamed)
 
-    def _unnest(self, node: query_nodes.UnnestRelation, scope: Scope) -> Source:
+    def _unnest(self, node: query_nodes.UnnestRelation, scope: Scope) -> FromItem:
         alias = self._context.name("u")
         expressions = self._queries.expressions
         values = [expressions.analyze(value, scope.within("UNNEST")) for value in node.values]
@@ -115,9 +117,9 @@ class RelationAnalyzer:
             lists.append(let([longest], lambda count: f"range(1, {count} + 1)"))
         unnested = ", ".join(f"unnest({sql}) AS e{i}" for i, sql in enumerate(lists))
         selected = ", ".join(f"{sql} AS c{i}" for i, (sql, _) in enumerate(columns))
-        return Source(
+        return FromItem(
             f"LATERAL (SELECT {selected} FROM (SELECT {unnested})) AS {alias}",  # noqa: S608 - generated
-            [Column(None, (), f"{alias}.c{i}", kind) for i, (_, kind) in enumerate(columns)],
+            [ScopeColumn(None, (), f"{alias}.c{i}", kind) for i, (_, kind) in enumerate(columns)],
         )
 
     def _unnested(
@@ -135,13 +137,13 @@ class RelationAnalyzer:
         fields = zip(item.duck_names, item.of, strict=True)
         return value.sql, [(f"{name}.{identifier(duck)}", of) for duck, of in fields]
 
-    def _join(self, node: query_nodes.Join, scope: Scope) -> Source:
+    def _join(self, node: query_nodes.Join, scope: Scope) -> FromItem:
         left = self.source(node.left, scope)
         # The right side may use the columns of the left one (UNNEST, LATERAL).
         lateral = Scope([*scope.columns, *left.columns], scope.parent, correlations=scope.correlations)
         right = self.source(node.right, lateral)
         if node.kind in {"CROSS", "IMPLICIT"}:
-            return Source(f"{left.sql} CROSS JOIN {_nested(node.right, right.sql)}", [*left.columns, *right.columns])
+            return FromItem(f"{left.sql} CROSS JOIN {_nested(node.right, right.sql)}", [*left.columns, *right.columns])
         if node.using:
             return self._join_using(node, left, right)
         if node.condition is None:
@@ -152,10 +154,10 @@ class RelationAnalyzer:
         both = Scope([*left.columns, *right.columns], scope.parent, correlations=scope.correlations)
         condition = self._queries.expressions.condition(node.condition, both, "JOIN")
         sql = f"{left.sql} {node.kind} JOIN {_nested(node.right, right.sql)} ON {condition}"
-        return Source(sql, both.columns)
+        return FromItem(sql, both.columns)
 
-    def _join_using(self, node: query_nodes.Join, left: Source, right: Source) -> Source:
-        merged: list[Column] = []
+    def _join_using(self, node: query_nodes.Join, left: FromItem, right: FromItem) -> FromItem:
+        merged: list[ScopeColumn] = []
         conditions: list[str] = []
         used: set[str] = set()
         for name in node.using:
@@ -167,14 +169,14 @@ class RelationAnalyzer:
             x, y = (coerce(self._context, Value(c.sql, c.type), kind).sql for c in (a, b))
             conditions.append(f"{x} = {y}")
             chosen = {"RIGHT": y, "FULL": f"coalesce({x}, {y})"}.get(node.kind, x)
-            merged.append(Column(name, (), chosen, kind))
+            merged.append(ScopeColumn(name, (), chosen, kind))
             used.update((a.sql, b.sql))
         rest = [column for column in (*left.columns, *right.columns) if column.sql not in used]
         sql = f"{left.sql} {node.kind} JOIN {_nested(node.right, right.sql)} ON {' AND '.join(conditions)}"
-        return Source(sql, [*merged, *rest])
+        return FromItem(sql, [*merged, *rest])
 
     @staticmethod
-    def _using_column(columns: Sequence[Column], name: str, node: query_nodes.Join) -> Column:
+    def _using_column(columns: Sequence[ScopeColumn], name: str, node: query_nodes.Join) -> ScopeColumn:
         found = [column for column in columns if column.name and column.name.lower() == name.lower()]
         if len(found) != 1:
             problem = "is ambiguous" if found else "is missing from a side of the join"
@@ -207,4 +209,4 @@ def _nested(node: query_nodes.Relation, sql: str) -> str:
 def _is_equality(condition: nodes.Expression) -> bool:
     if isinstance(condition, nodes.Logical):
         return condition.operator == "AND" and _is_equality(condition.left) and _is_equality(condition.right)
-    return isinstance(condition, nodes.Comparison) and condition.sign == "="
+    return isinstance(condition, nodes.BinaryComparison) and condition.sign == "="

@@ -15,7 +15,7 @@ _HIDDEN = {"$file_size", "$file_modified_time", "$partition", "$bucket"}
 
 
 @dataclass(frozen=True)
-class Column:
+class ScopeColumn:
     """A column of a relation; `qualifier` are the names before it: an alias, or catalogue, database and table."""
 
     name: str | None
@@ -29,18 +29,18 @@ class Column:
 class Scope:
     """The columns of FROM, the parameters of lambdas, and the scope around."""
 
-    columns: list[Column] = field(default_factory=list)
+    columns: list[ScopeColumn] = field(default_factory=list)
     parent: "Scope | None" = None
     parameters: dict[str, Value] = field(default_factory=dict)
     clause: str = "SELECT"
     """Where an expression stands: some clauses take no aggregates."""
     windows: dict[str, Window] = field(default_factory=dict)
-    correlations: list[Column] = field(default_factory=list)
+    correlations: list[ScopeColumn] = field(default_factory=list)
     """The columns of outer scopes that were used here."""
     is_query: bool = True
     """Whether it is the scope of a query, rather than of a lambda or a clause."""
 
-    def inner(self, columns: list[Column]) -> "Scope":
+    def inner(self, columns: list[ScopeColumn]) -> "Scope":
         """Return the scope of a query inside this one."""
         return Scope(columns, self)
 
@@ -67,11 +67,11 @@ class Scope:
             return None
         outer = self.parent.find(parts, at)
         if outer is not None:
-            self.correlations.append(Column(name, qualifier, outer.sql, outer.type))
+            self.correlations.append(ScopeColumn(name, qualifier, outer.sql, outer.type))
         return outer
 
 
-def _matches(column: Column, name: str, qualifier: tuple[str, ...]) -> bool:
+def _matches(column: ScopeColumn, name: str, qualifier: tuple[str, ...]) -> bool:
     if column.name is None or column.name.lower() != name:
         return False
     return not qualifier or column.qualifier[-len(qualifier) :] == qualifier

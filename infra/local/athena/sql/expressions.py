@@ -67,13 +67,13 @@ class ExpressionParser(KeywordCallParser, ABC):
             if self.peek().is_word("ALL", "SOME", "ANY") and self.peek(1).is_sign("(") and self.starts_query(2):
                 quantifier = self.next().text
                 return nodes.Quantified(at, name, quantifier, left, self._query_in_parentheses())
-            return nodes.Comparison(at, name, left, self.value())
+            return nodes.BinaryComparison(at, name, left, self.value())
         if self.accept_word("IS"):
             is_negated = self.accept_word("NOT") is not None
             if self.accept_word("DISTINCT"):
                 self.expect_word("FROM")
                 sign_name = "IS NOT DISTINCT FROM" if is_negated else "IS DISTINCT FROM"
-                return nodes.Comparison(at, sign_name, left, self.value())
+                return nodes.BinaryComparison(at, sign_name, left, self.value())
             self.expect_word("NULL")
             return nodes.Not(at, nodes.IsNull(at, left)) if is_negated else nodes.IsNull(at, left)
         if self.peek().is_word("NOT") and self.peek(1).is_word("BETWEEN", "IN", "LIKE"):

@@ -112,7 +112,7 @@ class AtTimeZone(Expression):
 
 
 @dataclass(frozen=True)
-class Comparison(Expression):
+class BinaryComparison(Expression):
     """`left = right`, also IS [NOT] DISTINCT FROM."""
 
     sign: str
