@@ -91,8 +91,10 @@ def up(folder: Path, port: int | None = None, rules: Rules = NO_RULES, *, exit_w
             raise CloudRunsOtherwise(f"{already}, not at PORT={port}. Run `ferry down` first.")
         if cloud_folder.read_rules(folder) != rules:
             # Executions name the line that decided, so the same rules on other lines differ.
-            difference = f"rules that differ from {rules.file} (line numbers count)" if rules.file else "rules"
-            raise CloudRunsOtherwise(f"{already}, but with {difference}. Run `ferry down` first.")
+            changed = (
+                f" that differ from {rules.file} (line numbers count)" if rules.file else "; none are specified now"
+            )
+            raise CloudRunsOtherwise(f"{already}, but with rules{changed}. Run `ferry down` first.")
         return UpResult(folder, outputs, ran_already=True)
 
 

@@ -255,7 +255,7 @@ def test_a_missing_permission_is_named(deployment: Deployed, folder: str) -> Non
     for failure in failures:
         key = failure.key
         assert f"copying s3://{outputs.source_bucket}/{key} to s3://{outputs.target_bucket}/{key}" in failure.cause
-        assert "the permission for CopyObject in infra/functions.yaml" in failure.cause
+        assert Naming("CopyObject", "infra/functions.yaml") == failure.cause
         assert deployment.versions(key) == []
     assert_replayed(deployment, failures)
 
@@ -277,7 +277,7 @@ def test_queries_that_may_not_be_started(deployment: Deployed, folder: str) -> N
     ):
         failures = failed(deployment, put(deployment, folder), "AccessDenied")
     for failure in failures:
-        assert "the permission for StartQueryExecution" in failure.cause
+        assert "StartQueryExecution" in failure.cause
     assert_replayed_without_another_copy(deployment, failures)
 
 

@@ -10,6 +10,7 @@ import pytest
 from infra.local import lifecycle
 from tests.support.deployed.deployment import Deployed, Run, ferry
 from tests.support.deployed.queues import await_empty_queue, take_dead_letters
+from tests.support.facts import Naming
 
 pytestmark = pytest.mark.own_cloud("has rules of its own")
 
@@ -170,7 +171,7 @@ def test_a_second_up_minds_the_rules(ruled: Deployed, migration: Path, tmp_path:
     for arguments in (without, ("--rules", other)):
         result = ferry("up", ruled.outputs_file, *arguments)
         assert (result.returncode, result.stdout) == (1, "")
-        assert "with other rules" in result.stderr
+        assert Naming("rules", "ferry down") == result.stderr
         assert result.stderr.count("\n") == 1
 
 

@@ -4,6 +4,7 @@ Tests of the deployment start a whole cloud. Tests of the process start the serv
 files, locks, ports and rules start a stand-in that only responds (`stand_in`).
 """
 
+import errno
 import io
 import json
 import os
@@ -300,10 +301,21 @@ def test_a_taken_port_is_one_clear_line_and_leaves_nothing(folder: Path) -> None
         taken.bind((cloud_folder.HOST, 0))
         taken.listen()
         port = taken.getsockname()[1]
-        with pytest.raises(InfraError, match=rf"\b{port}\b.*127\.0\.0\.1: Address already in use"):
+        with pytest.raises(InfraError, match=rf"127\.0\.0\.1:{port}: Address already in use"):
             lifecycle.up(folder, port)
     assert lifecycle.find_processes(folder) == []
     assert not FILES & {path.name for path in folder.iterdir()}
+
+
+def test_without_a_port_an_error_of_the_network_names_none(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def listen(*_: object) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(socket.socket, "listen", listen)
+    with pytest.raises(InfraError, match=r"127\.0\.0\.1: Too many open files") as raised:
+        lifecycle.up(folder)
+    assert "None" not in str(raised.value)
+    assert "PORT" not in str(raised.value)
 
 
 @pytest.mark.parametrize("port", [0, 65_536, -1])
@@ -319,8 +331,8 @@ BY_RULES = Rules(file="m.yaml", default=Rule(mode="move"), rules=(KeyRule(rule=R
 def test_a_second_up_with_other_rules_says_so_and_changes_nothing(folder: Path) -> None:
     up = lifecycle.up(folder, rules=BY_RULES)
     one_line_later = BY_RULES.model_copy(update={"rules": (KeyRule(rule=Rule(decided_by="m.yaml:4")),)})
-    for others, requested in ((NO_RULES, "no rules"), (one_line_later, r"the rules of m\.yaml")):
-        with pytest.raises(CloudRunsOtherwise, match=rf"{up.endpoint_url} .*{requested}"):
+    for others, requested in ((NO_RULES, "none are specified"), (one_line_later, r"m\.yaml")):
+        with pytest.raises(CloudRunsOtherwise, match=rf"{up.endpoint_url}, .*{requested}"):
             lifecycle.up(folder, rules=others)
     again = lifecycle.up(folder, rules=BY_RULES)
     assert again.ran_already

@@ -48,7 +48,7 @@ def test_a_row_of_an_unknown_form_is_passed_on(row: str, tmp_path: Path) -> None
 def test_a_planned_change_of_an_unknown_form_is_an_error(change: str, tmp_path: Path) -> None:
     row = f'{{"type": "planned_change"{change}}}'
     report = saying(tmp_path, row, code=2).stream("plan")
-    assert [error.endswith(row) for error in report.errors] == [True]
+    assert report.errors == [Naming(row)]
 
 
 def test_an_error_without_detail_names_the_resource(tmp_path: Path) -> None:

@@ -63,7 +63,7 @@ def test_a_deployment_is_built_planned_shown_applied_and_written_down(world: Wor
     lines = out.splitlines()[3:]
     assert lines[:3] == ["  + aws_s3_bucket.target", "  + aws_sqs_queue.uploads", ""]
     assert str(in_words) in lines[3]
-    assert re.findall(r"\d+", lines[4]) == ["2", "0", "0", "0", ACCOUNT]
+    assert re.findall(r"\d+", lines[4]) == [ACCOUNT, "2", "0", "0", "0"]
     assert lines[5] == "aws_s3_bucket.target: Creation complete after 2s"
     assert str(world.outputs) in lines[6]
     assert [line.startswith("Next: ") for line in lines[7:]] == [True] * 3
@@ -75,10 +75,12 @@ def test_the_next_steps_are_shown(world: World) -> None:
     world.script["plan"] = {"code": 2, "out": rows(planned('aws_sns_topic_subscription.alerts["a@b.c"]', "create"))}
     _, out, _ = world.run("deploy", "--yes")
     steps = [line for line in out.splitlines() if line.startswith("Next: ")]
-    assert [step.split()[1] for step in steps] == ["confirm", ".venv/bin/ferry", "send", ".venv/bin/ferry"]
-    assert "ferry adopt ours," in steps[1]
-    assert "s3://their " in steps[2]
-    assert "ferry upload" in steps[3]
+    assert steps == [
+        Naming("email"),
+        Naming("ferry adopt ours`"),
+        Naming("output -json handover", "s3://their"),
+        Naming("ferry upload"),
+    ]
 
 
 def test_nothing_to_change_asks_nothing_and_still_writes_the_outputs(world: World) -> None:
@@ -88,7 +90,7 @@ def test_nothing_to_change_asks_nothing_and_still_writes_the_outputs(world: Worl
     assert world.commands() == ["init", "plan", "show-json", "output"]
     assert "aws_" not in out
     assert outputs_file.load(world.outputs) == OUTPUTS
-    assert "confirm" not in out
+    assert "email" not in out
 
 
 def test_a_plan_changes_nothing(world: World) -> None:
@@ -96,7 +98,7 @@ def test_a_plan_changes_nothing(world: World) -> None:
     assert code == 0
     assert world.commands() == ["init", "plan", "show"]
     assert "  + aws_s3_bucket.target\n" in out
-    assert "Plan: 2 added" in out
+    assert "2 to add" in out
     assert (world.checkout.distribution / "plan.txt").read_text() == "# aws_s3_bucket.target will be created\n"
     assert not world.checkout.ferry.exists()
 
@@ -109,7 +111,7 @@ def test_data_loss_is_shown_last(world: World) -> None:
     assert queue.startswith("! aws_sqs_queue.uploads ")
     assert key.startswith("! aws_kms_key.region ")
     assert "`aws kms cancel-key-deletion`" in key
-    assert re.findall(r"\d+", totals) == ["0", "0", "1", "2", ACCOUNT]
+    assert re.findall(r"\d+", totals) == [ACCOUNT, "0", "0", "1", "2"]
 
 
 def test_yes_does_not_cover_data_loss(world: World) -> None:
@@ -376,7 +378,7 @@ def test_invalid_outputs_are_one_line(world: World) -> None:
     world.script["output"] = {"out": "{}"}
     code, _, errors = world.run("deploy", "--yes")
     assert code == 1
-    assert ["outputs.json: name: " in error for error in errors] == [True]
+    assert errors == [Naming("outputs.json", "missing name, ")]
     assert not world.outputs.exists()
 
 
