@@ -25,8 +25,8 @@ def test_the_same_event_many_times_is_one_execution_and_one_copy(deployment: Dep
     entries = [{"Id": str(number), "MessageBody": message} for number in range(3)]
     deployment.sqs.send_message_batch(QueueUrl=outputs.queue_url, Entries=entries)  # type: ignore[arg-type]
     # What is behind them in the queue is taken after them.
-    deployment.put(f"{folder}/behind.bin", b"behind")
-    assert deployment.one_run(f"{folder}/behind.bin").status == "SUCCEEDED"
+    deployment.put(f"{folder}_behind.bin", b"behind")
+    assert deployment.one_run(f"{folder}_behind.bin").status == "SUCCEEDED"
     await_empty_queue(deployment)
     assert deployment.execution_names(key) == [run.name]
     assert len(deployment.versions(key)) == 1

@@ -38,7 +38,8 @@ rules:
 BODIES = {
     "incoming/sales/day=1/a.csv": b"ship,berth\nAurora,1\n",
     "notes/a.csv": b"one,two\n",
-    "moved/plain.bin": b"\x00\x01",
+    # Hidden from Athena: beside a table's files, any other name would be rejected.
+    "moved/_plain.bin": b"\x00\x01",
     "moved/fleet.csv": b"ship,berth\nBeagle,2\nCutty Sark,3\n",
     "other/a.bin": b"other",
 }
@@ -96,7 +97,7 @@ def is_gone(ruled: Deployed, key: str) -> bool:
     [
         ("incoming/sales/day=1/a.csv", "sales/day=1/a.csv"),
         ("notes/a.csv", "notes/kept/a.csv.txt"),
-        ("moved/plain.bin", "moved/plain.bin"),
+        ("moved/_plain.bin", "moved/_plain.bin"),
         ("moved/fleet.csv", "moved/fleet.csv"),
         ("other/a.bin", "other/a.bin"),
     ],
@@ -119,9 +120,9 @@ def test_nothing_else_arrives(ruled: Deployed, runs: dict[str, Run]) -> None:
 
 
 def test_a_source_is_deleted_by_a_move_and_by_nothing_else(ruled: Deployed, runs: dict[str, Run]) -> None:
-    assert {key for key in runs if is_gone(ruled, key)} == {"moved/plain.bin", "moved/fleet.csv"}
+    assert {key for key in runs if is_gone(ruled, key)} == {"moved/_plain.bin", "moved/fleet.csv"}
     assert {key: runs[key].document["verification"]["grade"] for key in runs if key.startswith("moved/")} == {
-        "moved/plain.bin": "readback",
+        "moved/_plain.bin": "readback",
         "moved/fleet.csv": "readback",
     }
 

@@ -10,7 +10,8 @@ from hashlib import sha256
 from pathlib import Path
 
 from ferry.console import files
-from tests.unit.test_architecture import CHECKOUT
+
+CHECKOUT = Path(__file__).parents[2]
 
 STATIC = CHECKOUT / "ferry" / "console" / "static"
 VENDORED = re.compile(r"^\| (\S+\.mjs) \|.*\| ([0-9a-f]{64}) \|$", re.MULTILINE)

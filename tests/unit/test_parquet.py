@@ -3,9 +3,7 @@
 import itertools
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
-import duckdb
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,23 +13,9 @@ from functions.catalogue.columns import LONGEST_FOOTER_READ, Unreadable, parquet
 from functions.catalogue.formats import Format
 from functions.catalogue.parquet_footer import Footer, FooterCutOff, FooterUnreadable, read_footer
 from functions.catalogue.thrift import DEEPEST
-from functions.objects.head import head
 from tests.support.parquet_files import footer, parquet, schema
-from tests.unit.conftest import TARGET, TARGET_REGION, Cloud
-
-TYPES = st.recursive(
-    st.sampled_from(["INTEGER", "VARCHAR", "DOUBLE", "TIMESTAMP", "DECIMAL(18,3)", "BLOB", "UUID", "BOOLEAN", "DATE"]),
-    lambda inner: st.one_of(
-        inner.map(lambda of: f"{of}[]"),
-        inner.map(lambda of: f"MAP(VARCHAR, {of})"),
-        st.lists(inner, min_size=1, max_size=3).map(
-            lambda of: "STRUCT(" + ", ".join(f"f{number} {kind}" for number, kind in enumerate(of)) + ")"
-        ),
-    ),
-    max_leaves=5,
-)
-NAMES = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=20)
-FIELDS = st.lists(st.tuples(NAMES, TYPES), min_size=1, max_size=20, unique_by=lambda field: field[0].lower())
+from tests.unit.conftest import Cloud
+from tests.unit.parquet_by_duckdb import FIELDS, SMALL, ask, footer_of, put, write
 
 
 @pytest.fixture(scope="module")
@@ -43,26 +27,6 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def written(path: Path) -> bytes:
     """A footer with a nested column."""
     return write(path, [("id", "INTEGER"), ("more", "STRUCT(a INTEGER[])")], 3)
-
-
-def ask(sql: str) -> list[Any]:
-    """Ask DuckDB; the connection is nobody's afterwards, since Hypothesis keeps what it is given to the end."""
-    with duckdb.connect(config={"threads": 1}) as database:
-        return database.execute(sql).fetchall()
-
-
-def write(path: Path, fields: list[tuple[str, str]], rows: int) -> bytes:
-    """The footer that DuckDB writes for such a table."""
-    selected = ", ".join(f'NULL::{kind} AS "{name.replace(chr(34), chr(34) * 2)}"' for name, kind in fields)
-    ask(f"COPY (SELECT {selected} FROM range({rows})) TO '{path}' (FORMAT parquet)")
-    return footer_of(path.read_bytes())
-
-
-def footer_of(file: bytes) -> bytes:
-    return file[-8 - int.from_bytes(file[-8:-4], "little") : -8]
-
-
-SMALL = settings(max_examples=60, deadline=None)
 
 
 @SMALL
@@ -172,14 +136,6 @@ def test_a_struct_may_be_as_deep_as_the_bound() -> None:
     assert DEEPEST >= 8
     fits = b"\x1c" * DEEPEST + b"\x00" * DEEPEST
     assert read_footer(fits + b"\x09\x04" + SCHEMA + b"\x06\x06\x06").rows == 3
-
-
-def put(cloud: Cloud, body: bytes) -> Any:
-    cloud.target.put_object(Bucket=TARGET, Key="t/a.parquet", Body=body)
-    found = head(TARGET, TARGET_REGION, "t/a.parquet")
-    assert found
-    cloud.hooks.forget()
-    return found.object
 
 
 def test_a_file_with_a_short_footer_is_read_once_at_its_end(cloud: Cloud) -> None:

@@ -16,7 +16,7 @@ from functions.validation.file_reader import read_file
 from infra.local.glue import types
 from tests.support.parquet_files import footer, parquet
 from tests.unit.conftest import Cloud
-from tests.unit.test_parquet import FIELDS, SMALL, ask, footer_of, put, write
+from tests.unit.parquet_by_duckdb import FIELDS, SMALL, ask, footer_of, put, write
 
 
 @pytest.fixture(scope="module")

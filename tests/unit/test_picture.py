@@ -16,7 +16,8 @@ from statemachine.picture import layers, ordering, svg, turning
 from statemachine.picture.layout import label, lay_out
 from statemachine.picture.model import Picture, PlacedEdge, PlacedState
 from statemachine.picture.network_simplex import EdgeSpan, solve
-from tests.unit.test_architecture import CHECKOUT
+
+CHECKOUT = Path(__file__).parents[2]
 
 MIGRATE = CHECKOUT / "statemachine" / "migrate.asl.json"
 FILES = (MIGRATE, *sorted((Path(__file__).parent / "pictures").glob("*.json")))

@@ -4,6 +4,8 @@ Sources: the pages "String", "Mathematical", "Binary", "URL", "Regular expressio
 documentation, and the classes that they describe (StringFunctions, MathFunctions, UrlFunctions…).
 """
 
+from types import MappingProxyType
+
 from infra.local.athena.analysis.functions.registry import Rule, parse_rules
 from infra.local.athena.analysis.values import MAYBE
 from infra.local.athena.rowwise import binaries, doubles, json_texts, numbers, regexes, texts, times
@@ -148,7 +150,7 @@ _TIMES: list[Rule] = [
     ("to_unixtime(timestamp) double", "epoch_us({0}) / CAST(1000000 AS DOUBLE)"),
     ("to_unixtime(instant) double", "epoch_us(({0}).u) / CAST(1000000 AS DOUBLE)"),
 ]
-SIGNATURES = parse_rules([*_TEXTS, *_BINARIES, *_NUMBERS, *_JSON, *_TIMES])
+SIGNATURES = MappingProxyType(parse_rules([*_TEXTS, *_BINARIES, *_NUMBERS, *_JSON, *_TIMES]))
 DEFAULTS: dict[str, tuple[str, ...]] = {
     "lpad": (),
     "split": ("2147483647",),
