@@ -145,7 +145,7 @@ def test_the_target_has_the_storage_class_of_its_rule(ruled: Deployed, runs: dic
 def test_a_target_key_that_cannot_be_ends_in_the_dead_letter_queue(ruled: Deployed, runs: dict[str, Run]) -> None:
     assert IMPOSSIBLE not in runs
     (reason,) = take_dead_letters(ruled, IMPOSSIBLE, 1).values()
-    assert "migration.yaml:17 has 1,033 bytes" in reason
+    assert "migration.yaml:17 is 1,033 bytes" in reason
 
 
 @pytest.mark.parametrize("key", ["incoming/sales/day=1/a.csv", "moved/fleet.csv"])
