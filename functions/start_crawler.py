@@ -18,7 +18,6 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.exceptions import ClientError
 from pydantic import Field
 
-from functions.catalogue.columns import read_columns
 from functions.catalogue.crawls import (
     Crawl,
     CrawlerSettings,
@@ -27,6 +26,7 @@ from functions.catalogue.crawls import (
     wait_seconds,
     waited_minutes,
 )
+from functions.catalogue.file_columns import read_columns
 from functions.catalogue.formats import file_format
 from functions.catalogue.glue_table import column_problem, find_table, is_registered, missing_columns
 from functions.contract.limits import CRAWL_ATTEMPTS, CRAWL_POLLS

@@ -16,7 +16,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from functions.catalogue.column_types import ColumnType, TypeUnreadable, parse
-from functions.catalogue.columns import catalogue_header, catalogue_names
+from functions.catalogue.file_columns import catalogue_header, catalogue_names
 from functions.catalogue.formats import Format
 from functions.contract.models import ObjectVersion
 from functions.objects.head import location

@@ -12,8 +12,8 @@ Raises Unreadable with the line and the reason.
 
 import re
 
-from functions.catalogue.columns import Unreadable
 from functions.catalogue.dialect import Dialect, Readings
+from functions.catalogue.file_columns import Unreadable
 from functions.contract.models import FileProgress
 from functions.validation.text_blocks import LINE, LINE_BREAK, count_lines, whole_lines
 

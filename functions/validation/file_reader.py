@@ -14,7 +14,7 @@ import re
 import zlib
 from collections.abc import Callable
 
-from functions.catalogue.columns import TableMismatch, Unreadable
+from functions.catalogue.file_columns import TableMismatch, Unreadable
 from functions.catalogue.formats import Format
 from functions.catalogue.glue_table import how_to_drop
 from functions.contract.models import FileProgress, StoredObject
@@ -22,7 +22,7 @@ from functions.objects.head import location
 from functions.runtime.errors import ValidationFailed
 from functions.validation.contents import Expected, FileContents
 from functions.validation.delimited_lines import DelimitedLines
-from functions.validation.header import read_header
+from functions.validation.header_check import read_header
 from functions.validation.json_lines import JsonLines
 from functions.validation.parquet_file import read_parquet
 from functions.validation.text_blocks import BYTE_ORDER_MARK, LINE_BREAK, blocks, opened_text

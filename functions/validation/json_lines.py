@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 
 from functions.catalogue.column_types import INTEGER_BITS, ColumnType
-from functions.catalogue.columns import TableMismatch, Unreadable, catalogue_names
+from functions.catalogue.file_columns import TableMismatch, Unreadable, catalogue_names
 from functions.catalogue.glue_table import Table, abbreviated
 from functions.catalogue.names import too_long
 from functions.contract.models import FileProgress

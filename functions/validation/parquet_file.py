@@ -6,7 +6,7 @@ Trino's reader (trinodb/trino, lib/trino-parquet, ParquetCompressionUtils), whic
 Raises Unreadable with the reason, and what opening the object raises.
 """
 
-from functions.catalogue.columns import PARQUET, TableMismatch, Unreadable, parquet_footer
+from functions.catalogue.file_columns import PARQUET, TableMismatch, Unreadable, parquet_footer
 from functions.catalogue.glue_table import listed, missing_columns
 from functions.catalogue.names import too_long
 from functions.catalogue.parquet_footer import Footer

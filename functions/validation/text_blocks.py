@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO, cast
 
-from functions.catalogue.columns import Unreadable
+from functions.catalogue.file_columns import Unreadable
 from functions.catalogue.formats import Format
 from functions.contract.models import StoredObject
 from functions.objects.head import opened

@@ -12,7 +12,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from infra.local.stepfunctions.models import Position, WorkflowExecution
-from infra.local.stepfunctions.redrive import redrive_status
+from infra.local.stepfunctions.redrivable import redrive_status
 from tests.infra.local_workflows import Workflows, create_function, wait_for, workflow
 from tests.support.local_server import Server, allow
 

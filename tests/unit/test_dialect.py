@@ -8,8 +8,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from functions.catalogue.columns import Unreadable
 from functions.catalogue.dialect import Dialect, Readings
+from functions.catalogue.file_columns import Unreadable
 from functions.validation.delimited_lines import DelimitedLines
 
 SERDE_CASES = json.loads((Path(__file__).parent / "open_csv_serde.json").read_text(encoding="utf-8"))["cases"]

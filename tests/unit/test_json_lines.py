@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from functions.catalogue.column_types import TypeUnreadable, parse
-from functions.catalogue.columns import Unreadable
+from functions.catalogue.file_columns import Unreadable
 from functions.catalogue.glue_table import Table
 from functions.validation import json_lines
 from functions.validation.json_lines import JsonLines

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from functions.catalogue import columns
-from functions.catalogue.columns import LONGEST_FOOTER_READ, Unreadable, parquet_footer, read_columns
+from functions.catalogue import file_columns
+from functions.catalogue.file_columns import LONGEST_FOOTER_READ, Unreadable, parquet_footer, read_columns
 from functions.catalogue.formats import Format
 from functions.catalogue.parquet_footer import Footer, FooterCutOff, FooterUnreadable, read_footer
 from functions.catalogue.thrift import DEEPEST
@@ -160,7 +160,7 @@ def test_of_a_footer_without_end_no_more_is_read_than_its_beginning(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert LONGEST_FOOTER_READ <= 8 * 1024 * 1024
-    monkeypatch.setattr(columns, "LONGEST_FOOTER_READ", 50)
+    monkeypatch.setattr(file_columns, "LONGEST_FOOTER_READ", 50)
     long = footer(*(f"c{number}" for number in range(13)), rows=1) + bytes(100_000)
     obj = put(cloud, parquet(long))
     assert parquet_footer(obj, obj.size_bytes) is None

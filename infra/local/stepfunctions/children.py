@@ -16,7 +16,7 @@ from ministack.services import stepfunctions
 from infra.local.stepfunctions import branches
 from infra.local.stepfunctions.concurrent_jobs import ConcurrentJobs
 from infra.local.stepfunctions.models import UNSUCCESSFUL, Attempt, MapRun, Position, Record, State, WorkflowExecution
-from infra.local.stepfunctions.redrive import MAX_REDRIVES_OF_MAP_RUN
+from infra.local.stepfunctions.redrivable import MAX_REDRIVES_OF_MAP_RUN
 from infra.local.stepfunctions.run_loop import Outcome, StateRunner
 
 CHILDREN_AT_ONCE = 64

@@ -25,7 +25,7 @@ from infra.local.stepfunctions import branches, children, status_events
 from infra.local.stepfunctions.deadlines import Deadlines
 from infra.local.stepfunctions.errors import AttemptEnded, CallRejected
 from infra.local.stepfunctions.models import Attempt, MapRun, Position, Record, State, WorkflowExecution
-from infra.local.stepfunctions.redrive import earlier_redrive, redrive_status
+from infra.local.stepfunctions.redrivable import earlier_redrive, redrive_status
 from infra.local.stepfunctions.run_loop import Outcome, StateRunner
 
 logger = logging.getLogger(__name__)

@@ -9,8 +9,8 @@ Raises Unreadable with the reason.
 from collections import Counter
 from collections.abc import Sequence
 
-from functions.catalogue.columns import LONGEST_FIRST_LINE, Unreadable
 from functions.catalogue.dialect import Dialect, Readings
+from functions.catalogue.file_columns import LONGEST_FIRST_LINE, Unreadable
 from functions.catalogue.names import too_long
 
 OTHER_DELIMITERS = ";|\t,"
