@@ -160,7 +160,7 @@ def test_a_bad_first_file_says_how_to_drop_its_table_and_then_good_ones_pass(dep
     deployment.glue.delete_table(DatabaseName=database, Name=folder)
     deployment.target.delete_object(Bucket=deployment.outputs.target_bucket, Key=bad)
     assert deployment.ferry("replay", later.name).returncode == 0
-    again = deployment.runs([good], number=2)[-1]
+    again = deployment.run_of(later.arn)
     assert again.status == "SUCCEEDED", again.cause
     assert again.document["validation"]["columns"]["tags"] == "struct<team:string>"
 

@@ -22,6 +22,7 @@ KEYS = [
     "queue_url",
     "dead_letter_queue_url",
     "state_machine_arn",
+    "bulk_state_machine_arn",
     "crawler_name",
     "glue_database",
     "athena_workgroup",

@@ -296,7 +296,7 @@ def expected(buckets: ListedBuckets, rules: Rules) -> list[tuple[str, str, str]]
     return found
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(sources=OBJECTS, targets=OBJECTS, rules=RULES, page_keys=st.integers(1, 30), stops=st.booleans())
 @example(
     sources={"a": {}, "a!": {}, "a!.csv": {}, "a.csv": {}},
@@ -322,9 +322,9 @@ def test_a_plan_is_what_looking_up_each_key_gives(
     with buckets.answering(session):
         plan = planned(scope(most_seconds=0 if stops else None), rules)
     wanted = expected(buckets, rules)
-    assert [(line["key"], line["action"], line["reason"]) for line in buckets.lines(plan)] == [
-        each for each in wanted if each[1] in ("copy", "move")
-    ]
+    # The slices for executions come after those for batches, so the keys of both together are in no order.
+    found = sorted((line["key"], line["action"], line["reason"]) for line in buckets.lines(plan))
+    assert found == sorted(line for line in wanted if line[1] in ("copy", "move"))
     assert decided(plan) == dict(Counter((action, reason) for _, action, reason in wanted))
     assert plan.objects == len(wanted)
 

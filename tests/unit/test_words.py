@@ -60,11 +60,6 @@ def test_rooms_are_files_and_folders_that_exist_and_only_they_are_read(tmp_path:
     assert words.files(["clean"], tmp_path) == ["clean/a.md"]
 
 
-def test_the_rooms_are_clean(capsys: pytest.CaptureFixture[str]) -> None:
-    code = words.main([])
-    assert (code, capsys.readouterr().out) == (0, "")
-
-
 def test_of_given_files_only_those_of_the_rooms_are_read(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     outside = tmp_path / "a.md"
     outside.write_text("told")
