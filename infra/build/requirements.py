@@ -150,12 +150,25 @@ def uv_environment(settings: Mapping[str, str], environment: Mapping[str, str]) 
     return given | dict(environment)
 
 
+def without_folders(settings: Mapping[str, str]) -> dict[str, str]:
+    """pip's settings with the indexes on the network only.
+
+    A folder of this machine has some of a release's files, and uv would lock the hashes of those alone: then nothing
+    installs on another Python or platform. The dry run below does not notice, because it downloads nothing.
+    """
+    remote = {
+        key: " ".join(address for address in settings.get(key, "").split() if address.startswith(("http:", "https:")))
+        for key in ("index-url", "extra-index-url", "find-links")
+    }
+    return {**settings, **remote}
+
+
 def lock(*, upgrade: bool) -> None:
     """Compile every .in file to its .txt, and verify each; raises InstallFailed if one is incomplete."""
     uv = find_uv()
     if not uv:
         raise InstallFailed("uv does not run here, and only uv can compile the files")
-    environment = uv_environment(read_pip_settings(), os.environ)
+    environment = uv_environment(without_folders(read_pip_settings()), os.environ)
     universal = ["--universal", "--generate-hashes", "--python-version", OLDEST_PYTHON]
     plain = ["--quiet", "--no-header", "--no-annotate", *BEST_MATCH]
     for name in NAMES:

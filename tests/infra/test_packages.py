@@ -203,6 +203,20 @@ def test_uv_is_given_whole_seconds() -> None:
     assert requirements.uv_environment({"timeout": "15.5", "cert": "f"}, {})["UV_HTTP_TIMEOUT"] == "16"
 
 
+def test_a_lock_is_made_from_indexes_on_the_network_alone() -> None:
+    settings = {
+        "index-url": "https://a/simple",
+        "extra-index-url": "file:///opt/b https://c/simple",
+        "find-links": "/d",
+    }
+    assert requirements.without_folders({**settings, "cert": "f"}) == {
+        "index-url": "https://a/simple",
+        "extra-index-url": "https://c/simple",
+        "find-links": "",
+        "cert": "f",
+    }
+
+
 def test_pip_installs_where_uv_does_not_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
