@@ -17,6 +17,7 @@ import re
 
 from functions.catalogue.formats import Format, file_format
 from functions.catalogue.glue_table import CLASSIFICATIONS, Table, find_table
+from functions.catalogue.recent_tables import recent_table
 from functions.contract.models import ObjectVersion
 from functions.objects.head import location
 from functions.runtime import clients
@@ -45,10 +46,11 @@ def table_that_breaks(obj: ObjectVersion, size_bytes: int, database: str) -> Tab
     """Return the table that would read this object as a kind that it is not; None if there is none."""
     if "/" not in obj.key or not _is_read(obj.key, size_bytes):
         return None
-    table = find_table(obj, database)
-    if table is None or table.unpartitioned or not is_foreign(obj.key, table):
+    if not _breaks(obj.key, recent_table(obj, database)):
         return None
-    return table
+    # The catalogue is asked again before a file is rejected: whoever drops the table replays at once.
+    table = find_table(obj, database)
+    return table if _breaks(obj.key, table) else None
 
 
 def foreign_object(table: Table, obj: ObjectVersion, pages: int = MOST_PAGES) -> str | None:
@@ -83,6 +85,10 @@ def described(table: Table) -> str:
 def _is_read(key: str, size_bytes: int) -> bool:
     parts = key.split("/")
     return size_bytes > 0 and parts[-1] != "" and not any(part.startswith(("_", ".")) for part in parts)
+
+
+def _breaks(key: str, table: Table | None) -> bool:
+    return table is not None and not table.unpartitioned and is_foreign(key, table)
 
 
 def is_foreign(key: str, table: Table) -> bool:

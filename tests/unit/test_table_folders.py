@@ -1,11 +1,13 @@
 """A file of another kind in a table's folder: it is not copied there, and one that was there before is named."""
 
+from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from functions import copy_object, run_validation_query
-from functions.catalogue import table_folders
+from functions.catalogue import recent_tables, table_folders
 from functions.contract.models import Catalogue, Copy, Validation
 from functions.objects.head import head
 from functions.runtime.errors import AccessDenied, ForeignFile, ValidationFailed
@@ -55,7 +57,7 @@ def copy(cloud: Cloud, key: str, body: bytes = b"text", **rule: Any) -> Copy:
 def test_a_file_of_another_kind_is_not_copied_into_a_tables_folder(
     cloud: Cloud, key: str, found: dict[str, Any]
 ) -> None:
-    cloud.hooks.answer("GetTables", found)
+    cloud.hooks.answer("GetTables", found, found)
     if "/_" in key:
         assert copy(cloud, key).status == "copied", "Athena does not see it"
         return
@@ -141,7 +143,7 @@ def test_a_name_that_may_be_data_of_the_table_is_copied(cloud: Cloud, name: str,
     ],
 )
 def test_a_name_that_is_no_data_of_the_table_is_not_copied(cloud: Cloud, name: str, found: dict[str, Any]) -> None:
-    cloud.hooks.answer("GetTables", found)
+    cloud.hooks.answer("GetTables", found, found)
     with pytest.raises(ForeignFile):
         copy(cloud, f"sales/{name}")
 
@@ -150,6 +152,44 @@ def test_files_outside_the_catalogue_are_their_owners_decision(cloud: Cloud) -> 
     cloud.hooks.answer("GetTables", tables())
     assert copy(cloud, "sales/README.txt", catalogue=False).status == "copied"
     assert not cloud.hooks.params["GetTables"]
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    """Lets seconds pass for what is remembered of the tables."""
+    now = [1000.0]
+    monkeypatch.setattr(recent_tables, "time", SimpleNamespace(monotonic=lambda: now[0]))
+
+    def wait(seconds: float) -> None:
+        now[0] += seconds
+
+    return wait
+
+
+def test_the_tables_are_listed_once_a_minute(cloud: Cloud, clock: Callable[[float], None]) -> None:
+    cloud.hooks.answer("GetTables", CSV, CSV)
+    for seconds, listed in ((0, 1), (59, 1), (2, 2), (58, 2)):
+        clock(seconds)
+        assert copy(cloud, f"sales/{seconds}.csv").status == "copied"
+        assert len(cloud.hooks.params["GetTables"]) == listed
+
+
+def test_a_table_that_was_just_made_is_found_within_seconds(cloud: Cloud, clock: Callable[[float], None]) -> None:
+    for seconds, listed in ((0, 1), (4, 1)):
+        clock(seconds)
+        assert copy(cloud, f"sales/{seconds}.txt").status == "copied"
+        assert len(cloud.hooks.params["GetTables"]) == listed
+    clock(2)
+    cloud.hooks.answer("GetTables", CSV, CSV)
+    with pytest.raises(ForeignFile):
+        copy(cloud, "sales/NOTES.txt")
+
+
+def test_a_table_that_was_dropped_rejects_no_file(cloud: Cloud) -> None:
+    cloud.hooks.answer("GetTables", CSV, CSV)
+    with pytest.raises(ForeignFile):
+        copy(cloud, "sales/README.txt")
+    assert copy(cloud, "sales/README.txt").status == "copied", "whoever drops it replays at once"
 
 
 def test_at_the_root_of_the_bucket_is_no_table(cloud: Cloud) -> None:
