@@ -7,7 +7,7 @@ Raises AccessDenied, Throttled, RequestRejected.
 """
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -75,7 +75,13 @@ class Table:
 def find_table(obj: ObjectVersion, database: str) -> Table | None:
     """Return the table with the longest location that contains the object; None if there is none."""
     uri = location(obj.bucket, obj.key)
-    found = max(_tables(obj.region, database, uri), key=lambda table: len(_folder(table)), default=None)
+    return containing(uri, database, tables_with_locations(obj.region, database, uri))
+
+
+def containing(uri: str, database: str, tables: Iterable[Any]) -> Table | None:
+    """Return which of these tables, as GetTables describes them, contains the object."""
+    above = (table for table in tables if uri.startswith(_folder(table)))
+    found = max(above, key=lambda table: len(_folder(table)), default=None)
     if found is None:
         return None
     keys = found.get("PartitionKeys", [])
@@ -113,21 +119,17 @@ def is_registered(obj: ObjectVersion, table: Table) -> bool:
     return uri.rpartition("/")[0] + "/" == _folder(response["Partition"])
 
 
-def _tables(region: str, database: str, uri: str) -> list[Any]:
+def tables_with_locations(region: str, database: str, uri: str) -> Iterator[Any]:
+    """Return the database's tables as GetTables describes them; `uri` is the object that they are listed for."""
     with aws_errors(f"looking for the table of {uri} in the database {database}"):
         pages = clients.glue(region).get_paginator("get_tables").paginate(DatabaseName=database)
         try:
-            return [
-                table
-                for page in pages
-                for table in page["TableList"]
-                if table.get("StorageDescriptor", {}).get("Location") and uri.startswith(_folder(table))
-            ]
+            for page in pages:
+                yield from (table for table in page["TableList"] if table.get("StorageDescriptor", {}).get("Location"))
         except ClientError as error:
             # Without a database there are no tables; a crawl reports what is missing.
-            if code_of(error) == "EntityNotFoundException":
-                return []
-            raise
+            if code_of(error) != "EntityNotFoundException":
+                raise
 
 
 def _delimiter(table: Any) -> str:

@@ -3,7 +3,7 @@
 Athena reads Parquet by column name, and a query that opens no column (`count(*)`) checks no type; the query that opens
 it fails, or shows something else. Of what Trino's reader accepts, only what keeps every value passes: the same type, or
 a wider one of the same kind. What the catalogue has no type for (a time of day, unsigned numbers) is a warning, because
-no other table could read it either.
+no other table could read it either; so is a timestamp that is read as a number, as Glue's crawler has it.
 
 Sources: trinodb/trino, lib/trino-parquet, ColumnReaderFactory; parquet.thrift and LogicalTypes.md of the Apache Parquet
 format; "Data types in Amazon Athena".
@@ -30,6 +30,7 @@ _BY_PHYSICAL = {
     "fixed_len_byte_array": "binary",
 }
 _TEXT_ANNOTATIONS = frozenset({"utf8", "enum", "json"})
+UNITS = {"millis": "milliseconds", "micros": "microseconds", "nanos": "nanoseconds"}
 _LACKING = {
     "time": "Athena has no such type for a table's column: a query of the column fails, or shows a number",
     "uint": "Athena reads it as signed: values of more than half its range are shown negative",
@@ -56,7 +57,12 @@ class TypeComparison:
     def compare(self, column: ParquetField, kind: ColumnType, path: str) -> None:
         """Compare a column or nested column with its type in the table."""
         found, lacking = type_of(column), _lacking(column)
-        if (reason := _LACKING.get(lacking)) and (lacking != "uint" or kind.name in INTEGER_BITS):
+        if unit := _unit_as_number(column, kind):
+            self.warnings.append(
+                f"the column {path} is {_described(column)}, but bigint in the table: Athena shows whole numbers of "
+                f"{unit} instead of times"
+            )
+        elif (reason := _LACKING.get(lacking)) and (lacking != "uint" or kind.name in INTEGER_BITS):
             self.warnings.append(f"the column {path} is {_described(column)}, and {reason}")
         elif found.name != kind.name and not _widened(found, kind):
             self.mismatches.append(f"the column {path} is {found} in the file, but {kind} in the table")
@@ -136,6 +142,17 @@ def _described(column: ParquetField) -> str:
     if column.annotation == "decimal":
         return f"a Parquet decimal({column.precision},{column.scale})"
     return f"a Parquet {column.annotation}"
+
+
+def _unit_as_number(column: ParquetField, kind: ColumnType) -> str:
+    """Return the unit of a time or timestamp that Athena reads as a number; empty if the column is none.
+
+    Trino's reader takes BIGINT from INT64 with either annotation (ColumnReaderFactory), and Glue's crawler makes
+    `bigint` of pandas' TIMESTAMP(NANOS) (NatLabRockies/buildstockbatch, issue 411): such a file made the table itself.
+    """
+    name, _, unit = column.annotation.partition("_")
+    is_time = name in {"time", "timestamp"} and column.physical == "int64" and not column.children
+    return UNITS.get(unit, "") if is_time and kind.name == "bigint" else ""
 
 
 def _widened(found: ColumnType, kind: ColumnType) -> bool:

@@ -5,18 +5,38 @@ notes beside CSV are rows of it. Only names that begin with `_` or `.` are hidde
 rows ("Table location in Amazon S3", Amazon Athena User Guide). Below a partitioned table, Athena reads the partitions'
 folders only.
 
+A name that does not say what it holds may be data of the table: Firehose, Hive and Athena itself write names without a
+suffix, or with that of a compression alone ("Use compression in Athena"; "Configure Amazon S3 object name format",
+Amazon Data Firehose Developer Guide).
+
 Idempotent: it only reads. Sources: GetTables (AWS Glue web API reference), ListObjectsV2 (Amazon S3 API reference).
 Raises AccessDenied, Throttled, RequestRejected.
 """
 
+import re
+
 from functions.catalogue.formats import Format, file_format
 from functions.catalogue.glue_table import CLASSIFICATIONS, Table, find_table
+from functions.catalogue.recent_tables import recent_table
 from functions.contract.models import ObjectVersion
 from functions.objects.head import location
 from functions.runtime import clients
 from functions.runtime.aws_errors import aws_errors
 
 KINDS = {"delimited": "delimited text", "json": "JSON", "parquet": "Parquet"}
+COMPRESSIONS = (".gz", ".zst", ".snappy", ".lz4", ".deflate")
+"""Of data files. Not `.bz2`: Athena reads text that is compressed so, but it is not to join a table unseen."""
+
+PARQUET_SUFFIXES = (".parquet", ".parq", ".pq")
+LONGEST_SUFFIX = 16
+"""Of a name such as `my.stream-1-2026-11-27-12-00-00-UUID`, the part after the dot belongs to the name."""
+
+NUMBERS = re.compile(r"[0-9_-]+")
+"""As in `part.0`, or the date of `events.2026-11-27`."""
+
+CAPITALS = re.compile(r"[A-Z]{2,}(?:[_-][A-Z]+)*")
+"""A file about files, such as README, LICENSE or MANIFEST."""
+
 PAGE_KEYS = 1000
 MOST_PAGES = 10
 """A folder of more objects is not searched to its end."""
@@ -26,10 +46,11 @@ def table_that_breaks(obj: ObjectVersion, size_bytes: int, database: str) -> Tab
     """Return the table that would read this object as a kind that it is not; None if there is none."""
     if "/" not in obj.key or not _is_read(obj.key, size_bytes):
         return None
-    table = find_table(obj, database)
-    if table is None or table.unpartitioned or fits(file_format(obj.key), table):
+    if not _breaks(obj.key, recent_table(obj, database)):
         return None
-    return table
+    # The catalogue is asked again before a file is rejected: whoever drops the table replays at once.
+    table = find_table(obj, database)
+    return table if _breaks(obj.key, table) else None
 
 
 def foreign_object(table: Table, obj: ObjectVersion, pages: int = MOST_PAGES) -> str | None:
@@ -49,7 +70,7 @@ def foreign_object(table: Table, obj: ObjectVersion, pages: int = MOST_PAGES) ->
             for found in page.get("Contents", []):
                 relative = found["Key"].removeprefix(prefix)
                 is_other = found["Key"] != obj.key and _is_read(relative, found["Size"])
-                if is_other and not fits(file_format(found["Key"]), table):
+                if is_other and is_foreign(found["Key"], table):
                     return str(found["Key"])
     return None
 
@@ -66,10 +87,43 @@ def _is_read(key: str, size_bytes: int) -> bool:
     return size_bytes > 0 and parts[-1] != "" and not any(part.startswith(("_", ".")) for part in parts)
 
 
-def fits(layout: Format | None, table: Table) -> bool:
+def _breaks(key: str, table: Table | None) -> bool:
+    return table is not None and not table.unpartitioned and is_foreign(key, table)
+
+
+def is_foreign(key: str, table: Table) -> bool:
+    """Check whether the name of a file says that it does not hold data of this table."""
+    if table.classification not in CLASSIFICATIONS.values():
+        return False
+    layout = _named_format(key)
+    return not fits(layout, table) if layout else not _may_be_data(key)
+
+
+def fits(layout: Format, table: Table) -> bool:
     """Check whether a table may hold such files; tables of other makers, which do not say what they hold, may."""
     if table.classification not in CLASSIFICATIONS.values():
         return True
-    if layout is None or table.classification != CLASSIFICATIONS[layout.layout]:
+    if table.classification != CLASSIFICATIONS[layout.layout]:
         return False
     return not layout.delimiter or not table.delimiter or table.delimiter == layout.delimiter
+
+
+def _named_format(key: str) -> Format | None:
+    """Return the format that a name says, in more ways than those that S3 Ferry validates."""
+    name = _uncompressed(key)
+    return Format("parquet") if name.lower().endswith(PARQUET_SUFFIXES) else file_format(name)
+
+
+def _may_be_data(key: str) -> bool:
+    """Check whether a name without a format may be data: it has no suffix, or only a number as its suffix."""
+    name = _uncompressed(key).rpartition("/")[2]
+    _, dot, suffix = name.rpartition(".")
+    if not dot or len(suffix) > LONGEST_SUFFIX:
+        return not CAPITALS.fullmatch(name)
+    return bool(NUMBERS.fullmatch(suffix))
+
+
+def _uncompressed(key: str) -> str:
+    """Return the key without the suffix of its compression."""
+    ending = next((ending for ending in COMPRESSIONS if key.lower().endswith(ending)), "")
+    return key.removesuffix(key[len(key) - len(ending) :])

@@ -50,9 +50,12 @@ def require_versioned_target(request: CopyRequest) -> None:
 
 
 def require_no_foreign_table(request: CopyRequest) -> None:
-    """Reject a file that would break a table's queries: Athena would read it as a file of another kind."""
+    """Reject a file that would break a table's queries: Athena would read it as a file of another kind.
+
+    Not under `catalogue: false`: that rule says that its files are the user's decision.
+    """
     settings = request.settings
-    if not settings.glue_database:
+    if not settings.glue_database or not request.rule.catalogue:
         return
     target = request.written_object(None, request.upload.etag)
     table = table_that_breaks(target, request.upload.size_bytes, settings.glue_database)

@@ -11,6 +11,7 @@ import pytest
 from moto import mock_aws
 
 from functions import starter
+from functions.catalogue import recent_tables
 from functions.contract.models import Source
 from functions.copying import bucket_settings, request
 from functions.intake.executions import execution_name
@@ -149,4 +150,6 @@ def test_the_figures_of_retries_and_of_concurrency_are_the_declared_ones(declare
 def test_the_figures_of_the_copy_and_of_what_is_remembered_are_those_of_the_code() -> None:
     assert f"keeps {request.MARGIN_MS // 1000} seconds to answer in" in TEXT
     assert f"(Object Lock, versioning) for {bucket_settings.CACHE_SECONDS // 60} minutes" in TEXT
+    tables = f"the catalogue's tables for {recent_tables.CACHE_SECONDS} seconds"
+    assert f"{tables} ({recent_tables.ABSENCE_SECONDS} if none contains the object)" in " ".join(TEXT.split())
     assert max(function.timeout_seconds for function in declaration.load().values()) == 900

@@ -23,6 +23,7 @@ import boto3
 from botocore.exceptions import ReadTimeoutError
 from botocore.response import StreamingBody
 
+from functions.catalogue import recent_tables
 from functions.copying import bucket_settings
 from tests.model import bulk
 from tests.model.s3 import S3, S3Error, md5
@@ -108,6 +109,7 @@ class Player:
         self._asks: Asks | None = None
         # Each run is of a function that has just been started.
         bucket_settings.forget()
+        recent_tables.forget()
         try:
             handler = bulk.HANDLERS.get(function) or import_module(f"functions.{function}").handler
             result = handler(event, LambdaContext([PLENTY_MS], function))

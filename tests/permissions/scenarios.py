@@ -168,6 +168,7 @@ def a_new_process_copies_to_move(world: World) -> str:
 
 @shows("copy_object", "copied", {"glue:GetTables": NAMED})
 def a_file_in_a_folder_is_copied(world: World) -> str:
+    world.renew("copy_object")
     return _copy(world, world.upload("folder/notes.txt"))
 
 

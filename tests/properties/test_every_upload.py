@@ -23,6 +23,7 @@ from botocore.exceptions import ClientError
 from hypothesis import HealthCheck, Phase, given, settings, strategies
 from moto import mock_aws
 
+from functions.catalogue import recent_tables
 from functions.copying import bucket_settings
 from functions.intake.executions import execution_name
 from infra.rules import loader
@@ -167,6 +168,7 @@ def _short(found: list[Any]) -> str:
 def engine(world: World, faults: Faults) -> Iterator[str]:
     """An engine of its own for some cases; gives the dead-letter queue."""
     bucket_settings.forget()
+    recent_tables.forget()
     with mock_aws(config=MOTO):
         machine = Machine(world.lambdas)
         object.__setattr__(world, "machine", machine)

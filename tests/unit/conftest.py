@@ -14,6 +14,7 @@ import pytest
 from botocore.exceptions import ReadTimeoutError
 from moto import mock_aws
 
+from functions.catalogue import recent_tables
 from functions.contract.models import Model, Source
 from functions.runtime import clients
 
@@ -166,6 +167,7 @@ def hooks(hooked_session: tuple[boto3.Session, Hooks], monkeypatch: pytest.Monke
     with mock_aws(config={"core": {"mock_credentials": False, "reset_boto3_session": False}}):
         monkeypatch.setattr(boto3, "DEFAULT_SESSION", session)
         clients._client.cache_clear()
+        recent_tables.forget()
         yield hooks
     clients._client.cache_clear()
 

@@ -59,7 +59,8 @@ def test_the_types_that_duckdb_writes_are_those_that_it_reads(path: Path, fields
         ("DATE", "string"),
         ("DATE", "int"),
         ("TIMESTAMP", "date"),
-        ("TIMESTAMP", "bigint"),
+        ("TIMESTAMP", "int"),
+        ("TIMESTAMP[]", "array<int>"),
         ("TIMESTAMP", "string"),
         ("DECIMAL(5,2)", "decimal(4,2)"),
         ("DECIMAL(5,2)", "decimal(5,1)"),
@@ -117,13 +118,23 @@ def test_the_same_type_or_a_wider_one_passes(path: Path, in_file: str, in_table:
 @pytest.mark.parametrize(
     ("in_file", "in_table", "warning"),
     [
-        ("TIME", "bigint", "a Parquet time_micros, and Athena has no such type"),
+        (
+            "TIME",
+            "bigint",
+            "a Parquet time_micros, but bigint in the table: Athena shows whole numbers of microseconds",
+        ),
+        ("TIME", "timestamp", "a Parquet time_micros, and Athena has no such type"),
+        ("TIMESTAMP_MS", "bigint", "a Parquet timestamp_millis, but bigint in the table"),
+        ("TIMESTAMP", "bigint", "a Parquet timestamp_micros, but bigint in the table"),
+        ("TIMESTAMP_NS", "bigint", "shows whole numbers of nanoseconds instead of times"),
+        ("TIMESTAMP[]", "array<bigint>", "the column c[] is a Parquet timestamp_micros, but bigint in the table"),
         ("TIME", "string", "a Parquet time_micros, and Athena has no such type"),
         ("UBIGINT", "bigint", "a Parquet uint_64, and Athena reads it as signed"),
         ("UINTEGER", "bigint", "a Parquet uint_32, and Athena reads it as signed"),
         ("UUID", "string", "a Parquet uuid, and Athena reads it as 16 bytes"),
         ("INTERVAL", "string", "a Parquet interval, and Athena has no such type"),
         ("STRUCT(a TIME)", "struct<a:bigint>", "the column c.a is a Parquet time_micros"),
+        ("STRUCT(a TIMESTAMP_NS)", "struct<a:bigint>", "the column c.a is a Parquet timestamp_nanos"),
         ("STRUCT(a INTEGER, b INTEGER)", "struct<a:int>", "the column c.b is missing in the table"),
     ],
 )
@@ -148,6 +159,11 @@ def test_what_athena_has_no_type_for_is_a_warning_that_says_what_differs(
 )
 def test_types_that_duckdb_does_not_write_are_warned_of_as_well(column: ParquetField, warning: str) -> None:
     assert warning in compare([column], {"c": parse("int")}).warnings[0]
+
+
+def test_a_timestamp_of_96_bits_in_a_column_of_numbers_is_a_mismatch() -> None:
+    found = compare([ParquetField("c", "int96")], {"c": parse("bigint")})
+    assert found.mismatches == ["the column c is timestamp in the file, but bigint in the table"]
 
 
 ITEM = ParquetField("item", "int32")

@@ -1,11 +1,13 @@
 """A file of another kind in a table's folder: it is not copied there, and one that was there before is named."""
 
+from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from functions import copy_object, run_validation_query
-from functions.catalogue import table_folders
+from functions.catalogue import recent_tables, table_folders
 from functions.contract.models import Catalogue, Copy, Validation
 from functions.objects.head import head
 from functions.runtime.errors import AccessDenied, ForeignFile, ValidationFailed
@@ -31,8 +33,10 @@ def tables(classification: str = "parquet", keys: tuple[str, ...] = (), **parame
     return {"TableList": [found]}
 
 
-def copy(cloud: Cloud, key: str, body: bytes = b"text") -> Copy:
-    return Copy.model_validate(copy_object.handler(step_event(cloud.upload(body, key=key)), LambdaContext()))
+def copy(cloud: Cloud, key: str, body: bytes = b"text", **rule: Any) -> Copy:
+    event = step_event(cloud.upload(body, key=key))
+    event["document"]["rule"] |= rule
+    return Copy.model_validate(copy_object.handler(event, LambdaContext()))
 
 
 @pytest.mark.parametrize(
@@ -53,7 +57,7 @@ def copy(cloud: Cloud, key: str, body: bytes = b"text") -> Copy:
 def test_a_file_of_another_kind_is_not_copied_into_a_tables_folder(
     cloud: Cloud, key: str, found: dict[str, Any]
 ) -> None:
-    cloud.hooks.answer("GetTables", found)
+    cloud.hooks.answer("GetTables", found, found)
     if "/_" in key:
         assert copy(cloud, key).status == "copied", "Athena does not see it"
         return
@@ -82,6 +86,110 @@ def test_what_athena_reads_as_meant_or_not_at_all_is_copied(
 ) -> None:
     cloud.hooks.answer("GetTables", found)
     assert copy(cloud, key, body).status == "copied"
+
+
+CSV = tables("csv", delimiter=",")
+UUID = "0b1c2d3e-4f50-6172-8394-a5b6c7d8e9f0"
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        *(
+            (name, found)
+            for name in ("000000_0", "part-00000", UUID, UUID.upper(), "data", "a.1")
+            for found in (CSV, tables())
+        ),
+        (f"stream-1-2026-11-27-12-00-00-{UUID}", CSV),
+        (f"my.stream-1-2026-11-27-12-00-00-{UUID}.gz", CSV),
+        ("events.2026-11-27", CSV),
+        ("000000_0.gz", CSV),
+        ("000000_0.GZ", tables("json")),
+        ("000000_0.snappy", CSV),
+        (f"{UUID}.zst", tables("json")),
+        ("part.0.gz", CSV),
+        ("a.csv.zst", CSV),
+        ("a.csv.snappy", CSV),
+        ("a.csv.lz4", CSV),
+        ("a.csv.deflate", CSV),
+        ("a.json.zst", tables("json")),
+        ("a.tsv.zst", tables("csv", delimiter="\t")),
+        ("a.parq", tables()),
+        ("a.PQ", tables()),
+        ("a.snappy.parquet", tables()),
+        ("a.parquet.gz", tables()),
+    ],
+)
+def test_a_name_that_may_be_data_of_the_table_is_copied(cloud: Cloud, name: str, found: dict[str, Any]) -> None:
+    cloud.hooks.answer("GetTables", found)
+    assert copy(cloud, f"sales/{name}").status == "copied"
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        *((name, CSV) for name in ("README", "LICENSE", "NOTICE", "MANIFEST", "CODE_OF_CONDUCT", "README.gz")),
+        *(
+            (name, CSV)
+            for name in ("a.bz2", "a.txt", "a.TXT.gz", "a.md", "a.png", "a.jpg", "a.xlsx", "a.zip", "a.c000")
+        ),
+        ("a.csv.bz2", CSV),
+        ("a.csv.bak", CSV),
+        ("a.json.zst", CSV),
+        ("a.csv.zst", tables()),
+        ("a.tsv.gz", CSV),
+        ("a.parq", CSV),
+        ("a.pq.zst", tables("json")),
+    ],
+)
+def test_a_name_that_is_no_data_of_the_table_is_not_copied(cloud: Cloud, name: str, found: dict[str, Any]) -> None:
+    cloud.hooks.answer("GetTables", found, found)
+    with pytest.raises(ForeignFile):
+        copy(cloud, f"sales/{name}")
+
+
+def test_files_outside_the_catalogue_are_their_owners_decision(cloud: Cloud) -> None:
+    cloud.hooks.answer("GetTables", tables())
+    assert copy(cloud, "sales/README.txt", catalogue=False).status == "copied"
+    assert not cloud.hooks.params["GetTables"]
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    """Lets seconds pass for what is remembered of the tables."""
+    now = [1000.0]
+    monkeypatch.setattr(recent_tables, "time", SimpleNamespace(monotonic=lambda: now[0]))
+
+    def wait(seconds: float) -> None:
+        now[0] += seconds
+
+    return wait
+
+
+def test_the_tables_are_listed_once_a_minute(cloud: Cloud, clock: Callable[[float], None]) -> None:
+    cloud.hooks.answer("GetTables", CSV, CSV)
+    for seconds, listed in ((0, 1), (59, 1), (2, 2), (58, 2)):
+        clock(seconds)
+        assert copy(cloud, f"sales/{seconds}.csv").status == "copied"
+        assert len(cloud.hooks.params["GetTables"]) == listed
+
+
+def test_a_table_that_was_just_made_is_found_within_seconds(cloud: Cloud, clock: Callable[[float], None]) -> None:
+    for seconds, listed in ((0, 1), (4, 1)):
+        clock(seconds)
+        assert copy(cloud, f"sales/{seconds}.txt").status == "copied"
+        assert len(cloud.hooks.params["GetTables"]) == listed
+    clock(2)
+    cloud.hooks.answer("GetTables", CSV, CSV)
+    with pytest.raises(ForeignFile):
+        copy(cloud, "sales/NOTES.txt")
+
+
+def test_a_table_that_was_dropped_rejects_no_file(cloud: Cloud) -> None:
+    cloud.hooks.answer("GetTables", CSV, CSV)
+    with pytest.raises(ForeignFile):
+        copy(cloud, "sales/README.txt")
+    assert copy(cloud, "sales/README.txt").status == "copied", "whoever drops it replays at once"
 
 
 def test_at_the_root_of_the_bucket_is_no_table(cloud: Cloud) -> None:
@@ -146,7 +254,9 @@ def test_a_file_whose_table_is_of_another_kind_fails(
 
 
 def test_files_of_other_tables_partitions_and_hidden_ones_are_not_foreign(cloud: Cloud) -> None:
-    for key in ("sales/dt=2/README.txt", "sales/dt=1/_x.txt", "sales/dt=1/sub/.y", "sales/README.txt", "other/z.txt"):
+    seen = ("sales/dt=1/000000_0", "sales/dt=1/x.gz", "sales/dt=1/b.csv.zst", "sales/dt=1/part.0")
+    hidden = ("sales/dt=2/README.txt", "sales/dt=1/_x.txt", "sales/dt=1/sub/.y", "sales/README.txt", "other/z.txt")
+    for key in (*seen, *hidden):
         cloud.target.put_object(Bucket=TARGET, Key=key, Body=b"x")
     cloud.target.put_object(Bucket=TARGET, Key="sales/dt=1/empty.txt", Body=b"")
     cloud.hooks.answer("GetTables", tables("csv", ("dt",), delimiter=","))
