@@ -22,6 +22,7 @@ REASONS: dict[Reason, str] = {
     "metadata_differs": "the metadata or headers differ",
     "same_etag": "in the target: same ETag, copied later",
     "same_checksum": "in the target: same checksum and metadata",
+    "grade_too_low": "in the target, but not verified as the rule asks",
     "not_comparable": "in the target, but without a comparable checksum",
     "not_selected": "the source's suffix does not match",
     "excluded": "excluded by the rules",

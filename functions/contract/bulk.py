@@ -24,6 +24,8 @@ Reason = Literal[
     # done; as the reason of a move: only the deletion is left
     "same_etag",
     "same_checksum",
+    # copy, move: by an execution, which reads as much as the rule asks for
+    "grade_too_low",
     # undecided
     "not_comparable",
     # skip
@@ -39,8 +41,8 @@ Reason = Literal[
 ]
 """Why; docs/backfill.md explains each."""
 
-SAME: frozenset[Reason] = frozenset({"same_etag", "same_checksum"})
-"""The target already has the object."""
+SAME: frozenset[Reason] = frozenset({"same_etag", "same_checksum", "grade_too_low"})
+"""The target already has the object, as far as what S3 stores shows it."""
 
 PLANNED: frozenset[Action] = frozenset({"copy", "move", "undecided"})
 """The actions whose objects are in slices."""

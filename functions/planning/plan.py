@@ -182,7 +182,7 @@ class _Call:
         if not self._targets.is_listed(selected):
             return _NeedsHead(selected)
         target = self._targets.find(selected)
-        reason = compare_listed(listed, target)
+        reason = compare_listed(listed, target, selected.rule.minimum_grade)
         if reason is None:
             return _NeedsHead(selected)
         return _outcome(selected, reason, target)
@@ -196,16 +196,14 @@ class _Call:
         if found is None:
             return _outcome(selected, "new", None)
         target = _as_listed(found)
-        reason = compare_listed(selected.source, target)
-        return _outcome(
-            selected, reason or compare_by_head(scope.bucket, scope.region, selected.source.key, found), target
-        )
+        reason = compare_listed(selected.source, target, selected.rule.minimum_grade)
+        return _outcome(selected, reason or compare_by_head(scope.bucket, scope.region, selected, found), target)
 
     def _record(self, outcome: ObjectOutcome) -> None:
         self._objects += 1
         self._tallies.add(outcome.listed, outcome.action, outcome.reason, outcome.selected)
         if outcome.selected and outcome.action in PLANNED:
-            kind = EXECUTION if outcome.selected.by_execution else BATCH
+            kind = EXECUTION if outcome.selected.by_execution(outcome.reason) else BATCH
             self._writers[kind].add(outcome.planned_object(outcome.selected))
 
     def _time_is_left(self) -> bool:

@@ -24,7 +24,7 @@ class Tallies:
     def add(self, listed: ListedObject, action: Action, reason: Reason, selected: Selected | None) -> None:
         """Count one object; `selected` is None if the rules or the scope skip it."""
         planned = selected if action in PLANNED else None
-        by_execution = planned is not None and planned.by_execution
+        by_execution = planned is not None and planned.by_execution(reason)
         kind: Kind = (action, reason, by_execution)
         empty = Tally(action=action, reason=reason, by_execution=by_execution)
         counts = self._counts.setdefault(kind, empty.model_dump())

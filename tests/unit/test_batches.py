@@ -12,10 +12,12 @@ from functions import copy_batch, plan_batches, verify_batch
 from functions.batches.waves import FIRST_WIDTH, work_in_waves
 from functions.contract.bulk import Outcome
 from functions.contract.limits import BATCH_CALLS
+from functions.contract.models import Rule
+from functions.contract.rules import Rules
 from functions.copying import bucket_settings
 from functions.intake import deployed_rules
 from functions.runtime.errors import AccessDenied, BatchTimedOut
-from tests.support.lambda_context import LambdaContext
+from tests.support.lambda_context import PLENTY_MS, LambdaContext
 from tests.unit.annotations import annotations
 from tests.unit.conftest import SOURCE, SOURCE_REGION, TARGET, TARGET_REGION, Cloud, ErrorResponse
 
@@ -54,10 +56,18 @@ def read(key: str) -> bytes:
     return boto3.client("s3", TARGET_REGION).get_object(Bucket=RESULTS, Key=key)["Body"].read()
 
 
-def call(module: Any, slice_key: str, call_id: str = "c1", **states: Any) -> dict[str, Any]:
+def under_rules(cloud: Cloud, monkeypatch: pytest.MonkeyPatch, rules: Rules) -> None:
+    """Deploy rules."""
+    monkeypatch.setenv("RULES_KEY", "rules/migration.json")
+    cloud.target.put_object(Bucket=RESULTS, Key="rules/migration.json", Body=rules.model_dump_json().encode())
+
+
+def call(
+    module: Any, slice_key: str, call_id: str = "c1", times_ms: list[int] | None = None, **states: Any
+) -> dict[str, Any]:
     """Call one of the two functions."""
     document = {"scope": SCOPE, "slice": {"key": slice_key}, **states}
-    context = LambdaContext(aws_request_id=call_id)
+    context = LambdaContext(times_ms=times_ms or [PLENTY_MS], aws_request_id=call_id)
     returned: dict[str, Any] = module.handler({"execution": EXECUTION, "document": document}, context)
     return returned
 
@@ -179,6 +189,20 @@ def test_one_objects_failure_is_its_own(cloud: Cloud) -> None:
     failed = outcomes(slice_key, "copied")["b"]
     assert (failed.status, failed.error) == ("failed", "SourceArchived")
     assert call(verify_batch, slice_key)["done"] == 3
+
+
+def test_a_verification_that_stops_midway_is_repeated_by_the_next_call(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    under_rules(cloud, monkeypatch, Rules(default=Rule(minimum_grade="readback")))
+    cloud.upload(b"x", "a")
+    slice_key = planned_slice()
+    call(copy_batch, slice_key)
+    # Time for a wave and for its object, but not for the bytes.
+    stopped = call(verify_batch, slice_key, times_ms=[PLENTY_MS, PLENTY_MS, 0])
+    assert (stopped["status"], stopped["done"], stopped["failed"]) == ("in_progress", 0, 0)
+    assert call(verify_batch, slice_key, "c2", verification=stopped)["status"] == "done"
+    assert outcomes(slice_key, "verified")["a"].grade == "readback"
 
 
 def test_a_cause_that_no_object_has_stops_the_slice(cloud: Cloud) -> None:

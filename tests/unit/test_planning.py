@@ -108,6 +108,34 @@ def test_what_vanishes_while_the_plan_is_made_is_skipped(buckets: ListedBuckets)
     assert decided(planned()) == {("skip", "source_missing"): 1}
 
 
+@pytest.mark.parametrize(
+    ("minimum", "mode", "outcome"),
+    [
+        ("any", "copy", ("done", "same_etag")),
+        ("checksum", "copy", ("done", "same_checksum")),
+        ("readback", "copy", ("copy", "grade_too_low")),
+        ("bytes", "move", ("move", "grade_too_low")),
+    ],
+)
+def test_a_copy_that_may_never_have_been_verified_is_done_only_by_the_rules_grade(
+    buckets: ListedBuckets, minimum: Any, mode: Any, outcome: tuple[str, str]
+) -> None:
+    buckets.put(SOURCE, "a", **FULL)
+    buckets.put(TARGET, "a", **FULL)
+    plan = planned(rules=Rules(default=Rule(minimum_grade=minimum, mode=mode)))
+    assert decided(plan) == {outcome: 1}
+    (tally,) = plan.tallies
+    assert tally.by_execution == (outcome[0] != "done"), "no batch reads what need not be copied"
+
+
+def test_an_md5_is_a_weaker_grade_than_a_checksum(buckets: ListedBuckets) -> None:
+    buckets.put(SOURCE, "a", ETag="0" * 32)
+    buckets.put(TARGET, "a", ETag="0" * 32)
+    assert decided(planned(rules=Rules(default=Rule(minimum_grade="md5")))) == {("done", "same_checksum"): 1}
+    buckets.written.clear()
+    assert decided(planned(rules=Rules(default=Rule(minimum_grade="checksum")))) == {("copy", "grade_too_low"): 1}
+
+
 # What is skipped.
 
 
