@@ -6,7 +6,7 @@ regions have two clocks). Otherwise HEAD of both objects compares the stored che
 What is equal only by a weaker grade than the rule's may be a copy that was never verified: an execution verifies it.
 Changes of tags, locks, annotations or the storage class alone are not found.
 
-Idempotent: it only reads. Raises AccessDenied, BucketMissing, Throttled, RequestRejected.
+Idempotent: it only reads. Raises BucketMissing, SettingInvalid, Throttled.
 """
 
 from dataclasses import dataclass
@@ -17,12 +17,15 @@ from functions.contract.bulk import SAME, Action, PlanScope, Reason
 from functions.contract.models import MinimumGrade, Rule
 from functions.contract.rules import Rules, TargetKeyImpossible, decide
 from functions.objects.checksums import CRC_BYTES
-from functions.objects.head import Head, ObjectChanged, head
+from functions.objects.head import Head, head
 from functions.planning.listings import ListedObject
-from functions.runtime.errors import CustomerKeyRequired
+from functions.runtime.errors import BucketMissing, CustomerKeyRequired, FerryError, SettingInvalid, Throttled
 from functions.verification.compare import compare_stored, reaches
 
 CLOCK_SKEW = timedelta(seconds=5)
+
+OF_NO_OBJECT = (BucketMissing, SettingInvalid, Throttled)
+"""Errors that no object causes. After any other, the object is not comparable: its copy fails alone, and says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,15 +102,16 @@ def compare_by_head(bucket: str, region: str, selected: Selected, target: Head) 
     """Return what HEAD decides about a source object and a target object that was read already."""
     try:
         source = head(bucket, region, selected.source.key)
+        if source is None:
+            return "source_missing"
+        if source.object.size_bytes != target.object.size_bytes:
+            return "size_differs"
+        compared = compare_stored(source.object, target.object)
     except CustomerKeyRequired:
         return "customer_key"
-    if source is None:
-        return "source_missing"
-    if source.object.size_bytes != target.object.size_bytes:
-        return "size_differs"
-    try:
-        compared = compare_stored(source.object, target.object)
-    except ObjectChanged:
+    except OF_NO_OBJECT:
+        raise
+    except FerryError:
         compared = None
     if compared is None:
         return "not_comparable"

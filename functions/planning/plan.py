@@ -18,14 +18,14 @@ from functions.contract.bulk import PLANNED, Action, Plan, PlanFolder, PlannedOb
 from functions.contract.rules import Rules
 from functions.objects.head import Head, head
 from functions.objects.uploads import creator, upload_pages
-from functions.planning.decisions import Selected, Selection, act_on, compare_by_head, compare_listed
+from functions.planning.decisions import OF_NO_OBJECT, Selected, Selection, act_on, compare_by_head, compare_listed
 from functions.planning.listings import ListedObject, Page, pages
 from functions.planning.requests import counted_requests
 from functions.planning.settings import PlanSettings
 from functions.planning.slices import BATCH, EXECUTION, SliceWriter, pointers, put
 from functions.planning.tallies import Tallies
 from functions.planning.targets import Targets
-from functions.runtime.errors import CustomerKeyRequired, SettingInvalid, Throttled
+from functions.runtime.errors import FerryError, SettingInvalid, Throttled
 
 MARGIN_MS = 60_000
 """Kept of the function's time: a page whose objects all need HEAD takes seconds, and longer while S3 throttles."""
@@ -191,7 +191,9 @@ class _Call:
         scope, settings, selected = self._request.scope, self._request.settings, undecided.selected
         try:
             found = head(settings.target_bucket, settings.target_region, selected.target_key, absence_is_common=True)
-        except CustomerKeyRequired:
+        except OF_NO_OBJECT:
+            raise
+        except FerryError:
             return _outcome(selected, "not_comparable", None)
         if found is None:
             return _outcome(selected, "new", None)
