@@ -96,6 +96,11 @@ def verify_batch(call: BatchCall, previous: Batch | None) -> Batch:
             verification = verify_checksum(document, verification, call.remaining_ms)
         if verification.status == "verified":
             return outcome.model_copy(update={"status": "verified", "grade": verification.grade})
+        if verification.status in ("target_changed", "source_changed"):
+            now = head(source.bucket, source.region, source.key)
+            if now is None or now.object != outcome.source:
+                # Its newer upload has an execution of its own, which may have written the target already.
+                return Outcome(key=outcome.key, status="skipped", error="Superseded" if now else "SourceMissing")
         return outcome.model_copy(
             update={"status": "failed", "error": verification.status, "cause": verification.detail}
         )

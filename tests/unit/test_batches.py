@@ -247,6 +247,24 @@ def test_a_bad_copy_is_discarded_and_its_object_fails(cloud: Cloud) -> None:
     assert "Contents" not in cloud.target.list_objects_v2(Bucket=TARGET)
 
 
+def test_an_upload_after_the_copy_fails_nothing(cloud: Cloud) -> None:
+    for key in ("replaced", "deleted", "overwritten"):
+        cloud.upload(b"planned", key)
+    slice_key = planned_slice()
+    call(copy_batch, slice_key)
+    cloud.upload(b"newer", "replaced")
+    cloud.source.delete_object(Bucket=SOURCE, Key="deleted")
+    for key in ("replaced", "deleted", "overwritten"):
+        cloud.target.put_object(Bucket=TARGET, Key=key, Body=b"newer")
+    assert call(verify_batch, slice_key)["failed"] == 1
+    assert {key: (each.status, each.error) for key, each in outcomes(slice_key, "verified").items()} == {
+        "replaced": ("skipped", "Superseded"),
+        "deleted": ("skipped", "SourceMissing"),
+        # Nobody will copy this one again.
+        "overwritten": ("failed", "target_changed"),
+    }
+
+
 def test_waves_shrink_while_s3_throttles_and_grow_again() -> None:
     widths: list[int] = []
     running: list[int] = []
