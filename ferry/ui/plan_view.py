@@ -24,6 +24,7 @@ REASONS: dict[Reason, str] = {
     "same_checksum": "in the target: same checksum and metadata",
     "grade_too_low": "in the target, but not verified as the rule asks",
     "not_comparable": "in the target, but without a comparable checksum",
+    "too_large": "in the target, but too large to compare: nothing is done",
     "not_selected": "the source's suffix does not match",
     "excluded": "excluded by the rules",
     "impossible_key": "the rules make a key that S3 does not allow",

@@ -16,7 +16,7 @@ from functions.batches.executions import ensure_migrated
 from functions.batches.records import read_outcomes, read_slice, write_outcomes
 from functions.batches.settings import BatchSettings, ExecutionSettings
 from functions.batches.waves import work_in_waves
-from functions.contract.bulk import Batch, Outcome, PlannedObject, PlanScope
+from functions.contract.bulk import IDLE, Batch, Outcome, PlannedObject, PlanScope
 from functions.contract.limits import BATCH_CALLS
 from functions.contract.models import Copy, Document, Source, Verification
 from functions.copying.multipart import is_multipart
@@ -123,6 +123,8 @@ def start_batch(call: BatchCall, run: str, settings: ExecutionSettings, previous
 
 
 def _copy(call: BatchCall, planned: PlannedObject) -> Outcome | None:
+    if planned.reason in IDLE:
+        return Outcome(key=planned.key, status="undecided")
     scope = call.scope
     source = head(scope.bucket, scope.region, planned.key)
     if source is None:

@@ -7,10 +7,7 @@ Raises AccessDenied, BucketMissing, Throttled, RequestRejected.
 from functions.contract.models import MultipartUpload
 from functions.copying.target_attributes import TargetAttributes
 from functions.objects.head import Head, ObjectChanged, tags
-from functions.verification.compare import compare_stored, verify
-
-LARGEST_READ_BYTES = 1024**3
-"""Larger objects are not read here: they are copied, or VerifyChecksum reads them."""
+from functions.verification.compare import LARGEST_READ_BYTES, compare_stored, verify
 
 
 def is_same(source: Head, target: Head, attributes: TargetAttributes, own_upload: MultipartUpload | None) -> bool:

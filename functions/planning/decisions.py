@@ -13,14 +13,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from functions.catalogue.formats import not_catalogued_reason
-from functions.contract.bulk import SAME, Action, PlanScope, Reason
+from functions.contract.bulk import IDLE, SAME, Action, PlanScope, Reason
 from functions.contract.models import MinimumGrade, Rule
 from functions.contract.rules import Rules, TargetKeyImpossible, decide
 from functions.objects.checksums import CRC_BYTES
 from functions.objects.head import Head, head
 from functions.planning.listings import ListedObject
 from functions.runtime.errors import BucketMissing, CustomerKeyRequired, FerryError, SettingInvalid, Throttled
-from functions.verification.compare import compare_stored, reaches
+from functions.verification.compare import LARGEST_READ_BYTES, compare_stored, reaches
 
 CLOCK_SKEW = timedelta(seconds=5)
 
@@ -42,6 +42,8 @@ class Selected:
 
     def by_execution(self, reason: Reason) -> bool:
         """Check whether it needs an execution of `migrate`: it is deleted, validated, copied in parts, or only read."""
+        if reason in IDLE:
+            return False
         if self.rule.mode == "move" or self.is_catalogued or reason == "grade_too_low":
             return True
         return self.in_parts
@@ -50,6 +52,12 @@ class Selected:
     def is_catalogued(self) -> bool:
         """Whether its rows are validated."""
         return self.rule.catalogue and not_catalogued_reason(self.target_key, self.source.size_bytes) is None
+
+    @property
+    def never_comparable(self) -> bool:
+        """Whether each backfill would copy it again: it is too large to be read, and no copy has its checksum."""
+        is_left = self.source.size_bytes > LARGEST_READ_BYTES and self.source.checksum_algorithm is None
+        return is_left and self.rule.mode == "copy"
 
     @property
     def in_parts(self) -> bool:
@@ -132,4 +140,6 @@ def act_on(selected: Selected, reason: Reason) -> tuple[Action, Reason]:
         return "skip", reason
     if selected.source.archived:
         return "skip", "archived"
-    return ("undecided" if reason == "not_comparable" else selected.rule.mode), reason
+    if reason == "not_comparable":
+        return "undecided", ("too_large" if selected.never_comparable else reason)
+    return selected.rule.mode, reason

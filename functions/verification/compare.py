@@ -19,6 +19,9 @@ from functions.objects.checksums import CRC_BYTES, HASHERS, from_text
 from functions.objects.parts import SourcePart, expected_full_object, source_parts
 from functions.verification.readback import Comparison, ObjectReader, SizeMismatch, compare_values
 
+LARGEST_READ_BYTES = 1024**3
+"""Only VerifyChecksum reads larger objects. Before a copy they are not read: they are copied instead."""
+
 
 @dataclass(frozen=True)
 class ReadResult:

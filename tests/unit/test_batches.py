@@ -164,6 +164,20 @@ def test_what_no_checksum_decides_is_read_and_copied_only_if_it_differs(cloud: C
     assert cloud.arrived("a") == b"the same"
 
 
+def test_what_the_plan_leaves_undecided_costs_no_request(cloud: Cloud) -> None:
+    cloud.upload(b"x", "a")
+    slice_key = planned_slice()
+    line = json.loads(gzip.decompress(read(slice_key)))
+    line |= {"action": "undecided", "reason": "too_large"}
+    cloud.target.put_object(Bucket=RESULTS, Key=slice_key, Body=gzip.compress(json.dumps(line).encode()))
+    requests(cloud)
+    copied = call(copy_batch, slice_key)
+    assert (copied["status"], copied["failed"]) == ("done", 0)
+    assert call(verify_batch, slice_key)["status"] == "done"
+    assert requests(cloud) == {}
+    assert outcomes(slice_key, "copied")["a"].status == "undecided"
+
+
 def test_the_plans_key_is_copied_as_it_is_now(cloud: Cloud) -> None:
     cloud.upload(b"planned", "a")
     cloud.upload(b"gone", "b")

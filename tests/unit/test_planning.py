@@ -136,6 +136,34 @@ def test_an_md5_is_a_weaker_grade_than_a_checksum(buckets: ListedBuckets) -> Non
     assert decided(planned(rules=Rules(default=Rule(minimum_grade="checksum")))) == {("copy", "grade_too_low"): 1}
 
 
+@pytest.mark.parametrize(
+    ("size", "checksum", "mode", "outcome", "by_execution"),
+    [
+        (GIB, {}, "copy", ("undecided", "not_comparable"), False),
+        (GIB + 1, {}, "copy", ("undecided", "too_large"), False),
+        # A copy with its checksum is comparable from then on.
+        (GIB + 1, {"ChecksumAlgorithm": ["CRC32"]}, "copy", ("undecided", "not_comparable"), True),
+        # It is deleted, so the next plan does not find it.
+        (GIB + 1, {}, "move", ("undecided", "not_comparable"), True),
+    ],
+)
+def test_what_every_backfill_would_copy_again_is_left_undecided(
+    buckets: ListedBuckets,
+    size: int,
+    checksum: dict[str, Any],
+    mode: Any,
+    outcome: tuple[str, str],
+    by_execution: bool,
+) -> None:
+    buckets.put(SOURCE, "a", ETag="e1-2", Size=size, **checksum)
+    buckets.put(TARGET, "a", ETag="e2-3", Size=size)
+    plan = planned(rules=Rules(default=Rule(mode=mode)))
+    assert decided(plan) == {outcome: 1}
+    (tally,) = plan.tallies
+    assert (tally.by_execution, tally.in_parts) == (by_execution, int(by_execution))
+    assert [line["key"] for line in buckets.lines(plan)] == ["a"], "it is reported"
+
+
 # What is skipped.
 
 
