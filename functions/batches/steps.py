@@ -38,6 +38,9 @@ from functions.verification.verdict import verify_checksum
 MARGIN_MS = 60_000
 """Kept of the function's time for the last wave and for the record."""
 
+RECORD_MS = 30_000
+"""At least as long between two files of a call: each is read again for the report."""
+
 SYSTEMIC = (AccessDenied, BucketMissing, SettingInvalid, TargetNotVersioned)
 LEAST_SYSTEMIC = 20
 """Fewer objects that fail alike may share a cause of their own, such as the policy of a prefix."""
@@ -71,8 +74,11 @@ def copy_batch(call: BatchCall, previous: Batch | None) -> Batch:
     planned = read_slice(call.settings, call.slice_key)
     known = read_outcomes(call.settings, call.slice_key, COPIED)
     work = [each for each in planned if each.key not in known]
-    outcomes = work_in_waves(work, _reported(lambda each: each.key, lambda each: _copy(call, each)), call.time_is_left)
-    return _finish(call, COPIED, len(planned), known, outcomes, previous)
+    record = _Record(call, COPIED)
+    outcomes = work_in_waves(
+        work, _reported(lambda each: each.key, lambda each: _copy(call, each)), call.time_is_left, record.continue_with
+    )
+    return _finish(record, len(planned), known, outcomes, previous)
 
 
 def verify_batch(call: BatchCall, previous: Batch | None) -> Batch:
@@ -105,8 +111,9 @@ def verify_batch(call: BatchCall, previous: Batch | None) -> Batch:
             update={"status": "failed", "error": verification.status, "cause": verification.detail}
         )
 
-    outcomes = work_in_waves(work, _reported(lambda each: each.key, verify), call.time_is_left)
-    return _finish(call, VERIFIED, len(work) + len(known), known, outcomes, previous)
+    record = _Record(call, VERIFIED)
+    outcomes = work_in_waves(work, _reported(lambda each: each.key, verify), call.time_is_left, record.continue_with)
+    return _finish(record, len(work) + len(known), known, outcomes, previous)
 
 
 def start_batch(call: BatchCall, run: str, settings: ExecutionSettings, previous: Batch | None) -> Batch:
@@ -118,8 +125,9 @@ def start_batch(call: BatchCall, run: str, settings: ExecutionSettings, previous
     def start(each: PlannedObject) -> Outcome:
         return ensure_migrated(each, call.scope, run, settings)
 
-    outcomes = work_in_waves(work, _reported(lambda each: each.key, start), call.time_is_left)
-    return _finish(call, STARTED, len(planned), known, outcomes, previous)
+    record = _Record(call, STARTED)
+    outcomes = work_in_waves(work, _reported(lambda each: each.key, start), call.time_is_left, record.continue_with)
+    return _finish(record, len(planned), known, outcomes, previous)
 
 
 def _copy(call: BatchCall, planned: PlannedObject) -> Outcome | None:
@@ -176,12 +184,40 @@ def _reported(
     return reporting
 
 
+class _Record:
+    """Records the outcomes of a call as it goes on, in a file each time: so a call that is killed loses little.
+
+    After a wave only if half a minute has passed since the last file, and if anything has succeeded: if everything
+    fails, the cause may be no object's.
+    """
+
+    def __init__(self, call: BatchCall, kind: str) -> None:
+        self.call, self.kind = call, kind
+        self._written = self._files = 0
+        self._last_ms = call.remaining_ms()
+
+    def continue_with(self, outcomes: list[Outcome]) -> None:
+        """Write what is new, if it is time."""
+        now_ms = self.call.remaining_ms()
+        if self._last_ms - now_ms < RECORD_MS or all(each.status == "failed" for each in outcomes):
+            return
+        self._last_ms = now_ms
+        self.finish_with(outcomes)
+
+    def finish_with(self, outcomes: list[Outcome]) -> None:
+        """Write what is new."""
+        name = f"{self.call.call_id}-{self._files:03}"
+        write_outcomes(self.call.settings, self.call.slice_key, self.kind, name, outcomes[self._written :])
+        self._written, self._files = len(outcomes), self._files + 1
+
+
 def _finish(
-    call: BatchCall, kind: str, objects: int, known: dict[str, Outcome], outcomes: list[Outcome], previous: Batch | None
+    record: _Record, objects: int, known: dict[str, Outcome], outcomes: list[Outcome], previous: Batch | None
 ) -> Batch:
-    """Record what the call did, and count it."""
+    """Record the rest of what the call did, and count it."""
+    call, kind = record.call, record.kind
     _raise_systemic(outcomes)
-    write_outcomes(call.settings, call.slice_key, kind, call.call_id, outcomes)
+    record.finish_with(outcomes)
     calls = (previous.calls if previous else 0) + 1
     done = len(known) + len(outcomes)
     if done < objects and calls >= BATCH_CALLS:

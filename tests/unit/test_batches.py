@@ -147,13 +147,15 @@ def test_a_source_that_changes_while_it_is_copied_is_copied_again(cloud: Cloud) 
     assert call(verify_batch, slice_key)["failed"] == 0
 
 
+def without_checksum(parsed: dict[str, Any]) -> None:
+    """Take from a HEAD's answer what could be compared."""
+    for name in [name for name in parsed if name.startswith("Checksum")]:
+        del parsed[name]
+    parsed["ServerSideEncryption"] = "aws:kms"
+
+
 @pytest.mark.parametrize("body", [b"the same", b"other by"])
 def test_what_no_checksum_decides_is_read_and_copied_only_if_it_differs(cloud: Cloud, body: bytes) -> None:
-    def without_checksum(parsed: dict[str, Any]) -> None:
-        for name in [name for name in parsed if name.startswith("Checksum")]:
-            del parsed[name]
-        parsed["ServerSideEncryption"] = "aws:kms"
-
     cloud.upload(b"the same", "a")
     cloud.target.put_object(Bucket=TARGET, Key="a", Body=body)
     cloud.hooks.edits["HeadObject"] = without_checksum
@@ -162,6 +164,31 @@ def test_what_no_checksum_decides_is_read_and_copied_only_if_it_differs(cloud: C
     outcome = outcomes(slice_key, "copied")["a"]
     assert outcome.status == ("unchanged" if body == b"the same" else "copied")
     assert cloud.arrived("a") == b"the same"
+
+
+def test_reading_both_objects_stops_when_the_time_ends(cloud: Cloud) -> None:
+    cloud.upload(b"the same", "a")
+    cloud.target.put_object(Bucket=TARGET, Key="a", Body=b"the same")
+    cloud.hooks.edits["HeadObject"] = without_checksum
+    slice_key = planned_slice()
+    # Time for a wave and for its object, but not for the bytes.
+    stopped = call(copy_batch, slice_key, times_ms=[PLENTY_MS, PLENTY_MS, PLENTY_MS, 0])
+    assert (stopped["status"], stopped["done"]) == ("in_progress", 0)
+    assert call(copy_batch, slice_key, "c2", copy=stopped)["status"] == "done"
+    assert outcomes(slice_key, "copied")["a"].status == "unchanged"
+
+
+def test_a_call_that_is_killed_has_recorded_what_it_did_long_before(cloud: Cloud) -> None:
+    for number in range(2 * FIRST_WIDTH):
+        cloud.upload(b"x", f"{number:02}")
+    slice_key = planned_slice()
+    cloud.hooks.answer("CopyObject", *[lambda: None] * FIRST_WIDTH, RuntimeError("killed"))
+    # Three seconds go by between two looks at the clock.
+    with pytest.raises(RuntimeError, match="killed"):
+        call(copy_batch, slice_key, times_ms=list(range(PLENTY_MS, 100_000, -3_000)))
+    assert len(outcomes(slice_key, "copied")) == FIRST_WIDTH
+    assert call(copy_batch, slice_key, "c2")["done"] == 2 * FIRST_WIDTH
+    assert len(outcomes(slice_key, "copied")) == 2 * FIRST_WIDTH
 
 
 def test_what_the_plan_leaves_undecided_costs_no_request(cloud: Cloud) -> None:
@@ -213,7 +240,7 @@ def test_a_verification_that_stops_midway_is_repeated_by_the_next_call(
     slice_key = planned_slice()
     call(copy_batch, slice_key)
     # Time for a wave and for its object, but not for the bytes.
-    stopped = call(verify_batch, slice_key, times_ms=[PLENTY_MS, PLENTY_MS, 0])
+    stopped = call(verify_batch, slice_key, times_ms=[PLENTY_MS, PLENTY_MS, PLENTY_MS, 0])
     assert (stopped["status"], stopped["done"], stopped["failed"]) == ("in_progress", 0, 0)
     assert call(verify_batch, slice_key, "c2", verification=stopped)["status"] == "done"
     assert outcomes(slice_key, "verified")["a"].grade == "readback"
@@ -296,7 +323,7 @@ def test_waves_shrink_while_s3_throttles_and_grow_again() -> None:
         running.clear()
         return True
 
-    found = work_in_waves(range(200), work, time_is_left)
+    found = work_in_waves(range(200), work, time_is_left, lambda _: None)
     assert sorted(int(each.key) for each in found) == list(range(200))
     sizes = widths[1:]
     assert sizes[0] == FIRST_WIDTH
