@@ -24,7 +24,7 @@ Reason = Literal[
     # done; as the reason of a move: only the deletion is left
     "same_etag",
     "same_checksum",
-    # copy, move: by an execution, which reads as much as the rule asks for
+    # copy: by an execution, which reads as much as the rule asks for
     "grade_too_low",
     # undecided
     "not_comparable",

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from functions.catalogue.formats import not_catalogued_reason
-from functions.contract.bulk import IDLE, SAME, Action, PlanScope, Reason
+from functions.contract.bulk import IDLE, Action, PlanScope, Reason
 from functions.contract.models import MinimumGrade, Rule
 from functions.contract.rules import Rules, TargetKeyImpossible, decide
 from functions.objects.checksums import CRC_BYTES
@@ -47,6 +47,11 @@ class Selected:
         if self.rule.mode == "move" or self.is_catalogued or reason == "grade_too_low":
             return True
         return self.in_parts
+
+    @property
+    def needed_grade(self) -> MinimumGrade:
+        """The grade by which an equal target is done. A move is verified by the rule's own grade in any case."""
+        return "any" if self.rule.mode == "move" else self.rule.minimum_grade
 
     @property
     def is_catalogued(self) -> bool:
@@ -127,12 +132,12 @@ def compare_by_head(bucket: str, region: str, selected: Selected, target: Head) 
         return "content_differs"
     if source.carried != target.carried:
         return "metadata_differs"
-    return "same_checksum" if reaches(compared.grade, selected.rule.minimum_grade) else "grade_too_low"
+    return "same_checksum" if reaches(compared.grade, selected.needed_grade) else "grade_too_low"
 
 
 def act_on(selected: Selected, reason: Reason) -> tuple[Action, Reason]:
     """Return what is done for a reason; the reason changes if something prevents it."""
-    if reason in SAME and selected.rule.mode == "move":
+    if reason in ("same_etag", "same_checksum") and selected.rule.mode == "move":
         return "move", reason
     if reason in ("same_etag", "same_checksum"):
         return "done", reason

@@ -182,7 +182,7 @@ class _Call:
         if not self._targets.is_listed(selected):
             return _NeedsHead(selected)
         target = self._targets.find(selected)
-        reason = compare_listed(listed, target, selected.rule.minimum_grade)
+        reason = compare_listed(listed, target, selected.needed_grade)
         if reason is None:
             return _NeedsHead(selected)
         return _outcome(selected, reason, target)
@@ -198,7 +198,7 @@ class _Call:
         if found is None:
             return _outcome(selected, "new", None)
         target = _as_listed(found)
-        reason = compare_listed(selected.source, target, selected.rule.minimum_grade)
+        reason = compare_listed(selected.source, target, selected.needed_grade)
         return _outcome(selected, reason or compare_by_head(scope.bucket, scope.region, selected, found), target)
 
     def _record(self, outcome: ObjectOutcome) -> None:
