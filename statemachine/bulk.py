@@ -51,7 +51,11 @@ def _wait(comment: str, path: str, following: str) -> dict[str, Any]:
 
 
 def _each_slice(comment: str, pointers: str, states: States, following: str) -> dict[str, Any]:
-    """Return a Map over the slices of a file. Its children's results are records in S3, not in the document."""
+    """Return a Map over the slices of a file. Its children's results are records in S3, not in the document.
+
+    Without a ResultWriter, their outputs together must fit into 256 KiB, whatever ResultPath is, or the Map fails
+    (States.DataLimitExceeded): "ResultWriter (Map)", AWS Step Functions Developer Guide. Nobody reads what it writes.
+    """
     return {
         "Type": "Map",
         "Comment": comment,
@@ -65,6 +69,13 @@ def _each_slice(comment: str, pointers: str, states: States, following: str) -> 
             "ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"},
             "StartAt": next(iter(states)),
             "States": states,
+        },
+        "ResultWriter": {
+            "Resource": "arn:aws:states:::s3:putObject",
+            "Parameters": {
+                "Bucket.$": "$.plan.bucket",
+                "Prefix.$": "States.Format('runs/{}/map', $$.Execution.Name)",
+            },
         },
         "MaxConcurrencyPath": "$.max_concurrency",
         "ToleratedFailurePercentage": 100.0,

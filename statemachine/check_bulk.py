@@ -109,7 +109,9 @@ def _check_reads(part: WorkflowPart) -> Findings:
 def _read_by_map(state: Mapping[str, Any]) -> Iterator[str]:
     if state.get("Type") != "Map":
         return
-    texts = [*state["ItemReader"]["Parameters"].values(), *state["ItemSelector"].values(), state["MaxConcurrencyPath"]]
+    writer = state.get("ResultWriter", {}).get("Parameters", {})
+    reader = state["ItemReader"]["Parameters"]
+    texts = [*reader.values(), *state["ItemSelector"].values(), *writer.values(), state["MaxConcurrencyPath"]]
     yield from (text for text in texts if text.startswith("$."))
 
 
@@ -123,6 +125,8 @@ def _check_maps(part: WorkflowPart) -> Findings:
             yield f"{name} does not tolerate every failure: the report and RequireComplete deal with them"
         if "ResultPath" not in state or state["ResultPath"] is not None:
             yield f"{name} writes its children's results into the document"
+        if "ResultWriter" not in state:
+            yield f"{name} has no ResultWriter: the outputs of a few hundred children exceed what a state may have"
         if "Retry" in state:
             yield f"{name} has a Retry: it would run every child again"
 

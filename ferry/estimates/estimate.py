@@ -10,7 +10,7 @@ from decimal import Decimal
 from math import ceil
 
 from ferry.estimates import prices
-from functions.contract.bulk import PLANNED, SAME, Plan, Tally
+from functions.contract.bulk import IDLE, PLANNED, SAME, Plan, Tally
 from functions.copying.parts import USUAL_PART_BYTES
 
 GB = 10**9
@@ -94,7 +94,7 @@ class Estimate:
 
 def estimate(plan: Plan, *, crosses_regions: bool) -> Estimate:
     """Estimate a run from its plan, the plan included."""
-    work = [tally for tally in plan.tallies if tally.action in PLANNED]
+    work = [tally for tally in plan.tallies if tally.action in PLANNED and tally.reason not in IDLE]
     in_batches = [each for each in work if not each.by_execution]
     by_execution = [each for each in work if each.by_execution]
     planning, copying = _planning(plan), _in_batches(in_batches, _by_execution(by_execution))

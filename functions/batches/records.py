@@ -1,6 +1,6 @@
 """Reads slices, and reads and writes the records of what became of their objects.
 
-A record is written once for each call, under the slice's name and the call's own, and never overwritten: two calls may
+Records are written by each call, under the slice's name and the call's own, and never overwritten: two calls may
 work on one slice after a run was stopped. Of two records about one object, the later one counts.
 
 Idempotent. Raises AccessDenied, BucketMissing, Throttled, RequestRejected.

@@ -16,7 +16,7 @@ from functions.batches.executions import ensure_migrated
 from functions.batches.records import read_outcomes, read_slice, write_outcomes
 from functions.batches.settings import BatchSettings, ExecutionSettings
 from functions.batches.waves import work_in_waves
-from functions.contract.bulk import Batch, Outcome, PlannedObject, PlanScope
+from functions.contract.bulk import IDLE, Batch, Outcome, PlannedObject, PlanScope
 from functions.contract.limits import BATCH_CALLS
 from functions.contract.models import Copy, Document, Source, Verification
 from functions.copying.multipart import is_multipart
@@ -37,6 +37,9 @@ from functions.verification.verdict import verify_checksum
 
 MARGIN_MS = 60_000
 """Kept of the function's time for the last wave and for the record."""
+
+RECORD_MS = 30_000
+"""At least as long between two files of a call: each is read again for the report."""
 
 SYSTEMIC = (AccessDenied, BucketMissing, SettingInvalid, TargetNotVersioned)
 LEAST_SYSTEMIC = 20
@@ -71,8 +74,11 @@ def copy_batch(call: BatchCall, previous: Batch | None) -> Batch:
     planned = read_slice(call.settings, call.slice_key)
     known = read_outcomes(call.settings, call.slice_key, COPIED)
     work = [each for each in planned if each.key not in known]
-    outcomes = work_in_waves(work, _reported(lambda each: each.key, lambda each: _copy(call, each)), call.time_is_left)
-    return _finish(call, COPIED, len(planned), known, outcomes, previous)
+    record = _Record(call, COPIED)
+    outcomes = work_in_waves(
+        work, _reported(lambda each: each.key, lambda each: _copy(call, each)), call.time_is_left, record.continue_with
+    )
+    return _finish(record, len(planned), known, outcomes, previous)
 
 
 def verify_batch(call: BatchCall, previous: Batch | None) -> Batch:
@@ -88,19 +94,26 @@ def verify_batch(call: BatchCall, previous: Batch | None) -> Batch:
         source = Source(**outcome.source.model_dump(include=set(Source.model_fields)), sequencer="")
         copy = Copy(status="copied", source=outcome.source, target=outcome.target, copied_at=outcome.copied_at)
         document = Document(source=source, rule=rules[outcome.key], copy=copy)
-        verification = Verification(status="in_progress")
+        # With its progress given: without it, the verification takes the workflow for an older release's.
+        verification = Verification(status="in_progress", progress=None)
         while verification.status == "in_progress":
             if not call.time_is_left():
                 return None
             verification = verify_checksum(document, verification, call.remaining_ms)
         if verification.status == "verified":
             return outcome.model_copy(update={"status": "verified", "grade": verification.grade})
+        if verification.status in ("target_changed", "source_changed"):
+            now = head(source.bucket, source.region, source.key)
+            if now is None or now.object != outcome.source:
+                # Its newer upload has an execution of its own, which may have written the target already.
+                return Outcome(key=outcome.key, status="skipped", error="Superseded" if now else "SourceMissing")
         return outcome.model_copy(
             update={"status": "failed", "error": verification.status, "cause": verification.detail}
         )
 
-    outcomes = work_in_waves(work, _reported(lambda each: each.key, verify), call.time_is_left)
-    return _finish(call, VERIFIED, len(work) + len(known), known, outcomes, previous)
+    record = _Record(call, VERIFIED)
+    outcomes = work_in_waves(work, _reported(lambda each: each.key, verify), call.time_is_left, record.continue_with)
+    return _finish(record, len(work) + len(known), known, outcomes, previous)
 
 
 def start_batch(call: BatchCall, run: str, settings: ExecutionSettings, previous: Batch | None) -> Batch:
@@ -112,11 +125,14 @@ def start_batch(call: BatchCall, run: str, settings: ExecutionSettings, previous
     def start(each: PlannedObject) -> Outcome:
         return ensure_migrated(each, call.scope, run, settings)
 
-    outcomes = work_in_waves(work, _reported(lambda each: each.key, start), call.time_is_left)
-    return _finish(call, STARTED, len(planned), known, outcomes, previous)
+    record = _Record(call, STARTED)
+    outcomes = work_in_waves(work, _reported(lambda each: each.key, start), call.time_is_left, record.continue_with)
+    return _finish(record, len(planned), known, outcomes, previous)
 
 
 def _copy(call: BatchCall, planned: PlannedObject) -> Outcome | None:
+    if planned.reason in IDLE:
+        return Outcome(key=planned.key, status="undecided")
     scope = call.scope
     source = head(scope.bucket, scope.region, planned.key)
     if source is None:
@@ -168,12 +184,40 @@ def _reported(
     return reporting
 
 
+class _Record:
+    """Records the outcomes of a call as it goes on, in a file each time: so a call that is killed loses little.
+
+    After a wave only if half a minute has passed since the last file, and if anything has succeeded: if everything
+    fails, the cause may be no object's.
+    """
+
+    def __init__(self, call: BatchCall, kind: str) -> None:
+        self.call, self.kind = call, kind
+        self._written = self._files = 0
+        self._last_ms = call.remaining_ms()
+
+    def continue_with(self, outcomes: list[Outcome]) -> None:
+        """Write what is new, if it is time."""
+        now_ms = self.call.remaining_ms()
+        if self._last_ms - now_ms < RECORD_MS or all(each.status == "failed" for each in outcomes):
+            return
+        self._last_ms = now_ms
+        self.finish_with(outcomes)
+
+    def finish_with(self, outcomes: list[Outcome]) -> None:
+        """Write what is new."""
+        name = f"{self.call.call_id}-{self._files:03}"
+        write_outcomes(self.call.settings, self.call.slice_key, self.kind, name, outcomes[self._written :])
+        self._written, self._files = len(outcomes), self._files + 1
+
+
 def _finish(
-    call: BatchCall, kind: str, objects: int, known: dict[str, Outcome], outcomes: list[Outcome], previous: Batch | None
+    record: _Record, objects: int, known: dict[str, Outcome], outcomes: list[Outcome], previous: Batch | None
 ) -> Batch:
-    """Record what the call did, and count it."""
+    """Record the rest of what the call did, and count it."""
+    call, kind = record.call, record.kind
     _raise_systemic(outcomes)
-    write_outcomes(call.settings, call.slice_key, kind, call.call_id, outcomes)
+    record.finish_with(outcomes)
     calls = (previous.calls if previous else 0) + 1
     done = len(known) + len(outcomes)
     if done < objects and calls >= BATCH_CALLS:

@@ -19,15 +19,22 @@ Item = TypeVar("Item")
 
 
 def work_in_waves(
-    items: Iterable[Item], work: Callable[[Item], Outcome | None], time_is_left: Callable[[], bool]
+    items: Iterable[Item],
+    work: Callable[[Item], Outcome | None],
+    time_is_left: Callable[[], bool],
+    record: Callable[[list[Outcome]], None],
 ) -> list[Outcome]:
-    """Return the outcomes of the items that were worked on; `work` returns None if S3 throttled."""
+    """Return the outcomes of the items that were worked on; `work` returns None if S3 throttled.
+
+    `record` is called with all outcomes so far after each wave.
+    """
     waiting, outcomes, width = deque(items), list[Outcome](), FIRST_WIDTH
     with ThreadPoolExecutor(LARGEST_WIDTH) as pool:
         while waiting and time_is_left():
             wave = [waiting.popleft() for _ in range(min(width, len(waiting)))]
             results = list(pool.map(work, wave))
             outcomes += [result for result in results if result is not None]
+            record(outcomes)
             throttled = [item for item, result in zip(wave, results, strict=True) if result is None]
             waiting.extend(throttled)
             if len(throttled) == len(wave):

@@ -24,8 +24,11 @@ Reason = Literal[
     # done; as the reason of a move: only the deletion is left
     "same_etag",
     "same_checksum",
+    # copy: by an execution, which reads as much as the rule asks for
+    "grade_too_low",
     # undecided
     "not_comparable",
+    "too_large",
     # skip
     "not_selected",
     "excluded",
@@ -39,8 +42,11 @@ Reason = Literal[
 ]
 """Why; docs/backfill.md explains each."""
 
-SAME: frozenset[Reason] = frozenset({"same_etag", "same_checksum"})
-"""The target already has the object."""
+SAME: frozenset[Reason] = frozenset({"same_etag", "same_checksum", "grade_too_low"})
+"""The target already has the object, as far as what S3 stores shows it."""
+
+IDLE: frozenset[Reason] = frozenset({"too_large"})
+"""Nothing is done about it, but the report has a line."""
 
 PLANNED: frozenset[Action] = frozenset({"copy", "move", "undecided"})
 """The actions whose objects are in slices."""
@@ -193,8 +199,9 @@ class BulkEvent(Model):
     document: BulkDocument
 
 
-OutcomeStatus = Literal["copied", "unchanged", "verified", "started", "skipped", "failed"]
-"""`started`: by an execution of `migrate`. `skipped`: it is gone, or a newer upload has its own event."""
+OutcomeStatus = Literal["copied", "unchanged", "verified", "started", "skipped", "undecided", "failed"]
+"""`started`: by an execution of `migrate`. `skipped`: it is gone, or a newer upload has its own event. `undecided`:
+nothing was done, because it is `too_large`."""
 
 
 class Outcome(Model):

@@ -32,6 +32,7 @@ from functions.copying.target_attributes import TargetAttributes, target_attribu
 from functions.objects.head import Head, ObjectChanged, head, is_upload
 from functions.runtime.errors import SourceMissing
 from functions.runtime.step import add_metric
+from functions.verification.readback import Stopped
 
 FAILED_CONDITIONS = 3
 """How many failed conditions are retried at once, before the state machine waits."""
@@ -63,6 +64,8 @@ def copy_object(request: CopyRequest, previous: Copy | None = None) -> Copy:
         except ObjectChanged:
             progress.failed_conditions += 1
             continue
+        except Stopped:
+            break
         if result is not None:
             return result
     return Copy(status="in_progress", upload=progress.upload)
@@ -96,7 +99,9 @@ def _check_and_copy(request: CopyRequest, progress: Progress) -> Copy | None:
     if (
         target
         and _may_stay(target, request)
-        and is_same(source, target, attributes, _completed_upload(request, progress, source, target))
+        and is_same(
+            source, target, attributes, _completed_upload(request, progress, source, target), request.remaining_ms
+        )
     ):
         if not is_ours:
             return _superseded(request, progress)

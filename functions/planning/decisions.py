@@ -1,27 +1,31 @@
 """Decides what a run would do with an object: by the rules, by the listings, and by HEAD where they do not decide.
 
-A listing only suggests. It decides without a further request in two cases: the sizes differ, or the ETags are equal and
-the target is newer by more than 5 seconds (LastModified has whole seconds, and two regions have two clocks). Otherwise
-HEAD of both objects compares the stored checksums and what travels with the bytes. Changes of tags, locks, annotations
-or the storage class alone are not found.
+A listing only suggests. It decides without a further request in two cases: the sizes differ, or the rule accepts any
+grade, the ETags are equal and the target is newer by more than 5 seconds (LastModified has whole seconds, and two
+regions have two clocks). Otherwise HEAD of both objects compares the stored checksums and what travels with the bytes.
+What is equal only by a weaker grade than the rule's may be a copy that was never verified: an execution verifies it.
+Changes of tags, locks, annotations or the storage class alone are not found.
 
-Idempotent: it only reads. Raises AccessDenied, BucketMissing, Throttled, RequestRejected.
+Idempotent: it only reads. Raises BucketMissing, SettingInvalid, Throttled.
 """
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from functions.catalogue.formats import not_catalogued_reason
-from functions.contract.bulk import SAME, Action, PlanScope, Reason
-from functions.contract.models import Rule
+from functions.contract.bulk import IDLE, Action, PlanScope, Reason
+from functions.contract.models import MinimumGrade, Rule
 from functions.contract.rules import Rules, TargetKeyImpossible, decide
 from functions.objects.checksums import CRC_BYTES
-from functions.objects.head import Head, ObjectChanged, head
+from functions.objects.head import Head, head
 from functions.planning.listings import ListedObject
-from functions.runtime.errors import CustomerKeyRequired
-from functions.verification.compare import compare_stored
+from functions.runtime.errors import BucketMissing, CustomerKeyRequired, FerryError, SettingInvalid, Throttled
+from functions.verification.compare import LARGEST_READ_BYTES, compare_stored, reaches
 
 CLOCK_SKEW = timedelta(seconds=5)
+
+OF_NO_OBJECT = (BucketMissing, SettingInvalid, Throttled)
+"""Errors that no object causes. After any other, the object is not comparable: its copy fails alone, and says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,17 +40,29 @@ class Selected:
         """The key at the target."""
         return self.rule.target_key or self.source.key
 
-    @property
-    def by_execution(self) -> bool:
-        """Whether it needs an execution of `migrate`: it is deleted at the source, or validated, or copied in parts."""
-        if self.rule.mode == "move" or self.is_catalogued:
+    def by_execution(self, reason: Reason) -> bool:
+        """Check whether it needs an execution of `migrate`: it is deleted, validated, copied in parts, or only read."""
+        if reason in IDLE:
+            return False
+        if self.rule.mode == "move" or self.is_catalogued or reason == "grade_too_low":
             return True
         return self.in_parts
+
+    @property
+    def needed_grade(self) -> MinimumGrade:
+        """The grade by which an equal target is done. A move is verified by the rule's own grade in any case."""
+        return "any" if self.rule.mode == "move" else self.rule.minimum_grade
 
     @property
     def is_catalogued(self) -> bool:
         """Whether its rows are validated."""
         return self.rule.catalogue and not_catalogued_reason(self.target_key, self.source.size_bytes) is None
+
+    @property
+    def never_comparable(self) -> bool:
+        """Whether each backfill would copy it again: it is too large to be read, and no copy has its checksum."""
+        is_left = self.source.size_bytes > LARGEST_READ_BYTES and self.source.checksum_algorithm is None
+        return is_left and self.rule.mode == "copy"
 
     @property
     def in_parts(self) -> bool:
@@ -84,44 +100,51 @@ class Selection:
         return Selected(source, rule)
 
 
-def compare_listed(source: ListedObject, target: ListedObject | None) -> Reason | None:
+def compare_listed(source: ListedObject, target: ListedObject | None, minimum: MinimumGrade) -> Reason | None:
     """Return what the listings decide; None if they do not."""
     if target is None:
         return "new"
     if source.size_bytes != target.size_bytes:
         return "size_differs"
-    if source.etag == target.etag and target.last_modified - source.last_modified > CLOCK_SKEW:
+    if minimum == "any" and source.etag == target.etag and target.last_modified - source.last_modified > CLOCK_SKEW:
         return "same_etag"
     return None
 
 
-def compare_by_head(bucket: str, region: str, key: str, target: Head) -> Reason:
+def compare_by_head(bucket: str, region: str, selected: Selected, target: Head) -> Reason:
     """Return what HEAD decides about a source object and a target object that was read already."""
     try:
-        source = head(bucket, region, key)
+        source = head(bucket, region, selected.source.key)
+        if source is None:
+            return "source_missing"
+        if source.object.size_bytes != target.object.size_bytes:
+            return "size_differs"
+        compared = compare_stored(source.object, target.object)
     except CustomerKeyRequired:
         return "customer_key"
-    if source is None:
-        return "source_missing"
-    if source.object.size_bytes != target.object.size_bytes:
-        return "size_differs"
-    try:
-        compared = compare_stored(source.object, target.object)
-    except ObjectChanged:
+    except OF_NO_OBJECT:
+        raise
+    except FerryError:
         compared = None
     if compared is None:
         return "not_comparable"
     if not compared.equal:
         return "content_differs"
-    return "same_checksum" if source.carried == target.carried else "metadata_differs"
+    if source.carried != target.carried:
+        return "metadata_differs"
+    return "same_checksum" if reaches(compared.grade, selected.needed_grade) else "grade_too_low"
 
 
 def act_on(selected: Selected, reason: Reason) -> tuple[Action, Reason]:
     """Return what is done for a reason; the reason changes if something prevents it."""
-    if reason in SAME:
-        return ("move" if selected.rule.mode == "move" else "done"), reason
+    if reason in ("same_etag", "same_checksum") and selected.rule.mode == "move":
+        return "move", reason
+    if reason in ("same_etag", "same_checksum"):
+        return "done", reason
     if reason in ("customer_key", "source_missing"):
         return "skip", reason
     if selected.source.archived:
         return "skip", "archived"
-    return ("undecided" if reason == "not_comparable" else selected.rule.mode), reason
+    if reason == "not_comparable":
+        return "undecided", ("too_large" if selected.never_comparable else reason)
+    return selected.rule.mode, reason

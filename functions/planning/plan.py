@@ -18,14 +18,14 @@ from functions.contract.bulk import PLANNED, Action, Plan, PlanFolder, PlannedOb
 from functions.contract.rules import Rules
 from functions.objects.head import Head, head
 from functions.objects.uploads import creator, upload_pages
-from functions.planning.decisions import Selected, Selection, act_on, compare_by_head, compare_listed
+from functions.planning.decisions import OF_NO_OBJECT, Selected, Selection, act_on, compare_by_head, compare_listed
 from functions.planning.listings import ListedObject, Page, pages
 from functions.planning.requests import counted_requests
 from functions.planning.settings import PlanSettings
 from functions.planning.slices import BATCH, EXECUTION, SliceWriter, pointers, put
 from functions.planning.tallies import Tallies
 from functions.planning.targets import Targets
-from functions.runtime.errors import CustomerKeyRequired, SettingInvalid, Throttled
+from functions.runtime.errors import FerryError, SettingInvalid, Throttled
 
 MARGIN_MS = 60_000
 """Kept of the function's time: a page whose objects all need HEAD takes seconds, and longer while S3 throttles."""
@@ -182,7 +182,7 @@ class _Call:
         if not self._targets.is_listed(selected):
             return _NeedsHead(selected)
         target = self._targets.find(selected)
-        reason = compare_listed(listed, target)
+        reason = compare_listed(listed, target, selected.needed_grade)
         if reason is None:
             return _NeedsHead(selected)
         return _outcome(selected, reason, target)
@@ -191,21 +191,21 @@ class _Call:
         scope, settings, selected = self._request.scope, self._request.settings, undecided.selected
         try:
             found = head(settings.target_bucket, settings.target_region, selected.target_key, absence_is_common=True)
-        except CustomerKeyRequired:
+        except OF_NO_OBJECT:
+            raise
+        except FerryError:
             return _outcome(selected, "not_comparable", None)
         if found is None:
             return _outcome(selected, "new", None)
         target = _as_listed(found)
-        reason = compare_listed(selected.source, target)
-        return _outcome(
-            selected, reason or compare_by_head(scope.bucket, scope.region, selected.source.key, found), target
-        )
+        reason = compare_listed(selected.source, target, selected.needed_grade)
+        return _outcome(selected, reason or compare_by_head(scope.bucket, scope.region, selected, found), target)
 
     def _record(self, outcome: ObjectOutcome) -> None:
         self._objects += 1
         self._tallies.add(outcome.listed, outcome.action, outcome.reason, outcome.selected)
         if outcome.selected and outcome.action in PLANNED:
-            kind = EXECUTION if outcome.selected.by_execution else BATCH
+            kind = EXECUTION if outcome.selected.by_execution(outcome.reason) else BATCH
             self._writers[kind].add(outcome.planned_object(outcome.selected))
 
     def _time_is_left(self) -> bool:

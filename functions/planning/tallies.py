@@ -3,7 +3,7 @@
 from functools import cache
 
 from functions.catalogue.formats import file_format
-from functions.contract.bulk import PLANNED, Action, Reason, Tally
+from functions.contract.bulk import IDLE, PLANNED, Action, Reason, Tally
 from functions.contract.models import Rule
 from functions.planning.decisions import Selected
 from functions.planning.listings import ListedObject
@@ -23,8 +23,8 @@ class Tallies:
 
     def add(self, listed: ListedObject, action: Action, reason: Reason, selected: Selected | None) -> None:
         """Count one object; `selected` is None if the rules or the scope skip it."""
-        planned = selected if action in PLANNED else None
-        by_execution = planned is not None and planned.by_execution
+        planned = selected if action in PLANNED and reason not in IDLE else None
+        by_execution = planned is not None and planned.by_execution(reason)
         kind: Kind = (action, reason, by_execution)
         empty = Tally(action=action, reason=reason, by_execution=by_execution)
         counts = self._counts.setdefault(kind, empty.model_dump())

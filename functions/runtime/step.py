@@ -5,6 +5,7 @@ The log's correlation id is the execution's name, so one search finds every line
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from threading import Lock
 from typing import Any, TypeVar
 
 from aws_lambda_powertools.logging import Logger
@@ -20,18 +21,23 @@ SERVICE = "s3-ferry"
 logger = Logger(service=SERVICE)
 metrics = Metrics(namespace="S3Ferry", service=SERVICE)
 
+_one_at_a_time = Lock()
+"""Powertools' Metrics may be used by one thread only, and the objects of a slice are copied by many."""
+
 Result = TypeVar("Result", bound=Model)
 
 
 def add_metric(name: str, value: float = 1, unit: MetricUnit = MetricUnit.Count) -> None:
     """Add to one of our CloudWatch metrics, which is sent when the call ends."""
-    metrics.add_metric(name=name, unit=unit, value=value)
+    with _one_at_a_time:
+        metrics.add_metric(name=name, unit=unit, value=value)
 
 
 def send_metrics() -> None:
     """Write the metrics of this call to the log, from which CloudWatch extracts them."""
-    if metrics.metric_set:
-        metrics.flush_metrics()
+    with _one_at_a_time:
+        if metrics.metric_set:
+            metrics.flush_metrics()
 
 
 def step(function: Callable[[StepEvent, LambdaContext], Result]) -> Callable[[dict[str, Any], Any], Any]:

@@ -17,7 +17,10 @@ from typing import Literal
 from functions.contract.models import GRADES, Grade, MinimumGrade, ObjectVersion, ReadProgress, StoredObject
 from functions.objects.checksums import CRC_BYTES, HASHERS, from_text
 from functions.objects.parts import SourcePart, expected_full_object, source_parts
-from functions.verification.readback import Comparison, ObjectReader, SizeMismatch, compare_values
+from functions.verification.readback import MARGIN_MS, Comparison, ObjectReader, SizeMismatch, Stopped, compare_values
+
+LARGEST_READ_BYTES = 1024**3
+"""Only VerifyChecksum reads larger objects. Before a copy they are not read: they are copied instead."""
 
 
 @dataclass(frozen=True)
@@ -29,13 +32,17 @@ class ReadResult:
     answered_at: datetime | None
 
 
-def verify(source: StoredObject, target: StoredObject) -> Comparison:
-    """Compare in the cheapest way possible, however long it takes."""
+def verify(source: StoredObject, target: StoredObject, remaining_ms: Callable[[], int] | None = None) -> Comparison:
+    """Compare in the cheapest way possible; raises Stopped if the remaining time, if it is limited, is too short."""
     if stored := compare_stored(source, target):
         return stored
-    result = continue_reading(source, target, "any", None, _unlimited_ms)
-    while result.comparison is None:  # S3 throttled it.
-        result = continue_reading(source, target, "any", result.progress, _unlimited_ms)
+    remaining = remaining_ms or _unlimited_ms
+    result = continue_reading(source, target, "any", None, remaining)
+    while result.comparison is None:
+        if remaining() < MARGIN_MS:
+            raise Stopped
+        # S3 throttled it.
+        result = continue_reading(source, target, "any", result.progress, remaining)
     return result.comparison
 
 

@@ -66,7 +66,7 @@ class Span:
 
 
 class Stopped(Exception):
-    """The function has to return before everything is read. Never leaves this module."""
+    """The function has to return before everything is read. Never leaves a function."""
 
 
 class SizeMismatch(Exception):

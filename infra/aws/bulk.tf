@@ -108,6 +108,13 @@ data "aws_iam_policy_document" "bulk" {
     resources = ["${aws_s3_bucket.athena_results.arn}/runs/*"]
   }
 
+  # The ResultWriter's files (the same page).
+  statement {
+    sid       = "WriteMapResults"
+    actions   = ["s3:PutObject", "s3:GetObject", "s3:ListMultipartUploadParts", "s3:AbortMultipartUpload"]
+    resources = ["${aws_s3_bucket.athena_results.arn}/runs/*/map/*"]
+  }
+
   # As of `migrate`.
   statement {
     sid = "DeliverLog"
@@ -164,8 +171,8 @@ data "aws_iam_policy_document" "bulk" {
   dynamic "statement" {
     for_each = var.create_kms_keys ? ["s3.${var.target_region}.amazonaws.com"] : []
     content {
-      sid       = "DecryptSlices"
-      actions   = ["kms:Decrypt"]
+      sid       = "EncryptSlices"
+      actions   = ["kms:GenerateDataKey", "kms:Decrypt"]
       resources = [local.kms_keys[var.target_region]]
       # "AWS KMS condition keys" (AWS KMS Developer Guide) lists S3.
       condition {

@@ -322,8 +322,8 @@ def _consume_uploads(clients: Clients, outputs: Outputs, starter_arn: str) -> No
 def _bulk_statements(outputs: Outputs) -> list[dict[str, Any]]:
     """Return what a workflow with Distributed Maps needs besides its functions.
 
-    "IAM policies for using Distributed Map states" (AWS Step Functions Developer Guide): its own executions, and the
-    file that lists the slices.
+    "IAM policies for using Distributed Map states" (AWS Step Functions Developer Guide): its own executions, the
+    file that lists the slices, and what the ResultWriter writes.
     """
     machine = outputs.bulk_state_machine_arn or ""
     executions = f"{machine.replace(':stateMachine:', ':execution:')}:*"
@@ -338,6 +338,11 @@ def _bulk_statements(outputs: Outputs) -> list[dict[str, Any]]:
             "Sid": "ReadSlices",
             "Action": ["s3:GetObject"],
             "Resource": [f"arn:aws:s3:::{outputs.athena_results}/runs/*"],
+        },
+        {
+            "Sid": "WriteMapResults",
+            "Action": ["s3:PutObject", "s3:GetObject", "s3:ListMultipartUploadParts", "s3:AbortMultipartUpload"],
+            "Resource": [f"arn:aws:s3:::{outputs.athena_results}/runs/*/map/*"],
         },
     ]
 

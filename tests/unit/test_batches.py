@@ -12,10 +12,12 @@ from functions import copy_batch, plan_batches, verify_batch
 from functions.batches.waves import FIRST_WIDTH, work_in_waves
 from functions.contract.bulk import Outcome
 from functions.contract.limits import BATCH_CALLS
+from functions.contract.models import Rule
+from functions.contract.rules import Rules
 from functions.copying import bucket_settings
 from functions.intake import deployed_rules
 from functions.runtime.errors import AccessDenied, BatchTimedOut
-from tests.support.lambda_context import LambdaContext
+from tests.support.lambda_context import PLENTY_MS, LambdaContext
 from tests.unit.annotations import annotations
 from tests.unit.conftest import SOURCE, SOURCE_REGION, TARGET, TARGET_REGION, Cloud, ErrorResponse
 
@@ -54,10 +56,18 @@ def read(key: str) -> bytes:
     return boto3.client("s3", TARGET_REGION).get_object(Bucket=RESULTS, Key=key)["Body"].read()
 
 
-def call(module: Any, slice_key: str, call_id: str = "c1", **states: Any) -> dict[str, Any]:
+def under_rules(cloud: Cloud, monkeypatch: pytest.MonkeyPatch, rules: Rules) -> None:
+    """Deploy rules."""
+    monkeypatch.setenv("RULES_KEY", "rules/migration.json")
+    cloud.target.put_object(Bucket=RESULTS, Key="rules/migration.json", Body=rules.model_dump_json().encode())
+
+
+def call(
+    module: Any, slice_key: str, call_id: str = "c1", times_ms: list[int] | None = None, **states: Any
+) -> dict[str, Any]:
     """Call one of the two functions."""
     document = {"scope": SCOPE, "slice": {"key": slice_key}, **states}
-    context = LambdaContext(aws_request_id=call_id)
+    context = LambdaContext(times_ms=times_ms or [PLENTY_MS], aws_request_id=call_id)
     returned: dict[str, Any] = module.handler({"execution": EXECUTION, "document": document}, context)
     return returned
 
@@ -137,13 +147,15 @@ def test_a_source_that_changes_while_it_is_copied_is_copied_again(cloud: Cloud) 
     assert call(verify_batch, slice_key)["failed"] == 0
 
 
+def without_checksum(parsed: dict[str, Any]) -> None:
+    """Take from a HEAD's answer what could be compared."""
+    for name in [name for name in parsed if name.startswith("Checksum")]:
+        del parsed[name]
+    parsed["ServerSideEncryption"] = "aws:kms"
+
+
 @pytest.mark.parametrize("body", [b"the same", b"other by"])
 def test_what_no_checksum_decides_is_read_and_copied_only_if_it_differs(cloud: Cloud, body: bytes) -> None:
-    def without_checksum(parsed: dict[str, Any]) -> None:
-        for name in [name for name in parsed if name.startswith("Checksum")]:
-            del parsed[name]
-        parsed["ServerSideEncryption"] = "aws:kms"
-
     cloud.upload(b"the same", "a")
     cloud.target.put_object(Bucket=TARGET, Key="a", Body=body)
     cloud.hooks.edits["HeadObject"] = without_checksum
@@ -152,6 +164,45 @@ def test_what_no_checksum_decides_is_read_and_copied_only_if_it_differs(cloud: C
     outcome = outcomes(slice_key, "copied")["a"]
     assert outcome.status == ("unchanged" if body == b"the same" else "copied")
     assert cloud.arrived("a") == b"the same"
+
+
+def test_reading_both_objects_stops_when_the_time_ends(cloud: Cloud) -> None:
+    cloud.upload(b"the same", "a")
+    cloud.target.put_object(Bucket=TARGET, Key="a", Body=b"the same")
+    cloud.hooks.edits["HeadObject"] = without_checksum
+    slice_key = planned_slice()
+    # Time for a wave and for its object, but not for the bytes.
+    stopped = call(copy_batch, slice_key, times_ms=[PLENTY_MS, PLENTY_MS, PLENTY_MS, 0])
+    assert (stopped["status"], stopped["done"]) == ("in_progress", 0)
+    assert call(copy_batch, slice_key, "c2", copy=stopped)["status"] == "done"
+    assert outcomes(slice_key, "copied")["a"].status == "unchanged"
+
+
+def test_a_call_that_is_killed_has_recorded_what_it_did_long_before(cloud: Cloud) -> None:
+    for number in range(2 * FIRST_WIDTH):
+        cloud.upload(b"x", f"{number:02}")
+    slice_key = planned_slice()
+    cloud.hooks.answer("CopyObject", *[lambda: None] * FIRST_WIDTH, RuntimeError("killed"))
+    # Three seconds go by between two looks at the clock.
+    with pytest.raises(RuntimeError, match="killed"):
+        call(copy_batch, slice_key, times_ms=list(range(PLENTY_MS, 100_000, -3_000)))
+    assert len(outcomes(slice_key, "copied")) == FIRST_WIDTH
+    assert call(copy_batch, slice_key, "c2")["done"] == 2 * FIRST_WIDTH
+    assert len(outcomes(slice_key, "copied")) == 2 * FIRST_WIDTH
+
+
+def test_what_the_plan_leaves_undecided_costs_no_request(cloud: Cloud) -> None:
+    cloud.upload(b"x", "a")
+    slice_key = planned_slice()
+    line = json.loads(gzip.decompress(read(slice_key)))
+    line |= {"action": "undecided", "reason": "too_large"}
+    cloud.target.put_object(Bucket=RESULTS, Key=slice_key, Body=gzip.compress(json.dumps(line).encode()))
+    requests(cloud)
+    copied = call(copy_batch, slice_key)
+    assert (copied["status"], copied["failed"]) == ("done", 0)
+    assert call(verify_batch, slice_key)["status"] == "done"
+    assert requests(cloud) == {}
+    assert outcomes(slice_key, "copied")["a"].status == "undecided"
 
 
 def test_the_plans_key_is_copied_as_it_is_now(cloud: Cloud) -> None:
@@ -179,6 +230,20 @@ def test_one_objects_failure_is_its_own(cloud: Cloud) -> None:
     failed = outcomes(slice_key, "copied")["b"]
     assert (failed.status, failed.error) == ("failed", "SourceArchived")
     assert call(verify_batch, slice_key)["done"] == 3
+
+
+def test_a_verification_that_stops_midway_is_repeated_by_the_next_call(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    under_rules(cloud, monkeypatch, Rules(default=Rule(minimum_grade="readback")))
+    cloud.upload(b"x", "a")
+    slice_key = planned_slice()
+    call(copy_batch, slice_key)
+    # Time for a wave and for its object, but not for the bytes.
+    stopped = call(verify_batch, slice_key, times_ms=[PLENTY_MS, PLENTY_MS, PLENTY_MS, 0])
+    assert (stopped["status"], stopped["done"], stopped["failed"]) == ("in_progress", 0, 0)
+    assert call(verify_batch, slice_key, "c2", verification=stopped)["status"] == "done"
+    assert outcomes(slice_key, "verified")["a"].grade == "readback"
 
 
 def test_a_cause_that_no_object_has_stops_the_slice(cloud: Cloud) -> None:
@@ -223,6 +288,24 @@ def test_a_bad_copy_is_discarded_and_its_object_fails(cloud: Cloud) -> None:
     assert "Contents" not in cloud.target.list_objects_v2(Bucket=TARGET)
 
 
+def test_an_upload_after_the_copy_fails_nothing(cloud: Cloud) -> None:
+    for key in ("replaced", "deleted", "overwritten"):
+        cloud.upload(b"planned", key)
+    slice_key = planned_slice()
+    call(copy_batch, slice_key)
+    cloud.upload(b"newer", "replaced")
+    cloud.source.delete_object(Bucket=SOURCE, Key="deleted")
+    for key in ("replaced", "deleted", "overwritten"):
+        cloud.target.put_object(Bucket=TARGET, Key=key, Body=b"newer")
+    assert call(verify_batch, slice_key)["failed"] == 1
+    assert {key: (each.status, each.error) for key, each in outcomes(slice_key, "verified").items()} == {
+        "replaced": ("skipped", "Superseded"),
+        "deleted": ("skipped", "SourceMissing"),
+        # Nobody will copy this one again.
+        "overwritten": ("failed", "target_changed"),
+    }
+
+
 def test_waves_shrink_while_s3_throttles_and_grow_again() -> None:
     widths: list[int] = []
     running: list[int] = []
@@ -240,7 +323,7 @@ def test_waves_shrink_while_s3_throttles_and_grow_again() -> None:
         running.clear()
         return True
 
-    found = work_in_waves(range(200), work, time_is_left)
+    found = work_in_waves(range(200), work, time_is_left, lambda _: None)
     assert sorted(int(each.key) for each in found) == list(range(200))
     sizes = widths[1:]
     assert sizes[0] == FIRST_WIDTH

@@ -168,3 +168,26 @@ def test_an_object_that_only_its_owner_can_read_is_skipped(cloud: Cloud) -> None
     cloud.hooks.answer("HeadObject", target, head)
     cloud.hooks.answer("GetObject", source)
     assert [(tally["action"], tally["reason"]) for tally in call()["tallies"]] == [("skip", "customer_key")]
+
+
+@pytest.mark.parametrize("bucket", [SOURCE, TARGET])
+@pytest.mark.parametrize("code", ["403", "400"])
+def test_an_object_that_cannot_be_read_keeps_no_other_from_being_planned(cloud: Cloud, bucket: str, code: str) -> None:
+    cloud.upload(b"x", "a")
+    cloud.target.put_object(Bucket=TARGET, Key="a", Body=b"y")
+    cloud.upload(b"x", "b")
+    target: Any = cloud.target.head_object(Bucket=TARGET, Key="a")
+    cloud.hooks.answer("HeadObject", *([target] if bucket == SOURCE else []), ErrorResponse(code))
+    cloud.hooks.answer("GetObject", ErrorResponse("AccessDenied", "no kms:Decrypt"))
+    assert [(tally["action"], tally["reason"]) for tally in call()["tallies"]] == [
+        ("copy", "new"),
+        ("undecided", "not_comparable"),
+    ]
+
+
+def test_a_bucket_that_is_gone_by_then_is_an_error(cloud: Cloud) -> None:
+    cloud.upload(b"x", "a")
+    cloud.target.put_object(Bucket=TARGET, Key="a", Body=b"y")
+    cloud.hooks.answer("HeadObject", ErrorResponse("NoSuchBucket"))
+    with pytest.raises(BucketMissing):
+        call()

@@ -108,6 +108,62 @@ def test_what_vanishes_while_the_plan_is_made_is_skipped(buckets: ListedBuckets)
     assert decided(planned()) == {("skip", "source_missing"): 1}
 
 
+@pytest.mark.parametrize(
+    ("minimum", "mode", "outcome"),
+    [
+        ("any", "copy", ("done", "same_etag")),
+        ("checksum", "copy", ("done", "same_checksum")),
+        ("readback", "copy", ("copy", "grade_too_low")),
+        ("bytes", "move", ("move", "same_etag")),
+    ],
+)
+def test_a_copy_that_may_never_have_been_verified_is_done_only_by_the_rules_grade(
+    buckets: ListedBuckets, minimum: Any, mode: Any, outcome: tuple[str, str]
+) -> None:
+    buckets.put(SOURCE, "a", **FULL)
+    buckets.put(TARGET, "a", **FULL)
+    plan = planned(rules=Rules(default=Rule(minimum_grade=minimum, mode=mode)))
+    assert decided(plan) == {outcome: 1}
+    (tally,) = plan.tallies
+    assert tally.by_execution == (outcome[0] != "done"), "no batch reads what need not be copied"
+
+
+def test_an_md5_is_a_weaker_grade_than_a_checksum(buckets: ListedBuckets) -> None:
+    buckets.put(SOURCE, "a", ETag="0" * 32)
+    buckets.put(TARGET, "a", ETag="0" * 32)
+    assert decided(planned(rules=Rules(default=Rule(minimum_grade="md5")))) == {("done", "same_checksum"): 1}
+    buckets.written.clear()
+    assert decided(planned(rules=Rules(default=Rule(minimum_grade="checksum")))) == {("copy", "grade_too_low"): 1}
+
+
+@pytest.mark.parametrize(
+    ("size", "checksum", "mode", "outcome", "by_execution"),
+    [
+        (GIB, {}, "copy", ("undecided", "not_comparable"), False),
+        (GIB + 1, {}, "copy", ("undecided", "too_large"), False),
+        # A copy with its checksum is comparable from then on.
+        (GIB + 1, {"ChecksumAlgorithm": ["CRC32"]}, "copy", ("undecided", "not_comparable"), True),
+        # It is deleted, so the next plan does not find it.
+        (GIB + 1, {}, "move", ("undecided", "not_comparable"), True),
+    ],
+)
+def test_what_every_backfill_would_copy_again_is_left_undecided(
+    buckets: ListedBuckets,
+    size: int,
+    checksum: dict[str, Any],
+    mode: Any,
+    outcome: tuple[str, str],
+    by_execution: bool,
+) -> None:
+    buckets.put(SOURCE, "a", ETag="e1-2", Size=size, **checksum)
+    buckets.put(TARGET, "a", ETag="e2-3", Size=size)
+    plan = planned(rules=Rules(default=Rule(mode=mode)))
+    assert decided(plan) == {outcome: 1}
+    (tally,) = plan.tallies
+    assert (tally.by_execution, tally.in_parts) == (by_execution, int(by_execution))
+    assert [line["key"] for line in buckets.lines(plan)] == ["a"], "it is reported"
+
+
 # What is skipped.
 
 

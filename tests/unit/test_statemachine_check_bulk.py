@@ -33,6 +33,8 @@ def test_a_file_that_is_not_rendered_again_is_found() -> None:
 MISTAKES: list[tuple[Callable[[Definition], Any], str]] = [
     (lambda it: it["States"]["CopySlices"].update(ToleratedFailurePercentage=5), "does not tolerate every failure"),
     (lambda it: it["States"]["CopySlices"].pop("ResultPath"), "writes its children's results into the document"),
+    (lambda it: it["States"]["CopySlices"].pop("ResultWriter"), "has no ResultWriter"),
+    (lambda it: it["States"]["CopySlices"]["ResultWriter"]["Parameters"].update({"Bucket.$": "$.to"}), "reads $.to"),
     (lambda it: it["States"]["CopySlices"].update(Retry=[]), "has a Retry"),
     (lambda it: it["States"]["CopySlices"]["ItemProcessor"].update(ProcessorConfig={"Mode": "INLINE"}), "distributed"),
     (lambda it: it["States"]["CopySlices"].update(MaxConcurrencyPath="$.most"), "reads $.most"),
