@@ -102,10 +102,12 @@ def _scope(deployment: Deployment, request: Request) -> PlanScope:
     name, source = _source(deployment, request.source)
     if source.bucket == deployment.outputs.target_bucket:
         raise CommandError(f"The source {name} is {source.bucket}, which is also the target: there is nothing to copy.")
+    prefix = _prefix(name, source, request.prefix)
+    _require_keys_of_its_own(deployment, name, prefix)
     return PlanScope(
         bucket=source.bucket,
         region=source.region,
-        prefix=_prefix(name, source, request.prefix),
+        prefix=prefix,
         suffix=source.suffix,
         since=request.since,
         min_age_seconds=int(request.min_age.total_seconds()),
@@ -139,6 +141,22 @@ def _prefix(name: str, source: DeployedSource, wanted: str) -> str:
     if source.prefix.startswith(wanted):
         return source.prefix
     raise CommandError(f"The source {name} has only keys that start with {source.prefix}: none starts with {wanted}.")
+
+
+def _require_keys_of_its_own(deployment: Deployment, name: str, prefix: str) -> None:
+    """Reject keys that another source may have, too: a plan cannot tell whose object at the target is the newer one."""
+    available = sources.of(deployment.outputs)
+    for other, found in sorted(available.items()):
+        overlaps = prefix.startswith(found.prefix) or found.prefix.startswith(prefix)
+        if other != name and overlaps and _ends_alike(available[name].suffix, found.suffix):
+            raise CommandError(
+                f"The sources {name} and {other} may have the same keys, so an older object of {name} could replace a "
+                f"newer one of {other}. Choose keys that only {name} has with --prefix."
+            )
+
+
+def _ends_alike(suffix: str, other: str) -> bool:
+    return suffix.endswith(other) or other.endswith(suffix)
 
 
 def _time(text: str) -> datetime:

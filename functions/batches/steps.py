@@ -185,7 +185,7 @@ def _reported(
 
 
 class _Record:
-    """Records the outcomes of a call as it goes on, in a file each time: so a call that is killed loses little.
+    """Records the outcomes of a call while it works, in a file each time: so a call that is killed loses little.
 
     After a wave only if half a minute has passed since the last file, and if anything has succeeded: if everything
     fails, the cause may be no object's.

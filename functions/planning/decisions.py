@@ -125,7 +125,7 @@ def compare_by_head(bucket: str, region: str, selected: Selected, target: Head) 
     except OF_NO_OBJECT:
         raise
     except FerryError:
-        compared = None
+        return "not_comparable"
     if compared is None:
         return "not_comparable"
     if not compared.equal:

@@ -110,7 +110,9 @@ def test_what_is_no_time_is_wrong_usage(option: str, text: str) -> None:
 
 
 def test_one_of_several_sources_has_to_be_chosen() -> None:
-    deployment, functions = deployed(PLANNED, sources={"a": source(), "b": source(bucket="other")})
+    deployment, functions = deployed(
+        PLANNED, sources={"a": source(prefix="a/"), "b": source(prefix="b/", bucket="other")}
+    )
     with pytest.raises(UsageError, match=r"--source: a, b\."):
         backfill.dry_run(deployment, request(), as_json=True)
     backfill.dry_run(deployment, request(name="b"), as_json=True)
@@ -140,6 +142,33 @@ def test_a_sources_own_filter_limits_the_plan(asked: str, listed: str) -> None:
     backfill.dry_run(deployment, request(asked), as_json=True)
     scope = functions.events[0].document.scope
     assert (scope.bucket, scope.region, scope.prefix, scope.suffix) == ("incoming", "eu-west-1", listed, ".csv")
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "asked", "rejected"),
+    [
+        ({}, {}, "", True),
+        ({"prefix": "in/"}, {"prefix": "in/2026/"}, "", True),
+        ({"prefix": "in/2026/"}, {"prefix": "in/"}, "", True),
+        ({"suffix": ".csv"}, {"suffix": "a.csv"}, "", True),
+        ({"suffix": ".csv"}, {"suffix": ".json"}, "", False),
+        ({"prefix": "in/"}, {"prefix": "out/"}, "", False),
+        # The prefix that is asked for is what counts.
+        ({}, {"prefix": "in/"}, "out/", False),
+        ({}, {"prefix": "in/"}, "in/2026/", True),
+    ],
+)
+def test_keys_that_another_source_may_have_are_rejected(
+    ours: dict[str, str], theirs: dict[str, str], asked: str, rejected: bool
+) -> None:
+    both = {"a": source(**ours), "b": source(bucket="other", **theirs)}
+    deployment, functions = deployed(PLANNED, sources=both)
+    if rejected:
+        with pytest.raises(CommandError, match="The sources a and b may have the same keys"):
+            backfill.dry_run(deployment, request(asked, name="a"), as_json=True)
+        assert functions.events == []
+    else:
+        backfill.dry_run(deployment, request(asked, name="a"), as_json=True)
 
 
 def test_a_prefix_without_objects_is_an_error_and_an_empty_source_is_none(capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,7 +16,6 @@ from functions import copy_object
 from functions.contract.limits import COPY_CALLS, LOST_UPLOADS
 from functions.contract.models import SMALLEST_MULTIPART_THRESHOLD, Copy, Source, StoredObject
 from functions.copying import multipart
-from functions.copying.already_copied import LARGEST_READ_BYTES
 from functions.copying.parts import LARGEST_OBJECT_BYTES, SMALLEST_PART_BYTES
 from functions.copying.request import MARGIN_MS
 from functions.copying.upload_plan import checksum_of_upload
@@ -32,6 +31,7 @@ from functions.runtime.errors import (
     SourceMissing,
     Throttled,
 )
+from functions.verification.compare import LARGEST_READ_BYTES
 from tests.support.lambda_context import LambdaContext
 from tests.unit.annotations import Annotations, annotations
 from tests.unit.conftest import KEY, NO_ANSWER, SOURCE, TARGET, Cloud, ErrorResponse, Hooks, Values, step_event
