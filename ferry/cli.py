@@ -22,6 +22,7 @@ from ferry.options import (
     MaxConcurrencyOption,
     MinAgeOption,
     OutputsOption,
+    PlanOnlyOption,
     PrefixOption,
     RulesOption,
     SinceOption,
@@ -177,7 +178,8 @@ def replay(
 @app.command()
 def console(
     port: Annotated[
-        int | None, typer.Option(min=1, max=65535, show_default="4580, or a free one", help="Port on 127.0.0.1.")
+        int | None,
+        typer.Option(min=1, max=65535, show_default="4580, or any free port if it is taken", help="Port on 127.0.0.1."),
     ] = None,
     no_open: Annotated[bool, typer.Option("--no-open", help="Do not open a browser.")] = False,
     write: Annotated[
@@ -185,7 +187,7 @@ def console(
     ] = False,
     outputs: OutputsOption = None,
 ) -> None:
-    """Show executions, tables and queues on a page in the browser."""
+    """Show executions, tables and queues in the browser."""
     with opened(outputs) as deployment:
         from ferry.commands import console as command
 
@@ -227,7 +229,7 @@ def queue(
     json: JsonOption = False,
     outputs: OutputsOption = None,
 ) -> None:
-    """Show how many messages wait, and the dead letters with their reasons."""
+    """Show the number of waiting messages, and each dead letter with its reason."""
     from ferry.commands import queue as command
 
     with opened(outputs) as deployment:
@@ -263,7 +265,7 @@ def explain(
 
 @app.command()
 def backfill(
-    dry_run: DryRunOption = False,
+    dry_run: PlanOnlyOption = False,
     prefix: PrefixOption = "",
     source: SourceOption = None,
     since: SinceOption = None,
@@ -273,7 +275,7 @@ def backfill(
     json: JsonOption = False,
     outputs: OutputsOption = None,
 ) -> None:
-    """Copy all existing objects of a source that the target lacks."""
+    """Copy existing source objects that are missing from the target."""
     from ferry.commands import backfill as command
 
     request = command.check_request(prefix, source, since, min_age)

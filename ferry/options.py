@@ -50,19 +50,28 @@ RulesOption = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print only JSON.")]
 BucketArgument = Annotated[str, typer.Argument(help="Name of a bucket.")]
-DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Show the change without writing it.")]
-PrefixOption = Annotated[str, typer.Option("--prefix", show_default="all keys", help="Only keys that start with this.")]
+DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Show the change without applying it.")]
+PlanOnlyOption = Annotated[bool, typer.Option("--dry-run", help="Show what would be copied without copying anything.")]
+PrefixOption = Annotated[
+    str, typer.Option("--prefix", show_default="all keys", help="Copy only objects whose keys start with this prefix.")
+]
 SourceOption = Annotated[
     str | None, typer.Option("--source", show_default="the only one", help="Name of a source in terraform.tfvars.")
 ]
 SinceOption = Annotated[
-    str | None, typer.Option("--since", show_default="all", help="Only objects uploaded at this time or later.")
+    str | None, typer.Option("--since", show_default="all", help="Copy only objects uploaded at this time or later.")
 ]
-MinAgeOption = Annotated[str, typer.Option("--min-age", help="Only objects of at least this age, e.g. 15m.")]
+MinAgeOption = Annotated[str, typer.Option("--min-age", help="Copy only objects at least this old, e.g. 15m.")]
 MaxConcurrencyOption = Annotated[
-    int, typer.Option("--max-concurrency", min=1, max=1000, help="Slices that are copied at the same time.")
+    int,
+    typer.Option(
+        "--max-concurrency",
+        min=1,
+        max=1000,
+        help="Maximum number of slices (up to 1,000 objects each) to copy at once.",
+    ),
 ]
-WaitOption = Annotated[bool, typer.Option("--wait/--no-wait", help="Wait for the end of the run.")]
+WaitOption = Annotated[bool, typer.Option("--wait/--no-wait", help="Wait for the run to finish.")]
 YesOption = Annotated[bool, typer.Option("--yes", help="Apply the plan without asking for confirmation.")]
 
 
