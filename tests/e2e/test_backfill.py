@@ -194,7 +194,7 @@ def test_a_time_skips_what_is_older(filled: Deployed) -> None:
     ("arguments", "code", "said"),
     [
         (["--dry-run", "--prefix", "absent/"], 1, "No object in s3://"),
-        (["--source", "absent"], 1, "has no source absent"),
+        (["--source", "absent"], 1, "has no source named absent"),
         (["--max-concurrency", "0"], 2, "--max-concurrency"),
     ],
 )
