@@ -41,6 +41,6 @@ def handler(event: BulkEvent, context: LambdaContext) -> Plan:
         previous = Plan(status="planning", folder=f"runs/{event.execution.name}/{round_}/plan/")
     if previous.calls >= PLAN_CALLS and document.scope.most_seconds is None:
         raise BatchTimedOut(
-            f"The plan was not complete after {PLAN_CALLS} calls. Start a backfill of each prefix instead."
+            f"Planning did not finish within {PLAN_CALLS} Lambda invocations. Start a backfill of each prefix instead."
         )
     return continue_plan(request, previous)

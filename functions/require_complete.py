@@ -29,7 +29,7 @@ def handler(event: BulkEvent, _context: LambdaContext) -> Completion:
     errors = ", ".join(f"{number:,} {error}" for error, number in sorted(report.errors.items()))
     first = report.failures[0]
     raise RunIncomplete(
-        f"{report.counts['failed']:,} of {sum(report.counts.values()):,} planned objects failed: {errors}. The first: "
-        f"{first.key}: {first.cause or first.error}. The report is in {report.folder}. Fix the cause, then redrive the "
-        "run or start another backfill: what has arrived is not copied again."
+        f"{report.counts['failed']:,} of {sum(report.counts.values()):,} planned objects failed: {errors}. First "
+        f"failure: {first.key}: {first.cause or first.error}. The report is in {report.folder}. Fix the cause, then "
+        "redrive the run or start another backfill: objects already copied are skipped."
     )

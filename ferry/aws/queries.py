@@ -81,7 +81,7 @@ def check_sql(sql: str) -> str:
     if not word:
         raise UsageError("SQL is empty. Give a query, e.g. 'SELECT count(*) FROM airports'.")
     if word[0].upper() not in READING:
-        raise UsageError(f"{word[0].upper()} is not allowed. Only queries that read: {', '.join(READING)}.")
+        raise UsageError(f"{word[0].upper()} is not allowed. Only read queries are: {', '.join(READING)}.")
     if len(text.encode("utf-8", "surrogatepass")) > LONGEST_SQL_BYTES:
         raise UsageError(f"SQL is longer than the {LONGEST_SQL_BYTES:,} bytes that Athena accepts.")
     return text

@@ -163,7 +163,7 @@ def _oldest(deployment: Deployment, name: str, region: str) -> int | None:
 
 
 def _title(region: str, *, first: bool) -> str:
-    return "Dead letters" if first else f"Undelivered events of {region}"
+    return "Dead letters" if first else f"Undelivered events from {region}"
 
 
 def _explain(deployment: Deployment, error: BotoCoreError | ClientError) -> str:

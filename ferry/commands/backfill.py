@@ -42,7 +42,7 @@ def check_request(prefix: str, source: str | None, since: str | None, min_age: s
     if prefix.startswith("s3://"):
         raise UsageError(f"--prefix {prefix} is a URL. Give the beginning of a key, without s3://bucket/.")
     if length > LONGEST_KEY_BYTES:
-        raise UsageError(f"--prefix has {length} bytes. S3 accepts keys of up to {LONGEST_KEY_BYTES}.")
+        raise UsageError(f"--prefix is {length} bytes long; S3 keys are limited to {LONGEST_KEY_BYTES:,} bytes.")
     return Request(prefix, source, None if since is None else _time(since), _duration(min_age))
 
 
@@ -82,7 +82,7 @@ def run(deployment: Deployment, request: Request, max_concurrency: int, *, wait:
     else:
         ended = runs.follow(deployment, arn, lambda _: None)
     if ended.report is None:
-        raise CommandError(f"{name} {ended.status.lower()}: {ended.error}")
+        raise CommandError(f"{name} {ended.status.lower().replace('_', ' ')}: {ended.error}")
     folder = f"s3://{deployment.outputs.athena_results}/{ended.report.folder}"
     if as_json:
         write_json({"run": name, "status": ended.status, "counts": ended.report.counts, "report": folder})
@@ -130,7 +130,7 @@ def _source(deployment: Deployment, wanted: str | None) -> tuple[str, DeployedSo
             raise UsageError(f"The deployment has several sources. Choose one with --source: {names}.")
         return next(iter(available.items()))
     if wanted not in available:
-        raise CommandError(f"The deployment has no source {wanted}. It has {names}.")
+        raise CommandError(f"The deployment has no source named {wanted}. Available sources: {names}.")
     return wanted, available[wanted]
 
 
@@ -140,7 +140,9 @@ def _prefix(name: str, source: DeployedSource, wanted: str) -> str:
         return wanted
     if source.prefix.startswith(wanted):
         return source.prefix
-    raise CommandError(f"The source {name} has only keys that start with {source.prefix}: none starts with {wanted}.")
+    raise CommandError(
+        f"Source {name} covers only keys that start with {source.prefix}; none of them can start with {wanted}."
+    )
 
 
 def _require_keys_of_its_own(deployment: Deployment, name: str, prefix: str) -> None:
@@ -164,7 +166,7 @@ def _time(text: str) -> datetime:
         found = datetime.fromisoformat(text)
     except ValueError:
         raise UsageError(
-            f"--since {text} is not a date or time. Give one like 2026-11-01 or 2026-11-01T12:00:00Z."
+            f"--since {text} is not a date or time. Use a format such as 2026-11-01 or 2026-11-01T12:00:00Z."
         ) from None
     return found.replace(tzinfo=found.tzinfo or UTC).astimezone(UTC)
 
@@ -172,5 +174,5 @@ def _time(text: str) -> datetime:
 def _duration(text: str) -> timedelta:
     found = _DURATION.fullmatch(text)
     if not found:
-        raise UsageError(f"--min-age {text} is not a duration. Give a number and s, m, h or d, like 15m.")
+        raise UsageError(f"--min-age {text} is not a duration. Use a number followed by s, m, h or d, such as 15m.")
     return timedelta(seconds=int(found[1]) * UNITS[found[2]])

@@ -164,7 +164,9 @@ def view(found: Explanation, target_bucket: str | None) -> RenderableType:
         grid.add_row("Result", terminal.line("not copied: this key does not match any source's prefix and suffix"))
         return Group(*rows, grid)
     if found.rule is None:
-        result = f"to the dead-letter queue: {found.reason}" if found.reason else "not copied; no execution will start"
+        result = (
+            f"sent to the dead-letter queue: {found.reason}" if found.reason else "not copied; no execution will start"
+        )
         grid.add_row("Result", terminal.line(result))
         return Group(*rows, grid)
     rule = found.rule

@@ -81,9 +81,9 @@ class ReplayResult:
     def describe(self, *, short: bool = False) -> str:
         """The result in words."""
         if self.settled_by:
-            status = f"is {self.settled_status} and " if self.settled_status else ""
+            status = f" ({self.settled_status})" if self.settled_status else ""
             name = shorten(self.settled_by) if short else self.settled_by
-            return f"skipped: {name} {status}replays the same upload"
+            return f"skipped: {name}{status} is already a replay of the same upload"
         if self.new_execution_reason and self.running:
             return f"started again as {shorten(self.running) if short else self.running}"
         return "redriven: the failed step is running again"

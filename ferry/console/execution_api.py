@@ -114,7 +114,7 @@ def get_picture(request: Request) -> Response:
     """The picture of a definition that an execution named."""
     definition = console_of(request).details.definitions.get(request.path_params["id"])
     if definition is None:
-        raise CommandError("The picture is not known. Load the page again.")
+        raise CommandError("Unknown graph. Reload the page.")
     return json_response(pictures.as_json(definition.picture))
 
 
@@ -127,7 +127,7 @@ async def post_replay(request: Request) -> Response:
     if not isinstance(names, list) or not all(isinstance(name, str) and name for name in names):
         raise UsageError("names must be a list of executions.")
     if len(names) > MOST_REPLAYS:
-        raise UsageError(f"At most {MOST_REPLAYS} executions at once.")
+        raise UsageError(f"You can replay at most {MOST_REPLAYS} executions at a time.")
     replay.check_request(names, failed=everything)
     return await to_thread.run_sync(partial(_replay, console, names, restart=restart))
 
@@ -214,7 +214,7 @@ async def _json_object(request: Request) -> dict[str, Any]:
     except ValueError:
         body = None
     if not isinstance(body, dict):
-        raise UsageError("The request has no JSON object.")
+        raise UsageError("The request body must be a JSON object.")
     return body
 
 

@@ -73,16 +73,20 @@ class Guard:
             for wanted in (b"host", b"origin", b"sec-fetch-site", TOKEN_HEADER.encode())
         )
         if len(hosts) != 1 or hosts[0].decode("latin-1") not in self._hosts:
-            return Rejection(NOT_HERE, "This server answers only at 127.0.0.1 and localhost, with its port.")
+            return Rejection(
+                NOT_HERE, "This server accepts only requests addressed to 127.0.0.1 or localhost, on its own port."
+            )
         api = str(scope["path"]).startswith(API)
         if api or scope["method"] not in SAFE_METHODS:
             own_origin = b"http://" + hosts[0]
             if any(origin != own_origin for origin in origins):
-                return Rejection(FOREIGN, "Requests of other web pages are rejected.")
+                return Rejection(FOREIGN, "Requests from other web pages are rejected.")
             if any(site.decode("latin-1") not in OWN_SITES for site in sites):
-                return Rejection(FOREIGN, "Requests that other web pages cause are rejected.")
+                return Rejection(FOREIGN, "Requests triggered by other web pages are rejected.")
         if api and not (len(tokens) == 1 and hmac.compare_digest(tokens[0], self._token)):
-            return Rejection(NO_TOKEN, "The token is missing or old. Open the link that `ferry console` printed.")
+            return Rejection(
+                NO_TOKEN, "The token is missing or has expired. Open the link that `ferry console` printed."
+            )
         return None
 
 

@@ -46,8 +46,8 @@ SECONDS_OF_A_RUN = 60
 
 ASSUMPTIONS = (
     f"{SLICES_AT_ONCE} slices of up to {SLICE_OBJECTS:,} objects at once",
-    f"{OBJECTS_PER_SECOND} objects, {COPIED_MB_PER_SECOND} MB copied by S3 or {READ_MB_PER_SECOND} MB read, a second "
-    "and function",
+    f"per second and per function: {OBJECTS_PER_SECOND} objects, {COPIED_MB_PER_SECOND} MB copied by S3, or "
+    f"{READ_MB_PER_SECOND} MB read",
     "undecided objects are copied",
     f"${prices.TRANSFERRED_GB} per GB between regions",
 )
@@ -110,8 +110,8 @@ def estimate(plan: Plan, *, crosses_regions: bool) -> Estimate:
     )
     calls = plan.calls + batches * CALLS_OF_A_SLICE + executions * CALLS_OF_AN_EXECUTION
     items = (
-        Item("S3 requests of the plan", planning.dollars),
-        Item("S3 requests of the copies", copying.dollars),
+        Item("S3 requests for planning", planning.dollars),
+        Item("S3 requests for copying", copying.dollars),
         Item("transfer between regions", Decimal(transferred) / GB * prices.TRANSFERRED_GB),
         Item("Lambda", calls * prices.LAMBDA_REQUEST + Decimal(seconds) * MEMORY_GB * prices.LAMBDA_GB_SECOND),
         Item("Step Functions", transitions * prices.STATE_TRANSITION),

@@ -34,7 +34,7 @@ def start(deployment: Deployment, scope: PlanScope, max_concurrency: int) -> str
     """Start a run; return its ARN."""
     machine = deployment.outputs.bulk_state_machine_arn
     if machine is None:
-        raise CommandError("The deployment has no workflow for many files: run `make deploy` of this release.")
+        raise CommandError("The deployment has no backfill workflow. Run `make deploy` from this release.")
     name = f"backfill-{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
     document = BulkDocument(scope=scope, max_concurrency=max_concurrency)
     given = document.model_dump_json(include={"scope", "max_concurrency"})

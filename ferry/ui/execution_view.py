@@ -63,7 +63,7 @@ def heading(execution: Execution, seconds: float) -> RenderableType:
         line(
             (info.status, f"bold {STATUS_STYLES.get(info.status, 'cyan')}"),
             f" {'for' if execution.running else 'after'} {duration(seconds)}",
-            f" in attempt {info.attempt}   " if info.redrives else "   ",
+            f" on attempt {info.attempt}   " if info.redrives else "   ",
             (info.name, "dim"),
         )
     )

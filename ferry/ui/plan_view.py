@@ -27,13 +27,13 @@ REASONS: dict[Reason, str] = {
     "too_large": "in the target, but too large to compare: nothing is done",
     "not_selected": "the source's suffix does not match",
     "excluded": "excluded by the rules",
-    "impossible_key": "the rules make a key that S3 does not allow",
+    "impossible_key": "the rules produce a key that S3 does not allow",
     "before_since": "older than --since",
     "too_young": "younger than --min-age",
     "upload_in_progress": "an execution is copying it in parts",
     "archived": "archived: restore it first",
     "customer_key": "encrypted with a customer-provided key (SSE-C)",
-    "source_missing": "deleted while the plan was made",
+    "source_missing": "deleted while the plan was being made",
 }
 ACTIONS: tuple[Action, ...] = ("copy", "move", "undecided", "done", "skip")
 STYLES = {"copy": "green", "move": "cyan", "undecided": "magenta", "done": "dim", "skip": "yellow"}
@@ -103,14 +103,14 @@ def view(plan: Plan, costs: Estimate, scope: PlanScope, outputs: Outputs) -> Ren
 
 
 def _prices() -> str:
-    return f"at the list prices of {prices.REGION}, read in {prices.READ_ON}"
+    return f"at {prices.REGION} list prices as of {prices.READ_ON}"
 
 
 def _requests(costs: Estimate) -> str:
     plan, copies = costs.planning, costs.copying
     return (
         f"{copies.writes:,} to write and {copies.reads:,} to read; "
-        f"the plan took {plan.writes:,} to list or write and {plan.reads:,} to read"
+        f"planning used {plan.writes:,} list or write requests and {plan.reads:,} to read"
     )
 
 

@@ -55,11 +55,11 @@ def not_catalogued_reason(key: str, size_bytes: int) -> str | None:
         (bool({".", ".."} & set(folders)), "its key has a folder named `.` or `..`"),
         (
             any(folder.endswith("=") for folder in folders[1:]),
-            "a folder of its key names a partition without a value (`dt=`)",
+            "a folder in its key names a partition without a value (`dt=`)",
         ),
         (
             any(len(folder.partition("=")[0].encode()) > LONGEST_NAME_BYTES for folder in folders),
-            f"a folder of its key has a name of more than {LONGEST_NAME_BYTES} bytes, too long for a table or a column",
+            f"a folder in its key has a name of more than {LONGEST_NAME_BYTES} bytes, too long for a table or a column",
         ),
         (
             any(part.startswith(("_", ".")) for part in (*folders, name)),

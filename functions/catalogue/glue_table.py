@@ -189,7 +189,7 @@ def missing_columns(names: Collection[str], table: Table) -> list[str]:
 def how_to_drop(table: Table) -> str:
     """Return how to have a table made again, from the files that are right."""
     return (
-        f"delete the file that it was made from, or upload that file again without the mistake; drop the table (`aws "
+        f"delete the file that it was created from, or upload a corrected version; drop the table (`aws "
         f"glue delete-table --database-name {table.database} --name {table.name}`); then replay"
     )
 

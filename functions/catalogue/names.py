@@ -18,8 +18,8 @@ def too_long(names: Iterable[str]) -> str:
         size_bytes = len(name.lower().encode(errors="replace"))
         if size_bytes > LONGEST_NAME_BYTES:
             return (
-                f"a column name of {size_bytes} bytes ({name[:LONGEST_SHOWN]}…), but Glue and Athena allow "
-                f"{LONGEST_NAME_BYTES}"
+                f"a column name of {size_bytes} bytes ({name[:LONGEST_SHOWN]}…), but Glue and Athena allow at "
+                f"most {LONGEST_NAME_BYTES}"
             )
     return ""
 

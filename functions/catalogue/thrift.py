@@ -131,6 +131,6 @@ class CompactReader:
     def _take(self, length: int) -> bytes:
         taken = self._data[self._position : self._position + length]
         if len(taken) < length:
-            raise ThriftCutOff("it ends too early")
+            raise ThriftCutOff("it ends unexpectedly")
         self._position += length
         return taken

@@ -27,7 +27,7 @@ class _Strict(BaseModel):
 
 def _known_only(decision: Any) -> Any:
     if isinstance(decision, dict) and (unknown := sorted(decision.keys() - Rule.model_fields.keys())):
-        raise ValueError(f"unknown key of a decision: {', '.join(unknown)}")
+        raise ValueError(f"unknown key in a decision: {', '.join(unknown)}")
     return decision
 
 

@@ -118,7 +118,7 @@ def _copy_again(previous: Deletion, source: StoredObject, reason: str) -> Deleti
 
 def _target_lost(previous: Deletion, verified: VerifiedCopy) -> Deletion:
     target = location(verified.target.bucket, verified.target.key)
-    return _copy_again(previous, verified.source, f"{target} lost the verified version")
+    return _copy_again(previous, verified.source, f"{target} no longer held the verified version")
 
 
 def _already_gone(previous: Deletion, verified: VerifiedCopy) -> Deletion:

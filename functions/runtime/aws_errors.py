@@ -85,7 +85,10 @@ def code_of(error: ClientError) -> str:
 def _permission(error: ClientError) -> str:
     """Return the permission that may be missing; S3 names it only in a body, and a HEAD has none."""
     if error.operation_name == "HeadObject":
-        return "s3:GetObject on the object, or s3:ListBucket on its bucket (without it S3 also denies missing objects),"
+        return (
+            "s3:GetObject on the object, or s3:ListBucket on its bucket (without it, S3 also returns 403 for objects "
+            "that do not exist),"
+        )
     return f"permission to call {error.operation_name}"
 
 

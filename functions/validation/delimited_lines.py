@@ -71,7 +71,7 @@ class DelimitedLines:
                     return found.end()
         line = LINE.match(block, position)
         if line is None:
-            raise Unreadable(f"line {self.lines + 1} has no end")
+            raise Unreadable(f"line {self.lines + 1} is not terminated by a line break")
         self._count(1)
         self._check_line(line[1].decode())
         return line.end()
@@ -110,7 +110,7 @@ class DelimitedLines:
             )
         if BACKSLASH + QUOTE in line:
             return (
-                f"on line {self.lines} a backslash stands before a quote and escapes it, so Athena finds no closing "
+                f"on line {self.lines} a backslash precedes a quote and escapes it, so Athena finds no closing "
                 "quote and reads NULL"
             )
         return f"line {self.lines} has an unpaired quote, so Athena reads it as NULL"
@@ -119,7 +119,7 @@ class DelimitedLines:
         if read == meant:
             return f"line {self.lines} has {read} fields, but the header has {self._fields}"
         cause = (
-            "a quote opens and closes a quotation also in the middle of a field"
+            "even in the middle of a field, a quote starts or ends a quoted section"
             if QUOTE in line
             else "a backslash does not escape a separator"
         )
@@ -129,13 +129,13 @@ class DelimitedLines:
         if len(fields) != len(meant):
             return (
                 f"line {self.lines} has {len(fields)} fields as Athena reads its quotes, but {len(meant)} as other "
-                "programs read them. Quote the fields that contain quotes, and double these"
+                "programs read them. Enclose fields that contain quotes in quotes, and double the inner quotes"
             )
         position = next(index for index, (a, b) in enumerate(zip(fields, meant, strict=True)) if a != b)
         return (
             f"line {self.lines}: Athena reads field {position + 1} as {_shown(fields[position])}, not as "
-            f"{_shown(meant[position])}. Quote the fields that contain quotes, and double these; leave no blanks "
-            "beside the quotes"
+            f"{_shown(meant[position])}. Enclose fields that contain quotes in quotes, double the "
+            "inner quotes, and leave no spaces next to the enclosing quotes"
         )
 
 

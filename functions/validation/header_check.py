@@ -22,7 +22,7 @@ def read_header(line: str, separator: str) -> tuple[str, ...]:
         raise Unreadable("its first line is empty, but must name the columns")
     if len(line.encode()) > LONGEST_FIRST_LINE:
         raise Unreadable(
-            f"its header is longer than {LONGEST_FIRST_LINE // 1024**2} MB, of which Glue's crawler reads no more"
+            f"its header is longer than {LONGEST_FIRST_LINE // 1024**2} MB, the most that Glue's crawler reads"
         )
     if "\0" in line:
         raise Unreadable("its header has a NUL character (byte 0x00), which is not text")
@@ -32,8 +32,8 @@ def read_header(line: str, separator: str) -> tuple[str, ...]:
     readings = Readings(separator)
     if names not in (readings.rfc4180(line), readings.backslash(line)):
         raise Unreadable(
-            "its header has quotes that Athena reads otherwise than they are meant: quote the names that contain "
-            "quotes, double these, and leave no blanks beside the quotes"
+            "its header has quotes that Athena does not read as intended: enclose names that contain quotes in quotes, "
+            "double the inner quotes, and leave no spaces next to the enclosing quotes"
         )
     _require_names(names, separator)
     return tuple(names)

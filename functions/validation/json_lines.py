@@ -60,7 +60,7 @@ class JsonLines:
         """What is read otherwise than by its type, but not wrongly."""
         found = {
             "has values that are not text, which Athena shows as their JSON text": self._types.as_text,
-            "has integers of more than 53 bits, of which a double keeps the first 16 digits": self._types.inexact,
+            "has integers of more than 53 bits; a double keeps only their first 16 digits": self._types.inexact,
             "is missing in the table, so Athena does not show it": self._types.unknown,
         }
         warnings = [f"the column {abbreviated(name)} {what}" for what, names in found.items() for name in names]
@@ -93,7 +93,7 @@ class JsonLines:
                 continue
             line = LINE.match(block, position)
             if line is None:
-                raise Unreadable(f"line {self.lines + 1} has no end")
+                raise Unreadable(f"line {self.lines + 1} is not terminated by a line break")
             self._count(1)
             self._shapes.learn(self._check_line(line[1].decode()))
             position = line.end()
@@ -112,7 +112,7 @@ class JsonLines:
             raise Unreadable(f"line {self.lines} is not a complete JSON object, but Athena needs one record per line")
         if "\\u" in line and _HALF_PAIR.search(line) and not _is_encodable(record):
             raise Unreadable(
-                f"line {self.lines} has half a surrogate pair (\\ud800 to \\udfff alone), which is not a character"
+                f"line {self.lines} contains an unpaired surrogate (\\ud800 to \\udfff), which is not a valid character"
             )
         keys = tuple(record)
         plan = self._plans.get(keys)

@@ -104,8 +104,8 @@ def _unread_warnings(contents: FileContents) -> list[str]:
     if contents.progress is None:
         return []
     return [
-        f"only the first {contents.progress.lines:,} lines were read and checked: the file is too large to be read to "
-        "its end"
+        f"only the first {contents.progress.lines:,} lines were read and checked: the file is too large to be read "
+        "in full"
     ]
 
 
@@ -146,10 +146,10 @@ def _require_readable_types(event: StepEvent, uri: str, table: Table) -> None:
         copied_at = event.document.finished_copy().copied_at
         origin = "it" if table.created is None or table.created >= copied_at else "an earlier file"
         raise ValidationFailed(
-            f"{uri} was copied and verified, but no query on its table {table.database}.{table.name} can run: the "
+            f"{uri} was copied and verified, but its table {table.database}.{table.name} cannot be queried: the "
             f"column {abbreviated(name)} has the type {abbreviated(text)}, which Athena cannot read. The table was "
-            f"made from {origin}, whose nested keys have other characters than letters, digits, `_`, `.`, `$` and "
-            f"blanks. To remove it: {how_to_drop(table)}."
+            f"created from {origin}, whose nested keys contain characters other than letters, digits, `_`, `.`, `$` "
+            f"and spaces. To remove it: {how_to_drop(table)}."
         )
 
 
@@ -166,8 +166,8 @@ def _require_one_kind(event: StepEvent, table: Table, target: StoredObject) -> N
         raise ValidationFailed(
             f"{location(target.bucket, target.key)} was copied and verified, but its table {table.database}."
             f"{table.name} holds {described(table)}, and Athena also reads {location(target.bucket, foreign)} as such: "
-            "queries on the table fail or get rows of that file. Delete that file, or move it into another folder, "
-            "then replay."
+            "queries on the table fail or return rows from that file. Delete that file, or move it into another "
+            "folder, then replay."
         )
 
 
@@ -176,7 +176,8 @@ def _require_own_kind(uri: str, table: Table, layout: Format) -> None:
     if not fits(layout, table):
         raise ValidationFailed(
             f"{uri} was copied and verified, but its table {table.database}.{table.name} holds {described(table)}, and "
-            "Athena reads the file as such: queries on the table fail or get rows of it. Delete the file from the "
+            f"Athena would read the file as {described(table)}, so queries on the table would fail or return rows from "
+            "it. Delete the file from the "
             "target, and upload it into another folder."
         )
 

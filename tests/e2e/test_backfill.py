@@ -194,7 +194,7 @@ def test_a_time_skips_what_is_older(filled: Deployed) -> None:
     ("arguments", "code", "said"),
     [
         (["--dry-run", "--prefix", "absent/"], 1, "No object in s3://"),
-        (["--source", "absent"], 1, "has no source absent"),
+        (["--source", "absent"], 1, "has no source named absent"),
         (["--max-concurrency", "0"], 2, "--max-concurrency"),
     ],
 )
@@ -250,7 +250,7 @@ def test_a_run_with_an_object_that_fails_copies_the_others_and_fails_with_its_re
     with permission_removed(filled, f"{filled.outputs.name}-copy-batch", "s3:PutObjectTagging"):
         result = filled.ferry("backfill", "--prefix", "failing/")
     assert result.returncode == 1
-    assert "RunIncomplete: 1 of 2 planned objects failed: 1 AccessDenied. The first: failing/b.bin" in result.stderr
+    assert "RunIncomplete: 1 of 2 planned objects failed: 1 AccessDenied. First failure: failing/b.bin" in result.stderr
     assert filled.arrived("failing/a.bin") == b"bytes"
     result = filled.ferry("backfill", "--prefix", "failing/", "--json")
     assert json.loads(result.stdout)["counts"] == {"verified": 1}

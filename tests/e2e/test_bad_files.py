@@ -26,7 +26,7 @@ CSV = {
 JSON = {
     "array.json": (b'[{"ship": "Aurora", "berth": 1}]\n', "it is a JSON array"),
     "keys.json": (b'{"ship": "Aurora", "Ship": "Borealis", "berth": 1}\n', "twice in one object"),
-    "half_pair.json": (b'{"\\ud800": 1, "ship": "Aurora"}\n', "half a surrogate pair"),
+    "half_pair.json": (b'{"\\ud800": 1, "ship": "Aurora"}\n', "an unpaired surrogate"),
     "other_type.json": (GOOD_JSON * 3000 + b'{"ship": "Aurora", "berth": 1.5}\n', "but int in the table"),
     "pretty.json": (b'{\n  "ship": "Aurora",\n  "berth": 1\n}\n', "one record per line"),
 }

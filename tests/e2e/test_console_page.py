@@ -105,9 +105,9 @@ def test_without_the_token_nothing_is_shown(browser: Browser, console: Running) 
     context = browser.new_context()
     page = context.new_page()
     page.goto(console.link.partition("#")[0])
-    expect(page.get_by_text("Open the link of the terminal")).to_be_visible()
+    expect(page.get_by_text("Open the link from the terminal")).to_be_visible()
     page.goto(console.link.partition("#")[0] + "#token=old")
-    expect(page.get_by_text("This link is old")).to_be_visible()
+    expect(page.get_by_text("This link has expired")).to_be_visible()
     context.close()
 
 

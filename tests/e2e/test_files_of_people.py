@@ -56,7 +56,7 @@ CASES: dict[str, list[File]] = {
     ],
     "keys but for case": [File("a.json", b'{"URL":"a","Url":"b"}\n', "has the key Url twice in one object")],
     "a key twice": [File("a.json", b'{"a":1,"a":2}\n', "has the key a twice in one object")],
-    "half a pair": [File("a.json", b'{"\\ud800":1,"b":2}\n', "half a surrogate pair")],
+    "half a pair": [File("a.json", b'{"\\ud800":1,"b":2}\n', "an unpaired surrogate")],
     "a README beside Parquet": [
         File("a.parquet", select="SELECT 1 AS id"),
         File("README.txt", b"Read me.", "which holds Parquet"),

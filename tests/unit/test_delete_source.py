@@ -265,7 +265,7 @@ def test_a_tagged_source_whose_copy_is_lost_is_copied_again(cloud: Cloud) -> Non
     cloud.target.delete_object(Bucket=TARGET, Key=KEY, VersionId=made["document"]["copy"]["target"]["version_id"])
     deletion = run(made)
     assert (deletion.status, markers(cloud)) == ("copy_again", [])
-    assert f"s3://{TARGET}/{KEY} lost" in deletion.detail
+    assert f"s3://{TARGET}/{KEY} no longer held" in deletion.detail
 
 
 def give_versions(cloud: Cloud) -> None:
@@ -411,7 +411,7 @@ def test_nothing_is_deleted_when_the_target_has_lost_the_verified_version(cloud:
     cloud.target.delete_object(Bucket=TARGET, Key=KEY, VersionId=made["document"]["copy"]["target"]["version_id"])
     deletion = run(made)
     assert (deletion.status, deletion.changes) == ("copy_again", 1)
-    assert f"s3://{TARGET}/{KEY} lost" in deletion.detail
+    assert f"s3://{TARGET}/{KEY} no longer held" in deletion.detail
     assert markers(cloud) == []
 
 

@@ -122,9 +122,9 @@ def test_one_of_several_sources_has_to_be_chosen() -> None:
 @pytest.mark.parametrize(
     ("sources", "asked", "said"),
     [
-        ({"a": source()}, request(name="x"), r"no source x\. It has a\."),
+        ({"a": source()}, request(name="x"), r"no source named x\. Available sources: a\."),
         ({"a": source(bucket="ferry-target-us-east-1")}, request(), "also the target"),
-        ({"a": source(prefix="in/")}, request("out/"), "none starts with out/"),
+        ({"a": source(prefix="in/")}, request("out/"), "none of them can start with out/"),
     ],
 )
 def test_what_a_deployment_does_not_have_is_said_before_anything_is_called(

@@ -425,7 +425,7 @@ def test_show_counts_the_attempts(
     assert "attempt" not in capsys.readouterr().out
     next(iter(states.executions.values())).redrives = 2
     show.show(cloud, HASH, as_json=False)
-    assert " in attempt 3 " in capsys.readouterr().out
+    assert " on attempt 3 " in capsys.readouterr().out
     show.show(cloud, HASH, as_json=True)
     assert json.loads(capsys.readouterr().out)["attempt"] == 3
 

@@ -189,7 +189,7 @@ def test_naming_a_replayed_execution_shows_the_replay(
     replay(cloud, [HASH], failed=False, restart=True)
     replay(cloud, [HASH], failed=False, restart=True)
     assert len(states.names) == 2
-    assert f"{HASH}-replay-1 is RUNNING" in capsys.readouterr().out
+    assert f"{HASH}-replay-1 (RUNNING)" in capsys.readouterr().out
 
 
 def test_when_two_replay_at_once_one_execution_starts(

@@ -165,7 +165,7 @@ def test_keys_that_are_equal_but_for_case_are_rejected(line: str, table: dict[st
     ],
 )
 def test_half_a_surrogate_pair_is_rejected(line: str) -> None:
-    with pytest.raises(Unreadable, match="line 1 has half a surrogate pair"):
+    with pytest.raises(Unreadable, match="line 1 contains an unpaired surrogate"):
         check({}, line)
 
 

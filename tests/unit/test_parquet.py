@@ -73,13 +73,13 @@ MANY = b"\xff\xff\xff\xff\x0f"
 """4,294,967,295 as a varint."""
 
 HOSTILE: dict[str, tuple[bytes, str]] = {
-    "nothing": (b"", "ends too early"),
+    "nothing": (b"", "ends unexpectedly"),
     "a stop at once": (b"\x00", "schema is missing"),
     "no number of rows": (b"\x29" + SCHEMA + b"\x00", "number of rows is missing"),
     "fewer rows than none": (b"\x29" + SCHEMA + b"\x16\x01\x00", "negative"),
-    "more columns than bytes": (b"\x29\xfc\xff\x01", "ends too early"),
+    "more columns than bytes": (b"\x29\xfc\xff\x01", "ends unexpectedly"),
     "more columns than any table": (b"\x29\xfc" + MANY, "more than 100,000 columns"),
-    "more bytes in a name than there are": (b"\x29\x1c\x48" + MANY + b"x", "ends too early"),
+    "more bytes in a name than there are": (b"\x29\x1c\x48" + MANY + b"x", "ends unexpectedly"),
     "a schema of numbers": (b"\x29\x15\x02", "not a list of columns"),
     "a schema without a root": (b"\x29\x0c\x16\x02\x00", "no columns"),
     "a root without columns": (b"\x29\x1c\x48\x01r\x00\x16\x02\x00", "no columns"),
@@ -96,8 +96,8 @@ HOSTILE: dict[str, tuple[bytes, str]] = {
     "structs in structs": (b"\x1c" * 10_000, "deeper than"),
     "lists in lists": (b"\x19" + b"\x19" * 10_000, "deeper than"),
     "maps in maps": (b"\x1b" + b"\x01\xbb" * 10_000, "deeper than"),
-    "a long list of long lists": (b"\x19\xf9" + MANY + b"\xf3" + MANY, "ends too early"),
-    "a map of very many": (b"\x1b" + MANY + b"\x33", "ends too early"),
+    "a long list of long lists": (b"\x19\xf9" + MANY + b"\xf3" + MANY, "ends unexpectedly"),
+    "a map of very many": (b"\x1b" + MANY + b"\x33", "ends unexpectedly"),
     "a list of no kind": (b"\x19\xf0" + MANY, "unknown type 0"),
 }
 

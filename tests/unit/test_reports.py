@@ -148,7 +148,7 @@ def test_a_run_with_a_failed_object_fails_in_the_end_and_says_which(cloud: Cloud
     work(plan)
     report = called(write_report, plan=plan)
     with pytest.raises(
-        RunIncomplete, match=r"1 of 4 planned objects failed: 1 RequestRejected\. The first: plain/"
+        RunIncomplete, match=r"1 of 4 planned objects failed: 1 RequestRejected\. First failure: plain/"
     ) as raised:
         called(require_complete, plan=plan, report=report)
     assert report["folder"] in str(raised.value)

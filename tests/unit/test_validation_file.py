@@ -84,7 +84,7 @@ KINDS = {
     "inches before a separator": (b'sku,inner,outer,price\nA1,10",12",799\n', "line 2 has 3 fields as Athena reads it"),
     "a backslash before the closing quote": (
         b'id,path,owner\n1,"C:\\temp\\",ann\n',
-        "on line 2 a backslash stands before",
+        "on line 2 a backslash precedes",
     ),
     "a quotation at the end": (b'id,text\n1,he put "no"\n', "line 2: Athena reads field 2 as 'he put \"no'"),
     "a blank before the first field's quote": (b'a,b\n1,2\n "x",2\n', "line 3: Athena reads field 1 as ' x'"),
@@ -229,7 +229,7 @@ BAD_DEFLATE = WHOLE_GZIP[:20] + b"\xff" * 40 + WHOLE_GZIP[60:]
         ("t/a.parquet", b"id,name\n1,one\n", "not a Parquet file"),
         ("t/a.parquet", PARQUET[:-4], "truncated: its footer is missing"),
         ("t/a.parquet", PARQUET[:14], "truncated: its footer is missing"),
-        ("t/a.parquet", parquet(b""), "footer cannot be read: it ends too early"),
+        ("t/a.parquet", parquet(b""), "footer cannot be read: it ends unexpectedly"),
         ("t/a.parquet", parquet(b"foot"), "footer cannot be read: unknown type"),
         ("t/a.parquet", parquet(b"\x00"), "footer cannot be read: the schema is missing"),
         ("t/a.parquet", parquet(footer("id", rows=0)), "allow_empty"),

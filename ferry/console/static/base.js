@@ -41,7 +41,7 @@ export async function call(path, { method = "GET", body, signal } = {}) {
     response = await fetch(path, { method, headers, signal, body: body === undefined ? undefined : JSON.stringify(body) });
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    throw new ApiError(0, "The console does not answer. It may have been stopped: start `ferry console` again.");
+    throw new ApiError(0, "The console is not responding. It may have been stopped: start `ferry console` again.");
   }
   if (response.status === 204) return null;
   const document = await response.json().catch(() => ({}));

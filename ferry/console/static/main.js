@@ -78,7 +78,7 @@ function App() {
 
 function Welcome({ error }) {
   if (error.status !== 401) return html`<${Alert} error=${error} />`;
-  return html`<section class="card narrow"><h1>${token() ? "This link is old" : "Open the link of the terminal"}</h1>
+  return html`<section class="card narrow"><h1>${token() ? "This link has expired" : "Open the link from the terminal"}</h1>
     <p><code>ferry console</code> prints a link with a new token each time it starts. Open that link: it ends with <code>#token=…</code></p></section>`;
 }
 

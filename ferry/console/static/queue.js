@@ -45,7 +45,7 @@ export function Queue({ session }) {
     <section class="card" aria-labelledby="letters-title"><div class="card-head"><h2 id="letters-title">Dead letters</h2>
       <div class="actions"><button type="button" class="button" disabled=${busy || !failures} onClick=${peek}>${letters ? "Look again" : "Show them"}</button>
         ${session.writable ? html`<button type="button" class="button primary" disabled=${busy || !failures} onClick=${putBack}><${Icon} name="replay" />Put back</button>` : null}</div></div>
-      ${failures || letters?.length ? html`<p class="muted">Each is a file that is not transferred. Fix the cause, then put them back: duplicates start nothing twice. Showing them hides them from others for a moment.</p>` : html`<${Empty} title="No dead letters." />`}
+      ${failures || letters?.length ? html`<p class="muted">Each one is a file that was not transferred. Fix the cause, then return them to the queue; duplicates do not start a second execution. While shown here, they are briefly hidden from other consumers.</p>` : html`<${Empty} title="No dead letters." />`}
       ${letters?.length ? html`<${Letters} letters=${letters} />` : null}</section>`;
 }
 

@@ -80,7 +80,7 @@ function put(item, update) {
       if (request.status === 200) update(item.id, { state: "done", skipped: answer.skipped });
       else failed(answer.error || `The console answered ${request.status}.`);
     };
-    request.onerror = () => failed("The console does not answer.");
+    request.onerror = () => failed("The console is not responding.");
     request.onloadend = resolve;
     request.send(item.file);
   });
