@@ -241,6 +241,8 @@ def compile_one(folder: Path, monkeypatch: pytest.MonkeyPatch, requirement: str)
     (folder / "run.in").write_text(requirement)
     monkeypatch.setattr(requirements, "REQUIREMENTS", folder)
     monkeypatch.setattr(requirements, "NAMES", ("run",))
+    # Here the folder is the whole index.
+    monkeypatch.setattr(requirements, "without_folders", dict)
     # One is enough to show how each is verified.
     monkeypatch.setattr(requirements, "PYTHONS", ("3.11",))
     requirements.lock(upgrade=False)

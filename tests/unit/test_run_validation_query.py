@@ -272,7 +272,7 @@ def test_a_table_that_athena_cannot_read_is_named_with_its_origin_and_how_to_dro
     with pytest.raises(ValidationFailed) as raised:
         run(given)
     message = str(raised.value)
-    assert f"The table was made from {origin}, " in message
+    assert f"The table was created from {origin}, " in message
     assert "struct<aws:x:string>" in message
     assert "aws glue delete-table --database-name ferry --name sales" in message
     assert not cloud.hooks.params["GetObject"]

@@ -240,7 +240,7 @@ def test_the_first_files_of_a_table_name_a_foreign_file_that_was_there_before(
 @pytest.mark.parametrize(
     ("classification", "delimiter", "body", "reason"),
     [
-        ("json", "", b"id\n1\n", "holds JSON, and Athena reads the file as such"),
+        ("json", "", b"id\n1\n", "holds JSON, and Athena would read the file as JSON"),
         # The file's own problem is the more useful reason.
         ("csv", "\t", b"id\tname\n1\tx\n", "its columns seem to be separated by"),
     ],
