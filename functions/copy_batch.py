@@ -24,13 +24,4 @@ require_sdk("HeadObject", "CopyObject", "GetObjectRetention", "ListObjectsV2")
 @batch_step
 def handler(event: BatchEvent, context: LambdaContext) -> Batch:
     """Copy what is left of a slice."""
-    document = event.document
-    call = BatchCall(
-        document.scope,
-        document.slice.key,
-        read_settings(BatchSettings),
-        event.execution.start_time,
-        context.aws_request_id,
-        context.get_remaining_time_in_millis,
-    )
-    return copy_batch(call, document.copy_)
+    return copy_batch(BatchCall.of(event, read_settings(BatchSettings), context), event.document.copy_)

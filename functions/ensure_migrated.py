@@ -22,13 +22,6 @@ require_sdk("HeadObject", "ListObjectsV2")
 def handler(event: BatchEvent, context: LambdaContext) -> Batch:
     """Start what is left of a slice."""
     document, settings = event.document, read_settings(ExecutionSettings)
-    call = BatchCall(
-        document.scope,
-        document.slice.key,
-        settings,
-        event.execution.start_time,
-        context.aws_request_id,
-        context.get_remaining_time_in_millis,
-    )
     # runs/<run>/…: the same for every child and every attempt.
-    return start_batch(call, document.slice.key.split("/")[1], settings, document.started)
+    run = document.slice.key.split("/")[1]
+    return start_batch(BatchCall.of(event, settings, context), run, settings, document.started)

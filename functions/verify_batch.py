@@ -24,13 +24,4 @@ require_sdk("HeadObject", "GetObjectAttributes", "DeleteObject", "ListObjectsV2"
 @batch_step
 def handler(event: BatchEvent, context: LambdaContext) -> Batch:
     """Verify what is left of a slice."""
-    document = event.document
-    call = BatchCall(
-        document.scope,
-        document.slice.key,
-        read_settings(BatchSettings),
-        event.execution.start_time,
-        context.aws_request_id,
-        context.get_remaining_time_in_millis,
-    )
-    return verify_batch(call, document.verification)
+    return verify_batch(BatchCall.of(event, read_settings(BatchSettings), context), event.document.verification)

@@ -29,16 +29,7 @@ def ensure_migrated(planned: PlannedObject, scope: PlanScope, run: str, settings
     obj = found.object
     identity = [run, obj.bucket, obj.key, obj.version_id, obj.etag, obj.size_bytes, found.last_modified.isoformat()]
     name = hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:NAME_LENGTH]
-    source = Source(
-        bucket=obj.bucket,
-        region=obj.region,
-        key=obj.key,
-        version_id=obj.version_id,
-        etag=obj.etag,
-        sequencer="",
-        size_bytes=obj.size_bytes,
-    )
-    document = ExecutionInput(source=source, rule=planned.rule)
+    document = ExecutionInput(source=Source.of(obj), rule=planned.rule)
     with aws_errors(f"starting the execution {name} for {location(obj.bucket, obj.key)}"):
         try:
             clients.step_functions(settings.target_region).start_execution(

@@ -5,20 +5,18 @@ One file for each slice, in constant memory. Idempotent: the same records give t
 Raises BatchTimedOut, AccessDenied, BucketMissing, Throttled, RequestRejected.
 """
 
-import gzip
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from functions.batches.records import ENDING, read_outcomes, read_slice
+from functions.batches.records import read_outcomes, read_slice
 from functions.batches.settings import BatchSettings
 from functions.batches.steps import COPIED, MARGIN_MS, STARTED, VERIFIED
 from functions.contract.bulk import ObjectFailure, Outcome, Plan, PlannedObject, ReportLine, RunReport
 from functions.contract.limits import REPORT_CALLS
-from functions.planning.slices import BATCH, EXECUTION
-from functions.runtime import clients
-from functions.runtime.aws_errors import aws_errors
+from functions.planning.line_files import ENDING, put_lines
+from functions.planning.slices import BATCH, EXECUTION, slice_keys
 from functions.runtime.errors import BatchTimedOut
 
 SHOWN_FAILURES = 10
@@ -47,7 +45,9 @@ def write_report(call: ReportCall, plan: Plan, previous: RunReport | None) -> Ru
     done = previous.slices
     while done < len(keys) and (done == previous.slices or call.remaining_ms() > MARGIN_MS):
         lines = _lines(call, keys[done])
-        _write(call.settings, f"{previous.folder}{done:06}{ENDING}", lines)
+        text = [line.model_dump_json(exclude_none=True) for line in lines]
+        key = f"{previous.folder}{done:06}{ENDING}"
+        put_lines(call.settings.results_bucket, call.settings.target_region, key, text, "the report to")
         for line in lines:
             counts[line.status] += 1
             if line.status == "failed":
@@ -75,9 +75,8 @@ def write_report(call: ReportCall, plan: Plan, previous: RunReport | None) -> Ru
 
 def _slice_keys(plan: Plan) -> Iterator[str]:
     for folder in plan.folders:
-        for kind, number in ((BATCH, folder.batches), (EXECUTION, folder.executions)):
-            for index in range(number):
-                yield f"{plan.folder}{folder.name}/{kind}-{index:05}{ENDING}"
+        for kind in (BATCH, EXECUTION):
+            yield from slice_keys(plan.folder, folder, kind)
 
 
 def _lines(call: ReportCall, slice_key: str) -> list[ReportLine]:
@@ -97,7 +96,7 @@ def _line(run: str, planned: PlannedObject, outcome: Outcome | None) -> ReportLi
     )
     if found.status in ("copied", "unchanged"):
         # Its verification never ended.
-        found = found.model_copy(update={"status": "failed", "error": "NotVerified"})
+        found = found.changed(status="failed", error="NotVerified")
     return ReportLine(
         run=run,
         key=planned.key,
@@ -112,9 +111,3 @@ def _line(run: str, planned: PlannedObject, outcome: Outcome | None) -> ReportLi
         error=found.error,
         cause=found.cause,
     )
-
-
-def _write(settings: BatchSettings, key: str, lines: list[ReportLine]) -> None:
-    body = gzip.compress("".join(f"{line.model_dump_json(exclude_none=True)}\n" for line in lines).encode(), mtime=0)
-    with aws_errors(f"writing the report to s3://{settings.results_bucket}/{key}"):
-        clients.s3(settings.target_region).put_object(Bucket=settings.results_bucket, Key=key, Body=body)

@@ -7,16 +7,18 @@ killed: what it copied is found at the target by the next one, and its copy is n
 Raises Throttled, BatchTimedOut, AccessDenied, BucketMissing, SettingInvalid, TargetNotVersioned, RequestRejected.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, TypeVar
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from functions.batches.executions import ensure_migrated
 from functions.batches.records import read_outcomes, read_slice, write_outcomes
 from functions.batches.settings import BatchSettings, ExecutionSettings
 from functions.batches.waves import work_in_waves
-from functions.contract.bulk import IDLE, Batch, Outcome, PlannedObject, PlanScope
+from functions.contract.bulk import IDLE, Batch, BatchEvent, Outcome, PlannedObject, PlanScope
 from functions.contract.limits import BATCH_CALLS
 from functions.contract.models import Copy, Document, Source, Verification
 from functions.copying.multipart import is_multipart
@@ -47,7 +49,7 @@ LEAST_SYSTEMIC = 20
 
 THROTTLED_WAIT_SECONDS = 20
 
-Item = TypeVar("Item")
+Item = TypeVar("Item", PlannedObject, Outcome)
 
 COPIED, VERIFIED, STARTED = "copied", "verified", "started"
 """The kinds of records."""
@@ -64,6 +66,18 @@ class BatchCall:
     call_id: str
     remaining_ms: Callable[[], int]
 
+    @classmethod
+    def of(cls, event: BatchEvent, settings: BatchSettings, context: LambdaContext) -> "BatchCall":
+        """Return the call that an event and its context describe."""
+        return cls(
+            event.document.scope,
+            event.document.slice.key,
+            settings,
+            event.execution.start_time,
+            context.aws_request_id,
+            context.get_remaining_time_in_millis,
+        )
+
     def time_is_left(self) -> bool:
         """Check whether another wave fits into this call."""
         return self.remaining_ms() > MARGIN_MS
@@ -72,26 +86,19 @@ class BatchCall:
 def copy_batch(call: BatchCall, previous: Batch | None) -> Batch:
     """Copy the objects of a slice that no earlier call has copied."""
     planned = read_slice(call.settings, call.slice_key)
-    known = read_outcomes(call.settings, call.slice_key, COPIED)
-    work = [each for each in planned if each.key not in known]
-    record = _Record(call, COPIED)
-    outcomes = work_in_waves(
-        work, _reported(lambda each: each.key, lambda each: _copy(call, each)), call.time_is_left, record.continue_with
-    )
-    return _finish(record, len(planned), known, outcomes, previous)
+    return _work(call, COPIED, planned, lambda each: _copy(call, each), previous)
 
 
 def verify_batch(call: BatchCall, previous: Batch | None) -> Batch:
     """Verify the objects of a slice that were copied."""
     rules = {each.key: each.rule for each in read_slice(call.settings, call.slice_key)}
     copied = read_outcomes(call.settings, call.slice_key, COPIED)
-    known = read_outcomes(call.settings, call.slice_key, VERIFIED)
-    work = [each for each in copied.values() if each.status in ("copied", "unchanged") and each.key not in known]
+    arrived = [each for each in copied.values() if each.status in ("copied", "unchanged")]
 
     def verify(outcome: Outcome) -> Outcome | None:
         if outcome.source is None:
             raise ValueError(f"{outcome.key} is {outcome.status} without a source")
-        source = Source(**outcome.source.model_dump(include=set(Source.model_fields)), sequencer="")
+        source = Source.of(outcome.source)
         copy = Copy(status="copied", source=outcome.source, target=outcome.target, copied_at=outcome.copied_at)
         document = Document(source=source, rule=rules[outcome.key], copy=copy)
         # With its progress given: without it, the verification takes the workflow for an older release's.
@@ -101,33 +108,36 @@ def verify_batch(call: BatchCall, previous: Batch | None) -> Batch:
                 return None
             verification = verify_checksum(document, verification, call.remaining_ms)
         if verification.status == "verified":
-            return outcome.model_copy(update={"status": "verified", "grade": verification.grade})
+            return outcome.changed(status="verified", grade=verification.grade)
         if verification.status in ("target_changed", "source_changed"):
             now = head(source.bucket, source.region, source.key)
             if now is None or now.object != outcome.source:
                 # Its newer upload has an execution of its own, which may have written the target already.
                 return Outcome(key=outcome.key, status="skipped", error="Superseded" if now else "SourceMissing")
-        return outcome.model_copy(
-            update={"status": "failed", "error": verification.status, "cause": verification.detail}
-        )
+        return outcome.changed(status="failed", error=verification.status, cause=verification.detail)
 
-    record = _Record(call, VERIFIED)
-    outcomes = work_in_waves(work, _reported(lambda each: each.key, verify), call.time_is_left, record.continue_with)
-    return _finish(record, len(work) + len(known), known, outcomes, previous)
+    return _work(call, VERIFIED, arrived, verify, previous)
 
 
 def start_batch(call: BatchCall, run: str, settings: ExecutionSettings, previous: Batch | None) -> Batch:
     """Start an execution for each object of a slice."""
     planned = read_slice(settings, call.slice_key)
-    known = read_outcomes(settings, call.slice_key, STARTED)
-    work = [each for each in planned if each.key not in known]
+    return _work(call, STARTED, planned, lambda each: ensure_migrated(each, call.scope, run, settings), previous)
 
-    def start(each: PlannedObject) -> Outcome:
-        return ensure_migrated(each, call.scope, run, settings)
 
-    record = _Record(call, STARTED)
-    outcomes = work_in_waves(work, _reported(lambda each: each.key, start), call.time_is_left, record.continue_with)
-    return _finish(record, len(planned), known, outcomes, previous)
+def _work(
+    call: BatchCall,
+    kind: str,
+    items: Sequence[Item],
+    work: Callable[[Item], Outcome | None],
+    previous: Batch | None,
+) -> Batch:
+    """Work on the objects that no earlier call has recorded."""
+    known = read_outcomes(call.settings, call.slice_key, kind)
+    left = [each for each in items if each.key not in known]
+    record = _Record(call, kind)
+    outcomes = work_in_waves(left, _reported(work), call.time_is_left, record.continue_with)
+    return _finish(record, len(left) + len(known), known, outcomes, previous)
 
 
 def _copy(call: BatchCall, planned: PlannedObject) -> Outcome | None:
@@ -138,21 +148,13 @@ def _copy(call: BatchCall, planned: PlannedObject) -> Outcome | None:
     if source is None:
         return Outcome(key=planned.key, status="skipped", error="SourceMissing")
     rule, found = planned.rule, source.object
-    upload = Source(
-        bucket=found.bucket,
-        region=found.region,
-        key=found.key,
-        version_id=found.version_id,
-        etag=found.etag,
-        sequencer="",
-        size_bytes=found.size_bytes,
-    )
     if is_multipart(found, rule.multipart_threshold_bytes):
         raise NotSmall(
             f"{location(found.bucket, found.key)} was replaced by a large object after it was planned. Its event "
             "starts an execution. Or start another backfill."
         )
-    request = CopyRequest(upload, rule, rule.target_key or planned.key, call.settings, call.began, call.remaining_ms)
+    target_key, settings = rule.target_key or planned.key, call.settings
+    request = CopyRequest(Source.of(found), rule, target_key, settings, call.began, call.remaining_ms)
     if planned.action == "undecided" and found.checksum_algorithm is None:
         # A copy would be no more comparable than the target is now: read both instead.
         copy = copy_object(request)
@@ -168,9 +170,7 @@ def _copy(call: BatchCall, planned: PlannedObject) -> Outcome | None:
     )
 
 
-def _reported(
-    key_of: Callable[[Item], str], work: Callable[[Item], Outcome | None]
-) -> Callable[[Item], Outcome | None]:
+def _reported(work: Callable[[Item], Outcome | None]) -> Callable[[Item], Outcome | None]:
     """Turn an object's error into its outcome; None if S3 throttled."""
 
     def reporting(item: Item) -> Outcome | None:
@@ -179,7 +179,7 @@ def _reported(
         except Throttled:
             return None
         except FerryError as error:
-            return Outcome(key=key_of(item), status="failed", error=type(error).__name__, cause=str(error))
+            return Outcome(key=item.key, status="failed", error=type(error).__name__, cause=str(error))
 
     return reporting
 

@@ -4,7 +4,7 @@ The input of PlanBatches is `scope`; its result is `plan`. Objects are never in 
 and the document has the counts. Fields are only added, with a default, as in functions/contract/models.py.
 """
 
-from typing import Literal
+from typing import Literal, TypedDict, Unpack
 
 from pydantic import Field, NonNegativeInt
 
@@ -204,6 +204,15 @@ OutcomeStatus = Literal["copied", "unchanged", "verified", "started", "skipped",
 nothing was done, because it is `too_large`."""
 
 
+class OutcomeChanges(TypedDict, total=False):
+    """Fields of Outcome that may be replaced."""
+
+    status: OutcomeStatus
+    grade: Grade | None
+    error: str | None
+    cause: str | None
+
+
 class Outcome(Model):
     """What became of one planned object: one line of what CopyBatch or VerifyBatch wrote."""
 
@@ -216,6 +225,10 @@ class Outcome(Model):
     execution: str | None = None
     error: str | None = None
     cause: str | None = None
+
+    def changed(self, **changes: Unpack[OutcomeChanges]) -> "Outcome":
+        """Return a copy with these fields replaced."""
+        return self.model_copy(update=changes)
 
 
 class Batch(Model):

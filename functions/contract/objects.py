@@ -31,6 +31,19 @@ class Source(Model):
     sequencer: str
     size_bytes: NonNegativeInt
 
+    @classmethod
+    def of(cls, stored: "StoredObject") -> "Source":
+        """Return an upload that no event describes, from the object itself."""
+        return cls(
+            bucket=stored.bucket,
+            region=stored.region,
+            key=stored.key,
+            version_id=stored.version_id,
+            etag=stored.etag,
+            sequencer="",
+            size_bytes=stored.size_bytes,
+        )
+
 
 class ObjectVersion(Model):
     """Identifies one object exactly: by its version in a versioned bucket, else by its ETag."""

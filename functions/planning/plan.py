@@ -19,10 +19,11 @@ from functions.contract.rules import Rules
 from functions.objects.head import Head, head
 from functions.objects.uploads import creator, upload_pages
 from functions.planning.decisions import OF_NO_OBJECT, Selected, Selection, act_on, compare_by_head, compare_listed
+from functions.planning.line_files import put
 from functions.planning.listings import ListedObject, Page, pages
 from functions.planning.requests import counted_requests
 from functions.planning.settings import PlanSettings
-from functions.planning.slices import BATCH, EXECUTION, SliceWriter, pointers, put
+from functions.planning.slices import BATCH, EXECUTION, SliceWriter, pointers
 from functions.planning.tallies import Tallies
 from functions.planning.targets import Targets
 from functions.runtime.errors import FerryError, SettingInvalid, Throttled
@@ -86,7 +87,7 @@ def continue_plan(request: PlanRequest, previous: Plan) -> Plan:
         plan = call.finish(finished)
         if finished:
             for kind, key in ((BATCH, plan.batches_key), (EXECUTION, plan.executions_key)):
-                put(plan.bucket, settings.target_region, key, pointers(plan.folder, plan.folders, kind))
+                put(plan.bucket, settings.target_region, key, pointers(plan.folder, plan.folders, kind), "the plan to")
     return plan.model_copy(update={"requests": dict(Counter(previous.requests) + requests)})
 
 

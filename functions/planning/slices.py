@@ -4,13 +4,11 @@ A slice is never overwritten: each call of PlanBatches has a folder of its own. 
 Throttled, RequestRejected.
 """
 
-import gzip
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from functions.contract.bulk import PlanFolder, PlannedObject, Slice
-from functions.runtime import clients
-from functions.runtime.aws_errors import aws_errors
+from functions.planning.line_files import ENDING, put_lines
 
 MOST_OBJECTS = 1000
 MOST_BYTES = 64 * 1024**3
@@ -40,16 +38,16 @@ class SliceWriter:
         """Write the current slice, if it has any object."""
         if not self._lines:
             return
-        body = gzip.compress("".join(f"{line}\n" for line in self._lines).encode(), mtime=0)
-        put(self._bucket, self._region, f"{self._prefix}-{self.written:05}.jsonl.gz", body)
+        key = _slice_key(self._prefix, self.written)
+        put_lines(self._bucket, self._region, key, self._lines, "the plan to")
         self.written += 1
         self._lines, self._size_bytes = [], 0
 
 
-def put(bucket: str, region: str, key: str, body: bytes) -> None:
-    """Write one file of the plan."""
-    with aws_errors(f"writing the plan to s3://{bucket}/{key}"):
-        clients.s3(region).put_object(Bucket=bucket, Key=key, Body=body)
+def slice_keys(plan_folder: str, folder: PlanFolder, kind: str) -> Iterator[str]:
+    """Return the slices of a kind that one call wrote, in the order of the listing."""
+    for number in range(folder.batches if kind == BATCH else folder.executions):
+        yield _slice_key(f"{plan_folder}{folder.name}/{kind}", number)
 
 
 def pointers(plan_folder: str, folders: Iterable[PlanFolder], kind: str) -> bytes:
@@ -59,10 +57,10 @@ def pointers(plan_folder: str, folders: Iterable[PlanFolder], kind: str) -> byte
     design patterns: optimizing Amazon S3 performance", Amazon S3 User Guide). Multiples of the golden ratio, without
     their whole part, are spread evenly.
     """
-    keys = [
-        f"{plan_folder}{folder.name}/{kind}-{number:05}.jsonl.gz"
-        for folder in folders
-        for number in range(folder.batches if kind == BATCH else folder.executions)
-    ]
+    keys = [key for folder in folders for key in slice_keys(plan_folder, folder, kind)]
     spread = sorted(range(len(keys)), key=lambda index: index * GOLDEN_RATIO % 1)
     return json.dumps([Slice(key=keys[index]).model_dump() for index in spread]).encode()
+
+
+def _slice_key(prefix: str, number: int) -> str:
+    return f"{prefix}-{number:05}{ENDING}"
