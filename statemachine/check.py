@@ -8,7 +8,8 @@ import json
 import math
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from functions.contract import limits
@@ -129,15 +130,22 @@ def check_loops_wait(graph: StateGraph, _functions: Functions) -> Findings:
 
 
 def check_reads_are_written(graph: StateGraph, _functions: Functions) -> Findings:
-    """What a state reads must be written on every way to it: a missing path is an uncatchable error."""
+    """What a state reads must be written on every way to it."""
     for name, state in graph.states.items():
         for field in NOT_FOLLOWED:
             if field in state:
                 yield f"{name} uses {field}, which these checks do not follow"
         if state["Type"] in {"Map", "Parallel"}:
             yield f"{name} is a {state['Type']} state, which these checks do not follow"
-    for name, written in graph.written(_input_fields()).items():
-        for path in reads(graph.states.get(name, {})):
+    yield from unwritten_reads(graph, _input_fields(), reads)
+
+
+def unwritten_reads(
+    graph: StateGraph, initial: Fields, reads_of: Callable[[Mapping[str, Any]], Iterable[str]]
+) -> Findings:
+    """Find what a state reads that is not written on every way to it: a missing path is an uncatchable error."""
+    for name, written in graph.written(initial).items():
+        for path in reads_of(graph.states.get(name, {})):
             if path not in written:
                 yield f"{name} reads {path}, which is not set on every path to it"
 
@@ -257,26 +265,34 @@ def findings(definition: Mapping[str, Any], functions: Functions) -> list[str]:
 
 
 def findings_in_file(text: str) -> list[str]:
-    """Return what is wrong with the committed text: its size, whether it is current, and its definition."""
-    found = findings(json.loads(text), declaration.load())
+    """Return what is wrong with the committed text: its definition, its size, and whether it is current."""
+    return [*findings(json.loads(text), declaration.load()), *check_text(text, render(), ASL_FILE.name)]
+
+
+def check_text(text: str, rendered: str, file_name: str) -> Findings:
+    """The text is not too large, and is what its workflow renders to."""
     size_bytes = len(text.encode())
     if size_bytes >= MOST_BYTES:
-        found.append(f"the definition is {size_bytes} bytes long; it must be shorter than {MOST_BYTES} bytes")
-    if text != render():
-        found.append(f"{ASL_FILE.name} is out of date: run `make asl`")
-    return found
+        yield f"the definition is {size_bytes} bytes long; it must be shorter than {MOST_BYTES} bytes"
+    if text != rendered:
+        yield f"{file_name} is out of date: run `make asl`"
+
+
+def report(file: Path, find: Callable[[str], Sequence[str]], events_of: Callable[[Mapping[str, Any]], int]) -> int:
+    """Print every finding in a file; return 1 if there is any."""
+    text = file.read_text(encoding="utf-8")
+    found = find(text)
+    for finding in found:
+        sys.stderr.write(f"{file.name}: {finding}\n")
+    if not found:
+        events = events_of(json.loads(text))
+        sys.stdout.write(f"{file.name} is valid; an execution has at most {events} history events\n")
+    return 1 if found else 0
 
 
 def main() -> int:
-    """Print every finding; return 1 if there is any."""
-    text = ASL_FILE.read_text(encoding="utf-8")
-    found = findings_in_file(text)
-    for finding in found:
-        sys.stderr.write(f"{ASL_FILE.name}: {finding}\n")
-    if not found:
-        events = most_events(StateGraph.of(json.loads(text)))
-        sys.stdout.write(f"{ASL_FILE.name} is valid; an execution has at most {events} history events\n")
-    return 1 if found else 0
+    """Check the committed file."""
+    return report(ASL_FILE, findings_in_file, lambda definition: most_events(StateGraph.of(definition)))
 
 
 def placeholders(state: Mapping[str, Any]) -> set[str]:

@@ -12,7 +12,7 @@ from typing import Any
 
 from functions.contract import limits
 from statemachine import check, declaration
-from statemachine.check import MOST_BYTES, MOST_EVENTS, Findings, Functions
+from statemachine.check import MOST_EVENTS, Findings, Functions
 from statemachine.graph import Fields, StateGraph, reads
 from statemachine.render import BULK_ASL_FILE, render_bulk
 
@@ -78,12 +78,8 @@ def findings(definition: Mapping[str, Any], functions: Functions) -> list[str]:
 
 def findings_in_file(text: str) -> list[str]:
     """Return what is wrong with the committed text: its size, whether it is current, and its definition."""
-    found = findings(json.loads(text), declaration.load())
-    if (size_bytes := len(text.encode())) >= MOST_BYTES:
-        found.append(f"the definition has {size_bytes} bytes; it must have less than {MOST_BYTES}")
-    if text != render_bulk():
-        found.append(f"{BULK_ASL_FILE.name} is out of date: run `make asl`")
-    return found
+    current = check.check_text(text, render_bulk(), BULK_ASL_FILE.name)
+    return [*findings(json.loads(text), declaration.load()), *current]
 
 
 def most_events(part: WorkflowPart) -> int:
@@ -99,11 +95,7 @@ def most_events(part: WorkflowPart) -> int:
 
 def _check_reads(part: WorkflowPart) -> Findings:
     """What a state reads is written on every way to it."""
-    for name, written in part.graph.written(part.initial).items():
-        state = part.graph.states.get(name, {})
-        for path in [*reads(state), *_read_by_map(state)]:
-            if path not in written:
-                yield f"{name} reads {path}, which is not written on every way to it"
+    yield from check.unwritten_reads(part.graph, part.initial, lambda state: [*reads(state), *_read_by_map(state)])
 
 
 def _read_by_map(state: Mapping[str, Any]) -> Iterator[str]:
@@ -136,7 +128,7 @@ def _check_history(part: WorkflowPart) -> Findings:
     for name in unbounded:
         yield f"{name} has no bound in MOST_VISITS of statemachine/check_bulk.py"
     if not unbounded and (events := most_events(part)) >= MOST_EVENTS:
-        yield f"{part.name} may have {events} history events: {MOST_EVENTS} are the most"
+        yield f"{part.name} may have {events} history events; the limit is {MOST_EVENTS}"
 
 
 def _check_functions(definition: Mapping[str, Any], functions: Functions) -> Findings:
@@ -149,15 +141,10 @@ def _check_functions(definition: Mapping[str, Any], functions: Functions) -> Fin
 
 
 def main() -> int:
-    """Print every finding; return 1 if there is any."""
-    text = BULK_ASL_FILE.read_text(encoding="utf-8")
-    found = findings_in_file(text)
-    for finding in found:
-        sys.stderr.write(f"{BULK_ASL_FILE.name}: {finding}\n")
-    if not found:
-        events = max(most_events(part) for part in parts(json.loads(text)))
-        sys.stdout.write(f"{BULK_ASL_FILE.name} is valid; an execution has at most {events} history events\n")
-    return 1 if found else 0
+    """Check the committed file."""
+    return check.report(
+        BULK_ASL_FILE, findings_in_file, lambda definition: max(most_events(part) for part in parts(definition))
+    )
 
 
 if __name__ == "__main__":

@@ -24,7 +24,9 @@ metrics = Metrics(namespace="S3Ferry", service=SERVICE)
 _one_at_a_time = Lock()
 """Powertools' Metrics may be used by one thread only, and the objects of a slice are copied by many."""
 
+Event = TypeVar("Event", StepEvent, BulkEvent, BatchEvent)
 Result = TypeVar("Result", bound=Model)
+Handler = Callable[[dict[str, Any], Any], Any]
 
 
 def add_metric(name: str, value: float = 1, unit: MetricUnit = MetricUnit.Count) -> None:
@@ -40,48 +42,47 @@ def send_metrics() -> None:
             metrics.flush_metrics()
 
 
-def step(function: Callable[[StepEvent, LambdaContext], Result]) -> Callable[[dict[str, Any], Any], Any]:
+def step(function: Callable[[StepEvent, LambdaContext], Result]) -> Handler:
     """Turn a function from StepEvent to a result into a Lambda handler.
 
     Raises what the function raises, after logging it: its name is the error's name in the state machine.
     """
 
-    def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-        parsed = StepEvent.model_validate(event)
-        source = parsed.document.source
-        with _logged(parsed.execution, bucket=source.bucket, key=source.key):
-            return _returned(function(parsed, context))
+    def keys(event: StepEvent) -> dict[str, str]:
+        return {"bucket": event.document.source.bucket, "key": event.document.source.key}
 
-    return handler
+    return _handler(function, StepEvent, keys)
 
 
-def bulk_step(function: Callable[[BulkEvent, LambdaContext], Result]) -> Callable[[dict[str, Any], Any], Any]:
+def bulk_step(function: Callable[[BulkEvent, LambdaContext], Result]) -> Handler:
     """The same for a function of a bulk run, from BulkEvent to a result."""
 
-    def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-        parsed = BulkEvent.model_validate(event)
-        scope = parsed.document.scope
-        with _logged(parsed.execution, bucket=scope.bucket, prefix=scope.prefix):
-            return _returned(function(parsed, context))
+    def keys(event: BulkEvent) -> dict[str, str]:
+        return {"bucket": event.document.scope.bucket, "prefix": event.document.scope.prefix}
 
-    return handler
+    return _handler(function, BulkEvent, keys)
 
 
-def batch_step(function: Callable[[BatchEvent, LambdaContext], Result]) -> Callable[[dict[str, Any], Any], Any]:
+def batch_step(function: Callable[[BatchEvent, LambdaContext], Result]) -> Handler:
     """The same for a function that works on one slice of a bulk run, from BatchEvent to a result."""
 
+    def keys(event: BatchEvent) -> dict[str, str]:
+        return {"bucket": event.document.scope.bucket, "slice": event.document.slice.key}
+
+    return _handler(function, BatchEvent, keys)
+
+
+def _handler(
+    function: Callable[[Event, LambdaContext], Result], model: type[Event], keys: Callable[[Event], dict[str, str]]
+) -> Handler:
     def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-        parsed = BatchEvent.model_validate(event)
-        with _logged(parsed.execution, bucket=parsed.document.scope.bucket, slice=parsed.document.slice.key):
-            return _returned(function(parsed, context))
+        parsed = model.model_validate(event)
+        with _logged(parsed.execution, **keys(parsed)):
+            document = function(parsed, context).model_dump(mode="json")
+            logger.info(document["status"], result=document)
+            return document
 
     return handler
-
-
-def _returned(result: Model) -> dict[str, Any]:
-    document = result.model_dump(mode="json")
-    logger.info(document["status"], result=document)
-    return document
 
 
 @contextmanager
