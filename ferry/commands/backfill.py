@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from ferry.aws import planning, sources
 from ferry.aws.clients import Deployment
 from ferry.commands.listing import write_json
+from ferry.commands.upload import key_length
 from ferry.errors import CommandError, UsageError
 from ferry.estimates.estimate import estimate
 from ferry.stepfunctions import runs
@@ -35,12 +36,7 @@ class Request:
 
 def check_request(prefix: str, source: str | None, since: str | None, min_age: str) -> Request:
     """Check the arguments before anything is called."""
-    try:
-        length = len(prefix.encode("utf-8"))
-    except UnicodeEncodeError:
-        raise UsageError("--prefix is not valid UTF-8, which S3 requires.") from None
-    if prefix.startswith("s3://"):
-        raise UsageError(f"--prefix {prefix} is a URL. Give the beginning of a key, without s3://bucket/.")
+    length = key_length(prefix, "--prefix", "Give the beginning of a key")
     if length > LONGEST_KEY_BYTES:
         raise UsageError(f"--prefix is {length} bytes long; S3 keys are limited to {LONGEST_KEY_BYTES:,} bytes.")
     return Request(prefix, source, None if since is None else _time(since), _duration(min_age))

@@ -114,14 +114,20 @@ def check_file(file: Path) -> None:
 
 def check_key(key: str) -> None:
     """Raise UsageError for a key that S3 does not accept."""
+    length = key_length(key, "KEY", "Specify the key in the source bucket")
+    if not 0 < length <= LONGEST_KEY_BYTES:
+        raise UsageError(f"KEY is {length:,} bytes long; S3 keys must be 1 to {LONGEST_KEY_BYTES:,} bytes long.")
+
+
+def key_length(key: str, argument: str, remedy: str) -> int:
+    """Return the bytes of a key, or of the beginning of one; raise UsageError if it is a URL or not UTF-8."""
     try:
         length = len(key.encode("utf-8"))
     except UnicodeEncodeError:
-        raise UsageError("KEY is not valid UTF-8, which S3 requires.") from None
+        raise UsageError(f"{argument} is not valid UTF-8, which S3 requires.") from None
     if key.startswith("s3://"):
-        raise UsageError(f"KEY {key} is a URL. Specify the key in the source bucket, without s3://bucket/.")
-    if not 0 < length <= LONGEST_KEY_BYTES:
-        raise UsageError(f"KEY is {length:,} bytes long; S3 keys must be 1 to {LONGEST_KEY_BYTES:,} bytes long.")
+        raise UsageError(f"{argument} {key} is a URL. {remedy}, without s3://bucket/.")
+    return length
 
 
 def send(deployment: Deployment, file: Path, key: str | None, console: Console) -> Upload:

@@ -16,6 +16,7 @@ from starlette.responses import Response
 from ferry.commands import replay, upload
 from ferry.console import details, overview, pictures
 from ferry.console import rows as listing
+from ferry.console.poller import Snapshot
 from ferry.console.responses import json_response, no_change
 from ferry.console.rows import Filter
 from ferry.console.state import Console, console_of
@@ -59,11 +60,7 @@ def list_executions(request: Request) -> Response:
     first = (page - 1) * listing.PAGE_ROWS
     return json_response(
         {
-            "revision": snapshot.revision,
-            "error": snapshot.error,
-            "complete": snapshot.complete,
-            "unread": snapshot.unread,
-            "all": len(snapshot.rows),
+            **_progress(snapshot),
             "counts": counts,
             "selected": len(selected),
             "page": page,
@@ -78,16 +75,18 @@ def get_overview(request: Request) -> Response:
     snapshot = console_of(request).poller.snapshot()
     if request.query_params.get("rev") == str(snapshot.revision):
         return no_change()
-    return json_response(
-        {
-            "revision": snapshot.revision,
-            "error": snapshot.error,
-            "complete": snapshot.complete,
-            "unread": snapshot.unread,
-            "all": len(snapshot.rows),
-            **overview.figures(snapshot.rows, datetime.now(UTC)),
-        }
-    )
+    return json_response({**_progress(snapshot), **overview.figures(snapshot.rows, datetime.now(UTC))})
+
+
+def _progress(snapshot: Snapshot) -> dict[str, Any]:
+    """How far the poller has got, and what it could not read."""
+    return {
+        "revision": snapshot.revision,
+        "error": snapshot.error,
+        "complete": snapshot.complete,
+        "unread": snapshot.unread,
+        "all": len(snapshot.rows),
+    }
 
 
 def get_execution(request: Request) -> Response:

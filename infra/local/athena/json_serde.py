@@ -48,9 +48,7 @@ class BadValue(ValueError):
 def read_record(line: str) -> dict[str, Any]:
     """Parse a line; the names are lower case, in nested objects too. Raises BadRecord."""
     try:
-        record = json.loads(
-            line, parse_float=Number, parse_int=Number, parse_constant=Number, object_pairs_hook=_object
-        )
+        record = _DECODER.decode(line)
     except RecursionError as error:
         raise BadRecord("its values are nested too deeply") from error
     except ValueError as error:

@@ -5,12 +5,11 @@ Sources: DoubleOperators, RealOperators, DecimalOperators, MathFunctions, Interv
 
 import math
 import struct
-from decimal import ROUND_HALF_UP, Context, Decimal, DecimalException, InvalidOperation, localcontext
+from decimal import ROUND_HALF_UP, Context, Decimal, DecimalException, localcontext
 
 from infra.local.athena.errors import Fault
 
 _EXACT = Context(prec=400, Emax=10000, Emin=-10000, rounding=ROUND_HALF_UP)
-MAX_DIGITS = 38
 
 
 def java_double(value: float) -> str:
@@ -192,11 +191,3 @@ def width_bucket(value: float, low: float, high: float, count: int) -> int:
     else:
         found = int(count * (value - lower) / (upper - lower) + 1)
     return found if low <= high else count - found + 1
-
-
-def decimal_of_text(text: str, precision: int, scale: int) -> Decimal | None:
-    """Read a decimal; None if it is not one or does not fit."""
-    try:
-        return _fit(Decimal(text), precision, scale)
-    except InvalidOperation:
-        return None
