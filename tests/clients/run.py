@@ -18,23 +18,12 @@ CHECKOUT = Path(__file__).parents[2]
 PROGRAMS = CHECKOUT / ".venv-clients" / "bin"
 HERE = Path(__file__).parent
 NAME = "clients"
-WORKGROUP = "clients"
 CLIENTS = ("pyathena", "awswrangler", "dbt")
 
 
 def make_lake(server: Server) -> Lake:
     """A database with one partitioned table, and a workgroup that lets its clients choose the output."""
-    lake = Lake(server, NAME)
-    for bucket in (lake.name, lake.results):
-        server.client("s3").create_bucket(Bucket=bucket)
-    server.client("glue").create_database(DatabaseInput={"Name": NAME})
-    server.client("athena").create_work_group(
-        Name=WORKGROUP,
-        Configuration={
-            "ResultConfiguration": {"OutputLocation": f"s3://{lake.results}/some/"},
-            "EnforceWorkGroupConfiguration": False,
-        },
-    )
+    lake = Lake.create(server, NAME, enforced=False)
     lake.put("t/dt=1/a.csv", b"1,anna\n2,ben\n")
     lake.table("t", "id string, name string", CSV, keys="dt string")
     lake.partition("t", "1", folder="dt=1")
@@ -55,7 +44,7 @@ def environment(server: Server, lake: Lake, folder: Path) -> dict[str, str]:
         "AWS_EC2_METADATA_DISABLED": "true",
         "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
         "CLIENT_DATABASE": lake.name,
-        "CLIENT_WORKGROUP": WORKGROUP,
+        "CLIENT_WORKGROUP": lake.name,
         "CLIENT_OUTPUT": f"s3://{lake.results}/client/",
         "CLIENT_ACCOUNT": ACCOUNT,
     }

@@ -1,10 +1,12 @@
 import itertools
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.infra.lake import Lake
+from tests.infra.local_workflows import Workflows, create_function
 from tests.support import local_server
 from tests.support.local_server import Server
 from tests.support.terraform.fake_terraform import checkout, signed_in, world  # noqa: F401 - fixtures
@@ -27,15 +29,15 @@ def s3(server: Server) -> Any:
 
 @pytest.fixture
 def lake(server: Server) -> Lake:
-    name = f"lake-{next(_numbers)}"
-    for bucket in (name, f"{name}-results"):
-        server.client("s3").create_bucket(Bucket=bucket)
-    server.client("glue").create_database(DatabaseInput={"Name": name})
-    server.client("athena").create_work_group(
-        Name=name,
-        Configuration={
-            "ResultConfiguration": {"OutputLocation": f"s3://{name}-results/some/"},
-            "EnforceWorkGroupConfiguration": True,
-        },
-    )
-    return Lake(server, name)
+    return Lake.create(server, f"lake-{next(_numbers)}")
+
+
+@pytest.fixture(scope="module")
+def workflow_function(server: Server) -> str:
+    """The function that the tasks of `workflows` call."""
+    return create_function(server)
+
+
+@pytest.fixture
+def workflows(server: Server, workflow_function: str, tmp_path: Path) -> Workflows:
+    return Workflows(server, workflow_function, tmp_path)

@@ -21,6 +21,22 @@ class Lake:
     name: str
     keys: dict[str, str] | None = None
 
+    @classmethod
+    def create(cls, server: Server, name: str, *, enforced: bool = True) -> "Lake":
+        """A new one; its workgroup lets clients choose where results go unless its configuration is enforced."""
+        lake = cls(server, name)
+        for bucket in (lake.name, lake.results):
+            server.client("s3").create_bucket(Bucket=bucket)
+        server.client("glue").create_database(DatabaseInput={"Name": name})
+        server.client("athena").create_work_group(
+            Name=name,
+            Configuration={
+                "ResultConfiguration": {"OutputLocation": f"s3://{lake.results}/some/"},
+                "EnforceWorkGroupConfiguration": enforced,
+            },
+        )
+        return lake
+
     @property
     def results(self) -> str:
         return f"{self.name}-results"

@@ -2,16 +2,15 @@
 
 import io
 import json
-import time
 import uuid
 import zipfile
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tests.support.local_server import Server, allow
+from tests.support.waiting import wait_for
 
 HANDLER = """
 import json
@@ -45,20 +44,11 @@ def handler(event, context):
 Definition = dict[str, Any]
 
 
-def wait_for(condition: Callable[[], Any], what: str, seconds: float = 30) -> Any:
-    """What the condition returns, once it is true."""
-    deadline = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < deadline, f"waited in vain for {what}"
-        time.sleep(0.01)
-    return found
-
-
-def create_function(server: Server, timeout_seconds: int = 60) -> str:
-    """The name of a new function with that handler."""
+def create_function(server: Server, timeout_seconds: int = 60, handler: str = HANDLER) -> str:
+    """The name of a new function with a handler."""
     zipped, name = io.BytesIO(), f"f{uuid.uuid4().hex[:8]}"
     with zipfile.ZipFile(zipped, "w") as archive:
-        archive.writestr("app.py", HANDLER)
+        archive.writestr("app.py", handler)
     server.client("lambda").create_function(
         FunctionName=name,
         Runtime="python3.11",

@@ -5,7 +5,6 @@
 
 import json
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,18 +12,9 @@ from botocore.exceptions import ClientError
 
 from infra.local.stepfunctions.models import Position, WorkflowExecution
 from infra.local.stepfunctions.redrivable import redrive_status
-from tests.infra.local_workflows import Workflows, create_function, wait_for, workflow
-from tests.support.local_server import Server, allow
-
-
-@pytest.fixture(scope="module")
-def function(server: Server) -> str:
-    return create_function(server)
-
-
-@pytest.fixture
-def workflows(server: Server, function: str, tmp_path: Path) -> Workflows:
-    return Workflows(server, function, tmp_path)
+from tests.infra.local_workflows import Workflows, workflow
+from tests.support.local_server import allow
+from tests.support.waiting import wait_for
 
 
 def code_of(raised: pytest.ExceptionInfo[ClientError]) -> str:

@@ -5,24 +5,13 @@ Functions Developer Guide.
 """
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.infra.local_workflows import Definition, Workflows, create_function, wait_for, workflow
-from tests.support.local_server import Server
-
-
-@pytest.fixture(scope="module")
-def function(server: Server) -> str:
-    return create_function(server)
-
-
-@pytest.fixture
-def workflows(server: Server, function: str, tmp_path: Path) -> Workflows:
-    return Workflows(server, function, tmp_path)
+from tests.infra.local_workflows import Definition, Workflows, create_function, workflow
+from tests.support.waiting import wait_for
 
 
 def test_a_parallel_state_runs_the_branches_again_that_failed_or_were_stopped(workflows: Workflows) -> None:

@@ -12,20 +12,11 @@ from ministack.services import stepfunctions
 from infra.local.stepfunctions import retries
 from infra.local.stepfunctions.definitions import diagnose
 from statemachine.workflow import migrate
-from tests.infra.local_workflows import Definition, Workflows, create_function, wait_for, workflow
+from tests.infra.local_workflows import Definition, Workflows, create_function, workflow
 from tests.support.local_server import Server
+from tests.support.waiting import wait_for
 
 RELEASES = Path(__file__).parents[1] / "workflow" / "releases"
-
-
-@pytest.fixture(scope="module")
-def function(server: Server) -> str:
-    return create_function(server)
-
-
-@pytest.fixture
-def workflows(server: Server, function: str, tmp_path: Path) -> Workflows:
-    return Workflows(server, function, tmp_path)
 
 
 def code_of(raised: pytest.ExceptionInfo[ClientError]) -> str:

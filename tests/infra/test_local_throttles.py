@@ -1,14 +1,12 @@
 """A throttle of Lambda reaches an execution under Lambda's own name, and every other failure as it was."""
 
-import io
 import json
-import uuid
-import zipfile
 from typing import Any
 
 import pytest
 
 from infra.local.lambda_ import throttles
+from tests.infra.local_workflows import create_function
 from tests.support.local_server import Server, allow
 from tests.support.waiting import wait_for
 
@@ -18,17 +16,7 @@ HANDLER = "class Missing(Exception):\n    pass\n\ndef handler(event, context):\n
 @pytest.fixture
 def function(server: Server) -> str:
     """The name of a new function that always fails."""
-    zipped, name = io.BytesIO(), f"f{uuid.uuid4().hex[:8]}"
-    with zipfile.ZipFile(zipped, "w") as archive:
-        archive.writestr("app.py", HANDLER)
-    server.client("lambda").create_function(
-        FunctionName=name,
-        Runtime="python3.11",
-        Role=server.role(name, [allow(["logs:PutLogEvents"], ["*"])], "lambda.amazonaws.com"),
-        Handler="app.handler",
-        Code={"ZipFile": zipped.getvalue()},
-    )
-    return name
+    return create_function(server, handler=HANDLER)
 
 
 def run(server: Server, function: str, retry: list[dict[str, Any]]) -> tuple[dict[str, Any], list[str]]:
