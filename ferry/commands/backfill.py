@@ -46,8 +46,7 @@ def dry_run(deployment: Deployment, request: Request, *, as_json: bool) -> None:
     """Plan a backfill, and print what it would do."""
     scope, target = _scope(deployment, request), deployment.outputs
     plan = _planned(deployment, scope)
-    if not plan.objects and request.prefix:
-        raise CommandError(f"No object in s3://{scope.bucket} has a key that starts with {request.prefix}.")
+    _require_objects(plan, scope, request)
     costs = estimate(plan, crosses_regions=scope.region != target.target_region)
     if as_json:
         write_json(plan_view.document(plan, costs, scope, target))
@@ -77,8 +76,9 @@ def run(deployment: Deployment, request: Request, max_concurrency: int, *, wait:
             )
     else:
         ended = runs.follow(deployment, arn, lambda _: None)
-    if ended.report is None:
+    if ended.plan is None or ended.report is None:
         raise CommandError(f"{name} {ended.status.lower().replace('_', ' ')}: {ended.error}")
+    _require_objects(ended.plan, scope, request)
     folder = f"s3://{deployment.outputs.athena_results}/{ended.report.folder}"
     if as_json:
         write_json({"run": name, "status": ended.status, "counts": ended.report.counts, "report": folder})
@@ -86,8 +86,21 @@ def run(deployment: Deployment, request: Request, max_concurrency: int, *, wait:
     for outcome, number in sorted(ended.report.counts.items()):
         console.print(terminal.line(f"{number:>9,}  {outcome}"))
     if not ended.report.counts:
-        console.print("Nothing to copy: the target has everything.")
+        console.print(terminal.line(_nothing_to_copy(ended.plan)))
     console.print(terminal.line("Report  ", folder))
+
+
+def _require_objects(plan: Plan, scope: PlanScope, request: Request) -> None:
+    """Raise CommandError if no object has the prefix that was asked for: it is probably mistyped."""
+    if not plan.objects and request.prefix:
+        raise CommandError(f"No object in s3://{scope.bucket} has a key that starts with {request.prefix}.")
+
+
+def _nothing_to_copy(plan: Plan) -> str:
+    skipped = sum(tally.objects for tally in plan.tallies if tally.action == "skip")
+    if not skipped:
+        return "Nothing to copy: the target has everything."
+    return f"Nothing to copy: {skipped:,} of {plan.objects:,} objects are skipped. `ferry backfill --dry-run` says why."
 
 
 def _reports(deployment: Deployment) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 from ferry.aws.clients import Deployment
 from ferry.errors import CommandError
 from ferry.stepfunctions.history import error_message
-from functions.contract.bulk import BulkDocument, PlanScope, RunReport
+from functions.contract.bulk import BulkDocument, Plan, PlanScope, RunReport
 
 POLL_SECONDS = 0.25
 AWS_POLL_SECONDS = 5.0
@@ -22,10 +22,11 @@ AWS_POLL_SECONDS = 5.0
 
 @dataclass(frozen=True)
 class EndedRun:
-    """A run that has ended. `report` is None unless it succeeded; `error` says why it did not."""
+    """A run that has ended. `plan` and `report` are None unless it succeeded; `error` says why it did not."""
 
     name: str
     status: str
+    plan: Plan | None
     report: RunReport | None
     error: str
 
@@ -52,6 +53,6 @@ def follow(deployment: Deployment, arn: str, progress: Callable[[float], None]) 
         time.sleep(AWS_POLL_SECONDS if deployment.on_aws else POLL_SECONDS)
     if described["status"] != "SUCCEEDED":
         error = f"{described.get('error', described['status'])}: {error_message(described.get('cause', ''))}"
-        return EndedRun(described["name"], described["status"], None, error)
+        return EndedRun(described["name"], described["status"], None, None, error)
     document = BulkDocument.model_validate(json.loads(described["output"]))
-    return EndedRun(described["name"], "SUCCEEDED", document.report, "")
+    return EndedRun(described["name"], "SUCCEEDED", document.plan, document.report, "")

@@ -261,9 +261,14 @@ def running(runs: FakeRuns, **changes: Any) -> FakeDeployment:
     return FakeDeployment({"stepfunctions": runs}, **changes)
 
 
+def succeeded(plan: Plan, report: dict[str, Any]) -> FakeRuns:
+    """Runs that succeed with this plan and report."""
+    output = {"scope": {"bucket": "b", "region": "r"}, "plan": plan.model_dump(mode="json"), "report": report}
+    return FakeRuns(status="SUCCEEDED", output=json.dumps(output))
+
+
 def test_a_run_is_started_and_followed_to_its_report(capsys: pytest.CaptureFixture[str]) -> None:
-    output = {"scope": {"bucket": "b", "region": "r"}, "report": REPORT}
-    runs = FakeRuns(status="SUCCEEDED", output=json.dumps(output))
+    runs = succeeded(PLANNED, REPORT)
     backfill.run(running(runs), request("in/"), 7, wait=True, as_json=False)
     (given,) = runs.inputs
     assert (given["scope"]["prefix"], given["scope"]["most_seconds"], given["max_concurrency"]) == ("in/", None, 7)
@@ -278,6 +283,26 @@ def test_a_run_that_failed_is_one_line_with_its_own_words() -> None:
     runs = FakeRuns(status="FAILED", error="RunIncomplete", cause=cause)
     with pytest.raises(CommandError, match=r"backfill-\S+ failed: RunIncomplete: 2 of 9 planned objects failed\."):
         backfill.run(running(runs), request(), 20, wait=True, as_json=False)
+
+
+@pytest.mark.parametrize(
+    ("skipped", "shown"),
+    [(0, "the target has everything"), (2, "2 of 5 objects are skipped. `ferry backfill --dry-run`")],
+)
+def test_a_run_with_nothing_to_copy_tells_skipped_objects_from_copied_ones(
+    skipped: int, shown: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tallies = [Tally(action="done", reason="same_etag", objects=5 - skipped)]
+    tallies += [Tally(action="skip", reason="archived", objects=skipped)] * (skipped > 0)
+    plan = Plan(status="planned", folder="runs/r/plan/", objects=5, tallies=tallies)
+    backfill.run(running(succeeded(plan, {**REPORT, "counts": {}})), request(), 20, wait=True, as_json=False)
+    assert f"Nothing to copy: {shown}" in capsys.readouterr().out.replace("\n", " ")
+
+
+def test_a_run_over_a_prefix_without_objects_names_it() -> None:
+    runs = succeeded(Plan(status="planned", folder="runs/r/plan/"), {**REPORT, "counts": {}})
+    with pytest.raises(CommandError, match=r"No object in s3://\S+ has a key that starts with in/\."):
+        backfill.run(running(runs), request("in/"), 20, wait=True, as_json=False)
 
 
 def test_nobody_has_to_wait_for_a_run(capsys: pytest.CaptureFixture[str]) -> None:
