@@ -96,10 +96,10 @@ def is_foreign(key: str, table: Table) -> bool:
     if table.classification not in CLASSIFICATIONS.values():
         return False
     layout = _named_format(key)
-    return not fits(layout, table) if layout else not _may_be_data(key)
+    return not may_hold(table, layout) if layout else not _may_be_data(key)
 
 
-def fits(layout: Format, table: Table) -> bool:
+def may_hold(table: Table, layout: Format) -> bool:
     """Check whether a table may hold such files; tables of other makers, which do not say what they hold, may."""
     if table.classification not in CLASSIFICATIONS.values():
         return True

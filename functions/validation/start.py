@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from functions.catalogue.formats import Format, file_format
 from functions.catalogue.glue_table import Table, abbreviated, column_problem, find_table, how_to_drop, listed
 from functions.catalogue.names import special_names
-from functions.catalogue.table_folders import MOST_PAGES, described, fits, foreign_object
+from functions.catalogue.table_folders import MOST_PAGES, described, foreign_object, may_hold
 from functions.contract.limits import READING_CALLS
 from functions.contract.models import StepEvent, StoredObject, Validation
 from functions.objects.head import Head, ObjectChanged, location
@@ -173,12 +173,11 @@ def _require_one_kind(event: StepEvent, table: Table, target: StoredObject) -> N
 
 def _require_own_kind(uri: str, table: Table, layout: Format) -> None:
     """Raise ValidationFailed if the file's table was made of files of another kind, at the same time."""
-    if not fits(layout, table):
+    if not may_hold(table, layout):
         raise ValidationFailed(
             f"{uri} was copied and verified, but its table {table.database}.{table.name} holds {described(table)}, and "
             f"Athena would read the file as {described(table)}, so queries on the table would fail or return rows from "
-            "it. Delete the file from the "
-            "target, and upload it into another folder."
+            "it. Delete the file from the target, and upload it into another folder."
         )
 
 
