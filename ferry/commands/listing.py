@@ -14,9 +14,9 @@ from rich.text import Text
 
 from ferry.aws.clients import Deployment
 from ferry.stepfunctions import executions
+from ferry.stepfunctions.events import FAILED_STATUSES
 from ferry.stepfunctions.executions import ExecutionSummary
 from ferry.stepfunctions.failures import unsettled
-from ferry.stepfunctions.history import FAILED_STATUSES
 from ferry.ui import terminal
 from ferry.ui.execution_view import STATUS_STYLES
 

@@ -16,9 +16,9 @@ from ferry.console.pictures import Definition, Definitions
 from ferry.console.rows import Row, timestamp
 from ferry.errors import CommandError
 from ferry.stepfunctions import executions
+from ferry.stepfunctions.events import read_events
 from ferry.stepfunctions.executions import Execution, ExecutionInfo
-from ferry.stepfunctions.history import StateRun, read_events
-from ferry.stepfunctions.visits import Course, Visit, read_course
+from ferry.stepfunctions.visits import Course, StateRun, Visit, read_course
 from ferry.ui import execution_view
 from ferry.ui.links import execution_link
 
@@ -164,7 +164,7 @@ def _visit(visit: Visit, now: datetime) -> dict[str, Any]:
         "entered": timestamp(visit.entered),
         "seconds": round(visit.seconds(now), 3),
         "ended": visit.exited is not None,
-        "retries": max(0, visit.calls - 1),
+        "retries": visit.retries,
         "error": visit.error,
     }
 

@@ -13,18 +13,17 @@ from typing import TYPE_CHECKING, Any, Literal
 from botocore.exceptions import ClientError
 
 from ferry.errors import CommandError
-from ferry.stepfunctions.history import (
+from ferry.stepfunctions.events import (
     ATTEMPT_FAILED,
     ATTEMPT_SUCCEEDED,
     EXECUTION_ENDED,
     FAILED_STATUSES,
-    StateRun,
     error_message,
     event_details,
-    parse_document,
-    parse_history,
     read_events,
 )
+from ferry.stepfunctions.history import parse_document, parse_history
+from ferry.stepfunctions.visits import StateRun
 from functions.contract.models import Document, Source
 
 if TYPE_CHECKING:

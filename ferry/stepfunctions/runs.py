@@ -13,7 +13,7 @@ from typing import Any
 
 from ferry.aws.clients import Deployment
 from ferry.errors import CommandError
-from ferry.stepfunctions.history import error_message
+from ferry.stepfunctions.events import error_message
 from functions.contract.bulk import BulkDocument, Plan, PlanScope, RunReport
 
 POLL_SECONDS = 0.25

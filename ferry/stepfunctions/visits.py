@@ -1,17 +1,18 @@
 """Every visit of an execution to a state, in its order, and the transitions that were taken. Read-only, pure.
 
-history.py combines the visits to a state; here each stands alone, with its input and output, as a person reads them. A
-redrive continues the failed state without entering it again, so that a new visit begins there. The meaning of the
-events: Step Functions API Reference, "HistoryEvent".
+Each visit stands alone, with its input and output, as a person reads them; `read_states` combines those to one state. A
+redrive continues the failed state without entering it again: there a new visit begins, which is `resumed`. Not every
+engine writes `previousEventId`: without it, and without parallel branches, the order of the events is enough.
 """
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import pairwise
 from typing import Any
 
-from ferry.stepfunctions.history import (
+from ferry.stepfunctions.events import (
     ATTEMPT_FAILED,
     ATTEMPT_SUCCEEDED,
     EXECUTION_ENDED,
@@ -36,14 +37,34 @@ class Visit:
     status: str = "RUNNING"
     exited: datetime | None = None
     output: str | None = None
+    resumed: bool = False
     calls: int = 0
     error: str | None = None
     cause: str | None = None
     retried_errors: list[str] = field(default_factory=list)
 
+    @property
+    def retries(self) -> int:
+        """The calls after the first one."""
+        return max(0, self.calls - 1)
+
     def seconds(self, now: datetime) -> float:
         """How long it took, or has taken so far."""
         return max(0.0, ((self.exited or now) - self.entered).total_seconds())
+
+
+@dataclass(frozen=True)
+class StateRun:
+    """All visits of an execution to one state, combined."""
+
+    name: str
+    status: str
+    visits: int
+    seconds: float
+    retries: int
+    error: str | None = None
+    cause: str | None = None
+    branches: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -71,6 +92,32 @@ def read_course(events: Iterable[dict[str, Any]], status: str, transitions: Sequ
     return reader.finish(status)
 
 
+def read_states(events: Iterable[dict[str, Any]], status: str, now: datetime) -> tuple[StateRun, ...]:
+    """Every visited state once, in the order of the first visits."""
+    visits = read_course(events, status, ()).visits
+    branches = [
+        (visit.state, following.state)
+        for visit, following in pairwise(visits)
+        if visit.type == "Choice" and not following.resumed
+    ]
+    by_state: dict[str, list[Visit]] = {}
+    for visit in visits:
+        by_state.setdefault(visit.state, []).append(visit)
+    return tuple(
+        StateRun(
+            name=name,
+            status=own[-1].status,
+            visits=sum(not visit.resumed for visit in own),
+            seconds=round(sum(visit.seconds(now) for visit in own), 3),
+            retries=sum(visit.retries for visit in own),
+            error=own[-1].error,
+            cause=own[-1].cause,
+            branches=tuple(branch for choice, branch in branches if choice == name),
+        )
+        for name, own in by_state.items()
+    )
+
+
 @dataclass
 class _Reader:
     known: set[Transition]
@@ -81,6 +128,9 @@ class _Reader:
     """The states in the order in which they were left: the last one with a transition to the next state led there."""
 
     by_event: dict[int, Visit] = field(default_factory=dict)
+    cut_off: list[Visit] = field(default_factory=list)
+    """The visits that the end of the execution left unfinished: a redrive continues them."""
+
     ended: bool = False
 
     def add(self, event: dict[str, Any]) -> None:
@@ -107,10 +157,10 @@ class _Reader:
     def _redrive(self, when: datetime) -> None:
         self.ended = False
         self.attempts.append(AttemptVisits(len(self.attempts), when))
-        for failed in [visit for visit in self.visits if visit.exited and visit.status in FAILED_STATUSES]:
-            if failed.attempt == len(self.attempts) - 2:
-                again = Visit(failed.state, failed.type, len(self.attempts) - 1, when, failed.input)
-                self.visits.append(again)
+        for failed in self.cut_off:
+            again = Visit(failed.state, failed.type, len(self.attempts) - 1, when, failed.input, resumed=True)
+            self.visits.append(again)
+        self.cut_off = []
 
     def _enter(self, kind: str, when: datetime, details: dict[str, Any]) -> None:
         name = details["name"]
@@ -127,11 +177,11 @@ class _Reader:
 
     def _end(self, kind: str, when: datetime, details: dict[str, Any]) -> None:
         self.ended = True
-        for visit in self.visits:
-            if visit.exited is None:
-                visit.exited, visit.status = when, EXECUTION_ENDED[kind]
-                visit.error = visit.error or details.get("error") or None
-                visit.cause = visit.cause or error_message(details.get("cause"))
+        self.cut_off = [visit for visit in self.visits if visit.exited is None]
+        for visit in self.cut_off:
+            visit.exited, visit.status = when, EXECUTION_ENDED[kind]
+            visit.error = visit.error or details.get("error") or None
+            visit.cause = visit.cause or error_message(details.get("cause"))
 
     def _visit_of(self, event: dict[str, Any], name: str | None) -> Visit | None:
         """The visit that an event belongs to: that of the event before it, where the engine names one."""

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ferry.stepfunctions.executions import DefinedState, Execution, ExecutionInfo
-from ferry.stepfunctions.history import StateRun
+from ferry.stepfunctions.visits import StateRun
 from ferry.ui.terminal import duration, line, size, visible
 from functions.contract.models import Deletion, Document, Grade, ObjectVersion, Validation
 from functions.objects.head import location

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ferry.stepfunctions.history import FAILED_STATUSES
+from ferry.stepfunctions.events import FAILED_STATUSES
 from tests.support.deployed.deployment import Deployed
 from tests.support.deployed.waiting import GIVEN
 

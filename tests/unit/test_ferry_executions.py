@@ -10,8 +10,9 @@ from botocore.stub import Stubber
 
 from ferry.errors import CommandError
 from ferry.stepfunctions import executions
+from ferry.stepfunctions.events import error_message
 from ferry.stepfunctions.executions import Execution, ExecutionInfo, from_history
-from ferry.stepfunctions.history import StateRun, error_message, read_states
+from ferry.stepfunctions.visits import StateRun, read_states
 from tests.unit.ferry_fakes import BEGIN, HASH, MACHINE, FakeStepFunctions, document, event
 
 LAMBDA_CAUSE = json.dumps(

@@ -16,7 +16,7 @@ import botocore.session
 import psutil
 from botocore.config import Config
 
-from ferry.stepfunctions.history import error_message
+from ferry.stepfunctions.events import error_message
 from infra.build.function_zips import CHECKOUT
 from infra.local import lifecycle
 from infra.terraform.outputs import Outputs, load
