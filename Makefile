@@ -145,6 +145,7 @@ diagram: $(TESTS) ## Renew the generated parts of docs/: resources, commands, ke
 	@$(BIN)/python -m infra.docs.resource_diagram
 	@$(BIN)/python -m infra.docs.commands_page
 	@$(BIN)/python -m infra.docs.rules_tables
+	@$(BIN)/python -m ferry.estimates.scale_page
 	@$(BIN)/python -m infra.docs.workflow_pictures
 
 screenshots: $(TESTS) ## Renew the console's pictures in docs/images, with Chromium
