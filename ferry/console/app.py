@@ -17,12 +17,12 @@ from ferry.errors import CommandError
 PAGES = ("/", "/executions", "/executions/{name}", "/data", "/data/{table}", "/queue")
 
 
-def shell(_: Request) -> Response:
+async def shell(_: Request) -> Response:
     """The page, the same for every address."""
     return Response(files.shell(), media_type="text/html; charset=utf-8")
 
 
-def static(request: Request) -> Response:
+async def static(request: Request) -> Response:
     """A script, the style or the icon."""
     name = request.path_params["name"]
     body = files.read(name)
@@ -76,4 +76,4 @@ def create(console: Console, port: int, token: str) -> ASGIApp:
         },
     )
     app.state.console = console
-    return Guard(app, port, token, files.inline_script())
+    return Guard(app, port, token, files.inline_scripts(), files.inline_styles())

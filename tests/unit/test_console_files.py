@@ -1,6 +1,7 @@
 """The page's files: vendored ones are unmodified, nothing comes from elsewhere, and a wheel has them all."""
 
 import gzip
+import json
 import re
 import shutil
 import subprocess
@@ -30,6 +31,14 @@ def test_vendored_files_are_unmodified() -> None:
 def test_the_page_is_small() -> None:
     loaded = [file for file in STATIC.rglob("*") if file.suffix in files.TYPES]
     assert sum(len(gzip.compress(file.read_bytes())) for file in loaded) < 80_000
+
+
+def test_the_frame_that_is_painted_first_is_that_of_the_page() -> None:
+    tabs = re.search(r"const TABS = (\[\[.*\]\]);", (STATIC / "main.js").read_text(encoding="utf-8"))
+    assert tabs
+    shell = (STATIC / "index.html").read_text(encoding="utf-8")
+    painted = re.findall(r'<a href="([^"]*)" class="tab">([^<]*)</a>', shell)
+    assert [list(tab) for tab in painted] == json.loads(tabs[1])
 
 
 def test_nothing_is_loaded_from_elsewhere() -> None:
