@@ -84,10 +84,12 @@ def _lines(call: ReportCall, slice_key: str) -> list[ReportLine]:
     outcomes: dict[str, Outcome] = {}
     for kind in (COPIED, VERIFIED, STARTED):
         outcomes |= read_outcomes(call.settings, slice_key, kind)
-    return [_line(call.run, planned, outcomes.get(planned.key)) for planned in read_slice(call.settings, slice_key)]
+    planned = read_slice(call.settings, slice_key)
+    return [report_line(call.run, each, outcomes.get(each.key)) for each in planned]
 
 
-def _line(run: str, planned: PlannedObject, outcome: Outcome | None) -> ReportLine:
+def report_line(run: str, planned: PlannedObject, outcome: Outcome | None) -> ReportLine:
+    """Return the line of one object; without an outcome, its slice failed as a whole."""
     found = outcome or Outcome(
         key=planned.key,
         status="failed",
