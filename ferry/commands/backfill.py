@@ -13,10 +13,13 @@ from ferry.aws import planning, sources
 from ferry.aws.clients import Deployment
 from ferry.commands.listing import write_json
 from ferry.commands.upload import key_length
+from ferry.commands.waiting import how_to_look_again
+from ferry.commands.waiting import wait as wait_for
 from ferry.errors import CommandError, UsageError
 from ferry.estimates.estimate import Estimate, estimate
 from ferry.stepfunctions import runs
 from ferry.ui import plan_view, terminal
+from ferry.ui.run_view import sorted_outcomes
 from functions.contract.bulk import Plan, PlanScope
 from functions.contract.rules import LONGEST_KEY_BYTES
 from infra.terraform.outputs import DeployedSource
@@ -85,18 +88,11 @@ def run(deployment: Deployment, request: Request, max_concurrency: int, *, wait:
         if as_json:
             write_json({"run": name, "status": "RUNNING"})
         else:
-            console.print(
-                terminal.line("Started ", (name, "bold"), ". Its report will be under ", _reports(deployment))
-            )
+            console.print(terminal.line("Started ", (name, "bold"), "."))
+            console.print(terminal.line(how_to_look_again(name)), soft_wrap=True)
         return
     notes.print(terminal.line("Started ", (name, "bold"), ". Interrupting this command does not stop it."))
-    if notes.is_terminal:
-        with notes.status("Running") as status:
-            ended = runs.follow(
-                deployment, arn, lambda seconds: status.update(f"Running for {terminal.duration(seconds)}")
-            )
-    else:
-        ended = runs.follow(deployment, arn, lambda _: None)
+    ended = wait_for(deployment, arn)
     if ended.plan is None or ended.report is None:
         raise CommandError(f"{name} {ended.status.lower().replace('_', ' ')}: {ended.error}")
     _require_objects(ended.plan, scope, request)
@@ -104,8 +100,8 @@ def run(deployment: Deployment, request: Request, max_concurrency: int, *, wait:
     if as_json:
         write_json({"run": name, "status": ended.status, "counts": ended.report.counts, "report": folder})
         return
-    for outcome, number in sorted(ended.report.counts.items()):
-        console.print(terminal.line(f"{number:>9,}  {outcome}"))
+    for outcome in sorted_outcomes(ended.report.counts):
+        console.print(terminal.line(f"{ended.report.counts[outcome]:>9,}  {outcome}"))
     if not ended.report.counts:
         console.print(terminal.line(_nothing_to_copy(ended.plan)))
     console.print(terminal.line("Report  ", folder))
@@ -122,10 +118,6 @@ def _nothing_to_copy(plan: Plan) -> str:
     if not skipped:
         return "Nothing to copy: the target has everything."
     return f"Nothing to copy: {skipped:,} of {plan.objects:,} objects are skipped. `ferry backfill --dry-run` says why."
-
-
-def _reports(deployment: Deployment) -> str:
-    return f"s3://{deployment.outputs.athena_results}/reports/"
 
 
 def _scope(deployment: Deployment, request: Request) -> PlanScope:

@@ -19,7 +19,7 @@ OUTCOME_ORDER = ("verified", "copied", "unchanged", "started", "skipped", "undec
 LEAST_RATE = 0.1
 
 
-def run_document(run: RunSummary) -> dict[str, Any]:
+def run_document(run: RunSummary, progress: RunProgress | None = None) -> dict[str, Any]:
     """A run as `--json` prints it. `counts` are the objects by outcome, once they are reported."""
     info, scope, report = run.info, run.scope, run.report
     return {
@@ -38,6 +38,7 @@ def run_document(run: RunSummary) -> dict[str, Any]:
         "report": report.folder if report else None,
         "error": run.error if info.status != "SUCCEEDED" else None,
         "cause": run.cause if info.status != "SUCCEEDED" else None,
+        "progress": progress_document(progress) if progress else None,
     }
 
 
@@ -69,8 +70,8 @@ def planned_objects(run: RunSummary) -> int | None:
     return sum(tally.objects for tally in plan.tallies if tally.action in PLANNED)
 
 
-def runs_table(found: Sequence[RunSummary]) -> Table:
-    """The runs as a table."""
+def runs_table(found: Sequence[RunSummary], progress: Mapping[str, RunProgress]) -> Table:
+    """The runs as a table; `progress` is that of those that are running, by name."""
     rows = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="dim")
     for name in ("RUN", "SCOPE", "STATUS", "STARTED", "TOOK", "OBJECTS"):
         rows.add_column(name, no_wrap=name in ("RUN", "STATUS", "TOOK"), overflow="fold")
@@ -81,7 +82,7 @@ def runs_table(found: Sequence[RunSummary]) -> Table:
             Text(run.info.status, STATUS_STYLES.get(run.info.status, "")),
             Text(f"{run.info.started.astimezone(UTC):%Y-%m-%d %H:%M:%SZ}"),
             Text(terminal.duration(run.seconds)),
-            terminal.line(outcome_text(run)),
+            terminal.line(progress_text(progress[run.info.name]) if run.info.name in progress else outcome_text(run)),
         )
     return rows
 
@@ -105,9 +106,23 @@ def outcome_text(run: RunSummary) -> str:
     if report and report.status != "in_progress":
         return counts_text(report.counts) or "nothing to copy"
     planned = planned_objects(run)
-    if planned is not None:
-        return f"{planned:,} planned, at {run.state}"
-    return run.state or ""
+    plan = "" if planned is None else f"{planned:,} planned; "
+    if run.info.failed:
+        return f"{plan}ended at {run.state}" + (f": {run.error}" if run.error else "")
+    return f"{plan}at {run.state}" if run.state else ""
+
+
+def unreported_text(run: RunSummary, outcomes: int) -> str | None:
+    """What is not in the lines of a run, if anything is not: it continues, or ended before it could report."""
+    planned = planned_objects(run)
+    if planned is None:
+        return "Nothing was planned." if run.info.failed else "The plan is not complete yet."
+    if run.report and run.report.status != "in_progress":
+        return None if outcomes else "No object had to be copied."
+    left = max(0, planned - outcomes)
+    if run.info.failed:
+        return f"{left:,} of {planned:,} planned objects have no outcome. Continue with `ferry replay {run.info.name}`."
+    return f"{left:,} of {planned:,} planned objects have no outcome yet."
 
 
 def counts_text(counts: Mapping[str, int]) -> str:
