@@ -54,7 +54,7 @@ class RunProgress:
     `compared` objects of the source are planned. Of the `objects` that the plan leaves to do, `objects_copied` have
     arrived, verified or not yet, and `objects_done` have an outcome, `failures` among them by error. `size_bytes` are
     those of the objects that batches copy, of which `bytes_copied` have arrived. The rates are per second; None until
-    there is one.
+    there is one. `copied_at` counts the objects by the second, since 1970, at which their copy ended.
     """
 
     run: RunSummary
@@ -70,6 +70,7 @@ class RunProgress:
     objects_rate: float | None = None
     bytes_rate: float | None = None
     seconds_left: float | None = None
+    copied_at: dict[int, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,7 @@ class RunWatch:
         self._plan_folder = plan_folder
         self._read: set[str] = set()
         self._failures: Counter[str] = Counter()
+        self._copied_at: Counter[int] = Counter()
         self._copied = self._done = self._steps = self._bytes = 0
         self._samples: deque[_Counts] = deque()
 
@@ -127,6 +129,7 @@ class RunWatch:
             objects_rate=objects_rate,
             bytes_rate=bytes_rate,
             seconds_left=left / objects_rate if objects_rate and not ended else None,
+            copied_at=dict(self._copied_at),
         )
 
     def _read_records(self, plan: Plan) -> None:
@@ -143,6 +146,8 @@ class RunWatch:
         if kind == COPIED and outcome.status in ("copied", "unchanged"):
             self._steps += 1
             self._copied += 1
+            if outcome.copied_at:
+                self._copied_at[int(outcome.copied_at.timestamp())] += 1
             self._bytes += outcome.source.size_bytes if outcome.source else 0
             return
         self._steps += 1 if kind == VERIFIED else STEPS
@@ -172,7 +177,7 @@ class RunWatch:
         arn = latest["mapRunArn"]
         if arn not in self._ended_maps:
             described = client.describe_map_run(mapRunArn=arn)
-            slices = _slices_of(described["itemCounts"])
+            slices = slices_of(described["itemCounts"])
             if described["status"] == "RUNNING":
                 return slices
             self._ended_maps[arn] = slices
@@ -187,7 +192,8 @@ def _phase_of(state: str | None) -> Phase:
     return "reporting" if state in REPORTING else "copying"
 
 
-def _slices_of(counts: Any) -> Slices:
+def slices_of(counts: Any) -> Slices:
+    """The counts of a Map Run, as DescribeMapRun returns them."""
     return Slices(
         total=counts["total"],
         waiting=counts["pending"],
