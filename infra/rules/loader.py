@@ -211,6 +211,7 @@ class _File:
                 minimum_grade=values.get("minimum_grade", _default_grade(values.get("mode"), default.minimum_grade)),
                 storage_class=values.get("storage_class", default.storage_class),
                 allow_empty=values.get("allow_empty", default.allow_empty),
+                restore_deleted=values.get("restore_deleted", default.restore_deleted),
                 multipart_threshold_bytes=default.multipart_threshold_bytes,
             ),
         )
