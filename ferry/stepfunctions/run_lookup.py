@@ -18,7 +18,6 @@ from ferry.stepfunctions.run_reports import (
     records_by_slice,
     report_rounds,
     reported_lines,
-    round_of,
     unreported_plan,
 )
 from ferry.stepfunctions.runs import RunSummary
@@ -38,8 +37,6 @@ def find_line(deployment: Deployment, run: RunSummary, key: str) -> ReportLine |
             if candidate.key == key:
                 return candidate
     for folder in report_rounds(deployment, run.info):
-        if plan is not None and round_of(folder) >= round_of(plan.folder):
-            continue
         planned_here = plan is None and run.plan and run.report and run.report.folder == folder
         lines = (
             _ordered_candidates(deployment, folder, run.plan, key)
@@ -62,8 +59,7 @@ def _recorded_candidates(deployment: Deployment, run: RunSummary, plan: Plan, ke
     for kind in KINDS:
         slices = [each for folder in plan.folders for each in slice_keys(plan.folder, folder, kind)]
         for slice_key in _last_not_after(slices, key, first_key):
-            name = slice_key.removeprefix(plan.folder).removesuffix(ENDING)
-            records = records_by_slice(deployment, plan, f"{name}/")
+            records = records_by_slice(deployment, plan, slice_key)
             yield from recorded_lines(deployment, run.info.name, slice_key, records[slice_key])
 
 
