@@ -16,7 +16,8 @@ from ferry.aws import run_files
 from ferry.aws.clients import Deployment
 from ferry.stepfunctions import runs
 from ferry.stepfunctions.runs import RunSummary
-from functions.batches.steps import COPIED, STARTED, VERIFIED
+from functions.batches.outcomes import RECORD_KINDS
+from functions.batches.records import COPIED, VERIFIED
 from functions.contract.bulk import IDLE, PLANNED, Outcome, Plan
 
 Phase = Literal["planning", "copying", "starting", "reporting", "ended"]
@@ -55,9 +56,10 @@ class RunProgress:
     """How far a run is.
 
     `compared` objects of the source are planned. Of the `objects` that the plan leaves to do, `objects_copied` have
-    arrived, verified or not yet, and `objects_done` have an outcome, `failures` among them by error. `size_bytes` are
-    those of the objects that batches copy, of which `bytes_copied` have arrived. The rates are per second; None until
-    there is one. `copied_at` counts the objects by the second, since 1970, at which their copy ended.
+    arrived, verified or not yet, and `objects_done` have an outcome, `failures` among them by error. Those with
+    `executions_running` have none yet. `size_bytes` are those of the objects that batches copy, of which `bytes_copied`
+    have arrived. The rates are per second; None until there is one. `copied_at` counts the objects by the second, since
+    1970, at which their copy ended.
     """
 
     run: RunSummary
@@ -69,6 +71,7 @@ class RunProgress:
     objects_done: int = 0
     bytes_copied: int = 0
     failures: dict[str, int] = field(default_factory=dict)
+    executions_running: int = 0
     slices: Slices = Slices()
     objects_rate: float | None = None
     bytes_rate: float | None = None
@@ -112,6 +115,7 @@ class RunWatch:
         """Begin with a plan: a redrive plans again what failed."""
         self._plan_folder = plan_folder
         self._read: set[str] = set()
+        self._waits = False
         self._counts = _Counts()
         self._provisional: dict[str, tuple[_Counts, Outcome]] = {}
         self._copied_at: Counter[int] = Counter()
@@ -127,6 +131,7 @@ class RunWatch:
             return RunProgress(summary, phase, compared=plan.objects if plan and plan.status == "planning" else 0)
         if plan.folder != self._plan_folder:
             self._forget(plan.folder)
+        self._waits = summary.scope is not None and summary.scope.wait_for_executions
         self._read_records(plan)
         objects_rate, bytes_rate = self._rates()
         work = [each for each in plan.tallies if each.action in PLANNED]
@@ -143,6 +148,7 @@ class RunWatch:
             objects_done=min(self._counts.done, objects),
             bytes_copied=self._counts.size_bytes,
             failures=self._failures(),
+            executions_running=self._executions_running(),
             slices=self._slices(),
             objects_rate=objects_rate,
             bytes_rate=bytes_rate,
@@ -165,12 +171,17 @@ class RunWatch:
         earlier = self._provisional.pop(outcome.key, None)
         if earlier:
             self._counts.add(earlier[0], -1)
-        worth = _worth(kind, outcome)
+        # A run that waits for executions has no outcome until they end.
+        worth = _Counts() if self._waits and outcome.status == "started" else _worth(kind, outcome)
         self._counts.add(worth)
         if worth.copied and outcome.copied_at:
             self._copied_at[int(outcome.copied_at.timestamp())] += 1
         if outcome.status in PROVISIONAL:
             self._provisional[outcome.key] = worth, outcome
+
+    def _executions_running(self) -> int:
+        started = (outcome for _, outcome in self._provisional.values() if outcome.status == "started")
+        return sum(1 for _ in started) if self._waits else 0
 
     def _failures(self) -> dict[str, int]:
         failed = (outcome for _, outcome in self._provisional.values() if outcome.status == "failed")
@@ -233,6 +244,6 @@ def slices_of(counts: Any) -> Slices:
 
 def _record_keys(deployment: Deployment, plan: Plan) -> Iterator[tuple[str, str]]:
     """The records of a plan's slices, each with its kind."""
-    for kind in (COPIED, VERIFIED, STARTED):
+    for kind in RECORD_KINDS:
         for key in run_files.list_keys(deployment, run_files.record_folder(plan.folder, kind)):
             yield kind, key

@@ -15,13 +15,11 @@ from ferry.aws import run_files
 from ferry.aws.clients import Deployment
 from ferry.stepfunctions.executions import ExecutionInfo
 from ferry.stepfunctions.runs import RunSummary
+from functions.batches.outcomes import RECORD_KINDS, plan_slices
 from functions.batches.report import report_line
-from functions.batches.steps import COPIED, STARTED, VERIFIED
 from functions.contract.bulk import Outcome, Plan, PlannedObject, ReportLine
 from functions.planning.line_files import ENDING
-from functions.planning.slices import BATCH, EXECUTION, slice_keys
 
-RECORD_KINDS = (COPIED, VERIFIED, STARTED)
 ROUND = re.compile(r"/round=(\d+)/$")
 REPEATED = re.compile(r"round-(\d+)/[a-z]+/")
 REPORTED = ("complete", "incomplete")
@@ -87,10 +85,8 @@ def reported_lines(deployment: Deployment, folder: str) -> Iterator[ReportLine]:
 def _all_recorded_lines(deployment: Deployment, run: str, plan: Plan) -> Iterator[ReportLine]:
     """A line for each object of a plan that has an outcome."""
     records = records_by_slice(deployment, plan)
-    for folder in plan.folders:
-        for kind in (BATCH, EXECUTION):
-            for key in slice_keys(plan.folder, folder, kind):
-                yield from recorded_lines(deployment, run, key, records[key])
+    for key in plan_slices(plan):
+        yield from recorded_lines(deployment, run, key, records[key])
 
 
 def records_by_slice(deployment: Deployment, plan: Plan, slice_key: str = "") -> dict[str, list[str]]:

@@ -117,11 +117,13 @@ def test_an_outcome_that_changes_is_counted_once_by_its_latest() -> None:
     watch = RunWatch(deployed(found, results), ARN)
     put_record(results, "copied", "a", [outcome("a", "failed", error="X"), outcome("b", "failed", error="X")])
     put_record(results, "started", "a", [outcome("c", "started", execution="e")])
-    assert (watch.look().objects_done, watch.look().failures) == (3, {"X": 2})
+    progress = watch.look()
+    assert (progress.objects_done, progress.failures, progress.executions_running) == (2, {"X": 2}, 1)
     put_repeated(results, "copied", [outcome("a", "copied"), outcome("b", "failed", error="Y")])
     put_record(results, "started", "b", [outcome("c", "verified", execution="e")])
     progress = watch.look()
     assert (progress.objects_done, progress.objects_copied, progress.failures) == (2, 1, {"Y": 1})
+    assert progress.executions_running == 0
 
 
 def test_a_plan_after_a_redrive_is_counted_from_its_beginning() -> None:
