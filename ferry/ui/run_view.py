@@ -152,7 +152,8 @@ def progress_text(progress: RunProgress) -> str:
         reasons = ", ".join(f"{number:,} {error}" for error, number in sorted(progress.failures.items()))
         parts.append(f"{sum(progress.failures.values()):,} failed: {reasons}")
     if progress.executions_running:
-        parts.append(f"{progress.executions_running:,} executions running")
+        plural = "s" if progress.executions_running > 1 else ""
+        parts.append(f"{progress.executions_running:,} execution{plural} running")
     if progress.slices.failed:
         parts.append(f"{progress.slices.failed:,} slices failed")
     if progress.phase == "reporting":
