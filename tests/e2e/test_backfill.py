@@ -305,7 +305,7 @@ def reasons(lines: list[dict[str, Any]]) -> Counter[str]:
 
 
 def by_reason(planned: dict[tuple[str, str, bool], int]) -> Counter[str]:
-    """What a dry run said would be done, by reason."""
+    """What a dry run shows as to be done, by reason."""
     found: Counter[str] = Counter()
     for (action, reason, _), number in planned.items():
         found[reason] += number if action in ACTIONS else 0
