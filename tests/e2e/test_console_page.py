@@ -7,7 +7,7 @@ its requests is checked.
 
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -209,6 +209,40 @@ def test_the_theme_follows_the_system_and_can_be_chosen(page: Page) -> None:
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
+def put_unnoticed(deployed: Deployed, keys: Sequence[str]) -> None:
+    """Put objects into the source without an event; the last one has a tag."""
+    bucket, client = deployed.outputs.source_bucket, deployed.source
+    notifications: Any = client.get_bucket_notification_configuration(Bucket=bucket)
+    notifications.pop("ResponseMetadata")
+    client.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration={})
+    for key in keys:
+        deployed.put(key, b"x", Tagging="a=b" if key == keys[-1] else "")
+    client.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration=notifications)
+
+
+def test_a_run_is_estimated_started_watched_and_replayed(page: Page, broken_deployment: Deployed, folder: str) -> None:
+    put_unnoticed(broken_deployment, [f"{folder}/{number}.bin" for number in range(3)])
+    page.evaluate("window.confirm = () => true")
+    page.get_by_role("link", name="Runs", exact=True).click()
+    page.get_by_role("button", name="New backfill").click()
+    page.get_by_label("Keys that start with").fill(f"{folder}/")
+    page.get_by_role("button", name="Dry run").click()
+    expect(page.get_by_role("row", name="copy 3 3 B not in the target")).to_be_visible(timeout=PATIENCE)
+    expect(page.get_by_text("list prices")).to_be_visible()
+    with permission_removed(broken_deployment, f"{broken_deployment.outputs.name}-copy-batch", "s3:PutObjectTagging"):
+        page.get_by_role("button", name="Start", exact=True).click()
+        expect(page.get_by_role("button", name="CopySlices, Map, Running")).to_be_visible(timeout=PATIENCE)
+        expect(page.get_by_role("button", name="RequireComplete, Task, Failed")).to_be_visible(timeout=PATIENCE)
+    page.get_by_role("link", name="show them").click()
+    assert page.evaluate("location.search") == "?status=failed&error=AccessDenied"
+    expect(page.get_by_role("row").filter(has_text=f"{folder}/2.bin")).to_contain_text("AccessDenied")
+    page.get_by_role("button", name="Replay", exact=True).click()
+    expect(page.get_by_role("button", name="Succeeded, Succeed, Succeeded")).to_be_visible(timeout=PATIENCE)
+    page.get_by_role("group", name="Outcome").get_by_role("button", name="Verified").click()
+    expect(page.get_by_role("row").filter(has_text=f"{folder}/2.bin")).to_contain_text("checksum", timeout=PATIENCE)
+    assert violations(page) == []
+
+
 def violations(page: Page, *rules: str) -> list[Any]:
     """What axe-core finds on the page as it is, by some of its rules or all of them."""
     options: dict[str, Any] = {"resultTypes": ["violations"]}
@@ -243,6 +277,9 @@ def test_axe_finds_nothing_on_any_page(page: Page, broken_deployment: Deployed, 
         check()
     page.goto(f"{base}/data/{folder}")
     expect(page.get_by_role("cell", name="Aurora")).to_be_visible(timeout=PATIENCE)
+    check()
+    page.goto(f"{base}/runs")
+    page.get_by_role("button", name="New backfill").click()
     check()
     page.goto(f"{base}/queue")
     page.get_by_role("button", name="Show them").click()
