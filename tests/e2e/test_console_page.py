@@ -5,6 +5,7 @@ CI they fail. pytest-socket does not bind the browser, so it gets a resolver tha
 its requests is checked.
 """
 
+import json
 import os
 import subprocess
 from collections.abc import Iterator, Sequence
@@ -16,10 +17,14 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, ConsoleMessage, Dialog, Page, Request, expect
 
+from ferry.console.state import Console
 from tests.e2e.console import Running, chromium, find_browser, running_console
+from tests.support.console_server import serving
 from tests.support.deployed.deployment import PROGRAMS, Deployed
 from tests.support.deployed.sabotage import permission_removed
 from tests.support.deployed.waiting import PATIENCE_SECONDS
+from tests.support.hostile_keys import HOSTILE
+from tests.unit.ferry_fakes import FakeDeployment, FakeStepFunctions, document
 
 pytestmark = pytest.mark.own_cloud("takes permissions away")
 
@@ -165,16 +170,40 @@ def test_the_cloud_stops_and_starts_again_under_the_page(browser: Browser, tmp_p
         ferry("down")
 
 
-def test_keys_are_text(page: Page, broken_deployment: Deployed, folder: str) -> None:
-    key = f"{folder}/<img src=x onerror=alert(1)></script><b>\u202egnp.exe"
-    broken_deployment.put(key, b"x")
-    page.get_by_role("link", name="Executions", exact=True).click()
-    page.get_by_role("searchbox").fill("onerror")
-    row = page.get_by_role("row").filter(has_text="onerror")
-    expect(row).to_contain_text("Succeeded", timeout=PATIENCE)
-    expect(row).to_contain_text(key.replace("\u202e", "\\u202e"))
-    assert page.evaluate("document.querySelectorAll('#app img').length") == 0
-    assert page.evaluate("location.search") == "?key=onerror"
+def test_5000_executions_are_shown_and_found_and_hostile_keys_are_text(browser: Browser) -> None:
+    states = FakeStepFunctions()
+    for number in range(5000):
+        states.add(f"{number:040d}", "SUCCEEDED", document(f"folder/{number}.csv"))
+    for number, key in enumerate(HOSTILE):
+        states.add(f"{number:039d}h", "SUCCEEDED", document("?").replace('"?"', json.dumps(key)))
+    shown = Console.of(FakeDeployment({"stepfunctions": states}, endpoint_url="http://127.0.0.1:1"), writable=True)
+    with serving(shown) as client:
+        shown.poller.refresh()
+        while shown.poller.snapshot().unread:
+            shown.poller.refresh()
+        page = browser.new_page()
+        problems: list[str] = []
+        page.on("dialog", lambda dialog: problems.append(dialog.message))
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.goto(f"http://127.0.0.1:{client.port}/executions#token={client.token}")
+        rows = page.locator("tbody tr")
+        expect(rows).to_have_count(100)
+        # The newest ones. What cannot be seen is shown as an escape, and the longest key is there to its end.
+        table = page.get_by_role("table")
+        for text in (*HOSTILE[:3], "\\u202egnp.exe", "a\\nb\\r\\tc"):
+            expect(table.get_by_text(text, exact=True)).to_be_visible()
+        expect(table.get_by_title("k" * 1024)).to_be_visible()
+        assert page.locator("#app img, #app script").count() == 0
+        assert page.locator("a[href^='javascript']").count() == 0
+        page.get_by_role("searchbox").fill("folder/4321")
+        expect(rows).to_have_count(1)
+        page.wait_for_function("() => location.search === '?key=folder%2F4321'")
+        page.get_by_role("searchbox").fill("")
+        expect(page.get_by_text(f"Page 1 of 51, {5000 + len(HOSTILE):,} executions")).to_be_visible()
+        page.get_by_role("button", name="Older").click()
+        expect(page.get_by_text("folder/4899.csv")).to_be_visible()
+        page.close()
+    assert problems == []
 
 
 def test_the_keyboard_is_enough(page: Page, broken_deployment: Deployed, folder: str) -> None:
