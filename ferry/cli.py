@@ -332,6 +332,22 @@ def stop(run: RunArgument, outputs: OutputsOption = None) -> None:
 
 
 @app.command()
+def find(
+    key: Annotated[str, typer.Argument(help="Key in the source bucket.")],
+    json: JsonOption = False,
+    limit: Annotated[int, typer.Option(min=0, help="Maximum number of executions to read (0 = all).")] = 1000,
+    outputs: OutputsOption = None,
+) -> None:
+    """Show where a file is: its objects, executions and runs."""
+    from ferry.commands import find as command
+    from ferry.commands.upload import check_key
+
+    check_key(key)
+    with opened(outputs) as deployment:
+        command.find(deployment, key, limit=limit, as_json=json)
+
+
+@app.command()
 def adopt(bucket: BucketArgument, dry_run: DryRunOption = False, outputs: OutputsOption = None) -> None:
     """Subscribe the deployment to uploads in an existing bucket. Other notifications are kept."""
     from ferry.commands import adopt as command

@@ -34,11 +34,6 @@ def list_folders(deployment: Deployment, prefix: str) -> Iterator[str]:
     return (each["Prefix"] for page in pages for each in page.get("CommonPrefixes", ()))
 
 
-def exists(deployment: Deployment, key: str) -> bool:
-    """Whether there is such a file. Needs s3:ListBucket: without it, a missing file looks like a denied one."""
-    return key in list_keys(deployment, key)
-
-
 def read_lines(deployment: Deployment, key: str) -> list[bytes]:
     """The lines of one file."""
     bucket = deployment.outputs.athena_results

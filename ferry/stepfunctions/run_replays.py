@@ -16,6 +16,7 @@ from ferry.errors import CommandError
 from ferry.stepfunctions import executions, replays, runs
 from ferry.stepfunctions.executions import ExecutionInfo
 from ferry.stepfunctions.failures import Failure
+from functions.planning.slices import BATCH, EXECUTION, slice_keys
 
 REPLAYED_TOGETHER = ("FAILED", "TIMED_OUT")
 """Without being named: a run that somebody stopped should stay stopped."""
@@ -108,7 +109,11 @@ def _why_not_redrivable(deployment: Deployment, info: ExecutionInfo) -> str | No
     if plan is None or plan.status == "planning" or run.state == "RequireComplete":
         return None
     pointers = ((plan.batches, plan.batches_key), (plan.executions, plan.executions_key))
-    if all(run_files.exists(deployment, key) for slices, key in pointers if slices):
+    expected = {key for slices, key in pointers if slices}
+    for folder in plan.folders:
+        for kind in (BATCH, EXECUTION):
+            expected.update(slice_keys(plan.folder, folder, kind))
+    if expected <= set(run_files.list_keys(deployment, plan.folder)):
         return None
     return "because its plan was deleted or has expired"
 

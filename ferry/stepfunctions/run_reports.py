@@ -29,9 +29,9 @@ def report_lines(deployment: Deployment, run: RunSummary) -> Iterator[ReportLine
     parts: list[Iterator[ReportLine]] = []
     plan = unreported_plan(run)
     if plan is not None:
-        parts.append(_recorded_lines(deployment, run.info.name, plan))
+        parts.append(_all_recorded_lines(deployment, run.info.name, plan))
         rounds = [each for each in rounds if round_of(each) < round_of(plan.folder)]
-    parts += [_reported_lines(deployment, folder) for folder in rounds]
+    parts += [reported_lines(deployment, folder) for folder in rounds]
     seen: set[str] = set()
     for number, part in enumerate(parts, 1):
         for line in part:
@@ -78,36 +78,42 @@ def unreported_plan(run: RunSummary) -> Plan | None:
     return None if covered else plan
 
 
-def _reported_lines(deployment: Deployment, folder: str) -> Iterator[ReportLine]:
+def reported_lines(deployment: Deployment, folder: str) -> Iterator[ReportLine]:
+    """The lines of one round."""
     for lines in run_files.read_files(deployment, run_files.list_keys(deployment, folder)):
         yield from (ReportLine.model_validate_json(line) for line in lines)
 
 
-def _recorded_lines(deployment: Deployment, run: str, plan: Plan) -> Iterator[ReportLine]:
+def _all_recorded_lines(deployment: Deployment, run: str, plan: Plan) -> Iterator[ReportLine]:
     """A line for each object of a plan that has an outcome."""
-    records = _records_by_slice(deployment, plan)
+    records = records_by_slice(deployment, plan)
     for folder in plan.folders:
         for kind in (BATCH, EXECUTION):
             for key in slice_keys(plan.folder, folder, kind):
-                if key not in records:
-                    continue
-                outcomes = _latest_outcomes(deployment, records[key])
-                for line in run_files.read_lines(deployment, key):
-                    planned = PlannedObject.model_validate_json(line)
-                    outcome = outcomes.get(planned.key)
-                    if outcome and outcome.status not in ("copied", "unchanged"):
-                        yield report_line(run, planned, outcome)
+                yield from recorded_lines(deployment, run, key, records[key])
 
 
-def _records_by_slice(deployment: Deployment, plan: Plan) -> dict[str, list[str]]:
-    """The keys of the records of each slice, those that count later at the end."""
+def records_by_slice(deployment: Deployment, plan: Plan, slice_name: str = "") -> dict[str, list[str]]:
+    """The keys of the records of each slice, or of one, those that count later at the end."""
     found: dict[str, list[str]] = defaultdict(list)
     for kind in (COPIED, VERIFIED, STARTED):
         folder = run_files.record_folder(plan.folder, kind)
-        for key in run_files.list_keys(deployment, folder):
-            slice_name = key.removeprefix(folder).rpartition("/")[0]
-            found[f"{plan.folder}{slice_name}{ENDING}"].append(key)
+        for key in run_files.list_keys(deployment, f"{folder}{slice_name}"):
+            name = key.removeprefix(folder).rpartition("/")[0]
+            found[f"{plan.folder}{name}{ENDING}"].append(key)
     return found
+
+
+def recorded_lines(deployment: Deployment, run: str, slice_key: str, records: list[str]) -> Iterator[ReportLine]:
+    """A line for each object of a slice that has an outcome in its records."""
+    if not records:
+        return
+    outcomes = _latest_outcomes(deployment, records)
+    for line in run_files.read_lines(deployment, slice_key):
+        planned = PlannedObject.model_validate_json(line)
+        outcome = outcomes.get(planned.key)
+        if outcome and outcome.status not in ("copied", "unchanged"):
+            yield report_line(run, planned, outcome)
 
 
 def _latest_outcomes(deployment: Deployment, keys: list[str]) -> dict[str, Outcome]:

@@ -22,6 +22,7 @@ REASONS: dict[Reason, str] = {
     "metadata_differs": "the metadata or headers differ",
     "same_etag": "in the target: same ETag, copied later",
     "same_checksum": "in the target: same checksum and metadata",
+    "settled": "in the target: unchanged since an earlier run",
     "grade_too_low": "in the target, but not verified as the rule asks",
     "not_comparable": "in the target, but without a comparable checksum",
     "too_large": "in the target, but too large to compare: nothing is done",
@@ -34,6 +35,8 @@ REASONS: dict[Reason, str] = {
     "archived": "archived: restore it first",
     "customer_key": "encrypted with a customer-provided key (SSE-C)",
     "source_missing": "deleted while the plan was being made",
+    "deleted_at_target": "was in the target, and was deleted there",
+    "failed_before": "failed before, and has not changed since",
 }
 ACTIONS: tuple[Action, ...] = ("copy", "move", "undecided", "done", "skip")
 STYLES = {"copy": "green", "move": "cyan", "undecided": "magenta", "done": "dim", "skip": "yellow"}

@@ -34,6 +34,17 @@ class FakeResults:
     def __init__(self) -> None:
         self.files: dict[str, bytes] = {}
         self.reads: list[str] = []
+        self.objects: dict[str, dict[str, Any]] = {}
+
+    def put_object(self, url: str, minutes: float = 0, version: str | None = None) -> None:
+        """An object of another bucket, by `bucket/key`."""
+        found = {"ContentLength": 10, "LastModified": BEGIN + timedelta(minutes=minutes)}
+        self.objects[url] = found | ({"VersionId": version} if version else {})
+
+    def head_object(self, *, Bucket: str, Key: str) -> dict[str, Any]:  # noqa: N803
+        if f"{Bucket}/{Key}" not in self.objects:
+            raise client_error("404", "HeadObject")
+        return self.objects[f"{Bucket}/{Key}"]
 
     def put(self, key: str, lines: list[Any]) -> None:
         texts = [line.model_dump_json() if isinstance(line, Model) else json.dumps(line) for line in lines]

@@ -202,13 +202,24 @@ def test_where_a_redrive_cannot_help_the_same_scope_starts_again(
     runs.redrive_error = error
     plan = plan_of(3, batches_key=f"runs/{RUN}/0/plan/batches.json")
     failed = runs.add_run(document(plan), state=state, status="ABORTED")
+    results.put(plan.batches_key, [])
     if plan_is_there:
-        results.put(plan.batches_key, [])
+        put_slice(results, ["a"])
     replay.replay(deployed(runs, results), [RUN], failed=False, restart=restart)
     again = runs.executions[failed.arn.replace(RUN, f"{RUN}-replay-1")]
     assert (json.loads(again.input), again.machine) == (json.loads(failed.input), BULK)
     assert runs.redriven == []
     assert said in capsys.readouterr().out
+
+
+def test_a_stopped_run_whose_plan_is_there_is_redriven() -> None:
+    runs, results = FakeRuns(redrives=True), FakeResults()
+    plan = plan_of(3, batches_key=f"runs/{RUN}/0/plan/batches.json")
+    results.put(plan.batches_key, [])
+    put_slice(results, ["a"])
+    runs.add_run(document(plan), state="CopySlices", status="ABORTED")
+    replay.replay(deployed(runs, results), [RUN], failed=False, restart=False)
+    assert runs.redriven == [RUN]
 
 
 def test_of_failed_runs_only_the_newest_of_a_scope_is_replayed_and_none_that_was_stopped() -> None:
