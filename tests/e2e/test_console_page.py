@@ -9,6 +9,7 @@ import json
 import os
 import subprocess
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,14 +18,18 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, ConsoleMessage, Dialog, Page, Request, expect
 
+from ferry.aws.clients import Deployment
+from ferry.console.poller import Snapshot
+from ferry.console.rows import Row
 from ferry.console.state import Console
+from ferry.stepfunctions.executions import ExecutionInfo, ExecutionSummary
+from ferry.stepfunctions.history import parse_document
 from tests.e2e.console import Running, chromium, find_browser, running_console
 from tests.support.console_server import serving
 from tests.support.deployed.deployment import PROGRAMS, Deployed
 from tests.support.deployed.sabotage import permission_removed
 from tests.support.deployed.waiting import PATIENCE_SECONDS
 from tests.support.hostile_keys import HOSTILE
-from tests.unit.ferry_fakes import FakeDeployment, FakeStepFunctions, document
 
 pytestmark = pytest.mark.own_cloud("takes permissions away")
 
@@ -170,17 +175,24 @@ def test_the_cloud_stops_and_starts_again_under_the_page(browser: Browser, tmp_p
         ferry("down")
 
 
-def test_5000_executions_are_shown_and_found_and_hostile_keys_are_text(browser: Browser) -> None:
-    states = FakeStepFunctions()
-    for number in range(5000):
-        states.add(f"{number:040d}", "SUCCEEDED", document(f"folder/{number}.csv"))
-    for number, key in enumerate(HOSTILE):
-        states.add(f"{number:039d}h", "SUCCEEDED", document("?").replace('"?"', json.dumps(key)))
-    shown = Console.of(FakeDeployment({"stepfunctions": states}, endpoint_url="http://127.0.0.1:1"), writable=True)
+def succeeded(number: int, key: str) -> Row:
+    """A row of the list, as the poller makes it of an execution that has ended."""
+    source = {"bucket": "b", "region": "us-west-2", "key": key, "version_id": None, "etag": "e", "size_bytes": number}
+    began = datetime(2026, 11, 1, tzinfo=UTC) + timedelta(seconds=number)
+    info = ExecutionInfo(f"arn:{number}", f"{number:040d}", "SUCCEEDED", began, began)
+    found = parse_document(json.dumps({"source": source | {"sequencer": "1"}, "rule": {}}))
+    return Row(ExecutionSummary(info, "Succeeded", found), read=True, input=str(number))
+
+
+def test_5000_executions_are_shown_and_found_and_hostile_keys_are_text(
+    browser: Browser, broken_deployment: Deployed
+) -> None:
+    keys = [*(f"folder/{number}.csv" for number in range(5000)), *HOSTILE]
+    rows_of_list = tuple(succeeded(number, key) for number, key in enumerate(keys))[::-1]
+    shown = Console.of(Deployment(broken_deployment.outputs), writable=True)
+    # Nothing polls here: this is all that the API knows.
+    shown.poller._snapshot = Snapshot(revision=1, rows=rows_of_list, complete=True)
     with serving(shown) as client:
-        shown.poller.refresh()
-        while shown.poller.snapshot().unread:
-            shown.poller.refresh()
         page = browser.new_page()
         problems: list[str] = []
         page.on("dialog", lambda dialog: problems.append(dialog.message))
