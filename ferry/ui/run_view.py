@@ -15,7 +15,7 @@ from ferry.ui.execution_view import STATUS_STYLES
 from functions.contract.bulk import PLANNED
 
 GAP = 2
-OUTCOME_ORDER = ("verified", "copied", "unchanged", "started", "skipped", "undecided", "failed")
+OUTCOME_ORDER = ("verified", "deleted", "copied", "unchanged", "started", "skipped", "undecided", "failed")
 LEAST_RATE = 0.1
 
 
@@ -55,6 +55,7 @@ def progress_document(progress: RunProgress) -> dict[str, Any]:
         "objects_done": progress.objects_done,
         "bytes_copied": progress.bytes_copied,
         "failures": progress.failures,
+        "executions_running": progress.executions_running,
         "slices": asdict(progress.slices),
         "objects_per_second": _rounded(progress.objects_rate),
         "bytes_per_second": _rounded(progress.bytes_rate),
@@ -150,6 +151,8 @@ def progress_text(progress: RunProgress) -> str:
     if progress.failures:
         reasons = ", ".join(f"{number:,} {error}" for error, number in sorted(progress.failures.items()))
         parts.append(f"{sum(progress.failures.values()):,} failed: {reasons}")
+    if progress.executions_running:
+        parts.append(f"{progress.executions_running:,} executions running")
     if progress.slices.failed:
         parts.append(f"{progress.slices.failed:,} slices failed")
     if progress.phase == "reporting":

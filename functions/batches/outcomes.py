@@ -21,6 +21,9 @@ NOT_VERIFIED = "NotVerified"
 KINDS = {BATCH: (COPIED, VERIFIED), EXECUTION: (STARTED,)}
 """What is recorded about the objects of each kind of slice."""
 
+RECORD_KINDS = tuple(dict.fromkeys(record for records in KINDS.values() for record in records))
+"""All of them, in the order in which one object's are written."""
+
 
 @dataclass(frozen=True)
 class SliceOutcomes:

@@ -29,7 +29,7 @@ from tests.unit.run_fakes import (
     report_of,
 )
 
-FAILED = (plan_of(3), report_of(verified=2, failed=1))
+FAILED = (plan_of(3, batches=0, folders=[]), report_of(verified=2, failed=1))
 REDRIVE_EXPIRED = client_error("ExecutionNotRedrivable", "RedriveExecution")
 
 
@@ -190,8 +190,8 @@ def test_a_failed_run_is_redriven_and_executions_beside_it_are_left(capsys: pyte
 @pytest.mark.parametrize(
     ("state", "error", "plan_is_there", "restart", "said"),
     [
-        ("RequireComplete", REDRIVE_EXPIRED, False, False, "because redrive was not possible"),
-        ("CopySlices", None, False, False, "because its plan was deleted or has expired"),
+        ("RequireComplete", REDRIVE_EXPIRED, True, False, "because redrive was not possible"),
+        ("RequireComplete", None, False, False, "because its plan was deleted or has expired"),
         ("CopySlices", None, True, True, "as requested by --restart"),
     ],
 )
