@@ -270,7 +270,12 @@ def test_a_run_is_estimated_started_watched_and_replayed(page: Page, broken_depl
     page.get_by_role("button", name="Dry run").click()
     expect(page.get_by_role("row", name="copy 3 3 B not in the target")).to_be_visible(timeout=PATIENCE)
     expect(page.get_by_text("list prices")).to_be_visible()
-    with permission_removed(broken_deployment, f"{broken_deployment.outputs.name}-copy-batch", "s3:PutObjectTagging"):
+    name = broken_deployment.outputs.name
+    # What a batch cannot copy, an execution tries.
+    with (
+        permission_removed(broken_deployment, f"{name}-copy-batch", "s3:PutObjectTagging"),
+        permission_removed(broken_deployment, f"{name}-copy-object", "s3:PutObjectTagging"),
+    ):
         page.get_by_role("button", name="Start", exact=True).click()
         expect(page.get_by_role("button", name="CopySlices, Map, Running")).to_be_visible(timeout=PATIENCE)
         expect(page.get_by_role("button", name="RequireComplete, Task, Failed")).to_be_visible(timeout=PATIENCE)

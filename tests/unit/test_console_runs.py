@@ -202,9 +202,12 @@ def test_a_run_is_stopped_once() -> None:
 
 
 def test_a_failed_run_is_replayed_as_the_command_does() -> None:
-    runs = FakeRuns(redrives=True)
-    runs.add_run(document(plan_of(1), report_of(failed=1)), state="RequireComplete", status="FAILED")
-    with console(runs) as client:
+    runs, results = FakeRuns(redrives=True), FakeResults()
+    plan = plan_of(1, batches_key=f"runs/{RUN}/0/plan/batches.json")
+    results.put(plan.batches_key, [])
+    put_slice(results, ["a"])
+    runs.add_run(document(plan, report_of(failed=1)), state="RequireComplete", status="FAILED")
+    with console(runs, results) as client:
         answer = client.post(f"/api/runs/{RUN}/replay", {})
         again = client.post(f"/api/runs/{RUN}/replay", {})
     assert (answer.json["run"], runs.redriven) == (RUN, [RUN])
