@@ -37,5 +37,5 @@ def handler(event: BulkEvent, _context: LambdaContext) -> Completion:
     raise RunIncomplete(
         f"{report.counts['failed']:,} of {sum(report.counts.values()):,} planned objects failed: {errors}. First "
         f"failure: {first.key}: {first.cause or first.error}. The report is in {report.folder}. Fix the cause, then "
-        "redrive the run or start another backfill: objects already copied are skipped."
+        "redrive the run, or run `ferry backfill --again`: objects already copied are skipped."
     )

@@ -24,6 +24,7 @@ Reason = Literal[
     # done; as the reason of a move: only the deletion is left
     "same_etag",
     "same_checksum",
+    "settled",
     # copy: by an execution, which reads as much as the rule asks for
     "grade_too_low",
     # undecided
@@ -39,10 +40,12 @@ Reason = Literal[
     "archived",
     "customer_key",
     "source_missing",
+    "deleted_at_target",
+    "failed_before",
 ]
 """Why; docs/backfill.md explains each."""
 
-SAME: frozenset[Reason] = frozenset({"same_etag", "same_checksum", "grade_too_low"})
+SAME: frozenset[Reason] = frozenset({"same_etag", "same_checksum", "settled", "grade_too_low"})
 """The target already has the object, as far as what S3 stores shows it."""
 
 IDLE: frozenset[Reason] = frozenset({"too_large"})
@@ -60,6 +63,7 @@ class PlanScope(Model):
     """Which objects of which source a run covers.
 
     `suffix` is the source's own filter. `most_seconds` limits one call of PlanBatches; null: the function's time.
+    `again`: outcomes that the ledger keeps until the source changes are ignored.
     `slice_objects` is how many objects a slice has at most. `wait_for_executions`: whether the run waits for the
     executions of `migrate` that it starts; otherwise it reports them as started.
     """
@@ -71,6 +75,7 @@ class PlanScope(Model):
     since: Utc | None = None
     min_age_seconds: NonNegativeInt = 0
     most_seconds: NonNegativeInt | None = None
+    again: bool = False
     slice_objects: int = Field(default=MOST_OBJECTS, ge=1, le=MOST_OBJECTS)
     wait_for_executions: bool = True
 
@@ -127,12 +132,14 @@ class Tally(Model):
 class PlanFolder(Model):
     """The slices that one call wrote: `<name>/batch-00000.jsonl.gz` and so on, `<name>/execution-00000.jsonl.gz`.
 
-    A call that was repeated wrote to a folder of its own, so no slice is ever overwritten.
+    A call that was repeated wrote to a folder of its own, so no slice is ever overwritten. `entries` is the number of
+    files with new entries for the ledger: `<name>/ledger-00000.jsonl.gz`.
     """
 
     name: str
     batches: NonNegativeInt = 0
     executions: NonNegativeInt = 0
+    entries: NonNegativeInt = 0
 
 
 class Plan(Model):
@@ -197,11 +204,13 @@ class RunReport(Model):
     """The result of WriteReport. `in_progress`: it is called again, for the slices after `slices`.
 
     `counts` are the objects by status, `errors` those that failed by error; `failures` are the first of them.
+    `entry_files` of the plan's are in the ledger.
     """
 
     status: Literal["in_progress", "complete", "incomplete"]
     folder: str = ""
     slices: NonNegativeInt = 0
+    entry_files: NonNegativeInt = 0
     counts: dict[str, int] = Field(default_factory=dict)
     errors: dict[str, int] = Field(default_factory=dict)
     failures: list[ObjectFailure] = Field(default_factory=list)
