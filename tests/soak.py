@@ -48,6 +48,11 @@ PARTS = (
     _cases(2),
     *(_orders(share) for share in range(1, SHARES + 1)),
     Part("a plan of a million keys", ("-n", "0", "tests/unit/test_planning.py", "-k", "million")),
+    Part(
+        "17 runs of 500 objects, killed at 50 random moments",
+        ("-n", "0", "tests/e2e/test_backfill.py", "-k", "killed"),
+        {"FERRY_KILLS": "50"},
+    ),
 )
 
 

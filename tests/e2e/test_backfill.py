@@ -5,6 +5,7 @@ The tests depend on their order: the last ones copy what the first ones only pla
 
 import gzip
 import json
+import os
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
@@ -15,6 +16,8 @@ import pytest
 from ferry.stepfunctions.executions import execution_arn
 from infra.local import lifecycle
 from infra.rules import loader
+from tests.e2e import killed_runs
+from tests.e2e.killed_runs import KilledRun
 from tests.support.deployed.deployment import Deployed
 from tests.support.deployed.sabotage import permission_removed
 from tests.support.deployed.waiting import wait_for
@@ -248,15 +251,19 @@ def test_a_second_backfill_finds_nothing_to_do(filled: Deployed) -> None:
     assert contents(filled) == before
 
 
-def test_a_run_with_an_object_that_fails_copies_the_others_and_fails_with_its_reason(filled: Deployed) -> None:
+def test_a_run_with_an_object_that_fails_copies_the_others_and_its_redrive_only_that_one(filled: Deployed) -> None:
     for key in ("failing/a.bin", "failing/b.bin"):
         filled.put(key, b"bytes", **({"Tagging": "a=b"} if key.endswith("b.bin") else {}))
     with permission_removed(filled, f"{filled.outputs.name}-copy-batch", "s3:PutObjectTagging"):
         result = filled.ferry("backfill", "--prefix", "failing/")
-    assert result.returncode == 1
+        whole = filled.ferry("backfill", "--prefix", "failing/b")
+    assert result.returncode == whole.returncode == 1
     assert "RunIncomplete: 1 of 2 planned objects failed: 1 AccessDenied. First failure: failing/b.bin" in result.stderr
     assert filled.arrived("failing/a.bin") == b"bytes"
-    (run,) = [each for each in json.loads(filled.ferry("runs", "--json").stdout) if each["status"] == "FAILED"]
+    assert "AccessDenied: Nothing was copied, and the run stopped: Access denied" in whole.stderr
+    (run,) = [
+        each for each in json.loads(filled.ferry("runs", "--json").stdout) if each["scope"]["prefix"] == "failing/"
+    ]
     assert (run["scope"]["prefix"], run["counts"]) == ("failing/", {"verified": 1, "failed": 1})
     assert statuses(report(filled, run["run"])) == {"failing/a.bin": "verified", "failing/b.bin": "failed"}
     replayed = filled.ferry("replay", run["run"])
@@ -264,6 +271,7 @@ def test_a_run_with_an_object_that_fails_copies_the_others_and_fails_with_its_re
     assert f"{run['run']}  redriven" in replayed.stdout
     assert ended_status(filled, run["run"]) == "SUCCEEDED"
     assert statuses(report(filled, run["run"])) == {"failing/a.bin": "verified", "failing/b.bin": "verified"}
+    assert len(filled.versions("failing/a.bin")) == len(filled.versions("failing/b.bin")) == 1
 
 
 def test_a_file_is_found_by_its_key(filled: Deployed) -> None:
@@ -273,6 +281,20 @@ def test_a_file_is_found_by_its_key(filled: Deployed) -> None:
     version = filled.head("large.bin")["VersionId"]
     assert [each["version_id"] for each in found["target"]] == [version]
     assert [each["target_version_id"] for each in (*found["runs"], *found["executions"])] == [version, version]
+
+
+def test_a_killed_run_loses_nothing_and_copies_nothing_twice(filled: Deployed) -> None:
+    left, seed = int(os.environ.get("FERRY_KILLS", killed_runs.KILLS_OF_A_RUN)), 0
+    while left > 0:
+        run, kills = KilledRun(filled, seed), min(left, killed_runs.KILLS_OF_A_RUN)
+        ended = run.run(kills)
+        left, seed = left - kills, seed + 1
+        assert (ended["status"], ended.get("cause")) == ("SUCCEEDED", None), f"seed {seed}"
+        assert run.arrived() == run.keys, f"seed {seed}"
+        assert set(run.versions().values()) == {1}, f"seed {seed}: what had arrived was copied again"
+        report = run.report(json.loads(ended["output"])["report"]["folder"])
+        assert sorted(report) == sorted((key, "verified") for key in run.keys), f"seed {seed}"
+        assert run.killed.total() >= 1, f"seed {seed}: nothing was killed"
 
 
 def ended_status(deployed: Deployed, run: str) -> str:
