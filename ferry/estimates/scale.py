@@ -25,7 +25,7 @@ KEYS_PER_SECOND = 1500
 REPORT_SECONDS_OF_A_SLICE = 0.4
 """Nine requests, one after the other, and 1,000 lines. ASSUMED for AWS."""
 
-PLAN_MEMORY_MB = 190
+PLAN_MEMORY_MB = 70
 """A whole process: measured for 10^6 keys, and the same for fewer."""
 
 POINTER_MEMORY_BYTES = 800

@@ -8,6 +8,7 @@ from typing import Literal, TypedDict, Unpack
 
 from pydantic import Field, NonNegativeInt
 
+from functions.contract.inventory import SortedInventory
 from functions.contract.models import ExecutionContext, Rule
 from functions.contract.objects import Grade, Model, ObjectVersion, StoredObject, Utc
 
@@ -56,6 +57,7 @@ class PlanScope(Model):
     """Which objects of which source a run covers.
 
     `suffix` is the source's own filter. `most_seconds` limits one call of PlanBatches; null: the function's time.
+    `inventory` is the address of the manifest.json that is read in place of the source's listing.
     """
 
     bucket: str
@@ -65,6 +67,7 @@ class PlanScope(Model):
     since: Utc | None = None
     min_age_seconds: NonNegativeInt = 0
     most_seconds: NonNegativeInt | None = None
+    inventory: str = ""
 
 
 class PlannedTarget(Model):
@@ -150,6 +153,7 @@ class Plan(Model):
     requests: dict[str, int] = Field(default_factory=dict)
     calls: NonNegativeInt = 0
     wait_seconds: NonNegativeInt = 1
+    inventory: SortedInventory | None = None
 
 
 class ObjectFailure(Model):
