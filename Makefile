@@ -1,6 +1,6 @@
 # Every target works on a machine with Python >= 3.11 and make: it installs its prerequisites first.
 .DEFAULT_GOAL := help
-.PHONY: help setup lock iam-data demo test e2e emulator soak load clients bench up down console build plan deploy destroy lint typecheck cloudformation check asl diagram screenshots fix clean
+.PHONY: help setup lock iam-data demo test e2e emulator soak load clients bench up down console build plan deploy destroy lint typecheck cloudformation check asl diagram screenshots page-speed fix clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -150,6 +150,9 @@ diagram: $(TESTS) ## Renew the generated parts of docs/: resources, commands, ke
 
 screenshots: $(TESTS) ## Renew the console's pictures in docs/images, with Chromium
 	@$(BIN)/python -m tests.screenshots
+
+page-speed: $(TESTS) ## Measure how fast the console's page is, with Chromium
+	@$(BIN)/python -m tests.page_speed
 
 lint: $(TESTS) ## Check style
 	@$(BIN)/ruff check .
