@@ -1,8 +1,13 @@
 """A plan from an inventory is the plan from a listing, whatever the order of its rows; a bad one plans nothing."""
 
 import gzip
+import os
+import re
+import subprocess
+import sys
 import tracemalloc
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -16,6 +21,8 @@ from functions.runtime.errors import AccessDenied, InventoryInvalid
 from tests.support.inventories import ADDRESS, FIELDS, INVENTORIES, MANIFEST, InventoriedBuckets
 from tests.support.listed_buckets import PLENTY_MS, SETTINGS, SOURCE, TARGET, UPLOADED, decided, planned, scope
 from tests.unit.conftest import Hooks
+
+CHECKOUT = Path(__file__).parents[2]
 
 KEYS = ["a b+c%.bin", "a\rb", "a\nb", "é", "e\u0301", "\uff5e", "\U0001f600", "k" * 1024, "folder/", 'a,b"c', "a%2Fb"]
 
@@ -177,3 +184,12 @@ def test_memory_does_not_grow_with_the_inventory(buckets: InventoriedBuckets, mo
 
     few, many = peak_bytes(1_000), peak_bytes(5_000)
     assert many < few * 1.3
+
+
+@pytest.mark.skipif("FERRY_SOAK" not in os.environ, reason="a million keys: make soak")
+def test_an_inventory_of_a_million_keys_takes_less_than_256_mb() -> None:
+    command = [sys.executable, "-m", "tests.support.plan_of_inventory", "1000000"]
+    ran = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=True)
+    found = re.fullmatch(r"1000000 keys, [\d.]+ s, (\d+) MB\n", ran.stdout)
+    assert found
+    assert int(found[1]) < 256, "of the whole process"
