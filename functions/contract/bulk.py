@@ -8,6 +8,7 @@ from typing import Literal, TypedDict, Unpack
 
 from pydantic import Field, NonNegativeInt
 
+from functions.contract.inventory import SortedInventory
 from functions.contract.models import ExecutionContext, Rule
 from functions.contract.objects import Grade, Model, ObjectVersion, StoredObject, Utc
 from functions.contract.usage import Usage
@@ -64,6 +65,7 @@ class PlanScope(Model):
     """Which objects of which source a run covers.
 
     `suffix` is the source's own filter. `most_seconds` limits one call of PlanBatches; null: the function's time.
+    `inventory` is the address of the manifest.json that is read in place of the source's listing.
     `again`: outcomes that the ledger keeps until the source changes are ignored.
     `slice_objects` is how many objects a slice has at most. `wait_for_executions`: whether the run waits for the
     executions of `migrate` that it starts; otherwise it reports them as started.
@@ -76,6 +78,7 @@ class PlanScope(Model):
     since: Utc | None = None
     min_age_seconds: NonNegativeInt = 0
     most_seconds: NonNegativeInt | None = None
+    inventory: str = ""
     again: bool = False
     slice_objects: int = Field(default=MOST_OBJECTS, ge=1, le=MOST_OBJECTS)
     wait_for_executions: bool = True
@@ -166,6 +169,7 @@ class Plan(Model):
     requests: dict[str, int] = Field(default_factory=dict)
     calls: NonNegativeInt = 0
     wait_seconds: NonNegativeInt = 1
+    inventory: SortedInventory | None = None
 
 
 class Round(Model):

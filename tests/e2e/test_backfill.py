@@ -21,6 +21,7 @@ from tests.e2e.killed_runs import KilledRun
 from tests.support.deployed.deployment import Deployed
 from tests.support.deployed.sabotage import permission_removed
 from tests.support.deployed.waiting import wait_for
+from tests.support.inventories import MANIFEST, inventory_files, row_of
 from tests.support.local_s3 import upload
 
 pytestmark = pytest.mark.own_cloud("has rules of its own, and uploads that no event tells of")
@@ -151,6 +152,21 @@ def test_a_dry_run_says_what_would_be_done_and_does_none_of_it(filled: Deployed)
     assert contents(filled) == before
 
 
+def test_an_inventory_gives_the_same_dry_run_as_the_listing(filled: Deployed) -> None:
+    """In a bucket of its own, whose policy lets the function read it."""
+    bucket, region, source = "bucket-of-inventories", filled.outputs.source_region, filled.outputs.source_bucket
+    filled.source.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": region})  # type: ignore[typeddict-item]
+    role = filled.iam.get_role(RoleName=f"{filled.outputs.name}-plan-batches")["Role"]["Arn"]
+    statement = {"Effect": "Allow", "Principal": {"AWS": role}, "Action": "s3:GetObject"}
+    policy = {"Version": "2012-10-17", "Statement": [{**statement, "Resource": f"arn:aws:s3:::{bucket}/*"}]}
+    filled.source.put_bucket_policy(Bucket=bucket, Policy=json.dumps(policy))
+    found = filled.source.list_objects_v2(Bucket=source)["Contents"]
+    rows = [row_of(source, each["Key"], each) for each in reversed(found)]
+    for key, body in inventory_files(source, bucket, rows[::2], rows[1::2]).items():
+        filled.source.put_object(Bucket=bucket, Key=key, Body=body)
+    assert outcomes(dry_run(filled, "--inventory", f"s3://{bucket}/{MANIFEST}")) == EXPECTED
+
+
 def contents(deployed: Deployed) -> list[tuple[str, str]]:
     """Every object of both buckets."""
     return [
@@ -201,6 +217,7 @@ def test_a_time_skips_what_is_older(filled: Deployed) -> None:
     [
         (["--dry-run", "--prefix", "absent/"], 1, "No object in s3://"),
         (["--source", "absent"], 1, "has no source named absent"),
+        (["--dry-run", "--inventory", "s3://absent-bucket/manifest.json"], 1, "s3://absent-bucket"),
         (["--max-concurrency", "0"], 2, "--max-concurrency"),
     ],
 )
