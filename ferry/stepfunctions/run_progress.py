@@ -152,7 +152,8 @@ class RunWatch:
             slices=self._slices(),
             objects_rate=objects_rate,
             bytes_rate=bytes_rate,
-            seconds_left=left / objects_rate if objects_rate and not ended else None,
+            # How long executions take, the rate of the batches does not tell.
+            seconds_left=left / objects_rate if objects_rate and phase == "copying" else None,
             copied_at=dict(self._copied_at),
         )
 
