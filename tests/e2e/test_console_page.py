@@ -290,6 +290,8 @@ def test_a_run_is_estimated_started_watched_and_replayed(page: Page, broken_depl
     page.get_by_role("group", name="Outcome").get_by_role("button", name="Verified").click()
     expect(page.get_by_role("row").filter(has_text=f"{folder}/2.bin")).to_contain_text("checksum", timeout=PATIENCE)
     assert violations(page) == []
+    page.set_viewport_size({"width": 380, "height": 800})
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
 def violations(page: Page, *rules: str) -> list[Any]:
