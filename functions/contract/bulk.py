@@ -59,7 +59,8 @@ class PlanScope(Model):
     """Which objects of which source a run covers.
 
     `suffix` is the source's own filter. `most_seconds` limits one call of PlanBatches; null: the function's time.
-    `again`: outcomes that the ledger keeps until the source changes are ignored.
+    `again`: outcomes that the ledger keeps until the source changes are ignored. `sweep`: it is a scheduled run, which
+    does nothing if another one is working on its keys.
     """
 
     bucket: str
@@ -70,6 +71,7 @@ class PlanScope(Model):
     min_age_seconds: NonNegativeInt = 0
     most_seconds: NonNegativeInt | None = None
     again: bool = False
+    sweep: bool = False
 
 
 class PlannedTarget(Model):
@@ -139,7 +141,8 @@ class Plan(Model):
 
     `as_of` is S3's own time of the first listing. `requests` counts S3 requests by operation, retries included.
     `batches` and `executions` are the numbers of slices, whose keys are in the files `batches_key` and `executions_key`
-    of `bucket` once the plan is complete.
+    of `bucket` once the plan is complete. `blocked_by` is the ARN of another run over the same keys, because of which a
+    sweep planned nothing.
     """
 
     status: Literal["planning", "planned"]
@@ -155,6 +158,7 @@ class Plan(Model):
     batches_key: str = ""
     executions_key: str = ""
     requests: dict[str, int] = Field(default_factory=dict)
+    blocked_by: str | None = None
     calls: NonNegativeInt = 0
     wait_seconds: NonNegativeInt = 1
 
