@@ -30,5 +30,6 @@ def handler(event: BulkEvent, context: LambdaContext) -> RunReport:
         execution.redrive_count,
         read_settings(BatchSettings),
         context.get_remaining_time_in_millis,
+        document.round.number if document.round else 0,
     )
     return write_report(call, document.plan, document.report)

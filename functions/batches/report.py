@@ -6,28 +6,26 @@ Raises BatchTimedOut, AccessDenied, BucketMissing, Throttled, RequestRejected.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from functions.batches.records import read_outcomes, read_slice
+from functions.batches.outcomes import outcomes_of, plan_slices
 from functions.batches.remembered import Remembered
 from functions.batches.settings import BatchSettings
-from functions.batches.steps import COPIED, MARGIN_MS, STARTED, VERIFIED
+from functions.batches.steps import MARGIN_MS
 from functions.contract.bulk import ObjectFailure, Outcome, Plan, PlannedObject, ReportLine, RunReport
 from functions.contract.limits import REPORT_CALLS
 from functions.planning.line_files import ENDING, put_lines
-from functions.planning.slices import BATCH, EXECUTION, slice_keys
 from functions.runtime.errors import BatchTimedOut
 
 SHOWN_FAILURES = 10
 LONGEST_CAUSE = 500
-NO_OUTCOME = "SliceFailed"
 
 
 @dataclass(frozen=True)
 class ReportCall:
-    """One call. `began` is when the run started: its day is in the report's address."""
+    """One call. `began` is when the run started: its day is in the report's address. `rounds` repeated what failed."""
 
     source_bucket: str
     run: str
@@ -35,19 +33,21 @@ class ReportCall:
     redrive_count: int
     settings: BatchSettings
     remaining_ms: Callable[[], int]
+    rounds: int = 0
 
 
 def write_report(call: ReportCall, plan: Plan, previous: RunReport | None) -> RunReport:
     """Report the slices that no earlier call has reported."""
     if previous is None or previous.redrive_count != call.redrive_count:
-        folder = f"reports/day={call.began:%Y-%m-%d}/run={call.run}/round={call.redrive_count}/"
+        # After a redrive, the same files are written again: a run's report has one line for an object.
+        folder = f"reports/day={call.began:%Y-%m-%d}/run={call.run}/"
         previous = RunReport(status="in_progress", folder=folder, redrive_count=call.redrive_count)
     counts, errors, failures = Counter(previous.counts), Counter(previous.errors), list(previous.failures)
-    keys = list(_slice_keys(plan))
+    keys = list(plan_slices(plan))
     done, remembered = previous.slices, Remembered(call.settings, call.source_bucket, call.run, plan)
     while done < len(keys) and (done == previous.slices or call.remaining_ms() > MARGIN_MS):
-        outcomes = _outcomes(call, keys[done])
-        lines = [_line(call.run, planned, outcome) for planned, outcome in outcomes]
+        outcomes = outcomes_of(call.settings, keys[done], call.rounds).objects
+        lines = [report_line(call.run, planned, outcome) for planned, outcome in outcomes]
         remembered.add(outcomes)
         text = [line.model_dump_json(exclude_none=True) for line in lines]
         key = f"{previous.folder}{done:06}{ENDING}"
@@ -82,35 +82,8 @@ def write_report(call: ReportCall, plan: Plan, previous: RunReport | None) -> Ru
     )
 
 
-def _slice_keys(plan: Plan) -> Iterator[str]:
-    for folder in plan.folders:
-        for kind in (BATCH, EXECUTION):
-            yield from slice_keys(plan.folder, folder, kind)
-
-
-def _outcomes(call: ReportCall, slice_key: str) -> list[tuple[PlannedObject, Outcome]]:
-    """Return what became of each object of a slice; without a record, its slice failed as a whole."""
-    outcomes: dict[str, Outcome] = {}
-    for kind in (COPIED, VERIFIED, STARTED):
-        outcomes |= read_outcomes(call.settings, slice_key, kind)
-    planned = read_slice(call.settings, slice_key)
-    return [(each, _final(each, outcomes.get(each.key))) for each in planned]
-
-
-def _final(planned: PlannedObject, outcome: Outcome | None) -> Outcome:
-    found = outcome or Outcome(
-        key=planned.key,
-        status="failed",
-        error=NO_OUTCOME,
-        cause="The execution of its slice failed: see the failed children of the Map Run.",
-    )
-    if found.status in ("copied", "unchanged"):
-        # Its verification never ended.
-        return found.changed(status="failed", error="NotVerified")
-    return found
-
-
-def _line(run: str, planned: PlannedObject, found: Outcome) -> ReportLine:
+def report_line(run: str, planned: PlannedObject, found: Outcome) -> ReportLine:
+    """Return the line of one object."""
     return ReportLine(
         run=run,
         key=planned.key,

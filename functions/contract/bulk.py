@@ -55,12 +55,18 @@ PLANNED: frozenset[Action] = frozenset({"copy", "move", "undecided"})
 """The actions whose objects are in slices."""
 
 
+MOST_OBJECTS = 1000
+"""Of a slice."""
+
+
 class PlanScope(Model):
     """Which objects of which source a run covers.
 
     `suffix` is the source's own filter. `most_seconds` limits one call of PlanBatches; null: the function's time.
     `again`: outcomes that the ledger keeps until the source changes are ignored. `sweep`: it is a scheduled run, which
     does nothing if another one is working on its keys.
+    `slice_objects` is how many objects a slice has at most. `wait_for_executions`: whether the run waits for the
+    executions of `migrate` that it starts; otherwise it reports them as started.
     """
 
     bucket: str
@@ -72,6 +78,8 @@ class PlanScope(Model):
     most_seconds: NonNegativeInt | None = None
     again: bool = False
     sweep: bool = False
+    slice_objects: int = Field(default=MOST_OBJECTS, ge=1, le=MOST_OBJECTS)
+    wait_for_executions: bool = True
 
 
 class PlannedTarget(Model):
@@ -163,6 +171,31 @@ class Plan(Model):
     wait_seconds: NonNegativeInt = 1
 
 
+class Round(Model):
+    """The slices that the Maps work on: in round 0 all of the plan, then what failed in the rounds before.
+
+    The result of ReconcileReport. `collecting`: it is called again, for the slices of the plan after `slices`. `ready`:
+    the Maps work on its slices. `done`: nothing is left to repeat. `repeats` counts the rounds since the last redrive.
+    `everything`: failed executions are repeated, too. `arrived` are the objects of the plan that did not fail, `errors`
+    the others by error.
+    """
+
+    status: Literal["collecting", "ready", "done"]
+    number: NonNegativeInt = 0
+    repeats: NonNegativeInt = 0
+    everything: bool = False
+    slices: NonNegativeInt = 0
+    arrived: NonNegativeInt = 0
+    errors: dict[str, int] = Field(default_factory=dict)
+    batches: NonNegativeInt = 0
+    executions: NonNegativeInt = 0
+    batches_key: str = ""
+    executions_key: str = ""
+    redrive_count: NonNegativeInt = 0
+    calls: NonNegativeInt = 0
+    wait_seconds: NonNegativeInt = 1
+
+
 class ObjectFailure(Model):
     """One object that failed, as an example."""
 
@@ -191,7 +224,7 @@ class RunReport(Model):
 
 
 class Completion(Model):
-    """The result of RequireComplete. `retry`: it was redriven, so what failed is planned again."""
+    """The result of RequireComplete. `retry`: it was redriven, so what failed is repeated."""
 
     status: Literal["complete", "retry"]
 
@@ -202,6 +235,7 @@ class BulkDocument(Model):
     scope: PlanScope
     max_concurrency: NonNegativeInt = 20
     plan: Plan | None = None
+    round: Round | None = None
     report: RunReport | None = None
 
 
@@ -212,22 +246,27 @@ class BulkEvent(Model):
     document: BulkDocument
 
 
-OutcomeStatus = Literal["copied", "unchanged", "verified", "started", "skipped", "undecided", "failed"]
-"""`started`: by an execution of `migrate`. `skipped`: it is gone, or a newer upload has its own event. `undecided`:
-nothing was done, because it is `too_large`."""
+OutcomeStatus = Literal["copied", "unchanged", "verified", "deleted", "started", "skipped", "undecided", "failed"]
+"""`deleted`: a move is complete. `started`: an execution of `migrate` runs. `skipped`: it is gone, or a newer upload
+has its own event. `undecided`: nothing was done, because it is `too_large`."""
 
 
 class OutcomeChanges(TypedDict, total=False):
     """Fields of Outcome that may be replaced."""
 
     status: OutcomeStatus
+    target: ObjectVersion | None
     grade: Grade | None
+    execution: str | None
     error: str | None
     cause: str | None
 
 
 class Outcome(Model):
-    """What became of one planned object: one line of what CopyBatch or VerifyBatch wrote."""
+    """What became of one planned object: one line of what CopyBatch, VerifyBatch or EnsureMigrated wrote.
+
+    `looks` counts how often its source was looked at again because a newer upload had replaced it.
+    """
 
     key: str
     status: OutcomeStatus
@@ -238,6 +277,7 @@ class Outcome(Model):
     execution: str | None = None
     error: str | None = None
     cause: str | None = None
+    looks: NonNegativeInt = 0
 
     def changed(self, **changes: Unpack[OutcomeChanges]) -> "Outcome":
         """Return a copy with these fields replaced."""
@@ -247,7 +287,8 @@ class Outcome(Model):
 class Batch(Model):
     """The result of CopyBatch, VerifyBatch and EnsureMigrated.
 
-    `in_progress`: it is called again, for the objects that are not done.
+    `in_progress`: it is called again, for the objects that are not done. `idle_calls` are the last ones in which no
+    execution was started or ended.
     """
 
     status: Literal["in_progress", "done"]
@@ -255,6 +296,7 @@ class Batch(Model):
     done: NonNegativeInt = 0
     failed: NonNegativeInt = 0
     calls: NonNegativeInt = 0
+    idle_calls: NonNegativeInt = 0
     wait_seconds: NonNegativeInt = 1
 
 

@@ -107,7 +107,12 @@ class _Call:
         self._folder = f"{previous.calls:05}-{request.token}"
         self._targets = Targets(settings.target_bucket, settings.target_region, request.rules)
         self._writers = {
-            kind: SliceWriter(settings.rules_bucket, settings.target_region, f"{previous.folder}{self._folder}/{kind}")
+            kind: SliceWriter(
+                settings.rules_bucket,
+                settings.target_region,
+                f"{previous.folder}{self._folder}/{kind}",
+                request.scope.slice_objects,
+            )
             for kind in (BATCH, EXECUTION)
         }
         self._tallies = Tallies(previous.tallies)

@@ -216,7 +216,7 @@ RULE_KEYS = (
     Key(
         "prefix",
         _key_part,
-        f'{_TEXT_ALLOWED}; "" for every key',
+        f'{_TEXT_ALLOWED}; "" matches every key',
         "every key, if there is a suffix",
         "The rule applies to keys that start with this.",
     ),

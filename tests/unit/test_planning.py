@@ -18,11 +18,11 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from functions.contract.bulk import Plan
+from functions.contract.bulk import MOST_OBJECTS, Plan
 from functions.contract.models import Rule
 from functions.contract.rules import NO_RULES, KeyRule, Renaming, Rules, TargetKeyImpossible, decide
 from functions.planning.listings import just_before
-from functions.planning.slices import MOST_BYTES, MOST_OBJECTS
+from functions.planning.slices import MOST_BYTES
 from functions.runtime.errors import SettingInvalid, Throttled
 from tests.support.listed_buckets import (
     COPIED,
