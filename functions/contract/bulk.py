@@ -66,7 +66,8 @@ class PlanScope(Model):
 
     `suffix` is the source's own filter. `most_seconds` limits one call of PlanBatches; null: the function's time.
     `inventory` is the address of the manifest.json that is read in place of the source's listing.
-    `again`: outcomes that the ledger keeps until the source changes are ignored.
+    `again`: outcomes that the ledger keeps until the source changes are ignored. `sweep`: it is a scheduled run, which
+    does nothing if another one is working on its keys.
     `slice_objects` is how many objects a slice has at most. `wait_for_executions`: whether the run waits for the
     executions of `migrate` that it starts; otherwise it reports them as started.
     """
@@ -80,6 +81,7 @@ class PlanScope(Model):
     most_seconds: NonNegativeInt | None = None
     inventory: str = ""
     again: bool = False
+    sweep: bool = False
     slice_objects: int = Field(default=MOST_OBJECTS, ge=1, le=MOST_OBJECTS)
     wait_for_executions: bool = True
 
@@ -151,7 +153,8 @@ class Plan(Model):
 
     `as_of` is S3's own time of the first listing. `requests` counts S3 requests by operation, retries included.
     `batches` and `executions` are the numbers of slices, whose keys are in the files `batches_key` and `executions_key`
-    of `bucket` once the plan is complete.
+    of `bucket` once the plan is complete. `blocked_by` is the ARN of another run over the same keys, because of which a
+    sweep planned nothing.
     """
 
     status: Literal["planning", "planned"]
@@ -167,6 +170,7 @@ class Plan(Model):
     batches_key: str = ""
     executions_key: str = ""
     requests: dict[str, int] = Field(default_factory=dict)
+    blocked_by: str | None = None
     calls: NonNegativeInt = 0
     wait_seconds: NonNegativeInt = 1
     inventory: SortedInventory | None = None
