@@ -5,6 +5,7 @@ in the records that the functions write while they work. A look takes few calls,
 DescribeMapRun is limited to one call a second ("Step Functions service quotas", AWS Step Functions Developer Guide).
 """
 
+import re
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
@@ -16,7 +17,7 @@ from ferry.aws import run_files
 from ferry.aws.clients import Deployment
 from ferry.stepfunctions import runs
 from ferry.stepfunctions.runs import RunSummary
-from functions.batches.steps import COPIED, STARTED, VERIFIED
+from functions.batches.records import COPIED, STARTED, VERIFIED
 from functions.contract.bulk import IDLE, PLANNED, Outcome, Plan
 
 Phase = Literal["planning", "copying", "starting", "reporting", "ended"]
@@ -31,6 +32,8 @@ FILES_OF_A_LOOK = 200
 RATE_SECONDS = 60.0
 """The rate is that of the last minute: records are written twice a minute."""
 
+
+_LATER_ROUND = re.compile(r"/(copied|verified|started)/round-\d+/")
 
 STEPS = 2
 """Of an object: its copy and its verification."""
@@ -134,7 +137,8 @@ class RunWatch:
 
     def _read_records(self, plan: Plan) -> None:
         """Count what the records say that no earlier look has read."""
-        new = ((kind, key) for kind, key in _record_keys(self._deployment, plan) if key not in self._read)
+        # Objects that a later round repeats were counted when they failed.
+        new = ((kind, key) for kind, key in _record_keys(self._deployment, plan) if self._is_new(key))
         chosen = list(islice(new, FILES_OF_A_LOOK))
         files = run_files.read_files(self._deployment, (key for _, key in chosen))
         for (kind, key), lines in zip(chosen, files, strict=True):
@@ -142,7 +146,13 @@ class RunWatch:
             for line in lines:
                 self._count(kind, Outcome.model_validate_json(line))
 
+    def _is_new(self, key: str) -> bool:
+        return key not in self._read and not _LATER_ROUND.search(key)
+
     def _count(self, kind: str, outcome: Outcome) -> None:
+        """Count what became of an object. An execution that runs is counted when it ends, or when it is reported."""
+        if outcome.status == "started":
+            return
         if kind == COPIED and outcome.status in ("copied", "unchanged"):
             self._steps += 1
             self._copied += 1

@@ -1,6 +1,6 @@
 """Replays failed runs: by redrive, which resumes the run, or as a new run with the same input.
 
-A redrive of a run whose objects failed plans again what is missing (functions/require_complete.py). A new run starts
+A redrive of a run whose objects failed repeats these, and nothing else (functions/batches/rounds.py). A new run starts
 where a redrive is not possible, e.g. after 14 days, and where it cannot succeed: the plan was deleted or has expired.
 
 Idempotent: a failure with a later run of the same scope that is running or succeeded is skipped.
@@ -103,10 +103,10 @@ def replay_run(history: RunHistory, info: ExecutionInfo, *, restart: bool) -> Ru
 
 
 def _why_not_redrivable(deployment: Deployment, info: ExecutionInfo) -> str | None:
-    """Why a redrive could not succeed; None if it may. A run that has planned reads its plan again."""
+    """Why a redrive could not succeed; None if it may. A run that has planned reads its plan."""
     run = runs.summarize_run(deployment, info)
     plan = run.plan
-    if plan is None or plan.status == "planning" or run.state == "RequireComplete":
+    if plan is None or plan.status == "planning":
         return None
     pointers = ((plan.batches, plan.batches_key), (plan.executions, plan.executions_key))
     expected = {key for slices, key in pointers if slices}

@@ -6,6 +6,7 @@ read from its records: what has an outcome so far.
 Raises CommandError for a plan that is missing.
 """
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from datetime import UTC
@@ -14,11 +15,14 @@ from ferry.aws import run_files
 from ferry.aws.clients import Deployment
 from ferry.stepfunctions.executions import ExecutionInfo
 from ferry.stepfunctions.runs import RunSummary
+from functions.batches.records import COPIED, STARTED, VERIFIED
 from functions.batches.report import report_line
-from functions.batches.steps import COPIED, STARTED, VERIFIED
 from functions.contract.bulk import Outcome, Plan, PlannedObject, ReportLine
 from functions.planning.line_files import ENDING
 from functions.planning.slices import BATCH, EXECUTION, slice_keys
+
+_REPEATED = re.compile(r"round-(?P<round>\d+)/[a-z]+/(?P<name>.+)")
+"""The name of a slice that repeats a part of another (functions/batches/slice_names.py)."""
 
 REPORTED = ("complete", "incomplete")
 
@@ -96,10 +100,18 @@ def _all_recorded_lines(deployment: Deployment, run: str, plan: Plan) -> Iterato
 def records_by_slice(deployment: Deployment, plan: Plan, slice_name: str = "") -> dict[str, list[str]]:
     """The keys of the records of each slice, or of one, those that count later at the end."""
     found: dict[str, list[str]] = defaultdict(list)
+    later: dict[int, list[tuple[str, str]]] = defaultdict(list)
     for kind in (COPIED, VERIFIED, STARTED):
         folder = run_files.record_folder(plan.folder, kind)
         for key in run_files.list_keys(deployment, f"{folder}{slice_name}"):
             name = key.removeprefix(folder).rpartition("/")[0]
+            repeated = _REPEATED.match(name)
+            if repeated:
+                later[int(repeated["round"])].append((repeated["name"], key))
+            else:
+                found[f"{plan.folder}{name}{ENDING}"].append(key)
+    for number in sorted(later):
+        for name, key in later[number]:
             found[f"{plan.folder}{name}{ENDING}"].append(key)
     return found
 

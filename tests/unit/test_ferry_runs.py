@@ -33,6 +33,14 @@ FAILED = (plan_of(3), report_of(verified=2, failed=1))
 REDRIVE_EXPIRED = client_error("ExecutionNotRedrivable", "RedriveExecution")
 
 
+def planned_results() -> FakeResults:
+    """The results bucket with the files of a plan."""
+    results = FakeResults()
+    results.put(plan_of(3).batches_key, [])
+    put_slice(results, ["a"])
+    return results
+
+
 def names(runs: FakeRuns) -> list[str]:
     return [each.name for each in runs.executions.values()]
 
@@ -182,7 +190,7 @@ def test_a_failed_run_is_redriven_and_executions_beside_it_are_left(capsys: pyte
     runs = FakeRuns(redrives=True)
     runs.add(HASH, "FAILED")
     runs.add_run(document(*FAILED), state="RequireComplete", status="FAILED")
-    replay.replay(deployed(runs), ["backfill"], failed=False, restart=False)
+    replay.replay(deployed(runs, planned_results()), ["backfill"], failed=False, restart=False)
     assert runs.redriven == [RUN]
     assert "redriven" in capsys.readouterr().out
 
@@ -190,7 +198,8 @@ def test_a_failed_run_is_redriven_and_executions_beside_it_are_left(capsys: pyte
 @pytest.mark.parametrize(
     ("state", "error", "plan_is_there", "restart", "said"),
     [
-        ("RequireComplete", REDRIVE_EXPIRED, False, False, "because redrive was not possible"),
+        ("RequireComplete", REDRIVE_EXPIRED, True, False, "because redrive was not possible"),
+        ("RequireComplete", None, False, False, "because its plan was deleted or has expired"),
         ("CopySlices", None, False, False, "because its plan was deleted or has expired"),
         ("CopySlices", None, True, True, "as requested by --restart"),
     ],
@@ -238,7 +247,7 @@ def test_of_failed_runs_only_the_newest_of_a_scope_is_replayed_and_none_that_was
         )
     # The same scope, but another kind of run, settles nothing.
     runs.add_run(document(*FAILED), state="X", status="SUCCEEDED", name="sweep-1")
-    no_queues = deployed(runs, sources=None)
+    no_queues = deployed(runs, planned_results(), sources=None)
     done = list(replay._replay_runs(no_queues, [], failed=True, restart=False))
     assert [each.running for each in done] == ["backfill-2"] == runs.redriven
 
