@@ -261,6 +261,7 @@ class OutcomeChanges(TypedDict, total=False):
     """Fields of Outcome that may be replaced."""
 
     status: OutcomeStatus
+    source: StoredObject | None
     target: ObjectVersion | None
     grade: Grade | None
     execution: str | None

@@ -8,6 +8,7 @@ import json
 import os
 from collections import Counter
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import boto3
@@ -254,9 +255,21 @@ def test_a_backfill_copies_and_verifies_what_its_dry_run_said(filled: Deployed) 
     assert filled.head("changed/metadata.bin")["Metadata"] == {}
     runs = filled.runs([TABLE, "moved/new.bin", "moved/same.bin", "large.bin"])
     assert {(run.key, run.status, run.cause) for run in runs} == {(run.key, "SUCCEEDED", "") for run in runs}
+    assert reported(filled, shown["run"]) == shown["counts"]
     for key in NEW:
         assert filled.arrived("out/new.bin" if key == "in/new.bin" else key) == body_of(key)
     assert not filled.is_at_source("moved/same.bin")
+
+
+def reported(deployed: Deployed, run: str) -> dict[str, int]:
+    """The report's counts, by SQL."""
+    today = datetime.now(UTC).date()
+    # The run may have started yesterday.
+    days = f"'{today}', '{today - timedelta(days=1)}'"
+    sql = f"SELECT status, count(DISTINCT key) FROM ferry_report WHERE day IN ({days}) AND run = '{run}' GROUP BY 1"
+    result = deployed.ferry("query", "--json", sql)
+    assert result.returncode == 0, result.stderr
+    return {status: int(number) for status, number in json.loads(result.stdout)["rows"]}
 
 
 def test_a_second_backfill_finds_nothing_to_do(filled: Deployed) -> None:
