@@ -108,10 +108,10 @@ def _reports(deployment: Deployment) -> str:
 
 
 def _scope(deployment: Deployment, request: Request) -> PlanScope:
-    name, source = _source(deployment, request.source)
+    name, source = choose_source(deployment, request.source)
     if source.bucket == deployment.outputs.target_bucket:
         raise CommandError(f"The source {name} is {source.bucket}, which is also the target: there is nothing to copy.")
-    prefix = _prefix(name, source, request.prefix)
+    prefix = narrow_prefix(name, source, request.prefix)
     _require_keys_of_its_own(deployment, name, prefix)
     return PlanScope(
         bucket=source.bucket,
@@ -131,7 +131,8 @@ def _planned(deployment: Deployment, scope: PlanScope) -> Plan:
         return planning.plan(deployment, scope, lambda plan: status.update(f"{plan.objects:,} objects compared"))
 
 
-def _source(deployment: Deployment, wanted: str | None) -> tuple[str, DeployedSource]:
+def choose_source(deployment: Deployment, wanted: str | None) -> tuple[str, DeployedSource]:
+    """Return the source of this name, or the only one."""
     available = sources.of(deployment.outputs)
     names = ", ".join(sorted(available))
     if wanted is None:
@@ -143,8 +144,8 @@ def _source(deployment: Deployment, wanted: str | None) -> tuple[str, DeployedSo
     return wanted, available[wanted]
 
 
-def _prefix(name: str, source: DeployedSource, wanted: str) -> str:
-    """The longer one of the source's own prefix and the wanted one, which must not contradict each other."""
+def narrow_prefix(name: str, source: DeployedSource, wanted: str) -> str:
+    """Return the longer one of the source's own prefix and the wanted one, which must not contradict each other."""
     if wanted.startswith(source.prefix):
         return wanted
     if source.prefix.startswith(wanted):

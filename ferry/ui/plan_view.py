@@ -34,6 +34,8 @@ REASONS: dict[Reason, str] = {
     "archived": "archived: restore it first",
     "customer_key": "encrypted with a customer-provided key (SSE-C)",
     "source_missing": "deleted while the plan was being made",
+    "changed_meanwhile": "replaced while the audit ran",
+    "no_source": "in the target, and no source has it",
 }
 ACTIONS: tuple[Action, ...] = ("copy", "move", "undecided", "done", "skip")
 STYLES = {"copy": "green", "move": "cyan", "undecided": "magenta", "done": "dim", "skip": "yellow"}

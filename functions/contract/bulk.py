@@ -8,7 +8,7 @@ from typing import Literal, TypedDict, Unpack
 
 from pydantic import Field, NonNegativeInt
 
-from functions.contract.models import ExecutionContext, Rule
+from functions.contract.models import ExecutionContext, ReadProgress, Rule
 from functions.contract.objects import Grade, Model, ObjectVersion, StoredObject, Utc
 
 Action = Literal["copy", "move", "undecided", "done", "skip"]
@@ -39,6 +39,9 @@ Reason = Literal[
     "archived",
     "customer_key",
     "source_missing",
+    # of an audit alone
+    "changed_meanwhile",
+    "no_source",
 ]
 """Why; docs/backfill.md explains each."""
 
@@ -199,9 +202,23 @@ class BulkEvent(Model):
     document: BulkDocument
 
 
-OutcomeStatus = Literal["copied", "unchanged", "verified", "started", "skipped", "undecided", "failed"]
+OutcomeStatus = Literal[
+    "copied",
+    "unchanged",
+    "verified",
+    "started",
+    "skipped",
+    "undecided",
+    "failed",
+    # of an audit alone
+    "missing",
+    "differs",
+    "extra",
+    "reading",
+]
 """`started`: by an execution of `migrate`. `skipped`: it is gone, or a newer upload has its own event. `undecided`:
-nothing was done, because it is `too_large`."""
+nothing was done, because it is `too_large`; of an audit: what was compared does not tell. functions/contract/audit.py
+explains those of an audit."""
 
 
 class OutcomeChanges(TypedDict, total=False):
@@ -211,6 +228,8 @@ class OutcomeChanges(TypedDict, total=False):
     grade: Grade | None
     error: str | None
     cause: str | None
+    reason: Reason | None
+    reading: ReadProgress | None
 
 
 class Outcome(Model):
@@ -225,6 +244,10 @@ class Outcome(Model):
     execution: str | None = None
     error: str | None = None
     cause: str | None = None
+    # of an audit alone
+    reason: Reason | None = None
+    differences: list[str] | None = None
+    reading: ReadProgress | None = None
 
     def changed(self, **changes: Unpack[OutcomeChanges]) -> "Outcome":
         """Return a copy with these fields replaced."""
@@ -263,7 +286,7 @@ class BatchEvent(Model):
 
 
 class ReportLine(Model):
-    """One line of the report: what a run did with one object."""
+    """One line of the report: what a run did with one object; of an audit, what it found, and what differs."""
 
     run: str
     key: str
@@ -277,3 +300,4 @@ class ReportLine(Model):
     execution: str | None = None
     error: str | None = None
     cause: str | None = None
+    differences: list[str] | None = None
