@@ -67,8 +67,10 @@ def _target_pages(call: ListingCall, prefixes: list[str], last_key: str) -> Iter
     for prefix in left:
         after = last_key if last_key.startswith(prefix) else ""
         for page in pages(settings.target_bucket, settings.target_region, prefix, after):
-            covers = page.covers if page.covers is not None or prefix == left[-1] else prefix
-            yield Page(page.objects, covers, page.answered_at)
+            is_last = page.covers is None and prefix == left[-1]
+            if page.objects or is_last:
+                # Each page leads on: a call may end after any of them, and the next one continues after its last key.
+                yield Page(page.objects, None if is_last else page.covers or prefix, page.answered_at)
 
 
 class _Sources:

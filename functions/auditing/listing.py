@@ -40,6 +40,7 @@ class ListingCall:
             self.settings.rules_bucket,
             self.settings.target_region,
             f"{self.folder}{self._name(kind)}/{BATCH}",
+            self.scope.slice_objects,
         )
 
     def written(self, kind: str, writer: SliceWriter) -> list[PlanFolder]:

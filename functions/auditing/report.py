@@ -43,10 +43,10 @@ class AuditReportCall:
 
     @property
     def folder(self) -> str:
-        """Where the report of this attempt is: the day is that of the audit's start."""
+        """Where the report is: the day is that of the audit's start. A redrive writes the same files again."""
         execution = self.event.execution
         day = f"{execution.start_time:%Y-%m-%d}"
-        return f"reports/day={day}/run={execution.name}/round={execution.redrive_count}/"
+        return f"reports/day={day}/run={execution.name}/"
 
 
 def write_audit_report(call: AuditReportCall, previous: AuditReport | None) -> AuditReport:
@@ -54,7 +54,7 @@ def write_audit_report(call: AuditReportCall, previous: AuditReport | None) -> A
     redrive_count = call.event.execution.redrive_count
     if previous is None or previous.redrive_count != redrive_count:
         previous = AuditReport(status="in_progress", folder=call.folder, redrive_count=redrive_count)
-    counts = _Counts(previous)
+    counts = _ReportCounts(previous)
     keys = list(_slice_keys(call.event.document))
     done = previous.slices
     while done < len(keys) and (done == previous.slices or call.remaining_ms() > MARGIN_MS):
@@ -70,7 +70,7 @@ def write_audit_report(call: AuditReportCall, previous: AuditReport | None) -> A
     return counts.report(previous, done, finished=done == len(keys))
 
 
-class _Counts:
+class _ReportCounts:
     """Counts the lines, and keeps the first findings of each status; begins with those of earlier calls."""
 
     def __init__(self, previous: AuditReport) -> None:

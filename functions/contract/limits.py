@@ -21,3 +21,9 @@ PLAN_CALLS = 200
 LISTING_CALLS = 100
 """Of each of the two functions of an audit that list."""
 REPORT_CALLS = 60
+EXECUTION_CALLS = 200
+"""Of EnsureMigrated for a slice. Its waits grow to ten minutes while nothing happens."""
+ROUNDS = 2
+"""After the first one: what failed is repeated in a batch, then each object in an execution of its own."""
+RECONCILE_CALLS = 8
+"""For each round."""

@@ -223,9 +223,9 @@ def test_a_backfill_copies_and_verifies_what_its_dry_run_said(filled: Deployed) 
     result = filled.ferry("backfill", "--json")
     assert result.returncode == 0, result.stderr
     shown = json.loads(result.stdout)
-    by_batch = sum(number for (action, _, large), number in planned.items() if action in ACTIONS and not large)
-    by_execution = sum(number for (action, _, large), number in planned.items() if action in ACTIONS and large)
-    assert shown["counts"] == {"verified": by_batch, "started": by_execution}
+    moved = sum(number for (action, *_), number in planned.items() if action == "move")
+    others = sum(number for (action, *_), number in planned.items() if action in ACTIONS)
+    assert shown["counts"] == {"verified": others - moved, "deleted": moved}
     assert filled.arrived("changed/size.bin") == b"bytes"
     assert filled.head("changed/metadata.bin")["Metadata"] == {}
     runs = filled.runs([TABLE, "moved/new.bin", "moved/same.bin", "large.bin"])
