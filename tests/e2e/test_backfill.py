@@ -254,3 +254,23 @@ def test_a_run_with_an_object_that_fails_copies_the_others_and_fails_with_its_re
     assert filled.arrived("failing/a.bin") == b"bytes"
     result = filled.ferry("backfill", "--prefix", "failing/", "--json")
     assert json.loads(result.stdout)["counts"] == {"verified": 1}
+
+
+def test_an_audit_finds_what_the_backfills_left_alone_and_what_no_source_has(filled: Deployed) -> None:
+    before = contents(filled)
+    result = filled.ferry("audit", "--tags", "--json")
+    assert result.returncode == 1, result.stdout
+    assert "2 missing" in result.stderr
+    shown = json.loads(result.stdout)
+    assert {(each["status"], each["key"]) for each in shown["findings"]} == {
+        ("missing", "archived.bin"),
+        ("missing", "in_progress.bin"),
+        ("extra", "moved/new.bin"),
+        ("extra", "moved/same.bin"),
+    }
+    assert shown["reasons"] == {"excluded": 1}
+    assert shown["counts"].keys() == {"verified", "missing", "extra", "skipped"}
+    assert contents(filled) == before
+    result = filled.ferry("audit", "--prefix", "in/", "--strict")
+    assert (result.returncode, result.stderr.count("\n")) == (0, 1)
+    assert "2  " in result.stdout
