@@ -14,6 +14,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ferry.audit_options import (
+    AuditConcurrencyOption,
+    AuditMinAgeOption,
+    AuditPrefixOption,
+    AuditSinceOption,
+    AuditWaitOption,
+    IgnoreOption,
+    ReadOption,
+    StrictOption,
+    TagsOption,
+)
 from ferry.errors import CommandError
 from ferry.options import (
     BucketArgument,
@@ -355,6 +366,31 @@ def find(
     check_key(key)
     with opened(outputs) as deployment:
         command.find(deployment, key, limit=limit, as_json=json)
+
+
+@app.command()
+def audit(
+    prefix: AuditPrefixOption = "",
+    source: SourceOption = None,
+    since: AuditSinceOption = None,
+    min_age: AuditMinAgeOption = "0s",
+    read: ReadOption = False,
+    tags: TagsOption = False,
+    strict: StrictOption = False,
+    ignore: IgnoreOption = None,
+    max_concurrency: AuditConcurrencyOption = 20,
+    wait: AuditWaitOption = True,
+    json: JsonOption = False,
+    outputs: OutputsOption = None,
+) -> None:
+    """Compare every source object with the target. Changes nothing."""
+    from ferry.commands import audit as command
+    from ferry.commands.backfill import check_request
+
+    request = check_request(prefix, source, since, min_age)
+    options = command.AuditOptions(read, tags, strict, command.check_ignored(ignore or []))
+    with opened(outputs) as deployment:
+        command.audit(deployment, request, options, max_concurrency, wait=wait, as_json=json)
 
 
 @app.command()

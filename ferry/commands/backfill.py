@@ -135,10 +135,10 @@ def _nothing_to_copy(plan: Plan) -> str:
 
 
 def _scope(deployment: Deployment, request: Request) -> PlanScope:
-    name, source = _source(deployment, request.source)
+    name, source = choose_source(deployment, request.source)
     if source.bucket == deployment.outputs.target_bucket:
         raise CommandError(f"The source {name} is {source.bucket}, which is also the target: there is nothing to copy.")
-    prefix = _prefix(name, source, request.prefix)
+    prefix = narrow_prefix(name, source, request.prefix)
     _require_keys_of_its_own(deployment, name, prefix)
     return PlanScope(
         bucket=source.bucket,
@@ -160,7 +160,8 @@ def _estimate_live(deployment: Deployment, request: Request) -> DryRun:
         return estimate_backfill(deployment, request, lambda plan: status.update(f"{plan.objects:,} objects compared"))
 
 
-def _source(deployment: Deployment, wanted: str | None) -> tuple[str, DeployedSource]:
+def choose_source(deployment: Deployment, wanted: str | None) -> tuple[str, DeployedSource]:
+    """Return the source of this name, or the only one."""
     available = sources.of(deployment.outputs)
     names = ", ".join(sorted(available))
     if wanted is None:
@@ -172,8 +173,8 @@ def _source(deployment: Deployment, wanted: str | None) -> tuple[str, DeployedSo
     return wanted, available[wanted]
 
 
-def _prefix(name: str, source: DeployedSource, wanted: str) -> str:
-    """The longer one of the source's own prefix and the wanted one, which must not contradict each other."""
+def narrow_prefix(name: str, source: DeployedSource, wanted: str) -> str:
+    """Return the longer one of the source's own prefix and the wanted one, which must not contradict each other."""
     if wanted.startswith(source.prefix):
         return wanted
     if source.prefix.startswith(wanted):

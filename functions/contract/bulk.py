@@ -9,7 +9,7 @@ from typing import Literal, TypedDict, Unpack
 from pydantic import Field, NonNegativeInt
 
 from functions.contract.inventory import SortedInventory
-from functions.contract.models import ExecutionContext, Rule
+from functions.contract.models import ExecutionContext, ReadProgress, Rule
 from functions.contract.objects import Grade, Model, ObjectVersion, StoredObject, Utc
 from functions.contract.usage import Usage
 
@@ -44,6 +44,9 @@ Reason = Literal[
     "source_missing",
     "deleted_at_target",
     "failed_before",
+    # of an audit alone
+    "changed_meanwhile",
+    "no_source",
 ]
 """Why; docs/backfill.md explains each."""
 
@@ -252,9 +255,24 @@ class BulkEvent(Model):
     document: BulkDocument
 
 
-OutcomeStatus = Literal["copied", "unchanged", "verified", "deleted", "started", "skipped", "undecided", "failed"]
+OutcomeStatus = Literal[
+    "copied",
+    "unchanged",
+    "verified",
+    "deleted",
+    "started",
+    "skipped",
+    "undecided",
+    "failed",
+    # of an audit alone
+    "missing",
+    "differs",
+    "extra",
+    "reading",
+]
 """`deleted`: a move is complete. `started`: an execution of `migrate` runs. `skipped`: it is gone, or a newer upload
-has its own event. `undecided`: nothing was done, because it is `too_large`."""
+has its own event. `undecided`: nothing was done, because it is `too_large`; of an audit: what was compared does not
+tell. functions/contract/audit.py explains those of an audit."""
 
 
 class OutcomeChanges(TypedDict, total=False):
@@ -267,6 +285,8 @@ class OutcomeChanges(TypedDict, total=False):
     execution: str | None
     error: str | None
     cause: str | None
+    reason: Reason | None
+    reading: ReadProgress | None
 
 
 class Outcome(Model):
@@ -285,6 +305,10 @@ class Outcome(Model):
     error: str | None = None
     cause: str | None = None
     looks: NonNegativeInt = 0
+    # of an audit alone
+    reason: Reason | None = None
+    differences: list[str] | None = None
+    reading: ReadProgress | None = None
 
     def changed(self, **changes: Unpack[OutcomeChanges]) -> "Outcome":
         """Return a copy with these fields replaced."""
@@ -325,7 +349,7 @@ class BatchEvent(Model):
 
 
 class ReportLine(Model):
-    """One line of the report: what a run did with one object."""
+    """One line of the report: what a run did with one object; of an audit, what it found, and what differs."""
 
     run: str
     key: str
@@ -339,3 +363,4 @@ class ReportLine(Model):
     execution: str | None = None
     error: str | None = None
     cause: str | None = None
+    differences: list[str] | None = None

@@ -367,6 +367,7 @@ def test_the_outputs_can_be_read_as_outputs_json(everything: dict[str, Any]) -> 
     assert outputs.dead_letter_queue_url == made["aws_sqs_queue.dead_letters"]["id"]
     assert outputs.state_machine_arn == made["aws_sfn_state_machine.migrate"]["arn"]
     assert outputs.bulk_state_machine_arn == made["aws_sfn_state_machine.bulk"]["arn"]
+    assert outputs.audit_state_machine_arn == made["aws_sfn_state_machine.audit"]["arn"]
     assert outputs.uploads_topic_arn == made['aws_sns_topic.uploads["us-west-2"]']["arn"]
 
 

@@ -313,6 +313,26 @@ def test_a_file_is_found_by_its_key(filled: Deployed) -> None:
     assert [each["target_version_id"] for each in (*found["runs"], *found["executions"])] == [version, version]
 
 
+def test_an_audit_finds_what_the_backfills_left_alone_and_what_no_source_has(filled: Deployed) -> None:
+    before = contents(filled)
+    result = filled.ferry("audit", "--tags", "--json")
+    assert result.returncode == 1, result.stdout
+    assert "2 missing" in result.stderr
+    shown = json.loads(result.stdout)
+    assert {(each["status"], each["key"]) for each in shown["findings"]} == {
+        ("missing", "archived.bin"),
+        ("missing", "in_progress.bin"),
+        ("extra", "moved/new.bin"),
+        ("extra", "moved/same.bin"),
+    }
+    assert shown["reasons"] == {"excluded": 1}
+    assert shown["counts"].keys() == {"verified", "missing", "extra", "skipped"}
+    assert contents(filled) == before
+    result = filled.ferry("audit", "--prefix", "in/", "--strict")
+    assert (result.returncode, result.stderr.count("\n")) == (0, 1)
+    assert "2  " in result.stdout
+
+
 def test_a_killed_run_loses_nothing_and_copies_nothing_twice(filled: Deployed) -> None:
     left, seed = int(os.environ.get("FERRY_KILLS", killed_runs.KILLS_OF_A_RUN)), 0
     while left > 0:

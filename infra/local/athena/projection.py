@@ -50,7 +50,8 @@ def _day(text: str, table: QueryTable) -> date:
         return date.fromisoformat(text)
     except ValueError:
         raise QueryFailure(
-            f"INVALID_TABLE_PROPERTY: Table {table.name} is configured for partition projection, but {text} is not a day"
+            f"INVALID_TABLE_PROPERTY: Table {table.name} is configured for partition projection, but {text} is not "
+            "a day"
         ) from None
 
 
