@@ -29,6 +29,7 @@ from ferry.errors import CommandError
 from ferry.options import (
     BucketArgument,
     DryRunOption,
+    InventoryOption,
     JsonOption,
     MaxConcurrencyOption,
     MinAgeOption,
@@ -94,12 +95,17 @@ def up(
         int | None, typer.Option(min=1, max=65535, show_default="any free port", help="Port on 127.0.0.1.")
     ] = None,
     rules: RulesOption = None,
+    sweep_schedule: Annotated[
+        str | None,
+        typer.Option(metavar="EXPRESSION", help='Copy what events have missed on a schedule, such as "rate(1 hour)".'),
+    ] = None,
     outputs: OutputsOption = None,
 ) -> None:
     """Start the local cloud in the background."""
     from ferry.commands import up as command
 
-    command.up(port, rules, outputs)
+    command.check_schedule(sweep_schedule)
+    command.up(port, rules, outputs, sweep_schedule)
 
 
 @app.command()
@@ -285,6 +291,10 @@ def backfill(
     source: SourceOption = None,
     since: SinceOption = None,
     min_age: MinAgeOption = "0s",
+    inventory: InventoryOption = "",
+    again: Annotated[
+        bool, typer.Option("--again", help="Also copy what failed before or was deleted from the target.")
+    ] = False,
     max_concurrency: MaxConcurrencyOption = 20,
     wait: WaitOption = True,
     json: JsonOption = False,
@@ -293,7 +303,7 @@ def backfill(
     """Copy existing source objects that are missing from the target."""
     from ferry.commands import backfill as command
 
-    request = command.check_request(prefix, source, since, min_age)
+    request = command.check_request(prefix, source, since, min_age, inventory, again=again)
     with opened(outputs) as deployment:
         if dry_run:
             command.dry_run(deployment, request, as_json=json)

@@ -20,12 +20,16 @@ from ferry.estimates.estimate import Estimate, estimate
 from ferry.stepfunctions import runs
 from ferry.ui import plan_view, terminal
 from ferry.ui.run_view import sorted_outcomes
-from functions.contract.bulk import Plan, PlanScope
+from functions.contract.bulk import Plan, PlanScope, Reason
 from functions.contract.rules import LONGEST_KEY_BYTES
 from infra.terraform.outputs import DeployedSource
 
+UNLESS_AGAIN: tuple[Reason, ...] = ("deleted_at_target", "failed_before")
+"""Why an object is skipped that --again takes."""
+
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _DURATION = re.compile(r"(\d{1,9})([smhd])")
+_MANIFEST = re.compile(r"s3://[a-z0-9.-]{3,63}/(.+/)?manifest\.json")
 
 
 @dataclass(frozen=True)
@@ -36,14 +40,22 @@ class Request:
     source: str | None
     since: datetime | None
     min_age: timedelta
+    inventory: str
+    again: bool
 
 
-def check_request(prefix: str, source: str | None, since: str | None, min_age: str) -> Request:
+def check_request(
+    prefix: str, source: str | None, since: str | None, min_age: str, inventory: str = "", *, again: bool = False
+) -> Request:
     """Check the arguments before anything is called."""
     length = key_length(prefix, "--prefix", "Give the beginning of a key")
     if length > LONGEST_KEY_BYTES:
         raise UsageError(f"--prefix is {length} bytes long; S3 keys are limited to {LONGEST_KEY_BYTES:,} bytes.")
-    return Request(prefix, source, None if since is None else _time(since), _duration(min_age))
+    if inventory and not _MANIFEST.fullmatch(inventory):
+        raise UsageError(
+            f"--inventory {inventory} is not the address of a manifest. Use the form s3://bucket/…/manifest.json."
+        )
+    return Request(prefix, source, None if since is None else _time(since), _duration(min_age), inventory, again)
 
 
 @dataclass(frozen=True)
@@ -117,7 +129,9 @@ def _nothing_to_copy(plan: Plan) -> str:
     skipped = sum(tally.objects for tally in plan.tallies if tally.action == "skip")
     if not skipped:
         return "Nothing to copy: the target has everything."
-    return f"Nothing to copy: {skipped:,} of {plan.objects:,} objects are skipped. `ferry backfill --dry-run` says why."
+    text = f"Nothing to copy: {skipped:,} of {plan.objects:,} objects are skipped. `ferry backfill --dry-run` says why."
+    kept = sum(tally.objects for tally in plan.tallies if tally.action == "skip" and tally.reason in UNLESS_AGAIN)
+    return f"{text} `ferry backfill --again` tries {kept:,} of them again." if kept else text
 
 
 def _scope(deployment: Deployment, request: Request) -> PlanScope:
@@ -133,6 +147,8 @@ def _scope(deployment: Deployment, request: Request) -> PlanScope:
         suffix=source.suffix,
         since=request.since,
         min_age_seconds=int(request.min_age.total_seconds()),
+        inventory=request.inventory,
+        again=request.again,
     )
 
 

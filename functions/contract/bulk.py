@@ -8,8 +8,10 @@ from typing import Literal, TypedDict, Unpack
 
 from pydantic import Field, NonNegativeInt
 
+from functions.contract.inventory import SortedInventory
 from functions.contract.models import ExecutionContext, ReadProgress, Rule
 from functions.contract.objects import Grade, Model, ObjectVersion, StoredObject, Utc
+from functions.contract.usage import Usage
 
 Action = Literal["copy", "move", "undecided", "done", "skip"]
 """What a run would do with an object. `move`: copy, verify and delete the source. `undecided`: neither the listings nor
@@ -66,7 +68,9 @@ class PlanScope(Model):
     """Which objects of which source a run covers.
 
     `suffix` is the source's own filter. `most_seconds` limits one call of PlanBatches; null: the function's time.
-    `again`: outcomes that the ledger keeps until the source changes are ignored.
+    `inventory` is the address of the manifest.json that is read in place of the source's listing.
+    `again`: outcomes that the ledger keeps until the source changes are ignored. `sweep`: it is a scheduled run, which
+    does nothing if another one is working on its keys.
     `slice_objects` is how many objects a slice has at most. `wait_for_executions`: whether the run waits for the
     executions of `migrate` that it starts; otherwise it reports them as started.
     """
@@ -78,7 +82,9 @@ class PlanScope(Model):
     since: Utc | None = None
     min_age_seconds: NonNegativeInt = 0
     most_seconds: NonNegativeInt | None = None
+    inventory: str = ""
     again: bool = False
+    sweep: bool = False
     slice_objects: int = Field(default=MOST_OBJECTS, ge=1, le=MOST_OBJECTS)
     wait_for_executions: bool = True
 
@@ -150,7 +156,8 @@ class Plan(Model):
 
     `as_of` is S3's own time of the first listing. `requests` counts S3 requests by operation, retries included.
     `batches` and `executions` are the numbers of slices, whose keys are in the files `batches_key` and `executions_key`
-    of `bucket` once the plan is complete.
+    of `bucket` once the plan is complete. `blocked_by` is the ARN of another run over the same keys, because of which a
+    sweep planned nothing.
     """
 
     status: Literal["planning", "planned"]
@@ -166,8 +173,10 @@ class Plan(Model):
     batches_key: str = ""
     executions_key: str = ""
     requests: dict[str, int] = Field(default_factory=dict)
+    blocked_by: str | None = None
     calls: NonNegativeInt = 0
     wait_seconds: NonNegativeInt = 1
+    inventory: SortedInventory | None = None
 
 
 class Round(Model):
@@ -207,7 +216,7 @@ class RunReport(Model):
     """The result of WriteReport. `in_progress`: it is called again, for the slices after `slices`.
 
     `counts` are the objects by status, `errors` those that failed by error; `failures` are the first of them.
-    `entry_files` of the plan's are in the ledger.
+    `entry_files` of the plan's are in the ledger. `usage` is that of the functions that copied and verified the slices.
     """
 
     status: Literal["in_progress", "complete", "incomplete"]
@@ -217,6 +226,7 @@ class RunReport(Model):
     counts: dict[str, int] = Field(default_factory=dict)
     errors: dict[str, int] = Field(default_factory=dict)
     failures: list[ObjectFailure] = Field(default_factory=list)
+    usage: Usage = Usage()
     redrive_count: NonNegativeInt = 0
     calls: NonNegativeInt = 0
     wait_seconds: NonNegativeInt = 1
@@ -269,6 +279,7 @@ class OutcomeChanges(TypedDict, total=False):
     """Fields of Outcome that may be replaced."""
 
     status: OutcomeStatus
+    source: StoredObject | None
     target: ObjectVersion | None
     grade: Grade | None
     execution: str | None

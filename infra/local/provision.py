@@ -186,6 +186,7 @@ class Clients:
         self.stepfunctions = session.client("stepfunctions", **common)
         self.glue = session.client("glue", **common)
         self.athena = session.client("athena", **common)
+        self.scheduler = session.client("scheduler", **common)
 
 
 _NO_CONFIGURATION: dict[str, tuple[Any, Any, Any, Any]] = {

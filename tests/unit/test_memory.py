@@ -12,10 +12,12 @@ from functions.contract.models import Rule
 from functions.contract.rules import KeyRule, Rules
 from functions.copying import bucket_settings
 from functions.intake import deployed_rules
+from tests.support.inventories import ADDRESS, INVENTORIES, inventory_files, row_of
 from tests.support.lambda_context import LambdaContext
 from tests.unit.conftest import SOURCE, SOURCE_REGION, TARGET, TARGET_REGION, Cloud, ErrorResponse
 
 RESULTS = "ferry-results"
+RUNS_ARN = "arn:aws:states:us-east-1:123456789012:execution:migrate-bulk"
 RULES = Rules(
     default=Rule(catalogue=False),
     rules=(KeyRule(prefix="restored/", rule=Rule(catalogue=False, restore_deleted=True)),),
@@ -64,7 +66,12 @@ class Runs:
 
     def _called(self, module: Any, redrives: int, scope: dict[str, Any], **document: Any) -> dict[str, Any]:
         name = f"run-{self.number}"
-        execution = {"Id": f"arn:{name}", "Name": name, "StartTime": "2026-11-20T12:00:00Z", "RedriveCount": redrives}
+        execution = {
+            "Id": f"{RUNS_ARN}:{name}",
+            "Name": name,
+            "StartTime": "2026-11-20T12:00:00Z",
+            "RedriveCount": redrives,
+        }
         document |= {"scope": {"bucket": SOURCE, "region": SOURCE_REGION, **scope}}
         returned: dict[str, Any] = module.handler({"execution": execution, "document": document}, LambdaContext())
         return returned
@@ -170,8 +177,8 @@ def test_an_object_that_only_its_owner_can_read_is_asked_for_once(cloud: Cloud, 
     target: Any = cloud.target.head_object(Bucket=TARGET, Key="a")
     cloud.hooks.answer("HeadObject", target, ErrorResponse("400"))
     encrypted = ErrorResponse("InvalidRequest", "The object was stored using encryption.")
-    # The rules are read before.
-    cloud.hooks.answer("GetObject", lambda: None, encrypted)
+    # The rules and the active runs are read before.
+    cloud.hooks.answer("GetObject", lambda: None, lambda: None, encrypted)
     assert runs.run()["decided"] == {("skip", "customer_key"): 1}
     cloud.hooks.forget()
     assert runs.run()["decided"] == {("skip", "customer_key"): 1}
@@ -193,6 +200,20 @@ def test_a_dry_run_changes_no_entry_and_what_is_gone_leaves_the_ledger(cloud: Cl
     cloud.source.delete_object(Bucket=SOURCE, Key="b")
     runs.run()
     assert ledger_lines(cloud) == []
+
+
+def test_what_an_inventory_lacks_stays_in_the_ledger(cloud: Cloud, runs: Runs) -> None:
+    """The inventory may have a prefix of its own, and it is older than the bucket."""
+    for key in "abc":
+        cloud.upload(b"x", key)
+    runs.run()
+    found = cloud.source.list_objects_v2(Bucket=SOURCE)["Contents"]
+    cloud.source.create_bucket(Bucket=INVENTORIES, CreateBucketConfiguration={"LocationConstraint": "us-west-2"})
+    for key, body in inventory_files(SOURCE, INVENTORIES, [row_of(SOURCE, "b", found[1])]).items():
+        cloud.source.put_object(Bucket=INVENTORIES, Key=key, Body=body)
+    # It is sorted by the first call.
+    assert runs.run(plan=runs.plan(inventory=ADDRESS), inventory=ADDRESS)["decided"] == {("done", "settled"): 1}
+    assert [line["key"] for line in ledger_lines(cloud)] == ["a", "b", "c"]
 
 
 def ledger_lines(cloud: Cloud) -> list[dict[str, Any]]:
