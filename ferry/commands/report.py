@@ -8,7 +8,7 @@ import csv
 import json
 import sys
 from collections.abc import Iterator
-from itertools import islice
+from itertools import chain, islice
 from typing import Literal, get_args
 
 from rich.text import Text
@@ -49,8 +49,10 @@ def report(deployment: Deployment, name: str, status: str | None, limit: int, fo
 def _write_csv(lines: Iterator[ReportLine]) -> None:
     """RFC 4180; what is not known is an empty field."""
     writer = csv.writer(sys.stdout, lineterminator="\n")
+    # Nothing is written if not even the first line can be read.
+    first = list(islice(lines, 1))
     writer.writerow(ReportLine.model_fields)
-    for line in lines:
+    for line in chain(first, lines):
         fields = line.model_dump(mode="json")
         writer.writerow("" if fields[name] is None else fields[name] for name in ReportLine.model_fields)
 
@@ -72,9 +74,9 @@ def _write_text(deployment: Deployment, run: RunSummary, lines: Iterator[ReportL
     counts = run_reports.count_lines(deployment, run)
     for outcome in run_view.sorted_outcomes(counts):
         console.print(terminal.line(f"{counts[outcome]:>9,}  ", (outcome, STYLES.get(outcome, ""))))
-    unreported = run_view.unreported_text(run, sum(counts.values()))
-    if unreported:
-        console.print(terminal.line(unreported), soft_wrap=True)
+    for text in (run_view.unreported_text(run, sum(counts.values())), run_view.usage_text(run)):
+        if text:
+            console.print(terminal.line(text), soft_wrap=True)
     shown = list(islice(lines, limit + 1)) if limit else None
     for line in lines if shown is None else shown[:limit]:
         terminal.put(console, _row(line))

@@ -11,6 +11,7 @@ from pydantic import Field, NonNegativeInt
 from functions.contract.inventory import SortedInventory
 from functions.contract.models import ExecutionContext, Rule
 from functions.contract.objects import Grade, Model, ObjectVersion, StoredObject, Utc
+from functions.contract.usage import Usage
 
 Action = Literal["copy", "move", "undecided", "done", "skip"]
 """What a run would do with an object. `move`: copy, verify and delete the source. `undecided`: neither the listings nor
@@ -208,7 +209,7 @@ class RunReport(Model):
     """The result of WriteReport. `in_progress`: it is called again, for the slices after `slices`.
 
     `counts` are the objects by status, `errors` those that failed by error; `failures` are the first of them.
-    `entry_files` of the plan's are in the ledger.
+    `entry_files` of the plan's are in the ledger. `usage` is that of the functions that copied and verified the slices.
     """
 
     status: Literal["in_progress", "complete", "incomplete"]
@@ -218,6 +219,7 @@ class RunReport(Model):
     counts: dict[str, int] = Field(default_factory=dict)
     errors: dict[str, int] = Field(default_factory=dict)
     failures: list[ObjectFailure] = Field(default_factory=list)
+    usage: Usage = Usage()
     redrive_count: NonNegativeInt = 0
     calls: NonNegativeInt = 0
     wait_seconds: NonNegativeInt = 1

@@ -88,7 +88,7 @@ def continue_plan(request: PlanRequest, previous: Plan) -> Plan:
     settings = request.settings
     if request.scope.bucket == settings.target_bucket:
         raise SettingInvalid(f"{request.scope.bucket} is the target: it cannot be its own source. Change the scope.")
-    with counted_requests({request.scope.region, settings.target_region}) as requests:
+    with counted_requests() as requests:
         call = _Call(request, previous)
         with ThreadPoolExecutor(HEADS_AT_ONCE) as pool:
             finished = call.run(pool)
