@@ -8,6 +8,7 @@ import json
 import os
 from collections import Counter
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import boto3
@@ -254,9 +255,21 @@ def test_a_backfill_copies_and_verifies_what_its_dry_run_said(filled: Deployed) 
     assert filled.head("changed/metadata.bin")["Metadata"] == {}
     runs = filled.runs([TABLE, "moved/new.bin", "moved/same.bin", "large.bin"])
     assert {(run.key, run.status, run.cause) for run in runs} == {(run.key, "SUCCEEDED", "") for run in runs}
+    assert reported(filled, shown["run"]) == shown["counts"]
     for key in NEW:
         assert filled.arrived("out/new.bin" if key == "in/new.bin" else key) == body_of(key)
     assert not filled.is_at_source("moved/same.bin")
+
+
+def reported(deployed: Deployed, run: str) -> dict[str, int]:
+    """The report's counts, by SQL."""
+    today = datetime.now(UTC).date()
+    # The run may have started yesterday.
+    days = f"'{today}', '{today - timedelta(days=1)}'"
+    sql = f"SELECT status, count(DISTINCT key) FROM ferry_report WHERE day IN ({days}) AND run = '{run}' GROUP BY 1"
+    result = deployed.ferry("query", "--json", sql)
+    assert result.returncode == 0, result.stderr
+    return {status: int(number) for status, number in json.loads(result.stdout)["rows"]}
 
 
 def test_a_second_backfill_finds_nothing_to_do(filled: Deployed) -> None:
@@ -298,6 +311,26 @@ def test_a_file_is_found_by_its_key(filled: Deployed) -> None:
     version = filled.head("large.bin")["VersionId"]
     assert [each["version_id"] for each in found["target"]] == [version]
     assert [each["target_version_id"] for each in (*found["runs"], *found["executions"])] == [version, version]
+
+
+def test_an_audit_finds_what_the_backfills_left_alone_and_what_no_source_has(filled: Deployed) -> None:
+    before = contents(filled)
+    result = filled.ferry("audit", "--tags", "--json")
+    assert result.returncode == 1, result.stdout
+    assert "2 missing" in result.stderr
+    shown = json.loads(result.stdout)
+    assert {(each["status"], each["key"]) for each in shown["findings"]} == {
+        ("missing", "archived.bin"),
+        ("missing", "in_progress.bin"),
+        ("extra", "moved/new.bin"),
+        ("extra", "moved/same.bin"),
+    }
+    assert shown["reasons"] == {"excluded": 1}
+    assert shown["counts"].keys() == {"verified", "missing", "extra", "skipped"}
+    assert contents(filled) == before
+    result = filled.ferry("audit", "--prefix", "in/", "--strict")
+    assert (result.returncode, result.stderr.count("\n")) == (0, 1)
+    assert "2  " in result.stdout
 
 
 def test_a_killed_run_loses_nothing_and_copies_nothing_twice(filled: Deployed) -> None:

@@ -17,6 +17,7 @@ from tests.support.lambda_context import LambdaContext
 from tests.unit.conftest import SOURCE, SOURCE_REGION, TARGET, TARGET_REGION, Cloud, ErrorResponse
 
 RESULTS = "ferry-results"
+RUNS_ARN = "arn:aws:states:us-east-1:123456789012:execution:migrate-bulk"
 RULES = Rules(
     default=Rule(catalogue=False),
     rules=(KeyRule(prefix="restored/", rule=Rule(catalogue=False, restore_deleted=True)),),
@@ -65,7 +66,12 @@ class Runs:
 
     def _called(self, module: Any, redrives: int, scope: dict[str, Any], **document: Any) -> dict[str, Any]:
         name = f"run-{self.number}"
-        execution = {"Id": f"arn:{name}", "Name": name, "StartTime": "2026-11-20T12:00:00Z", "RedriveCount": redrives}
+        execution = {
+            "Id": f"{RUNS_ARN}:{name}",
+            "Name": name,
+            "StartTime": "2026-11-20T12:00:00Z",
+            "RedriveCount": redrives,
+        }
         document |= {"scope": {"bucket": SOURCE, "region": SOURCE_REGION, **scope}}
         returned: dict[str, Any] = module.handler({"execution": execution, "document": document}, LambdaContext())
         return returned
@@ -171,8 +177,8 @@ def test_an_object_that_only_its_owner_can_read_is_asked_for_once(cloud: Cloud, 
     target: Any = cloud.target.head_object(Bucket=TARGET, Key="a")
     cloud.hooks.answer("HeadObject", target, ErrorResponse("400"))
     encrypted = ErrorResponse("InvalidRequest", "The object was stored using encryption.")
-    # The rules are read before.
-    cloud.hooks.answer("GetObject", lambda: None, encrypted)
+    # The rules and the active runs are read before.
+    cloud.hooks.answer("GetObject", lambda: None, lambda: None, encrypted)
     assert runs.run()["decided"] == {("skip", "customer_key"): 1}
     cloud.hooks.forget()
     assert runs.run()["decided"] == {("skip", "customer_key"): 1}
