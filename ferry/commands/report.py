@@ -8,7 +8,7 @@ import csv
 import json
 import sys
 from collections.abc import Iterator
-from itertools import islice
+from itertools import chain, islice
 from typing import Literal, get_args
 
 from rich.text import Text
@@ -49,8 +49,10 @@ def report(deployment: Deployment, name: str, status: str | None, limit: int, fo
 def _write_csv(lines: Iterator[ReportLine]) -> None:
     """RFC 4180; what is not known is an empty field."""
     writer = csv.writer(sys.stdout, lineterminator="\n")
+    # Nothing is written if not even the first line can be read.
+    first = list(islice(lines, 1))
     writer.writerow(ReportLine.model_fields)
-    for line in lines:
+    for line in chain(first, lines):
         fields = line.model_dump(mode="json")
         writer.writerow("" if fields[name] is None else fields[name] for name in ReportLine.model_fields)
 
