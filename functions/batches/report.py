@@ -39,16 +39,15 @@ class ReportCall:
 def write_report(call: ReportCall, plan: Plan, previous: RunReport | None) -> RunReport:
     """Report the slices that no earlier call has reported."""
     if previous is None or previous.redrive_count != call.redrive_count:
-        # Of the plan, and not of the attempt: after a redrive, the same files are written again, so a run's report has
-        # one line for an object.
-        number = plan.folder.removesuffix("/plan/").rpartition("/")[2]
-        folder = f"reports/day={call.began:%Y-%m-%d}/run={call.run}/round={number}/"
+        # After a redrive, the same files are written again: a run's report has one line for an object.
+        folder = f"reports/day={call.began:%Y-%m-%d}/run={call.run}/"
         previous = RunReport(status="in_progress", folder=folder, redrive_count=call.redrive_count)
     counts, errors, failures = Counter(previous.counts), Counter(previous.errors), list(previous.failures)
-    keys = list(plan_slices(plan))
+    keys, usage = list(plan_slices(plan)), previous.usage
     done, remembered = previous.slices, Remembered(call.settings, call.source_bucket, call.run, plan)
     while done < len(keys) and (done == previous.slices or call.remaining_ms() > MARGIN_MS):
-        outcomes = outcomes_of(call.settings, keys[done], call.rounds).objects
+        found = outcomes_of(call.settings, keys[done], call.rounds)
+        outcomes, usage = found.objects, usage.plus(found.usage)
         lines = [report_line(call.run, planned, outcome) for planned, outcome in outcomes]
         remembered.add(outcomes)
         text = [line.model_dump_json(exclude_none=True) for line in lines]
@@ -79,6 +78,7 @@ def write_report(call: ReportCall, plan: Plan, previous: RunReport | None) -> Ru
         counts=dict(counts),
         errors=dict(errors),
         failures=failures,
+        usage=usage,
         redrive_count=call.redrive_count,
         calls=previous.calls + 1,
     )

@@ -11,6 +11,7 @@ import pytest
 from ferry.commands import backfill, listing, replay, report, stop, waiting
 from ferry.commands import runs as runs_command
 from ferry.errors import CommandError, UsageError
+from functions.contract.usage import Usage
 from tests.support.client_errors import client_error
 from tests.unit.ferry_fakes import BULK, HASH
 from tests.unit.run_fakes import (
@@ -29,16 +30,8 @@ from tests.unit.run_fakes import (
     report_of,
 )
 
-FAILED = (plan_of(3), report_of(verified=2, failed=1))
+FAILED = (plan_of(3, batches=0, folders=[]), report_of(verified=2, failed=1))
 REDRIVE_EXPIRED = client_error("ExecutionNotRedrivable", "RedriveExecution")
-
-
-def planned_results() -> FakeResults:
-    """The results bucket with the files of a plan."""
-    results = FakeResults()
-    results.put(plan_of(3).batches_key, [])
-    put_slice(results, ["a"])
-    return results
 
 
 def names(runs: FakeRuns) -> list[str]:
@@ -131,6 +124,19 @@ def test_the_report_for_people_begins_with_the_counts(reported: Any, capsys: pyt
     assert capsys.readouterr().out.splitlines()[-1].split() == ["failed", "c", "new,", "AccessDenied:", "no"]
 
 
+def test_a_report_says_what_the_run_used(capsys: pytest.CaptureFixture[str]) -> None:
+    runs, results = FakeRuns(), FakeResults()
+    results.put(f"{report_folder()}000000.jsonl.gz", [report_line("a")])
+    used = report_of(verified=1).model_copy(update={"usage": Usage(writes=1000, reads=2000, milliseconds=1500)})
+    runs.add_run(document(plan_of(1), used), state="Succeeded", status="SUCCEEDED")
+    report.report(deployed(runs, results), RUN, None, 0, "text")
+    assert "Used 1,000 S3 requests to write or list and 2,000 to read" in capsys.readouterr().out
+    runs_command.show_runs(deployed(runs, results), limit=1, as_json=True)
+    (shown,) = json.loads(capsys.readouterr().out)
+    requests = 1000 * 0.005 / 1000 + 2000 * 0.0004 / 1000
+    assert shown["usage"]["dollars"] == pytest.approx(requests + 1.5 * 1.769 * 0.0000133334, rel=1e-3)
+
+
 def test_csv_and_json_have_every_line_by_its_exact_key(reported: Any, capsys: pytest.CaptureFixture[str]) -> None:
     report.report(reported, RUN, None, 1, "csv")
     rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
@@ -190,7 +196,7 @@ def test_a_failed_run_is_redriven_and_executions_beside_it_are_left(capsys: pyte
     runs = FakeRuns(redrives=True)
     runs.add(HASH, "FAILED")
     runs.add_run(document(*FAILED), state="RequireComplete", status="FAILED")
-    replay.replay(deployed(runs, planned_results()), ["backfill"], failed=False, restart=False)
+    replay.replay(deployed(runs), ["backfill"], failed=False, restart=False)
     assert runs.redriven == [RUN]
     assert "redriven" in capsys.readouterr().out
 
@@ -200,7 +206,6 @@ def test_a_failed_run_is_redriven_and_executions_beside_it_are_left(capsys: pyte
     [
         ("RequireComplete", REDRIVE_EXPIRED, True, False, "because redrive was not possible"),
         ("RequireComplete", None, False, False, "because its plan was deleted or has expired"),
-        ("CopySlices", None, False, False, "because its plan was deleted or has expired"),
         ("CopySlices", None, True, True, "as requested by --restart"),
     ],
 )
@@ -247,7 +252,7 @@ def test_of_failed_runs_only_the_newest_of_a_scope_is_replayed_and_none_that_was
         )
     # The same scope, but another kind of run, settles nothing.
     runs.add_run(document(*FAILED), state="X", status="SUCCEEDED", name="sweep-1")
-    no_queues = deployed(runs, planned_results(), sources=None)
+    no_queues = deployed(runs, sources=None)
     done = list(replay._replay_runs(no_queues, [], failed=True, restart=False))
     assert [each.running for each in done] == ["backfill-2"] == runs.redriven
 
