@@ -39,10 +39,8 @@ class ReportCall:
 def write_report(call: ReportCall, plan: Plan, previous: RunReport | None) -> RunReport:
     """Report the slices that no earlier call has reported."""
     if previous is None or previous.redrive_count != call.redrive_count:
-        # Of the plan, and not of the attempt: after a redrive, the same files are written again, so a run's report has
-        # one line for an object.
-        number = plan.folder.removesuffix("/plan/").rpartition("/")[2]
-        folder = f"reports/day={call.began:%Y-%m-%d}/run={call.run}/round={number}/"
+        # After a redrive, the same files are written again: a run's report has one line for an object.
+        folder = f"reports/day={call.began:%Y-%m-%d}/run={call.run}/"
         previous = RunReport(status="in_progress", folder=folder, redrive_count=call.redrive_count)
     counts, errors, failures = Counter(previous.counts), Counter(previous.errors), list(previous.failures)
     keys, usage = list(plan_slices(plan)), previous.usage
