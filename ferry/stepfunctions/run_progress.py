@@ -16,7 +16,7 @@ from ferry.aws import run_files
 from ferry.aws.clients import Deployment
 from ferry.stepfunctions import runs
 from ferry.stepfunctions.runs import RunSummary
-from functions.batches.steps import COPIED, STARTED, VERIFIED
+from functions.batches.records import COPIED, STARTED, VERIFIED
 from functions.contract.bulk import IDLE, PLANNED, Outcome, Plan
 
 Phase = Literal["planning", "copying", "starting", "reporting", "ended"]

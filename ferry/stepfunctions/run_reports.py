@@ -14,8 +14,8 @@ from ferry.aws import run_files
 from ferry.aws.clients import Deployment
 from ferry.stepfunctions.executions import ExecutionInfo
 from ferry.stepfunctions.runs import RunSummary
+from functions.batches.records import COPIED, STARTED, VERIFIED
 from functions.batches.report import report_line
-from functions.batches.steps import COPIED, STARTED, VERIFIED
 from functions.contract.bulk import Outcome, Plan, PlannedObject, ReportLine
 from functions.planning.line_files import ENDING
 from functions.planning.slices import BATCH, EXECUTION, slice_keys

@@ -11,11 +11,12 @@ from typing import Any
 import boto3
 import pytest
 
-from infra.local import lifecycle
+from infra.local import lifecycle, sweeps
 from infra.rules import loader
 from tests.support.deployed.deployment import Deployed
 from tests.support.deployed.sabotage import permission_removed
 from tests.support.local_s3 import upload
+from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.own_cloud("has rules of its own, and uploads that no event tells of")
 
@@ -254,3 +255,39 @@ def test_a_run_with_an_object_that_fails_copies_the_others_and_fails_with_its_re
     assert filled.arrived("failing/a.bin") == b"bytes"
     result = filled.ferry("backfill", "--prefix", "failing/", "--json")
     assert json.loads(result.stdout)["counts"] == {"verified": 1}
+
+
+def test_sweeps_that_follow_each_other_do_nothing_from_the_second_on(filled: Deployed) -> None:
+    filled.put("secret.bin", b"x", SSECustomerAlgorithm="AES256", SSECustomerKey="k" * 32)
+    filled.put("swept/new.bin", b"new")
+    filled.target.delete_object(Bucket=filled.outputs.target_bucket, Key="same/a.bin")
+    for expression in ("rate(2 days)", "rate(1 day)"):
+        sweeps.schedule(filled.outputs, expression)
+    assert swept(filled) == ("FAILED", "RunIncomplete")
+    assert filled.arrived("swept/new.bin") == b"new"
+    before = contents(filled)
+    for _ in range(2):
+        assert swept(filled) == ("SUCCEEDED", {})
+    assert contents(filled) == before
+    assert [key for key, _ in before].count("same/a.bin") == 1, "it was deleted at the target"
+
+
+def swept(deployed: Deployed) -> tuple[str, Any]:
+    """How a sweep ended that the schedule's input started, but for the age of objects: its error, or what it did."""
+    outputs = deployed.outputs
+    scheduler: Any = deployed.client("scheduler", outputs.target_region)
+    schedule = scheduler.get_schedule(Name=f"{outputs.name}-sweep-main")
+    assert schedule["ScheduleExpression"] == "rate(1 day)"
+    document = json.loads(schedule["Target"]["Input"])
+    document["scope"]["min_age_seconds"] = 0
+    client: Any = deployed.client("stepfunctions", outputs.target_region)
+    arn = client.start_execution(stateMachineArn=schedule["Target"]["Arn"], input=json.dumps(document))["executionArn"]
+
+    def ended_execution() -> Any:
+        described = client.describe_execution(executionArn=arn)
+        return described if described["status"] != "RUNNING" else None
+
+    ended = wait_for(ended_execution, "the end of the sweep")
+    if ended["status"] != "SUCCEEDED":
+        return ended["status"], ended["error"]
+    return ended["status"], json.loads(ended["output"])["report"]["counts"]
