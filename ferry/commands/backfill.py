@@ -29,6 +29,7 @@ UNLESS_AGAIN: tuple[Reason, ...] = ("deleted_at_target", "failed_before")
 
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _DURATION = re.compile(r"(\d{1,9})([smhd])")
+_MANIFEST = re.compile(r"s3://[a-z0-9.-]{3,63}/(.+/)?manifest\.json")
 
 
 @dataclass(frozen=True)
@@ -39,15 +40,22 @@ class Request:
     source: str | None
     since: datetime | None
     min_age: timedelta
+    inventory: str
     again: bool
 
 
-def check_request(prefix: str, source: str | None, since: str | None, min_age: str, *, again: bool = False) -> Request:
+def check_request(
+    prefix: str, source: str | None, since: str | None, min_age: str, inventory: str = "", *, again: bool = False
+) -> Request:
     """Check the arguments before anything is called."""
     length = key_length(prefix, "--prefix", "Give the beginning of a key")
     if length > LONGEST_KEY_BYTES:
         raise UsageError(f"--prefix is {length} bytes long; S3 keys are limited to {LONGEST_KEY_BYTES:,} bytes.")
-    return Request(prefix, source, None if since is None else _time(since), _duration(min_age), again)
+    if inventory and not _MANIFEST.fullmatch(inventory):
+        raise UsageError(
+            f"--inventory {inventory} is not the address of a manifest. Use the form s3://bucket/…/manifest.json."
+        )
+    return Request(prefix, source, None if since is None else _time(since), _duration(min_age), inventory, again)
 
 
 @dataclass(frozen=True)
@@ -127,10 +135,10 @@ def _nothing_to_copy(plan: Plan) -> str:
 
 
 def _scope(deployment: Deployment, request: Request) -> PlanScope:
-    name, source = _source(deployment, request.source)
+    name, source = choose_source(deployment, request.source)
     if source.bucket == deployment.outputs.target_bucket:
         raise CommandError(f"The source {name} is {source.bucket}, which is also the target: there is nothing to copy.")
-    prefix = _prefix(name, source, request.prefix)
+    prefix = narrow_prefix(name, source, request.prefix)
     _require_keys_of_its_own(deployment, name, prefix)
     return PlanScope(
         bucket=source.bucket,
@@ -139,6 +147,7 @@ def _scope(deployment: Deployment, request: Request) -> PlanScope:
         suffix=source.suffix,
         since=request.since,
         min_age_seconds=int(request.min_age.total_seconds()),
+        inventory=request.inventory,
         again=request.again,
     )
 
@@ -151,7 +160,8 @@ def _estimate_live(deployment: Deployment, request: Request) -> DryRun:
         return estimate_backfill(deployment, request, lambda plan: status.update(f"{plan.objects:,} objects compared"))
 
 
-def _source(deployment: Deployment, wanted: str | None) -> tuple[str, DeployedSource]:
+def choose_source(deployment: Deployment, wanted: str | None) -> tuple[str, DeployedSource]:
+    """Return the source of this name, or the only one."""
     available = sources.of(deployment.outputs)
     names = ", ".join(sorted(available))
     if wanted is None:
@@ -163,8 +173,8 @@ def _source(deployment: Deployment, wanted: str | None) -> tuple[str, DeployedSo
     return wanted, available[wanted]
 
 
-def _prefix(name: str, source: DeployedSource, wanted: str) -> str:
-    """The longer one of the source's own prefix and the wanted one, which must not contradict each other."""
+def narrow_prefix(name: str, source: DeployedSource, wanted: str) -> str:
+    """Return the longer one of the source's own prefix and the wanted one, which must not contradict each other."""
     if wanted.startswith(source.prefix):
         return wanted
     if source.prefix.startswith(wanted):

@@ -38,6 +38,8 @@ REASONS: dict[Reason, str] = {
     "source_missing": "deleted while the plan was being made",
     "deleted_at_target": "was in the target, and was deleted there",
     "failed_before": "failed before, and has not changed since",
+    "changed_meanwhile": "replaced while the audit ran",
+    "no_source": "in the target, and no source has it",
 }
 ACTIONS: tuple[Action, ...] = ("copy", "move", "undecided", "done", "skip")
 STYLES = {"copy": "green", "move": "cyan", "undecided": "magenta", "done": "dim", "skip": "yellow"}

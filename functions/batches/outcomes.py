@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from functions.batches.faults import SliceFault, read_fault
-from functions.batches.records import COPIED, STARTED, VERIFIED, read_outcomes, read_slice
+from functions.batches.records import COPIED, STARTED, VERIFIED, read_records, read_slice
 from functions.batches.settings import BatchSettings
 from functions.batches.slice_names import repeated
 from functions.contract.bulk import Outcome, Plan, PlannedObject
+from functions.contract.usage import Usage
 from functions.planning.slices import BATCH, EXECUTION, slice_keys
 
 SLICE_FAILED = SliceFault(
@@ -21,6 +22,9 @@ NOT_VERIFIED = "NotVerified"
 KINDS = {BATCH: (COPIED, VERIFIED), EXECUTION: (STARTED,)}
 """What is recorded about the objects of each kind of slice."""
 
+RECORD_KINDS = tuple(dict.fromkeys(record for records in KINDS.values() for record in records))
+"""All of them, in the order in which one object's are written."""
+
 
 @dataclass(frozen=True)
 class SliceOutcomes:
@@ -29,6 +33,7 @@ class SliceOutcomes:
     slice_key: str
     kind: str
     objects: list[tuple[PlannedObject, Outcome]]
+    usage: Usage
 
 
 def plan_slices(plan: Plan) -> Iterator[str]:
@@ -45,7 +50,7 @@ def outcomes_of(settings: BatchSettings, slice_key: str, rounds: int) -> SliceOu
     """
     kind = EXECUTION if slice_key.rpartition("/")[2].startswith(EXECUTION) else BATCH
     planned = read_slice(settings, slice_key)
-    found = _recorded(settings, slice_key, kind)
+    found, usage = _recorded(settings, slice_key, kind)
     missing = [each.key for each in planned if each.key not in found]
     if missing:
         fault = read_fault(settings, slice_key) or SLICE_FAILED
@@ -54,17 +59,21 @@ def outcomes_of(settings: BatchSettings, slice_key: str, rounds: int) -> SliceOu
         if all(outcome.status != "failed" for outcome in found.values()):
             break
         for repeated_kind in KINDS:
-            found |= _recorded(settings, repeated(slice_key, number, repeated_kind), repeated_kind)
-    return SliceOutcomes(slice_key, kind, [(each, found[each.key]) for each in planned])
+            later, used = _recorded(settings, repeated(slice_key, number, repeated_kind), repeated_kind)
+            found, usage = found | later, usage.plus(used)
+    return SliceOutcomes(slice_key, kind, [(each, found[each.key]) for each in planned], usage)
 
 
-def _recorded(settings: BatchSettings, slice_key: str, kind: str) -> dict[str, Outcome]:
+def _recorded(settings: BatchSettings, slice_key: str, kind: str) -> tuple[dict[str, Outcome], Usage]:
     found: dict[str, Outcome] = {}
+    usage = Usage()
     for record in KINDS[kind]:
-        found |= read_outcomes(settings, slice_key, record)
-    return {
+        records = read_records(settings, slice_key, record)
+        found, usage = found | records.outcomes, usage.plus(records.usage)
+    final = {
         key: outcome.changed(status="failed", error=NOT_VERIFIED)
         if outcome.status in ("copied", "unchanged")
         else outcome
         for key, outcome in found.items()
     }
+    return final, usage

@@ -8,8 +8,10 @@ from typing import Literal, TypedDict, Unpack
 
 from pydantic import Field, NonNegativeInt
 
-from functions.contract.models import ExecutionContext, Rule
+from functions.contract.inventory import SortedInventory
+from functions.contract.models import ExecutionContext, ReadProgress, Rule
 from functions.contract.objects import Grade, Model, ObjectVersion, StoredObject, Utc
+from functions.contract.usage import Usage
 
 Action = Literal["copy", "move", "undecided", "done", "skip"]
 """What a run would do with an object. `move`: copy, verify and delete the source. `undecided`: neither the listings nor
@@ -44,6 +46,9 @@ Reason = Literal[
     "source_missing",
     "deleted_at_target",
     "failed_before",
+    # of an audit alone
+    "changed_meanwhile",
+    "no_source",
 ]
 """Why; docs/backfill.md explains each."""
 
@@ -65,6 +70,7 @@ class PlanScope(Model):
     """Which objects of which source a run covers.
 
     `suffix` is the source's own filter. `most_seconds` limits one call of PlanBatches; null: the function's time.
+    `inventory` is the address of the manifest.json that is read in place of the source's listing.
     `again`: outcomes that the ledger keeps until the source changes are ignored. `sweep`: it is a scheduled run, which
     does nothing if another one is working on its keys.
     `slice_objects` is how many objects a slice has at most. `wait_for_executions`: whether the run waits for the
@@ -78,6 +84,7 @@ class PlanScope(Model):
     since: Utc | None = None
     min_age_seconds: NonNegativeInt = 0
     most_seconds: NonNegativeInt | None = None
+    inventory: str = ""
     again: bool = False
     sweep: bool = False
     slice_objects: int = Field(default=MOST_OBJECTS, ge=1, le=MOST_OBJECTS)
@@ -171,6 +178,7 @@ class Plan(Model):
     blocked_by: str | None = None
     calls: NonNegativeInt = 0
     wait_seconds: NonNegativeInt = 1
+    inventory: SortedInventory | None = None
 
 
 class Round(Model):
@@ -210,7 +218,7 @@ class RunReport(Model):
     """The result of WriteReport. `in_progress`: it is called again, for the slices after `slices`.
 
     `counts` are the objects by status, `errors` those that failed by error; `failures` are the first of them.
-    `entry_files` of the plan's are in the ledger.
+    `entry_files` of the plan's are in the ledger. `usage` is that of the functions that copied and verified the slices.
     """
 
     status: Literal["in_progress", "complete", "incomplete"]
@@ -220,6 +228,7 @@ class RunReport(Model):
     counts: dict[str, int] = Field(default_factory=dict)
     errors: dict[str, int] = Field(default_factory=dict)
     failures: list[ObjectFailure] = Field(default_factory=list)
+    usage: Usage = Usage()
     redrive_count: NonNegativeInt = 0
     calls: NonNegativeInt = 0
     wait_seconds: NonNegativeInt = 1
@@ -248,20 +257,38 @@ class BulkEvent(Model):
     document: BulkDocument
 
 
-OutcomeStatus = Literal["copied", "unchanged", "verified", "deleted", "started", "skipped", "undecided", "failed"]
+OutcomeStatus = Literal[
+    "copied",
+    "unchanged",
+    "verified",
+    "deleted",
+    "started",
+    "skipped",
+    "undecided",
+    "failed",
+    # of an audit alone
+    "missing",
+    "differs",
+    "extra",
+    "reading",
+]
 """`deleted`: a move is complete. `started`: an execution of `migrate` runs. `skipped`: it is gone, or a newer upload
-has its own event. `undecided`: nothing was done, because it is `too_large`."""
+has its own event. `undecided`: nothing was done, because it is `too_large`; of an audit: what was compared does not
+tell. functions/contract/audit.py explains those of an audit."""
 
 
 class OutcomeChanges(TypedDict, total=False):
     """Fields of Outcome that may be replaced."""
 
     status: OutcomeStatus
+    source: StoredObject | None
     target: ObjectVersion | None
     grade: Grade | None
     execution: str | None
     error: str | None
     cause: str | None
+    reason: Reason | None
+    reading: ReadProgress | None
 
 
 class Outcome(Model):
@@ -280,6 +307,10 @@ class Outcome(Model):
     error: str | None = None
     cause: str | None = None
     looks: NonNegativeInt = 0
+    # of an audit alone
+    reason: Reason | None = None
+    differences: list[str] | None = None
+    reading: ReadProgress | None = None
 
     def changed(self, **changes: Unpack[OutcomeChanges]) -> "Outcome":
         """Return a copy with these fields replaced."""
@@ -320,7 +351,7 @@ class BatchEvent(Model):
 
 
 class ReportLine(Model):
-    """One line of the report: what a run did with one object."""
+    """One line of the report: what a run did with one object; of an audit, what it found, and what differs."""
 
     run: str
     key: str
@@ -334,3 +365,4 @@ class ReportLine(Model):
     execution: str | None = None
     error: str | None = None
     cause: str | None = None
+    differences: list[str] | None = None

@@ -9,6 +9,7 @@ number with a fraction (`10.0`) fails in the former, and a text of digits with a
 
 import json
 import re
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
@@ -18,6 +19,7 @@ from functions.catalogue.column_types import INTEGER_BITS, TEXTS, ColumnType
 LONGEST_SHOWN = 40
 MOST_NOTES = 50
 EXACT_IN_A_DOUBLE = 2**53
+LARGEST_DOUBLE = sys.float_info.max
 _INTEGER = re.compile(r"[+-]?(?:0|[1-9][0-9]*)")
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}(?: .*)?")
@@ -52,12 +54,16 @@ class JsonTypes:
     def __init__(self) -> None:
         self.as_text: dict[str, None] = {}
         self.inexact: dict[str, None] = {}
+        self.not_finite: dict[str, None] = {}
         self.unknown: dict[str, None] = {}
 
     def mismatch(self, name: str, value: object, kind: ColumnType) -> Mismatch | None:
         """Return what is wrong with the value of a column or field; None if it fits."""
         if value is None:
             return None
+        if kind.name in INTEGER_BITS:
+            # First, because most numbers are these.
+            return None if _fits_integer(value, kind) else _mismatch(name, value, kind)
         if kind.name in TEXTS:
             if not isinstance(value, str):
                 _note(self.as_text, name)
@@ -68,6 +74,8 @@ class JsonTypes:
             return self._object_mismatch(name, value, kind)
         if kind.name in {"double", "float"} and type(value) is int and abs(value) > EXACT_IN_A_DOUBLE:
             _note(self.inexact, name)
+        if type(value) is float and not -LARGEST_DOUBLE <= value <= LARGEST_DOUBLE:
+            _note(self.not_finite, name)
         return None if _FITS[kind.name](value, kind) else _mismatch(name, value, kind)
 
     def _array_mismatch(self, name: str, value: object, kind: ColumnType) -> Mismatch | None:
@@ -82,11 +90,13 @@ class JsonTypes:
     def _object_mismatch(self, name: str, value: object, kind: ColumnType) -> Mismatch | None:
         if not isinstance(value, dict):
             return _mismatch(name, value, kind)
-        fields = dict(zip(kind.fields, kind.of, strict=True)) if kind.name == "struct" else {}
+        fields = kind.types_of_fields
         for key, item in value.items():
-            of = fields.get(key.lower()) if kind.name == "struct" else kind.of[1]
+            of = (fields.get(key) or fields.get(key.lower())) if kind.name == "struct" else kind.of[1]
             if of is None:
                 _note(self.unknown, f"{name}.{key.lower()}")
+                continue
+            if item is None or (of.name == "string" and type(item) is str):
                 continue
             found = self.mismatch(key.lower(), item, of)
             if found is not None:
@@ -122,9 +132,9 @@ def _fits_boolean(value: object, _kind: ColumnType) -> bool:
 
 
 def _fits_integer(value: object, kind: ColumnType) -> bool:
+    bits = INTEGER_BITS[kind.name]
     if isinstance(value, str) and _INTEGER.fullmatch(value) and len(value) < 30:
         value = int(value)
-    bits = INTEGER_BITS[kind.name]
     return type(value) is int and -(1 << bits - 1) <= value < 1 << bits - 1
 
 

@@ -16,6 +16,7 @@ from functions.runtime.errors import ValidationFailed
 from functions.validation.athena_queries import QueryTarget, start_query, validation_queries
 from functions.validation.contents import Expected, FileContents
 from functions.validation.file_reader import read_file
+from functions.validation.partition_folders import partition_warnings, require_partition
 from functions.validation.recrawl import may_crawl_again, recrawl_or_fail
 from functions.validation.replacement import target_replaced
 from functions.validation.settings import ValidationSettings
@@ -43,7 +44,7 @@ def start_validation(
     if table is None and may_crawl_again(event):
         return previous.changed(status="not_covered", queries={}, progress=None)
     if table is not None:
-        _require_partition(uri, table)
+        require_partition(uri, table)
         _require_readable_types(event, uri, table)
         _require_one_kind(event, table, target)
     try:
@@ -64,7 +65,12 @@ def start_validation(
     counted = previous.changed(
         file_records=contents.records,
         expected_rows=expected_rows,
-        warnings=[*contents.warnings, *_unread_warnings(contents), *_column_warnings(contents, table, layout)],
+        warnings=[
+            *contents.warnings,
+            *_unread_warnings(contents),
+            *_column_warnings(contents, table, layout),
+            *partition_warnings(uri, table),
+        ],
         progress=None,
     )
     return _start_queries(event, counted, table, uri, settings)
@@ -129,15 +135,6 @@ def _expected_rows(now: Head, uri: str) -> int | None:
             "metadata and upload the file again."
         )
     return int(row_count)
-
-
-def _require_partition(uri: str, table: Table) -> None:
-    if table.unpartitioned:
-        raise ValidationFailed(
-            f"{uri} was copied and verified, but the table {table.database}.{table.name} is partitioned by "
-            f"{', '.join(table.partition_keys)}, and the file is not in a partition folder. Upload it to a folder such "
-            f"as `{'/'.join(f'{key}=VALUE' for key in table.partition_keys)}/`."
-        )
 
 
 def _require_readable_types(event: StepEvent, uri: str, table: Table) -> None:

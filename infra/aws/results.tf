@@ -73,13 +73,14 @@ resource "aws_s3_bucket_policy" "athena_results" {
 }
 
 # A validation reads its result once, at most minutes after the query. A month lets operators inspect the offending rows for
-# as long as an execution can be redriven (14 days), and longer. A plan is read by its run alone. Rules never expire.
+# as long as an execution can be redriven (14 days), and longer. A plan, and what an audit compares, is
+# read by its run alone. Rules never expire.
 # Reports and the ledger do only if a time is set; of the ledger, whose files are rewritten, only the last version is of use.
 resource "aws_s3_bucket_lifecycle_configuration" "athena_results" {
   region = var.target_region
   bucket = aws_s3_bucket.athena_results.id
   dynamic "rule" {
-    for_each = { results = "results/", plans = "runs/" }
+    for_each = { results = "results/", plans = "runs/", audits = "audits/" }
     content {
       id     = "expire-${rule.key}"
       status = "Enabled"

@@ -41,6 +41,7 @@ KINDS = {
 """The resource types that are nodes: their label and shape."""
 
 BELONGS_TO = {
+    "aws_glue_catalog_table": "database_name",
     "aws_iam_role_policy": "role",
     "aws_kms_alias": "for_each",
     "aws_s3_bucket_lifecycle_configuration": "bucket",

@@ -35,6 +35,10 @@ OWN = {
     ("reconcile_report", "s3:PutObject", "/runs/a.json"),
     ("write_report", "s3:GetObject", "/runs/a.json"),
     ("write_report", "s3:PutObject", "/reports/a.json"),
+    *((role, "s3:GetObject", "/rules/migration.json") for role in ("plan_audit", "find_extra")),
+    *((role, "s3:PutObject", "/audits/a.json") for role in ("plan_audit", "find_extra", "compare_batch")),
+    *((role, "s3:GetObject", "/audits/a.json") for role in ("compare_batch", "write_audit_report")),
+    ("write_audit_report", "s3:PutObject", "/reports/a.json"),
     ("plan_batches", "s3:GetObject", "/ledger/a.json"),
     ("write_report", "s3:GetObject", "/ledger/a.json"),
     ("write_report", "s3:PutObject", "/ledger/a.json"),
@@ -62,6 +66,7 @@ FORMS = {
     "arn:aws:s3:::${athena_results}/runs/*": "the plans and records of bulk runs, and not the rules",
     "arn:aws:s3:::${athena_results}/runs/active/*": "which bulk runs are active",
     "arn:aws:s3:::${athena_results}/reports/*": "the reports of bulk runs, and not the rules",
+    "arn:aws:s3:::${athena_results}/audits/*": "the slices and records of audits, and no plan of a bulk run",
     "arn:aws:s3:::${athena_results}/ledger/*": "what bulk runs remember, and not the rules",
     "arn:aws:sqs:${target_region}:*:${name}-uploads": "the queue of the uploads",
     "arn:aws:sqs:${target_region}:*:${name}-uploads-dead-letters": "the queue of what cannot be handled",
@@ -88,7 +93,10 @@ def attempts(outputs: Outputs) -> Iterator[Attempt]:
         (outputs.target_bucket, ["a.csv"]),
         (
             outputs.athena_results,
-            [*("rules/migration.json", "results/a.csv"), *("runs/a.json", "reports/a.json", "ledger/a.json")],
+            [
+                *("rules/migration.json", "results/a.csv", "runs/a.json", "audits/a.json"),
+                *("reports/a.json", "ledger/a.json"),
+            ],
         ),
     ):
         for action, call in OF_BUCKETS.items():
@@ -128,6 +136,8 @@ def elsewhere(outputs: Outputs, query: str) -> Iterator[Attempt]:
         (results, "results-other/a.csv"),
         (results, "runs/a.json"),
         (results, "runs-other/a.json"),
+        (results, "audits/a.json"),
+        (results, "audits-other/a.json"),
         (results, "reports/a.json"),
         (results, "reports-other/a.json"),
         (results, "ledger/a.json"),

@@ -11,6 +11,7 @@ import pytest
 from ferry.commands import backfill, listing, replay, report, stop, waiting
 from ferry.commands import runs as runs_command
 from ferry.errors import CommandError, UsageError
+from functions.contract.usage import Usage
 from tests.support.client_errors import client_error
 from tests.unit.ferry_fakes import BULK, HASH
 from tests.unit.run_fakes import (
@@ -29,7 +30,7 @@ from tests.unit.run_fakes import (
     report_of,
 )
 
-FAILED = (plan_of(3), report_of(verified=2, failed=1))
+FAILED = (plan_of(3, batches=0, folders=[]), report_of(verified=2, failed=1))
 REDRIVE_EXPIRED = client_error("ExecutionNotRedrivable", "RedriveExecution")
 
 
@@ -123,6 +124,19 @@ def test_the_report_for_people_begins_with_the_counts(reported: Any, capsys: pyt
     assert capsys.readouterr().out.splitlines()[-1].split() == ["failed", "c", "new,", "AccessDenied:", "no"]
 
 
+def test_a_report_says_what_the_run_used(capsys: pytest.CaptureFixture[str]) -> None:
+    runs, results = FakeRuns(), FakeResults()
+    results.put(f"{report_folder()}000000.jsonl.gz", [report_line("a")])
+    used = report_of(verified=1).model_copy(update={"usage": Usage(writes=1000, reads=2000, milliseconds=1500)})
+    runs.add_run(document(plan_of(1), used), state="Succeeded", status="SUCCEEDED")
+    report.report(deployed(runs, results), RUN, None, 0, "text")
+    assert "Used 1,000 S3 requests to write or list and 2,000 to read" in capsys.readouterr().out
+    runs_command.show_runs(deployed(runs, results), limit=1, as_json=True)
+    (shown,) = json.loads(capsys.readouterr().out)
+    requests = 1000 * 0.005 / 1000 + 2000 * 0.0004 / 1000
+    assert shown["usage"]["dollars"] == pytest.approx(requests + 1.5 * 1.769 * 0.0000133334, rel=1e-3)
+
+
 def test_csv_and_json_have_every_line_by_its_exact_key(reported: Any, capsys: pytest.CaptureFixture[str]) -> None:
     report.report(reported, RUN, None, 1, "csv")
     rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
@@ -187,11 +201,26 @@ def test_a_failed_run_is_redriven_and_executions_beside_it_are_left(capsys: pyte
     assert "redriven" in capsys.readouterr().out
 
 
+def test_a_run_that_step_functions_named_is_told_from_executions(capsys: pytest.CaptureFixture[str]) -> None:
+    runs = FakeRuns(redrives=True)
+    runs.add("12ab" + HASH[4:], "FAILED")
+    swept = "12acf0de-0000-4000-8000-000000000000"
+    runs.add_run(document(*FAILED), state="RequireComplete", status="FAILED", name=swept)
+    replay.replay(deployed(runs), ["12ac"], failed=False, restart=False)
+    assert runs.redriven == [swept]
+    # What may be an execution is one: its run has to be named longer.
+    replay.replay(deployed(runs), ["12ab"], failed=False, restart=False)
+    assert runs.redriven == [swept, "12ab" + HASH[4:]]
+    capsys.readouterr()
+    runs_command.show_runs(deployed(runs), limit=1, as_json=True)
+    assert [each["kind"] for each in json.loads(capsys.readouterr().out)] == ["run"]
+
+
 @pytest.mark.parametrize(
     ("state", "error", "plan_is_there", "restart", "said"),
     [
-        ("RequireComplete", REDRIVE_EXPIRED, False, False, "because redrive was not possible"),
-        ("CopySlices", None, False, False, "because its plan was deleted or has expired"),
+        ("RequireComplete", REDRIVE_EXPIRED, True, False, "because redrive was not possible"),
+        ("RequireComplete", None, False, False, "because its plan was deleted or has expired"),
         ("CopySlices", None, True, True, "as requested by --restart"),
     ],
 )
@@ -298,4 +327,22 @@ def test_progress_that_cannot_be_read_does_not_end_the_waiting(monkeypatch: pyte
     monkeypatch.setattr(FakeResults, "paginate", denied)
     looks._next = 0.0
     looks.look_again(1.0)
-    assert lines == ["0 of 2 objects · 0 B of 20 B", "its progress is unknown: AccessDenied of ListObjectsV2"]
+    assert lines[0] == "0 of 2 objects · 0 B of 20 B"
+    assert lines[1].startswith("its progress is unknown: Access denied while reading s3://")
+
+
+@pytest.mark.parametrize(("operation", "action"), [("paginate", "s3:ListBucket"), ("get_object", "s3:GetObject")])
+def test_a_results_bucket_that_may_not_be_read_is_one_line(
+    reported: Any,
+    operation: str,
+    action: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def denied(*_: Any, **__: Any) -> Any:
+        raise client_error("AccessDenied")
+
+    monkeypatch.setattr(FakeResults, operation, denied)
+    with pytest.raises(CommandError, match=rf"Access denied while reading s3://\S+: you need {action}"):
+        report.report(reported, RUN, None, 1, "csv")
+    assert capsys.readouterr().out == ""

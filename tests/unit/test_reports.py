@@ -2,11 +2,13 @@
 
 import gzip
 import json
+from decimal import Decimal
 from typing import Any
 
 import boto3
 import pytest
 
+from ferry.estimates.estimate import Requests, estimate
 from functions import (
     copy_batch,
     ensure_migrated,
@@ -17,8 +19,10 @@ from functions import (
     write_report,
 )
 from functions.batches import rounds
+from functions.contract.bulk import Plan
 from functions.contract.models import Rule
 from functions.contract.rules import KeyRule, Rules
+from functions.contract.usage import Usage
 from functions.copying import bucket_settings
 from functions.intake import deployed_rules
 from functions.runtime import clients
@@ -123,6 +127,37 @@ def test_what_no_batch_can_copy_has_an_execution_of_its_own(cloud: Cloud, execut
         ("moved/a.bin", "move"),
         ("table/a.csv", "copy"),
     }
+
+
+def test_the_dry_runs_dollars_are_those_of_the_counted_requests(cloud: Cloud) -> None:
+    number = 60
+    for each in range(number):
+        cloud.upload(b"x", f"plain/{each:02}.bin")
+    plan = called(plan_batches)
+    work(plan)
+    usage = Usage.model_validate(called(write_report, plan=plan)["usage"])
+    expected = estimate(Plan.model_validate(plan), crosses_regions=False).copying
+    assert (expected.writes, expected.reads) == (number, 3 * number)
+    # Besides, each slice has its records, and each function reads the settings of the buckets once.
+    assert number <= usage.writes <= number * 1.2
+    assert 3 * number <= usage.reads <= 3 * number * 1.2
+    counted = Requests(usage.writes, usage.reads).dollars
+    assert abs(expected.dollars - counted) <= counted * Decimal("0.2")
+
+
+def test_what_is_repeated_is_counted_too(cloud: Cloud) -> None:
+    cloud.upload(b"x", "plain/a.bin")
+    plan = called(plan_batches)
+    work(plan)
+    once = Usage.model_validate(called(write_report, plan=plan)["usage"])
+    cloud.upload(b"x", "plain/b.bin")
+    plan = called(plan_batches)
+    cloud.hooks.answer("CopyObject", ErrorResponse("InvalidRequest"))
+    work(plan)
+    found = go_round(plan, first_round(plan))
+    report = called(write_report, plan=plan, round=found)
+    assert report["counts"] == {"verified": 1}
+    assert Usage.model_validate(report["usage"]).writes > once.writes
 
 
 def test_each_planned_object_has_one_line(cloud: Cloud) -> None:

@@ -1,5 +1,6 @@
 """Tables of the Glue catalogue as Athena reads them, and the objects and files behind them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -57,6 +58,8 @@ class QueryTable:
     columns: tuple[Column, ...]
     partition_keys: tuple[Column, ...]
     storage: TableStorage
+    projection: Mapping[str, str] = field(default_factory=dict)
+    """The properties that describe its partitions, if Athena computes them."""
 
     @property
     def partitioned(self) -> bool:
@@ -91,5 +94,5 @@ class PreparedFile:
     row_count: int
     rewritten: bool = False
     """Whether it is plain CSV, written line by line as the SerDe reads the original."""
-    parquet_columns: dict[str, str] = field(default_factory=dict)
-    """Column of the table → its name in the Parquet file."""
+    parquet_columns: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """Column of the table → its name in the Parquet file, and its type as DuckDB calls it."""
