@@ -335,7 +335,7 @@ def report(
     limit: Annotated[int, typer.Option(min=0, help="Maximum number of lines for people to read (0 = all).")] = 1000,
     outputs: OutputsOption = None,
 ) -> None:
-    """Show what a run did with each object."""
+    """Show what a run did, or an audit found, for each object."""
     from ferry.commands import report as command
 
     form = command.check_request(status, as_csv=csv, as_json=json)

@@ -24,6 +24,7 @@ REASONS: dict[Reason, str] = {
     "same_checksum": "in the target: same checksum and metadata",
     "settled": "in the target: unchanged since an earlier run",
     "grade_too_low": "in the target, but not verified as the rule asks",
+    "started_before": "an earlier run has started its execution",
     "not_comparable": "in the target, but without a comparable checksum",
     "too_large": "in the target, but too large to compare: nothing is done",
     "not_selected": "the source's suffix does not match",

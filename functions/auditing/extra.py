@@ -28,8 +28,7 @@ from functions.runtime.aws_errors import aws_errors
 
 def continue_search(call: ListingCall, previous: ExtraSearch) -> ExtraSearch:
     """Search until the target's listing ends or time runs out; return the progress."""
-    regions = {call.settings.target_region, *(source.region for source in call.scope.sources)}
-    with counted_requests(regions) as requests:
+    with counted_requests() as requests:
         search = _continue(call, previous)
     return search.model_copy(update={"requests": dict(Counter(previous.requests) + requests)})
 

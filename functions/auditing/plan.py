@@ -30,8 +30,7 @@ def continue_plan(call: ListingCall, previous: AuditPlan) -> AuditPlan:
         raise SettingInvalid(
             f"{call.scope.bucket} is the target: it cannot be compared with itself. Start an audit of a source."
         )
-    regions = {call.scope.region, call.settings.target_region}
-    with counted_requests(regions) as requests:
+    with counted_requests() as requests:
         plan = _continue(call, previous)
         if plan.status == "planned":
             files = pointers(plan.folder, plan.pairs, BATCH)

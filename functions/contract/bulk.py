@@ -29,6 +29,8 @@ Reason = Literal[
     "settled",
     # copy: by an execution, which reads as much as the rule asks for
     "grade_too_low",
+    # copy, move: by the execution that an earlier run has started
+    "started_before",
     # undecided
     "not_comparable",
     "too_large",
@@ -50,8 +52,8 @@ Reason = Literal[
 ]
 """Why; docs/backfill.md explains each."""
 
-SAME: frozenset[Reason] = frozenset({"same_etag", "same_checksum", "settled", "grade_too_low"})
-"""The target already has the object, as far as what S3 stores shows it."""
+SAME: frozenset[Reason] = frozenset({"same_etag", "same_checksum", "settled", "grade_too_low", "started_before"})
+"""The target already has the object, as far as what S3 stores shows it, or an execution is bringing it there."""
 
 IDLE: frozenset[Reason] = frozenset({"too_large"})
 """Nothing is done about it, but the report has a line."""

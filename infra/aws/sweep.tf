@@ -42,6 +42,8 @@ resource "aws_scheduler_schedule" "sweep" {
         # Events of younger objects may still be on their way.
         min_age_seconds = 900
         sweep           = true
+        # The next sweep looks at what this one has started.
+        wait_for_executions = false
       }
       max_concurrency = 20
     })
@@ -91,8 +93,8 @@ data "aws_iam_policy_document" "sweep" {
     resources = [local.values.bulk_state_machine_arn]
   }
 
-  # "Data at rest encryption in Step Functions" (AWS Step Functions Developer Guide); "Data encryption at rest for EventBridge
-  # Scheduler" (Amazon EventBridge Scheduler User Guide): the role decrypts the schedule's input.
+  # "Data at rest encryption in Step Functions" (AWS Step Functions Developer Guide); "Encryption at rest"
+  # (Amazon EventBridge Scheduler User Guide): the role decrypts the schedule's input.
   dynamic "statement" {
     for_each = var.create_kms_keys ? [local.kms_keys[var.target_region]] : []
     content {

@@ -19,7 +19,11 @@ MIN_AGE_SECONDS = 900
 def sweep_input(outputs: Outputs) -> str:
     """Return the input of a sweep of the whole source."""
     scope = PlanScope(
-        bucket=outputs.source_bucket, region=outputs.source_region, min_age_seconds=MIN_AGE_SECONDS, sweep=True
+        bucket=outputs.source_bucket,
+        region=outputs.source_region,
+        min_age_seconds=MIN_AGE_SECONDS,
+        sweep=True,
+        wait_for_executions=False,
     )
     return BulkDocument(scope=scope).model_dump_json(include={"scope", "max_concurrency"})
 

@@ -179,6 +179,10 @@ def test_a_role_may_use_the_keys_of_what_it_may_read_and_no_others(everything: d
         "verify_batch": sources,
         "ensure_migrated": sources,
         "reconcile_report": {f"us-east-1 {ACCOUNT}"},
+        "plan_audit": {f"us-east-1 {ACCOUNT}"},
+        "find_extra": {f"us-east-1 {ACCOUNT}"},
+        "compare_batch": sources,
+        "write_audit_report": {f"us-east-1 {ACCOUNT}"},
         "write_report": {f"us-east-1 {ACCOUNT}"},
         "require_complete": set(),
     }
@@ -209,6 +213,10 @@ def test_a_role_encrypts_only_where_it_writes(everything: dict[str, Any]) -> Non
         "verify_batch": writing,
         "ensure_migrated": writing,
         "reconcile_report": writing,
+        "plan_audit": writing,
+        "find_extra": writing,
+        "compare_batch": writing,
+        "write_audit_report": writing,
         "write_report": writing,
         "require_complete": set(),
     }

@@ -39,6 +39,9 @@ OWN = {
     *((role, "s3:PutObject", "/audits/a.json") for role in ("plan_audit", "find_extra", "compare_batch")),
     *((role, "s3:GetObject", "/audits/a.json") for role in ("compare_batch", "write_audit_report")),
     ("write_audit_report", "s3:PutObject", "/reports/a.json"),
+    ("plan_batches", "s3:GetObject", "/ledger/a.json"),
+    ("write_report", "s3:GetObject", "/ledger/a.json"),
+    ("write_report", "s3:PutObject", "/ledger/a.json"),
     ("run_validation_query", "s3:GetObject", "/results/a.csv"),
     ("run_validation_query", "s3:PutObject", "/results/a.csv"),
     ("run_validation_query", "s3:AbortMultipartUpload", "/results/a.csv"),
@@ -61,12 +64,15 @@ FORMS = {
     "arn:aws:s3:::${athena_results}/rules/migration.json": "the rules, and nothing beside them",
     "arn:aws:s3:::${athena_results}/results/*": "the results of queries, and not the rules",
     "arn:aws:s3:::${athena_results}/runs/*": "the plans and records of bulk runs, and not the rules",
+    "arn:aws:s3:::${athena_results}/runs/active/*": "which bulk runs are active",
     "arn:aws:s3:::${athena_results}/reports/*": "the reports of bulk runs, and not the rules",
     "arn:aws:s3:::${athena_results}/audits/*": "the slices and records of audits, and no plan of a bulk run",
+    "arn:aws:s3:::${athena_results}/ledger/*": "what bulk runs remember, and not the rules",
     "arn:aws:sqs:${target_region}:*:${name}-uploads": "the queue of the uploads",
     "arn:aws:sqs:${target_region}:*:${name}-uploads-dead-letters": "the queue of what cannot be handled",
     "${state_machine_arn}": "the workflow",
     "arn:aws:states:${target_region}:*:execution:${name}-migrate:*": "every execution of the workflow",
+    "arn:aws:states:${target_region}:*:execution:${name}-migrate-bulk:*": "every bulk run",
     "arn:aws:glue:${target_region}:*:crawler/${crawler_name}": "the crawler",
     "arn:aws:glue:${target_region}:*:catalog": "the catalogue, which every call on a database or a table needs",
     "arn:aws:glue:${target_region}:*:database/${glue_database}": "the database",
@@ -87,7 +93,10 @@ def attempts(outputs: Outputs) -> Iterator[Attempt]:
         (outputs.target_bucket, ["a.csv"]),
         (
             outputs.athena_results,
-            ["rules/migration.json", "results/a.csv", "runs/a.json", "audits/a.json", "reports/a.json"],
+            [
+                *("rules/migration.json", "results/a.csv", "runs/a.json", "audits/a.json"),
+                *("reports/a.json", "ledger/a.json"),
+            ],
         ),
     ):
         for action, call in OF_BUCKETS.items():
@@ -99,9 +108,14 @@ def attempts(outputs: Outputs) -> Iterator[Attempt]:
         queue = f"arn:aws:sqs:{outputs.target_region}:{ACCOUNT}:{url.rpartition('/')[2]}"
         for action, call in OF_QUEUES.items():
             yield action, queue, call, {"QueueUrl": url}
+    execution = f"{outputs.state_machine_arn.replace(':stateMachine:', ':execution:')}:a"
+    places = {
+        "states:StartExecution": {"stateMachineArn": outputs.state_machine_arn},
+        "states:DescribeExecution": {"executionArn": execution},
+        "states:RedriveExecution": {"executionArn": execution},
+    }
     for action, call in OTHERS.items():
-        machine = {"stateMachineArn": outputs.state_machine_arn}
-        yield action, "", call, machine if action.startswith("states:") else {}
+        yield action, "", call, places.get(action, {})
 
 
 def elsewhere(outputs: Outputs, query: str) -> Iterator[Attempt]:
@@ -126,6 +140,8 @@ def elsewhere(outputs: Outputs, query: str) -> Iterator[Attempt]:
         (results, "audits-other/a.json"),
         (results, "reports/a.json"),
         (results, "reports-other/a.json"),
+        (results, "ledger/a.json"),
+        (results, "ledger-other/a.json"),
     ):
         for action, call in OF_OBJECTS.items():
             yield action, f"arn:aws:s3:::{place}/{key}", call, {"Bucket": place, "Key": key}
@@ -143,6 +159,9 @@ def _others_elsewhere(action: str, outputs: Outputs, other: str, query: str) -> 
     if action == "states:StartExecution":
         arn = f"{outputs.state_machine_arn}-other"
         yield arn, {"stateMachineArn": arn}
+    elif action.startswith("states:"):
+        arn = f"{outputs.state_machine_arn.replace(':stateMachine:', ':execution:')}-other:other"
+        yield arn, {"executionArn": arn}
     elif action == "athena:StartQueryExecution":
         yield f"workgroup/{other}", {"WorkGroup": other}
     elif action.startswith("athena:"):

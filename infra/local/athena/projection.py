@@ -50,8 +50,7 @@ def _day(text: str, table: QueryTable) -> date:
         return date.fromisoformat(text)
     except ValueError:
         raise QueryFailure(
-            f"INVALID_TABLE_PROPERTY: Table {table.name} is configured for partition projection, but {text} is not "
-            "a day"
+            f"INVALID_TABLE_PROPERTY: The range of the partition projection of {table.name} is invalid: {text}"
         ) from None
 
 
