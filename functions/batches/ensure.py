@@ -8,7 +8,7 @@ Raises BatchTimedOut, AccessDenied, BucketMissing, Throttled, RequestRejected, a
 (functions/batches/faults.py).
 """
 
-from functions.batches.faults import raise_fault, require_no_fault
+from functions.batches.faults import note_success, raise_fault, require_no_fault
 from functions.batches.migrations import Migrations
 from functions.batches.records import STARTED, read_outcomes, read_slice, write_outcomes
 from functions.batches.settings import ExecutionSettings
@@ -34,6 +34,8 @@ def ensure_migrated(call: BatchCall, settings: ExecutionSettings, previous: Batc
     looked = _look(call, migrations, planned, running)
     changed = [each for each in looked if each != known[each.key]]
     _record(call, f"{call.call_id}-ended", known, changed)
+    if any(each.status not in ("started", "failed") for each in changed):
+        note_success(settings, call.slice_key)
     left = [each for key, each in planned.items() if key not in known]
     still_running = sum(each.status == "started" for each in known.values())
     room = max(0, MOST_RUNNING - still_running) if waits else len(left)
