@@ -47,7 +47,7 @@ class Selected:
         """Check whether it needs an execution of `migrate`: it is deleted, validated, copied in parts, or only read."""
         if reason in IDLE:
             return False
-        if self.rule.mode == "move" or self.is_catalogued or reason == "grade_too_low":
+        if self.rule.mode == "move" or self.is_catalogued or reason in ("grade_too_low", "started_before"):
             return True
         return self.in_parts
 

@@ -23,6 +23,7 @@ KEYS = [
     "dead_letter_queue_url",
     "state_machine_arn",
     "bulk_state_machine_arn",
+    "audit_state_machine_arn",
     "crawler_name",
     "glue_database",
     "athena_workgroup",

@@ -18,6 +18,7 @@ from infra.local import lifecycle, provision, report_table
 from infra.local.provision import ACCOUNT, WORKFLOW, Clients
 from infra.terraform.outputs import Outputs
 from statemachine import declaration
+from statemachine.audit import AUDIT_FUNCTIONS
 from statemachine.bulk import BULK_FUNCTIONS
 from statemachine.check import OUTSIDE_MIGRATE
 from statemachine.errors import DeclarationInvalid
@@ -207,6 +208,7 @@ def test_the_functions_get_the_owner_of_every_bucket(clients: Clients, outputs: 
     [
         ("ferry-migrate", declaration.load().keys() - OUTSIDE_MIGRATE),
         ("ferry-migrate-bulk", BULK_FUNCTIONS),
+        ("ferry-audit", AUDIT_FUNCTIONS),
     ],
 )
 def test_a_workflow_has_every_placeholder_filled_and_may_invoke_its_steps_only(

@@ -126,7 +126,6 @@ def plan_of(objects: int, round_: int = 0, *, size_bytes: int = 10, status: Any 
             ],
             "folders": [PlanFolder(name="00000-c", batches=1)],
             "batches": 1,
-            "batches_key": f"runs/{RUN}/{round_}/plan/batches.json",
             **fields,
         }
     )
