@@ -47,7 +47,7 @@ class RunSummary:
     @property
     def kind(self) -> str:
         """What the run is, by its scope or its name: `backfill-…`."""
-        return "sweep" if getattr(self.scope, "sweep", False) else kind_of(self.info.name)
+        return "sweep" if self.scope and self.scope.sweep else kind_of(self.info.name)
 
     @property
     def scope(self) -> PlanScope | None:

@@ -52,6 +52,13 @@ def test_a_run_is_found_by_its_name_its_arn_and_the_beginning_of_its_name(name: 
     assert (described.info.name, described.kind, described.scope) == (RUN, "backfill", SCOPE)
 
 
+def test_a_scheduled_run_is_a_sweep_whatever_its_name_is() -> None:
+    found = FakeRuns()
+    swept = document().model_copy(update={"scope": SCOPE.model_copy(update={"sweep": True})})
+    found.add_run(swept, state="PlanBatches", name="12acf0de-0000-4000-8000-000000000000")
+    assert runs.describe_run(deployed(found), "12ac").kind == "sweep"
+
+
 @pytest.mark.parametrize(
     ("name", "error", "said"),
     [
