@@ -136,6 +136,9 @@ def test_nothing_is_written_to_either_bucket(audits: Audits) -> None:
     for operation in WRITES:
         assert {call["Bucket"] for call in audits.cloud.hooks.params[operation]} <= {RESULTS}, operation
     assert {call["Key"].split("/")[0] for call in audits.cloud.hooks.params["PutObject"]} == {"audits", "reports"}
+    # No plan, record or ledger of another run is read.
+    read = [call["Key"] for call in audits.cloud.hooks.params["GetObject"] if call["Bucket"] == RESULTS]
+    assert {key.split("/")[0] for key in read} == {"audits"}
 
 
 def test_hard_keys_are_compared_as_they_are(audits: Audits) -> None:

@@ -5,15 +5,22 @@ from typing import Any
 
 import pytest
 
-from ferry.commands import audit, backfill
+from ferry.commands import audit, backfill, report
 from ferry.commands.audit import AuditOptions
 from ferry.errors import CommandError, UsageError
+from ferry.stepfunctions import run_reports
 from functions.contract.audit import AuditReport, AuditScope
+from functions.contract.bulk import ReportLine
 from infra.terraform.outputs import DeployedSource
 from tests.unit.ferry_fakes import FakeDeployment
 
 MACHINE = "arn:aws:states:us-east-1:000000000000:stateMachine:ferry-audit"
 OPTIONS = AuditOptions(read=False, tags=False, strict=False, ignored=())
+FORMS = {
+    "csv": {"as_csv": True, "as_json": False},
+    "json": {"as_csv": False, "as_json": True},
+    "text": {"as_csv": False, "as_json": False},
+}
 FINDINGS = [
     {
         "key": "a\x1b[31m",
@@ -165,6 +172,35 @@ def test_a_prefix_that_nothing_has_is_named() -> None:
 def test_what_the_deployment_does_not_have_is_one_line(outputs: dict[str, Any], said: str) -> None:
     with pytest.raises(CommandError, match=said):
         run(FakeAudits(), **outputs)
+
+
+def test_a_report_is_read_by_the_audit_s_name(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = [
+        ReportLine(run="a", key="a", target_key="a", reason="same_checksum", status="verified", size_bytes=1),
+        ReportLine(
+            run="a", key="b", target_key="b", reason="metadata_differs", status="differs", size_bytes=1,
+            differences=["Tags", "StorageClass"], cause="Tags: source 1, target 0",
+        ),
+    ]  # fmt: skip
+    monkeypatch.setattr(
+        run_reports, "reported_lines", lambda _deployment, folder: lines * folder.startswith("reports/")
+    )
+    audits = finding({"verified": 1, "differs": 1})
+    audits.polls = 1
+    deployment = FakeDeployment({"stepfunctions": audits}, audit_state_machine_arn=MACHINE)
+    for form, expected in (("csv", "Tags StorageClass"), ("text", "Tags: source 1, target 0"), ("json", '"Tags"')):
+        report.report(deployment, "audit-1", "differs", 0, report.check_request("differs", **FORMS[form]))
+        out = capsys.readouterr().out
+        assert expected in out
+        assert "same_checksum" not in out
+
+
+def test_an_audit_without_a_report_is_one_line() -> None:
+    deployment = FakeDeployment({"stepfunctions": FakeAudits()}, audit_state_machine_arn=MACHINE)
+    with pytest.raises(CommandError, match="audit-1 has no report: it is still running"):
+        report.report(deployment, "audit-1", None, 0, "text")
 
 
 def test_only_what_is_compared_can_be_ignored() -> None:
