@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from infra.local import lifecycle
+from functions.contract.bulk import BulkDocument, PlanScope
+from infra.local import lifecycle, provision, sweeps
 from infra.local.provision import Clients
 from infra.terraform.outputs import Outputs
 from statemachine import declaration
@@ -168,3 +169,14 @@ def test_a_bucket_keeps_versions_as_terraform_has_it_by_default(
         "target_bucket": hcl.blocks("variable")["target_versioning"].body["default"],
     }
     assert defaults == {"source_bucket": True, "target_bucket": True}
+
+
+def test_a_sweep_does_the_same_in_both_clouds() -> None:
+    (target,) = hcl.resource("aws_scheduler_schedule.sweep").body["target"]
+    on_aws = hcl.given(target["input"], "jsonencode")
+    assert on_aws["scope"].keys() <= PlanScope.model_fields.keys()
+    places = {"bucket": "b", "region": "r", "prefix": "", "suffix": ""}
+    scope = PlanScope.model_validate({**on_aws["scope"], **places})
+    outputs = provision.outputs_of("http://localhost").model_copy(update={"source_bucket": "b", "source_region": "r"})
+    local = BulkDocument.model_validate_json(sweeps.sweep_input(outputs))
+    assert (local.scope, local.max_concurrency) == (scope, on_aws["max_concurrency"])
