@@ -317,7 +317,7 @@ def runs_(
     limit: Annotated[int, typer.Option(min=0, help="Maximum number to show (0 = all).")] = 100,
     outputs: OutputsOption = None,
 ) -> None:
-    """List the runs of backfills, newest first."""
+    """List backfills, sweeps and audits, newest first."""
     from ferry.commands import runs as command
 
     with opened(outputs) as deployment:

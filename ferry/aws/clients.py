@@ -20,6 +20,7 @@ from botocore.config import Config
 
 from ferry.aws.locate import default_outputs, read_environment
 from ferry.errors import CommandError
+from functions.runtime.expires import keep_expires
 from infra.aws_errors import explain
 from infra.terraform.outputs import Outputs, load
 
@@ -125,6 +126,8 @@ class Deployment:
             endpoint_url=self.outputs.endpoint_url,
             config=Config(**settings),
         )
+        if service == "s3":
+            keep_expires(client)
         return client
 
 

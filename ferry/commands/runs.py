@@ -1,4 +1,4 @@
-"""`ferry runs`: the runs of the workflow for many files, newest first. Read-only."""
+"""`ferry runs`: the runs of the workflow for many files, and the audits, newest first. Read-only."""
 
 from ferry.aws.clients import Deployment
 from ferry.commands.listing import write_json
@@ -10,11 +10,13 @@ from ferry.ui import run_view, terminal
 def show_runs(deployment: Deployment, *, limit: int, as_json: bool) -> None:
     """Print the newest runs; of those that are running, how far they are."""
     # One more than requested shows whether there are more.
-    infos = runs.list_runs(deployment, limit=limit + 1 if limit else None)
+    infos = runs.list_runs_and_audits(deployment, limit + 1 if limit else None)
     more = bool(limit) and len(infos) > limit
     found = runs.summarize_runs(deployment, infos[: limit or None])
     progress: dict[str, RunProgress] = {
-        run.info.name: RunWatch(deployment, run.info.arn).look() for run in found if run.info.status == "RUNNING"
+        run.info.name: RunWatch(deployment, run.info.arn).look()
+        for run in found
+        if run.info.status == "RUNNING" and run.kind != "audit"
     }
     if as_json:
         write_json([run_view.run_document(run, progress.get(run.info.name)) for run in found])

@@ -8,16 +8,19 @@ from ferry.aws.clients import Deployment
 from ferry.stepfunctions import runs
 from ferry.ui import terminal
 
+RUN = (
+    "Slices that are being copied finish their current call, within 15 minutes. Executions of single files that it "
+    "started continue. What has arrived stays, and is verified when the run continues.",
+    "Continue it with `ferry replay {}`: nothing that has arrived is copied again.",
+)
+AUDIT = ("An audit writes nothing at the source or the target. Start it again with `ferry audit`.",)
+
 
 def stop(deployment: Deployment, name: str) -> None:
     """Stop a run, and say what that means."""
-    info = runs.find_run(deployment, name)
+    info = runs.find_run(deployment, name, or_audit=True)
     runs.stop(deployment, info)
     console = terminal.console()
     console.print(terminal.line("Stopped ", (info.name, "bold"), "."))
-    for line in (
-        "Slices that are being copied finish their current call, within 15 minutes. Executions of single files that it "
-        "started continue. What has arrived stays, and is verified when the run continues.",
-        f"Continue it with `ferry replay {info.name}`: nothing that has arrived is copied again.",
-    ):
-        console.print(terminal.line(line), soft_wrap=True)
+    for line in AUDIT if runs.kind_of(info.name) == "audit" else RUN:
+        console.print(terminal.line(line.format(info.name)), soft_wrap=True)

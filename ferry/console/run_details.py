@@ -21,6 +21,7 @@ from ferry.stepfunctions.map_runs import MapRunDetail, MapRuns
 from ferry.stepfunctions.run_progress import RunProgress, RunWatch
 from ferry.stepfunctions.runs import RunSummary
 from ferry.stepfunctions.visits import Course, StateRun, Visit, read_course, read_states
+from ferry.ui import run_view
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
@@ -88,7 +89,8 @@ class _OpenRun:
         if run.info.status == "RUNNING" or run.plan is None:
             return {}
         if run.plan.objects <= MOST_COUNTED:
-            return dict(run_reports.count_lines(self._deployment, run))
+            counts = run_reports.count_lines(self._deployment, run)
+            return {outcome: counts[outcome] for outcome in run_view.sorted_outcomes(counts)}
         return run.report.counts if run.report else {}
 
 

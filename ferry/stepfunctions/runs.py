@@ -9,6 +9,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -113,19 +114,33 @@ def list_runs(deployment: Deployment, statuses: Sequence[str] = (), limit: int |
     return executions.list_executions(deployment.step_functions, machine_of(deployment), statuses, limit)
 
 
-def find_run(deployment: Deployment, name: str) -> ExecutionInfo:
-    """A run by its ARN, its name, or the beginning of a name that no other run has."""
+def list_runs_and_audits(deployment: Deployment, limit: int | None = None) -> list[ExecutionInfo]:
+    """The same, and the audits, whose workflow is another one."""
+    found = list_runs(deployment, limit=limit)
+    audits = deployment.outputs.audit_state_machine_arn
+    if audits is not None:
+        found += executions.list_executions(deployment.step_functions, audits, (), limit)
+    return sorted(found, key=lambda info: (info.started, info.name), reverse=True)[:limit]
+
+
+def find_run(deployment: Deployment, name: str, *, or_audit: bool = False) -> ExecutionInfo:
+    """A run by its ARN, its name, or the beginning of a name that no other run has; or an audit."""
     if not name.strip():
         raise UsageError("RUN is empty. Run `ferry runs` for the names.")
-    machine = machine_of(deployment)
-    if name.startswith("arn:") and not name.startswith(executions.execution_arn(machine, "")):
-        raise CommandError(f"{name} is not a run of {machine.rpartition(':')[2]}. Run `ferry runs`.")
-    try:
-        return executions.describe(deployment.step_functions, machine, name)[0]
-    except CommandError:
-        matches = [info for info in list_runs(deployment) if info.name.startswith(name)]
+    client, machines = deployment.step_functions, [machine_of(deployment)]
+    if or_audit and deployment.outputs.audit_state_machine_arn:
+        machines.append(deployment.outputs.audit_state_machine_arn)
+    if name.startswith("arn:"):
+        machines = [each for each in machines if name.startswith(executions.execution_arn(each, ""))]
+        if not machines:
+            raise CommandError(f"{name} is not a run of {machine_of(deployment).rpartition(':')[2]}. Run `ferry runs`.")
+    for machine in machines:
+        with suppress(CommandError):
+            return executions.describe(client, machine, name)[0]
+    known = list_runs_and_audits(deployment) if or_audit else list_runs(deployment)
+    matches = [info for info in known if info.name.startswith(name)]
     if len(matches) == 1:
-        return executions.describe(deployment.step_functions, machine, matches[0].arn)[0]
+        return executions.describe(client, machines[0], matches[0].arn)[0]
     if matches:
         first = ", ".join(info.name for info in matches[:3])
         more = "…" if len(matches) > 3 else ""

@@ -39,7 +39,7 @@ def run_document(run: RunSummary, progress: RunProgress | None = None) -> dict[s
         "counts": report.counts if report else {},
         "errors": report.errors if report else {},
         "report": report.folder if report else None,
-        "usage": _usage_document(report.usage) if report else None,
+        "usage": _usage_document(report.usage) if report and report.usage != Usage() else None,
         "error": run.error if info.status != "SUCCEEDED" else None,
         "cause": run.cause if info.status != "SUCCEEDED" else None,
         "progress": progress_document(progress) if progress else None,
@@ -88,9 +88,9 @@ def progress_document(progress: RunProgress) -> dict[str, Any]:
 
 
 def planned_objects(run: RunSummary) -> int | None:
-    """The objects that the plan leaves to do; None before it is complete."""
+    """The objects that the plan leaves to do; None before it is complete, and for an audit, which leaves none."""
     plan = run.plan
-    if plan is None or plan.status == "planning":
+    if plan is None or plan.status == "planning" or run.kind == "audit":
         return None
     return sum(tally.objects for tally in plan.tallies if tally.action in PLANNED)
 

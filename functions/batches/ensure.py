@@ -8,7 +8,7 @@ Raises BatchTimedOut, AccessDenied, BucketMissing, Throttled, RequestRejected, a
 (functions/batches/faults.py).
 """
 
-from functions.batches.faults import raise_fault, require_no_fault
+from functions.batches.faults import note_success, raise_fault, require_no_fault
 from functions.batches.migrations import Migrations
 from functions.batches.records import STARTED, read_outcomes, read_slice, write_outcomes
 from functions.batches.settings import ExecutionSettings
@@ -22,6 +22,9 @@ MOST_RUNNING = 100
 """Of the executions of one slice."""
 
 STEP_SECONDS, LONGEST_WAIT_SECONDS = 5, 600
+LOOKS_PER_SECOND = 5
+"""At executions of one slice. Each that has ended takes a DescribeExecution, of which all slices together have 10 to
+15 a second ("Quotas related to API action throttling", AWS Step Functions Developer Guide)."""
 
 
 def ensure_migrated(call: BatchCall, settings: ExecutionSettings, previous: Batch | None) -> Batch:
@@ -34,6 +37,8 @@ def ensure_migrated(call: BatchCall, settings: ExecutionSettings, previous: Batc
     looked = _look(call, migrations, planned, running)
     changed = [each for each in looked if each != known[each.key]]
     _record(call, f"{call.call_id}-ended", known, changed)
+    if any(each.status not in ("started", "failed") for each in changed):
+        note_success(settings, call.slice_key)
     left = [each for key, each in planned.items() if key not in known]
     still_running = sum(each.status == "started" for each in known.values())
     room = max(0, MOST_RUNNING - still_running) if waits else len(left)
@@ -70,6 +75,7 @@ def _progress(
             "those of the others take too long. Redrive the run, or start another backfill."
         )
     idle_calls = 0 if changed else previous.idle_calls + 1
+    step_seconds = max(STEP_SECONDS, running // LOOKS_PER_SECOND)
     # What still runs after the last call is reported as started.
     ended = not left and (not running or calls >= EXECUTION_CALLS)
     return Batch(
@@ -79,5 +85,5 @@ def _progress(
         failed=sum(each.status == "failed" for each in known.values()),
         calls=calls,
         idle_calls=idle_calls,
-        wait_seconds=min(LONGEST_WAIT_SECONDS, STEP_SECONDS * (idle_calls + 1)),
+        wait_seconds=min(LONGEST_WAIT_SECONDS, step_seconds * (idle_calls + 1)),
     )

@@ -1,7 +1,7 @@
 """Faults that no object causes: a missing permission or bucket, an invalid setting.
 
-A slice in which everything fails alike records its fault and fails. Once a few slices have, and no other of the round
-has recorded anything, the rest fail at once: so a run whose first objects all fail by one cause stops, instead of
+A slice in which everything fails alike records its fault and fails. Once a few slices have, and nothing of the round
+has gone well, the others of its kind fail at once: so a run whose first objects all fail by one cause stops, instead of
 trying a million, or starting executions for them. A slice of mixed outcomes has no fault: the policy of a prefix, say,
 fails only its own objects.
 
@@ -11,7 +11,7 @@ Idempotent. Raises the fault, and AccessDenied, BucketMissing, Throttled, Reques
 from collections.abc import Iterable
 
 from functions.batches.settings import BatchSettings
-from functions.batches.slice_names import folder_of, round_of, run_of
+from functions.batches.slice_names import folder_of, kind_of, round_of, run_of
 from functions.contract.bulk import Outcome
 from functions.contract.objects import Model
 from functions.planning.line_files import put
@@ -35,8 +35,8 @@ MOST_FAULTS = 3
 """Slices that may fail before the others are not tried any more. Neighbours are worked on far apart, so a policy of a
 prefix is unlikely to be all that they have in common."""
 
-RECORDS = ("copied", "started")
-FAULTS = "faults"
+FAULTS, WENT_WELL = "faults", "went-well"
+"""Folders of a run, each with a folder for each round and kind of slice, and a file for each slice in question."""
 
 
 class SliceFault(Model):
@@ -64,33 +64,37 @@ def raise_fault(settings: BatchSettings, slice_key: str, outcomes: Iterable[Outc
     if fault is None:
         return
     body = fault.model_dump_json().encode()
-    put(settings.results_bucket, settings.target_region, _key(slice_key), body, "the fault to")
+    put(settings.results_bucket, settings.target_region, _key(slice_key, FAULTS), body, "the fault to")
     raise SYSTEMIC[fault.error](fault.cause)
 
 
 def require_no_fault(settings: BatchSettings, slice_key: str) -> None:
     """Raise the fault of the other slices of a round if nothing in it has gone well."""
-    run, number = run_of(slice_key), round_of(slice_key)
-    faults = _keys(settings, f"{run}/{FAULTS}/round-{number}/", MOST_FAULTS)
-    if len(faults) < MOST_FAULTS:
-        return
-    if any(_keys(settings, f"{run}/{kind}/{f'round-{number}/' if number else ''}", 1) for kind in RECORDS):
+    faults = _keys(settings, _folder(slice_key, FAULTS), MOST_FAULTS)
+    if len(faults) < MOST_FAULTS or _keys(settings, _folder(slice_key, WENT_WELL), 1):
         return
     fault = _read(settings, faults[0])
     raise SYSTEMIC[fault.error](f"The other slices failed, too, so this one was not tried. {fault.cause}")
 
 
+def note_success(settings: BatchSettings, slice_key: str) -> None:
+    """Tell the other slices that something has gone well: they do not stop any more."""
+    put(settings.results_bucket, settings.target_region, _key(slice_key, WENT_WELL), b"{}", "the success to")
+
+
 def read_fault(settings: BatchSettings, slice_key: str) -> SliceFault | None:
     """Return the fault of a slice, or of the slices because of which it was not tried."""
-    run, number = run_of(slice_key), round_of(slice_key)
-    keys = _keys(settings, f"{run}/{FAULTS}/round-{number}/", 1000)
-    if _key(slice_key) in keys:
-        return _read(settings, _key(slice_key))
-    return _read(settings, keys[0]) if len(keys) >= MOST_FAULTS else None
+    own = _key(slice_key, FAULTS)
+    keys = _keys(settings, own, 1) or _keys(settings, _folder(slice_key, FAULTS), MOST_FAULTS)
+    return _read(settings, keys[0]) if own in keys or len(keys) >= MOST_FAULTS else None
 
 
-def _key(slice_key: str) -> str:
-    return f"{run_of(slice_key)}/{FAULTS}/round-{round_of(slice_key)}/{folder_of(slice_key)}.json"
+def _folder(slice_key: str, what: str) -> str:
+    return f"{run_of(slice_key)}/{what}/round-{round_of(slice_key)}/{kind_of(slice_key)}/"
+
+
+def _key(slice_key: str, what: str) -> str:
+    return f"{_folder(slice_key, what)}{folder_of(slice_key)}.json"
 
 
 def _keys(settings: BatchSettings, prefix: str, most: int) -> list[str]:

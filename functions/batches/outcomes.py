@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functions.batches.faults import SliceFault, read_fault
 from functions.batches.records import COPIED, STARTED, VERIFIED, read_records, read_slice
 from functions.batches.settings import BatchSettings
-from functions.batches.slice_names import repeated
+from functions.batches.slice_names import kind_of, repeated
 from functions.contract.bulk import Outcome, Plan, PlannedObject
 from functions.contract.usage import Usage
 from functions.planning.slices import BATCH, EXECUTION, slice_keys
@@ -48,7 +48,7 @@ def outcomes_of(settings: BatchSettings, slice_key: str, rounds: int) -> SliceOu
 
     An object without a record failed with its slice; one that was copied and never verified has failed, too.
     """
-    kind = EXECUTION if slice_key.rpartition("/")[2].startswith(EXECUTION) else BATCH
+    kind = kind_of(slice_key)
     planned = read_slice(settings, slice_key)
     found, usage = _recorded(settings, slice_key, kind)
     missing = [each.key for each in planned if each.key not in found]

@@ -30,6 +30,12 @@ def round_of(slice_key: str) -> int:
     return int(found[1]) if found else 0
 
 
+def kind_of(slice_key: str) -> str:
+    """Return whether batches or executions work on a slice."""
+    name = folder_of(slice_key)
+    return name.split("/")[1] if round_of(slice_key) else name.rpartition("/")[2].partition("-")[0]
+
+
 def repeated(slice_key: str, number: int, kind: str) -> str:
     """Return the slice of a round that repeats objects of a slice of the plan."""
     return f"{run_of(slice_key)}{PLAN}round-{number}/{kind}/{folder_of(slice_key)}{ENDING}"

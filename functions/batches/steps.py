@@ -15,7 +15,7 @@ from typing import Literal, TypeVar
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from functions.batches.faults import fault_of, raise_fault, require_no_fault
+from functions.batches.faults import fault_of, note_success, raise_fault, require_no_fault
 from functions.batches.records import COPIED, VERIFIED, read_outcomes, read_slice, write_outcomes
 from functions.batches.settings import BatchSettings
 from functions.batches.waves import work_in_waves
@@ -190,6 +190,8 @@ class Record:
             return
         if all(each.status == "failed" for each in outcomes):
             return
+        if self._last_ms is None:
+            note_success(self.call.settings, self.call.slice_key)
         self._last_ms = now_ms
         self.finish_with(outcomes)
 

@@ -22,6 +22,8 @@ from ministack.core.responses import get_account_id, get_region
 from ministack.core.router import extract_access_key_id
 from ministack.services import iam, sts
 
+from functions.runtime.expires import keep_expires
+
 if TYPE_CHECKING:
     from mypy_boto3_glue import GlueClient
     from mypy_boto3_s3 import S3Client
@@ -56,7 +58,7 @@ class ServiceClients:
     def _create(self, service: str, caller: "Caller") -> Any:
         # Creating clients from a boto3 session is not thread-safe; using them is.
         with self._lock:
-            return self._session.client(  # type: ignore[call-overload]
+            client = self._session.client(  # type: ignore[call-overload]
                 service,
                 region_name=caller.region,
                 endpoint_url=self.endpoint_url,
@@ -65,6 +67,10 @@ class ServiceClients:
                 aws_session_token=caller.session_token,
                 config=_CONFIG,
             )
+        if service == "s3":
+            # An object with an empty Expires header can be read like any other.
+            keep_expires(client)
+        return client
 
 
 @dataclass(frozen=True)

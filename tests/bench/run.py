@@ -156,7 +156,10 @@ def faults_of(ferry: Contender, objects_bytes: int) -> list[str]:
     if ferry.arrived != ferry.objects:
         faults.append(f"only {ferry.arrived} of {ferry.objects} objects arrived")
     if ferry.measured.seconds > GOAL_SECONDS * max(1, ferry.objects / GOAL_OBJECTS):
-        faults.append(f"{ferry.measured.seconds:.0f} s, more than {GOAL_SECONDS} s for {GOAL_OBJECTS:,} objects")
+        faults.append(
+            f"{ferry.measured.seconds:.0f} s, more than {GOAL_SECONDS} s for {GOAL_OBJECTS:,} objects, by "
+            f"{ferry.measured.cpu_seconds:.0f} s of processor time and at a load of {ferry.measured.load:.0f} before it"
+        )
     if ferry.objects <= GOAL_OBJECTS and beyond > GOAL_BYTES:
         faults.append(f"{beyond / MEGABYTE:,.0f} MB beyond the objects' bytes, more than {GOAL_BYTES / MEGABYTE:,.0f}")
     return faults

@@ -10,6 +10,7 @@ from typing import Any
 
 import airportsdata
 import pytest
+from botocore.awsrequest import AWSRequest
 from botocore.exceptions import ClientError
 
 from tests.support import local_server
@@ -450,3 +451,17 @@ def test_parquet_columns_that_differ_in_case_only_make_no_table_and_no_invented_
     it.put("once/a.csv", b"a,b\n1,2\n")
     assert it.crawl()["Status"] == "SUCCEEDED"
     assert set(it.tables()) == {"once"}
+
+
+def test_an_object_with_an_empty_expires_header_is_crawled(server: Server) -> None:
+    # S3 stores any text there, and botocore raises for none (handle_expires_header in its handlers.py).
+    it, client = make(server), server.client("s3")
+
+    def add_header(request: AWSRequest, **_: object) -> None:
+        request.headers["Expires"] = ""
+
+    client.meta.events.register("before-sign.s3.PutObject", add_header)
+    client.put_object(Bucket=it.name, Key="t/a.csv", Body=b"id,name\n1,a\n")
+    client.meta.events.unregister("before-sign.s3.PutObject", add_header)
+    assert it.crawl()["Status"] == "SUCCEEDED"
+    assert it.columns("t") == ["id string", "name string"]

@@ -14,6 +14,7 @@ from tests.support.client_errors import client_error
 
 MACHINE = "arn:aws:states:us-east-1:000000000000:stateMachine:ferry-migrate"
 BULK = f"{MACHINE}-bulk"
+AUDITS = f"{MACHINE}-audit"
 BEGIN = datetime(2026, 11, 1, 12, 0, 0, tzinfo=UTC)
 DEFINITION = {
     "StartAt": "CopyObject",
@@ -181,7 +182,7 @@ class FakeStepFunctions:
             statusFilter: str | None = None,  # noqa: N803
             PaginationConfig: dict[str, int] | None = None,  # noqa: N803
         ) -> Iterator[dict[str, Any]]:
-            assert stateMachineArn in (MACHINE, BULK)
+            assert stateMachineArn in (MACHINE, BULK, AUDITS)
             found = [
                 item
                 for item in self.fake.executions.values()

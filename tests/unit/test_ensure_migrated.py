@@ -220,6 +220,27 @@ def test_few_run_at_once_so_a_cause_of_all_stops_the_slice(
     assert len(executions.records) == faults.LEAST_SYSTEMIC
 
 
+def test_a_cause_of_several_slices_starts_no_more_executions_unless_one_has_ended_well(
+    cloud: Cloud, executions: FakeExecutions
+) -> None:
+    keys = [f"{number:02}" for number in range(faults.LEAST_SYSTEMIC)]
+    for key in keys:
+        cloud.upload(b"x", key)
+    executions.on_start = lambda record: fail(record, "AccessDenied")
+    for number in range(faults.MOST_FAULTS):
+        failing = Slice(cloud, keys, number=number)
+        failing.call()
+        with pytest.raises(AccessDenied):
+            failing.call()
+    executions.calls.clear()
+    another = Slice(cloud, keys, number=faults.MOST_FAULTS)
+    with pytest.raises(AccessDenied, match="this one was not tried"):
+        another.call()
+    assert executions.calls == []
+    cloud.target.put_object(Bucket=RESULTS, Key="runs/r1/0/went-well/round-0/execution/any.json", Body=b"{}")
+    assert another.call()["status"] == "in_progress"
+
+
 @pytest.mark.usefixtures("executions")
 def test_what_still_runs_after_the_last_call_is_started(cloud: Cloud) -> None:
     cloud.upload(b"x", "a")

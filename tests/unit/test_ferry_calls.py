@@ -10,6 +10,8 @@ from typing import Any
 import boto3
 import pytest
 from botocore import xform_name
+from botocore.awsrequest import AWSResponse, HeadersDict
+from moto.core.botocore_stubber import MockRawResponse
 
 import ferry
 from ferry.aws.clients import Deployment
@@ -113,3 +115,17 @@ def test_step_functions_is_called_at_its_own_pace_on_aws(monkeypatch: pytest.Mon
     assert sqs.retries["mode"] == "standard"
     once: Any = on_aws.s3("eu-west-1", attempts=1)
     assert (once.meta.config.retries["total_max_attempts"], once.meta.region_name) == (1, "eu-west-1")
+
+
+def test_an_object_with_an_empty_expires_header_can_be_looked_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """S3 stores any text there, and botocore raises for none (handle_expires_header in its handlers.py)."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "k")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "s")
+    client = Deployment(outputs()).s3("us-east-1")
+    headers: Any = HeadersDict({"ETag": '"x"', "Expires": ""})
+
+    def answer(**_: object) -> Any:
+        return AWSResponse("https://s3", 200, headers, MockRawResponse(""))
+
+    client.meta.events.register_first("before-send.s3.HeadObject", answer)
+    assert client.head_object(Bucket="b", Key="k")["ETag"] == '"x"'

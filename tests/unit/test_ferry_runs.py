@@ -11,9 +11,10 @@ import pytest
 from ferry.commands import backfill, listing, replay, report, stop, waiting
 from ferry.commands import runs as runs_command
 from ferry.errors import CommandError, UsageError
+from functions.contract.audit import AuditDocument, AuditReport, AuditScope
 from functions.contract.usage import Usage
 from tests.support.client_errors import client_error
-from tests.unit.ferry_fakes import BULK, HASH
+from tests.unit.ferry_fakes import AUDITS, BULK, HASH, event
 from tests.unit.run_fakes import (
     RUN,
     SCOPE,
@@ -180,6 +181,33 @@ def test_a_run_is_stopped_with_a_reason_and_the_way_to_continue(capsys: pytest.C
     stop.stop(deployed(runs), "backfill")
     assert (run.status, run.stopped_by) == ("ABORTED", "Stopped")
     assert f"ferry replay {RUN}" in capsys.readouterr().out
+
+
+def test_audits_are_listed_and_stopped_like_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    runs = FakeRuns()
+    runs.add_run(document(plan_of(4)), state="CopySlices")
+    audited = AuditDocument(
+        scope=AuditScope(bucket=SCOPE.bucket, region=SCOPE.region),
+        report=AuditReport(status="complete", folder="reports/x/", counts={"missing": 2, "verified": 3}),
+    )
+    for name, status in (("audit-1", "SUCCEEDED"), ("audit-2", "RUNNING")):
+        whole = audited.model_dump_json()
+        runs.add(name, status, whole, machine=AUDITS).events.append(
+            event(1, "TaskStateEntered", name="CompareSlices", input=whole)
+        )
+    deployment = deployed(runs, audit_state_machine_arn=AUDITS)
+    runs_command.show_runs(deployment, limit=2, as_json=True)
+    shown = json.loads(capsys.readouterr().out)
+    assert [(each["run"], each["kind"], each["counts"]) for each in shown] == [
+        ("audit-2", "audit", {"missing": 2, "verified": 3}),
+        ("audit-1", "audit", {"missing": 2, "verified": 3}),
+    ]
+    stop.stop(deployment, "audit-2")
+    assert "ferry audit" in capsys.readouterr().out
+    with pytest.raises(CommandError, match="audit-2 is ABORTED"):
+        stop.stop(deployment, "audit-2")
+    with pytest.raises(CommandError, match="matches 2 runs"):
+        stop.stop(deployment, "audit")
 
 
 def test_a_run_that_has_ended_cannot_be_stopped() -> None:

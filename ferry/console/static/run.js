@@ -7,7 +7,9 @@ import { StatePanel, Steps, interesting } from "/static/execution.js";
 import { Picture } from "/static/picture.js";
 import { Tallies, runUrl } from "/static/runs.js";
 
-const STATUSES = [["", "All"], ["verified", "Verified"], ["started", "Started"], ["skipped", "Skipped"], ["undecided", "Undecided"], ["failed", "Failed"]];
+// What became of objects, until the run's own counts are known.
+const OUTCOMES = ["verified", "started", "skipped", "undecided", "failed"];
+const title = (word) => word.slice(0, 1).toUpperCase() + word.slice(1);
 const PHASES = { planning: "Comparing source and target", copying: "Copying and verifying", starting: "Starting executions", reporting: "Writing the report" };
 
 export function Run({ name, query, session }) {
@@ -148,13 +150,15 @@ function Report({ base, data, query, session }) {
     const timer = setTimeout(() => to({ key: text }), 300);
     return () => clearTimeout(timer);
   }, [text]);
+  const known = Object.keys(data.counts);
+  const statuses = [...new Set(["", ...(known.length ? known : OUTCOMES), filters.status])];
   const asked = new URLSearchParams(Object.entries(filters).filter(([, value]) => value)).toString();
   const { data: found, error, reload } = useOnce(`${base}/report${asked ? `?${asked}` : ""}`);
   useEffect(() => { if (found) reload(); }, [data.status, data.report, session.on_aws ? 0 : data.progress.objects_done]);
   return html`<section class="card report" aria-labelledby="report-title"><div class="card-head"><h2 id="report-title">Report</h2>
       <span>${data.report ? html`<code class="small">${visible(data.report)}</code>` : html`<span class="muted small">so far</span>`} <button type="button" class="button small" onClick=${reload}>Reload</button></span></div>
     <div class="filters" role="search"><label class="search"><${Icon} name="search" /><span class="sr">Find by key</span><input type="search" placeholder="Find by key" value=${text} onInput=${(event) => setText(event.target.value)} /></label>
-      <div class="chips" role="group" aria-label="Outcome">${STATUSES.map(([status, title]) => html`<button key=${status} type="button" class="chip" aria-pressed=${filters.status === status} onClick=${() => to({ status, error: "" })}>${title}${status && data.counts[status] ? html`<span class="count">${number(data.counts[status])}</span>` : null}</button>`)}
+      <div class="chips" role="group" aria-label="Outcome">${statuses.map((status) => html`<button key=${status} type="button" class="chip" aria-pressed=${filters.status === status} onClick=${() => to({ status, error: "" })}>${status ? title(status) : "All"}${status && data.counts[status] ? html`<span class="count">${number(data.counts[status])}</span>` : null}</button>`)}
         ${filters.error ? html`<button type="button" class="chip" aria-pressed="true" onClick=${() => to({ error: "" })}>${visible(filters.error)}<${Icon} name="close" label="Remove this filter" /></button>` : null}</div></div>
     <${Alert} error=${error} kept=${found} />
     ${found ? found.lines.length ? html`<div class="table-box results" role="region" aria-label="Objects" tabindex="0"><table class="list compact"><thead><tr><th>Outcome</th><th class="wide">Key</th><th class="right">Size</th><th>Planned</th><th>Grade</th></tr></thead>
