@@ -53,7 +53,8 @@ class Deployment:
             "TF_REATTACH_PROVIDERS": reattach,
         }
         shutil.copytree(hcl.AWS, self.module, ignore=lambda _, names: [n for n in names if not n.endswith(".tf")])
-        shutil.copy(CHECKOUT / "infra" / "functions.yaml", folder / "infra")
+        for name in ("functions.yaml", "report_table.json"):
+            shutil.copy(CHECKOUT / "infra" / name, folder / "infra")
         shutil.copytree(
             CHECKOUT / "statemachine", folder / "statemachine", ignore=shutil.ignore_patterns("*.py", "__*")
         )
