@@ -1,4 +1,5 @@
-"""The workflow `migrate_bulk`: plan what is missing, copy and verify it in slices, start executions, report.
+"""The workflow `migrate_bulk`: plan what is missing, copy and verify it in slices, start executions, delete what was
+moved, report.
 
 Each slice is a child execution of a Distributed Map, so a run has any number of objects and a short history. A Map
 tolerates every failure: what failed is in the report, and RequireComplete, the last Task, fails the run. A redrive then
@@ -18,7 +19,10 @@ from statemachine.states import task
 States = dict[str, dict[str, Any]]
 
 BULK_FUNCTIONS = frozenset(
-    {"plan_batches", "copy_batch", "verify_batch", "ensure_migrated", "write_report", "require_complete"}
+    {
+        *("plan_batches", "copy_batch", "verify_batch", "ensure_migrated"),
+        *("delete_batch", "write_report", "require_complete"),
+    }
 )
 """The functions that the states call."""
 
@@ -131,6 +135,30 @@ def _execution_states() -> States:
     }
 
 
+def _deletion_states() -> States:
+    """Return the child of DeleteSources."""
+    return {
+        "DeleteBatch": _task(
+            ("DeleteBatch", "AllDeleted?"),
+            "delete_batch",
+            Batch,
+            "$.deletion",
+            "Deletes the sources of a slice's moves whose copies are verified.",
+        ),
+        "AllDeleted?": _choice(
+            "Does every move have an outcome?",
+            "$.deletion.status",
+            "in_progress",
+            "WaitForDeletions",
+            "DeletionsDone",
+        ),
+        "WaitForDeletions": _wait(
+            "Waits before DeleteBatch is called again.", "$.deletion.wait_seconds", "DeleteBatch"
+        ),
+        "DeletionsDone": {"Type": "Succeed", "Comment": "What became of each move is recorded."},
+    }
+
+
 def migrate_bulk() -> dict[str, Any]:
     """Return the whole state machine."""
     states: States = {
@@ -151,12 +179,19 @@ def migrate_bulk() -> dict[str, Any]:
             "AnyToStart?",
         ),
         "AnyToStart?": _choice(
-            "Are there objects that need executions?", "$.plan.executions", 0, "WriteReport", "StartExecutions"
+            "Are there objects that need executions?", "$.plan.executions", 0, "AnyToDelete?", "StartExecutions"
         ),
         "StartExecutions": _each_slice(
-            "Starts executions of migrate for moves, files of tables and large objects.",
+            "Starts executions of migrate for files of tables and large objects.",
             "$.plan.executions_key",
             _execution_states(),
+            "AnyToDelete?",
+        ),
+        "AnyToDelete?": _choice("Are there moves?", "$.plan.moves", 0, "WriteReport", "DeleteSources"),
+        "DeleteSources": _each_slice(
+            "Deletes the sources of verified moves, each slice in an execution of its own.",
+            "$.plan.moves_key",
+            _deletion_states(),
             "WriteReport",
         ),
         "WriteReport": _task(

@@ -23,6 +23,7 @@ MOST_VISITS = {
     "CopyBatch": limits.BATCH_CALLS,
     "VerifyBatch": limits.BATCH_CALLS,
     "EnsureMigrated": limits.BATCH_CALLS,
+    "DeleteBatch": limits.BATCH_CALLS,
     "WriteReport": limits.REPORT_CALLS,
     "RequireComplete": 1,
 }

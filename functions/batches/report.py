@@ -10,13 +10,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
+from functions.batches.moves import NOT_DELETED
 from functions.batches.records import read_outcomes, read_slice
 from functions.batches.settings import BatchSettings
-from functions.batches.steps import COPIED, MARGIN_MS, STARTED, VERIFIED
+from functions.batches.steps import COPIED, DELETED, MARGIN_MS, STARTED, VERIFIED
 from functions.contract.bulk import ObjectFailure, Outcome, Plan, PlannedObject, ReportLine, RunReport
 from functions.contract.limits import REPORT_CALLS
 from functions.planning.line_files import ENDING, put_lines
-from functions.planning.slices import BATCH, EXECUTION, slice_keys
+from functions.planning.slices import KINDS, slice_keys
 from functions.runtime.errors import BatchTimedOut
 
 SHOWN_FAILURES = 10
@@ -75,14 +76,14 @@ def write_report(call: ReportCall, plan: Plan, previous: RunReport | None) -> Ru
 
 def _slice_keys(plan: Plan) -> Iterator[str]:
     for folder in plan.folders:
-        for kind in (BATCH, EXECUTION):
+        for kind in KINDS:
             yield from slice_keys(plan.folder, folder, kind)
 
 
 def _lines(call: ReportCall, slice_key: str) -> list[ReportLine]:
     """Return a line for each object of a slice; without a record, its slice failed as a whole."""
     outcomes: dict[str, Outcome] = {}
-    for kind in (COPIED, VERIFIED, STARTED):
+    for kind in (COPIED, VERIFIED, STARTED, DELETED):
         outcomes |= read_outcomes(call.settings, slice_key, kind)
     return [_line(call.run, planned, outcomes.get(planned.key)) for planned in read_slice(call.settings, slice_key)]
 
@@ -97,6 +98,8 @@ def _line(run: str, planned: PlannedObject, outcome: Outcome | None) -> ReportLi
     if found.status in ("copied", "unchanged"):
         # Its verification never ended.
         found = found.changed(status="failed", error="NotVerified")
+    if found.status == "verified" and planned.rule.mode == "move":
+        found = found.changed(status="failed", error=NOT_DELETED, cause="It was copied and verified: see its slice.")
     return ReportLine(
         run=run,
         key=planned.key,

@@ -119,11 +119,13 @@ class Tally(Model):
 class PlanFolder(Model):
     """The slices that one call wrote: `<name>/batch-00000.jsonl.gz` and so on, `<name>/execution-00000.jsonl.gz`.
 
-    A call that was repeated wrote to a folder of its own, so no slice is ever overwritten.
+    `moves` are those whose objects are deleted at the source, once their copies are verified. A call that was repeated
+    wrote to a folder of its own, so no slice is ever overwritten.
     """
 
     name: str
     batches: NonNegativeInt = 0
+    moves: NonNegativeInt = 0
     executions: NonNegativeInt = 0
 
 
@@ -131,8 +133,9 @@ class Plan(Model):
     """The result of PlanBatches. `planning`: it is called again, and continues after `last_key`.
 
     `as_of` is S3's own time of the first listing. `requests` counts S3 requests by operation, retries included.
-    `batches` and `executions` are the numbers of slices, whose keys are in the files `batches_key` and `executions_key`
-    of `bucket` once the plan is complete.
+    `batches`, `moves` and `executions` are the numbers of slices, whose keys are in the files `batches_key`,
+    `moves_key` and `executions_key` of `bucket` once the plan is complete. The slices of `moves` are among those of
+    `batches`.
     """
 
     status: Literal["planning", "planned"]
@@ -144,8 +147,10 @@ class Plan(Model):
     folders: list[PlanFolder] = Field(default_factory=list)
     bucket: str = ""
     batches: NonNegativeInt = 0
+    moves: NonNegativeInt = 0
     executions: NonNegativeInt = 0
     batches_key: str = ""
+    moves_key: str = ""
     executions_key: str = ""
     requests: dict[str, int] = Field(default_factory=dict)
     calls: NonNegativeInt = 0
@@ -199,9 +204,9 @@ class BulkEvent(Model):
     document: BulkDocument
 
 
-OutcomeStatus = Literal["copied", "unchanged", "verified", "started", "skipped", "undecided", "failed"]
-"""`started`: by an execution of `migrate`. `skipped`: it is gone, or a newer upload has its own event. `undecided`:
-nothing was done, because it is `too_large`."""
+OutcomeStatus = Literal["copied", "unchanged", "verified", "moved", "started", "skipped", "undecided", "failed"]
+"""`moved`: verified, and then deleted at the source. `started`: by an execution of `migrate`. `skipped`: it is gone, or
+a newer upload has its own event. `undecided`: nothing was done, because it is `too_large`."""
 
 
 class OutcomeChanges(TypedDict, total=False):
@@ -232,7 +237,7 @@ class Outcome(Model):
 
 
 class Batch(Model):
-    """The result of CopyBatch, VerifyBatch and EnsureMigrated.
+    """The result of CopyBatch, VerifyBatch, EnsureMigrated and DeleteBatch.
 
     `in_progress`: it is called again, for the objects that are not done.
     """
@@ -253,6 +258,7 @@ class BatchDocument(Model):
     copy_: Batch | None = Field(default=None, alias="copy")
     verification: Batch | None = None
     started: Batch | None = None
+    deletion: Batch | None = None
 
 
 class BatchEvent(Model):

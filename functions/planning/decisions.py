@@ -19,6 +19,7 @@ from functions.contract.rules import Rules, TargetKeyImpossible, decide
 from functions.objects.checksums import CRC_BYTES
 from functions.objects.head import Head, head
 from functions.planning.listings import ListedObject
+from functions.planning.slices import BATCH, EXECUTION, MOVE
 from functions.runtime.errors import BucketMissing, CustomerKeyRequired, FerryError, SettingInvalid, Throttled
 from functions.verification.compare import LARGEST_READ_BYTES, compare_stored, reaches
 
@@ -40,13 +41,16 @@ class Selected:
         """The key at the target."""
         return self.rule.target_key or self.source.key
 
-    def by_execution(self, reason: Reason) -> bool:
-        """Check whether it needs an execution of `migrate`: it is deleted, validated, copied in parts, or only read."""
+    def slice_kind(self, reason: Reason) -> str:
+        """Return which kind of slice it belongs to. What is validated, copied in parts or only read has an execution.
+
+        What nothing is done about is copied by none, but has a line.
+        """
         if reason in IDLE:
-            return False
-        if self.rule.mode == "move" or self.is_catalogued or reason == "grade_too_low":
-            return True
-        return self.in_parts
+            return BATCH
+        if self.is_catalogued or reason == "grade_too_low" or self.in_parts:
+            return EXECUTION
+        return MOVE if self.rule.mode == "move" else BATCH
 
     @property
     def needed_grade(self) -> MinimumGrade:

@@ -23,7 +23,7 @@ from functions.planning.line_files import put
 from functions.planning.listings import ListedObject, Page, pages
 from functions.planning.requests import counted_requests
 from functions.planning.settings import PlanSettings
-from functions.planning.slices import BATCH, EXECUTION, SliceWriter, pointers
+from functions.planning.slices import BATCH, COPIED_KINDS, EXECUTION, KINDS, MOVE, SliceWriter, pointers
 from functions.planning.tallies import Tallies
 from functions.planning.targets import Targets
 from functions.runtime.errors import FerryError, SettingInvalid, Throttled
@@ -32,7 +32,7 @@ MARGIN_MS = 60_000
 """Kept of the function's time: a page whose objects all need HEAD takes seconds, and longer while S3 throttles."""
 
 HEADS_AT_ONCE = 16
-BATCHES, EXECUTIONS = "batches.json", "executions.json"
+BATCHES, MOVES, EXECUTIONS = "batches.json", "moves.json", "executions.json"
 
 
 @dataclass(frozen=True)
@@ -86,8 +86,12 @@ def continue_plan(request: PlanRequest, previous: Plan) -> Plan:
             finished = call.run(pool)
         plan = call.finish(finished)
         if finished:
-            for kind, key in ((BATCH, plan.batches_key), (EXECUTION, plan.executions_key)):
-                put(plan.bucket, settings.target_region, key, pointers(plan.folder, plan.folders, kind), "the plan to")
+            for kinds, key in (
+                (COPIED_KINDS, plan.batches_key),
+                ((MOVE,), plan.moves_key),
+                ((EXECUTION,), plan.executions_key),
+            ):
+                put(plan.bucket, settings.target_region, key, pointers(plan.folder, plan.folders, kinds), "the plan to")
     return plan.model_copy(update={"requests": dict(Counter(previous.requests) + requests)})
 
 
@@ -102,7 +106,7 @@ class _Call:
         self._targets = Targets(settings.target_bucket, settings.target_region, request.rules)
         self._writers = {
             kind: SliceWriter(settings.rules_bucket, settings.target_region, f"{previous.folder}{self._folder}/{kind}")
-            for kind in (BATCH, EXECUTION)
+            for kind in KINDS
         }
         self._tallies = Tallies(previous.tallies)
         self._last_key, self._objects, self._as_of = previous.last_key, previous.objects, previous.as_of
@@ -130,10 +134,11 @@ class _Call:
         """Write the unfinished slices; return the progress."""
         for writer in self._writers.values():
             writer.flush()
+        written = {kind: writer.written for kind, writer in self._writers.items()}
         folder = PlanFolder(
-            name=self._folder, batches=self._writers[BATCH].written, executions=self._writers[EXECUTION].written
+            name=self._folder, batches=written[BATCH], moves=written[MOVE], executions=written[EXECUTION]
         )
-        folders = [*self._previous.folders, *([folder] if folder.batches or folder.executions else [])]
+        folders = [*self._previous.folders, *([folder] if any(written.values()) else [])]
         return Plan(
             status="planned" if finished else "planning",
             folder=self._previous.folder,
@@ -143,9 +148,11 @@ class _Call:
             tallies=self._tallies.as_list(),
             folders=folders,
             bucket=self._request.settings.rules_bucket,
-            batches=sum(each.batches for each in folders),
+            batches=sum(each.batches + each.moves for each in folders),
+            moves=sum(each.moves for each in folders),
             executions=sum(each.executions for each in folders),
             batches_key=f"{self._previous.folder}{BATCHES}",
+            moves_key=f"{self._previous.folder}{MOVES}",
             executions_key=f"{self._previous.folder}{EXECUTIONS}",
             calls=self._previous.calls + 1,
         )
@@ -206,7 +213,7 @@ class _Call:
         self._objects += 1
         self._tallies.add(outcome.listed, outcome.action, outcome.reason, outcome.selected)
         if outcome.selected and outcome.action in PLANNED:
-            kind = EXECUTION if outcome.selected.by_execution(outcome.reason) else BATCH
+            kind = outcome.selected.slice_kind(outcome.reason)
             self._writers[kind].add(outcome.planned_object(outcome.selected))
 
     def _time_is_left(self) -> bool:

@@ -5,7 +5,7 @@ Throttled, RequestRejected.
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from functions.contract.bulk import PlanFolder, PlannedObject, Slice
 from functions.planning.line_files import ENDING, put_lines
@@ -14,7 +14,13 @@ MOST_OBJECTS = 1000
 MOST_BYTES = 64 * 1024**3
 """Of the objects of a slice of several: one function copies them in one or a few calls."""
 
-BATCH, EXECUTION = "batch", "execution"
+BATCH, MOVE, EXECUTION = "batch", "move", "execution"
+"""The kinds of slices: of small objects that are copied, of those that are moved, and of those that need executions."""
+
+COPIED_KINDS = (BATCH, MOVE)
+"""The slices that CopyBatch and VerifyBatch work on."""
+
+KINDS = (*COPIED_KINDS, EXECUTION)
 GOLDEN_RATIO = 0.6180339887498949
 
 
@@ -46,18 +52,19 @@ class SliceWriter:
 
 def slice_keys(plan_folder: str, folder: PlanFolder, kind: str) -> Iterator[str]:
     """Return the slices of a kind that one call wrote, in the order of the listing."""
-    for number in range(folder.batches if kind == BATCH else folder.executions):
+    written = {BATCH: folder.batches, MOVE: folder.moves, EXECUTION: folder.executions}
+    for number in range(written[kind]):
         yield _slice_key(f"{plan_folder}{folder.name}/{kind}", number)
 
 
-def pointers(plan_folder: str, folders: Iterable[PlanFolder], kind: str) -> bytes:
-    """Return all slices of a kind as a JSON array, in an order that spreads neighbours.
+def pointers(plan_folder: str, folders: Collection[PlanFolder], kinds: Iterable[str]) -> bytes:
+    """Return all slices of these kinds as a JSON array, in an order that spreads neighbours.
 
     Slices that are copied at the same time should have keys far apart: S3 limits requests by prefix ("Best practices
     design patterns: optimizing Amazon S3 performance", Amazon S3 User Guide). Multiples of the golden ratio, without
     their whole part, are spread evenly.
     """
-    keys = [key for folder in folders for key in slice_keys(plan_folder, folder, kind)]
+    keys = [key for kind in kinds for folder in folders for key in slice_keys(plan_folder, folder, kind)]
     spread = sorted(range(len(keys)), key=lambda index: index * GOLDEN_RATIO % 1)
     return json.dumps([Slice(key=keys[index]).model_dump() for index in spread]).encode()
 

@@ -178,6 +178,7 @@ def test_a_role_may_use_the_keys_of_what_it_may_read_and_no_others(everything: d
         "copy_batch": sources,
         "verify_batch": sources,
         "ensure_migrated": sources,
+        "delete_batch": sources,
         "write_report": {f"us-east-1 {ACCOUNT}"},
         "require_complete": set(),
     }
@@ -207,6 +208,7 @@ def test_a_role_encrypts_only_where_it_writes(everything: dict[str, Any]) -> Non
         "copy_batch": writing,
         "verify_batch": writing,
         "ensure_migrated": writing,
+        "delete_batch": writing,
         "write_report": writing,
         "require_complete": set(),
     }

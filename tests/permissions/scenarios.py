@@ -549,6 +549,8 @@ def _moved(world: World, **arguments: Any) -> Document:
 
 
 def _delete(world: World, document: Document, **rule: Any) -> str:
+    if world.in_batches:
+        return _delete_in_batch(world, {**document, "rule": {**document["rule"], **rule}})
     result = world.step("delete_source", {**document, "rule": {**document["rule"], **rule}})
     return str(result["deletion"]["status"])
 
@@ -700,11 +702,19 @@ def _verify_in_batch(world: World, document: Document) -> str:
     return _outcome(world.work_on_slice("verify_batch", slice_key, "verified"))
 
 
+def _delete_in_batch(world: World, document: Document) -> str:
+    slice_key, copy = world.slice_of(document, "move", action="move"), document["copy"]
+    line = {"key": document["source"]["key"], "status": "verified", "grade": document["verification"]["grade"]}
+    line |= {name: copy[name] for name in ("source", "target", "copied_at")}
+    world.put_lines(slice_key.replace("/plan/", "/verified/").replace(".jsonl.gz", "/a.jsonl.gz"), [line])
+    return _outcome(world.work_on_slice("delete_batch", slice_key, "deleted"))
+
+
 def in_batch(role: str, script: Script, gives: str, without: dict[str, str]) -> None:
     """The same script, with a slice of one object in place of an execution."""
 
     def shown(world: World) -> str:
-        world.in_batches = role == "copy_batch"
+        world.in_batches = True
         try:
             return script(world)
         finally:
@@ -796,6 +806,14 @@ def a_new_process_copies_a_slice(world: World) -> str:
     return _outcome(world.work_on_slice("copy_batch", world.slice_of(world.upload()), "copied"))
 
 
+@shows("copy_batch", "copied", {"s3:GetBucketVersioning target": NAMED})
+def a_new_process_copies_a_slice_to_move(world: World) -> str:
+    world.renew("copy_batch")
+    document = world.upload()
+    document["rule"]["mode"] = "move"
+    return _outcome(world.work_on_slice("copy_batch", world.slice_of(document), "copied"))
+
+
 @shows("copy_batch", "copied", {"s3:ListBucket target": TARGET_HEAD_DENIED})
 def the_target_is_gone_since_the_plan(world: World) -> str:
     target = {"etag": "0" * 32, "size_bytes": 1, "last_modified": datetime.now(UTC).isoformat()}
@@ -877,6 +895,52 @@ VERIFIED_IN_BATCHES: list[tuple[Script, str, dict[str, str]]] = [
 ]
 for _story, _gives, _without in VERIFIED_IN_BATCHES:
     shows("verify_batch", _gives, _without)(_verified_in_batch(_story))
+
+
+in_batch(
+    "delete_batch",
+    a_source_is_deleted,
+    "moved",
+    {
+        "s3:GetObject source": SOURCE_HEAD_DENIED,
+        "s3:DeleteObject source": NAMED,
+        "s3:GetObjectVersion target": TARGET_HEAD_DENIED,
+        "s3:GetObject results": NAMED,
+        "s3:PutObject results": NAMED,
+        "s3:ListBucket results": NAMED,
+    },
+)
+in_batch(
+    "delete_batch",
+    a_source_is_purged,
+    "moved",
+    {"s3:ListBucketVersions source": NAMED, "s3:DeleteObjectVersion source": NAMED},
+)
+in_batch(
+    "delete_batch",
+    a_locked_source_is_not_purged,
+    "PurgeRejected: ",
+    {"s3:GetObjectVersion source": "AccessDenied: "},
+)
+in_batch("delete_batch", a_source_with_a_retention_is_deleted, "moved", {"s3:GetObjectRetention source": "NotDeleted"})
+in_batch("delete_batch", a_source_with_a_legal_hold_is_deleted, "moved", {"s3:GetObjectLegalHold source": "NotDeleted"})
+in_batch(
+    "delete_batch",
+    a_tagged_source_is_deleted,
+    "moved",
+    {
+        "s3:GetObjectTagging source": "NotDeleted",
+        "s3:GetObjectVersionTagging source": NAMED,
+        "s3:GetObjectVersionTagging target": NAMED,
+    },
+)
+in_batch("delete_batch", the_source_is_deleted_already, "moved", {"s3:ListBucket source": SOURCE_HEAD_DENIED})
+in_batch(
+    "delete_batch",
+    both_are_gone_before_the_deletion,
+    "VerifiedCopyMissing: ",
+    {"s3:ListBucket target": TARGET_HEAD_DENIED},
+)
 
 
 # EnsureMigrated and WriteReport.

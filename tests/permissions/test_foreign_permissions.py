@@ -25,12 +25,15 @@ ROLES = [*declaration.load(), "crawler"]
 EVERYBODYS = ("logs:",)
 """Each role has these, for a log of its own."""
 
+BULK = ("copy_batch", "verify_batch", "ensure_migrated", "delete_batch")
+"""The functions of slices: they read plans, and write records."""
+
 OWN = {
     ("starter", "s3:GetObject", "/rules/migration.json"),
     ("plan_batches", "s3:GetObject", "/rules/migration.json"),
     ("plan_batches", "s3:PutObject", "/runs/a.json"),
-    *((role, "s3:PutObject", "/runs/a.json") for role in ("copy_batch", "verify_batch", "ensure_migrated")),
-    *((role, "s3:GetObject", "/runs/a.json") for role in ("copy_batch", "verify_batch", "ensure_migrated")),
+    *((role, "s3:PutObject", "/runs/a.json") for role in BULK),
+    *((role, "s3:GetObject", "/runs/a.json") for role in BULK),
     ("write_report", "s3:GetObject", "/runs/a.json"),
     ("write_report", "s3:PutObject", "/reports/a.json"),
     ("run_validation_query", "s3:GetObject", "/results/a.csv"),

@@ -63,7 +63,7 @@ OF_AN_ALGORITHM = re.compile(r"Checksum[A-Z][A-Z0-9]+")
 
 USERS = (
     *("copy_object", "verify_checksum", "delete_source"),
-    *("plan_batches", "copy_batch", "verify_batch", "ensure_migrated"),
+    *("plan_batches", "copy_batch", "verify_batch", "ensure_migrated", "delete_batch"),
 )
 
 

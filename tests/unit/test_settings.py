@@ -53,6 +53,7 @@ OWN_SETTINGS: dict[str, type[BaseModel]] = {
     "copy_batch": BatchSettings,
     "verify_batch": BatchSettings,
     "ensure_migrated": ExecutionSettings,
+    "delete_batch": BatchSettings,
     "write_report": BatchSettings,
 }
 
