@@ -1,5 +1,5 @@
-"""The workflow `migrate_bulk`: plan what is missing, copy and verify it in slices, start executions, delete what was
-moved, report.
+"""The workflow `migrate_bulk`: plan what is missing, copy and verify it in slices, start executions, validate files of
+tables, delete what was moved, report.
 
 Each slice is a child execution of a Distributed Map, so a run has any number of objects and a short history. A Map
 tolerates every failure: what failed is in the report, and RequireComplete, the last Task, fails the run. A redrive then
@@ -14,6 +14,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from functions.contract.bulk import Batch, Completion, Plan, RunReport
+from functions.contract.models import Catalogue
 from statemachine.states import task
 
 States = dict[str, dict[str, Any]]
@@ -21,7 +22,7 @@ States = dict[str, dict[str, Any]]
 BULK_FUNCTIONS = frozenset(
     {
         *("plan_batches", "copy_batch", "verify_batch", "ensure_migrated"),
-        *("delete_batch", "write_report", "require_complete"),
+        *("catalogue_batch", "validate_batch", "delete_batch", "write_report", "require_complete"),
     }
 )
 """The functions that the states call."""
@@ -135,6 +136,39 @@ def _execution_states() -> States:
     }
 
 
+def _validation_states() -> States:
+    """Return the child of ValidateFiles."""
+    return {
+        "CatalogueBatch": _task(
+            ("CatalogueBatch", "Catalogued?"),
+            "catalogue_batch",
+            Catalogue,
+            "$.catalogue",
+            "Registers the partitions of a slice's files, or has them crawled.",
+        ),
+        "Catalogued?": _choice(
+            "Does the catalogue have the files?", "$.catalogue.status", "running", "WaitForCrawl", "ValidateBatch"
+        ),
+        "WaitForCrawl": _wait("Waits for a crawl.", "$.catalogue.wait_seconds", "CatalogueBatch"),
+        "ValidateBatch": _task(
+            ("ValidateBatch", "AllValidated?"),
+            "validate_batch",
+            Batch,
+            "$.validation",
+            "Reads the files of a slice, and has Athena count their rows.",
+        ),
+        "AllValidated?": _choice(
+            "Does every file have an outcome?",
+            "$.validation.status",
+            "in_progress",
+            "WaitForQueries",
+            "ValidationsDone",
+        ),
+        "WaitForQueries": _wait("Waits for the queries.", "$.validation.wait_seconds", "ValidateBatch"),
+        "ValidationsDone": {"Type": "Succeed", "Comment": "What became of each file is recorded."},
+    }
+
+
 def _deletion_states() -> States:
     """Return the child of DeleteSources."""
     return {
@@ -179,12 +213,19 @@ def migrate_bulk() -> dict[str, Any]:
             "AnyToStart?",
         ),
         "AnyToStart?": _choice(
-            "Are there objects that need executions?", "$.plan.executions", 0, "AnyToDelete?", "StartExecutions"
+            "Are there objects that need executions?", "$.plan.executions", 0, "AnyFiles?", "StartExecutions"
         ),
         "StartExecutions": _each_slice(
-            "Starts executions of migrate for files of tables and large objects.",
+            "Starts executions of migrate for large objects.",
             "$.plan.executions_key",
             _execution_states(),
+            "AnyFiles?",
+        ),
+        "AnyFiles?": _choice("Are there files of tables?", "$.plan.files", 0, "AnyToDelete?", "ValidateFiles"),
+        "ValidateFiles": _each_slice(
+            "Validates the files of tables, each slice in an execution of its own.",
+            "$.plan.files_key",
+            _validation_states(),
             "AnyToDelete?",
         ),
         "AnyToDelete?": _choice("Are there moves?", "$.plan.moves", 0, "WriteReport", "DeleteSources"),

@@ -23,6 +23,8 @@ MOST_VISITS = {
     "CopyBatch": limits.BATCH_CALLS,
     "VerifyBatch": limits.BATCH_CALLS,
     "EnsureMigrated": limits.BATCH_CALLS,
+    "CatalogueBatch": limits.CRAWL_POLLS,
+    "ValidateBatch": limits.BATCH_CALLS,
     "DeleteBatch": limits.BATCH_CALLS,
     "WriteReport": limits.REPORT_CALLS,
     "RequireComplete": 1,

@@ -43,6 +43,11 @@ CALLS_OF_A_SLICE = 2
 TRANSITIONS_OF_A_DELETION, CALLS_OF_A_DELETION = 4, 1
 """Of a slice of moves, besides."""
 
+TRANSITIONS_OF_A_VALIDATION, CALLS_OF_A_VALIDATION = 12, 4
+"""Of a slice of files of tables, besides: its queries are polled twice."""
+
+HEADS_OF_A_VALIDATION = 1
+
 CALLS_OF_AN_EXECUTION = 6
 MEMORY_GB = Decimal("1.769")
 """One vCPU ("Configure Lambda function memory", AWS Lambda Developer Guide)."""
@@ -110,18 +115,20 @@ def estimate(plan: Plan, *, crosses_regions: bool) -> Estimate:
     copied = sum(each.size_bytes for each in work if each.reason not in SAME)
     transferred = copied if crosses_regions else 0
     scanned = sum(each.scanned_bytes for each in work)
-    moves, executions = sum(folder.moves for folder in plan.folders), sum(each.objects for each in by_execution)
-    batches = moves + sum(folder.batches for folder in plan.folders)
+    batches, executions = sum(folder.copied for folder in plan.folders), sum(each.objects for each in by_execution)
+    files, moves = sum(folder.validated for folder in plan.folders), sum(folder.deleted for folder in plan.folders)
     seconds = _function_seconds(work)
     transitions = (
         TRANSITIONS_OF_A_RUN
         + batches * TRANSITIONS_OF_A_SLICE
+        + files * TRANSITIONS_OF_A_VALIDATION
         + moves * TRANSITIONS_OF_A_DELETION
         + executions * TRANSITIONS_OF_AN_EXECUTION
         if work
         else 0
     )
-    calls = plan.calls + batches * CALLS_OF_A_SLICE + moves * CALLS_OF_A_DELETION + executions * CALLS_OF_AN_EXECUTION
+    calls = plan.calls + batches * CALLS_OF_A_SLICE + executions * CALLS_OF_AN_EXECUTION
+    calls += files * CALLS_OF_A_VALIDATION + moves * CALLS_OF_A_DELETION
     items = (
         Item("S3 requests for planning", planning.dollars),
         Item("S3 requests for copying", copying.dollars),
@@ -156,6 +163,7 @@ def _in_batches(tallies: Iterable[Tally], begun: Requests) -> Requests:
         writes += 0 if is_there else each.objects
         reads += each.objects * (READS_OF_A_COMPARISON if is_there else HEADS_OF_A_COPY) + each.reads
         reads += each.objects * HEADS_OF_A_LATER_DELETION if each.action == "move" else 0
+        reads += each.files * HEADS_OF_A_VALIDATION
     return Requests(writes, reads)
 
 

@@ -9,8 +9,9 @@ Raises what functions/deletion raises.
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from functions.catalogue.formats import not_catalogued_reason
 from functions.contract.bulk import Outcome, PlannedObject
-from functions.contract.models import Copy, Deletion, Document, Rule, Source, StoredObject, Verification
+from functions.contract.models import Copy, Deletion, Document, Rule, Source, StoredObject, Validation, Verification
 from functions.deletion.decision import delete_source
 
 NOT_DELETED = "NotDeleted"
@@ -30,15 +31,23 @@ class VerifiedMove:
         """The key at the source."""
         return self.outcome.key
 
+    @property
+    def is_catalogued(self) -> bool:
+        """Whether its rows have to be validated: of what was copied, which may be other than what was planned."""
+        key = self.rule.target_key or self.key
+        return self.rule.catalogue and not_catalogued_reason(key, self.source.size_bytes) is None
+
 
 def verified_moves(planned: Iterable[PlannedObject], verified: dict[str, Outcome]) -> list[VerifiedMove]:
-    """Return the moves of a slice that are recorded as verified; the others are left where they are."""
+    """Return the moves of a slice that are recorded as verified and, files of tables, as validated; others stay."""
     found = []
     for each in planned:
         outcome = verified.get(each.key)
-        if each.rule.mode != "move" or outcome is None or outcome.status != "verified" or outcome.source is None:
+        if each.rule.mode != "move" or outcome is None or outcome.source is None:
             continue
-        found.append(VerifiedMove(outcome, outcome.source, each.rule))
+        move = VerifiedMove(outcome, outcome.source, each.rule)
+        if outcome.status == "verified" and (outcome.validated or not move.is_catalogued):
+            found.append(move)
     return found
 
 
@@ -47,7 +56,7 @@ def delete_moved(move: VerifiedMove) -> Outcome:
     outcome = move.outcome
     deletion = delete_source(_document(move), Deletion(status="copy_again"), is_redrive=False)
     if deletion.status in ("deleted", "already_gone"):
-        return outcome.changed(status="moved")
+        return outcome.changed(status="deleted")
     if deletion.status == "source_changed":
         # Its newer upload has an execution of its own.
         return Outcome(key=outcome.key, status="skipped", error="Superseded")
@@ -68,5 +77,9 @@ def _document(move: VerifiedMove) -> Document:
         proved=outcome.target.version_or_etag if outcome.target else None,
         # Unknown: the target is checked again.
         verified_at=None,
+        catalogued=move.is_catalogued,
     )
-    return Document(source=Source.of(move.source), rule=move.rule, copy=copy, verification=verification)
+    validation = Validation(status="passed") if outcome.validated else None
+    return Document(
+        source=Source.of(move.source), rule=move.rule, copy=copy, verification=verification, validation=validation
+    )

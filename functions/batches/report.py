@@ -13,11 +13,11 @@ from datetime import datetime
 from functions.batches.moves import NOT_DELETED
 from functions.batches.records import read_outcomes, read_slice
 from functions.batches.settings import BatchSettings
-from functions.batches.steps import COPIED, DELETED, MARGIN_MS, STARTED, VERIFIED
+from functions.batches.steps import COPIED, DELETED, MARGIN_MS, READ, STARTED, VALIDATED, VERIFIED
 from functions.contract.bulk import ObjectFailure, Outcome, Plan, PlannedObject, ReportLine, RunReport
 from functions.contract.limits import REPORT_CALLS
 from functions.planning.line_files import ENDING, put_lines
-from functions.planning.slices import KINDS, slice_keys
+from functions.planning.slices import KINDS, is_of_files, slice_keys
 from functions.runtime.errors import BatchTimedOut
 
 SHOWN_FAILURES = 10
@@ -83,9 +83,19 @@ def _slice_keys(plan: Plan) -> Iterator[str]:
 def _lines(call: ReportCall, slice_key: str) -> list[ReportLine]:
     """Return a line for each object of a slice; without a record, its slice failed as a whole."""
     outcomes: dict[str, Outcome] = {}
-    for kind in (COPIED, VERIFIED, STARTED, DELETED):
+    for kind in (COPIED, VERIFIED, *((READ, VALIDATED) if is_of_files(slice_key) else ()), STARTED, DELETED):
         outcomes |= read_outcomes(call.settings, slice_key, kind)
+    if is_of_files(slice_key):
+        outcomes = {key: _validated(outcome) for key, outcome in outcomes.items()}
     return [_line(call.run, planned, outcomes.get(planned.key)) for planned in read_slice(call.settings, slice_key)]
+
+
+def _validated(outcome: Outcome) -> Outcome:
+    """Return the outcome of a file of a table, which failed if its validation never ended."""
+    if outcome.status != "verified" or outcome.validated:
+        return outcome
+    cause = "It was copied and verified, but its validation did not end: see the failed children of the Map Run."
+    return outcome.changed(status="failed", error="NotValidated", cause=cause)
 
 
 def _line(run: str, planned: PlannedObject, outcome: Outcome | None) -> ReportLine:
@@ -110,6 +120,9 @@ def _line(run: str, planned: PlannedObject, outcome: Outcome | None) -> ReportLi
         grade=found.grade,
         version_id=found.source.version_id if found.source else None,
         target_version_id=found.target.version_id if found.target else None,
+        table=found.table,
+        rows=found.rows,
+        warnings=found.warnings or None,
         execution=found.execution,
         error=found.error,
         cause=found.cause,

@@ -27,6 +27,7 @@ from functions.copying.multipart import is_multipart
 from functions.copying.protocol import copy_object, copy_planned
 from functions.copying.request import CopyRequest
 from functions.objects.head import head, is_upload, location
+from functions.planning.slices import is_of_files
 from functions.runtime.errors import (
     AccessDenied,
     BatchTimedOut,
@@ -53,7 +54,7 @@ THROTTLED_WAIT_SECONDS = 20
 
 Item = TypeVar("Item", PlannedObject, Outcome, VerifiedMove)
 
-COPIED, VERIFIED, STARTED, DELETED = "copied", "verified", "started", "deleted"
+COPIED, VERIFIED, READ, VALIDATED, STARTED, DELETED = "copied", "verified", "read", "validated", "started", "deleted"
 """The kinds of records."""
 
 
@@ -88,7 +89,7 @@ class BatchCall:
 def copy_batch(call: BatchCall, previous: Batch | None) -> Batch:
     """Copy the objects of a slice that no earlier call has copied."""
     planned = read_slice(call.settings, call.slice_key)
-    return _work(call, COPIED, planned, lambda each: _copy(call, each), previous)
+    return work_on_slice(call, COPIED, planned, lambda each: _copy(call, each), previous)
 
 
 def verify_batch(call: BatchCall, previous: Batch | None) -> Batch:
@@ -100,23 +101,29 @@ def verify_batch(call: BatchCall, previous: Batch | None) -> Batch:
     def verify(outcome: Outcome) -> Outcome | None:
         return verify_copied(outcome, rules[outcome.key], call.time_is_left, call.remaining_ms)
 
-    return _work(call, VERIFIED, arrived, verify, previous)
+    return work_on_slice(call, VERIFIED, arrived, verify, previous)
 
 
 def delete_batch(call: BatchCall, previous: Batch | None) -> Batch:
     """Delete the sources of a slice's moves, as far as their copies are verified."""
     planned = read_slice(call.settings, call.slice_key)
-    moves = verified_moves(planned, read_outcomes(call.settings, call.slice_key, VERIFIED))
-    return _work(call, DELETED, moves, delete_moved, previous)
+    outcomes = read_outcomes(call.settings, call.slice_key, VERIFIED)
+    if is_of_files(call.slice_key):
+        outcomes |= read_outcomes(call.settings, call.slice_key, READ)
+        outcomes |= read_outcomes(call.settings, call.slice_key, VALIDATED)
+    moves = verified_moves(planned, outcomes)
+    return work_on_slice(call, DELETED, moves, delete_moved, previous)
 
 
 def start_batch(call: BatchCall, run: str, settings: ExecutionSettings, previous: Batch | None) -> Batch:
     """Start an execution for each object of a slice."""
     planned = read_slice(settings, call.slice_key)
-    return _work(call, STARTED, planned, lambda each: ensure_migrated(each, call.scope, run, settings), previous)
+    return work_on_slice(
+        call, STARTED, planned, lambda each: ensure_migrated(each, call.scope, run, settings), previous
+    )
 
 
-def _work(
+def work_on_slice(
     call: BatchCall,
     kind: str,
     items: Sequence[Item],

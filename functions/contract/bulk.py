@@ -8,7 +8,7 @@ from typing import Literal, TypedDict, Unpack
 
 from pydantic import Field, NonNegativeInt
 
-from functions.contract.models import ExecutionContext, Rule
+from functions.contract.models import Catalogue, ExecutionContext, Rule
 from functions.contract.objects import Grade, Model, ObjectVersion, StoredObject, Utc
 
 Action = Literal["copy", "move", "undecided", "done", "skip"]
@@ -119,23 +119,41 @@ class Tally(Model):
 class PlanFolder(Model):
     """The slices that one call wrote: `<name>/batch-00000.jsonl.gz` and so on, `<name>/execution-00000.jsonl.gz`.
 
-    `moves` are those whose objects are deleted at the source, once their copies are verified. A call that was repeated
+    `moves` are those whose objects are deleted at the source, once their copies are verified; `files` and `moved_files`
+    are the same as `batches` and `moves`, of files of tables. A call that was repeated
     wrote to a folder of its own, so no slice is ever overwritten.
     """
 
     name: str
     batches: NonNegativeInt = 0
     moves: NonNegativeInt = 0
+    files: NonNegativeInt = 0
+    moved_files: NonNegativeInt = 0
     executions: NonNegativeInt = 0
+
+    @property
+    def copied(self) -> int:
+        """How many slices CopyBatch and VerifyBatch work on."""
+        return self.batches + self.moves + self.files + self.moved_files
+
+    @property
+    def validated(self) -> int:
+        """How many slices ValidateBatch works on."""
+        return self.files + self.moved_files
+
+    @property
+    def deleted(self) -> int:
+        """How many slices DeleteBatch works on."""
+        return self.moves + self.moved_files
 
 
 class Plan(Model):
     """The result of PlanBatches. `planning`: it is called again, and continues after `last_key`.
 
     `as_of` is S3's own time of the first listing. `requests` counts S3 requests by operation, retries included.
-    `batches`, `moves` and `executions` are the numbers of slices, whose keys are in the files `batches_key`,
-    `moves_key` and `executions_key` of `bucket` once the plan is complete. The slices of `moves` are among those of
-    `batches`.
+    `batches`, `files`, `moves` and `executions` are the numbers of slices, whose keys are in the files `batches_key`,
+    `files_key`, `moves_key` and `executions_key` of `bucket` once the plan is complete. `batches` has all slices that
+    are copied, so those of `files` and `moves` are among them, and a slice of moved files is in both.
     """
 
     status: Literal["planning", "planned"]
@@ -147,9 +165,11 @@ class Plan(Model):
     folders: list[PlanFolder] = Field(default_factory=list)
     bucket: str = ""
     batches: NonNegativeInt = 0
+    files: NonNegativeInt = 0
     moves: NonNegativeInt = 0
     executions: NonNegativeInt = 0
     batches_key: str = ""
+    files_key: str = ""
     moves_key: str = ""
     executions_key: str = ""
     requests: dict[str, int] = Field(default_factory=dict)
@@ -204,9 +224,10 @@ class BulkEvent(Model):
     document: BulkDocument
 
 
-OutcomeStatus = Literal["copied", "unchanged", "verified", "moved", "started", "skipped", "undecided", "failed"]
-"""`moved`: verified, and then deleted at the source. `started`: by an execution of `migrate`. `skipped`: it is gone, or
-a newer upload has its own event. `undecided`: nothing was done, because it is `too_large`."""
+OutcomeStatus = Literal["copied", "unchanged", "verified", "deleted", "started", "skipped", "undecided", "failed"]
+"""`deleted`: a move is complete: its copy was verified, a file of a table validated, and its source deleted. `started`:
+by an execution of `migrate`. `skipped`: it is gone, or a newer upload has its own event. `undecided`: nothing was done,
+because it is `too_large`."""
 
 
 class OutcomeChanges(TypedDict, total=False):
@@ -214,12 +235,22 @@ class OutcomeChanges(TypedDict, total=False):
 
     status: OutcomeStatus
     grade: Grade | None
+    records: int | None
+    expected_rows: int | None
+    table: str | None
+    validated: bool
+    rows: int | None
+    warnings: list[str]
     error: str | None
     cause: str | None
 
 
 class Outcome(Model):
-    """What became of one planned object: one line of what CopyBatch or VerifyBatch wrote."""
+    """What became of one planned object: one line of what a function of slices wrote.
+
+    Of a file of a table, `records` is how many records it holds, `expected_rows` what its `row-count` metadata says,
+    and `rows` what Athena found in `table`; `validated`: all is as it should be, or it has no rows to validate.
+    """
 
     key: str
     status: OutcomeStatus
@@ -227,6 +258,12 @@ class Outcome(Model):
     target: ObjectVersion | None = None
     copied_at: Utc | None = None
     grade: Grade | None = None
+    records: NonNegativeInt | None = None
+    expected_rows: NonNegativeInt | None = None
+    table: str | None = None
+    validated: bool = False
+    rows: NonNegativeInt | None = None
+    warnings: list[str] = Field(default_factory=list)
     execution: str | None = None
     error: str | None = None
     cause: str | None = None
@@ -237,7 +274,7 @@ class Outcome(Model):
 
 
 class Batch(Model):
-    """The result of CopyBatch, VerifyBatch, EnsureMigrated and DeleteBatch.
+    """The result of CopyBatch, VerifyBatch, EnsureMigrated, ValidateBatch and DeleteBatch.
 
     `in_progress`: it is called again, for the objects that are not done.
     """
@@ -258,6 +295,8 @@ class BatchDocument(Model):
     copy_: Batch | None = Field(default=None, alias="copy")
     verification: Batch | None = None
     started: Batch | None = None
+    catalogue: Catalogue | None = None
+    validation: Batch | None = None
     deletion: Batch | None = None
 
 
@@ -280,6 +319,9 @@ class ReportLine(Model):
     grade: Grade | None = None
     version_id: str | None = None
     target_version_id: str | None = None
+    table: str | None = None
+    rows: NonNegativeInt | None = None
+    warnings: list[str] | None = None
     execution: str | None = None
     error: str | None = None
     cause: str | None = None

@@ -19,11 +19,15 @@ from functions.contract.rules import Rules, TargetKeyImpossible, decide
 from functions.objects.checksums import CRC_BYTES
 from functions.objects.head import Head, head
 from functions.planning.listings import ListedObject
-from functions.planning.slices import BATCH, EXECUTION, MOVE
+from functions.planning.slices import BATCH, EXECUTION, FILE, MOVE, MOVED_FILE
 from functions.runtime.errors import BucketMissing, CustomerKeyRequired, FerryError, SettingInvalid, Throttled
+from functions.validation.group_queries import ask_by_group
 from functions.verification.compare import LARGEST_READ_BYTES, compare_stored, reaches
 
 CLOCK_SKEW = timedelta(seconds=5)
+
+LARGEST_FILE_BYTES = 64 * 1024**2
+"""Of a file of a table in a slice: ValidateBatch reads several at once, each to its end in one call."""
 
 OF_NO_OBJECT = (BucketMissing, SettingInvalid, Throttled)
 """Errors that no object causes. After any other, the object is not comparable: its copy fails alone, and says why."""
@@ -42,15 +46,21 @@ class Selected:
         return self.rule.target_key or self.source.key
 
     def slice_kind(self, reason: Reason) -> str:
-        """Return which kind of slice it belongs to. What is validated, copied in parts or only read has an execution.
+        """Return which kind of slice it belongs to. What is copied in parts or only read has an execution, and so have
+        large files of tables, and those with a check that asks about one file only.
 
         What nothing is done about is copied by none, but has a line.
         """
         if reason in IDLE:
             return BATCH
-        if self.is_catalogued or reason == "grade_too_low" or self.in_parts:
+        if reason == "grade_too_low" or self.in_parts:
             return EXECUTION
-        return MOVE if self.rule.mode == "move" else BATCH
+        is_moved = self.rule.mode == "move"
+        if not self.is_catalogued:
+            return MOVE if is_moved else BATCH
+        if self.source.size_bytes > LARGEST_FILE_BYTES or not ask_by_group(self.rule.checks):
+            return EXECUTION
+        return MOVED_FILE if is_moved else FILE
 
     @property
     def needed_grade(self) -> MinimumGrade:

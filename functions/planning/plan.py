@@ -23,7 +23,19 @@ from functions.planning.line_files import put
 from functions.planning.listings import ListedObject, Page, pages
 from functions.planning.requests import counted_requests
 from functions.planning.settings import PlanSettings
-from functions.planning.slices import BATCH, COPIED_KINDS, EXECUTION, KINDS, MOVE, SliceWriter, pointers
+from functions.planning.slices import (
+    BATCH,
+    COPIED_KINDS,
+    EXECUTION,
+    FILE,
+    FILE_KINDS,
+    KINDS,
+    MOVE,
+    MOVE_KINDS,
+    MOVED_FILE,
+    SliceWriter,
+    pointers,
+)
 from functions.planning.tallies import Tallies
 from functions.planning.targets import Targets
 from functions.runtime.errors import FerryError, SettingInvalid, Throttled
@@ -32,7 +44,7 @@ MARGIN_MS = 60_000
 """Kept of the function's time: a page whose objects all need HEAD takes seconds, and longer while S3 throttles."""
 
 HEADS_AT_ONCE = 16
-BATCHES, MOVES, EXECUTIONS = "batches.json", "moves.json", "executions.json"
+BATCHES, FILES, MOVES, EXECUTIONS = "batches.json", "files.json", "moves.json", "executions.json"
 
 
 @dataclass(frozen=True)
@@ -88,7 +100,8 @@ def continue_plan(request: PlanRequest, previous: Plan) -> Plan:
         if finished:
             for kinds, key in (
                 (COPIED_KINDS, plan.batches_key),
-                ((MOVE,), plan.moves_key),
+                (FILE_KINDS, plan.files_key),
+                (MOVE_KINDS, plan.moves_key),
                 ((EXECUTION,), plan.executions_key),
             ):
                 put(plan.bucket, settings.target_region, key, pointers(plan.folder, plan.folders, kinds), "the plan to")
@@ -136,7 +149,12 @@ class _Call:
             writer.flush()
         written = {kind: writer.written for kind, writer in self._writers.items()}
         folder = PlanFolder(
-            name=self._folder, batches=written[BATCH], moves=written[MOVE], executions=written[EXECUTION]
+            name=self._folder,
+            batches=written[BATCH],
+            moves=written[MOVE],
+            files=written[FILE],
+            moved_files=written[MOVED_FILE],
+            executions=written[EXECUTION],
         )
         folders = [*self._previous.folders, *([folder] if any(written.values()) else [])]
         return Plan(
@@ -148,10 +166,12 @@ class _Call:
             tallies=self._tallies.as_list(),
             folders=folders,
             bucket=self._request.settings.rules_bucket,
-            batches=sum(each.batches + each.moves for each in folders),
-            moves=sum(each.moves for each in folders),
+            batches=sum(each.copied for each in folders),
+            files=sum(each.validated for each in folders),
+            moves=sum(each.deleted for each in folders),
             executions=sum(each.executions for each in folders),
             batches_key=f"{self._previous.folder}{BATCHES}",
+            files_key=f"{self._previous.folder}{FILES}",
             moves_key=f"{self._previous.folder}{MOVES}",
             executions_key=f"{self._previous.folder}{EXECUTIONS}",
             calls=self._previous.calls + 1,

@@ -14,10 +14,14 @@ MOST_OBJECTS = 1000
 MOST_BYTES = 64 * 1024**3
 """Of the objects of a slice of several: one function copies them in one or a few calls."""
 
-BATCH, MOVE, EXECUTION = "batch", "move", "execution"
-"""The kinds of slices: of small objects that are copied, of those that are moved, and of those that need executions."""
+BATCH, MOVE, FILE, MOVED_FILE, EXECUTION = "batch", "move", "file", "moved-file", "execution"
+"""The kinds of slices: of small objects that are copied, of those that are moved, the same of files of tables, and of
+those that need executions."""
 
-COPIED_KINDS = (BATCH, MOVE)
+FILE_KINDS, MOVE_KINDS = (FILE, MOVED_FILE), (MOVE, MOVED_FILE)
+"""The slices that ValidateBatch and DeleteBatch work on."""
+
+COPIED_KINDS = (BATCH, MOVE, FILE, MOVED_FILE)
 """The slices that CopyBatch and VerifyBatch work on."""
 
 KINDS = (*COPIED_KINDS, EXECUTION)
@@ -52,7 +56,13 @@ class SliceWriter:
 
 def slice_keys(plan_folder: str, folder: PlanFolder, kind: str) -> Iterator[str]:
     """Return the slices of a kind that one call wrote, in the order of the listing."""
-    written = {BATCH: folder.batches, MOVE: folder.moves, EXECUTION: folder.executions}
+    written = {
+        BATCH: folder.batches,
+        MOVE: folder.moves,
+        FILE: folder.files,
+        MOVED_FILE: folder.moved_files,
+        EXECUTION: folder.executions,
+    }
     for number in range(written[kind]):
         yield _slice_key(f"{plan_folder}{folder.name}/{kind}", number)
 
@@ -67,6 +77,11 @@ def pointers(plan_folder: str, folders: Collection[PlanFolder], kinds: Iterable[
     keys = [key for kind in kinds for folder in folders for key in slice_keys(plan_folder, folder, kind)]
     spread = sorted(range(len(keys)), key=lambda index: index * GOLDEN_RATIO % 1)
     return json.dumps([Slice(key=keys[index]).model_dump() for index in spread]).encode()
+
+
+def is_of_files(slice_key: str) -> bool:
+    """Check whether a slice has files of tables."""
+    return slice_key.rpartition("/")[2].rpartition("-")[0] in FILE_KINDS
 
 
 def _slice_key(prefix: str, number: int) -> str:

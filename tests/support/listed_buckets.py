@@ -114,7 +114,13 @@ class ListedBuckets:
         keys = [
             f"{plan.folder}{folder.name}/{kind}-{index:05}.jsonl.gz"
             for folder in plan.folders
-            for kind, number in (("batch", folder.batches), ("move", folder.moves), ("execution", folder.executions))
+            for kind, number in (
+                ("batch", folder.batches),
+                ("move", folder.moves),
+                ("file", folder.files),
+                ("moved-file", folder.moved_files),
+                ("execution", folder.executions),
+            )
             for index in range(number)
         ]
         # Not splitlines: it splits at characters that JSON does not escape.

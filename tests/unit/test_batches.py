@@ -363,7 +363,7 @@ def test_a_verified_move_takes_three_more_calls_and_a_deletion(moving: Cloud) ->
     assert (copied["CopyObject"], copied["HeadObject"], copied["GetObject"]) == (1, 2, 0)
     assert call(delete_batch, slice_key)["done"] == 1
     assert requests(moving) == {"HeadObject": 3, "DeleteObject": 1}
-    assert outcomes(slice_key, "deleted")["a"].status == "moved"
+    assert outcomes(slice_key, "deleted")["a"].status == "deleted"
     assert not at_source(moving, "a")
     assert moving.arrived("a") == b"x"
 
@@ -427,4 +427,4 @@ def test_a_call_that_was_killed_finds_what_it_deleted(moving: Cloud) -> None:
         call(delete_batch, slice_key)
     assert not at_source(moving, "a")
     assert call(delete_batch, slice_key, "c2")["failed"] == 0
-    assert outcomes(slice_key, "deleted")["a"].status == "moved"
+    assert outcomes(slice_key, "deleted")["a"].status == "deleted"

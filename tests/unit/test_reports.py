@@ -27,7 +27,13 @@ from tests.unit.conftest import SOURCE, SOURCE_REGION, TARGET_REGION, Cloud, Err
 RESULTS = "ferry-results"
 MACHINE_ARN = "arn:aws:states:us-east-1:123456789012:stateMachine:migrate"
 SCOPE = {"bucket": SOURCE, "region": SOURCE_REGION}
-RULES = Rules(rules=(KeyRule(prefix="moved/", rule=Rule(mode="move", minimum_grade="readback")),))
+RULES = Rules(
+    rules=(
+        KeyRule(prefix="moved/", rule=Rule(mode="move", minimum_grade="readback")),
+        # A check that is about one file at a time.
+        KeyRule(prefix="table/", rule=Rule(checks=["of_one_file.sql"])),
+    )
+)
 
 
 @pytest.fixture
@@ -119,13 +125,13 @@ def test_each_planned_object_has_one_line(cloud: Cloud) -> None:
     plan = called(plan_batches)
     work(plan)
     report = called(write_report, plan=plan)
-    assert (report["status"], report["counts"]) == ("complete", {"verified": 2, "moved": 1, "started": 1})
+    assert (report["status"], report["counts"]) == ("complete", {"verified": 2, "deleted": 1, "started": 1})
     found = lines(report)
     assert {key: line["status"] for key, line in found.items()} == {
         "plain/a.bin": "verified",
         "plain/b.bin": "verified",
         "table/a.csv": "started",
-        "moved/a.bin": "moved",
+        "moved/a.bin": "deleted",
     }
     assert found["plain/a.bin"]["grade"] == "checksum"
     assert report["folder"].startswith("reports/day=2026-11-20/run=run-1/")
