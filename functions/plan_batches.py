@@ -33,6 +33,7 @@ def handler(event: BulkEvent, context: LambdaContext) -> Plan:
         settings,
         context.aws_request_id,
         context.get_remaining_time_in_millis,
+        event.execution.name,
     )
     previous = document.plan
     if previous is None or previous.status == "planned":

@@ -1,4 +1,4 @@
-"""WriteReport: reports what a bulk run did with each object that it planned.
+"""WriteReport: reports what a bulk run did with each object that it planned, and writes it into the ledger.
 
 Called again until all slices are reported. It never fails because objects did: RequireComplete does. Idempotent.
 
@@ -24,10 +24,12 @@ def handler(event: BulkEvent, context: LambdaContext) -> RunReport:
     if document.plan is None:
         raise ValueError("WriteReport was called without a plan in the document.")
     call = ReportCall(
+        document.scope.bucket,
         execution.name,
         execution.start_time,
         execution.redrive_count,
         read_settings(BatchSettings),
         context.get_remaining_time_in_millis,
+        document.round.number if document.round else 0,
     )
     return write_report(call, document.plan, document.report)

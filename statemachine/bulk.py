@@ -1,9 +1,10 @@
-"""The workflow `migrate_bulk`: plan what is missing, copy and verify it in slices, start executions, validate files of
-tables, delete what was moved, report.
+"""The workflow `migrate_bulk`: plan what is missing, copy and verify it in slices, validate files of tables, delete what
+is moved, start executions, repeat what failed, report.
 
 Each slice is a child execution of a Distributed Map, so a run has any number of objects and a short history. A Map
-tolerates every failure: what failed is in the report, and RequireComplete, the last Task, fails the run. A redrive then
-runs that Task alone, which leads back to the plan. There is no Catch and no Fail state, as in `migrate`.
+tolerates every failure: ReconcileReport leads back to the Maps with what failed while rounds are left, and
+RequireComplete, the last Task, fails the run if anything still did. A redrive then runs that Task alone, which leads
+back to what failed. There is no Catch and no Fail state, as in `migrate`.
 
 The definition is written as Amazon States Language: the SDK lacks Distributed Maps. Only what both AWS and the local
 cloud run is used ("Using Map state in Distributed mode", "ItemReader (Map)", AWS Step Functions Developer Guide).
@@ -13,7 +14,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from functions.contract.bulk import Batch, Completion, Plan, RunReport
+from functions.contract.bulk import Batch, Completion, Plan, Round, RunReport
 from functions.contract.models import Catalogue
 from statemachine.states import task
 
@@ -21,11 +22,16 @@ States = dict[str, dict[str, Any]]
 
 BULK_FUNCTIONS = frozenset(
     {
-        *("plan_batches", "copy_batch", "verify_batch", "ensure_migrated"),
-        *("catalogue_batch", "validate_batch", "delete_batch", "write_report", "require_complete"),
+        *("plan_batches", "copy_batch", "verify_batch", "catalogue_batch", "validate_batch", "delete_batch"),
+        *("ensure_migrated", "reconcile_report", "write_report", "require_complete"),
     }
 )
 """The functions that the states call."""
+
+ROUND_FIELDS = tuple(
+    f"{name}{ending}" for ending in ("", "_key") for name in ("batches", "files", "moves", "executions")
+)
+"""Of the plan, for the first round."""
 
 MACHINE_TIMEOUT_SECONDS = 14 * 24 * 60 * 60
 """As long as a run can be redriven."""
@@ -120,19 +126,21 @@ def _execution_states() -> States:
     """Return the child of StartExecutions."""
     return {
         "EnsureMigrated": _task(
-            ("EnsureMigrated", "AllStarted?"),
+            ("EnsureMigrated", "AllMigrated?"),
             "ensure_migrated",
             Batch,
             "$.started",
-            "Starts an execution of migrate for each object of a slice.",
+            "Starts or replays an execution of migrate for each object of a slice. Called again until all have ended.",
         ),
-        "AllStarted?": _choice(
-            "Does every object have an execution?", "$.started.status", "in_progress", "WaitForStarts", "StartsDone"
+        "AllMigrated?": _choice(
+            "Has every execution ended?", "$.started.status", "in_progress", "WaitForExecutions", "ExecutionsDone"
         ),
-        "WaitForStarts": _wait(
-            "Waits before EnsureMigrated is called again.", "$.started.wait_seconds", "EnsureMigrated"
+        "WaitForExecutions": _wait(
+            "Waits while executions run, less and less often while none ends.",
+            "$.started.wait_seconds",
+            "EnsureMigrated",
         ),
-        "StartsDone": {"Type": "Succeed", "Comment": "Which execution moves each object is recorded."},
+        "ExecutionsDone": {"Type": "Succeed", "Comment": "How the execution of each object ended is recorded."},
     }
 
 
@@ -203,38 +211,69 @@ def migrate_bulk() -> dict[str, Any]:
             "$.plan",
             "Compares source and target, and writes what is missing as slices. Called again until it is complete.",
         ),
-        "PlanComplete?": _choice("Are all objects compared?", "$.plan.status", "planning", "WaitForPlan", "AnyToCopy?"),
+        "PlanComplete?": _choice("Are all objects compared?", "$.plan.status", "planning", "WaitForPlan", "FirstRound"),
         "WaitForPlan": _wait("Waits before PlanBatches continues.", "$.plan.wait_seconds", "PlanBatches"),
-        "AnyToCopy?": _choice("Are there slices to copy?", "$.plan.batches", 0, "AnyToStart?", "CopySlices"),
+        "FirstRound": {
+            "Type": "Pass",
+            "Comment": "The first round works on all slices of the plan.",
+            "Parameters": {
+                "status": "ready",
+                "number": 0,
+                **{f"{name}.$": f"$.plan.{name}" for name in ROUND_FIELDS},
+            },
+            "ResultPath": "$.round",
+            "Next": "AnyToCopy?",
+        },
+        "AnyToCopy?": _choice("Are there slices to copy?", "$.round.batches", 0, "AnyToStart?", "CopySlices"),
         "CopySlices": _each_slice(
             "Copies and verifies each slice in an execution of its own.",
-            "$.plan.batches_key",
+            "$.round.batches_key",
             _copy_states(),
-            "AnyToStart?",
-        ),
-        "AnyToStart?": _choice(
-            "Are there objects that need executions?", "$.plan.executions", 0, "AnyFiles?", "StartExecutions"
-        ),
-        "StartExecutions": _each_slice(
-            "Starts executions of migrate for large objects.",
-            "$.plan.executions_key",
-            _execution_states(),
             "AnyFiles?",
         ),
-        "AnyFiles?": _choice("Are there files of tables?", "$.plan.files", 0, "AnyToDelete?", "ValidateFiles"),
+        "AnyFiles?": _choice("Are there files of tables?", "$.round.files", 0, "AnyToDelete?", "ValidateFiles"),
         "ValidateFiles": _each_slice(
             "Validates the files of tables, each slice in an execution of its own.",
-            "$.plan.files_key",
+            "$.round.files_key",
             _validation_states(),
             "AnyToDelete?",
         ),
-        "AnyToDelete?": _choice("Are there moves?", "$.plan.moves", 0, "WriteReport", "DeleteSources"),
+        "AnyToDelete?": _choice("Are there moves?", "$.round.moves", 0, "AnyToStart?", "DeleteSources"),
         "DeleteSources": _each_slice(
             "Deletes the sources of verified moves, each slice in an execution of its own.",
-            "$.plan.moves_key",
+            "$.round.moves_key",
             _deletion_states(),
-            "WriteReport",
+            "AnyToStart?",
         ),
+        "AnyToStart?": _choice(
+            "Are there objects that need executions?", "$.round.executions", 0, "ReconcileReport", "StartExecutions"
+        ),
+        "StartExecutions": _each_slice(
+            "Has an execution of migrate for each large object, and for what a batch failed twice.",
+            "$.round.executions_key",
+            _execution_states(),
+            "ReconcileReport",
+        ),
+        "ReconcileReport": _task(
+            ("ReconcileReport", "Reconciled?"),
+            "reconcile_report",
+            Round,
+            "$.round",
+            "Collects what failed, as slices of another round. Called again until all slices are looked at.",
+        ),
+        "Reconciled?": {
+            "Type": "Choice",
+            "Comment": "Is there anything to repeat, and a round left for it?",
+            "Choices": [
+                {"Variable": "$.round.status", "StringEquals": "collecting", "Next": "WaitForReconciliation"},
+                {"Variable": "$.round.status", "StringEquals": "ready", "Next": "WaitForRound"},
+            ],
+            "Default": "WriteReport",
+        },
+        "WaitForReconciliation": _wait(
+            "Waits before ReconcileReport continues.", "$.round.wait_seconds", "ReconcileReport"
+        ),
+        "WaitForRound": _wait("Waits before what failed is repeated.", "$.round.wait_seconds", "AnyToCopy?"),
         "WriteReport": _task(
             ("WriteReport", "ReportWritten?"),
             "write_report",
@@ -251,15 +290,15 @@ def migrate_bulk() -> dict[str, Any]:
             "require_complete",
             Completion,
             "$.completion",
-            "Fails the run if objects failed. Redriven, it leads back to the plan.",
+            "Fails the run if objects failed. Redriven, it leads back to what failed.",
         ),
         "Redriven?": _choice(
-            "Was a failed run redriven?", "$.completion.status", "retry", "WaitToPlanAgain", "Succeeded"
+            "Was a failed run redriven?", "$.completion.status", "retry", "WaitForReconciliation", "Succeeded"
         ),
-        "WaitToPlanAgain": _wait(
-            "Waits before what is missing is planned again.", "$.plan.wait_seconds", "PlanBatches"
-        ),
-        "Succeeded": {"Type": "Succeed", "Comment": "Every planned object arrived, or has an execution of its own."},
+        "Succeeded": {
+            "Type": "Succeed",
+            "Comment": "Every planned object arrived, was skipped, or has an execution.",
+        },
     }
     return {
         "Comment": "Copies and verifies everything that a source has and the target lacks.",

@@ -22,10 +22,11 @@ MOST_VISITS = {
     "PlanBatches": limits.PLAN_CALLS,
     "CopyBatch": limits.BATCH_CALLS,
     "VerifyBatch": limits.BATCH_CALLS,
-    "EnsureMigrated": limits.BATCH_CALLS,
     "CatalogueBatch": limits.CRAWL_POLLS,
     "ValidateBatch": limits.BATCH_CALLS,
     "DeleteBatch": limits.BATCH_CALLS,
+    "EnsureMigrated": limits.EXECUTION_CALLS,
+    "ReconcileReport": (limits.ROUNDS + 1) * limits.RECONCILE_CALLS,
     "WriteReport": limits.REPORT_CALLS,
     "RequireComplete": 1,
 }

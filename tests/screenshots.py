@@ -11,10 +11,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from playwright.sync_api import sync_playwright
-
 from infra.local import lifecycle
-from tests.e2e.console import find_browser, running_console
+from tests.e2e.console import chromium, find_browser, running_console
 from tests.support.deployed.deployment import Deployed
 from tests.unit.test_architecture import CHECKOUT
 
@@ -36,10 +34,7 @@ def main() -> int:
         deployment.put("notes/ragged.csv", b"a,b\n1,2\n1,2,3\n")
         deployment.put(KEY, airports)
         name = deployment.one_run(KEY).name
-        with running_console(deployment) as console, sync_playwright() as playwright:
-            browser = playwright.chromium.launch(
-                executable_path=program, chromium_sandbox=False, args=["--no-zygote", "--disable-gpu"]
-            )
+        with running_console(deployment) as console, chromium(program) as browser:
             for theme in THEMES:
                 page = browser.new_page(color_scheme=theme, viewport=SIZE)  # type: ignore[arg-type]
                 page.goto(console.link)
@@ -48,7 +43,6 @@ def main() -> int:
                 page.get_by_role("tabpanel").wait_for()
                 page.evaluate("scrollTo(0, 0)")
                 page.screenshot(path=IMAGES / f"console-{theme}.png")
-            browser.close()
     return 0
 
 

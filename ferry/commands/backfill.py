@@ -5,6 +5,7 @@ UsageError for wrong arguments, and CommandError for what the deployment does no
 """
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -12,10 +13,13 @@ from ferry.aws import planning, sources
 from ferry.aws.clients import Deployment
 from ferry.commands.listing import write_json
 from ferry.commands.upload import key_length
+from ferry.commands.waiting import how_to_look_again
+from ferry.commands.waiting import wait as wait_for
 from ferry.errors import CommandError, UsageError
-from ferry.estimates.estimate import estimate
+from ferry.estimates.estimate import Estimate, estimate
 from ferry.stepfunctions import runs
 from ferry.ui import plan_view, terminal
+from ferry.ui.run_view import sorted_outcomes
 from functions.contract.bulk import Plan, PlanScope
 from functions.contract.rules import LONGEST_KEY_BYTES
 from infra.terraform.outputs import DeployedSource
@@ -42,16 +46,36 @@ def check_request(prefix: str, source: str | None, since: str | None, min_age: s
     return Request(prefix, source, None if since is None else _time(since), _duration(min_age))
 
 
+@dataclass(frozen=True)
+class DryRun:
+    """What a backfill would do, and what it would take."""
+
+    scope: PlanScope
+    plan: Plan
+    costs: Estimate
+
+
+def estimate_backfill(deployment: Deployment, request: Request, progress: Callable[[Plan], None]) -> DryRun:
+    """Plan a backfill, and estimate it; report the progress after each call."""
+    scope = _scope(deployment, request)
+    plan = planning.plan(deployment, scope, progress)
+    _require_objects(plan, scope, request)
+    crosses_regions = scope.region != deployment.outputs.target_region
+    return DryRun(scope, plan, estimate(plan, crosses_regions=crosses_regions))
+
+
+def start(deployment: Deployment, request: Request, max_concurrency: int) -> str:
+    """Start a backfill; return its ARN."""
+    return runs.start(deployment, _scope(deployment, request), max_concurrency)
+
+
 def dry_run(deployment: Deployment, request: Request, *, as_json: bool) -> None:
     """Plan a backfill, and print what it would do."""
-    scope, target = _scope(deployment, request), deployment.outputs
-    plan = _planned(deployment, scope)
-    _require_objects(plan, scope, request)
-    costs = estimate(plan, crosses_regions=scope.region != target.target_region)
+    found, target = _estimate_live(deployment, request), deployment.outputs
     if as_json:
-        write_json(plan_view.document(plan, costs, scope, target))
+        write_json(plan_view.document(found.plan, found.costs, found.scope, target))
     else:
-        terminal.put(terminal.console(), plan_view.view(plan, costs, scope, target))
+        terminal.put(terminal.console(), plan_view.view(found.plan, found.costs, found.scope, target))
 
 
 def run(deployment: Deployment, request: Request, max_concurrency: int, *, wait: bool, as_json: bool) -> None:
@@ -64,18 +88,11 @@ def run(deployment: Deployment, request: Request, max_concurrency: int, *, wait:
         if as_json:
             write_json({"run": name, "status": "RUNNING"})
         else:
-            console.print(
-                terminal.line("Started ", (name, "bold"), ". Its report will be under ", _reports(deployment))
-            )
+            console.print(terminal.line("Started ", (name, "bold"), "."))
+            console.print(terminal.line(how_to_look_again(name)), soft_wrap=True)
         return
     notes.print(terminal.line("Started ", (name, "bold"), ". Interrupting this command does not stop it."))
-    if notes.is_terminal:
-        with notes.status("Running") as status:
-            ended = runs.follow(
-                deployment, arn, lambda seconds: status.update(f"Running for {terminal.duration(seconds)}")
-            )
-    else:
-        ended = runs.follow(deployment, arn, lambda _: None)
+    ended = wait_for(deployment, arn)
     if ended.plan is None or ended.report is None:
         raise CommandError(f"{name} {ended.status.lower().replace('_', ' ')}: {ended.error}")
     _require_objects(ended.plan, scope, request)
@@ -83,8 +100,8 @@ def run(deployment: Deployment, request: Request, max_concurrency: int, *, wait:
     if as_json:
         write_json({"run": name, "status": ended.status, "counts": ended.report.counts, "report": folder})
         return
-    for outcome, number in sorted(ended.report.counts.items()):
-        console.print(terminal.line(f"{number:>9,}  {outcome}"))
+    for outcome in sorted_outcomes(ended.report.counts):
+        console.print(terminal.line(f"{ended.report.counts[outcome]:>9,}  {outcome}"))
     if not ended.report.counts:
         console.print(terminal.line(_nothing_to_copy(ended.plan)))
     console.print(terminal.line("Report  ", folder))
@@ -103,10 +120,6 @@ def _nothing_to_copy(plan: Plan) -> str:
     return f"Nothing to copy: {skipped:,} of {plan.objects:,} objects are skipped. `ferry backfill --dry-run` says why."
 
 
-def _reports(deployment: Deployment) -> str:
-    return f"s3://{deployment.outputs.athena_results}/reports/"
-
-
 def _scope(deployment: Deployment, request: Request) -> PlanScope:
     name, source = _source(deployment, request.source)
     if source.bucket == deployment.outputs.target_bucket:
@@ -123,12 +136,12 @@ def _scope(deployment: Deployment, request: Request) -> PlanScope:
     )
 
 
-def _planned(deployment: Deployment, scope: PlanScope) -> Plan:
+def _estimate_live(deployment: Deployment, request: Request) -> DryRun:
     console = terminal.console(stderr=True)
     if not console.is_terminal:
-        return planning.plan(deployment, scope, lambda _: None)
+        return estimate_backfill(deployment, request, lambda _: None)
     with console.status("Listing both buckets") as status:
-        return planning.plan(deployment, scope, lambda plan: status.update(f"{plan.objects:,} objects compared"))
+        return estimate_backfill(deployment, request, lambda plan: status.update(f"{plan.objects:,} objects compared"))
 
 
 def _source(deployment: Deployment, wanted: str | None) -> tuple[str, DeployedSource]:

@@ -1,6 +1,7 @@
 """`ferry list`: all executions, or all failures that are not settled, newest first. Read-only.
 
-A later execution with the same input settles a failure: `ferry replay --failed` skips it as well.
+A later execution with the same input settles a failure: `ferry replay --failed` skips it as well. Runs of many files
+are named above; `ferry runs` lists them.
 """
 
 import json
@@ -13,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ferry.aws.clients import Deployment
+from ferry.commands.run_lines import failed_runs, newest_runs
 from ferry.stepfunctions import executions
 from ferry.stepfunctions.events import FAILED_STATUSES
 from ferry.stepfunctions.executions import ExecutionSummary
@@ -43,6 +45,9 @@ def show_list(deployment: Deployment, *, failed: bool, limit: int, as_json: bool
         left = unsettled(client, infos, executions.list_executions(client, machine))
         settled, infos = len(infos) - len(left), left
     summaries = executions.summarize_all(client, infos)
+    if not as_json:
+        for line in failed_runs(deployment) if failed else newest_runs(deployment):
+            terminal.console().print(line, soft_wrap=True)
     if as_json:
         write_json([as_document(item) for item in summaries])
     elif summaries:

@@ -1,4 +1,4 @@
-"""`ferry replay`: retries failed executions.
+"""`ferry replay`: retries failed executions and runs.
 
 Redrives where Step Functions can: only the failed step runs again. Otherwise, or with `--restart`, starts a new
 execution `<old>-replay-N` with the same input; objects that are already copied are found `unchanged` and are not copied
@@ -8,6 +8,7 @@ Idempotent: a failure whose input has a later execution that is running or succe
 before anything is done, if one of the named executions does not exist or has not failed.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -16,11 +17,14 @@ from ferry.aws.dead_letters import return_dead_letters
 from ferry.commands.listing import shorten
 from ferry.commands.show import resolve
 from ferry.errors import CommandError, UsageError
-from ferry.stepfunctions import executions, replays
+from ferry.stepfunctions import executions, replays, run_replays, runs
 from ferry.stepfunctions.executions import ExecutionInfo
 from ferry.stepfunctions.failures import Failure, find_successors
 from ferry.stepfunctions.replays import Replay
+from ferry.stepfunctions.run_replays import RunHistory, RunReplay
 from ferry.ui import terminal
+
+HASH = re.compile(r"[0-9a-f]*")
 
 
 def check_request(names: Sequence[str], *, failed: bool) -> None:
@@ -32,10 +36,12 @@ def check_request(names: Sequence[str], *, failed: bool) -> None:
 
 
 def replay(deployment: Deployment, names: Sequence[str], *, failed: bool, restart: bool) -> None:
-    """Replay the named executions, or all failed executions and the dead letters, and print what was done."""
+    """Replay the named executions and runs, or all that failed and the dead letters, and print what was done."""
     console = terminal.console()
+    executions_named, runs_named = _split(deployment, names)
     done: list[ReplayResult] = []
-    for result in replay_all(deployment, names, restart=restart):
+    replayed_runs = _replay_runs(deployment, runs_named, failed=failed, restart=restart)
+    for result in replay_all(deployment, executions_named, restart=restart) if executions_named or failed else ():
         # In a replay of all failures, those that are already settled are not worth a line.
         if names or not result.skipped:
             name = shorten(result.name) if console.is_terminal else result.name
@@ -45,12 +51,46 @@ def replay(deployment: Deployment, names: Sequence[str], *, failed: bool, restar
     for reason in dict.fromkeys(result.new_execution_reason for result in done):
         if reason:
             console.print(terminal.line(restart_note(reason)))
-    returned = False
+    anything = any(not result.skipped for result in done)
+    for run in replayed_runs:
+        console.print(terminal.line((run.name, "bold"), f"  {run.describe()}"), soft_wrap=True)
+        anything = anything or run.running is not None
     for line in return_dead_letters(deployment) if failed else ():
         console.print(terminal.line(line))
-        returned = True
-    if not returned and all(result.skipped for result in done):
+        anything = True
+    if not anything:
         console.print("Nothing to replay.")
+
+
+def _split(deployment: Deployment, names: Sequence[str]) -> tuple[list[str], list[ExecutionInfo]]:
+    """The names of executions, and the runs that the others name. Nothing is replayed if one of the runs did not fail.
+
+    The starter names executions by a hash, so what has other characters and begins a run's name is a run.
+    """
+    machine = deployment.outputs.bulk_state_machine_arn
+    other = [name for name in names if not HASH.fullmatch(name)]
+    if machine is None or not other:
+        return list(names), []
+    prefix = executions.execution_arn(machine, "")
+    known = [info.name for info in runs.list_runs(deployment)]
+    of_runs = [
+        name for name in other if name.startswith(prefix) or (name and any(run.startswith(name) for run in known))
+    ]
+    found = {info.arn: info for info in (runs.find_run(deployment, name) for name in of_runs)}
+    for info in found.values():
+        run_replays.require_failed(info)
+    return [name for name in names if name not in of_runs], list(found.values())
+
+
+def _replay_runs(
+    deployment: Deployment, named: Sequence[ExecutionInfo], *, failed: bool, restart: bool
+) -> Iterator[RunReplay]:
+    """Replay runs: the named ones, or all that no later run of the same scope has replaced."""
+    if not named and not (failed and deployment.outputs.bulk_state_machine_arn):
+        return
+    history = RunHistory.of(deployment)
+    for info in named or run_replays.unsettled_runs(history):
+        yield run_replays.replay_run(history, info, restart=restart)
 
 
 def restart_note(reason: str) -> str:

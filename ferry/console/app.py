@@ -8,21 +8,21 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from ferry.console import data_api, execution_api, files
+from ferry.console import data_api, execution_api, files, run_api
 from ferry.console.guard import Guard
 from ferry.console.responses import call_failed, command_failed, json_response
 from ferry.console.state import Console, ReadOnly
 from ferry.errors import CommandError
 
-PAGES = ("/", "/executions", "/executions/{name}", "/data", "/data/{table}", "/queue")
+PAGES = ("/", "/executions", "/executions/{name}", "/runs", "/runs/{name}", "/data", "/data/{table}", "/queue")
 
 
-def shell(_: Request) -> Response:
+async def shell(_: Request) -> Response:
     """The page, the same for every address."""
     return Response(files.shell(), media_type="text/html; charset=utf-8")
 
 
-def static(request: Request) -> Response:
+async def static(request: Request) -> Response:
     """A script, the style or the icon."""
     name = request.path_params["name"]
     body = files.read(name)
@@ -50,6 +50,14 @@ API = (
     Route("/api/pictures/{id}", execution_api.get_picture),
     Route("/api/replay", execution_api.post_replay, methods=["POST"]),
     Route("/api/upload", execution_api.put_upload, methods=["PUT"]),
+    Route("/api/runs", run_api.list_runs),
+    Route("/api/runs", run_api.post_run, methods=["POST"]),
+    Route("/api/runs/{name}", run_api.get_run),
+    Route("/api/runs/{name}/state", run_api.get_run_state),
+    Route("/api/runs/{name}/report", run_api.get_report),
+    Route("/api/runs/{name}/stop", run_api.post_stop, methods=["POST"]),
+    Route("/api/dry-runs", run_api.post_dry_run, methods=["POST"]),
+    Route("/api/dry-runs/{id}", run_api.get_dry_run),
     Route("/api/tables", data_api.list_tables),
     Route("/api/tables/{name}", data_api.get_table),
     Route("/api/crawls", data_api.list_crawls),
@@ -76,4 +84,4 @@ def create(console: Console, port: int, token: str) -> ASGIApp:
         },
     )
     app.state.console = console
-    return Guard(app, port, token, files.inline_script())
+    return Guard(app, port, token, files.inline_scripts(), files.inline_styles())

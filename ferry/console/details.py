@@ -6,7 +6,7 @@ execution that does not exist, and ClientError.
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -51,14 +51,17 @@ class Details:
     """The executions whose pages are open, or were."""
 
     def __init__(
-        self, deployment: Deployment, pause_seconds: float, clock: Callable[[], float] = time.monotonic
+        self,
+        deployment: Deployment,
+        definitions: Definitions,
+        pause_seconds: float,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._deployment = deployment
+        self._deployment, self._definitions = deployment, definitions
         self._fresh_seconds = pause_seconds * FRESH_SHARE
         self._clock = clock
         self._lock = threading.Lock()
         self._kept: dict[str, Detail] = {}
-        self.definitions = Definitions()
 
     def read(self, name: str, row: Row | None) -> Detail:
         """An execution by its name; `row` is what the list knows of it."""
@@ -84,7 +87,7 @@ class Details:
         info, input_ = executions.describe(client, machine, executions.execution_arn(machine, name))
         events = list(read_events(client, info.arn))
         execution = executions.from_history(info, input_, events, datetime.now(UTC))
-        definition = self.definitions.of_execution(client, info.arn)
+        definition = self._definitions.of_execution(client, info.arn)
         course = read_course(events, info.status, definition.transitions)
         return Detail(execution, course, definition, len(events), self._clock())
 
@@ -137,7 +140,7 @@ def as_json(detail: Detail, row: Row | None, successor: ExecutionInfo | None, *,
         "states": {run.name: _state(run, execution) for run in execution.states},
         "taken": [[source_, target_, times] for (source_, target_), times in course.transitions.items()],
         "attempts": [{"number": attempt.number, "started": timestamp(attempt.started)} for attempt in course.attempts],
-        "visits": [_visit(visit, now) for visit in course.visits[-SHOWN_VISITS:]],
+        "visits": [visit_json(visit, now) for visit in course.visits[-SHOWN_VISITS:]],
         "visits_omitted": max(0, len(course.visits) - SHOWN_VISITS),
         "link": execution_link(info.arn) if on_aws else None,
     }
@@ -155,7 +158,8 @@ def _state(run: StateRun, execution: Execution) -> dict[str, Any]:
     }
 
 
-def _visit(visit: Visit, now: datetime) -> dict[str, Any]:
+def visit_json(visit: Visit, now: datetime) -> dict[str, Any]:
+    """A visit, without its documents."""
     return {
         "state": visit.state,
         "type": visit.type,
@@ -169,13 +173,13 @@ def _visit(visit: Visit, now: datetime) -> dict[str, Any]:
     }
 
 
-def state_json(detail: Detail, name: str) -> dict[str, Any]:
-    """A state of an execution: its definition, and the last visit to it with input, output and errors."""
-    state = detail.definition.states.get(name)
+def state_json(execution: str, definition: Definition, visits: Sequence[Visit], name: str) -> dict[str, Any]:
+    """A state of an execution: its definition, and the last visits to it with input, output and errors."""
+    state = definition.states.get(name)
     if state is None:
-        raise CommandError(f"The definition of {detail.execution.info.name} has no state {name}.")
+        raise CommandError(f"The definition of {execution} has no state {name}.")
     now = datetime.now(UTC)
-    visits = [visit for visit in detail.course.visits if visit.state == name]
+    visits = [visit for visit in visits if visit.state == name]
     return {
         "name": name,
         "type": state["Type"],
@@ -183,7 +187,7 @@ def state_json(detail: Detail, name: str) -> dict[str, Any]:
         "resource": _resource(state),
         "timeout": state.get("TimeoutSeconds"),
         "visits": [
-            _visit(visit, now)
+            visit_json(visit, now)
             | {
                 "cause": visit.cause,
                 "retried_errors": visit.retried_errors,

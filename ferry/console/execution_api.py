@@ -13,11 +13,12 @@ from boto3.s3.transfer import TransferConfig
 from starlette.requests import Request
 from starlette.responses import Response
 
+from ferry.aws import sources
 from ferry.commands import replay, upload
 from ferry.console import details, overview, pictures
 from ferry.console import rows as listing
 from ferry.console.poller import Snapshot
-from ferry.console.responses import json_response, no_change
+from ferry.console.responses import json_object, json_response, no_change
 from ferry.console.rows import Filter
 from ferry.console.state import Console, console_of
 from ferry.errors import CommandError, UsageError
@@ -40,6 +41,8 @@ def get_session(request: Request) -> Response:
             "source_region": outputs.source_region,
             "target_bucket": outputs.target_bucket,
             "database": outputs.glue_database,
+            "sources": sorted(sources.of(outputs)),
+            "runs": outputs.bulk_state_machine_arn is not None,
             "writable": console.writable,
             "poll_seconds": 0.5 if not console.deployment.on_aws else console.poller.pace.seconds,
         }
@@ -106,12 +109,13 @@ def get_state(request: Request) -> Response:
     """One state of an execution: its visits with input and output."""
     console, name = console_of(request), request.path_params["name"]
     detail = console.details.read(name, console.poller.find(name))
-    return json_response(details.state_json(detail, request.query_params.get("state", "")))
+    wanted = request.query_params.get("state", "")
+    return json_response(details.state_json(name, detail.definition, detail.course.visits, wanted))
 
 
 def get_picture(request: Request) -> Response:
     """The picture of a definition that an execution named."""
-    definition = console_of(request).details.definitions.get(request.path_params["id"])
+    definition = console_of(request).definitions.get(request.path_params["id"])
     if definition is None:
         raise CommandError("Unknown graph. Reload the page.")
     return json_response(pictures.as_json(definition.picture))
@@ -121,7 +125,7 @@ async def post_replay(request: Request) -> Response:
     """Replay the named executions, or all failed ones."""
     console = console_of(request)
     console.check_writable()
-    body = await _json_object(request)
+    body = await json_object(request)
     names, everything, restart = body.get("names", []), body.get("failed") is True, body.get("restart") is True
     if not isinstance(names, list) or not all(isinstance(name, str) and name for name in names):
         raise UsageError("names must be a list of executions.")
@@ -205,16 +209,6 @@ class _Body:
 
     async def _next(self) -> bytes | None:
         return await anext(self._chunks, None)
-
-
-async def _json_object(request: Request) -> dict[str, Any]:
-    try:
-        body = await request.json()
-    except ValueError:
-        body = None
-    if not isinstance(body, dict):
-        raise UsageError("The request body must be a JSON object.")
-    return body
 
 
 def _number(request: Request, name: str, default: int) -> int:

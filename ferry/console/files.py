@@ -1,6 +1,7 @@
 """The page's own files: the shell, which is the same for every address and empty, the scripts and the style.
 
-The shell holds an import map, the only inline script; the policy of guard.py names its hash.
+The shell is painted before any script has arrived: it holds the style, the frame of the page, the import map, and a
+script that applies the chosen theme. The policy of guard.py names the hashes of what is inline.
 """
 
 import re
@@ -9,6 +10,7 @@ from importlib.resources import files
 
 STATIC = files("ferry.console") / "static"
 SHELL = "index.html"
+STYLE = "console.css"
 TYPES = {
     ".css": "text/css; charset=utf-8",
     ".html": "text/html; charset=utf-8",
@@ -16,7 +18,9 @@ TYPES = {
     ".mjs": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
 }
-_INLINE = re.compile(r'<script type="importmap">(.*?)</script>', re.DOTALL)
+_STYLE_PLACE = b"<style></style>"
+_SCRIPTS = re.compile(r"<script(?![^>]*\bsrc=)[^>]*>(.*?)</script>", re.DOTALL)
+_STYLES = re.compile(r"<style>(.*?)</style>", re.DOTALL)
 _NAME = re.compile(r"[a-z-]+(?:/[a-z-]+)?\.[a-z]+")
 
 
@@ -34,12 +38,18 @@ def suffix(name: str) -> str:
     return name[name.rfind(".") :]
 
 
+@cache
 def shell() -> bytes:
-    """The HTML page."""
-    return (STATIC / SHELL).read_bytes()
+    """The HTML page, with the style in it: one request less before the first paint."""
+    style = (STATIC / STYLE).read_bytes()
+    return (STATIC / SHELL).read_bytes().replace(_STYLE_PLACE, b"<style>" + style + b"</style>")
 
 
-def inline_script() -> str:
-    """The text of the import map."""
-    found = _INLINE.search(shell().decode())
-    return found[1] if found else ""
+def inline_scripts() -> list[str]:
+    """The texts of the scripts in the shell."""
+    return _SCRIPTS.findall(shell().decode())
+
+
+def inline_styles() -> list[str]:
+    """The texts of the styles in the shell."""
+    return _STYLES.findall(shell().decode())

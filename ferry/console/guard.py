@@ -9,6 +9,7 @@ link holds that the terminal shows. "Sec-Fetch-Site header" and "Content-Securit
 import hmac
 import json
 from base64 import b64encode
+from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -34,11 +35,13 @@ class Rejection:
 class Guard:
     """Passes on the requests that this server's own page sends, and adds the headers that confine the page."""
 
-    def __init__(self, app: ASGIApp, port: int, token: str, inline_script: str) -> None:
+    def __init__(
+        self, app: ASGIApp, port: int, token: str, scripts: Iterable[str] = (), styles: Iterable[str] = ()
+    ) -> None:
         self._app = app
         self._hosts = {f"127.0.0.1:{port}", f"localhost:{port}"}
         self._token = token.encode()
-        self._headers = security_headers(inline_script)
+        self._headers = security_headers(scripts, styles)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one connection."""
@@ -90,13 +93,12 @@ class Guard:
         return None
 
 
-def security_headers(inline_script: str) -> list[tuple[bytes, bytes]]:
-    """The headers of every response; only the given inline script may run besides the page's own files."""
-    digest = b64encode(sha256(inline_script.encode()).digest()).decode()
+def security_headers(scripts: Iterable[str], styles: Iterable[str]) -> list[tuple[bytes, bytes]]:
+    """The headers of every response; only these inline scripts and styles count besides the page's own files."""
     policy = {
         "default-src": "'none'",
-        "script-src": f"'self' 'sha256-{digest}'",
-        "style-src": "'self'",
+        "script-src": " ".join(["'self'", *map(_source, scripts)]),
+        "style-src": " ".join(["'self'", *map(_source, styles)]),
         "img-src": "'self'",
         "connect-src": "'self'",
         "base-uri": "'none'",
@@ -112,3 +114,7 @@ def security_headers(inline_script: str) -> list[tuple[bytes, bytes]]:
         "cache-control": "no-store",
     }
     return [(name.encode(), value.encode()) for name, value in headers.items()]
+
+
+def _source(inline: str) -> str:
+    return f"'sha256-{b64encode(sha256(inline.encode()).digest()).decode()}'"

@@ -19,6 +19,17 @@ def json_response(document: Any, status: int = 200) -> Response:
     return Response(json.dumps(document), status, media_type="application/json")
 
 
+async def json_object(request: Request) -> dict[str, Any]:
+    """The JSON object of a request's body; raises UsageError for anything else."""
+    try:
+        body = await request.json()
+    except ValueError:
+        body = None
+    if not isinstance(body, dict):
+        raise UsageError("The request body must be a JSON object.")
+    return body
+
+
 def no_change() -> Response:
     """Nothing is new since the revision that the page named."""
     return Response(status_code=204)

@@ -6,7 +6,10 @@ from starlette.requests import Request
 
 from ferry.aws.clients import Deployment
 from ferry.console.details import Details
+from ferry.console.dry_runs import DryRuns
+from ferry.console.pictures import Definitions
 from ferry.console.poller import Poller
+from ferry.console.run_details import RunPages
 from ferry.errors import CommandError
 
 
@@ -17,13 +20,25 @@ class Console:
     deployment: Deployment
     writable: bool
     poller: Poller
+    definitions: Definitions
     details: Details
+    runs: RunPages
+    dry_runs: DryRuns
 
     @classmethod
     def of(cls, deployment: Deployment, *, writable: bool) -> "Console":
         """A console of a deployment, which does not poll yet."""
         poller = Poller(deployment)
-        return cls(deployment, writable, poller, Details(deployment, poller.pace.seconds))
+        pause, definitions = poller.pace.seconds, Definitions()
+        return cls(
+            deployment=deployment,
+            writable=writable,
+            poller=poller,
+            definitions=definitions,
+            details=Details(deployment, definitions, pause),
+            runs=RunPages(deployment, definitions, pause),
+            dry_runs=DryRuns(deployment),
+        )
 
     def check_writable(self) -> None:
         """Raise ReadOnly unless the deployment may be changed."""

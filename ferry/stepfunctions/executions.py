@@ -172,21 +172,36 @@ def canonical(document: str) -> str:
     return json.dumps(json.loads(document), sort_keys=True)
 
 
-def summarize(client: "SFNClient", info: ExecutionInfo) -> ExecutionSummary:
-    """The last state of an execution, its document and its error, from the end of its history: usually one call."""
+@dataclass(frozen=True)
+class LastState:
+    """The end of a history: the state that was entered last, its input, and the error of the last attempt."""
+
+    state: str | None
+    input: str | None
+    error: str | None
+    cause: str | None
+
+
+def read_last_state(client: "SFNClient", arn: str) -> LastState:
+    """Read the end of an execution's history: usually one call."""
     error = cause = None
     of_this_attempt = True
-    for event in read_events(client, info.arn, newest_first=True, page_size=20):
+    for event in read_events(client, arn, newest_first=True, page_size=20):
         kind, details = event["type"], event_details(event)
         if kind.endswith("StateEntered") or kind == "ExecutionStarted":
-            document = parse_document(details.get("input"))
-            return ExecutionSummary(info, details.get("name"), document, error, cause)
+            return LastState(details.get("name"), details.get("input"), error, cause)
         if kind in ATTEMPT_SUCCEEDED or kind == "ExecutionRedriven":
             of_this_attempt = False
         elif of_this_attempt and (kind in ATTEMPT_FAILED or kind in EXECUTION_ENDED):
             error = error or details.get("error") or None
             cause = cause or error_message(details.get("cause"))
-    return ExecutionSummary(info, None, None, error, cause)
+    return LastState(None, None, error, cause)
+
+
+def summarize(client: "SFNClient", info: ExecutionInfo) -> ExecutionSummary:
+    """The last state of an execution, its document and its error."""
+    last = read_last_state(client, info.arn)
+    return ExecutionSummary(info, last.state, parse_document(last.input), last.error, last.cause)
 
 
 def summarize_all(client: "SFNClient", infos: Iterable[ExecutionInfo]) -> list[ExecutionSummary]:

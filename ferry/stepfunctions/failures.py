@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
 
 REPLAY = re.compile(r"^(?P<base>.+?)-replay-(?P<number>[1-9][0-9]*)$")
-STARTER_NAME = re.compile(r"^[0-9a-f]{40}$")
-"""The starter names an execution by a hash of its input: another hash means another input."""
+STARTER_NAME = re.compile(r"^(bulk-)?[0-9a-f]{40}$")
+"""The starter and a bulk run name an execution by a hash of its input: another hash means another input. A run's hash
+has the object's LastModified, too: at worst, a failure is replayed that a later copy of the same bytes has settled."""
 
 
 @dataclass(frozen=True)

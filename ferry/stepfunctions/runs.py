@@ -1,23 +1,71 @@
-"""Runs of the workflow for many files: starts one, and follows it to its end.
+"""Runs of the workflow for many files: starts, lists, finds and follows them.
 
-A run continues when nobody follows it. Raises CommandError for a deployment without the workflow.
+A run continues when nobody follows it. Raises CommandError for a deployment without the workflow, and for a run that
+does not exist.
 """
 
 import json
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from botocore.exceptions import ClientError
+from pydantic import ValidationError
+
 from ferry.aws.clients import Deployment
-from ferry.errors import CommandError
+from ferry.errors import CommandError, UsageError
+from ferry.stepfunctions import executions
 from ferry.stepfunctions.events import error_message
+from ferry.stepfunctions.executions import READERS, ExecutionInfo
 from functions.contract.bulk import BulkDocument, Plan, PlanScope, RunReport
 
 POLL_SECONDS = 0.25
 AWS_POLL_SECONDS = 5.0
+UNKNOWN_KIND = "run"
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """A run: its last state, the document that this state received, and its error.
+
+    `document` is None if somebody started the run with another kind of input.
+    """
+
+    info: ExecutionInfo
+    state: str | None
+    document: BulkDocument | None
+    error: str | None = None
+    cause: str | None = None
+
+    @property
+    def kind(self) -> str:
+        """What the run is, by its name: `backfill-…`."""
+        return kind_of(self.info.name)
+
+    @property
+    def scope(self) -> PlanScope | None:
+        """Which objects it covers."""
+        return self.document.scope if self.document else None
+
+    @property
+    def plan(self) -> Plan | None:
+        """How far its plan is, or was when its last state began."""
+        return self.document.plan if self.document else None
+
+    @property
+    def report(self) -> RunReport | None:
+        """Its report, once it reports."""
+        return self.document.report if self.document else None
+
+    @property
+    def seconds(self) -> float:
+        """How long its last attempt took, or has been running."""
+        end = self.info.stopped or datetime.now(UTC)
+        return max(0.0, (end - self.info.attempt_started).total_seconds())
 
 
 @dataclass(frozen=True)
@@ -31,15 +79,102 @@ class EndedRun:
     error: str
 
 
-def start(deployment: Deployment, scope: PlanScope, max_concurrency: int) -> str:
-    """Start a run; return its ARN."""
+def machine_of(deployment: Deployment) -> str:
+    """The ARN of the state machine; raises CommandError if the deployment has none."""
     machine = deployment.outputs.bulk_state_machine_arn
     if machine is None:
         raise CommandError("The deployment has no backfill workflow. Run `make deploy` from this release.")
-    name = f"backfill-{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
+    return machine
+
+
+def kind_of(name: str) -> str:
+    """The kind of a run from its name: what comes before the first hyphen."""
+    kind, hyphen, _ = name.partition("-")
+    return kind if hyphen and kind.isalpha() else UNKNOWN_KIND
+
+
+def start(deployment: Deployment, scope: PlanScope, max_concurrency: int) -> str:
+    """Start a run; return its ARN."""
     document = BulkDocument(scope=scope, max_concurrency=max_concurrency)
-    given = document.model_dump_json(include={"scope", "max_concurrency"})
-    return deployment.step_functions.start_execution(stateMachineArn=machine, name=name, input=given)["executionArn"]
+    return start_with(deployment, "backfill", document.model_dump_json(include={"scope", "max_concurrency"}))
+
+
+def start_with(deployment: Deployment, kind: str, input_: str) -> str:
+    """Start a run of a kind with an input; return its ARN."""
+    name = f"{kind}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
+    client, machine = deployment.step_functions, machine_of(deployment)
+    return client.start_execution(stateMachineArn=machine, name=name, input=input_)["executionArn"]
+
+
+def list_runs(deployment: Deployment, statuses: Sequence[str] = (), limit: int | None = None) -> list[ExecutionInfo]:
+    """All runs, or those with the given statuses, newest first; at most `limit`."""
+    return executions.list_executions(deployment.step_functions, machine_of(deployment), statuses, limit)
+
+
+def find_run(deployment: Deployment, name: str) -> ExecutionInfo:
+    """A run by its ARN, its name, or the beginning of a name that no other run has."""
+    if not name.strip():
+        raise UsageError("RUN is empty. Run `ferry runs` for the names.")
+    machine = machine_of(deployment)
+    if name.startswith("arn:") and not name.startswith(executions.execution_arn(machine, "")):
+        raise CommandError(f"{name} is not a run of {machine.rpartition(':')[2]}. Run `ferry runs`.")
+    try:
+        return executions.describe(deployment.step_functions, machine, name)[0]
+    except CommandError:
+        matches = [info for info in list_runs(deployment) if info.name.startswith(name)]
+    if len(matches) == 1:
+        return executions.describe(deployment.step_functions, machine, matches[0].arn)[0]
+    if matches:
+        first = ", ".join(info.name for info in matches[:3])
+        more = "…" if len(matches) > 3 else ""
+        raise CommandError(f"{name} matches {len(matches)} runs: {first}{more}. Specify a longer name.")
+    raise CommandError(f"Run {name} not found. Run `ferry runs`.")
+
+
+def summarize_run(deployment: Deployment, info: ExecutionInfo) -> RunSummary:
+    """The last state of a run, its document and its error, from the end of its history: usually one call."""
+    last = executions.read_last_state(deployment.step_functions, info.arn)
+    return RunSummary(info, last.state, parse_bulk_document(last.input), last.error, last.cause)
+
+
+def summarize_runs(deployment: Deployment, infos: Iterable[ExecutionInfo]) -> list[RunSummary]:
+    """A summary of each run, in the same order."""
+    with ThreadPoolExecutor(READERS) as pool:
+        return list(pool.map(lambda info: summarize_run(deployment, info), infos))
+
+
+def describe_run(deployment: Deployment, name: str) -> RunSummary:
+    """One run by its ARN, its name, or the beginning of its name."""
+    return summarize_run(deployment, find_run(deployment, name))
+
+
+def parse_bulk_document(text: str | None) -> BulkDocument | None:
+    """The document of a run; None if it is another kind of text."""
+    try:
+        return BulkDocument.model_validate_json(text or "")
+    except ValidationError:
+        return None
+
+
+def stop(deployment: Deployment, info: ExecutionInfo) -> None:
+    """Stop a run. Idempotent. Raises CommandError if it has ended.
+
+    StopExecution ends no function: a slice that is being copied ends its current call, and records what it did
+    ("StopExecution", AWS Step Functions API Reference).
+    """
+    ended = f"{info.name} is {info.status}. Only a run that is RUNNING can be stopped."
+    if info.status != "RUNNING":
+        raise CommandError(ended)
+    try:
+        deployment.step_functions.stop_execution(
+            executionArn=info.arn, error="Stopped", cause="Stopped by `ferry stop`."
+        )
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "ValidationException":
+            raise
+        # It ended after it was described.
+        now = executions.describe(deployment.step_functions, machine_of(deployment), info.arn)[0]
+        raise CommandError(ended.replace(f" {info.status}.", f" {now.status}.", 1)) from error
 
 
 def follow(deployment: Deployment, arn: str, progress: Callable[[float], None]) -> EndedRun:

@@ -22,6 +22,7 @@ REASONS: dict[Reason, str] = {
     "metadata_differs": "the metadata or headers differ",
     "same_etag": "in the target: same ETag, copied later",
     "same_checksum": "in the target: same checksum and metadata",
+    "settled": "in the target: unchanged since an earlier run",
     "grade_too_low": "in the target, but not verified as the rule asks",
     "not_comparable": "in the target, but without a comparable checksum",
     "too_large": "in the target, but too large to compare: nothing is done",
@@ -34,6 +35,8 @@ REASONS: dict[Reason, str] = {
     "archived": "archived: restore it first",
     "customer_key": "encrypted with a customer-provided key (SSE-C)",
     "source_missing": "deleted while the plan was being made",
+    "deleted_at_target": "was in the target, and was deleted there",
+    "failed_before": "failed before, and has not changed since",
 }
 ACTIONS: tuple[Action, ...] = ("copy", "move", "undecided", "done", "skip")
 STYLES = {"copy": "green", "move": "cyan", "undecided": "magenta", "done": "dim", "skip": "yellow"}
@@ -58,7 +61,7 @@ def document(plan: Plan, costs: Estimate, scope: PlanScope, outputs: Outputs) ->
                 "objects": tally.objects,
                 "size_bytes": tally.size_bytes,
             }
-            for tally in _sorted(plan.tallies)
+            for tally in sorted_tallies(plan.tallies)
         ],
         "s3_requests": {
             "plan": {"writes_and_lists": costs.planning.writes, "reads": costs.planning.reads},
@@ -96,7 +99,7 @@ def view(plan: Plan, costs: Estimate, scope: PlanScope, outputs: Outputs) -> Ren
         terminal.line((f"s3://{scope.bucket}/{scope.prefix}", "bold"), f" → s3://{outputs.target_bucket}"),
         terminal.line(("DRY RUN", "bold yellow"), "   nothing was copied"),
         Text(),
-        _table(_sorted(plan.tallies)) if plan.tallies else Text("The source is empty."),
+        _table(sorted_tallies(plan.tallies)) if plan.tallies else Text("The source is empty."),
         Text(),
         grid,
     )
@@ -121,17 +124,21 @@ def _table(tallies: Iterable[Tally]) -> Table:
     rows.add_column("SIZE", justify="right", no_wrap=True)
     rows.add_column("WHY", overflow="fold")
     for tally in tallies:
-        why = REASONS[tally.reason] + (BY_EXECUTION if tally.by_execution else "")
         rows.add_row(
             Text(tally.action, STYLES[tally.action]),
             Text(f"{tally.objects:,}"),
             Text(terminal.size(tally.size_bytes)),
-            Text(why),
+            Text(reason_text(tally)),
         )
     return rows
 
 
-def _sorted(tallies: Iterable[Tally]) -> list[Tally]:
+def reason_text(tally: Tally) -> str:
+    """Why, in words."""
+    return REASONS[tally.reason] + (BY_EXECUTION if tally.by_execution else "")
+
+
+def sorted_tallies(tallies: Iterable[Tally]) -> list[Tally]:
     """What is done first, then by number."""
     return sorted(
         tallies, key=lambda tally: (ACTIONS.index(tally.action), -tally.objects, tally.reason, tally.by_execution)

@@ -10,9 +10,8 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
-from functions.batches.records import read_outcomes
+from functions.batches.records import VERIFIED, read_outcomes
 from functions.batches.settings import CatalogueBatchSettings
-from functions.batches.steps import VERIFIED
 from functions.catalogue.crawl_start import start_crawler
 from functions.catalogue.glue_table import containing, tables_with_locations
 from functions.catalogue.partitions import Folder, register, unregistered

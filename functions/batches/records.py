@@ -9,12 +9,14 @@ Idempotent. Raises AccessDenied, BucketMissing, Throttled, RequestRejected.
 from collections.abc import Iterable
 
 from functions.batches.settings import BatchSettings
+from functions.batches.slice_names import folder_of, run_of
 from functions.contract.bulk import Outcome, PlannedObject
 from functions.planning.line_files import ENDING, put_lines, read_lines
 from functions.runtime import clients
 from functions.runtime.aws_errors import aws_errors
 
-PLAN = "/plan/"
+COPIED, VERIFIED, READ, VALIDATED, STARTED, DELETED = "copied", "verified", "read", "validated", "started", "deleted"
+"""The kinds of records."""
 
 
 def read_slice(settings: BatchSettings, key: str) -> list[PlannedObject]:
@@ -48,6 +50,4 @@ def write_outcomes(
 
 
 def _folder(slice_key: str, kind: str) -> str:
-    """Return where the records about a slice are: `runs/<run>/copied/<call>/batch-00000/`."""
-    run, _, name = slice_key.partition(PLAN)
-    return f"{run}/{kind}/{name.removesuffix(ENDING)}/"
+    return f"{run_of(slice_key)}/{kind}/{folder_of(slice_key)}/"

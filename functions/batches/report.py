@@ -1,51 +1,54 @@
-"""Writes the report of a run: one line for each planned object, from the records of its slice.
+"""Writes the report of a run: one line for each planned object, from the records of its slice. And tells the ledger.
 
-One file for each slice, in constant memory. Idempotent: the same records give the same files.
+One file for each slice, in constant memory. Idempotent: the same records give the same files and entries.
 
 Raises BatchTimedOut, AccessDenied, BucketMissing, Throttled, RequestRejected.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from functions.batches.moves import NOT_DELETED
-from functions.batches.records import read_outcomes, read_slice
+from functions.batches.outcomes import outcomes_of, plan_slices
+from functions.batches.remembered import Remembered
 from functions.batches.settings import BatchSettings
-from functions.batches.steps import COPIED, DELETED, MARGIN_MS, READ, STARTED, VALIDATED, VERIFIED
+from functions.batches.steps import MARGIN_MS
 from functions.contract.bulk import ObjectFailure, Outcome, Plan, PlannedObject, ReportLine, RunReport
 from functions.contract.limits import REPORT_CALLS
 from functions.planning.line_files import ENDING, put_lines
-from functions.planning.slices import KINDS, is_of_files, slice_keys
 from functions.runtime.errors import BatchTimedOut
 
 SHOWN_FAILURES = 10
 LONGEST_CAUSE = 500
-NO_OUTCOME = "SliceFailed"
 
 
 @dataclass(frozen=True)
 class ReportCall:
-    """One call. `began` is when the run started: its day is in the report's address."""
+    """One call. `began` is when the run started: its day is in the report's address. `rounds` repeated what failed."""
 
+    source_bucket: str
     run: str
     began: datetime
     redrive_count: int
     settings: BatchSettings
     remaining_ms: Callable[[], int]
+    rounds: int = 0
 
 
 def write_report(call: ReportCall, plan: Plan, previous: RunReport | None) -> RunReport:
     """Report the slices that no earlier call has reported."""
     if previous is None or previous.redrive_count != call.redrive_count:
-        folder = f"reports/day={call.began:%Y-%m-%d}/run={call.run}/round={call.redrive_count}/"
+        # After a redrive, the same files are written again: a run's report has one line for an object.
+        folder = f"reports/day={call.began:%Y-%m-%d}/run={call.run}/"
         previous = RunReport(status="in_progress", folder=folder, redrive_count=call.redrive_count)
     counts, errors, failures = Counter(previous.counts), Counter(previous.errors), list(previous.failures)
-    keys = list(_slice_keys(plan))
-    done = previous.slices
+    keys = list(plan_slices(plan))
+    done, remembered = previous.slices, Remembered(call.settings, call.source_bucket, call.run, plan)
     while done < len(keys) and (done == previous.slices or call.remaining_ms() > MARGIN_MS):
-        lines = _lines(call, keys[done])
+        outcomes = outcomes_of(call.settings, keys[done], call.rounds).objects
+        lines = [report_line(call.run, planned, outcome) for planned, outcome in outcomes]
+        remembered.add(outcomes)
         text = [line.model_dump_json(exclude_none=True) for line in lines]
         key = f"{previous.folder}{done:06}{ENDING}"
         put_lines(call.settings.results_bucket, call.settings.target_region, key, text, "the report to")
@@ -57,15 +60,20 @@ def write_report(call: ReportCall, plan: Plan, previous: RunReport | None) -> Ru
                     cause = (line.cause or "")[:LONGEST_CAUSE]
                     failures.append(ObjectFailure(key=line.key, error=line.error or "", cause=cause))
         done += 1
+    entry_files = previous.entry_files
+    if done == len(keys):
+        entry_files = remembered.add_noted(entry_files, lambda: call.remaining_ms() > MARGIN_MS)
+    remembered.flush()
     if done < len(keys) and previous.calls + 1 >= REPORT_CALLS:
         raise BatchTimedOut(
             f"{len(keys) - done} of {len(keys)} slices of {call.run} were not reported. Replay the run."
         )
     finished = "incomplete" if counts["failed"] else "complete"
     return RunReport(
-        status=finished if done == len(keys) else "in_progress",
+        status=finished if done == len(keys) and entry_files == remembered.noted_files else "in_progress",
         folder=previous.folder,
         slices=done,
+        entry_files=entry_files,
         counts=dict(counts),
         errors=dict(errors),
         failures=failures,
@@ -74,42 +82,8 @@ def write_report(call: ReportCall, plan: Plan, previous: RunReport | None) -> Ru
     )
 
 
-def _slice_keys(plan: Plan) -> Iterator[str]:
-    for folder in plan.folders:
-        for kind in KINDS:
-            yield from slice_keys(plan.folder, folder, kind)
-
-
-def _lines(call: ReportCall, slice_key: str) -> list[ReportLine]:
-    """Return a line for each object of a slice; without a record, its slice failed as a whole."""
-    outcomes: dict[str, Outcome] = {}
-    for kind in (COPIED, VERIFIED, *((READ, VALIDATED) if is_of_files(slice_key) else ()), STARTED, DELETED):
-        outcomes |= read_outcomes(call.settings, slice_key, kind)
-    if is_of_files(slice_key):
-        outcomes = {key: _validated(outcome) for key, outcome in outcomes.items()}
-    return [_line(call.run, planned, outcomes.get(planned.key)) for planned in read_slice(call.settings, slice_key)]
-
-
-def _validated(outcome: Outcome) -> Outcome:
-    """Return the outcome of a file of a table, which failed if its validation never ended."""
-    if outcome.status != "verified" or outcome.validated:
-        return outcome
-    cause = "It was copied and verified, but its validation did not end: see the failed children of the Map Run."
-    return outcome.changed(status="failed", error="NotValidated", cause=cause)
-
-
-def _line(run: str, planned: PlannedObject, outcome: Outcome | None) -> ReportLine:
-    found = outcome or Outcome(
-        key=planned.key,
-        status="failed",
-        error=NO_OUTCOME,
-        cause="The execution of its slice failed: see the failed children of the Map Run.",
-    )
-    if found.status in ("copied", "unchanged"):
-        # Its verification never ended.
-        found = found.changed(status="failed", error="NotVerified")
-    if found.status == "verified" and planned.rule.mode == "move":
-        found = found.changed(status="failed", error=NOT_DELETED, cause="It was copied and verified: see its slice.")
+def report_line(run: str, planned: PlannedObject, found: Outcome) -> ReportLine:
+    """Return the line of one object."""
     return ReportLine(
         run=run,
         key=planned.key,

@@ -1,8 +1,8 @@
-"""What CopyBatch, VerifyBatch, EnsureMigrated and DeleteBatch do with each object of a slice, and how they count it.
+"""What CopyBatch, VerifyBatch and DeleteBatch do with each object of a slice, and how they count it.
 
 An object that fails does not keep the others from being copied: its error is its outcome. Only if every object of a
-call fails by the same error that no object can cause (SYSTEMIC), the call raises it. Nothing is lost if a call is
-killed: what it copied is found at the target by the next one, and its copy is not repeated.
+call fails by the same error that no object can cause, the call raises it (functions/batches/faults.py). Nothing is lost
+if a call is killed: what it copied is found at the target by the next one, and its copy is not repeated.
 
 Raises Throttled, BatchTimedOut, AccessDenied, BucketMissing, SettingInvalid, TargetNotVersioned, RequestRejected.
 """
@@ -14,10 +14,19 @@ from typing import Literal, TypeVar
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from functions.batches.executions import ensure_migrated
+from functions.batches.faults import fault_of, raise_fault, require_no_fault
 from functions.batches.moves import VerifiedMove, delete_moved, verified_moves
-from functions.batches.records import read_outcomes, read_slice, write_outcomes
-from functions.batches.settings import BatchSettings, ExecutionSettings
+from functions.batches.records import (
+    COPIED,
+    DELETED,
+    READ,
+    VALIDATED,
+    VERIFIED,
+    read_outcomes,
+    read_slice,
+    write_outcomes,
+)
+from functions.batches.settings import BatchSettings
 from functions.batches.verification import verify_copied
 from functions.batches.waves import work_in_waves
 from functions.contract.bulk import IDLE, SAME, Batch, BatchEvent, Outcome, PlannedObject, PlanScope
@@ -28,17 +37,7 @@ from functions.copying.protocol import copy_object, copy_planned
 from functions.copying.request import CopyRequest
 from functions.objects.head import head, is_upload, location
 from functions.planning.slices import is_of_files
-from functions.runtime.errors import (
-    AccessDenied,
-    BatchTimedOut,
-    BucketMissing,
-    FerryError,
-    NotSmall,
-    SettingInvalid,
-    SourceMissing,
-    TargetNotVersioned,
-    Throttled,
-)
+from functions.runtime.errors import BatchTimedOut, FerryError, NotSmall, SourceMissing, Throttled
 
 MARGIN_MS = 60_000
 """Kept of the function's time for the last wave and for the record."""
@@ -46,16 +45,9 @@ MARGIN_MS = 60_000
 RECORD_MS = 30_000
 """At least as long between two files of a call: each is read again for the report."""
 
-SYSTEMIC = (AccessDenied, BucketMissing, SettingInvalid, TargetNotVersioned)
-LEAST_SYSTEMIC = 20
-"""Fewer objects that fail alike may share a cause of their own, such as the policy of a prefix."""
-
 THROTTLED_WAIT_SECONDS = 20
 
 Item = TypeVar("Item", PlannedObject, Outcome, VerifiedMove)
-
-COPIED, VERIFIED, READ, VALIDATED, STARTED, DELETED = "copied", "verified", "read", "validated", "started", "deleted"
-"""The kinds of records."""
 
 
 @dataclass(frozen=True)
@@ -115,14 +107,6 @@ def delete_batch(call: BatchCall, previous: Batch | None) -> Batch:
     return work_on_slice(call, DELETED, moves, delete_moved, previous)
 
 
-def start_batch(call: BatchCall, run: str, settings: ExecutionSettings, previous: Batch | None) -> Batch:
-    """Start an execution for each object of a slice."""
-    planned = read_slice(settings, call.slice_key)
-    return work_on_slice(
-        call, STARTED, planned, lambda each: ensure_migrated(each, call.scope, run, settings), previous
-    )
-
-
 def work_on_slice(
     call: BatchCall,
     kind: str,
@@ -131,10 +115,11 @@ def work_on_slice(
     previous: Batch | None,
 ) -> Batch:
     """Work on the objects that no earlier call has recorded."""
+    require_no_fault(call.settings, call.slice_key)
     known = read_outcomes(call.settings, call.slice_key, kind)
     left = [each for each in items if each.key not in known]
-    record = _Record(call, kind)
-    outcomes = work_in_waves(left, _reported(work), call.time_is_left, record.continue_with)
+    record = Record(call, kind)
+    outcomes = work_in_waves(left, reported(work), call.time_is_left, record.continue_with)
     return _finish(record, len(left) + len(known), known, outcomes, previous)
 
 
@@ -170,7 +155,7 @@ def _copy(call: BatchCall, planned: PlannedObject) -> Outcome | None:
     )
 
 
-def _reported(work: Callable[[Item], Outcome | None]) -> Callable[[Item], Outcome | None]:
+def reported(work: Callable[[Item], Outcome | None]) -> Callable[[Item], Outcome | None]:
     """Turn an object's error into its outcome; None if S3 throttled."""
 
     def reporting(item: Item) -> Outcome | None:
@@ -187,22 +172,26 @@ def _reported(work: Callable[[Item], Outcome | None]) -> Callable[[Item], Outcom
     return reporting
 
 
-class _Record:
+class Record:
     """Records the outcomes of a call while it works, in a file each time: so a call that is killed loses little.
 
-    After a wave only if half a minute has passed since the last file, and if anything has succeeded: if everything
-    fails, the cause may be no object's.
+    At once after the first wave in which anything has succeeded, so that other slices know that the run goes well; then
+    each half a minute. If everything fails, the cause may be no object's: then other slices may have failed by it.
     """
 
     def __init__(self, call: BatchCall, kind: str) -> None:
         self.call, self.kind = call, kind
         self._written = self._files = 0
-        self._last_ms = call.remaining_ms()
+        self._last_ms: int | None = None
 
     def continue_with(self, outcomes: list[Outcome]) -> None:
         """Write what is new, if it is time."""
+        if fault_of(outcomes):
+            require_no_fault(self.call.settings, self.call.slice_key)
         now_ms = self.call.remaining_ms()
-        if self._last_ms - now_ms < RECORD_MS or all(each.status == "failed" for each in outcomes):
+        if self._last_ms is not None and self._last_ms - now_ms < RECORD_MS:
+            return
+        if all(each.status == "failed" for each in outcomes):
             return
         self._last_ms = now_ms
         self.finish_with(outcomes)
@@ -215,18 +204,18 @@ class _Record:
 
 
 def _finish(
-    record: _Record, objects: int, known: dict[str, Outcome], outcomes: list[Outcome], previous: Batch | None
+    record: Record, objects: int, known: dict[str, Outcome], outcomes: list[Outcome], previous: Batch | None
 ) -> Batch:
     """Record the rest of what the call did, and count it."""
     call, kind = record.call, record.kind
-    _raise_systemic(outcomes)
+    raise_fault(call.settings, call.slice_key, outcomes)
     record.finish_with(outcomes)
     calls = (previous.calls if previous else 0) + 1
     done = len(known) + len(outcomes)
     if done < objects and calls >= BATCH_CALLS:
         raise BatchTimedOut(
             f"{objects - done} of {objects} objects of the slice {call.slice_key} were not {kind} in {calls} calls. "
-            "Start another backfill: it continues with what is missing."
+            "Redrive the run, or start another backfill: either continues with what is missing."
         )
     failed = sum(each.status == "failed" for each in [*known.values(), *outcomes])
     status: Literal["done", "in_progress"] = "done" if done == objects else "in_progress"
@@ -239,11 +228,3 @@ def _finish(
         # S3 needs time to adapt if it throttled everything; otherwise it was only the function's time that ended.
         wait_seconds=1 if outcomes else THROTTLED_WAIT_SECONDS,
     )
-
-
-def _raise_systemic(outcomes: list[Outcome]) -> None:
-    """Raise the error that every object of a call has, if no object can be its cause."""
-    errors = {outcome.error for outcome in outcomes}
-    for systemic in SYSTEMIC:
-        if errors == {systemic.__name__} and len(outcomes) >= LEAST_SYSTEMIC:
-            raise systemic(f"All of {len(outcomes)} objects failed. The first: {outcomes[0].cause}")

@@ -24,6 +24,7 @@ Reason = Literal[
     # done; as the reason of a move: only the deletion is left
     "same_etag",
     "same_checksum",
+    "settled",
     # copy: by an execution, which reads as much as the rule asks for
     "grade_too_low",
     # undecided
@@ -39,10 +40,12 @@ Reason = Literal[
     "archived",
     "customer_key",
     "source_missing",
+    "deleted_at_target",
+    "failed_before",
 ]
 """Why; docs/backfill.md explains each."""
 
-SAME: frozenset[Reason] = frozenset({"same_etag", "same_checksum", "grade_too_low"})
+SAME: frozenset[Reason] = frozenset({"same_etag", "same_checksum", "settled", "grade_too_low"})
 """The target already has the object, as far as what S3 stores shows it."""
 
 IDLE: frozenset[Reason] = frozenset({"too_large"})
@@ -52,10 +55,17 @@ PLANNED: frozenset[Action] = frozenset({"copy", "move", "undecided"})
 """The actions whose objects are in slices."""
 
 
+MOST_OBJECTS = 1000
+"""Of a slice."""
+
+
 class PlanScope(Model):
     """Which objects of which source a run covers.
 
     `suffix` is the source's own filter. `most_seconds` limits one call of PlanBatches; null: the function's time.
+    `again`: outcomes that the ledger keeps until the source changes are ignored.
+    `slice_objects` is how many objects a slice has at most. `wait_for_executions`: whether the run waits for the
+    executions of `migrate` that it starts; otherwise it reports them as started.
     """
 
     bucket: str
@@ -65,6 +75,9 @@ class PlanScope(Model):
     since: Utc | None = None
     min_age_seconds: NonNegativeInt = 0
     most_seconds: NonNegativeInt | None = None
+    again: bool = False
+    slice_objects: int = Field(default=MOST_OBJECTS, ge=1, le=MOST_OBJECTS)
+    wait_for_executions: bool = True
 
 
 class PlannedTarget(Model):
@@ -120,8 +133,9 @@ class PlanFolder(Model):
     """The slices that one call wrote: `<name>/batch-00000.jsonl.gz` and so on, `<name>/execution-00000.jsonl.gz`.
 
     `moves` are those whose objects are deleted at the source, once their copies are verified; `files` and `moved_files`
-    are the same as `batches` and `moves`, of files of tables. A call that was repeated
-    wrote to a folder of its own, so no slice is ever overwritten.
+    are the same as `batches` and `moves`, of files of tables. A call that was repeated wrote to a folder of its own, so
+    no slice is ever overwritten. `entries` is the number of files with new entries for the ledger:
+    `<name>/ledger-00000.jsonl.gz`.
     """
 
     name: str
@@ -130,6 +144,7 @@ class PlanFolder(Model):
     files: NonNegativeInt = 0
     moved_files: NonNegativeInt = 0
     executions: NonNegativeInt = 0
+    entries: NonNegativeInt = 0
 
     @property
     def copied(self) -> int:
@@ -177,6 +192,35 @@ class Plan(Model):
     wait_seconds: NonNegativeInt = 1
 
 
+class Round(Model):
+    """The slices that the Maps work on: in round 0 all of the plan, then what failed in the rounds before.
+
+    The result of ReconcileReport. `collecting`: it is called again, for the slices of the plan after `slices`. `ready`:
+    the Maps work on its slices. `done`: nothing is left to repeat. `repeats` counts the rounds since the last redrive.
+    `everything`: failed executions are repeated, too. `arrived` are the objects of the plan that did not fail, `errors`
+    the others by error.
+    """
+
+    status: Literal["collecting", "ready", "done"]
+    number: NonNegativeInt = 0
+    repeats: NonNegativeInt = 0
+    everything: bool = False
+    slices: NonNegativeInt = 0
+    arrived: NonNegativeInt = 0
+    errors: dict[str, int] = Field(default_factory=dict)
+    batches: NonNegativeInt = 0
+    files: NonNegativeInt = 0
+    moves: NonNegativeInt = 0
+    executions: NonNegativeInt = 0
+    batches_key: str = ""
+    files_key: str = ""
+    moves_key: str = ""
+    executions_key: str = ""
+    redrive_count: NonNegativeInt = 0
+    calls: NonNegativeInt = 0
+    wait_seconds: NonNegativeInt = 1
+
+
 class ObjectFailure(Model):
     """One object that failed, as an example."""
 
@@ -189,11 +233,13 @@ class RunReport(Model):
     """The result of WriteReport. `in_progress`: it is called again, for the slices after `slices`.
 
     `counts` are the objects by status, `errors` those that failed by error; `failures` are the first of them.
+    `entry_files` of the plan's are in the ledger.
     """
 
     status: Literal["in_progress", "complete", "incomplete"]
     folder: str = ""
     slices: NonNegativeInt = 0
+    entry_files: NonNegativeInt = 0
     counts: dict[str, int] = Field(default_factory=dict)
     errors: dict[str, int] = Field(default_factory=dict)
     failures: list[ObjectFailure] = Field(default_factory=list)
@@ -203,7 +249,7 @@ class RunReport(Model):
 
 
 class Completion(Model):
-    """The result of RequireComplete. `retry`: it was redriven, so what failed is planned again."""
+    """The result of RequireComplete. `retry`: it was redriven, so what failed is repeated."""
 
     status: Literal["complete", "retry"]
 
@@ -214,6 +260,7 @@ class BulkDocument(Model):
     scope: PlanScope
     max_concurrency: NonNegativeInt = 20
     plan: Plan | None = None
+    round: Round | None = None
     report: RunReport | None = None
 
 
@@ -225,15 +272,15 @@ class BulkEvent(Model):
 
 
 OutcomeStatus = Literal["copied", "unchanged", "verified", "deleted", "started", "skipped", "undecided", "failed"]
-"""`deleted`: a move is complete: its copy was verified, a file of a table validated, and its source deleted. `started`:
-by an execution of `migrate`. `skipped`: it is gone, or a newer upload has its own event. `undecided`: nothing was done,
-because it is `too_large`."""
+"""`deleted`: a move is complete. `started`: an execution of `migrate` runs. `skipped`: it is gone, or a newer upload
+has its own event. `undecided`: nothing was done, because it is `too_large`."""
 
 
 class OutcomeChanges(TypedDict, total=False):
     """Fields of Outcome that may be replaced."""
 
     status: OutcomeStatus
+    target: ObjectVersion | None
     grade: Grade | None
     records: int | None
     expected_rows: int | None
@@ -241,6 +288,7 @@ class OutcomeChanges(TypedDict, total=False):
     validated: bool
     rows: int | None
     warnings: list[str]
+    execution: str | None
     error: str | None
     cause: str | None
 
@@ -250,6 +298,7 @@ class Outcome(Model):
 
     Of a file of a table, `records` is how many records it holds, `expected_rows` what its `row-count` metadata says,
     and `rows` what Athena found in `table`; `validated`: all is as it should be, or it has no rows to validate.
+    `looks` counts how often its source was looked at again because a newer upload had replaced it.
     """
 
     key: str
@@ -267,6 +316,7 @@ class Outcome(Model):
     execution: str | None = None
     error: str | None = None
     cause: str | None = None
+    looks: NonNegativeInt = 0
 
     def changed(self, **changes: Unpack[OutcomeChanges]) -> "Outcome":
         """Return a copy with these fields replaced."""
@@ -276,7 +326,8 @@ class Outcome(Model):
 class Batch(Model):
     """The result of CopyBatch, VerifyBatch, EnsureMigrated, ValidateBatch and DeleteBatch.
 
-    `in_progress`: it is called again, for the objects that are not done.
+    `in_progress`: it is called again, for the objects that are not done. `idle_calls` are the last ones in which no
+    execution was started or ended.
     """
 
     status: Literal["in_progress", "done"]
@@ -284,6 +335,7 @@ class Batch(Model):
     done: NonNegativeInt = 0
     failed: NonNegativeInt = 0
     calls: NonNegativeInt = 0
+    idle_calls: NonNegativeInt = 0
     wait_seconds: NonNegativeInt = 1
 
 

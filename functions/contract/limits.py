@@ -19,3 +19,9 @@ READING_CALLS = 4
 BATCH_CALLS = 60
 PLAN_CALLS = 200
 REPORT_CALLS = 60
+EXECUTION_CALLS = 200
+"""Of EnsureMigrated for a slice. Its waits grow to ten minutes while nothing happens."""
+ROUNDS = 2
+"""After the first one: what failed is repeated in a batch, then each object in an execution of its own."""
+RECONCILE_CALLS = 8
+"""For each round."""

@@ -64,7 +64,7 @@ class Rule(Model):
 
     `decided_by` names the rule of migration.yaml. `target_key` is null if the target has the source's key.
     `checks` are names of files in functions/checks; null: all of them. `purge`: a move permanently deletes the verified
-    version instead of adding a delete marker.
+    version instead of adding a delete marker. `restore_deleted`: bulk runs copy again what was deleted at the target.
     """
 
     decided_by: str = "default"
@@ -76,6 +76,7 @@ class Rule(Model):
     minimum_grade: MinimumGrade = "any"
     storage_class: str | None = None
     allow_empty: bool = False
+    restore_deleted: bool = False
     multipart_threshold_bytes: int = Field(default=1024**3, ge=SMALLEST_MULTIPART_THRESHOLD, le=LARGEST_SINGLE_COPY)
 
     def with_target_key(self, target_key: str | None) -> "Rule":

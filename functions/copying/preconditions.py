@@ -61,10 +61,10 @@ def require_no_foreign_table(request: CopyRequest) -> None:
     table = table_that_breaks(target, request.upload.size_bytes, settings.glue_database)
     if table is not None:
         raise ForeignFile(
-            f"{request.source} is not copied: {request.target} is in the folder of the table "
+            f"{request.source} was not copied: {request.target} is in the folder of the table "
             f"{table.database}.{table.name}, which holds {described(table)}. Athena would read the file as such, so "
-            "queries on the table would fail or get rows of it. Upload the file into another folder, or under a name "
-            "that begins with `_`; or drop the table, then replay."
+            "queries on the table would fail or return wrong rows. Upload the file into another folder, or under a "
+            "name that begins with `_`; or drop the table, then replay."
         )
 
 

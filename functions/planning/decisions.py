@@ -29,6 +29,9 @@ CLOCK_SKEW = timedelta(seconds=5)
 LARGEST_FILE_BYTES = 64 * 1024**2
 """Of a file of a table in a slice: ValidateBatch reads several at once, each to its end in one call."""
 
+ARRIVED_REASONS: frozenset[Reason] = frozenset({"same_etag", "same_checksum", "settled"})
+"""The target has the object, by the grade that the rule needs."""
+
 OF_NO_OBJECT = (BucketMissing, SettingInvalid, Throttled)
 """Errors that no object causes. After any other, the object is not comparable: its copy fails alone, and says why."""
 
@@ -151,11 +154,9 @@ def compare_by_head(bucket: str, region: str, selected: Selected, target: Head) 
 
 def act_on(selected: Selected, reason: Reason) -> tuple[Action, Reason]:
     """Return what is done for a reason; the reason changes if something prevents it."""
-    if reason in ("same_etag", "same_checksum") and selected.rule.mode == "move":
-        return "move", reason
-    if reason in ("same_etag", "same_checksum"):
-        return "done", reason
-    if reason in ("customer_key", "source_missing"):
+    if reason in ARRIVED_REASONS:
+        return ("move" if selected.rule.mode == "move" else "done"), reason
+    if reason in ("customer_key", "source_missing", "deleted_at_target", "failed_before", "too_large"):
         return "skip", reason
     if selected.source.archived:
         return "skip", "archived"

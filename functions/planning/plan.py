@@ -1,7 +1,7 @@
 """Plans a part of a run: as many pages of the source's listing as fit into one call.
 
-Memory is constant: a page of the source, a page of the target for each renaming, the unfinished slices, and the keys of
-our own unfinished uploads.
+Memory is constant: a page of the source, a page of the target for each renaming, a segment of the ledger, the
+unfinished slices, and the keys of our own unfinished uploads.
 
 Idempotent: every call writes to a folder of its own, and only the folders in the document belong to the plan.
 
@@ -15,12 +15,16 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from functions.contract.bulk import PLANNED, Action, Plan, PlanFolder, PlannedObject, PlannedTarget, PlanScope, Reason
+from functions.contract.ledger import LedgerEntry
 from functions.contract.rules import Rules
+from functions.ledger.segments import Ledger
 from functions.objects.head import Head, head
 from functions.objects.uploads import creator, upload_pages
 from functions.planning.decisions import OF_NO_OBJECT, Selected, Selection, act_on, compare_by_head, compare_listed
+from functions.planning.entry_files import EntryWriter
 from functions.planning.line_files import put
 from functions.planning.listings import ListedObject, Page, pages
+from functions.planning.memory import PlanMemory
 from functions.planning.requests import counted_requests
 from functions.planning.settings import PlanSettings
 from functions.planning.slices import (
@@ -49,13 +53,14 @@ BATCHES, FILES, MOVES, EXECUTIONS = "batches.json", "files.json", "moves.json", 
 
 @dataclass(frozen=True)
 class PlanRequest:
-    """What one call has to do. `token` is different for each call."""
+    """What one call has to do for a run. `token` is different for each call."""
 
     scope: PlanScope
     rules: Rules
     settings: PlanSettings
     token: str
     remaining_ms: Callable[[], int]
+    run: str = ""
 
 
 @dataclass(frozen=True)
@@ -67,6 +72,7 @@ class ObjectOutcome:
     reason: Reason
     selected: Selected | None = None
     target: ListedObject | None = None
+    entry: LedgerEntry | None = None
 
     def planned_object(self, selected: Selected) -> PlannedObject:
         """Return the object's line in a slice."""
@@ -118,11 +124,19 @@ class _Call:
         self._folder = f"{previous.calls:05}-{request.token}"
         self._targets = Targets(settings.target_bucket, settings.target_region, request.rules)
         self._writers = {
-            kind: SliceWriter(settings.rules_bucket, settings.target_region, f"{previous.folder}{self._folder}/{kind}")
+            kind: SliceWriter(
+                settings.rules_bucket,
+                settings.target_region,
+                f"{previous.folder}{self._folder}/{kind}",
+                request.scope.slice_objects,
+            )
             for kind in KINDS
         }
         self._tallies = Tallies(previous.tallies)
         self._last_key, self._objects, self._as_of = previous.last_key, previous.objects, previous.as_of
+        self._entries = EntryWriter(settings.rules_bucket, settings.target_region, f"{previous.folder}{self._folder}")
+        ledger = Ledger(settings.rules_bucket, settings.target_region, request.scope.bucket)
+        self._memory = PlanMemory(ledger, request.scope, request.run, self._last_key or "", self._entries)
 
     def run(self, pool: ThreadPoolExecutor) -> bool:
         """Plan page by page; return whether the listing ended."""
@@ -139,12 +153,14 @@ class _Call:
             if page.objects:
                 self._last_key = page.objects[-1].key
             if page.covers is None:
+                self._memory.finish()
                 return True
             if not self._time_is_left():
                 return False
 
     def finish(self, finished: bool) -> Plan:
         """Write the unfinished slices; return the progress."""
+        self._entries.flush()
         for writer in self._writers.values():
             writer.flush()
         written = {kind: writer.written for kind, writer in self._writers.items()}
@@ -155,8 +171,10 @@ class _Call:
             files=written[FILE],
             moved_files=written[MOVED_FILE],
             executions=written[EXECUTION],
+            entries=self._entries.written,
         )
-        folders = [*self._previous.folders, *([folder] if any(written.values()) else [])]
+        is_empty = not (any(written.values()) or folder.entries)
+        folders = [*self._previous.folders, *([] if is_empty else [folder])]
         return Plan(
             status="planned" if finished else "planning",
             folder=self._previous.folder,
@@ -193,7 +211,7 @@ class _Call:
         scope = self._request.scope
         in_progress = self._keys_in_progress()
         for page in pages(scope.bucket, scope.region, scope.prefix, self._last_key or ""):
-            self._as_of = self._as_of or page.answered_at
+            self._as_of = self._memory.as_of = self._as_of or page.answered_at
             selection = Selection(self._request.rules, scope, self._as_of)
             listed = [self._by_listing(found, selection, in_progress) for found in page.objects]
             heads = pool.map(self._by_head, [each for each in listed if isinstance(each, _NeedsHead)])
@@ -202,36 +220,45 @@ class _Call:
     def _by_listing(
         self, listed: ListedObject, selection: Selection, in_progress: frozenset[str]
     ) -> "ObjectOutcome | _NeedsHead":
+        entry = self._memory.find(listed)
         selected = selection.select(listed)
         if not isinstance(selected, Selected):
             return ObjectOutcome(listed, "skip", selected)
         if selected.target_key in in_progress:
             return ObjectOutcome(listed, "skip", "upload_in_progress", selected)
         if not self._targets.is_listed(selected):
-            return _NeedsHead(selected)
+            return _NeedsHead(selected, entry)
         target = self._targets.find(selected)
-        reason = compare_listed(listed, target, selected.needed_grade)
+        reason = self._known(entry, selected, target)
         if reason is None:
-            return _NeedsHead(selected)
-        return _outcome(selected, reason, target)
+            return _NeedsHead(selected, entry)
+        return _outcome(selected, reason, target, entry)
+
+    def _known(self, entry: LedgerEntry | None, selected: Selected, target: ListedObject | None) -> Reason | None:
+        """Return what the ledger or the listings decide."""
+        known = self._memory.reason(entry, selected, target)
+        return known or compare_listed(selected.source, target, selected.needed_grade)
 
     def _by_head(self, undecided: "_NeedsHead") -> ObjectOutcome:
-        scope, settings, selected = self._request.scope, self._request.settings, undecided.selected
+        scope, settings = self._request.scope, self._request.settings
+        selected, entry = undecided.selected, undecided.entry
         try:
             found = head(settings.target_bucket, settings.target_region, selected.target_key, absence_is_common=True)
         except OF_NO_OBJECT:
             raise
         except FerryError:
-            return _outcome(selected, "not_comparable", None)
-        if found is None:
-            return _outcome(selected, "new", None)
-        target = _as_listed(found)
-        reason = compare_listed(selected.source, target, selected.needed_grade)
-        return _outcome(selected, reason or compare_by_head(scope.bucket, scope.region, selected, found), target)
+            return _outcome(selected, "not_comparable", None, entry)
+        target = _as_listed(found) if found else None
+        reason = self._known(entry, selected, target)
+        if reason is None and found is not None:
+            reason = compare_by_head(scope.bucket, scope.region, selected, found)
+        return _outcome(selected, reason or "new", target, entry)
 
     def _record(self, outcome: ObjectOutcome) -> None:
         self._objects += 1
         self._tallies.add(outcome.listed, outcome.action, outcome.reason, outcome.selected)
+        if outcome.selected:
+            self._memory.learn(outcome.selected, outcome.reason, outcome.target, outcome.entry)
         if outcome.selected and outcome.action in PLANNED:
             kind = outcome.selected.slice_kind(outcome.reason)
             self._writers[kind].add(outcome.planned_object(outcome.selected))
@@ -248,11 +275,14 @@ class _NeedsHead:
     """An object that the listings do not decide."""
 
     selected: Selected
+    entry: LedgerEntry | None
 
 
-def _outcome(selected: Selected, reason: Reason, target: ListedObject | None) -> ObjectOutcome:
+def _outcome(
+    selected: Selected, reason: Reason, target: ListedObject | None, entry: LedgerEntry | None
+) -> ObjectOutcome:
     action, reason = act_on(selected, reason)
-    return ObjectOutcome(selected.source, action, reason, selected, target)
+    return ObjectOutcome(selected.source, action, reason, selected, target, entry)
 
 
 def _as_listed(found: Head) -> ListedObject:

@@ -10,7 +10,6 @@ from collections.abc import Collection, Iterable, Iterator
 from functions.contract.bulk import PlanFolder, PlannedObject, Slice
 from functions.planning.line_files import ENDING, put_lines
 
-MOST_OBJECTS = 1000
 MOST_BYTES = 64 * 1024**3
 """Of the objects of a slice of several: one function copies them in one or a few calls."""
 
@@ -31,15 +30,15 @@ GOLDEN_RATIO = 0.6180339887498949
 class SliceWriter:
     """Collects objects of one kind, and writes a slice as soon as it is full."""
 
-    def __init__(self, bucket: str, region: str, prefix: str) -> None:
-        self._bucket, self._region, self._prefix = bucket, region, prefix
+    def __init__(self, bucket: str, region: str, prefix: str, most_objects: int) -> None:
+        self._bucket, self._region, self._prefix, self._most_objects = bucket, region, prefix, most_objects
         self._lines: list[str] = []
         self._size_bytes = 0
         self.written = 0
 
     def add(self, planned: PlannedObject) -> None:
         """Add an object to the current slice."""
-        if self._size_bytes + planned.size_bytes > MOST_BYTES or len(self._lines) == MOST_OBJECTS:
+        if self._size_bytes + planned.size_bytes > MOST_BYTES or len(self._lines) == self._most_objects:
             self.flush()
         self._lines.append(planned.model_dump_json(exclude_defaults=True))
         self._size_bytes += planned.size_bytes
@@ -68,20 +67,34 @@ def slice_keys(plan_folder: str, folder: PlanFolder, kind: str) -> Iterator[str]
 
 
 def pointers(plan_folder: str, folders: Collection[PlanFolder], kinds: Iterable[str]) -> bytes:
-    """Return all slices of these kinds as a JSON array, in an order that spreads neighbours.
+    """Return all slices of these kinds as a JSON array, in an order that spreads neighbours."""
+    return spread(key for kind in kinds for folder in folders for key in slice_keys(plan_folder, folder, kind))
+
+
+def spread(slices: Iterable[str]) -> bytes:
+    """Return keys of slices as a JSON array, in an order that spreads neighbours.
 
     Slices that are copied at the same time should have keys far apart: S3 limits requests by prefix ("Best practices
     design patterns: optimizing Amazon S3 performance", Amazon S3 User Guide). Multiples of the golden ratio, without
     their whole part, are spread evenly.
     """
-    keys = [key for kind in kinds for folder in folders for key in slice_keys(plan_folder, folder, kind)]
-    spread = sorted(range(len(keys)), key=lambda index: index * GOLDEN_RATIO % 1)
-    return json.dumps([Slice(key=keys[index]).model_dump() for index in spread]).encode()
+    keys = list(slices)
+    order = sorted(range(len(keys)), key=lambda index: index * GOLDEN_RATIO % 1)
+    return json.dumps([Slice(key=keys[index]).model_dump() for index in order]).encode()
 
 
 def is_of_files(slice_key: str) -> bool:
-    """Check whether a slice has files of tables."""
-    return slice_key.rpartition("/")[2].rpartition("-")[0] in FILE_KINDS
+    """Check whether a slice, of the plan or repeated from it, has files of tables."""
+    return _kind(slice_key) in FILE_KINDS
+
+
+def is_of_moves(slice_key: str) -> bool:
+    """Check whether a slice, of the plan or repeated from it, has moves."""
+    return _kind(slice_key) in MOVE_KINDS
+
+
+def _kind(slice_key: str) -> str:
+    return slice_key.rpartition("/")[2].rpartition("-")[0]
 
 
 def _slice_key(prefix: str, number: int) -> str:

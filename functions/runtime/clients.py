@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 ATTEMPTS = 4
 READ_TIMEOUT_SECONDS = 60
+USER_AGENT = "s3-ferry"
 CONNECTIONS = 32
 """In parallel, per client: the parts of a large object are copied in parallel."""
 
@@ -37,6 +38,8 @@ def _client(service: str, region: str, read_timeout_seconds: int, attempts: int)
         max_pool_connections=CONNECTIONS,
         # The verification hashes what it reads; the SDK would do it a second time, and not for ranges.
         response_checksum_validation="when_required",
+        # botocore describes the machine again for each request: a tenth of the processor time of a HEAD.
+        user_agent=USER_AGENT,
     )
     client = boto3.client(service, region_name=region, config=config)  # type: ignore[call-overload]
     if service == "s3":

@@ -74,7 +74,7 @@ resource "aws_sns_topic_subscription" "alerts" {
 resource "aws_cloudwatch_event_rule" "unsuccessful_executions" {
   region      = var.target_region
   name        = "${var.name}-unsuccessful-executions"
-  description = "Executions of ${var.name}-migrate that failed, timed out or were stopped"
+  description = "Executions of ${var.name}-migrate that failed, timed out or were stopped, except those of a run"
   # "Automating Step Functions event delivery with EventBridge" (AWS Step Functions Developer Guide).
   event_pattern = jsonencode({
     source      = ["aws.states"]
@@ -82,6 +82,9 @@ resource "aws_cloudwatch_event_rule" "unsuccessful_executions" {
     detail = {
       status          = ["FAILED", "TIMED_OUT", "ABORTED"]
       stateMachineArn = [aws_sfn_state_machine.migrate.arn]
+      # A run of many files starts these (functions/batches/executions.py), and fails itself if they do: one mail for the
+      # run. "Comparison operators for use in event patterns" (Amazon EventBridge User Guide).
+      name = [{ anything-but = { prefix = "bulk-" } }]
     }
   })
 }

@@ -29,7 +29,7 @@ from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 REQUIREMENTS = CHECKOUT / "requirements"
-NAMES = ("run", "build", "uv", "test", "layer", "tools", "checks", "cloudformation", "clients")
+NAMES = ("run", "build", "uv", "test", "layer", "tools", "checks", "cloudformation", "clients", "bench")
 """In this order: a file may be held to the versions of one before it (`-c` in the .in files)."""
 
 OLDEST_PYTHON = "3.11"

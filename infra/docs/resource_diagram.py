@@ -112,6 +112,7 @@ THINGS = {
     r"-uploads$": "aws_sqs_queue.uploads",
     r"-dead-letters$": "aws_sqs_queue.dead_letters",
     r"^\$\{state_machine_arn\}$": "aws_sfn_state_machine.migrate",
+    r":execution:\$\{name\}-migrate:\*$": "aws_sfn_state_machine.migrate",
     r"\$\{crawler_name\}$": "aws_glue_crawler.target",
     r"\$\{athena_workgroup\}$": "aws_athena_workgroup.validation",
     r"^arn:aws:glue:[^:]*:\*:(catalog|database|table)": "aws_glue_catalog_database.target",

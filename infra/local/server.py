@@ -31,6 +31,7 @@ from infra.local.iam import wildcards
 from infra.local.iam.resources import ResourcePatch
 from infra.local.lambda_ import patches as lambda_patches
 from infra.local.lambda_.gate import Gate
+from infra.local.request_counts import RequestCounts
 from infra.local.s3 import patches as s3_patches
 from infra.local.stepfunctions import patches as stepfunctions_patches
 from infra.local.stepfunctions.api import StepFunctions
@@ -101,7 +102,7 @@ def main() -> None:
     # Killed with its group, the server does not remove the folder; it is in TMPDIR, which the lifecycle removes.
     with tempfile.TemporaryDirectory(prefix="athena-files-") as cache_folder:
         register_services(Path(cache_folder))
-        asyncio.run(serve(app.app, config, shutdown_trigger=asyncio.Event().wait))
+        asyncio.run(serve(RequestCounts(app.app), config, shutdown_trigger=asyncio.Event().wait))
 
 
 if __name__ == "__main__":

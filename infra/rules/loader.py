@@ -172,7 +172,7 @@ class _File:
         """Errors that only show with several keys of a rule."""
         values, nodes = entry.values, entry.nodes
         if "prefix" not in nodes and "suffix" not in nodes:
-            self.error(entry.node, 'prefix: a rule needs a prefix or a suffix. Use `prefix: ""` for every key')
+            self.error(entry.node, 'prefix: a rule needs a prefix or a suffix. Use `prefix: ""` to match every key')
         if values.get("exclude"):
             for name in [name for name in nodes if name not in ("prefix", "suffix", "exclude")]:
                 self.error(nodes[name], f"{name}: has no effect with `exclude: true`. Remove one of them")
@@ -211,6 +211,7 @@ class _File:
                 minimum_grade=values.get("minimum_grade", _default_grade(values.get("mode"), default.minimum_grade)),
                 storage_class=values.get("storage_class", default.storage_class),
                 allow_empty=values.get("allow_empty", default.allow_empty),
+                restore_deleted=values.get("restore_deleted", default.restore_deleted),
                 multipart_threshold_bytes=default.multipart_threshold_bytes,
             ),
         )

@@ -216,7 +216,7 @@ RULE_KEYS = (
     Key(
         "prefix",
         _key_part,
-        f'{_TEXT_ALLOWED}; "" for every key',
+        f'{_TEXT_ALLOWED}; "" matches every key',
         "every key, if there is a suffix",
         "The rule applies to keys that start with this.",
     ),
@@ -273,6 +273,13 @@ RULE_KEYS = (
         "The target's storage class.",
     ),
     Key("allow_empty", _flag, _FLAGS_ALLOWED, "false", "Whether a tabular file may have a header but no rows."),
+    Key(
+        "restore_deleted",
+        _flag,
+        _FLAGS_ALLOWED,
+        "false",
+        "Whether a backfill or a sweep copies again what was deleted at the target after it had arrived.",
+    ),
     Key("versions", _versions, "latest", "latest", "Which versions of an object are copied."),
 )
 """The keys of a rule."""

@@ -7,6 +7,7 @@ import botocore.session
 import pytest
 import yaml
 
+from functions.batches.executions import PREFIX
 from infra.build.function_zips import CHECKOUT
 from infra.terraform.outputs import Outputs
 from tests.support.terraform import hcl
@@ -135,6 +136,8 @@ def test_each_unsuccessful_execution_is_reported() -> None:
     assert pattern["detail"] == {
         "status": ["FAILED", "TIMED_OUT", "ABORTED"],
         "stateMachineArn": ["aws_sfn_state_machine.migrate.arn"],
+        # A run mails once, and not for each of its executions.
+        "name": [{"anything-but": {"prefix": PREFIX}}],
     }
     target = hcl.resource("aws_cloudwatch_event_target.alerts").body
     assert hcl.named(target["rule"]) == {"aws_cloudwatch_event_rule.unsuccessful_executions"}

@@ -181,6 +181,7 @@ def test_a_role_may_use_the_keys_of_what_it_may_read_and_no_others(everything: d
         "catalogue_batch": {f"us-east-1 {ACCOUNT}"},
         "validate_batch": sources,
         "delete_batch": sources,
+        "reconcile_report": {f"us-east-1 {ACCOUNT}"},
         "write_report": {f"us-east-1 {ACCOUNT}"},
         "require_complete": set(),
     }
@@ -213,6 +214,7 @@ def test_a_role_encrypts_only_where_it_writes(everything: dict[str, Any]) -> Non
         "catalogue_batch": reading,
         "validate_batch": writing,
         "delete_batch": writing,
+        "reconcile_report": writing,
         "write_report": writing,
         "require_complete": set(),
     }

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from playwright.sync_api import Browser, sync_playwright
+
 from tests.support.console_server import Client
 from tests.support.deployed.deployment import PROGRAMS, Deployed
 
@@ -55,3 +57,17 @@ def _read_link(output: IO[str]) -> re.Match[str]:
 def find_browser() -> str | None:
     """The Chromium of this machine."""
     return os.environ.get("FERRY_CHROMIUM") or next(filter(None, map(shutil.which, BROWSERS)), None)
+
+
+@contextmanager
+def chromium(program: str) -> Iterator[Browser]:
+    """A browser that resolves no name, so it reaches only this machine."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=program,
+            # Chromium's sandbox does not work for root.
+            chromium_sandbox=os.geteuid() != 0,
+            args=["--no-zygote", "--disable-gpu", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"],
+        )
+        yield browser
+        browser.close()

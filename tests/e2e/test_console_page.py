@@ -13,9 +13,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Dialog, Page, Request, expect, sync_playwright
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, ConsoleMessage, Dialog, Page, Request, expect
 
-from tests.e2e.console import Running, find_browser, running_console
+from tests.e2e.console import Running, chromium, find_browser, running_console
 from tests.support.deployed.deployment import PROGRAMS, Deployed
 from tests.support.deployed.sabotage import permission_removed
 from tests.support.deployed.waiting import PATIENCE_SECONDS
@@ -47,14 +48,8 @@ def browser() -> Iterator[Browser]:
         if os.environ.get("CI"):
             pytest.fail(message, pytrace=False)
         pytest.skip(message)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=program,
-            chromium_sandbox=os.geteuid() != 0,
-            args=["--no-zygote", "--disable-gpu", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"],
-        )
+    with chromium(program) as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture
@@ -212,3 +207,48 @@ def test_the_theme_follows_the_system_and_can_be_chosen(page: Page) -> None:
     for width in (380, 1600):
         page.set_viewport_size({"width": width, "height": 800})
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def violations(page: Page, *rules: str) -> list[Any]:
+    """What axe-core finds on the page as it is, by some of its rules or all of them."""
+    options: dict[str, Any] = {"resultTypes": ["violations"]}
+    if rules:
+        options["runOnly"] = list(rules)
+    found = Axe().run(page, options=options).response["violations"]
+    return [(page.url, rule["id"], [node["target"] for node in rule["nodes"]]) for rule in found]
+
+
+def test_axe_finds_nothing_on_any_page(page: Page, broken_deployment: Deployed, folder: str) -> None:
+    broken_deployment.put(f"{folder}/good.csv", BODY.encode())
+    broken_deployment.put(f"{folder}-ragged/ragged.csv", b"a,b\n1,2\n1,2,3\n")
+    good, ragged = broken_deployment.runs([f"{folder}/good.csv", f"{folder}-ragged/ragged.csv"])
+    broken_deployment.sqs.send_message(QueueUrl=broken_deployment.outputs.dead_letter_queue_url, MessageBody="{")
+    base = page.evaluate("location.origin")
+    found = []
+
+    def check() -> None:
+        page.emulate_media(color_scheme="light")
+        found.extend(violations(page))
+        page.emulate_media(color_scheme="dark")
+        found.extend(violations(page, "color-contrast"))
+
+    expect(page.get_by_text("files not transferred")).to_be_visible(timeout=PATIENCE)
+    check()
+    page.goto(f"{base}/executions")
+    expect(page.get_by_role("row").filter(has_text="ragged.csv")).to_contain_text("Failed")
+    check()
+    for run in (good, ragged):
+        page.goto(f"{base}/executions/{run.name}")
+        expect(page.get_by_role("tabpanel")).to_be_visible()
+        check()
+    page.goto(f"{base}/data/{folder}")
+    expect(page.get_by_role("cell", name="Aurora")).to_be_visible(timeout=PATIENCE)
+    check()
+    page.goto(f"{base}/queue")
+    page.get_by_role("button", name="Show them").click()
+    expect(page.get_by_role("button", name="Copy the message")).to_be_visible()
+    check()
+    page.evaluate(DROP, ["a.csv", BODY])
+    expect(page.get_by_role("dialog")).to_be_visible()
+    check()
+    assert found == []

@@ -79,6 +79,7 @@ def test_every_key_is_read(reading: Reading) -> None:
             minimum_grade: bytes
             storage_class: STANDARD_IA
             allow_empty: true
+            restore_deleted: true
             versions: latest
           - {prefix: "l/", rename: "l/{rest}.old", catalogue: false}
         """
@@ -94,6 +95,7 @@ def test_every_key_is_read(reading: Reading) -> None:
             "minimum_grade": "bytes",
             "storage_class": "STANDARD_IA",
             "allow_empty": True,
+            "restore_deleted": True,
         }
     )
     assert read.rules == Rules(
@@ -105,7 +107,7 @@ def test_every_key_is_read(reading: Reading) -> None:
             KeyRule(
                 prefix="l/",
                 renaming=Renaming(before="l/", of="rest", after=".old"),
-                rule=default.model_copy(update={"decided_by": "m.yaml:18", "catalogue": False}),
+                rule=default.model_copy(update={"decided_by": "m.yaml:19", "catalogue": False}),
             ),
         ),
     )

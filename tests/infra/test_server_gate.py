@@ -193,3 +193,42 @@ def test_a_tasks_time_does_not_run_while_it_waits_at_the_gate() -> None:
     before, after = ended.stdout.splitlines()
     assert before == str(timed_out), ended.stderr
     assert after == str(sorted([*timed_out, ("running", "done"), ("waiting", "done")]))
+
+
+IDLE = """
+import subprocess
+import sys
+import time
+from ministack.core import lambda_runtime
+from ministack.services import lambda_svc
+from infra.local.lambda_ import gate, idle_processes, patches
+
+patches.install(gate.Gate())
+config = {"FunctionName": "f", "FunctionArn": "arn:aws:lambda:us-east-1:000000000000:function:f"}
+
+def worker(name, ago):
+    made, _ = lambda_svc.acquire_worker(name, config, b"")
+    made._proc = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    lambda_svc.release_worker(made)
+    made.last_used = time.time() - ago
+    return made
+
+ago = idle_processes.IDLE_SECONDS + 10
+idle, busy, fresh, long_call = worker("idle", ago), worker("busy", ago), worker("fresh", 0), worker("long", ago)
+busy.in_use = True
+lambda_svc.release_worker(long_call)
+processes = [each._proc for each in (idle, busy, fresh, long_call)]
+print(lambda_svc.reap_idle_workers(), [process.poll() is None for process in processes])
+print(lambda_svc.acquire_worker("idle", config, b"")[1])
+for process in processes:
+    process.kill()
+    process.wait()
+"""
+
+
+def test_an_idle_process_is_ended_even_if_it_is_the_only_one_of_its_function() -> None:
+    """But neither one that is busy, nor one that has just ended a long call. The next call starts another process."""
+    ended = subprocess.run(
+        [sys.executable, "-c", IDLE], env=lifecycle.SETTINGS, capture_output=True, text=True, check=False
+    )
+    assert ended.stdout == "1 [False, True, True, True]\nspawn\n", ended.stderr

@@ -14,6 +14,7 @@ from typing import Any
 from tests.permissions.world import CSV, OTHER_BYTES, UNTIL, Document, Failed, World, new_key
 from tests.support.local_s3 import upload
 from tests.support.policies import Permission
+from tests.support.waiting import wait_for
 
 Script = Callable[[World], str]
 
@@ -1032,7 +1033,7 @@ in_batch(
 )
 
 
-# EnsureMigrated and WriteReport.
+# EnsureMigrated, ReconcileReport and WriteReport.
 
 
 @shows(
@@ -1058,22 +1059,61 @@ def an_object_of_a_slice_is_gone(world: World) -> str:
     return _outcome(world.work_on_slice("ensure_migrated", world.slice_of(document, "execution"), "started"))
 
 
+def _migrated_twice(world: World, document: Document) -> str:
+    """Have an execution of an object that has ended before; what becomes of the object."""
+    client = world.clients.stepfunctions
+    first = world.work_on_slice("ensure_migrated", world.slice_of(document, "execution"), "started")
+    if "execution" in first:
+        arn = f"{world.outputs.state_machine_arn.replace(':stateMachine:', ':execution:')}:{first['execution']}"
+        wait_for(lambda: client.describe_execution(executionArn=arn)["status"] != "RUNNING", "its end")
+    return _outcome(world.work_on_slice("ensure_migrated", world.slice_of(document, "execution"), "started"))
+
+
+@shows("ensure_migrated", "started", {"states:DescribeExecution": NAMED, "states:RedriveExecution": NAMED})
+def an_execution_that_failed_is_replayed(world: World) -> str:
+    return _migrated_twice(world, world.upload("failing.bin"))
+
+
+@shows("ensure_migrated", "verified", {"s3:GetObject target": TARGET_HEAD_DENIED})
+def an_execution_has_succeeded_before(world: World) -> str:
+    return _migrated_twice(world, world.document_of("early/plain.bin"))
+
+
+@shows("ensure_migrated", "started", {"s3:ListBucket target": TARGET_HEAD_DENIED})
+def the_copy_of_an_earlier_execution_is_gone(world: World) -> str:
+    return _migrated_twice(world, world.upload("plain.bin"))
+
+
+def _run_of_one_slice(world: World, **document: Any) -> Document:
+    """The event of a run whose plan has one slice of one object, of which nothing is recorded."""
+    folder, _, rest = world.slice_of(world.upload()).partition("/plan/")
+    plan = {
+        "status": "planned",
+        "folder": f"{folder}/plan/",
+        "folders": [{"name": rest.partition("/")[0], "batches": 1}],
+        "batches": 1,
+    }
+    execution = {"Id": "arn:a", "Name": uuid.uuid4().hex, "StartTime": datetime.now(UTC).isoformat()}
+    scope = {"bucket": world.outputs.source_bucket, "region": world.outputs.source_region}
+    return {"execution": execution, "document": {"scope": scope, "plan": plan, **document}}
+
+
+@shows(
+    "reconcile_report",
+    "ready",
+    {"s3:GetObject results": NAMED, "s3:ListBucket results": NAMED, "s3:PutObject results": NAMED},
+)
+def an_object_of_a_slice_is_repeated(world: World) -> str:
+    return str(world.invoke("reconcile_report", _run_of_one_slice(world, round={"status": "ready"}))["status"])
+
+
 @shows(
     "write_report",
     "incomplete",
     {"s3:GetObject results": NAMED, "s3:ListBucket results": NAMED, "s3:PutObject results": NAMED},
 )
 def a_slice_is_reported(world: World) -> str:
-    folder, _, rest = world.slice_of(world.upload()).partition("/plan/")
-    plan = {
-        "status": "planned",
-        "folder": f"{folder}/plan/",
-        "folders": [{"name": rest.partition("/")[0], "batches": 1}],
-    }
-    execution = {"Id": "arn:a", "Name": uuid.uuid4().hex, "StartTime": datetime.now(UTC).isoformat()}
-    scope = {"bucket": world.outputs.source_bucket, "region": world.outputs.source_region}
-    report = world.invoke("write_report", {"execution": execution, "document": {"scope": scope, "plan": plan}})
-    return str(report["status"])
+    return str(world.invoke("write_report", _run_of_one_slice(world))["status"])
 
 
 # The crawler.

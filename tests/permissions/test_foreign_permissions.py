@@ -35,8 +35,8 @@ OWN = {
     ("starter", "s3:GetObject", "/rules/migration.json"),
     ("plan_batches", "s3:GetObject", "/rules/migration.json"),
     ("plan_batches", "s3:PutObject", "/runs/a.json"),
-    *((role, "s3:PutObject", "/runs/a.json") for role in BULK),
-    *((role, "s3:GetObject", "/runs/a.json") for role in (*BULK, "catalogue_batch")),
+    *((role, "s3:PutObject", "/runs/a.json") for role in (*BULK, "reconcile_report")),
+    *((role, "s3:GetObject", "/runs/a.json") for role in (*BULK, "catalogue_batch", "reconcile_report")),
     ("write_report", "s3:GetObject", "/runs/a.json"),
     ("write_report", "s3:PutObject", "/reports/a.json"),
     *(
@@ -66,6 +66,7 @@ FORMS = {
     "arn:aws:sqs:${target_region}:*:${name}-uploads": "the queue of the uploads",
     "arn:aws:sqs:${target_region}:*:${name}-uploads-dead-letters": "the queue of what cannot be handled",
     "${state_machine_arn}": "the workflow",
+    "arn:aws:states:${target_region}:*:execution:${name}-migrate:*": "every execution of the workflow",
     "arn:aws:glue:${target_region}:*:crawler/${crawler_name}": "the crawler",
     "arn:aws:glue:${target_region}:*:catalog": "the catalogue, which every call on a database or a table needs",
     "arn:aws:glue:${target_region}:*:database/${glue_database}": "the database",

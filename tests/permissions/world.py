@@ -368,14 +368,33 @@ def running(folder: Path) -> Iterator[World]:
         yield world
 
 
+def _workflow(world: World) -> dict[str, Any]:
+    """Executions that end at once: those of `failing.bin` fail, and those of `plain.bin` say that it arrived."""
+    target = {"bucket": world.outputs.target_bucket, "region": world.outputs.target_region, "version_id": None}
+    arrived = {
+        "source.$": "$.source",
+        "copy": {"status": "copied", "target": {**target, "key.$": "$.source.key", "etag.$": "$.source.etag"}},
+        "verification": {"status": "verified", "grade": "checksum"},
+    }
+    ends = {"*/failing.bin": "Failed", "*/plain.bin": "Arrived"}
+    choices = [{"Variable": "$.source.key", "StringMatches": key, "Next": end} for key, end in ends.items()]
+    states = {
+        "Which?": {"Type": "Choice", "Choices": choices, "Default": "End"},
+        "Failed": {"Type": "Fail", "Error": "Failed"},
+        "Arrived": {"Type": "Pass", "Parameters": arrived, "Next": "End"},
+        "End": {"Type": "Succeed"},
+    }
+    return {"StartAt": "Which?", "States": states}
+
+
 def _prepare(world: World) -> None:
-    """Let no upload start anything; have objects from before the buckets kept versions, and then Object Lock."""
+    """Let nothing copy by itself; have objects from before the buckets kept versions, and then Object Lock."""
     source, target = world.outputs.source_bucket, world.outputs.target_bucket
     s3 = world.target
     world.source.put_bucket_notification_configuration(Bucket=source, NotificationConfiguration={})
     world.clients.stepfunctions.update_state_machine(
         stateMachineArn=world.outputs.state_machine_arn,
-        definition=json.dumps({"StartAt": "End", "States": {"End": {"Type": "Succeed"}}}),
+        definition=json.dumps(_workflow(world)),
     )
     s3.put_bucket_versioning(Bucket=target, VersioningConfiguration={"Status": "Suspended"})
     for bucket in (source, target):

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from io import BytesIO
 from itertools import count
 from types import SimpleNamespace
 from typing import Any
@@ -78,6 +79,8 @@ class ListedBuckets:
 
     def _ListObjectsV2(self, asked: dict[str, Any]) -> tuple[int, dict[str, Any]]:  # noqa: N802 - S3's name
         bucket, prefix = asked["Bucket"], asked.get("Prefix", "")
+        if bucket == RESULTS:
+            return 200, {"Contents": [{"Key": key} for key in sorted(self.written) if key.startswith(prefix)]}
         if bucket not in self._sorted:
             # By UTF-8, as S3 sorts.
             self._sorted[bucket] = sorted(self.objects[bucket], key=str.encode)
@@ -101,6 +104,12 @@ class ListedBuckets:
             return 404, {"Error": {"Code": "404", "Message": "Not Found"}}
         head = {name: value for name, value in found.items() if name not in ("Size", "ChecksumAlgorithm")}
         return 200, {**head, "ContentLength": found["Size"]}
+
+    def _GetObject(self, asked: dict[str, Any]) -> tuple[int, dict[str, Any]]:  # noqa: N802 - S3's name
+        assert asked["Bucket"] == RESULTS
+        if asked["Key"] not in self.written:
+            return 404, {"Error": {"Code": "NoSuchKey", "Message": "The specified key does not exist."}}
+        return 200, {"Body": BytesIO(self.written[asked["Key"]]), "Metadata": {}, "ETag": "x"}
 
     def _PutObject(self, asked: dict[str, Any]) -> tuple[int, dict[str, Any]]:  # noqa: N802 - S3's name
         assert asked["Bucket"] == RESULTS

@@ -13,6 +13,7 @@ from infra.terraform.outputs import Outputs
 from tests.support.client_errors import client_error
 
 MACHINE = "arn:aws:states:us-east-1:000000000000:stateMachine:ferry-migrate"
+BULK = f"{MACHINE}-bulk"
 BEGIN = datetime(2026, 11, 1, 12, 0, 0, tzinfo=UTC)
 DEFINITION = {
     "StartAt": "CopyObject",
@@ -81,10 +82,12 @@ class Remembered:
     redriven: datetime | None = None
     redrives: int = 0
     events: list[dict[str, Any]] = field(default_factory=list)
+    machine: str = MACHINE
+    stopped_by: str | None = None
 
     @property
     def arn(self) -> str:
-        return f"{MACHINE.replace(':stateMachine:', ':execution:')}:{self.name}"
+        return f"{self.machine.replace(':stateMachine:', ':execution:')}:{self.name}"
 
     def described(self) -> dict[str, Any]:
         shown: dict[str, Any] = {
@@ -110,7 +113,9 @@ class FakeStepFunctions:
         self.described: list[str] = []
         self.redrive_error: ClientError | None = None
 
-    def add(self, name: str, status: str, input_: str = "", minutes: float | None = None) -> Remembered:
+    def add(
+        self, name: str, status: str, input_: str = "", minutes: float | None = None, *, machine: str = MACHINE
+    ) -> Remembered:
         minutes = len(self.executions) if minutes is None else minutes
         remembered = Remembered(
             name,
@@ -118,6 +123,7 @@ class FakeStepFunctions:
             input_ or document(),
             BEGIN + timedelta(minutes=minutes),
             events=[event(minutes * 60, "ExecutionStarted", input=input_ or document())],
+            machine=machine,
         )
         self.executions[remembered.arn] = remembered
         return remembered
@@ -138,10 +144,16 @@ class FakeStepFunctions:
         return {"definition": json.dumps(DEFINITION)}
 
     def start_execution(self, *, stateMachineArn: str, name: str, input: str) -> dict[str, Any]:  # noqa: A002, N803
-        assert stateMachineArn == MACHINE
+        assert stateMachineArn in (MACHINE, BULK)
         if name in self.names:
             raise client_error("ExecutionAlreadyExists")
-        return {"executionArn": self.add(name, "RUNNING", input).arn}
+        return {"executionArn": self.add(name, "RUNNING", input, machine=stateMachineArn).arn}
+
+    def stop_execution(self, *, executionArn: str, error: str, cause: str) -> dict[str, Any]:  # noqa: N803
+        assert cause
+        self.executions[executionArn].status = "ABORTED"
+        self.executions[executionArn].stopped_by = error
+        return {}
 
     def redrive_execution(self, *, executionArn: str, clientToken: str) -> dict[str, Any]:  # noqa: N803
         if self.redrive_error:
@@ -169,8 +181,12 @@ class FakeStepFunctions:
             statusFilter: str | None = None,  # noqa: N803
             PaginationConfig: dict[str, int] | None = None,  # noqa: N803
         ) -> Iterator[dict[str, Any]]:
-            assert stateMachineArn == MACHINE
-            found = [item for item in self.fake.executions.values() if statusFilter in (None, item.status)]
+            assert stateMachineArn in (MACHINE, BULK)
+            found = [
+                item
+                for item in self.fake.executions.values()
+                if statusFilter in (None, item.status) and item.machine == stateMachineArn
+            ]
             found.sort(key=lambda item: item.started, reverse=True)
             limit = (PaginationConfig or {}).get("MaxItems")
             for item in found[:limit]:

@@ -1,6 +1,7 @@
 """The page's files: vendored ones are unmodified, nothing comes from elsewhere, and a wheel has them all."""
 
 import gzip
+import json
 import re
 import shutil
 import subprocess
@@ -32,6 +33,14 @@ def test_the_page_is_small() -> None:
     assert sum(len(gzip.compress(file.read_bytes())) for file in loaded) < 80_000
 
 
+def test_the_frame_that_is_painted_first_is_that_of_the_page() -> None:
+    tabs = re.search(r"const TABS = (\[\[.*\]\]);", (STATIC / "main.js").read_text(encoding="utf-8"))
+    assert tabs
+    shell = (STATIC / "index.html").read_text(encoding="utf-8")
+    painted = re.findall(r'<a href="([^"]*)" class="tab">([^<]*)</a>', shell)
+    assert [list(tab) for tab in painted] == json.loads(tabs[1])
+
+
 def test_nothing_is_loaded_from_elsewhere() -> None:
     for file in [*scripts(), STATIC / "console.css", STATIC / "index.html"]:
         addresses = set(re.findall(r"(?:https?:)?//[\w.-]+", re.sub(r"//[^\n]*\n", "\n", file.read_text("utf-8"))))
@@ -46,7 +55,7 @@ def test_text_never_becomes_markup_or_script() -> None:
             assert word not in text, (file.name, word)
         # An address is one of our own paths, or the link into the AWS console that the server made.
         for address in re.findall(r"href=(\S+?)[\s>]", text):
-            assert address in ("${to}", "${data.link}", '"#main"'), (file.name, address)
+            assert address in ("${to}", "${data.link}", "${child.link}", '"#main"'), (file.name, address)
 
 
 def test_a_wheel_has_every_file(tmp_path: Path) -> None:

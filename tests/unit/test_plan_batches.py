@@ -94,8 +94,9 @@ def test_its_requests_are_counted_with_those_that_are_repeated(cloud: Cloud) -> 
     cloud.upload(b"x", "a")
     cloud.target.put_object(Bucket=TARGET, Key="a", Body=b"y", Metadata={"a": "b"})
     plan = call()
-    # The rules, if there are any, are not part of it. Both buckets are listed, and both objects read.
-    assert plan["requests"] == {"ListMultipartUploads": 1, "ListObjectsV2": 2, "HeadObject": 2, "PutObject": 3}
+    # The rules, if there are any, are not part of it. The buckets and the ledger are listed, both objects are read.
+    expected = {"ListMultipartUploads": 1, "ListObjectsV2": 3, "HeadObject": 2, "PutObject": 3}
+    assert plan["requests"] == expected
 
 
 def test_the_deployments_rules_apply(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:

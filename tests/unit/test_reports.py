@@ -12,20 +12,23 @@ from functions import (
     delete_batch,
     ensure_migrated,
     plan_batches,
+    reconcile_report,
     require_complete,
     verify_batch,
     write_report,
 )
-from functions.contract.models import ExecutionInput, Rule
+from functions.batches import rounds
+from functions.contract.models import Rule
 from functions.contract.rules import KeyRule, Rules
 from functions.copying import bucket_settings
 from functions.intake import deployed_rules
-from functions.runtime.errors import RunIncomplete
+from functions.runtime import clients
+from functions.runtime.errors import AccessDenied, RunIncomplete
+from tests.support.fake_executions import ARN, FakeExecutions, fail, succeed
 from tests.support.lambda_context import LambdaContext
-from tests.unit.conftest import SOURCE, SOURCE_REGION, TARGET_REGION, Cloud, ErrorResponse
+from tests.unit.conftest import SOURCE, SOURCE_REGION, TARGET, TARGET_REGION, Cloud, ErrorResponse
 
 RESULTS = "ferry-results"
-MACHINE_ARN = "arn:aws:states:us-east-1:123456789012:stateMachine:migrate"
 SCOPE = {"bucket": SOURCE, "region": SOURCE_REGION}
 RULES = Rules(
     rules=(
@@ -38,25 +41,30 @@ RULES = Rules(
 
 @pytest.fixture
 def cloud(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Cloud:
-    """With the results bucket, rules and a state machine."""
+    """With the results bucket and rules."""
     cloud.target.create_bucket(Bucket=RESULTS)
     cloud.target.put_object(Bucket=RESULTS, Key="rules/migration.json", Body=RULES.model_dump_json().encode())
-    boto3.client("stepfunctions", TARGET_REGION).create_state_machine(
-        name="migrate",
-        definition=json.dumps({"StartAt": "A", "States": {"A": {"Type": "Succeed"}}}),
-        roleArn="arn:aws:iam::123456789012:role/migrate",
-    )
     for name, value in {
         "RULES_BUCKET": RESULTS,
         "RULES_KEY": "rules/migration.json",
         "COPY_ROLE": "role",
         "RESULTS_BUCKET": RESULTS,
-        "STATE_MACHINE_ARN": MACHINE_ARN,
+        "STATE_MACHINE_ARN": ARN,
     }.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(deployed_rules, "_last_read", {})
     bucket_settings.forget()
     return cloud
+
+
+@pytest.fixture(autouse=True)
+def executions(monkeypatch: pytest.MonkeyPatch) -> FakeExecutions:
+    """Executions of `migrate` that succeed at once."""
+    fake = FakeExecutions()
+    target = {"bucket": TARGET, "region": TARGET_REGION, "key": "any", "version_id": "1", "etag": "e"}
+    fake.on_start = lambda record: succeed(record, target)
+    monkeypatch.setattr(clients, "step_functions", lambda _: fake)
+    return fake
 
 
 def execution(redrives: int = 0) -> dict[str, Any]:
@@ -70,21 +78,36 @@ def called(module: Any, redrives: int = 0, call_id: str = "c", **document: Any) 
     return returned
 
 
-def pointers(plan: dict[str, Any], name: str) -> list[dict[str, Any]]:
-    body = boto3.client("s3", TARGET_REGION).get_object(Bucket=RESULTS, Key=plan[f"{name}_key"])["Body"].read()
+def pointers(document: dict[str, Any], name: str) -> list[dict[str, Any]]:
+    body = boto3.client("s3", TARGET_REGION).get_object(Bucket=RESULTS, Key=document[f"{name}_key"])["Body"].read()
     found: list[dict[str, Any]] = json.loads(body)
     return found
 
 
-def work(plan: dict[str, Any]) -> None:
-    """Do what the Maps do."""
-    for pointer in pointers(plan, "batches"):
-        called(copy_batch, slice=pointer)
-        called(verify_batch, slice=pointer)
-    for pointer in pointers(plan, "executions"):
-        called(ensure_migrated, slice=pointer)
-    for pointer in pointers(plan, "moves"):
-        called(delete_batch, slice=pointer)
+def work(document: dict[str, Any], call_id: str = "c") -> None:
+    """Do what the Maps do with the slices of a plan or a round."""
+    for pointer in pointers(document, "batches"):
+        called(copy_batch, call_id=call_id, slice=pointer)
+        called(verify_batch, call_id=call_id, slice=pointer)
+    for pointer in pointers(document, "moves"):
+        called(delete_batch, call_id=call_id, slice=pointer)
+    for pointer in pointers(document, "executions"):
+        for number in "12":
+            called(ensure_migrated, call_id=f"{call_id}{number}", slice=pointer)
+
+
+def first_round(plan: dict[str, Any]) -> dict[str, Any]:
+    """What the state FirstRound makes of a plan."""
+    names = ("batches", "files", "moves", "executions")
+    fields = [f"{name}{ending}" for name in names for ending in ("", "_key")]
+    return {"status": "ready", "number": 0, **{name: plan[name] for name in fields}}
+
+
+def go_round(plan: dict[str, Any], found: dict[str, Any], redrives: int = 0, **document: Any) -> dict[str, Any]:
+    """Collect what failed, and repeat it, until nothing is left to repeat."""
+    while (found := called(reconcile_report, redrives, plan=plan, round=found, **document))["status"] == "ready":
+        work(found, f"round-{found['number']}")
+    return found
 
 
 def lines(report: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -98,26 +121,15 @@ def lines(report: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return found
 
 
-def started() -> list[ExecutionInput]:
-    """The inputs of all executions of `migrate`."""
-    client = boto3.client("stepfunctions", TARGET_REGION)
-    executions = client.list_executions(stateMachineArn=MACHINE_ARN)["executions"]
-    described = [client.describe_execution(executionArn=each["executionArn"]) for each in executions]
-    return [ExecutionInput.model_validate_json(each["input"]) for each in described]
-
-
 def fill(cloud: Cloud) -> None:
     for key in ("plain/a.bin", "plain/b.bin", "table/a.csv", "moved/a.bin"):
         cloud.upload(b"id\n1\n", key)
 
 
-def test_what_no_batch_can_copy_has_an_execution_of_its_own_once(cloud: Cloud) -> None:
+def test_what_no_batch_can_copy_has_an_execution_of_its_own(cloud: Cloud, executions: FakeExecutions) -> None:
     fill(cloud)
-    plan = called(plan_batches)
-    (pointer,) = pointers(plan, "executions")
-    assert called(ensure_migrated, slice=pointer)["done"] == 1
-    assert called(ensure_migrated, call_id="repeated", slice=pointer)["status"] == "done"
-    assert [(each.source.key, each.rule.mode) for each in started()] == [("table/a.csv", "copy")]
+    work(called(plan_batches))
+    assert {(each.source.key, each.rule.mode) for each in executions.inputs()} == {("table/a.csv", "copy")}
 
 
 def test_each_planned_object_has_one_line(cloud: Cloud) -> None:
@@ -125,12 +137,12 @@ def test_each_planned_object_has_one_line(cloud: Cloud) -> None:
     plan = called(plan_batches)
     work(plan)
     report = called(write_report, plan=plan)
-    assert (report["status"], report["counts"]) == ("complete", {"verified": 2, "deleted": 1, "started": 1})
+    assert (report["status"], report["counts"]) == ("complete", {"verified": 3, "deleted": 1})
     found = lines(report)
     assert {key: line["status"] for key, line in found.items()} == {
         "plain/a.bin": "verified",
         "plain/b.bin": "verified",
-        "table/a.csv": "started",
+        "table/a.csv": "verified",
         "moved/a.bin": "deleted",
     }
     assert found["plain/a.bin"]["grade"] == "checksum"
@@ -175,19 +187,91 @@ def test_a_run_with_a_failed_object_fails_in_the_end_and_says_which(cloud: Cloud
     assert report["folder"] in str(raised.value)
 
 
-def test_a_redrive_plans_again_what_is_missing_and_reports_it_apart(cloud: Cloud) -> None:
+def test_a_cause_of_all_objects_is_the_runs_error_and_is_not_tried_again(cloud: Cloud) -> None:
+    cloud.upload(b"x", "a")
+    plan = called(plan_batches)
+    cloud.hooks.answer("CopyObject", ErrorResponse("AccessDenied", "no s3:PutObject"))
+    work(plan)
+    assert go_round(plan, first_round(plan))["number"] == 1
+    report = called(write_report, plan=plan)
+    with pytest.raises(AccessDenied, match=r"Nothing was copied.*no s3:PutObject"):
+        called(require_complete, plan=plan, report=report)
+
+
+def test_what_failed_once_is_copied_in_the_next_round(cloud: Cloud, executions: FakeExecutions) -> None:
     fill(cloud)
     plan = called(plan_batches)
     cloud.hooks.answer("CopyObject", ErrorResponse("InvalidRequest"))
     work(plan)
-    report = called(write_report, plan=plan)
-    assert called(require_complete, 1, plan=plan, report=report) == {"status": "retry"}
-    again = called(plan_batches, 1, plan=plan)
-    assert again["folder"] != plan["folder"]
-    # Moto's executions copy nothing, so what one was started for is still missing.
-    assert (again["batches"], again["executions"]) == (1, 1)
-    work(again)
-    second = called(write_report, 1, plan=again, report=report)
-    assert (second["status"], second["counts"]) == ("complete", {"verified": 1, "started": 1})
-    assert second["folder"] != report["folder"]
-    assert called(require_complete, 1, plan=again, report=second) == {"status": "complete"}
+    started = executions.number("start")
+    cloud.hooks.params.clear()
+    last = go_round(plan, first_round(plan))
+    assert (last["status"], len(cloud.hooks.params["CopyObject"]), executions.number("start")) == ("done", 1, started)
+    report = called(write_report, plan=plan, round=last)
+    assert (report["counts"], len(lines(report))) == ({"verified": 4}, 4)
+
+
+@pytest.mark.parametrize(("code", "expected"), [("InvalidRequest", "verified"), ("AccessDenied", "failed")])
+def test_what_failed_twice_gets_an_execution_unless_its_cause_is_no_objects(
+    cloud: Cloud, executions: FakeExecutions, code: str, expected: str
+) -> None:
+    fill(cloud)
+    plan = called(plan_batches)
+    cloud.hooks.answer("CopyObject", ErrorResponse(code), lambda: None, ErrorResponse(code))
+    work(plan)
+    last = go_round(plan, first_round(plan))
+    assert last["status"] == "done"
+    inputs = [each.source.key for each in executions.inputs()]
+    assert set(inputs[:2]) == {"moved/a.bin", "table/a.csv"}
+    assert len(inputs[2:]) == (expected == "verified")
+    found = lines(called(write_report, plan=plan, round=last))
+    assert sorted(line["status"] for line in found.values()) == sorted(["verified"] * 3 + [expected])
+
+
+def test_executions_for_one_error_are_limited(
+    cloud: Cloud, executions: FakeExecutions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rounds, "MOST_ALIKE", 2)
+    for key in "abc":
+        cloud.upload(b"x", key)
+    cloud.upload(b"x", "fine")
+    plan = called(plan_batches)
+    for key in "abc":
+        cloud.source.put_object(Bucket=SOURCE, Key=key, Body=b"x", StorageClass="GLACIER")
+    work(plan)
+    go_round(plan, first_round(plan))
+    assert len(executions.records) == 2
+
+
+def test_an_object_without_outcome_is_repeated(cloud: Cloud) -> None:
+    fill(cloud)
+    plan = called(plan_batches)
+    last = go_round(plan, first_round(plan))
+    assert called(write_report, plan=plan, round=last)["counts"] == {"verified": 4}
+
+
+def test_a_redrive_repeats_only_what_failed_and_reports_everything_once(
+    cloud: Cloud, executions: FakeExecutions
+) -> None:
+    fill(cloud)
+    plan = called(plan_batches)
+    cloud.hooks.answer("CopyObject", ErrorResponse("AccessDenied"), lambda: None, ErrorResponse("AccessDenied"))
+    succeeding = executions.on_start
+    executions.on_start = fail
+    work(plan)
+    last = go_round(plan, first_round(plan))
+    report = called(write_report, plan=plan, round=last)
+    assert report["counts"] == {"verified": 1, "failed": 3}
+    assert called(require_complete, 1, plan=plan, round=last, report=report) == {"status": "retry"}
+    executions.on_start = succeeding
+    executions.calls.clear()
+    cloud.hooks.params.clear()
+    last = go_round(plan, last, 1, report=report)
+    copied = [each["Key"] for each in cloud.hooks.params["CopyObject"]]
+    assert (len(copied), executions.number("redrive"), len(executions.records)) == (1, 2, 2)
+    listed = [each["Bucket"] for each in cloud.hooks.params["ListObjectsV2"]]
+    assert set(listed) == {RESULTS}, "neither the source nor the target is listed again"
+    second = called(write_report, 1, plan=plan, round=last, report=report)
+    assert (second["counts"], second["folder"]) == ({"verified": 4}, report["folder"])
+    assert {line["status"] for line in lines(second).values()} == {"verified"}
+    assert called(require_complete, 1, plan=plan, round=last, report=second) == {"status": "complete"}

@@ -56,6 +56,7 @@ OWN_SETTINGS: dict[str, type[BaseModel]] = {
     "catalogue_batch": CatalogueBatchSettings,
     "validate_batch": FileSettings,
     "delete_batch": BatchSettings,
+    "reconcile_report": BatchSettings,
     "write_report": BatchSettings,
 }
 

@@ -9,15 +9,16 @@ import { replay } from "/static/executions.js";
 const BAD = ["FAILED", "TIMED_OUT", "ABORTED"];
 
 // The state that a person wants to see first: the failed one, else the current one, else the last one.
-const interesting = (data) => {
+export const interesting = (data) => {
   const runs = Object.entries(data.states);
   const failed = runs.find(([, run]) => BAD.includes(run.status));
   const running = runs.find(([, run]) => run.status === "RUNNING");
-  return (failed || running || runs[runs.length - 1] || [null])[0];
+  return (failed || running)?.[0] ?? data.visits[data.visits.length - 1]?.state ?? null;
 };
 
 export function Execution({ name, session }) {
-  const { data, error, refresh } = useLive(`/api/executions/${encodeURIComponent(name)}`, session.poll_seconds);
+  const base = `/api/executions/${encodeURIComponent(name)}`;
+  const { data, error, refresh } = useLive(base, session.poll_seconds);
   const { data: picture } = useOnce(data ? `/api/pictures/${encodeURIComponent(data.definition)}` : null);
   const [chosen, setChosen] = useState(null);
   useEffect(() => { document.title = `${data?.key ? visible(data.key) : shortName(name)} · S3 Ferry`; }, [data?.key]);
@@ -32,7 +33,7 @@ export function Execution({ name, session }) {
       </section>
       <div class="side">
         <${Outcome} data=${data} />
-        ${selected ? html`<${StatePanel} key=${selected} name=${name} state=${selected} data=${data} />` : null}
+        ${selected ? html`<${StatePanel} key=${selected} base=${base} state=${selected} data=${data} />` : null}
       </div>
     </div>
     <${Steps} data=${data} selected=${selected} onSelect=${setChosen} />`;
@@ -105,10 +106,9 @@ function resultOf(visit) {
   }
 }
 
-function StatePanel({ name, state, data }) {
+export function StatePanel({ base, state, data }) {
   const run = data.states[state];
-  const path = `/api/executions/${encodeURIComponent(name)}/state?state=${encodeURIComponent(state)}`;
-  const { data: found, error, reload } = useOnce(path);
+  const { data: found, error, reload } = useOnce(`${base}/state?state=${encodeURIComponent(state)}`);
   useEffect(() => { if (found) reload(); }, [data.revision]);
   const [number, setNumber] = useState(null);
   const [tab, setTab] = useState(null);
@@ -139,7 +139,7 @@ function StatePanel({ name, state, data }) {
   </section>`;
 }
 
-function Steps({ data, selected, onSelect }) {
+export function Steps({ data, selected, onSelect }) {
   const attempts = useMemo(() => data.attempts.map((attempt) => ({ ...attempt, visits: data.visits.filter((visit) => visit.attempt === attempt.number) })), [data.revision]);
   return html`<section class="card steps" aria-labelledby="steps-title"><h2 id="steps-title">Steps</h2>
     ${data.visits_omitted ? html`<p class="muted">The first ${data.visits_omitted} are omitted.</p>` : null}

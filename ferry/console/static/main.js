@@ -5,16 +5,21 @@ import { Alert, Icon, Link, Toasts, call, html, token, useAddress } from "/stati
 import { Executions } from "/static/executions.js";
 import { Execution } from "/static/execution.js";
 import { Overview } from "/static/overview.js";
+import { Run } from "/static/run.js";
+import { Runs } from "/static/runs.js";
 import { Data } from "/static/data.js";
 import { Queue } from "/static/queue.js";
 import { UploadButton, Uploads } from "/static/upload.js";
 
-const TABS = [["/", "Overview"], ["/executions", "Executions"], ["/data", "Data"], ["/queue", "Queue"]];
+const TABS = [["/", "Overview"], ["/executions", "Executions"], ["/runs", "Runs"], ["/data", "Data"], ["/queue", "Queue"]];
 
 function Part({ address, session }) {
   const [, section, name] = address.path.split("/").map(decodeURIComponent);
   if (section === "executions") {
     return name ? html`<${Execution} key=${name} name=${name} session=${session} />` : html`<${Executions} query=${address.query} session=${session} />`;
+  }
+  if (section === "runs" && session.runs) {
+    return name ? html`<${Run} key=${name} name=${name} query=${address.query} session=${session} />` : html`<${Runs} session=${session} />`;
   }
   if (section === "data") return html`<${Data} table=${name} session=${session} />`;
   if (section === "queue") return html`<${Queue} session=${session} />`;

@@ -14,8 +14,7 @@ const describe = (state, run) => {
 
 export function Picture({ picture, states, taken, selected, onSelect }) {
   const times = new Map(taken.map(([source, target, count]) => [`${source}\n${target}`, count]));
-  const began = Object.keys(states).length > 0;
-  const passed = (edge) => times.get(`${edge.source}\n${edge.target}`) || (edge.kind === "start" && began ? 1 : 0)
+  const passed = (edge) => times.get(`${edge.source}\n${edge.target}`) || (edge.kind === "start" && states[edge.target] ? 1 : 0)
     || (edge.kind === "end" && states[edge.source]?.status === "SUCCEEDED" ? 1 : 0);
   const boxes = picture.states.filter((state) => state.inner);
   const others = picture.states.filter((state) => !state.inner);

@@ -1,1 +1,1 @@
-"""Patches of MiniStack's Lambda: how many functions run at once, and the name of a throttle."""
+"""Patches of MiniStack's Lambda: how many functions run at once and how long they idle, and the name of a throttle."""

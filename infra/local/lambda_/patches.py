@@ -9,7 +9,7 @@ from typing import Any
 
 from ministack.services import lambda_svc, stepfunctions
 
-from infra.local.lambda_ import throttles
+from infra.local.lambda_ import idle_processes, throttles
 from infra.local.lambda_.gate import Gate
 from infra.local.patching import require_attributes, wrap
 
@@ -26,6 +26,7 @@ def install(gate: Gate) -> None:
     wrap(lambda_svc, "_execute_function_dispatch", _GatePatch(gate).limit)
     wrap(stepfunctions, "_invoke_resource_with_timeout", _start_timeout_behind_gate)
     throttles.install()
+    idle_processes.install()
 
 
 class _GatePatch:

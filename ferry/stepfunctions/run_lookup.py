@@ -1,0 +1,92 @@
+"""Finds one object's line in a run, without reading the whole report. Read-only.
+
+The slices of a plan, and so the files of its report, are in the order of the listings: by UTF-8, those of batches and
+those of executions each ("Listing object keys programmatically", Amazon S3 User Guide). A round whose plan is no longer
+in the run's document is read whole.
+
+Raises CommandError for a plan that is missing.
+"""
+
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
+
+from ferry.aws import run_files
+from ferry.aws.clients import Deployment
+from ferry.stepfunctions.run_reports import (
+    recorded_lines,
+    records_by_slice,
+    report_rounds,
+    reported_lines,
+    round_of,
+    unreported_plan,
+)
+from ferry.stepfunctions.runs import RunSummary
+from functions.contract.bulk import Plan, PlannedObject, ReportLine
+from functions.planning.line_files import ENDING
+from functions.planning.slices import BATCH, EXECUTION, slice_keys
+
+KINDS = (BATCH, EXECUTION)
+"""In the order of a report's files."""
+
+
+def find_line(deployment: Deployment, run: RunSummary, key: str) -> ReportLine | None:
+    """The line of one object in its latest round; None if the run did nothing with it."""
+    plan = unreported_plan(run)
+    if plan is not None:
+        for candidate in _recorded_candidates(deployment, run, plan, key):
+            if candidate.key == key:
+                return candidate
+    for folder in report_rounds(deployment, run.info):
+        if plan is not None and round_of(folder) >= round_of(plan.folder):
+            continue
+        planned_here = plan is None and run.plan and run.report and run.report.folder == folder
+        lines = (
+            _ordered_candidates(deployment, folder, run.plan, key)
+            if planned_here and run.plan
+            else reported_lines(deployment, folder)
+        )
+        for line in lines:
+            if line.key == key:
+                return line
+    return None
+
+
+def _recorded_candidates(deployment: Deployment, run: RunSummary, plan: Plan, key: str) -> Iterator[ReportLine]:
+    """The recorded lines of the slices that may have the key."""
+
+    @cache
+    def first_key(slice_key: str) -> bytes:
+        return PlannedObject.model_validate_json(run_files.read_lines(deployment, slice_key)[0]).key.encode()
+
+    for kind in KINDS:
+        slices = [each for folder in plan.folders for each in slice_keys(plan.folder, folder, kind)]
+        for slice_key in _last_not_after(slices, key, first_key):
+            name = slice_key.removeprefix(plan.folder).removesuffix(ENDING)
+            records = records_by_slice(deployment, plan, f"{name}/")
+            yield from recorded_lines(deployment, run.info.name, slice_key, records[slice_key])
+
+
+def _ordered_candidates(deployment: Deployment, folder: str, plan: Plan, key: str) -> Iterator[ReportLine]:
+    """The lines of the report's files that may have the key."""
+
+    @cache
+    def lines_of(name: str) -> list[ReportLine]:
+        return [ReportLine.model_validate_json(line) for line in run_files.read_lines(deployment, name)]
+
+    files: dict[str, list[str]] = {kind: [] for kind in KINDS}
+    number = 0
+    for part in plan.folders:
+        for kind in KINDS:
+            for _ in slice_keys(plan.folder, part, kind):
+                files[kind].append(f"{folder}{number:06}{ENDING}")
+                number += 1
+    for names in files.values():
+        for name in _last_not_after(names, key, lambda each: lines_of(each)[0].key.encode()):
+            yield from lines_of(name)
+
+
+def _last_not_after(names: Sequence[str], key: str, first_key: Callable[[str], bytes]) -> Sequence[str]:
+    """The last file that begins at or before the key, if any."""
+    after = bisect_right(names, key.encode(), key=first_key)
+    return names[after - 1 : after] if after else []

@@ -1,0 +1,211 @@
+"""How far a run is: objects, bytes, rate, failures by error, time left. Read-only.
+
+What is planned is in the run's document; how many slices are done, Step Functions counts; what became of each object is
+in the records that the functions write while they work. A look takes few calls, and a record is read only once.
+DescribeMapRun is limited to one call a second ("Step Functions service quotas", AWS Step Functions Developer Guide).
+"""
+
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any, Literal
+
+from ferry.aws import run_files
+from ferry.aws.clients import Deployment
+from ferry.stepfunctions import runs
+from ferry.stepfunctions.runs import RunSummary
+from functions.batches.records import COPIED, STARTED, VERIFIED
+from functions.contract.bulk import IDLE, PLANNED, Outcome, Plan
+
+Phase = Literal["planning", "copying", "starting", "reporting", "ended"]
+PLANNING = (None, "PlanBatches", "PlanComplete?", "WaitForPlan", "Redriven?", "WaitToPlanAgain")
+STARTING = ("StartExecutions",)
+REPORTING = ("WriteReport", "ReportWritten?", "WaitForReport", "RequireComplete", "Succeeded")
+"""States by phase; in all others, slices are copied."""
+
+FILES_OF_A_LOOK = 200
+"""At most as many records are read at once: whoever looks at a large run late catches up within a few looks."""
+
+RATE_SECONDS = 60.0
+"""The rate is that of the last minute: records are written twice a minute."""
+
+
+STEPS = 2
+"""Of an object: its copy and its verification."""
+
+
+@dataclass(frozen=True)
+class Slices:
+    """The numbers of slices of the Map that runs, or ran last."""
+
+    total: int = 0
+    waiting: int = 0
+    running: int = 0
+    done: int = 0
+    failed: int = 0
+
+
+@dataclass(frozen=True)
+class RunProgress:
+    """How far a run is.
+
+    `compared` objects of the source are planned. Of the `objects` that the plan leaves to do, `objects_copied` have
+    arrived, verified or not yet, and `objects_done` have an outcome, `failures` among them by error. `size_bytes` are
+    those of the objects that batches copy, of which `bytes_copied` have arrived. The rates are per second; None until
+    there is one. `copied_at` counts the objects by the second, since 1970, at which their copy ended.
+    """
+
+    run: RunSummary
+    phase: Phase
+    compared: int = 0
+    objects: int = 0
+    size_bytes: int = 0
+    objects_copied: int = 0
+    objects_done: int = 0
+    bytes_copied: int = 0
+    failures: dict[str, int] = field(default_factory=dict)
+    slices: Slices = Slices()
+    objects_rate: float | None = None
+    bytes_rate: float | None = None
+    seconds_left: float | None = None
+    copied_at: dict[int, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _Counts:
+    """What the records say. An object has two `steps`: its copy and its verification, or both at once."""
+
+    moment: float
+    steps: int
+    size_bytes: int
+
+
+class RunWatch:
+    """Looks at one run again and again, and remembers what it has read."""
+
+    def __init__(self, deployment: Deployment, arn: str, clock: Callable[[], float] = time.monotonic) -> None:
+        self._deployment, self._arn, self._clock = deployment, arn, clock
+        self._ended_maps: dict[str, Slices] = {}
+        self._forget("")
+
+    def _forget(self, plan_folder: str) -> None:
+        """Begin with a plan: a redrive plans again what failed."""
+        self._plan_folder = plan_folder
+        self._read: set[str] = set()
+        self._failures: Counter[str] = Counter()
+        self._copied_at: Counter[int] = Counter()
+        self._copied = self._done = self._steps = self._bytes = 0
+        self._samples: deque[_Counts] = deque()
+
+    def look(self) -> RunProgress:
+        """Look once."""
+        summary = runs.summarize_run(self._deployment, runs.find_run(self._deployment, self._arn))
+        ended = summary.info.status != "RUNNING"
+        phase: Phase = "ended" if ended else _phase_of(summary.state)
+        plan = summary.plan
+        if plan is None or plan.status == "planning" or phase == "planning":
+            return RunProgress(summary, phase, compared=plan.objects if plan and plan.status == "planning" else 0)
+        if plan.folder != self._plan_folder:
+            self._forget(plan.folder)
+        self._read_records(plan)
+        objects_rate, bytes_rate = self._rates()
+        work = [each for each in plan.tallies if each.action in PLANNED]
+        objects = sum(each.objects for each in work)
+        left = max(0.0, objects - self._steps / STEPS)
+        return RunProgress(
+            run=summary,
+            phase=phase,
+            compared=plan.objects,
+            objects=objects,
+            size_bytes=sum(each.size_bytes for each in work if not each.by_execution and each.reason not in IDLE),
+            objects_copied=self._copied,
+            # Two functions may have worked on one slice.
+            objects_done=min(self._done, objects),
+            bytes_copied=self._bytes,
+            failures=dict(self._failures),
+            slices=self._slices(),
+            objects_rate=objects_rate,
+            bytes_rate=bytes_rate,
+            seconds_left=left / objects_rate if objects_rate and not ended else None,
+            copied_at=dict(self._copied_at),
+        )
+
+    def _read_records(self, plan: Plan) -> None:
+        """Count what the records say that no earlier look has read."""
+        new = ((kind, key) for kind, key in _record_keys(self._deployment, plan) if key not in self._read)
+        chosen = list(islice(new, FILES_OF_A_LOOK))
+        files = run_files.read_files(self._deployment, (key for _, key in chosen))
+        for (kind, key), lines in zip(chosen, files, strict=True):
+            self._read.add(key)
+            for line in lines:
+                self._count(kind, Outcome.model_validate_json(line))
+
+    def _count(self, kind: str, outcome: Outcome) -> None:
+        if kind == COPIED and outcome.status in ("copied", "unchanged"):
+            self._steps += 1
+            self._copied += 1
+            if outcome.copied_at:
+                self._copied_at[int(outcome.copied_at.timestamp())] += 1
+            self._bytes += outcome.source.size_bytes if outcome.source else 0
+            return
+        self._steps += 1 if kind == VERIFIED else STEPS
+        self._done += 1
+        if outcome.status == "failed":
+            self._failures[outcome.error or ""] += 1
+
+    def _rates(self) -> tuple[float | None, float | None]:
+        """Objects and bytes per second."""
+        now = _Counts(self._clock(), self._steps, self._bytes)
+        self._samples.append(now)
+        while len(self._samples) > 2 and now.moment - self._samples[1].moment >= RATE_SECONDS:
+            self._samples.popleft()
+        first = self._samples[0]
+        seconds = now.moment - first.moment
+        if seconds <= 0 or now.steps == first.steps:
+            return None, None
+        return (now.steps - first.steps) / STEPS / seconds, (now.size_bytes - first.size_bytes) / seconds
+
+    def _slices(self) -> Slices:
+        """The counts of the latest Map Run; one that has ended is described once."""
+        client = self._deployment.step_functions
+        found = client.list_map_runs(executionArn=self._arn)["mapRuns"]
+        if not found:
+            return Slices()
+        latest: Any = max(found, key=lambda each: each["startDate"])
+        arn = latest["mapRunArn"]
+        if arn not in self._ended_maps:
+            described = client.describe_map_run(mapRunArn=arn)
+            slices = slices_of(described["itemCounts"])
+            if described["status"] == "RUNNING":
+                return slices
+            self._ended_maps[arn] = slices
+        return self._ended_maps[arn]
+
+
+def _phase_of(state: str | None) -> Phase:
+    if state in PLANNING:
+        return "planning"
+    if state in STARTING:
+        return "starting"
+    return "reporting" if state in REPORTING else "copying"
+
+
+def slices_of(counts: Any) -> Slices:
+    """The counts of a Map Run, as DescribeMapRun returns them."""
+    return Slices(
+        total=counts["total"],
+        waiting=counts["pending"],
+        running=counts["running"],
+        done=counts["succeeded"],
+        failed=counts["failed"] + counts["timedOut"] + counts["aborted"],
+    )
+
+
+def _record_keys(deployment: Deployment, plan: Plan) -> Iterator[tuple[str, str]]:
+    """The records of a plan's slices, each with its kind."""
+    for kind in (COPIED, VERIFIED, STARTED):
+        if plan.executions if kind == STARTED else plan.batches:
+            for key in run_files.list_keys(deployment, run_files.record_folder(plan.folder, kind)):
+                yield kind, key

@@ -1,0 +1,107 @@
+"""Faults that no object causes: a missing permission or bucket, an invalid setting.
+
+A slice in which everything fails alike records its fault and fails. Once a few slices have, and no other of the round
+has recorded anything, the rest fail at once: so a run whose first objects all fail by one cause stops, instead of
+trying a million, or starting executions for them. A slice of mixed outcomes has no fault: the policy of a prefix, say,
+fails only its own objects.
+
+Idempotent. Raises the fault, and AccessDenied, BucketMissing, Throttled, RequestRejected.
+"""
+
+from collections.abc import Iterable
+
+from functions.batches.settings import BatchSettings
+from functions.batches.slice_names import folder_of, round_of, run_of
+from functions.contract.bulk import Outcome
+from functions.contract.objects import Model
+from functions.planning.line_files import put
+from functions.runtime import clients
+from functions.runtime.aws_errors import aws_errors
+from functions.runtime.errors import (
+    AccessDenied,
+    BucketMissing,
+    FerryError,
+    SettingInvalid,
+    TargetNotVersioned,
+)
+
+SYSTEMIC: dict[str, type[FerryError]] = {
+    each.__name__: each for each in (AccessDenied, BucketMissing, SettingInvalid, TargetNotVersioned)
+}
+LEAST_SYSTEMIC = 20
+"""Fewer objects that fail alike may share a cause of their own, such as the policy of a prefix."""
+
+MOST_FAULTS = 3
+"""Slices that may fail before the others are not tried any more. Neighbours are worked on far apart, so a policy of a
+prefix is unlikely to be all that they have in common."""
+
+RECORDS = ("copied", "started")
+FAULTS = "faults"
+
+
+class SliceFault(Model):
+    """Why a slice failed as a whole."""
+
+    error: str
+    cause: str
+
+
+def fault_of(outcomes: Iterable[Outcome]) -> SliceFault | None:
+    """Return the fault if all of these fail by one error that no object causes."""
+    found = list(outcomes)
+    errors = {outcome.error for outcome in found}
+    if len(found) < LEAST_SYSTEMIC or len(errors) != 1 or not errors <= SYSTEMIC.keys():
+        return None
+    return SliceFault(
+        error=str(found[0].error),
+        cause=f"All of {len(found)} objects failed. The first: {found[0].cause}",
+    )
+
+
+def raise_fault(settings: BatchSettings, slice_key: str, outcomes: Iterable[Outcome]) -> None:
+    """Record the fault that these outcomes show, and raise it; do nothing if they show none."""
+    fault = fault_of(outcomes)
+    if fault is None:
+        return
+    body = fault.model_dump_json().encode()
+    put(settings.results_bucket, settings.target_region, _key(slice_key), body, "the fault to")
+    raise SYSTEMIC[fault.error](fault.cause)
+
+
+def require_no_fault(settings: BatchSettings, slice_key: str) -> None:
+    """Raise the fault of the other slices of a round if nothing in it has gone well."""
+    run, number = run_of(slice_key), round_of(slice_key)
+    faults = _keys(settings, f"{run}/{FAULTS}/round-{number}/", MOST_FAULTS)
+    if len(faults) < MOST_FAULTS:
+        return
+    if any(_keys(settings, f"{run}/{kind}/{f'round-{number}/' if number else ''}", 1) for kind in RECORDS):
+        return
+    fault = _read(settings, faults[0])
+    raise SYSTEMIC[fault.error](f"The other slices failed, too, so this one was not tried. {fault.cause}")
+
+
+def read_fault(settings: BatchSettings, slice_key: str) -> SliceFault | None:
+    """Return the fault of a slice, or of the slices because of which it was not tried."""
+    run, number = run_of(slice_key), round_of(slice_key)
+    keys = _keys(settings, f"{run}/{FAULTS}/round-{number}/", 1000)
+    if _key(slice_key) in keys:
+        return _read(settings, _key(slice_key))
+    return _read(settings, keys[0]) if len(keys) >= MOST_FAULTS else None
+
+
+def _key(slice_key: str) -> str:
+    return f"{run_of(slice_key)}/{FAULTS}/round-{round_of(slice_key)}/{folder_of(slice_key)}.json"
+
+
+def _keys(settings: BatchSettings, prefix: str, most: int) -> list[str]:
+    with aws_errors(f"listing s3://{settings.results_bucket}/{prefix}"):
+        listed = clients.s3(settings.target_region).list_objects_v2(
+            Bucket=settings.results_bucket, Prefix=prefix, MaxKeys=most
+        )
+    return [each["Key"] for each in listed.get("Contents", ())]
+
+
+def _read(settings: BatchSettings, key: str) -> SliceFault:
+    with aws_errors(f"reading s3://{settings.results_bucket}/{key}"):
+        body = clients.s3(settings.target_region).get_object(Bucket=settings.results_bucket, Key=key)["Body"].read()
+    return SliceFault.model_validate_json(body)

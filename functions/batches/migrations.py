@@ -1,0 +1,129 @@
+"""What EnsureMigrated does with one object: starts or replays its execution, and later tells how it ended.
+
+An earlier execution of the same object counts if the target still has what it verified. Idempotent.
+
+Raises Throttled, AccessDenied, BucketMissing, RequestRejected.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from functions.batches.executions import MigrateExecutions, execution_name, failure_of, replay_name
+from functions.batches.settings import ExecutionSettings
+from functions.contract.bulk import SAME, Outcome, PlannedObject, PlanScope
+from functions.contract.models import Document, Source
+from functions.objects.head import Head, head, location
+from functions.runtime.errors import RequestRejected
+
+if TYPE_CHECKING:
+    from mypy_boto3_stepfunctions.type_defs import DescribeExecutionOutputTypeDef
+
+MOST_LOOKS = 3
+"""At a source that a newer upload keeps replacing: that upload has an event of its own."""
+
+MOST_NAMES = 20
+
+OF_THE_OBJECT = frozenset(
+    {
+        "SourceArchived",
+        "CustomerKeyRequired",
+        "ObjectTooLarge",
+        "MetadataUnreadable",
+        "ObjectLockMissing",
+        "ForeignFile",
+        "ValidationFailed",
+    }
+)
+"""The errors of an execution that another attempt has again: a run that does not wait leaves them as they are."""
+
+
+@dataclass(frozen=True)
+class Migrations:
+    """The executions of one slice."""
+
+    scope: PlanScope
+    settings: ExecutionSettings
+
+    @property
+    def _executions(self) -> MigrateExecutions:
+        return MigrateExecutions(self.settings.state_machine_arn, self.settings.target_region)
+
+    def begin(self, planned: PlannedObject) -> Outcome:
+        """Start an execution of an object, or replay the one that failed; `started`, unless it has ended well."""
+        return self._begin(planned, 0)
+
+    def look(self, planned: PlannedObject, started: Outcome) -> Outcome:
+        """Return how a started execution ended; the same outcome if it runs."""
+        if started.source is None or started.execution is None:
+            raise ValueError(f"{planned.key} is started without a source or an execution")
+        if self._executions.start(started.execution, Source.of(started.source), planned.rule):
+            return started
+        described = self._executions.describe(started.execution)
+        if described["status"] == "RUNNING":
+            return started
+        if described["status"] != "SUCCEEDED":
+            error, cause = failure_of(described)
+            return started.changed(status="failed", error=error, cause=cause)
+        return _verified(started, described) or self._begin(planned, started.looks + 1)
+
+    def _begin(self, planned: PlannedObject, looks: int) -> Outcome:
+        found = head(self.scope.bucket, self.scope.region, planned.key)
+        if found is None:
+            return Outcome(key=planned.key, status="skipped", error="SourceMissing")
+        if looks >= MOST_LOOKS:
+            return Outcome(key=planned.key, status="skipped", error="Superseded")
+        first = execution_name(found, planned.rule)
+        for number in range(MOST_NAMES):
+            name = replay_name(first, number)
+            outcome = Outcome(key=planned.key, status="started", source=found.object, execution=name, looks=looks)
+            if self._executions.start(name, Source.of(found.object), planned.rule):
+                return outcome
+            described = self._executions.describe(name)
+            if described["status"] == "RUNNING":
+                return outcome
+            if described["status"] == "SUCCEEDED":
+                verified = _verified(outcome, described)
+                if verified and self._still_counts(planned, verified):
+                    return verified
+                continue
+            error, cause = failure_of(described)
+            if not self.scope.wait_for_executions and error in OF_THE_OBJECT:
+                return outcome.changed(status="failed", error=error, cause=cause)
+            if self._executions.redrive(described):
+                return outcome
+        raise RequestRejected(
+            f"{location(found.object.bucket, planned.key)} was migrated {MOST_NAMES} times within 90 days: {first} and "
+            "its replays. Find out what replaces or deletes its copy, then upload it again."
+        )
+
+    def _still_counts(self, planned: PlannedObject, verified: Outcome) -> bool:
+        """Check whether the target has what an earlier execution verified, and the plan saw nothing else there."""
+        if planned.rule.mode == "move" or verified.target is None:
+            # The source is there again.
+            return False
+        target = verified.target
+        now = head(target.bucket, target.region, target.key, absence_is_common=True)
+        if now is None or now.object.version_or_etag != target.version_or_etag:
+            return False
+        return not _was_different(planned, now)
+
+
+def _was_different(planned: PlannedObject, now: Head) -> bool:
+    """Check whether the plan has compared what is at the target now, and found that it differs."""
+    seen = planned.target
+    if seen is None or planned.action == "undecided" or planned.reason in {*SAME, "not_comparable"}:
+        return False
+    return (seen.etag, seen.last_modified) == (now.object.etag, now.last_modified)
+
+
+def _verified(started: Outcome, described: "DescribeExecutionOutputTypeDef") -> Outcome | None:
+    """Return the outcome that a document shows; None if a newer upload took the object's place."""
+    document = Document.model_validate_json(described["output"])
+    copy, verification, deletion = document.copy_, document.verification, document.deletion
+    if copy is None or copy.status == "superseded" or verification is None or verification.status != "verified":
+        return None
+    if document.validation is not None and document.validation.status == "superseded":
+        return None
+    if deletion is not None and deletion.status == "source_changed":
+        return None
+    return started.changed(status="deleted" if deletion else "verified", grade=verification.grade, target=copy.target)

@@ -1,0 +1,211 @@
+"""What later runs know from earlier ones: what is settled costs nothing, and some outcomes stay as they are."""
+
+import gzip
+import json
+from typing import Any
+
+import boto3
+import pytest
+
+from functions import copy_batch, ensure_migrated, plan_batches, verify_batch, write_report
+from functions.contract.models import Rule
+from functions.contract.rules import KeyRule, Rules
+from functions.copying import bucket_settings
+from functions.intake import deployed_rules
+from tests.support.lambda_context import LambdaContext
+from tests.unit.conftest import SOURCE, SOURCE_REGION, TARGET, TARGET_REGION, Cloud, ErrorResponse
+
+RESULTS = "ferry-results"
+RULES = Rules(
+    default=Rule(catalogue=False),
+    rules=(KeyRule(prefix="restored/", rule=Rule(catalogue=False, restore_deleted=True)),),
+)
+COPY_FAILS = ErrorResponse("InvalidRequest", "Bucket is missing Object Lock Configuration")
+
+
+@pytest.fixture
+def cloud(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Cloud:
+    """With the results bucket and rules."""
+    cloud.target.create_bucket(Bucket=RESULTS)
+    cloud.target.put_object(Bucket=RESULTS, Key="rules/migration.json", Body=RULES.model_dump_json().encode())
+    for name, value in {
+        "RULES_BUCKET": RESULTS,
+        "RULES_KEY": "rules/migration.json",
+        "COPY_ROLE": "role",
+        "RESULTS_BUCKET": RESULTS,
+        "STATE_MACHINE_ARN": "arn:aws:states:us-east-1:123456789012:stateMachine:migrate",
+    }.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(deployed_rules, "_last_read", {})
+    bucket_settings.forget()
+    return cloud
+
+
+class Runs:
+    """Runs, one after the other, as the state machine does them."""
+
+    def __init__(self) -> None:
+        self.number = 0
+
+    def plan(self, redrives: int = 0, plan: dict[str, Any] | None = None, **scope: Any) -> dict[str, Any]:
+        return self._called(plan_batches, redrives, scope, plan=plan)
+
+    def run(self, redrives: int = 0, plan: dict[str, Any] | None = None, **scope: Any) -> dict[str, Any]:
+        """Return what was decided, by key of the tallies, and what was done."""
+        self.number += not redrives
+        planned = self.plan(redrives, plan, **scope)
+        for pointer in self._pointers(planned, "batches"):
+            self._called(copy_batch, redrives, scope, slice=pointer)
+            self._called(verify_batch, redrives, scope, slice=pointer)
+        for pointer in self._pointers(planned, "executions"):
+            self._called(ensure_migrated, redrives, scope, slice=pointer)
+        report = self._called(write_report, redrives, scope, plan=planned)
+        return {"plan": planned, "report": report, "decided": decided(planned), "counts": report["counts"]}
+
+    def _called(self, module: Any, redrives: int, scope: dict[str, Any], **document: Any) -> dict[str, Any]:
+        name = f"run-{self.number}"
+        execution = {"Id": f"arn:{name}", "Name": name, "StartTime": "2026-11-20T12:00:00Z", "RedriveCount": redrives}
+        document |= {"scope": {"bucket": SOURCE, "region": SOURCE_REGION, **scope}}
+        returned: dict[str, Any] = module.handler({"execution": execution, "document": document}, LambdaContext())
+        return returned
+
+    def _pointers(self, plan: dict[str, Any], name: str) -> list[dict[str, Any]]:
+        body = boto3.client("s3", TARGET_REGION).get_object(Bucket=RESULTS, Key=plan[f"{name}_key"])["Body"].read()
+        found: list[dict[str, Any]] = json.loads(body)
+        return found
+
+
+@pytest.fixture
+def runs() -> Runs:
+    return Runs()
+
+
+def decided(plan: dict[str, Any]) -> dict[tuple[str, str], int]:
+    return {(tally["action"], tally["reason"]): tally["objects"] for tally in plan["tallies"]}
+
+
+def test_what_a_run_verified_costs_no_further_request(cloud: Cloud, runs: Runs) -> None:
+    for key in "abc":
+        cloud.upload(b"x", key, Metadata={"a": "b"})
+    assert runs.run()["counts"] == {"verified": 3}
+    for _ in range(3):
+        cloud.hooks.forget()
+        assert runs.run()["decided"] == {("done", "settled"): 3}
+        assert not {"HeadObject", "CopyObject"} & {name for name, calls in cloud.hooks.params.items() if calls}
+
+
+def fail(cloud: Cloud, runs: Runs, key: str = "a") -> None:
+    """Fail to copy an object for a reason that stays."""
+    cloud.upload(b"x", key)
+    cloud.hooks.answer("CopyObject", COPY_FAILS)
+    report = runs.run()["report"]
+    assert report["errors"] == {"ObjectLockMissing": 1}
+
+
+def test_what_fails_for_good_is_skipped_and_fails_no_later_run(cloud: Cloud, runs: Runs) -> None:
+    fail(cloud, runs)
+    for _ in range(2):
+        later = runs.run()
+        assert (later["decided"], later["counts"]) == ({("skip", "failed_before"): 1}, {})
+        assert later["report"]["status"] == "complete"
+
+
+def test_again_a_failure_is_tried_again(cloud: Cloud, runs: Runs) -> None:
+    fail(cloud, runs)
+    assert runs.run(again=True)["counts"] == {"verified": 1}
+    assert runs.run()["decided"] == {("done", "settled"): 1}
+
+
+def test_a_redrive_tries_again_what_its_own_run_failed_to_do(cloud: Cloud, runs: Runs) -> None:
+    cloud.upload(b"x", "a")
+    cloud.hooks.answer("CopyObject", COPY_FAILS)
+    failed = runs.run()
+    assert runs.run(1, failed["plan"])["counts"] == {"verified": 1}
+
+
+def test_a_new_upload_is_not_what_failed(cloud: Cloud, runs: Runs) -> None:
+    fail(cloud, runs)
+    cloud.upload(b"other", "a")
+    assert runs.run()["counts"] == {"verified": 1}
+
+
+def test_an_error_that_may_go_away_is_tried_again(cloud: Cloud, runs: Runs) -> None:
+    cloud.upload(b"x", "a")
+    cloud.hooks.answer("CopyObject", ErrorResponse("AccessDenied"))
+    assert runs.run()["counts"] == {"failed": 1}
+    assert runs.run()["counts"] == {"verified": 1}
+
+
+def test_what_was_deleted_at_the_target_is_copied_only_if_asked_for(cloud: Cloud, runs: Runs) -> None:
+    for key in ("a", "b", "restored/a"):
+        cloud.upload(b"x", key)
+    runs.run()
+    for key in ("a", "b", "restored/a"):
+        cloud.target.delete_object(Bucket=TARGET, Key=key)
+    assert runs.run()["decided"] == {("skip", "deleted_at_target"): 2, ("copy", "new"): 1}
+    cloud.upload(b"other", "b")
+    assert runs.run()["decided"] == {("skip", "deleted_at_target"): 1, ("copy", "new"): 1, ("done", "settled"): 1}
+    assert runs.run(again=True)["decided"] == {("copy", "new"): 1, ("done", "settled"): 2}
+
+
+def test_what_the_listings_showed_is_not_copied_again_once_it_is_deleted(cloud: Cloud, runs: Runs) -> None:
+    cloud.upload(b"x", "a")
+    cloud.target.put_object(Bucket=TARGET, Key="a", Body=b"x")
+    assert runs.run()["decided"] == {("done", "same_checksum"): 1}
+    assert runs.run()["decided"] == {("done", "settled"): 1}
+    cloud.target.delete_object(Bucket=TARGET, Key="a")
+    assert runs.run()["decided"] == {("skip", "deleted_at_target"): 1}
+
+
+def test_a_pair_is_compared_again_once_the_target_is_another_object(cloud: Cloud, runs: Runs) -> None:
+    cloud.upload(b"x", "a")
+    runs.run()
+    cloud.target.put_object(Bucket=TARGET, Key="a", Body=b"y")
+    assert runs.run()["decided"] == {("copy", "content_differs"): 1}
+
+
+def test_an_object_that_only_its_owner_can_read_is_asked_for_once(cloud: Cloud, runs: Runs) -> None:
+    cloud.upload(b"x", "a")
+    cloud.target.put_object(Bucket=TARGET, Key="a", Body=b"y")
+    target: Any = cloud.target.head_object(Bucket=TARGET, Key="a")
+    cloud.hooks.answer("HeadObject", target, ErrorResponse("400"))
+    encrypted = ErrorResponse("InvalidRequest", "The object was stored using encryption.")
+    # The rules are read before.
+    cloud.hooks.answer("GetObject", lambda: None, encrypted)
+    assert runs.run()["decided"] == {("skip", "customer_key"): 1}
+    cloud.hooks.forget()
+    assert runs.run()["decided"] == {("skip", "customer_key"): 1}
+    assert cloud.hooks.params["HeadObject"] == []
+
+
+def test_a_dry_run_changes_no_entry_and_what_is_gone_leaves_the_ledger(cloud: Cloud, runs: Runs) -> None:
+    for key in "ab":
+        cloud.upload(b"x", key)
+    runs.run()
+    runs.run()
+    before = ledger_lines(cloud)
+    assert [line["key"] for line in before] == ["a", "b"]
+    cloud.source.delete_object(Bucket=SOURCE, Key="a")
+    runs.plan()
+    assert ledger_lines(cloud) == before
+    runs.run()
+    assert ledger_lines(cloud) == before[1:]
+    cloud.source.delete_object(Bucket=SOURCE, Key="b")
+    runs.run()
+    assert ledger_lines(cloud) == []
+
+
+def ledger_lines(cloud: Cloud) -> list[dict[str, Any]]:
+    found = cloud.target.list_objects_v2(Bucket=RESULTS, Prefix=f"ledger/{SOURCE}/")["Contents"]
+    bodies = [cloud.target.get_object(Bucket=RESULTS, Key=each["Key"])["Body"].read() for each in found]
+    return [json.loads(line) for body in bodies for line in gzip.decompress(body).splitlines()]
+
+
+def test_an_entry_says_what_was_settled(cloud: Cloud, runs: Runs) -> None:
+    cloud.upload(b"x", "a")
+    runs.run()
+    (line,) = ledger_lines(cloud)
+    assert (line["outcome"], line["grade"], line["run"]) == ("verified", "checksum", "run-1")
+    assert set(line) == {
+        *("key", "etag", "size_bytes", "last_modified", "outcome", "target", "grade", "run", "as_of"),
+    }
