@@ -18,6 +18,7 @@ from ferry.errors import CommandError
 from ferry.options import (
     BucketArgument,
     DryRunOption,
+    InventoryOption,
     JsonOption,
     MaxConcurrencyOption,
     MinAgeOption,
@@ -274,6 +275,7 @@ def backfill(
     source: SourceOption = None,
     since: SinceOption = None,
     min_age: MinAgeOption = "0s",
+    inventory: InventoryOption = "",
     max_concurrency: MaxConcurrencyOption = 20,
     wait: WaitOption = True,
     json: JsonOption = False,
@@ -282,7 +284,7 @@ def backfill(
     """Copy existing source objects that are missing from the target."""
     from ferry.commands import backfill as command
 
-    request = command.check_request(prefix, source, since, min_age)
+    request = command.check_request(prefix, source, since, min_age, inventory)
     with opened(outputs) as deployment:
         if dry_run:
             command.dry_run(deployment, request, as_json=json)

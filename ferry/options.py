@@ -62,6 +62,12 @@ SinceOption = Annotated[
     str | None, typer.Option("--since", show_default="all", help="Copy only objects uploaded at this time or later.")
 ]
 MinAgeOption = Annotated[str, typer.Option("--min-age", help="Copy only objects at least this old, e.g. 15m.")]
+InventoryOption = Annotated[
+    str,
+    typer.Option(
+        "--inventory", show_default=False, help="Read this S3 Inventory (s3://…/manifest.json) instead of listing."
+    ),
+]
 MaxConcurrencyOption = Annotated[
     int,
     typer.Option(

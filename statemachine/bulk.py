@@ -1,5 +1,5 @@
-"""The workflow `migrate_bulk`: plan what is missing, copy and verify it in slices, validate files of tables, delete what
-is moved, start executions, repeat what failed, report.
+"""The workflow `migrate_bulk`: plan what is missing, copy and verify it in slices, validate files of tables, delete
+what is moved, start executions, repeat what failed, report.
 
 Each slice is a child execution of a Distributed Map, so a run has any number of objects and a short history. A Map
 tolerates every failure: ReconcileReport leads back to the Maps with what failed while rounds are left, and

@@ -47,7 +47,15 @@ PARTS = (
     _cases(1),
     _cases(2),
     *(_orders(share) for share in range(1, SHARES + 1)),
-    Part("a plan of a million keys", ("-n", "0", "tests/unit/test_planning.py", "-k", "million")),
+    Part(
+        "plans of a million keys, by a listing and by an inventory",
+        ("-n", "0", "tests/unit/test_planning.py", "tests/unit/test_inventory.py", "-k", "million"),
+    ),
+    Part(
+        "17 runs of 500 objects, killed at 50 random moments",
+        ("-n", "0", "tests/e2e/test_backfill.py", "-k", "killed"),
+        {"FERRY_KILLS": "50"},
+    ),
 )
 
 

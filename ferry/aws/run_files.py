@@ -26,12 +26,16 @@ def list_keys(deployment: Deployment, prefix: str) -> Iterator[str]:
     return (key for key, _ in sorted(found, key=lambda each: (each[0].rpartition("/")[0], each[1], each[0])))
 
 
-def list_folders(deployment: Deployment, prefix: str) -> Iterator[str]:
-    """The folders directly below a prefix that ends with `/`."""
+def list_folder(deployment: Deployment, prefix: str) -> tuple[list[str], list[str]]:
+    """The files and the folders directly below a prefix that ends with `/`."""
+    files, folders = list[str](), list[str]()
     pages = deployment.target_s3.get_paginator("list_objects_v2").paginate(
         Bucket=deployment.outputs.athena_results, Prefix=prefix, Delimiter="/"
     )
-    return (each["Prefix"] for page in pages for each in page.get("CommonPrefixes", ()))
+    for page in pages:
+        files += [each["Key"] for each in page.get("Contents", ())]
+        folders += [each["Prefix"] for each in page.get("CommonPrefixes", ())]
+    return files, folders
 
 
 def read_lines(deployment: Deployment, key: str) -> list[bytes]:

@@ -26,6 +26,7 @@ from infra.terraform.outputs import DeployedSource
 
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _DURATION = re.compile(r"(\d{1,9})([smhd])")
+_MANIFEST = re.compile(r"s3://[a-z0-9.-]{3,63}/(.+/)?manifest\.json")
 
 
 @dataclass(frozen=True)
@@ -36,14 +37,19 @@ class Request:
     source: str | None
     since: datetime | None
     min_age: timedelta
+    inventory: str = ""
 
 
-def check_request(prefix: str, source: str | None, since: str | None, min_age: str) -> Request:
+def check_request(prefix: str, source: str | None, since: str | None, min_age: str, inventory: str = "") -> Request:
     """Check the arguments before anything is called."""
     length = key_length(prefix, "--prefix", "Give the beginning of a key")
     if length > LONGEST_KEY_BYTES:
         raise UsageError(f"--prefix is {length} bytes long; S3 keys are limited to {LONGEST_KEY_BYTES:,} bytes.")
-    return Request(prefix, source, None if since is None else _time(since), _duration(min_age))
+    if inventory and not _MANIFEST.fullmatch(inventory):
+        raise UsageError(
+            f"--inventory {inventory} is not the address of a manifest. Use the form s3://bucket/…/manifest.json."
+        )
+    return Request(prefix, source, None if since is None else _time(since), _duration(min_age), inventory)
 
 
 @dataclass(frozen=True)
@@ -133,6 +139,7 @@ def _scope(deployment: Deployment, request: Request) -> PlanScope:
         suffix=source.suffix,
         since=request.since,
         min_age_seconds=int(request.min_age.total_seconds()),
+        inventory=request.inventory,
     )
 
 

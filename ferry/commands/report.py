@@ -72,9 +72,9 @@ def _write_text(deployment: Deployment, run: RunSummary, lines: Iterator[ReportL
     counts = run_reports.count_lines(deployment, run)
     for outcome in run_view.sorted_outcomes(counts):
         console.print(terminal.line(f"{counts[outcome]:>9,}  ", (outcome, STYLES.get(outcome, ""))))
-    unreported = run_view.unreported_text(run, sum(counts.values()))
-    if unreported:
-        console.print(terminal.line(unreported), soft_wrap=True)
+    for text in (run_view.unreported_text(run, sum(counts.values())), run_view.usage_text(run)):
+        if text:
+            console.print(terminal.line(text), soft_wrap=True)
     shown = list(islice(lines, limit + 1)) if limit else None
     for line in lines if shown is None else shown[:limit]:
         terminal.put(console, _row(line))

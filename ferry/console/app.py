@@ -56,6 +56,7 @@ API = (
     Route("/api/runs/{name}/state", run_api.get_run_state),
     Route("/api/runs/{name}/report", run_api.get_report),
     Route("/api/runs/{name}/stop", run_api.post_stop, methods=["POST"]),
+    Route("/api/runs/{name}/replay", run_api.post_replay_run, methods=["POST"]),
     Route("/api/dry-runs", run_api.post_dry_run, methods=["POST"]),
     Route("/api/dry-runs/{id}", run_api.get_dry_run),
     Route("/api/tables", data_api.list_tables),

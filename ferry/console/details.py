@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ferry.aws.clients import Deployment
+from ferry.console.conditions import choices
 from ferry.console.pictures import Definition, Definitions
 from ferry.console.rows import Row, timestamp
 from ferry.errors import CommandError
@@ -186,6 +187,7 @@ def state_json(execution: str, definition: Definition, visits: Sequence[Visit], 
         "comment": state.get("Comment", ""),
         "resource": _resource(state),
         "timeout": state.get("TimeoutSeconds"),
+        "choices": choices(state),
         "visits": [
             visit_json(visit, now)
             | {

@@ -16,7 +16,8 @@ from ferry.console import details, run_json
 from ferry.console.responses import json_object, json_response, no_change
 from ferry.console.state import Console, console_of
 from ferry.errors import UsageError
-from ferry.stepfunctions import run_reports, runs
+from ferry.stepfunctions import run_replays, run_reports, runs
+from ferry.stepfunctions.run_replays import RunHistory
 from functions.contract.bulk import ReportLine
 
 SHOWN_LINES = 200
@@ -76,6 +77,24 @@ def post_stop(request: Request) -> Response:
     finally:
         console.runs.forget()
     return json_response({"run": info.name})
+
+
+async def post_replay_run(request: Request) -> Response:
+    """Replay a failed run."""
+    console = console_of(request)
+    console.check_writable()
+    restart = (await json_object(request)).get("restart") is True
+    return await to_thread.run_sync(partial(_replay, console, request.path_params["name"], restart=restart))
+
+
+def _replay(console: Console, name: str, *, restart: bool) -> Response:
+    info = runs.find_run(console.deployment, name)
+    run_replays.require_failed(info)
+    try:
+        result = run_replays.replay_run(RunHistory.of(console.deployment), info, restart=restart)
+    finally:
+        console.runs.forget()
+    return json_response({"run": result.running or info.name, "note": result.describe()})
 
 
 async def post_dry_run(request: Request) -> Response:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from ferry.aws.clients import Deployment
 from ferry.console.details import FRESH_SHARE
 from ferry.console.pictures import Definition, Definitions
-from ferry.stepfunctions import runs
+from ferry.stepfunctions import run_reports, runs
 from ferry.stepfunctions.events import read_events
 from ferry.stepfunctions.executions import ExecutionInfo
 from ferry.stepfunctions.map_runs import MapRunDetail, MapRuns
@@ -29,6 +29,8 @@ KEPT = 4
 """Each remembers what it has read of the records of a run."""
 
 LISTED = 50
+MOST_COUNTED = 200_000
+"""Objects: reading more lines of a report would keep the page waiting."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,8 @@ class RunDetail:
     course: Course
     states: tuple[StateRun, ...]
     map_runs: tuple[MapRunDetail, ...]
+    counts: dict[str, int]
+    """The objects by outcome, once the run has ended; of all its attempts, unless these are too many to be read."""
 
     @property
     def info(self) -> ExecutionInfo:
@@ -77,7 +81,15 @@ class _OpenRun:
             course=read_course(events, status, self._definition.transitions),
             states=read_states(events, status, progress.run.info.stopped or datetime.now(UTC)),
             map_runs=tuple(self._map_runs.read(events)),
+            counts=self._counts(progress.run),
         )
+
+    def _counts(self, run: RunSummary) -> dict[str, int]:
+        if run.info.status == "RUNNING" or run.plan is None:
+            return {}
+        if run.plan.objects <= MOST_COUNTED:
+            return dict(run_reports.count_lines(self._deployment, run))
+        return run.report.counts if run.report else {}
 
 
 class RunPages:

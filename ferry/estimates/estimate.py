@@ -11,6 +11,7 @@ from math import ceil
 
 from ferry.estimates import prices
 from functions.contract.bulk import IDLE, PLANNED, SAME, Plan, Tally
+from functions.contract.usage import Usage
 from functions.copying.parts import USUAL_PART_BYTES
 
 GB = 10**9
@@ -147,6 +148,12 @@ def estimate(plan: Plan, *, crosses_regions: bool) -> Estimate:
         items=items,
         seconds=SECONDS_OF_A_RUN + seconds / at_once if work else 0,
     )
+
+
+def cost_of(usage: Usage) -> Decimal:
+    """What the functions of a run have used for its slices: S3 requests, and the time of one vCPU."""
+    seconds = Decimal(usage.milliseconds) / 1000
+    return Requests(usage.writes, usage.reads).dollars + seconds * MEMORY_GB * prices.LAMBDA_GB_SECOND
 
 
 def _planning(plan: Plan) -> Requests:

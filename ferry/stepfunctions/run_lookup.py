@@ -8,7 +8,8 @@ Raises CommandError for a plan that is missing.
 """
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 
 from ferry.aws import run_files
@@ -18,16 +19,12 @@ from ferry.stepfunctions.run_reports import (
     records_by_slice,
     report_rounds,
     reported_lines,
-    round_of,
     unreported_plan,
 )
 from ferry.stepfunctions.runs import RunSummary
+from functions.batches.outcomes import plan_slices
 from functions.contract.bulk import Plan, PlannedObject, ReportLine
 from functions.planning.line_files import ENDING
-from functions.planning.slices import BATCH, EXECUTION, slice_keys
-
-KINDS = (BATCH, EXECUTION)
-"""In the order of a report's files."""
 
 
 def find_line(deployment: Deployment, run: RunSummary, key: str) -> ReportLine | None:
@@ -38,8 +35,6 @@ def find_line(deployment: Deployment, run: RunSummary, key: str) -> ReportLine |
             if candidate.key == key:
                 return candidate
     for folder in report_rounds(deployment, run.info):
-        if plan is not None and round_of(folder) >= round_of(plan.folder):
-            continue
         planned_here = plan is None and run.plan and run.report and run.report.folder == folder
         lines = (
             _ordered_candidates(deployment, folder, run.plan, key)
@@ -59,11 +54,10 @@ def _recorded_candidates(deployment: Deployment, run: RunSummary, plan: Plan, ke
     def first_key(slice_key: str) -> bytes:
         return PlannedObject.model_validate_json(run_files.read_lines(deployment, slice_key)[0]).key.encode()
 
-    for kind in KINDS:
-        slices = [each for folder in plan.folders for each in slice_keys(plan.folder, folder, kind)]
-        for slice_key in _last_not_after(slices, key, first_key):
-            name = slice_key.removeprefix(plan.folder).removesuffix(ENDING)
-            records = records_by_slice(deployment, plan, f"{name}/")
+    slices = _by_kind((slice_key, slice_key) for slice_key in plan_slices(plan))
+    for of_kind in slices:
+        for slice_key in _last_not_after(of_kind, key, first_key):
+            records = records_by_slice(deployment, plan, slice_key)
             yield from recorded_lines(deployment, run.info.name, slice_key, records[slice_key])
 
 
@@ -74,16 +68,18 @@ def _ordered_candidates(deployment: Deployment, folder: str, plan: Plan, key: st
     def lines_of(name: str) -> list[ReportLine]:
         return [ReportLine.model_validate_json(line) for line in run_files.read_lines(deployment, name)]
 
-    files: dict[str, list[str]] = {kind: [] for kind in KINDS}
-    number = 0
-    for part in plan.folders:
-        for kind in KINDS:
-            for _ in slice_keys(plan.folder, part, kind):
-                files[kind].append(f"{folder}{number:06}{ENDING}")
-                number += 1
-    for names in files.values():
+    files = ((slice_key, f"{folder}{number:06}{ENDING}") for number, slice_key in enumerate(plan_slices(plan)))
+    for names in _by_kind(files):
         for name in _last_not_after(names, key, lambda each: lines_of(each)[0].key.encode()):
             yield from lines_of(name)
+
+
+def _by_kind(files: Iterable[tuple[str, str]]) -> list[list[str]]:
+    """Files by the kind of their slice, which is in its name: `batch-00000.jsonl.gz`."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for slice_key, name in files:
+        found[slice_key.rpartition("/")[2].partition("-")[0]].append(name)
+    return list(found.values())
 
 
 def _last_not_after(names: Sequence[str], key: str, first_key: Callable[[str], bytes]) -> Sequence[str]:

@@ -16,7 +16,8 @@ from ferry.aws import run_files
 from ferry.aws.clients import Deployment
 from ferry.stepfunctions import runs
 from ferry.stepfunctions.runs import RunSummary
-from functions.batches.records import COPIED, STARTED, VERIFIED
+from functions.batches.outcomes import RECORD_KINDS
+from functions.batches.records import COPIED, DELETED, READ, VALIDATED, VERIFIED
 from functions.contract.bulk import IDLE, PLANNED, Outcome, Plan
 
 Phase = Literal["planning", "copying", "starting", "reporting", "ended"]
@@ -31,6 +32,12 @@ FILES_OF_A_LOOK = 200
 RATE_SECONDS = 60.0
 """The rate is that of the last minute: records are written twice a minute."""
 
+
+PROVISIONAL = ("failed", "started")
+"""Another outcome of the same object may follow: what failed is repeated, what was started ends."""
+
+AFTER_VERIFICATION = (READ, VALIDATED, DELETED)
+"""Records of steps whose objects are counted already, with their verification."""
 
 STEPS = 2
 """Of an object: its copy and its verification."""
@@ -52,9 +59,10 @@ class RunProgress:
     """How far a run is.
 
     `compared` objects of the source are planned. Of the `objects` that the plan leaves to do, `objects_copied` have
-    arrived, verified or not yet, and `objects_done` have an outcome, `failures` among them by error. `size_bytes` are
-    those of the objects that batches copy, of which `bytes_copied` have arrived. The rates are per second; None until
-    there is one. `copied_at` counts the objects by the second, since 1970, at which their copy ended.
+    arrived, verified or not yet, and `objects_done` have an outcome, `failures` among them by error. Those with
+    `executions_running` have none yet. `size_bytes` are those of the objects that batches copy, of which `bytes_copied`
+    have arrived. The rates are per second; None until there is one. `copied_at` counts the objects by the second, since
+    1970, at which their copy ended.
     """
 
     run: RunSummary
@@ -66,6 +74,7 @@ class RunProgress:
     objects_done: int = 0
     bytes_copied: int = 0
     failures: dict[str, int] = field(default_factory=dict)
+    executions_running: int = 0
     slices: Slices = Slices()
     objects_rate: float | None = None
     bytes_rate: float | None = None
@@ -73,10 +82,25 @@ class RunProgress:
     copied_at: dict[int, int] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Counts:
     """What the records say. An object has two `steps`: its copy and its verification, or both at once."""
 
+    steps: int = 0
+    copied: int = 0
+    done: int = 0
+    size_bytes: int = 0
+
+    def add(self, other: "_Counts", sign: int = 1) -> None:
+        """Add what one outcome is worth, or take it back."""
+        self.steps += sign * other.steps
+        self.copied += sign * other.copied
+        self.done += sign * other.done
+        self.size_bytes += sign * other.size_bytes
+
+
+@dataclass(frozen=True)
+class _Sample:
     moment: float
     steps: int
     size_bytes: int
@@ -94,10 +118,11 @@ class RunWatch:
         """Begin with a plan: a redrive plans again what failed."""
         self._plan_folder = plan_folder
         self._read: set[str] = set()
-        self._failures: Counter[str] = Counter()
+        self._waits = False
+        self._counts = _Counts()
+        self._provisional: dict[str, tuple[_Counts, Outcome]] = {}
         self._copied_at: Counter[int] = Counter()
-        self._copied = self._done = self._steps = self._bytes = 0
-        self._samples: deque[_Counts] = deque()
+        self._samples: deque[_Sample] = deque()
 
     def look(self) -> RunProgress:
         """Look once."""
@@ -109,26 +134,29 @@ class RunWatch:
             return RunProgress(summary, phase, compared=plan.objects if plan and plan.status == "planning" else 0)
         if plan.folder != self._plan_folder:
             self._forget(plan.folder)
+        self._waits = summary.scope is not None and summary.scope.wait_for_executions
         self._read_records(plan)
         objects_rate, bytes_rate = self._rates()
         work = [each for each in plan.tallies if each.action in PLANNED]
         objects = sum(each.objects for each in work)
-        left = max(0.0, objects - self._steps / STEPS)
+        left = max(0.0, objects - self._counts.steps / STEPS)
         return RunProgress(
             run=summary,
             phase=phase,
             compared=plan.objects,
             objects=objects,
             size_bytes=sum(each.size_bytes for each in work if not each.by_execution and each.reason not in IDLE),
-            objects_copied=self._copied,
+            objects_copied=self._counts.copied,
             # Two functions may have worked on one slice.
-            objects_done=min(self._done, objects),
-            bytes_copied=self._bytes,
-            failures=dict(self._failures),
+            objects_done=min(self._counts.done, objects),
+            bytes_copied=self._counts.size_bytes,
+            failures=self._failures(),
+            executions_running=self._executions_running(),
             slices=self._slices(),
             objects_rate=objects_rate,
             bytes_rate=bytes_rate,
-            seconds_left=left / objects_rate if objects_rate and not ended else None,
+            # How long executions take, the rate of the batches does not tell.
+            seconds_left=left / objects_rate if objects_rate and phase == "copying" else None,
             copied_at=dict(self._copied_at),
         )
 
@@ -143,21 +171,29 @@ class RunWatch:
                 self._count(kind, Outcome.model_validate_json(line))
 
     def _count(self, kind: str, outcome: Outcome) -> None:
-        if kind == COPIED and outcome.status in ("copied", "unchanged"):
-            self._steps += 1
-            self._copied += 1
-            if outcome.copied_at:
-                self._copied_at[int(outcome.copied_at.timestamp())] += 1
-            self._bytes += outcome.source.size_bytes if outcome.source else 0
-            return
-        self._steps += 1 if kind == VERIFIED else STEPS
-        self._done += 1
-        if outcome.status == "failed":
-            self._failures[outcome.error or ""] += 1
+        """Count an outcome instead of an earlier one about the same object, if that could change."""
+        earlier = self._provisional.pop(outcome.key, None)
+        if earlier:
+            self._counts.add(earlier[0], -1)
+        # A run that waits for executions has no outcome until they end.
+        worth = _Counts() if self._waits and outcome.status == "started" else _worth(kind, outcome)
+        self._counts.add(worth)
+        if worth.copied and outcome.copied_at:
+            self._copied_at[int(outcome.copied_at.timestamp())] += 1
+        if outcome.status in PROVISIONAL:
+            self._provisional[outcome.key] = worth, outcome
+
+    def _executions_running(self) -> int:
+        started = (outcome for _, outcome in self._provisional.values() if outcome.status == "started")
+        return sum(1 for _ in started) if self._waits else 0
+
+    def _failures(self) -> dict[str, int]:
+        failed = (outcome for _, outcome in self._provisional.values() if outcome.status == "failed")
+        return dict(Counter(outcome.error or "" for outcome in failed))
 
     def _rates(self) -> tuple[float | None, float | None]:
         """Objects and bytes per second."""
-        now = _Counts(self._clock(), self._steps, self._bytes)
+        now = _Sample(self._clock(), self._counts.steps, self._counts.size_bytes)
         self._samples.append(now)
         while len(self._samples) > 2 and now.moment - self._samples[1].moment >= RATE_SECONDS:
             self._samples.popleft()
@@ -184,6 +220,15 @@ class RunWatch:
         return self._ended_maps[arn]
 
 
+def _worth(kind: str, outcome: Outcome) -> _Counts:
+    """What one outcome adds to the counts."""
+    if kind == COPIED and outcome.status in ("copied", "unchanged"):
+        return _Counts(steps=1, copied=1, size_bytes=outcome.source.size_bytes if outcome.source else 0)
+    if kind in AFTER_VERIFICATION:
+        return _Counts()
+    return _Counts(steps=1 if kind == VERIFIED else STEPS, done=1)
+
+
 def _phase_of(state: str | None) -> Phase:
     if state in PLANNING:
         return "planning"
@@ -205,7 +250,6 @@ def slices_of(counts: Any) -> Slices:
 
 def _record_keys(deployment: Deployment, plan: Plan) -> Iterator[tuple[str, str]]:
     """The records of a plan's slices, each with its kind."""
-    for kind in (COPIED, VERIFIED, STARTED):
-        if plan.executions if kind == STARTED else plan.batches:
-            for key in run_files.list_keys(deployment, run_files.record_folder(plan.folder, kind)):
-                yield kind, key
+    for kind in RECORD_KINDS:
+        for key in run_files.list_keys(deployment, run_files.record_folder(plan.folder, kind)):
+            yield kind, key

@@ -1,7 +1,7 @@
 """Replays failed runs: by redrive, which resumes the run, or as a new run with the same input.
 
-A redrive of a run whose objects failed plans again what is missing (functions/require_complete.py). A new run starts
-where a redrive is not possible, e.g. after 14 days, and where it cannot succeed: the plan was deleted or has expired.
+A redrive of a run whose objects failed repeats those (functions/require_complete.py). A new run starts where a redrive
+is not possible, e.g. after 14 days, and where it cannot succeed: the plan was deleted or has expired.
 
 Idempotent: a failure with a later run of the same scope that is running or succeeded is skipped.
 """
@@ -16,7 +16,7 @@ from ferry.errors import CommandError
 from ferry.stepfunctions import executions, replays, runs
 from ferry.stepfunctions.executions import ExecutionInfo
 from ferry.stepfunctions.failures import Failure
-from functions.planning.slices import BATCH, EXECUTION, slice_keys
+from functions.batches.outcomes import plan_slices
 
 REPLAYED_TOGETHER = ("FAILED", "TIMED_OUT")
 """Without being named: a run that somebody stopped should stay stopped."""
@@ -40,7 +40,7 @@ class RunReplay:
             return f"skipped: {self.settled_by.name} ({self.settled_by.status}) is a later run of the same scope"
         if self.new_run_reason:
             return f"started again as {self.running}, {self.new_run_reason}: it copies what is still missing"
-        return "redriven: it continues, and copies what is still missing"
+        return "redriven: it continues with what is still missing"
 
 
 @dataclass
@@ -106,13 +106,11 @@ def _why_not_redrivable(deployment: Deployment, info: ExecutionInfo) -> str | No
     """Why a redrive could not succeed; None if it may. A run that has planned reads its plan again."""
     run = runs.summarize_run(deployment, info)
     plan = run.plan
-    if plan is None or plan.status == "planning" or run.state == "RequireComplete":
+    if plan is None or plan.status == "planning":
         return None
     pointers = ((plan.batches, plan.batches_key), (plan.executions, plan.executions_key))
     expected = {key for slices, key in pointers if slices}
-    for folder in plan.folders:
-        for kind in (BATCH, EXECUTION):
-            expected.update(slice_keys(plan.folder, folder, kind))
+    expected.update(plan_slices(plan))
     if expected <= set(run_files.list_keys(deployment, plan.folder)):
         return None
     return "because its plan was deleted or has expired"

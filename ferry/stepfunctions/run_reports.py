@@ -6,6 +6,7 @@ read from its records: what has an outcome so far.
 Raises CommandError for a plan that is missing.
 """
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from datetime import UTC
@@ -14,24 +15,22 @@ from ferry.aws import run_files
 from ferry.aws.clients import Deployment
 from ferry.stepfunctions.executions import ExecutionInfo
 from ferry.stepfunctions.runs import RunSummary
+from functions.batches.outcomes import RECORD_KINDS, plan_slices
 from functions.batches.report import report_line
-from functions.batches.records import COPIED, STARTED, VERIFIED
 from functions.contract.bulk import Outcome, Plan, PlannedObject, ReportLine
 from functions.planning.line_files import ENDING
-from functions.planning.slices import BATCH, EXECUTION, slice_keys
 
+ROUND = re.compile(r"/round=(\d+)/$")
+REPEATED = re.compile(r"round-(\d+)/[a-z]+/")
 REPORTED = ("complete", "incomplete")
 
 
 def report_lines(deployment: Deployment, run: RunSummary) -> Iterator[ReportLine]:
     """One line for each object of a run, from its latest round; the keys of later rounds are kept in memory."""
-    rounds = report_rounds(deployment, run.info)
-    parts: list[Iterator[ReportLine]] = []
+    parts = [reported_lines(deployment, folder) for folder in report_rounds(deployment, run.info)]
     plan = unreported_plan(run)
     if plan is not None:
-        parts.append(_all_recorded_lines(deployment, run.info.name, plan))
-        rounds = [each for each in rounds if round_of(each) < round_of(plan.folder)]
-    parts += [reported_lines(deployment, folder) for folder in rounds]
+        parts.insert(0, _all_recorded_lines(deployment, run.info.name, plan))
     seen: set[str] = set()
     for number, part in enumerate(parts, 1):
         for line in part:
@@ -57,24 +56,23 @@ def report_folder(info: ExecutionInfo) -> str:
 
 def report_rounds(deployment: Deployment, info: ExecutionInfo) -> list[str]:
     """The folders of the rounds that a run has reported, the latest first."""
-    return sorted(run_files.list_folders(deployment, report_folder(info)), key=round_of, reverse=True)
+    folder = report_folder(info)
+    files, folders = run_files.list_folder(deployment, folder)
+    rounds = sorted((each for each in folders if ROUND.search(each)), key=_round_of, reverse=True)
+    return [folder, *rounds] if files else rounds
 
 
-def round_of(folder: str) -> int:
-    """The number in `runs/<run>/<round>/plan/` or `reports/…/round=<round>/`."""
-    for part in reversed(folder.removesuffix("plan/").split("/")):
-        number = part.removeprefix("round=")
-        if number.isdecimal():
-            return int(number)
-    return 0
+def _round_of(folder: str) -> int:
+    found = ROUND.search(folder)
+    return int(found[1]) if found else 0
 
 
 def unreported_plan(run: RunSummary) -> Plan | None:
-    """The complete plan that no report covers yet, if any: the run continues, or ended before it could report."""
+    """The complete plan, if the latest attempt is not reported: the run continues, or ended before it could report."""
     plan, report = run.plan, run.report
     if plan is None or plan.status != "planned":
         return None
-    covered = report is not None and report.status in REPORTED and round_of(report.folder) >= round_of(plan.folder)
+    covered = report is not None and report.status in REPORTED and report.redrive_count >= run.info.redrives
     return None if covered else plan
 
 
@@ -87,21 +85,33 @@ def reported_lines(deployment: Deployment, folder: str) -> Iterator[ReportLine]:
 def _all_recorded_lines(deployment: Deployment, run: str, plan: Plan) -> Iterator[ReportLine]:
     """A line for each object of a plan that has an outcome."""
     records = records_by_slice(deployment, plan)
-    for folder in plan.folders:
-        for kind in (BATCH, EXECUTION):
-            for key in slice_keys(plan.folder, folder, kind):
-                yield from recorded_lines(deployment, run, key, records[key])
+    for key in plan_slices(plan):
+        yield from recorded_lines(deployment, run, key, records[key])
 
 
-def records_by_slice(deployment: Deployment, plan: Plan, slice_name: str = "") -> dict[str, list[str]]:
-    """The keys of the records of each slice, or of one, those that count later at the end."""
-    found: dict[str, list[str]] = defaultdict(list)
-    for kind in (COPIED, VERIFIED, STARTED):
+def records_by_slice(deployment: Deployment, plan: Plan, slice_key: str = "") -> dict[str, list[str]]:
+    """The keys of the records of each slice, or of one, those that count later at the end.
+
+    What failed is repeated in rounds, whose records are below `round-1/batch/` and so on.
+    """
+    found: dict[str, list[tuple[int, int, str]]] = defaultdict(list)
+    name = slice_key.removeprefix(plan.folder).removesuffix(ENDING)
+    for order, kind in enumerate(RECORD_KINDS):
         folder = run_files.record_folder(plan.folder, kind)
-        for key in run_files.list_keys(deployment, f"{folder}{slice_name}"):
-            name = key.removeprefix(folder).rpartition("/")[0]
-            found[f"{plan.folder}{name}{ENDING}"].append(key)
-    return found
+        for prefix in (f"{name}/", "round-") if name else ("",):
+            for key in run_files.list_keys(deployment, f"{folder}{prefix}"):
+                path = key.removeprefix(folder).rpartition("/")[0]
+                repeated = REPEATED.match(path)
+                of_slice = f"{plan.folder}{path[repeated.end() :] if repeated else path}{ENDING}"
+                found[of_slice].append((int(repeated[1]) if repeated else 0, order, key))
+    return defaultdict(
+        list, {key: [each for *_, each in sorted(records, key=_order)] for key, records in found.items()}
+    )
+
+
+def _order(record: tuple[int, int, str]) -> tuple[int, int]:
+    """By round and kind; records of one kind stay in the order in which they were written."""
+    return record[:2]
 
 
 def recorded_lines(deployment: Deployment, run: str, slice_key: str, records: list[str]) -> Iterator[ReportLine]:

@@ -8,14 +8,17 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
+from ferry.estimates import prices
+from ferry.estimates.estimate import cost_of
 from ferry.stepfunctions.run_progress import RunProgress
 from ferry.stepfunctions.runs import RunSummary
 from ferry.ui import terminal
 from ferry.ui.execution_view import STATUS_STYLES
 from functions.contract.bulk import PLANNED
+from functions.contract.usage import Usage
 
 GAP = 2
-OUTCOME_ORDER = ("verified", "copied", "unchanged", "started", "skipped", "undecided", "failed")
+OUTCOME_ORDER = ("verified", "deleted", "copied", "unchanged", "started", "skipped", "undecided", "failed")
 LEAST_RATE = 0.1
 
 
@@ -36,10 +39,31 @@ def run_document(run: RunSummary, progress: RunProgress | None = None) -> dict[s
         "counts": report.counts if report else {},
         "errors": report.errors if report else {},
         "report": report.folder if report else None,
+        "usage": _usage_document(report.usage) if report else None,
         "error": run.error if info.status != "SUCCEEDED" else None,
         "cause": run.cause if info.status != "SUCCEEDED" else None,
         "progress": progress_document(progress) if progress else None,
     }
+
+
+def _usage_document(usage: Usage) -> dict[str, Any]:
+    return {
+        "s3_writes": usage.writes,
+        "s3_reads": usage.reads,
+        "function_seconds": round(usage.milliseconds / 1000, 1),
+        "dollars": round(float(cost_of(usage)), 6),
+    }
+
+
+def usage_text(run: RunSummary) -> str | None:
+    """What the functions used for the slices of a run, once that is reported."""
+    usage = run.report.usage if run.report else Usage()
+    if usage == Usage():
+        return None
+    return (
+        f"Used {usage.writes:,} S3 requests to write or list and {usage.reads:,} to read, and functions for "
+        f"{terminal.duration(usage.milliseconds / 1000)}: ${cost_of(usage):,.4f} at {prices.REGION} list prices."
+    )
 
 
 def progress_document(progress: RunProgress) -> dict[str, Any]:
@@ -55,6 +79,7 @@ def progress_document(progress: RunProgress) -> dict[str, Any]:
         "objects_done": progress.objects_done,
         "bytes_copied": progress.bytes_copied,
         "failures": progress.failures,
+        "executions_running": progress.executions_running,
         "slices": asdict(progress.slices),
         "objects_per_second": _rounded(progress.objects_rate),
         "bytes_per_second": _rounded(progress.bytes_rate),
@@ -150,6 +175,9 @@ def progress_text(progress: RunProgress) -> str:
     if progress.failures:
         reasons = ", ".join(f"{number:,} {error}" for error, number in sorted(progress.failures.items()))
         parts.append(f"{sum(progress.failures.values()):,} failed: {reasons}")
+    if progress.executions_running:
+        plural = "s" if progress.executions_running > 1 else ""
+        parts.append(f"{progress.executions_running:,} execution{plural} running")
     if progress.slices.failed:
         parts.append(f"{progress.slices.failed:,} slices failed")
     if progress.phase == "reporting":

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 
 from functions.batches.faults import SliceFault, read_fault
 from functions.batches.moves import NOT_DELETED
-from functions.batches.records import COPIED, DELETED, READ, STARTED, VALIDATED, VERIFIED, read_outcomes, read_slice
+from functions.batches.records import COPIED, DELETED, READ, STARTED, VALIDATED, VERIFIED, read_records, read_slice
 from functions.batches.settings import BatchSettings
 from functions.batches.slice_names import repeated
 from functions.contract.bulk import Outcome, Plan, PlannedObject
+from functions.contract.usage import Usage
 from functions.planning.slices import BATCH, EXECUTION, KINDS, is_of_files, is_of_moves, slice_keys
 
 SLICE_FAILED = SliceFault(
@@ -19,6 +20,9 @@ SLICE_FAILED = SliceFault(
 )
 NOT_VERIFIED, NOT_VALIDATED = "NotVerified", "NotValidated"
 UNFINISHED = "It was copied and verified, but the next step did not end: see the failed children of the Map Runs."
+
+RECORD_KINDS = (COPIED, VERIFIED, READ, VALIDATED, DELETED, STARTED)
+"""All kinds of records, in the order in which one object's are written."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,7 @@ class SliceOutcomes:
     slice_key: str
     kind: str
     objects: list[tuple[PlannedObject, Outcome]]
+    usage: Usage
 
 
 def plan_slices(plan: Plan) -> Iterator[str]:
@@ -44,7 +49,7 @@ def outcomes_of(settings: BatchSettings, slice_key: str, rounds: int) -> SliceOu
     """
     kind = EXECUTION if slice_key.rpartition("/")[2].startswith(EXECUTION) else BATCH
     planned = read_slice(settings, slice_key)
-    found = _recorded(settings, slice_key, kind)
+    found, usage = _recorded(settings, slice_key, kind)
     missing = [each.key for each in planned if each.key not in found]
     if missing:
         fault = read_fault(settings, slice_key) or SLICE_FAILED
@@ -53,24 +58,18 @@ def outcomes_of(settings: BatchSettings, slice_key: str, rounds: int) -> SliceOu
         if all(outcome.status != "failed" for outcome in found.values()):
             break
         for repeated_kind in (BATCH, EXECUTION):
-            found |= _recorded(settings, repeated(slice_key, number, repeated_kind), repeated_kind)
-    return SliceOutcomes(slice_key, kind, [(each, found[each.key]) for each in planned])
+            later, used = _recorded(settings, repeated(slice_key, number, repeated_kind), repeated_kind)
+            found, usage = found | later, usage.plus(used)
+    return SliceOutcomes(slice_key, kind, [(each, found[each.key]) for each in planned], usage)
 
 
-def _recorded(settings: BatchSettings, slice_key: str, kind: str) -> dict[str, Outcome]:
+def _recorded(settings: BatchSettings, slice_key: str, kind: str) -> tuple[dict[str, Outcome], Usage]:
     found: dict[str, Outcome] = {}
+    usage = Usage()
     for record in _records(slice_key, kind):
-        found |= read_outcomes(settings, slice_key, record)
-    if kind == EXECUTION:
-        return found
-    unfinished = {key: error for key, outcome in found.items() if (error := _unfinished(slice_key, outcome))}
-    if not unfinished:
-        return found
-    fault = read_fault(settings, slice_key)
-    cause = fault.cause if fault else UNFINISHED
-    return found | {
-        key: found[key].changed(status="failed", error=error, cause=cause) for key, error in unfinished.items()
-    }
+        records = read_records(settings, slice_key, record)
+        found, usage = found | records.outcomes, usage.plus(records.usage)
+    return (found if kind == EXECUTION else _ended(settings, slice_key, found)), usage
 
 
 def _records(slice_key: str, kind: str) -> Iterator[str]:
@@ -83,6 +82,18 @@ def _records(slice_key: str, kind: str) -> Iterator[str]:
         yield from (READ, VALIDATED)
     if is_of_moves(slice_key):
         yield DELETED
+
+
+def _ended(settings: BatchSettings, slice_key: str, found: dict[str, Outcome]) -> dict[str, Outcome]:
+    """Return the outcomes of a slice; an object has failed if a step that it needs has not ended."""
+    unfinished = {key: error for key, outcome in found.items() if (error := _unfinished(slice_key, outcome))}
+    if not unfinished:
+        return found
+    fault = read_fault(settings, slice_key)
+    cause = fault.cause if fault else UNFINISHED
+    return found | {
+        key: found[key].changed(status="failed", error=error, cause=cause) for key, error in unfinished.items()
+    }
 
 
 def _unfinished(slice_key: str, outcome: Outcome) -> str | None:

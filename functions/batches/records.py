@@ -6,17 +6,24 @@ work on one slice after a run was stopped. Of two records about one object, the 
 Idempotent. Raises AccessDenied, BucketMissing, Throttled, RequestRejected.
 """
 
+import re
 from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import reduce
 
 from functions.batches.settings import BatchSettings
 from functions.batches.slice_names import folder_of, run_of
 from functions.contract.bulk import Outcome, PlannedObject
+from functions.contract.usage import Usage
 from functions.planning.line_files import ENDING, put_lines, read_lines
 from functions.runtime import clients
 from functions.runtime.aws_errors import aws_errors
 
 COPIED, VERIFIED, READ, VALIDATED, STARTED, DELETED = "copied", "verified", "read", "validated", "started", "deleted"
 """The kinds of records."""
+
+NOTHING = Usage()
+_USAGE = re.compile(rf"\.(\d+)-(\d+)-(\d+){re.escape(ENDING)}$")
 
 
 def read_slice(settings: BatchSettings, key: str) -> list[PlannedObject]:
@@ -27,26 +34,52 @@ def read_slice(settings: BatchSettings, key: str) -> list[PlannedObject]:
     ]
 
 
+@dataclass(frozen=True)
+class SliceRecords:
+    """What calls recorded about the objects of a slice, by key, and what they used."""
+
+    outcomes: dict[str, Outcome]
+    usage: Usage
+
+
 def read_outcomes(settings: BatchSettings, slice_key: str, kind: str) -> dict[str, Outcome]:
     """Return what earlier calls recorded about the objects of a slice, by key."""
+    return read_records(settings, slice_key, kind).outcomes
+
+
+def read_records(settings: BatchSettings, slice_key: str, kind: str) -> SliceRecords:
+    """Return what earlier calls recorded about a slice."""
     client, folder = clients.s3(settings.target_region), _folder(slice_key, kind)
     with aws_errors(f"listing the records in s3://{settings.results_bucket}/{folder}"):
         pages = client.get_paginator("list_objects_v2").paginate(Bucket=settings.results_bucket, Prefix=folder)
         found = [(each["LastModified"], each["Key"]) for page in pages for each in page.get("Contents", ())]
     records = [read_lines(settings.results_bucket, settings.target_region, key) for _, key in sorted(found)]
     outcomes = (Outcome.model_validate_json(line) for record in records for line in record)
-    return {outcome.key: outcome for outcome in outcomes}
+    usage = (_usage_of(key) for _, key in found)
+    return SliceRecords({outcome.key: outcome for outcome in outcomes}, reduce(Usage.plus, usage, Usage()))
 
 
 def write_outcomes(
-    settings: BatchSettings, slice_key: str, kind: str, call_id: str, outcomes: Iterable[Outcome]
+    settings: BatchSettings,
+    slice_key: str,
+    kind: str,
+    call_id: str,
+    outcomes: Iterable[Outcome],
+    usage: Usage = NOTHING,
 ) -> None:
-    """Record what a call did; nothing if it did nothing."""
+    """Record what a call did, and in the record's name what it used; nothing if it did nothing."""
     lines = [outcome.model_dump_json(exclude_defaults=True) for outcome in outcomes]
     if not lines:
         return
-    key = f"{_folder(slice_key, kind)}{call_id}{ENDING}"
+    used = f".{usage.writes}-{usage.reads}-{usage.milliseconds}" if usage != NOTHING else ""
+    key = f"{_folder(slice_key, kind)}{call_id}{used}{ENDING}"
     put_lines(settings.results_bucket, settings.target_region, key, lines, "the record")
+
+
+def _usage_of(key: str) -> Usage:
+    """Return what is in the name of a record; older ones have nothing."""
+    found = _USAGE.search(key)
+    return Usage(writes=int(found[1]), reads=int(found[2]), milliseconds=int(found[3])) if found else NOTHING
 
 
 def _folder(slice_key: str, kind: str) -> str:

@@ -43,10 +43,11 @@ def write_report(call: ReportCall, plan: Plan, previous: RunReport | None) -> Ru
         folder = f"reports/day={call.began:%Y-%m-%d}/run={call.run}/"
         previous = RunReport(status="in_progress", folder=folder, redrive_count=call.redrive_count)
     counts, errors, failures = Counter(previous.counts), Counter(previous.errors), list(previous.failures)
-    keys = list(plan_slices(plan))
+    keys, usage = list(plan_slices(plan)), previous.usage
     done, remembered = previous.slices, Remembered(call.settings, call.source_bucket, call.run, plan)
     while done < len(keys) and (done == previous.slices or call.remaining_ms() > MARGIN_MS):
-        outcomes = outcomes_of(call.settings, keys[done], call.rounds).objects
+        found = outcomes_of(call.settings, keys[done], call.rounds)
+        outcomes, usage = found.objects, usage.plus(found.usage)
         lines = [report_line(call.run, planned, outcome) for planned, outcome in outcomes]
         remembered.add(outcomes)
         text = [line.model_dump_json(exclude_none=True) for line in lines]
@@ -77,6 +78,7 @@ def write_report(call: ReportCall, plan: Plan, previous: RunReport | None) -> Ru
         counts=dict(counts),
         errors=dict(errors),
         failures=failures,
+        usage=usage,
         redrive_count=call.redrive_count,
         calls=previous.calls + 1,
     )

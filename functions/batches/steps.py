@@ -7,6 +7,7 @@ if a call is killed: what it copied is found at the target by the next one, and 
 Raises Throttled, BatchTimedOut, AccessDenied, BucketMissing, SettingInvalid, TargetNotVersioned, RequestRejected.
 """
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -32,10 +33,12 @@ from functions.batches.waves import work_in_waves
 from functions.contract.bulk import IDLE, SAME, Batch, BatchEvent, Outcome, PlannedObject, PlanScope
 from functions.contract.limits import BATCH_CALLS
 from functions.contract.models import Source
+from functions.contract.usage import Usage
 from functions.copying.multipart import is_multipart
 from functions.copying.protocol import copy_object, copy_planned
 from functions.copying.request import CopyRequest
 from functions.objects.head import head, is_upload, location
+from functions.planning.requests import counted_requests, usage_of
 from functions.planning.slices import is_of_files
 from functions.runtime.errors import BatchTimedOut, FerryError, NotSmall, SourceMissing, Throttled
 
@@ -116,11 +119,12 @@ def work_on_slice(
 ) -> Batch:
     """Work on the objects that no earlier call has recorded."""
     require_no_fault(call.settings, call.slice_key)
-    known = read_outcomes(call.settings, call.slice_key, kind)
-    left = [each for each in items if each.key not in known]
-    record = Record(call, kind)
-    outcomes = work_in_waves(left, reported(work), call.time_is_left, record.continue_with)
-    return _finish(record, len(left) + len(known), known, outcomes, previous)
+    with counted_requests() as requests:
+        known = read_outcomes(call.settings, call.slice_key, kind)
+        left = [each for each in items if each.key not in known]
+        record = Record(call, kind, requests)
+        outcomes = work_in_waves(left, reported(work), call.time_is_left, record.continue_with)
+        return _finish(record, len(left) + len(known), known, outcomes, previous)
 
 
 def _copy(call: BatchCall, planned: PlannedObject) -> Outcome | None:
@@ -179,10 +183,12 @@ class Record:
     each half a minute. If everything fails, the cause may be no object's: then other slices may have failed by it.
     """
 
-    def __init__(self, call: BatchCall, kind: str) -> None:
+    def __init__(self, call: BatchCall, kind: str, requests: Counter[str]) -> None:
         self.call, self.kind = call, kind
         self._written = self._files = 0
         self._last_ms: int | None = None
+        self._requests, self._counted = requests, Counter[str]()
+        self._counted_ms = call.remaining_ms()
 
     def continue_with(self, outcomes: list[Outcome]) -> None:
         """Write what is new, if it is time."""
@@ -199,8 +205,16 @@ class Record:
     def finish_with(self, outcomes: list[Outcome]) -> None:
         """Write what is new."""
         name = f"{self.call.call_id}-{self._files:03}"
-        write_outcomes(self.call.settings, self.call.slice_key, self.kind, name, outcomes[self._written :])
+        usage = self._usage()
+        write_outcomes(self.call.settings, self.call.slice_key, self.kind, name, outcomes[self._written :], usage)
         self._written, self._files = len(outcomes), self._files + 1
+
+    def _usage(self) -> Usage:
+        """Return what the call used since the last file, and the request that writes this one."""
+        with_this, now_ms = self._requests + Counter(PutObject=1), self.call.remaining_ms()
+        used = usage_of(with_this - self._counted, max(0, self._counted_ms - now_ms))
+        self._counted, self._counted_ms = with_this, now_ms
+        return used
 
 
 def _finish(

@@ -173,6 +173,10 @@ class Readings:
         """Return the fields by RFC 4180."""
         return _read(line, self._rfc4180, _unquoted, str)
 
+    def is_strict(self, line: str) -> bool:
+        """Check whether a line is valid by RFC 4180 itself: no quote outside of quoted fields, no blank beside them."""
+        return self._strict.fullmatch(line) is not None
+
     def backslash(self, line: str) -> list[str]:
         """Return the fields by the dialect with backslashes."""
         return _read(
@@ -182,6 +186,11 @@ class Readings:
     def ends_inside_quotes(self, line: str) -> bool:
         """Check whether a field of RFC 4180 starts with a quote, and the line ends before its closing quote."""
         return any(found[2] is not None and found[2].lstrip().startswith('"') for found in self._open.finditer(line))
+
+    @cached_property
+    def _strict(self) -> re.Pattern[str]:
+        field = rf'(?:"[^"]*+(?:""[^"]*+)*+"|[^"{self._separator}]*+)'
+        return re.compile(rf"{field}(?:{self._separator}{field})*+")
 
     @cached_property
     def _rfc4180(self) -> re.Pattern[str]:

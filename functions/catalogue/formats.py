@@ -37,8 +37,15 @@ FORMATS = (
 )
 
 
+UPPER_CASE_GZIP = (".GZ", ".Gz", ".gZ")
+"""Athena knows a compression by the suffix in lower case only, and reads other files as they are (trinodb/trino,
+CompressionKind in lib/trino-hive-formats)."""
+
+
 def file_format(key: str) -> Format | None:
     """Return the format that the key's suffix names; None if it names none."""
+    if key.endswith(UPPER_CASE_GZIP):
+        return None
     name = key.lower()
     return next((found for ending, found in FORMATS.items() if name.endswith(ending)), None)
 
@@ -49,6 +56,10 @@ def not_catalogued_reason(key: str, size_bytes: int) -> str | None:
     reasons = (
         (not name, "a folder marker has no rows"),
         (size_bytes == 0, "an empty object has no rows"),
+        (
+            key.endswith(UPPER_CASE_GZIP),
+            "its suffix is not in lower case: Athena decompresses only names that end in .gz",
+        ),
         (file_format(key) is None, f"not a tabular file: its suffix is not one of {', '.join(FORMATS)}"),
         (not folders, "it is at the root of the bucket, but a table is a folder"),
         ("" in folders, "its key has an empty folder name (`//`, or a `/` at the start)"),

@@ -17,8 +17,16 @@ from functions.catalogue.column_types import INTEGER_BITS, TEXTS, ColumnType
 from functions.catalogue.parquet_footer import ParquetField
 
 MOST_DIGITS = 38
+READ_FROM_NULLS = frozenset({*INTEGER_BITS, "date"})
+"""A column of the type null is stored as INT32 without an annotation: what Trino reads from that. Any other type of the
+table is HIVE_BAD_DATA ("incompatible with type varchar"), as files of pandas show whose column has no value at all."""
 
-_INTEGERS = {"int_8": "tinyint", "int_16": "smallint", "int_32": "int", "int_64": "bigint"}
+
+_INTEGERS = {
+    **{"int_8": "tinyint", "int_16": "smallint", "int_32": "int", "int_64": "bigint"},
+    # Their values fit the next signed type, and Trino reads any integer type from INT32.
+    **{"uint_8": "smallint", "uint_16": "int"},
+}
 _BY_PHYSICAL = {
     "boolean": "boolean",
     "int32": "int",
@@ -35,7 +43,7 @@ _LACKING = {
     "time": "Athena has no such type for a table's column: a query of the column fails, or shows a number",
     "uint": "Athena reads it as signed: values of more than half its range are shown negative",
     "uuid": "Athena reads it as 16 bytes, not as text",
-    "null": "Athena cannot read a column without a type, and a query of it fails",
+    "null": "a file with values in it may not fit the table's type",
     "interval": "Athena has no such type: a query of the column fails, or shows bytes",
     "float16": "Athena has no such type: a query of the column fails, or shows bytes",
     "variant": "Athena has no such type: a query of the column fails, or shows bytes",
@@ -61,6 +69,11 @@ class TypeComparison:
             self.warnings.append(
                 f"the column {path} is {_described(column)}, but bigint in the table: Athena shows whole numbers of "
                 f"{unit} instead of times"
+            )
+        elif lacking == "null" and kind.name not in READ_FROM_NULLS:
+            self.mismatches.append(
+                f"the column {path} has no type in the file (a Parquet null, because it has no values), but {kind} in "
+                "the table: Athena would fail each query of it. Write it with the table's type"
             )
         elif (reason := _LACKING.get(lacking)) and (lacking != "uint" or kind.name in INTEGER_BITS):
             self.warnings.append(f"the column {path} is {_described(column)}, and {reason}")

@@ -25,7 +25,8 @@ from functions.runtime.aws_errors import aws_errors
 
 KINDS = {"delimited": "delimited text", "json": "JSON", "parquet": "Parquet"}
 COMPRESSIONS = (".gz", ".zst", ".snappy", ".lz4", ".deflate")
-"""Of data files. Not `.bz2`: Athena reads text that is compressed so, but it is not to join a table unseen."""
+"""Of data files, in lower case: Athena decompresses no others. Not `.bz2`: Athena reads text that is compressed so, but
+it is not to join a table unseen."""
 
 PARQUET_SUFFIXES = (".parquet", ".parq", ".pq")
 LONGEST_SUFFIX = 16
@@ -125,5 +126,4 @@ def _may_be_data(key: str) -> bool:
 
 def _uncompressed(key: str) -> str:
     """Return the key without the suffix of its compression."""
-    ending = next((ending for ending in COMPRESSIONS if key.lower().endswith(ending)), "")
-    return key.removesuffix(key[len(key) - len(ending) :])
+    return key.removesuffix(next((ending for ending in COMPRESSIONS if key.endswith(ending)), ""))

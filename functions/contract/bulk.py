@@ -8,8 +8,10 @@ from typing import Literal, TypedDict, Unpack
 
 from pydantic import Field, NonNegativeInt
 
+from functions.contract.inventory import SortedInventory
 from functions.contract.models import Catalogue, ExecutionContext, Rule
 from functions.contract.objects import Grade, Model, ObjectVersion, StoredObject, Utc
+from functions.contract.usage import Usage
 
 Action = Literal["copy", "move", "undecided", "done", "skip"]
 """What a run would do with an object. `move`: copy, verify and delete the source. `undecided`: neither the listings nor
@@ -63,6 +65,7 @@ class PlanScope(Model):
     """Which objects of which source a run covers.
 
     `suffix` is the source's own filter. `most_seconds` limits one call of PlanBatches; null: the function's time.
+    `inventory` is the address of the manifest.json that is read in place of the source's listing.
     `again`: outcomes that the ledger keeps until the source changes are ignored.
     `slice_objects` is how many objects a slice has at most. `wait_for_executions`: whether the run waits for the
     executions of `migrate` that it starts; otherwise it reports them as started.
@@ -75,6 +78,7 @@ class PlanScope(Model):
     since: Utc | None = None
     min_age_seconds: NonNegativeInt = 0
     most_seconds: NonNegativeInt | None = None
+    inventory: str = ""
     again: bool = False
     slice_objects: int = Field(default=MOST_OBJECTS, ge=1, le=MOST_OBJECTS)
     wait_for_executions: bool = True
@@ -190,6 +194,7 @@ class Plan(Model):
     requests: dict[str, int] = Field(default_factory=dict)
     calls: NonNegativeInt = 0
     wait_seconds: NonNegativeInt = 1
+    inventory: SortedInventory | None = None
 
 
 class Round(Model):
@@ -233,7 +238,7 @@ class RunReport(Model):
     """The result of WriteReport. `in_progress`: it is called again, for the slices after `slices`.
 
     `counts` are the objects by status, `errors` those that failed by error; `failures` are the first of them.
-    `entry_files` of the plan's are in the ledger.
+    `entry_files` of the plan's are in the ledger. `usage` is that of the functions that copied and verified the slices.
     """
 
     status: Literal["in_progress", "complete", "incomplete"]
@@ -243,6 +248,7 @@ class RunReport(Model):
     counts: dict[str, int] = Field(default_factory=dict)
     errors: dict[str, int] = Field(default_factory=dict)
     failures: list[ObjectFailure] = Field(default_factory=list)
+    usage: Usage = Usage()
     redrive_count: NonNegativeInt = 0
     calls: NonNegativeInt = 0
     wait_seconds: NonNegativeInt = 1

@@ -74,8 +74,10 @@ class PlanMemory:
         self._forget_passed()
 
     def _forget_passed(self) -> None:
-        for key in self._cursor.passed:
-            self._writer.add(LedgerEntry(key=key, outcome="gone", run=self._run, as_of=self.as_of))
+        # An inventory may have a prefix of its own, which its manifest does not say: a key that it lacks may exist.
+        if not self._scope.inventory:
+            for key in self._cursor.passed:
+                self._writer.add(LedgerEntry(key=key, outcome="gone", run=self._run, as_of=self.as_of))
         self._cursor.passed.clear()
 
     def _note(self, selected: Selected, **fields: Any) -> None:

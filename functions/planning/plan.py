@@ -15,8 +15,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from functions.contract.bulk import PLANNED, Action, Plan, PlanFolder, PlannedObject, PlannedTarget, PlanScope, Reason
+from functions.contract.inventory import SortedInventory
 from functions.contract.ledger import LedgerEntry
 from functions.contract.rules import Rules
+from functions.inventory.source import InventorySource
 from functions.ledger.segments import Ledger
 from functions.objects.head import Head, head
 from functions.objects.uploads import creator, upload_pages
@@ -98,7 +100,7 @@ def continue_plan(request: PlanRequest, previous: Plan) -> Plan:
     settings = request.settings
     if request.scope.bucket == settings.target_bucket:
         raise SettingInvalid(f"{request.scope.bucket} is the target: it cannot be its own source. Change the scope.")
-    with counted_requests({request.scope.region, settings.target_region}) as requests:
+    with counted_requests() as requests:
         call = _Call(request, previous)
         with ThreadPoolExecutor(HEADS_AT_ONCE) as pool:
             finished = call.run(pool)
@@ -134,12 +136,21 @@ class _Call:
         }
         self._tallies = Tallies(previous.tallies)
         self._last_key, self._objects, self._as_of = previous.last_key, previous.objects, previous.as_of
+        self._inventory: InventorySource | None = None
+        self._sorted = previous.inventory
+        if request.scope.inventory:
+            bucket, region = settings.rules_bucket, settings.target_region
+            self._inventory = InventorySource(request.scope, bucket, region, previous.folder)
+            self._sorted = self._sorted or SortedInventory()
         self._entries = EntryWriter(settings.rules_bucket, settings.target_region, f"{previous.folder}{self._folder}")
         ledger = Ledger(settings.rules_bucket, settings.target_region, request.scope.bucket)
         self._memory = PlanMemory(ledger, request.scope, request.run, self._last_key or "", self._entries)
 
     def run(self, pool: ThreadPoolExecutor) -> bool:
         """Plan page by page; return whether the listing ended."""
+        if self._inventory and self._sorted and self._sorted.status == "sorting":
+            self._sorted = self._inventory.continue_sorting(self._sorted, self._time_is_left)
+            return False
         decided = self._decided_pages(pool)
         while True:
             try:
@@ -193,6 +204,7 @@ class _Call:
             moves_key=f"{self._previous.folder}{MOVES}",
             executions_key=f"{self._previous.folder}{EXECUTIONS}",
             calls=self._previous.calls + 1,
+            inventory=self._sorted,
         )
 
     def _keys_in_progress(self) -> frozenset[str]:
@@ -210,12 +222,18 @@ class _Call:
         """Yield each page with what is done with each of its objects; all HEADs of a page run in parallel."""
         scope = self._request.scope
         in_progress = self._keys_in_progress()
-        for page in pages(scope.bucket, scope.region, scope.prefix, self._last_key or ""):
+        for page in self._source_pages():
             self._as_of = self._memory.as_of = self._as_of or page.answered_at
             selection = Selection(self._request.rules, scope, self._as_of)
             listed = [self._by_listing(found, selection, in_progress) for found in page.objects]
             heads = pool.map(self._by_head, [each for each in listed if isinstance(each, _NeedsHead)])
             yield page, [next(heads) if isinstance(each, _NeedsHead) else each for each in listed]
+
+    def _source_pages(self) -> Iterator[Page]:
+        scope, after = self._request.scope, self._last_key or ""
+        if self._inventory and self._sorted:
+            return self._inventory.pages(self._sorted, after)
+        return pages(scope.bucket, scope.region, scope.prefix, after)
 
     def _by_listing(
         self, listed: ListedObject, selection: Selection, in_progress: frozenset[str]

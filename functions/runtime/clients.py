@@ -6,6 +6,7 @@ endpoint from AWS_ENDPOINT_URL, which only an emulator sets. Raises SettingInval
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 
@@ -13,6 +14,8 @@ from functions.runtime.bucket_owners import name_owners
 from functions.runtime.expires import keep_expires
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from mypy_boto3_athena import AthenaClient
     from mypy_boto3_glue import GlueClient
     from mypy_boto3_s3 import S3Client
@@ -45,7 +48,29 @@ def _client(service: str, region: str, read_timeout_seconds: int, attempts: int)
     if service == "s3":
         name_owners(client)
         keep_expires(client)
+        client.meta.events.register("request-created.s3", _tell_observers)
     return client
+
+
+_observers: list[Callable[[str], None]] = []
+
+
+def _tell_observers(operation_name: str, **_: Any) -> None:
+    for observer in _observers:
+        observer(operation_name)
+
+
+@contextmanager
+def observed_s3_requests(observer: Callable[[str], None]) -> Iterator[None]:
+    """Call this with the operation of each S3 request that the process makes meanwhile, retries included.
+
+    Of every client, those that do not exist yet included: a conditional write's client has a time-out of its own.
+    """
+    _observers.append(observer)
+    try:
+        yield
+    finally:
+        _observers.remove(observer)
 
 
 def s3(region: str) -> S3Client:

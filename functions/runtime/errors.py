@@ -28,6 +28,7 @@
     ├── VerifiedCopyMissing       the source is gone, and the target does not hold the verified object
     ├── BatchTimedOut             the objects of a slice were not copied or verified within its calls
     ├── NotSmall                  an object of a slice became too large for a batch
+    ├── InventoryInvalid          an inventory is missing, changed, incomplete, or of another bucket
     └── RunIncomplete             objects of a bulk run failed; the report lists them
 
 Messages are for the operator: what happened, to which bucket and key, what to do.
@@ -150,6 +151,10 @@ class BatchTimedOut(FerryError):
 
 class NotSmall(FerryError):
     """An object of a slice became too large for a batch."""
+
+
+class InventoryInvalid(FerryError):
+    """An inventory of the source is missing, changed or incomplete, or lists another bucket."""
 
 
 class RunIncomplete(FerryError):

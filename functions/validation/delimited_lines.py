@@ -1,8 +1,9 @@
 r"""Checks the lines of a delimited file: whether Athena reads each one as its author meant it. Pure.
 
 A line passes if OpenCSVSerDe's reading has the header's number of fields, does not end inside quotes, and equals the
-reading of RFC 4180 or that of a backslash dialect (`"say \"hi\""`, as Spark and MySQL write). Blanks beside a quoted
-field, which readers skip, do not count. A backslash that is lost elsewhere (`C:\temp`) is a warning.
+reading of RFC 4180, or that of a backslash dialect (`"say \"hi\""`, as Spark and MySQL write) of a line that RFC 4180
+does not allow. Blanks beside a quoted field, which readers skip, do not count. A backslash that is lost elsewhere
+(`C:\temp`) is a warning.
 
 Most lines pass many at a time: without quotes and backslashes only the separators are counted, and quoted fields match
 one pattern. Only what is left is read line by line.
@@ -17,9 +18,12 @@ from functions.catalogue.file_columns import Unreadable
 from functions.contract.models import FileProgress
 from functions.validation.text_blocks import LINE, LINE_BREAK, count_lines, whole_lines
 
-LONGEST_FIELD = 1024 * 1024
+LONGEST_BLOCK = 1024 * 1024
+"""Longer blocks, of a very long line, are read line by line."""
+
 LONGEST_SHOWN = 60
 QUOTE, BACKSLASH = '"', "\\"
+LOST_BACKSLASH = "Athena treats a backslash as an escape character and drops it"
 _LOST_BACKSLASH = re.compile(r'\\(?!")')
 
 
@@ -31,6 +35,7 @@ class DelimitedLines:
         self.lines = 1
         self.records = 0
         self.warnings: list[str] = []
+        self._warned = False
         self._fields = fields
         self._dialect = Dialect(separator)
         self._readings = Readings(separator)
@@ -43,6 +48,7 @@ class DelimitedLines:
     def resume(self, progress: FileProgress) -> None:
         """Continue where an earlier call stopped."""
         self.lines, self.records, self.warnings = progress.lines, progress.records, list(progress.warnings)
+        self._warned = any(LOST_BACKSLASH in warning for warning in self.warnings)
 
     def progress(self, until: FileProgress) -> FileProgress:
         """Return how far the reading has got."""
@@ -51,7 +57,7 @@ class DelimitedLines:
     def check(self, block: bytes) -> None:
         """Check whole lines, which are UTF-8 text; only the last one may lack its line break."""
         block = whole_lines(block)
-        if len(block) <= LONGEST_FIELD and (b'"' not in block and b"\\" not in block and b"\0" not in block):
+        if len(block) <= LONGEST_BLOCK and (b'"' not in block and b"\\" not in block and b"\0" not in block):
             lines = block.splitlines()
             if {line.count(self._separator) for line in lines} == {self._fields - 1} and b"" not in lines:
                 self._count(len(lines))
@@ -62,8 +68,8 @@ class DelimitedLines:
 
     def _pass_over(self, block: bytes, position: int) -> int:
         """Check as many lines as one pattern matches, else one by itself; return where the next one starts."""
-        # With one field, the patterns would match an empty line, and no pattern limits the length of a field.
-        if self._fields > 1 and len(block) <= LONGEST_FIELD:
+        # With one field, the patterns would match an empty line.
+        if self._fields > 1 and len(block) <= LONGEST_BLOCK:
             for pattern in self._patterns:
                 found = pattern.match(block, position)
                 if found is not None and found.end() > position:
@@ -91,16 +97,16 @@ class DelimitedLines:
         meant = self._readings.rfc4180(line)
         if len(fields) != self._fields:
             raise Unreadable(self._other_count(line, len(fields), len(meant)))
-        if max(map(len, fields)) > LONGEST_FIELD:
-            raise Unreadable(f"line {self.lines} has a field larger than {LONGEST_FIELD:,} characters")
         if fields == meant:
             return
-        if _no_backslashes(fields) != _no_backslashes(meant) and fields != self._readings.backslash(line):
-            raise Unreadable(self._other_value(fields, meant))
-        if not self.warnings and _LOST_BACKSLASH.search(line):
-            self.warnings.append(
-                f"from line {self.lines} on, Athena treats a backslash as an escape character and drops it"
-            )
+        if _no_backslashes(fields) != _no_backslashes(meant):
+            # What is valid by RFC 4180, and with as many fields, may have been written so, whatever else it may be.
+            is_ambiguous = len(meant) == self._fields and self._readings.is_strict(line)
+            if is_ambiguous or fields != self._readings.backslash(line):
+                raise Unreadable(self._other_value(fields, meant))
+        if not self._warned and _LOST_BACKSLASH.search(line):
+            self._warned = True
+            self.warnings.append(f"from line {self.lines} on, {LOST_BACKSLASH}")
 
     def _open_quote(self, line: str) -> str:
         if self._readings.ends_inside_quotes(line):

@@ -29,16 +29,6 @@ def expected_rows(now: Head, uri: str) -> int | None:
     return int(row_count)
 
 
-def require_partition(uri: str, table: Table) -> None:
-    """Raise ValidationFailed if the file is beside the partitions of its table."""
-    if table.unpartitioned:
-        raise ValidationFailed(
-            f"{uri} was copied and verified, but the table {table.database}.{table.name} is partitioned by "
-            f"{', '.join(table.partition_keys)}, and the file is not in a partition folder. Upload it to a folder such "
-            f"as `{'/'.join(f'{key}=VALUE' for key in table.partition_keys)}/`."
-        )
-
-
 def require_readable_types(uri: str, table: Table, copied_at: datetime) -> None:
     """Raise ValidationFailed if Athena cannot read the table's own definition, as a bad first file leaves it."""
     for name, text in table.unreadable_columns.items():

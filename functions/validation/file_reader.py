@@ -22,7 +22,7 @@ from functions.objects.head import location
 from functions.runtime.errors import ValidationFailed
 from functions.validation.contents import Expected, FileContents
 from functions.validation.delimited_lines import DelimitedLines
-from functions.validation.header_check import read_header
+from functions.validation.header_check import header_warnings, read_header
 from functions.validation.json_lines import JsonLines
 from functions.validation.parquet_file import read_parquet
 from functions.validation.text_blocks import BYTE_ORDER_MARK, LINE_BREAK, blocks, opened_text
@@ -67,6 +67,9 @@ def _remedy(expected: Expected) -> str:
 
 
 def _require_rows(contents: FileContents, layout: Format, expected: Expected) -> None:
+    has_columns = contents.columns or contents.later_columns or contents.progress
+    if layout.layout == "json" and contents.records and expected.table is None and not has_columns:
+        raise Unreadable("its records have no keys, so they make no columns of a table")
     if contents.records == 0 and not expected.allow_empty:
         only = ", only a header" if layout.layout == "delimited" else ""
         raise Unreadable(
@@ -113,7 +116,9 @@ class _TextReader:
         self._columns = read_header(header.decode(), self._layout.delimiter)
         self._expected.accept(self._columns)
         rest = first_block[end.end() :] if end else b""
-        return DelimitedLines(self._layout.delimiter, len(self._columns)), rest
+        lines = DelimitedLines(self._layout.delimiter, len(self._columns))
+        lines.warnings += header_warnings(header.decode(), self._columns)
+        return lines, rest
 
     def _continued(self, progress: FileProgress) -> Lines:
         table = self._expected.table

@@ -6,6 +6,7 @@ crawler detect the schema?" (AWS re:Post: the first megabyte of a file).
 Raises Unreadable with the reason.
 """
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 
@@ -14,12 +15,19 @@ from functions.catalogue.file_columns import LONGEST_FIRST_LINE, Unreadable
 from functions.catalogue.names import too_long
 
 OTHER_DELIMITERS = ";|\t,"
+EXCEL_SEPARATOR = re.compile(r"sep=.?")
+_DATA = re.compile(r"[+-]?[0-9][0-9.,:/T -]*Z?")
+"""A number, date or time: what a name seldom is."""
 
 
 def read_header(line: str, separator: str) -> tuple[str, ...]:
     """Return the names in a header line, as Athena's SerDe splits it."""
     if not line:
         raise Unreadable("its first line is empty, but must name the columns")
+    if EXCEL_SEPARATOR.fullmatch(line):
+        raise Unreadable(f"its first line is {line!r}, which only Excel knows: remove it, so that the header is first")
+    if line.startswith(("{", "[")):
+        raise Unreadable("its first line seems to be JSON: a file of JSON records needs the suffix .json or .jsonl")
     if len(line.encode()) > LONGEST_FIRST_LINE:
         raise Unreadable(
             f"its header is longer than {LONGEST_FIRST_LINE // 1024**2} MB, the most that Glue's crawler reads"
@@ -37,6 +45,19 @@ def read_header(line: str, separator: str) -> tuple[str, ...]:
         )
     _require_names(names, separator)
     return tuple(names)
+
+
+def header_warnings(line: str, names: Sequence[str]) -> list[str]:
+    """Return what is unusual, but valid, about a header."""
+    warnings = []
+    if all(_DATA.fullmatch(name.strip()) for name in names):
+        warnings.append(
+            "its header has numbers or dates only: if the first line is a record, Athena does not show it, because the "
+            "first line names the columns"
+        )
+    if "\\" in line and "\\" not in "".join(names):
+        warnings.append("Athena treats a backslash in the header as an escape character and drops it")
+    return warnings
 
 
 def _require_names(names: Sequence[str], separator: str) -> None:

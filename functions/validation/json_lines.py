@@ -9,6 +9,7 @@ Raises Unreadable with the line and the reason.
 
 import json
 import re
+import sys
 from collections.abc import Callable, Iterable, Sequence
 
 from functions.catalogue.column_types import INTEGER_BITS, ColumnType
@@ -17,18 +18,21 @@ from functions.catalogue.glue_table import Table, abbreviated
 from functions.catalogue.names import too_long
 from functions.contract.models import FileProgress
 from functions.validation.json_shapes import Shapes
-from functions.validation.json_types import AS_IT_IS, JsonTypes
+from functions.validation.json_types import AS_IT_IS, LARGEST_DOUBLE, JsonTypes
 from functions.validation.text_blocks import LINE, count_lines, whole_lines
 
 MOST_LATER_COLUMNS = 50
 MOST_KEY_SETS, MOST_KEYS = 1000, 200
 """No more are remembered: a file may have as many keys as records."""
 
+DEEPEST = 100
+"""Levels of a value that is to become a column: for no deeper type is there a known reader."""
+
 _HALF_PAIR = re.compile(r"\\u[dD][89a-fA-F]")
 
 
-Plan = tuple[tuple[str, ColumnType | None, type | None, int, int], ...]
-"""Of each value of a record: the column, its type, and which Python type fits at first sight, an int within bounds."""
+Plan = tuple[tuple[str, ColumnType | None, type | None, float, float], ...]
+"""Of each value of a record: the column, its type, and which Python type fits at first sight, numbers within bounds."""
 
 
 class _DuplicateKey(Exception):
@@ -61,6 +65,8 @@ class JsonLines:
         found = {
             "has values that are not text, which Athena shows as their JSON text": self._types.as_text,
             "has integers of more than 53 bits; a double keeps only their first 16 digits": self._types.inexact,
+            "has numbers that are not finite (NaN, Infinity, or beyond a double's range), which are not JSON: Athena "
+            "shows NaN or Infinity, or fails a query of the column": self._types.not_finite,
             "is missing in the table, so Athena does not show it": self._types.unknown,
         }
         warnings = [f"the column {abbreviated(name)} {what}" for what, names in found.items() for name in names]
@@ -108,8 +114,8 @@ class JsonLines:
         if not line.strip():
             raise Unreadable(f"line {self.lines} is empty, but Athena needs one record per line")
         record = self._record(line)
-        if record is None:
-            raise Unreadable(f"line {self.lines} is not a complete JSON object, but Athena needs one record per line")
+        if self._table is None and line.count("{") + line.count("[") > DEEPEST and _is_deep(record):
+            raise Unreadable(f"line {self.lines} has values that are nested deeper than {DEEPEST} levels")
         if "\\u" in line and _HALF_PAIR.search(line) and not _is_encodable(record):
             raise Unreadable(
                 f"line {self.lines} contains an unpaired surrogate (\\ud800 to \\udfff), which is not a valid character"
@@ -119,26 +125,37 @@ class JsonLines:
         if plan is None:
             plan = self._note_columns(keys)
         for value, (name, kind, quick, least, most) in zip(record.values(), plan, strict=True):
-            if value is None or (type(value) is quick and quick is not int):
+            if value is None or (type(value) is quick and quick not in (int, float)):
                 continue
-            if quick is int and type(value) is int and least <= value <= most:
+            if type(value) is quick and isinstance(value, int | float) and least <= value <= most:
                 continue
             if kind is not None and (found := self._types.mismatch(name, value, kind)):
                 raise TableMismatch(f"on line {self.lines} {found}")
         return record
 
-    def _record(self, line: str) -> dict[str, object] | None:
+    def _record(self, line: str) -> dict[str, object]:
         try:
             record = self._decoder.decode(line)
+            reason = "it is another value"
         except _DuplicateKey as error:
             raise Unreadable(
                 f"line {self.lines} has the key {_shown(str(error))} twice in one object (Athena ignores case): one of "
                 "the values would be lost"
             ) from error
-        except (ValueError, RecursionError):
-            # Not only JSONDecodeError: a number with more digits than Python parses is another ValueError.
-            return None
-        return record if isinstance(record, dict) else None
+        except json.JSONDecodeError as error:
+            record, reason = (
+                None,
+                f"{error.msg[:1].lower()}{error.msg[1:].removesuffix(' at')}, at character {error.pos + 1}",
+            )
+        except ValueError:
+            record, reason = None, f"a number has more than {sys.get_int_max_str_digits():,} digits"
+        except RecursionError:
+            record, reason = None, "its values are nested too deeply"
+        if not isinstance(record, dict):
+            raise Unreadable(
+                f"line {self.lines} is not a complete JSON object ({reason}), but Athena needs one record per line"
+            )
+        return record
 
     def _object(self, pairs: list[tuple[str, object]]) -> dict[str, object]:
         record = dict(pairs)
@@ -158,8 +175,11 @@ class JsonLines:
         """Note which columns there are; return how the values of such a record are checked."""
         names = catalogue_names(keys)
         # A later key that an existing table lacks harms nothing.
-        if (self.lines == 1 or self._table is None) and (problem := too_long(names)):
-            raise Unreadable(f"line {self.lines} has {problem}")
+        if self.lines == 1 or self._table is None:
+            if problem := too_long(names):
+                raise Unreadable(f"line {self.lines} has {problem}")
+            if not all(map(str.strip, names)):
+                raise Unreadable(f"line {self.lines} has an empty key, which cannot name a column")
         if self.lines == 1:
             self.first_columns = names or None
             self._accept(names)
@@ -180,16 +200,31 @@ class JsonLines:
             self.later_columns.append(shown)
 
 
-def _planned(name: str, kind: ColumnType | None) -> tuple[str, ColumnType | None, type | None, int, int]:
+def _planned(name: str, kind: ColumnType | None) -> tuple[str, ColumnType | None, type | None, float, float]:
     if kind is not None and kind.name in INTEGER_BITS:
         most = (1 << INTEGER_BITS[kind.name] - 1) - 1
         return name, kind, int, -most - 1, most
+    if kind is not None and kind.name in {"double", "float"}:
+        return name, kind, float, -LARGEST_DOUBLE, LARGEST_DOUBLE
     return name, kind, AS_IT_IS.get(kind.name) if kind else None, 0, 0
 
 
 def _shown(key: str) -> str:
     # Half a surrogate pair fits into no message.
     return abbreviated(key.encode(errors="replace").decode())
+
+
+def _is_deep(value: object) -> bool:
+    """Check whether a value has more than DEEPEST levels, without recursion: its depth is not limited."""
+    level = [value]
+    for _ in range(DEEPEST + 1):
+        level = [
+            item
+            for found in level
+            if isinstance(found, dict | list)
+            for item in (found.values() if isinstance(found, dict) else found)
+        ]
+    return bool(level)
 
 
 def _is_encodable(record: Iterable[object]) -> bool:

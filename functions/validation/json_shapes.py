@@ -119,8 +119,6 @@ def _merged_value(a: object, b: object) -> object:
 
 def _object(sample: Mapping[str, object], kinds: Mapping[str, ColumnType], depth: int) -> bytes:
     """Match an object with some or all of these keys, in this order."""
-    if depth > DEEPEST:
-        raise _Unlearnable
     members = []
     for key, value in sample.items():
         if _UNSAFE_IN_KEY.search(key):
@@ -131,6 +129,9 @@ def _object(sample: Mapping[str, object], kinds: Mapping[str, ColumnType], depth
 
 
 def _value(value: object, kind: ColumnType | None, depth: int) -> bytes:
+    if depth > DEEPEST:
+        # The pattern of an array has that of its items twice: arrays in arrays double it with each level.
+        raise _Unlearnable
     if kind is None and isinstance(value, dict | list):
         # The table lacks the column: anything is allowed in it, but its keys must still be distinct.
         raise _Unlearnable

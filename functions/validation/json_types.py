@@ -9,6 +9,7 @@ number with a fraction (`10.0`) fails in the former, and a text of digits with a
 
 import json
 import re
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
@@ -18,6 +19,7 @@ from functions.catalogue.column_types import INTEGER_BITS, TEXTS, ColumnType
 LONGEST_SHOWN = 40
 MOST_NOTES = 50
 EXACT_IN_A_DOUBLE = 2**53
+LARGEST_DOUBLE = sys.float_info.max
 _INTEGER = re.compile(r"[+-]?(?:0|[1-9][0-9]*)")
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}(?: .*)?")
@@ -52,6 +54,7 @@ class JsonTypes:
     def __init__(self) -> None:
         self.as_text: dict[str, None] = {}
         self.inexact: dict[str, None] = {}
+        self.not_finite: dict[str, None] = {}
         self.unknown: dict[str, None] = {}
 
     def mismatch(self, name: str, value: object, kind: ColumnType) -> Mismatch | None:
@@ -68,6 +71,8 @@ class JsonTypes:
             return self._object_mismatch(name, value, kind)
         if kind.name in {"double", "float"} and type(value) is int and abs(value) > EXACT_IN_A_DOUBLE:
             _note(self.inexact, name)
+        if type(value) is float and not -LARGEST_DOUBLE <= value <= LARGEST_DOUBLE:
+            _note(self.not_finite, name)
         return None if _FITS[kind.name](value, kind) else _mismatch(name, value, kind)
 
     def _array_mismatch(self, name: str, value: object, kind: ColumnType) -> Mismatch | None:

@@ -1,7 +1,8 @@
 """Checks a Parquet file by its footer: its columns, their types, its compression. Idempotent: it only reads.
 
 Sources: the Parquet format's file layout; "Use compression in Athena" (Amazon Athena User Guide), and the codecs of
-Trino's reader (trinodb/trino, lib/trino-parquet, ParquetCompressionUtils), which has no Brotli.
+Trino's reader (trinodb/trino, lib/trino-parquet, ParquetCompressionUtils), which has neither Brotli nor LZ4_RAW; the
+LZ4 of the guide is Hadoop's, another codec of the format.
 
 Raises Unreadable with the reason, and what opening the object raises.
 """
@@ -19,6 +20,10 @@ from functions.validation.text_blocks import known_format
 SMALLEST_PARQUET = 12
 MOST_SHOWN = 10
 ENCRYPTED = b"PARE"
+UNREADABLE_CODECS = {
+    "brotli": "Brotli, which Athena cannot read",
+    "lz4_raw": "LZ4_RAW, which Athena cannot read (Arrow, Polars and DuckDB call it `lz4`); use zstd or snappy",
+}
 
 
 def read_parquet(obj: StoredObject, expected: Expected) -> FileContents:
@@ -54,8 +59,10 @@ def _require_readable(footer: Footer) -> None:
     duplicates = duplicate_names(footer.fields)
     if duplicates:
         raise Unreadable(f"it has duplicate column names (case-insensitive): {listed(duplicates)}")
-    if "brotli" in footer.codecs:
-        raise Unreadable("its pages are compressed with Brotli, which Athena cannot read")
+    if not all(map(str.strip, footer.columns)):
+        raise Unreadable("it has a column without a name")
+    for codec in sorted(footer.codecs & UNREADABLE_CODECS.keys()):
+        raise Unreadable(f"its pages are compressed with {UNREADABLE_CODECS[codec]}")
     problem = too_long(footer.columns)
     if problem:
         raise Unreadable(f"it has {problem}")

@@ -19,10 +19,10 @@ from functions.validation.file_checks import (
     require_match,
     require_one_kind,
     require_own_kind,
-    require_partition,
     require_readable_types,
 )
 from functions.validation.file_reader import read_file
+from functions.validation.partition_folders import partition_warnings, require_partition
 from functions.validation.recrawl import may_crawl_again, recrawl_or_fail
 from functions.validation.replacement import target_replaced
 from functions.validation.settings import ValidationSettings
@@ -70,7 +70,12 @@ def start_validation(
     counted = previous.changed(
         file_records=contents.records,
         expected_rows=rows,
-        warnings=[*contents.warnings, *_unread_warnings(contents), *column_warnings(contents, table, layout)],
+        warnings=[
+            *contents.warnings,
+            *_unread_warnings(contents),
+            *column_warnings(contents, table, layout),
+            *partition_warnings(uri, table),
+        ],
         progress=None,
     )
     return _start_queries(event, counted, table, uri, settings)

@@ -33,17 +33,27 @@ MAGIC_NUMBERS = {
     b"%PDF": "a PDF document",
     b"PK\x03\x04": "a zip archive (or an Excel file)",
     b"\xd0\xcf\x11\xe0": "an old Excel file",
-    b"\x1f\x8b": "gzip, so its name should end in .gz",
+    b"\x1f\x8b": "gzip, so its name should end in .gz; or, if it does, its content is compressed twice",
     b"\x28\xb5\x2f\xfd": "zstd, which Athena reads only under a name that ends in .zst",
     b"PAR1": "Parquet",
     b"Obj\x01": "Avro",
-    b"\xff\xfe": "UTF-16 text",
-    b"\xfe\xff": "UTF-16 text",
+    b"\xff\xfe\x00\x00": "UTF-32 text; save it as UTF-8",
+    b"\xff\xfe": "UTF-16 text; save it as UTF-8",
+    b"\xfe\xff": "UTF-16 text; save it as UTF-8",
 }
+UTF_16 = re.compile(rb"[^\x00]\x00[^\x00]\x00|\x00[^\x00]\x00[^\x00]")
+"""Four bytes of UTF-16 without a byte order mark: two characters of Latin-1."""
+
+MARKUP = re.compile(rb"\s*<(?:!doctype|html|\?xml)", re.IGNORECASE)
+SNIFFED_BYTES = 64
 
 
 def known_format(first_bytes: bytes) -> str:
     """Return the file format that starts like this; empty if unknown."""
+    if UTF_16.match(first_bytes):
+        return "UTF-16 text; save it as UTF-8"
+    if MARKUP.match(first_bytes):
+        return "an HTML or XML document, such as the error page of a download"
     return next((name for magic, name in MAGIC_NUMBERS.items() if first_bytes.startswith(magic)), "")
 
 
@@ -75,7 +85,7 @@ def blocks(text: IO[bytes], at_start: bool) -> Iterator[bytes]:
     pending: list[bytes] = []
     pending_bytes = 0
     while chunk := text.read(BLOCK_BYTES):
-        if at_start and (kind := known_format(chunk[:4])):
+        if at_start and (kind := known_format(chunk[:SNIFFED_BYTES])):
             raise Unreadable(f"it is {kind}")
         at_start = False
         # A `\r` at the end of a chunk may be half of a `\r\n`: the next chunk shows.

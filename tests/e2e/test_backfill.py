@@ -5,16 +5,23 @@ The tests depend on their order: the last ones copy what the first ones only pla
 
 import gzip
 import json
+import os
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
 import boto3
 import pytest
 
+from ferry.stepfunctions.executions import execution_arn
 from infra.local import lifecycle
 from infra.rules import loader
+from tests.e2e import killed_runs
+from tests.e2e.killed_runs import KilledRun
 from tests.support.deployed.deployment import Deployed
 from tests.support.deployed.sabotage import permission_removed
+from tests.support.deployed.waiting import wait_for
+from tests.support.inventories import MANIFEST, inventory_files, row_of
 from tests.support.local_s3 import upload
 
 pytestmark = pytest.mark.own_cloud("has rules of its own, and uploads that no event tells of")
@@ -148,6 +155,21 @@ def test_a_dry_run_says_what_would_be_done_and_does_none_of_it(filled: Deployed)
     assert contents(filled) == before
 
 
+def test_an_inventory_gives_the_same_dry_run_as_the_listing(filled: Deployed) -> None:
+    """In a bucket of its own, whose policy lets the function read it."""
+    bucket, region, source = "bucket-of-inventories", filled.outputs.source_region, filled.outputs.source_bucket
+    filled.source.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": region})  # type: ignore[typeddict-item]
+    role = filled.iam.get_role(RoleName=f"{filled.outputs.name}-plan-batches")["Role"]["Arn"]
+    statement = {"Effect": "Allow", "Principal": {"AWS": role}, "Action": "s3:GetObject"}
+    policy = {"Version": "2012-10-17", "Statement": [{**statement, "Resource": f"arn:aws:s3:::{bucket}/*"}]}
+    filled.source.put_bucket_policy(Bucket=bucket, Policy=json.dumps(policy))
+    found = filled.source.list_objects_v2(Bucket=source)["Contents"]
+    rows = [row_of(source, each["Key"], each) for each in reversed(found)]
+    for key, body in inventory_files(source, bucket, rows[::2], rows[1::2]).items():
+        filled.source.put_object(Bucket=bucket, Key=key, Body=body)
+    assert outcomes(dry_run(filled, "--inventory", f"s3://{bucket}/{MANIFEST}")) == EXPECTED
+
+
 def contents(deployed: Deployed) -> list[tuple[str, str]]:
     """Every object of both buckets."""
     return [
@@ -203,6 +225,7 @@ def test_a_time_skips_what_is_older(filled: Deployed) -> None:
     [
         (["--dry-run", "--prefix", "absent/"], 1, "No object in s3://"),
         (["--source", "absent"], 1, "has no source named absent"),
+        (["--dry-run", "--inventory", "s3://absent-bucket/manifest.json"], 1, "s3://absent-bucket"),
         (["--max-concurrency", "0"], 2, "--max-concurrency"),
     ],
 )
@@ -234,6 +257,7 @@ def test_a_backfill_copies_and_verifies_what_its_dry_run_said(filled: Deployed) 
     moved = sum(number for (action, *_), number in planned.items() if action == "move")
     others = sum(number for (action, *_), number in planned.items() if action in ACTIONS)
     assert shown["counts"] == {"verified": others - moved, "deleted": moved}
+    assert reasons(report(filled, shown["run"])) == by_reason(planned)
     assert filled.arrived("changed/size.bin") == b"bytes"
     assert filled.head("changed/metadata.bin")["Metadata"] == {}
     (run,) = filled.runs(["large.bin"])
@@ -254,16 +278,27 @@ def test_a_second_backfill_finds_nothing_to_do(filled: Deployed) -> None:
     assert contents(filled) == before
 
 
-def test_a_run_with_an_object_that_fails_copies_the_others_and_fails_with_its_reason(filled: Deployed) -> None:
+def test_a_run_with_an_object_that_fails_copies_the_others_and_its_redrive_only_that_one(filled: Deployed) -> None:
     for key in ("failing/a.bin", "failing/b.bin"):
         filled.put(key, b"bytes", **({"Tagging": "a=b"} if key.endswith("b.bin") else {}))
     with permission_removed(filled, f"{filled.outputs.name}-copy-batch", "s3:PutObjectTagging"):
         result = filled.ferry("backfill", "--prefix", "failing/")
-    assert result.returncode == 1
+        whole = filled.ferry("backfill", "--prefix", "failing/b")
+    assert result.returncode == whole.returncode == 1
     assert "RunIncomplete: 1 of 2 planned objects failed: 1 AccessDenied. First failure: failing/b.bin" in result.stderr
     assert filled.arrived("failing/a.bin") == b"bytes"
-    result = filled.ferry("backfill", "--prefix", "failing/", "--json")
-    assert json.loads(result.stdout)["counts"] == {"verified": 1}
+    assert "AccessDenied: Nothing was copied, and the run stopped: Access denied" in whole.stderr
+    (run,) = [
+        each for each in json.loads(filled.ferry("runs", "--json").stdout) if each["scope"]["prefix"] == "failing/"
+    ]
+    assert (run["scope"]["prefix"], run["counts"]) == ("failing/", {"verified": 1, "failed": 1})
+    assert statuses(report(filled, run["run"])) == {"failing/a.bin": "verified", "failing/b.bin": "failed"}
+    replayed = filled.ferry("replay", run["run"])
+    assert (replayed.returncode, replayed.stderr) == (0, "")
+    assert f"{run['run']}  redriven" in replayed.stdout
+    assert ended_status(filled, run["run"]) == "SUCCEEDED"
+    assert statuses(report(filled, run["run"])) == {"failing/a.bin": "verified", "failing/b.bin": "verified"}
+    assert len(filled.versions("failing/a.bin")) == len(filled.versions("failing/b.bin")) == 1
 
 
 def test_a_file_that_is_wrong_is_named_and_the_others_of_its_table_are_validated(filled: Deployed) -> None:
@@ -278,3 +313,63 @@ def test_a_file_that_is_wrong_is_named_and_the_others_of_its_table_are_validated
     )
     assert filled.is_at_source("moved-rows/dt=1/bad.csv"), "what is not validated is not deleted"
     assert not filled.is_at_source("moved-rows/dt=2/b.csv")
+
+
+def test_a_file_is_found_by_its_key(filled: Deployed) -> None:
+    result = filled.ferry("find", "large.bin", "--json")
+    assert (result.returncode, result.stderr) == (0, "")
+    found = json.loads(result.stdout)
+    version = filled.head("large.bin")["VersionId"]
+    assert [each["version_id"] for each in found["target"]] == [version]
+    assert [each["target_version_id"] for each in (*found["runs"], *found["executions"])] == [version, version]
+
+
+def test_a_killed_run_loses_nothing_and_copies_nothing_twice(filled: Deployed) -> None:
+    left, seed = int(os.environ.get("FERRY_KILLS", killed_runs.KILLS_OF_A_RUN)), 0
+    while left > 0:
+        run, kills = KilledRun(filled, seed), min(left, killed_runs.KILLS_OF_A_RUN)
+        ended = run.run(kills)
+        left, seed = left - kills, seed + 1
+        assert (ended["status"], ended.get("cause")) == ("SUCCEEDED", None), f"seed {seed}"
+        assert run.arrived() == run.keys, f"seed {seed}"
+        assert set(run.versions().values()) == {1}, f"seed {seed}: what had arrived was copied again"
+        report = run.report(json.loads(ended["output"])["report"]["folder"])
+        assert sorted(report) == sorted((key, "verified") for key in run.keys), f"seed {seed}"
+        assert run.killed.total() >= 1, f"seed {seed}: nothing was killed"
+
+
+def ended_status(deployed: Deployed, run: str) -> str:
+    """Wait for the end of a run."""
+    arn = execution_arn(deployed.outputs.bulk_state_machine_arn or "", run)
+
+    def ended() -> str | None:
+        status = deployed.step_functions.describe_execution(executionArn=arn)["status"]
+        return None if status == "RUNNING" else status
+
+    return wait_for(ended, f"the end of {run}")
+
+
+def report(deployed: Deployed, run: str) -> list[dict[str, Any]]:
+    """The lines of a run's report."""
+    result = deployed.ferry("report", run, "--json")
+    assert (result.returncode, result.stderr) == (0, "")
+    lines: list[dict[str, Any]] = json.loads(result.stdout)
+    return lines
+
+
+def statuses(lines: list[dict[str, Any]]) -> dict[str, str]:
+    """What became of each key."""
+    return {line["key"]: line["status"] for line in lines}
+
+
+def reasons(lines: list[dict[str, Any]]) -> Counter[str]:
+    """The number of objects by the reason why they were planned."""
+    return Counter(line["reason"] for line in lines)
+
+
+def by_reason(planned: dict[tuple[str, str, bool], int]) -> Counter[str]:
+    """What a dry run shows as to be done, by reason."""
+    found: Counter[str] = Counter()
+    for (action, reason, _), number in planned.items():
+        found[reason] += number if action in ACTIONS else 0
+    return +found

@@ -5,21 +5,31 @@ CI they fail. pytest-socket does not bind the browser, so it gets a resolver tha
 its requests is checked.
 """
 
+import json
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
+from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import Browser, ConsoleMessage, Dialog, Page, Request, expect
 
+from ferry.aws.clients import Deployment
+from ferry.console.poller import Snapshot
+from ferry.console.rows import Row
+from ferry.console.state import Console
+from ferry.stepfunctions.executions import ExecutionInfo, ExecutionSummary
+from ferry.stepfunctions.history import parse_document
 from tests.e2e.console import Running, chromium, find_browser, running_console
+from tests.support.console_server import serving
 from tests.support.deployed.deployment import PROGRAMS, Deployed
 from tests.support.deployed.sabotage import permission_removed
 from tests.support.deployed.waiting import PATIENCE_SECONDS
+from tests.support.hostile_keys import HOSTILE
 
 pytestmark = pytest.mark.own_cloud("takes permissions away")
 
@@ -32,6 +42,9 @@ DROP = """([name, body]) => {
         window.dispatchEvent(new DragEvent(kind, { dataTransfer: data, bubbles: true, cancelable: true }));
     }
 }"""
+NAVIGATE = "address => { history.pushState(null, '', address); dispatchEvent(new Event('popstate')); }"
+RUN_AXE = """async (options) => (await axe.run(document, options)).violations.map(
+    (rule) => [location.pathname, rule.id, rule.nodes.map((node) => node.target.join(" "))])"""
 
 
 @pytest.fixture(scope="module")
@@ -165,16 +178,47 @@ def test_the_cloud_stops_and_starts_again_under_the_page(browser: Browser, tmp_p
         ferry("down")
 
 
-def test_keys_are_text(page: Page, broken_deployment: Deployed, folder: str) -> None:
-    key = f"{folder}/<img src=x onerror=alert(1)></script><b>\u202egnp.exe"
-    broken_deployment.put(key, b"x")
-    page.get_by_role("link", name="Executions", exact=True).click()
-    page.get_by_role("searchbox").fill("onerror")
-    row = page.get_by_role("row").filter(has_text="onerror")
-    expect(row).to_contain_text("Succeeded", timeout=PATIENCE)
-    expect(row).to_contain_text(key.replace("\u202e", "\\u202e"))
-    assert page.evaluate("document.querySelectorAll('#app img').length") == 0
-    assert page.evaluate("location.search") == "?key=onerror"
+def succeeded(number: int, key: str) -> Row:
+    """A row of the list, as the poller makes it of an execution that has ended."""
+    source = {"bucket": "b", "region": "us-west-2", "key": key, "version_id": None, "etag": "e", "size_bytes": number}
+    began = datetime(2026, 11, 1, tzinfo=UTC) + timedelta(seconds=number)
+    info = ExecutionInfo(f"arn:{number}", f"{number:040d}", "SUCCEEDED", began, began)
+    found = parse_document(json.dumps({"source": source | {"sequencer": "1"}, "rule": {}}))
+    return Row(ExecutionSummary(info, "Succeeded", found), read=True, input=str(number))
+
+
+def test_5000_executions_are_shown_and_found_and_hostile_keys_are_text(
+    browser: Browser, broken_deployment: Deployed
+) -> None:
+    keys = [*(f"folder/{number}.csv" for number in range(5000)), *HOSTILE]
+    rows_of_list = tuple(succeeded(number, key) for number, key in enumerate(keys))[::-1]
+    shown = Console.of(Deployment(broken_deployment.outputs), writable=True)
+    # Nothing polls here: this is all that the API knows.
+    shown.poller._snapshot = Snapshot(revision=1, rows=rows_of_list, complete=True)
+    with serving(shown) as client:
+        page = browser.new_page()
+        problems: list[str] = []
+        page.on("dialog", lambda dialog: problems.append(dialog.message))
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.goto(f"http://127.0.0.1:{client.port}/executions#token={client.token}")
+        rows = page.locator("tbody tr")
+        expect(rows).to_have_count(100)
+        # The newest ones. What cannot be seen is shown as an escape, and the longest key is there to its end.
+        table = page.get_by_role("table")
+        for text in (*HOSTILE[:3], "\\u202egnp.exe", "a\\nb\\r\\tc"):
+            expect(table.get_by_text(text, exact=True)).to_be_visible()
+        expect(table.get_by_title("k" * 1024)).to_be_visible()
+        assert page.locator("#app img, #app script").count() == 0
+        assert page.locator("a[href^='javascript']").count() == 0
+        page.get_by_role("searchbox").fill("folder/4321")
+        expect(rows).to_have_count(1)
+        page.wait_for_function("() => location.search === '?key=folder%2F4321'")
+        page.get_by_role("searchbox").fill("")
+        expect(page.get_by_text(f"Page 1 of 51, {5000 + len(HOSTILE):,} executions")).to_be_visible()
+        page.get_by_role("button", name="Older").click()
+        expect(page.get_by_text("folder/4899.csv")).to_be_visible()
+        page.close()
+    assert problems == []
 
 
 def test_the_keyboard_is_enough(page: Page, broken_deployment: Deployed, folder: str) -> None:
@@ -209,21 +253,58 @@ def test_the_theme_follows_the_system_and_can_be_chosen(page: Page) -> None:
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
+def put_unnoticed(deployed: Deployed, keys: Sequence[str]) -> None:
+    """Put objects into the source without an event; the last one has a tag."""
+    bucket, client = deployed.outputs.source_bucket, deployed.source
+    notifications: Any = client.get_bucket_notification_configuration(Bucket=bucket)
+    notifications.pop("ResponseMetadata")
+    client.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration={})
+    for key in keys:
+        deployed.put(key, b"x", Tagging="a=b" if key == keys[-1] else "")
+    client.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration=notifications)
+
+
+def test_a_run_is_estimated_started_watched_and_replayed(page: Page, broken_deployment: Deployed, folder: str) -> None:
+    put_unnoticed(broken_deployment, [f"{folder}/{number}.bin" for number in range(3)])
+    page.evaluate("window.confirm = () => true")
+    page.get_by_role("link", name="Runs", exact=True).click()
+    page.get_by_role("button", name="New backfill").click()
+    page.get_by_label("Keys that start with").fill(f"{folder}/")
+    page.get_by_role("button", name="Dry run").click()
+    expect(page.get_by_role("row", name="copy 3 3 B not in the target")).to_be_visible(timeout=PATIENCE)
+    expect(page.get_by_text("list prices")).to_be_visible()
+    name = broken_deployment.outputs.name
+    # What a batch cannot copy, an execution tries.
+    with (
+        permission_removed(broken_deployment, f"{name}-copy-batch", "s3:PutObjectTagging"),
+        permission_removed(broken_deployment, f"{name}-copy-object", "s3:PutObjectTagging"),
+    ):
+        page.get_by_role("button", name="Start", exact=True).click()
+        expect(page.get_by_role("button", name="CopySlices, Map, Running")).to_be_visible(timeout=PATIENCE)
+        expect(page.get_by_role("button", name="RequireComplete, Task, Failed")).to_be_visible(timeout=PATIENCE)
+    page.get_by_role("link", name="show them").click()
+    assert page.evaluate("location.search") == "?status=failed&error=AccessDenied"
+    expect(page.get_by_role("row").filter(has_text=f"{folder}/2.bin")).to_contain_text("AccessDenied")
+    page.get_by_role("button", name="Replay", exact=True).click()
+    expect(page.get_by_role("button", name="Succeeded, Succeed, Succeeded")).to_be_visible(timeout=PATIENCE)
+    page.get_by_role("group", name="Outcome").get_by_role("button", name="Verified").click()
+    expect(page.get_by_role("row").filter(has_text=f"{folder}/2.bin")).to_contain_text("checksum", timeout=PATIENCE)
+    assert violations(page) == []
+
+
 def violations(page: Page, *rules: str) -> list[Any]:
-    """What axe-core finds on the page as it is, by some of its rules or all of them."""
-    options: dict[str, Any] = {"resultTypes": ["violations"]}
-    if rules:
-        options["runOnly"] = list(rules)
-    found = Axe().run(page, options=options).response["violations"]
-    return [(page.url, rule["id"], [node["target"] for node in rule["nodes"]]) for rule in found]
+    """What axe-core finds on the page as it is, by some of its rules or all of them. It stays in the document."""
+    if not page.evaluate("'axe' in window"):
+        page.evaluate(AXE_SCRIPT)
+    options = {"resultTypes": ["violations"]} | ({"runOnly": list(rules)} if rules else {})
+    return list(page.evaluate(RUN_AXE, options))
 
 
 def test_axe_finds_nothing_on_any_page(page: Page, broken_deployment: Deployed, folder: str) -> None:
     broken_deployment.put(f"{folder}/good.csv", BODY.encode())
     broken_deployment.put(f"{folder}-ragged/ragged.csv", b"a,b\n1,2\n1,2,3\n")
-    good, ragged = broken_deployment.runs([f"{folder}/good.csv", f"{folder}-ragged/ragged.csv"])
+    _, ragged = broken_deployment.runs([f"{folder}/good.csv", f"{folder}-ragged/ragged.csv"])
     broken_deployment.sqs.send_message(QueueUrl=broken_deployment.outputs.dead_letter_queue_url, MessageBody="{")
-    base = page.evaluate("location.origin")
     found = []
 
     def check() -> None:
@@ -232,22 +313,28 @@ def test_axe_finds_nothing_on_any_page(page: Page, broken_deployment: Deployed, 
         page.emulate_media(color_scheme="dark")
         found.extend(violations(page, "color-contrast"))
 
+    def open_part(address: str) -> None:
+        # As a link of the page does: axe-core is not loaded again.
+        page.evaluate(NAVIGATE, address)
+
     expect(page.get_by_text("files not transferred")).to_be_visible(timeout=PATIENCE)
     check()
-    page.goto(f"{base}/executions")
+    open_part("/executions")
     expect(page.get_by_role("row").filter(has_text="ragged.csv")).to_contain_text("Failed")
     check()
-    for run in (good, ragged):
-        page.goto(f"{base}/executions/{run.name}")
-        expect(page.get_by_role("tabpanel")).to_be_visible()
-        check()
-    page.goto(f"{base}/data/{folder}")
+    open_part(f"/executions/{ragged.name}")
+    expect(page.get_by_role("tabpanel")).to_be_visible()
+    check()
+    open_part("/runs")
+    page.get_by_role("button", name="New backfill").click()
+    check()
+    open_part(f"/data/{folder}")
     expect(page.get_by_role("cell", name="Aurora")).to_be_visible(timeout=PATIENCE)
     check()
-    page.goto(f"{base}/queue")
+    open_part("/queue")
     page.get_by_role("button", name="Show them").click()
     expect(page.get_by_role("button", name="Copy the message")).to_be_visible()
-    check()
+    found.extend(violations(page))
     page.evaluate(DROP, ["a.csv", BODY])
     expect(page.get_by_role("dialog")).to_be_visible()
     check()

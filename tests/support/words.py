@@ -68,7 +68,7 @@ _BANNED = {
     for words, better in BETTER.items()
 }
 _WHITE = re.compile(r"\s")
-_PROSE_TOKENS = {"COMMENT", "STRING", "FSTRING_MIDDLE", "TSTRING_MIDDLE"}
+_PROSE_TOKENS = {"COMMENT", "STRING"}
 _STRING = re.compile(r"""[a-zA-Z]*('''|\"\"\"|'|")(.*)\1""", re.DOTALL)
 _QUOTED = re.compile(r'`[^`]*`|"[^"]*"|\{[^{}]*\}')
 """Code, quoted titles, and the expressions of an f-string."""
@@ -106,13 +106,28 @@ def find(file: str, text: str) -> list[Finding]:
 
 def python_prose(text: str) -> Iterator[tuple[int, str]]:
     """Comments and strings that are more than one word, each with its line."""
-    for token in tokenize.generate_tokens(io.StringIO(text).readline):
-        if tokenize.tok_name[token.type] not in _PROSE_TOKENS:
-            continue
-        literal = _STRING.fullmatch(token.string)
-        prose = literal[2] if literal else token.string
+    for line, token in _comments_and_strings(text):
+        literal = _STRING.fullmatch(token)
+        prose = literal[2] if literal else token
         if " " in prose.strip():
-            yield token.start[0], _QUOTED.sub(_blank, prose)
+            yield line, _QUOTED.sub(_blank, prose)
+
+
+def _comments_and_strings(text: str) -> Iterator[tuple[int, str]]:
+    """Each with its line. An f-string is one, as it is a token until Python 3.11: from 3.12 on, it is many."""
+    lines = text.splitlines(keepends=True)
+    starts: list[tuple[int, int]] = []
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        name = tokenize.tok_name[token.type]
+        if name in ("FSTRING_START", "TSTRING_START"):
+            starts.append(token.start)
+        elif name in ("FSTRING_END", "TSTRING_END"):
+            (row, column), (last, end) = starts.pop(), token.end
+            if not starts:
+                whole = "".join(lines[row - 1 : last])
+                yield row, whole[column : len(whole) - len(lines[last - 1]) + end]
+        elif name in _PROSE_TOKENS and not starts:
+            yield token.start[0], token.string
 
 
 def markdown_prose(text: str) -> Iterator[tuple[int, str]]:

@@ -65,8 +65,13 @@ class FakeResults:
         assert Bucket == "ferry-athena-results-us-east-1"
         found = [key for key in self.files if key.startswith(Prefix)]
         if Delimiter:
-            folders = {Prefix + key.removeprefix(Prefix).partition("/")[0] + "/" for key in found}
-            yield {"CommonPrefixes": [{"Prefix": folder} for folder in sorted(folders)]}
+            below = [key.removeprefix(Prefix).partition("/") for key in found]
+            folders = {f"{Prefix}{name}/" for name, slash, _ in below if slash}
+            files = [f"{Prefix}{name}" for name, slash, _ in below if not slash]
+            yield {
+                "CommonPrefixes": [{"Prefix": folder} for folder in sorted(folders)],
+                "Contents": [{"Key": key} for key in files],
+            }
             return
         # In the order in which they were written.
         order = list(self.files)
@@ -167,3 +172,8 @@ def put_slice(results: FakeResults, keys: list[str], round_: int = 0) -> None:
 def put_record(results: FakeResults, kind: str, call: str, outcomes: list[Outcome], round_: int = 0) -> None:
     """One record of the only slice."""
     results.put(f"runs/{RUN}/{round_}/{kind}/00000-c/batch-00000/{call}.jsonl.gz", outcomes)
+
+
+def put_repeated(results: FakeResults, kind: str, outcomes: list[Outcome], round_: str = "round-1") -> None:
+    """A record of the objects of the only slice that a round repeats."""
+    results.put(f"runs/{RUN}/0/{kind}/{round_}/batch/00000-c/batch-00000/a.jsonl.gz", outcomes)

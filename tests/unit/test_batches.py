@@ -9,6 +9,7 @@ import boto3
 import pytest
 
 from functions import copy_batch, delete_batch, plan_batches, verify_batch
+from functions.batches.faults import LEAST_SYSTEMIC, MOST_FAULTS
 from functions.batches.waves import FIRST_WIDTH, work_in_waves
 from functions.contract.bulk import Outcome
 from functions.contract.limits import BATCH_CALLS
@@ -46,9 +47,15 @@ def cloud(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Cloud:
 
 def planned_slice() -> str:
     """Plan the whole source; the key of its only slice of small objects."""
-    plan: dict[str, Any] = plan_batches.handler({"execution": EXECUTION, "document": {"scope": SCOPE}}, LambdaContext())
-    (pointer,) = json.loads(read(f"{plan['folder']}batches.json"))
-    return str(pointer["key"])
+    (only,) = planned_slices()
+    return only
+
+
+def planned_slices(**scope: Any) -> list[str]:
+    """Plan the whole source; the keys of its slices of small objects."""
+    document = {"scope": {**SCOPE, **scope}}
+    plan: dict[str, Any] = plan_batches.handler({"execution": EXECUTION, "document": document}, LambdaContext())
+    return sorted(str(pointer["key"]) for pointer in json.loads(read(f"{plan['folder']}batches.json")))
 
 
 def read(key: str) -> bytes:
@@ -254,6 +261,23 @@ def test_a_cause_that_no_object_has_stops_the_slice(cloud: Cloud) -> None:
     with pytest.raises(AccessDenied, match=r"All of 25 objects failed.*no s3:PutObject"):
         call(copy_batch, slice_key)
     assert outcomes(slice_key, "copied") == {}
+
+
+def test_a_cause_of_several_slices_stops_the_others_unless_one_has_gone_well(cloud: Cloud) -> None:
+    for number in range(LEAST_SYSTEMIC * (MOST_FAULTS + 1)):
+        cloud.upload(b"x", f"{number:03}")
+    slices = planned_slices(slice_objects=LEAST_SYSTEMIC)
+    cloud.hooks.answer("CopyObject", *[ErrorResponse("AccessDenied", "no s3:PutObject")] * LEAST_SYSTEMIC * MOST_FAULTS)
+    for slice_key in slices[:MOST_FAULTS]:
+        with pytest.raises(AccessDenied):
+            call(copy_batch, slice_key)
+    requests(cloud)
+    with pytest.raises(AccessDenied, match=r"this one was not tried.*no s3:PutObject"):
+        call(copy_batch, slices[MOST_FAULTS])
+    assert requests(cloud) == {}
+    key = slices[0].replace("/plan/", "/copied/").replace(".jsonl.gz", "/a.jsonl.gz")
+    cloud.target.put_object(Bucket=RESULTS, Key=key, Body=gzip.compress(b'{"key": "any", "status": "copied"}'))
+    assert call(copy_batch, slices[MOST_FAULTS])["status"] == "done"
 
 
 def test_what_s3_throttles_is_left_for_the_next_call(cloud: Cloud) -> None:

@@ -16,18 +16,10 @@ from ferry.console.poller import Pace, Poller
 from ferry.console.state import Console
 from tests.support.client_errors import client_error
 from tests.support.console_server import Client, serving
+from tests.support.hostile_keys import HOSTILE
 from tests.unit.ferry_fakes import BEGIN, HASH, FakeDeployment, FakeStepFunctions, document, event
 
 OTHER = "b" * 40
-HOSTILE = [
-    "<img src=x onerror=alert(1)>",
-    "</script><script>alert(1)</script>",
-    "javascript:alert(1)",
-    "\u202egnp.exe",
-    "a\nb\r\tc",
-    "k" * 1024,
-    "\udcff",
-]
 COPY = {
     "status": "copied",
     "target": {"bucket": "t", "region": "us-east-1", "key": "k", "version_id": "v", "etag": "e"},

@@ -201,6 +201,21 @@ def test_a_run_is_stopped_once() -> None:
     assert "ABORTED" in again.json["error"]
 
 
+def test_a_failed_run_is_replayed_as_the_command_does() -> None:
+    runs, results = FakeRuns(redrives=True), FakeResults()
+    plan = plan_of(1, batches_key=f"runs/{RUN}/0/plan/batches.json")
+    results.put(plan.batches_key, [])
+    put_slice(results, ["a"])
+    runs.add_run(document(plan, report_of(failed=1)), state="RequireComplete", status="FAILED")
+    with console(runs, results) as client:
+        answer = client.post(f"/api/runs/{RUN}/replay", {})
+        again = client.post(f"/api/runs/{RUN}/replay", {})
+    assert (answer.json["run"], runs.redriven) == (RUN, [RUN])
+    assert "redriven" in answer.json["note"]
+    # It is running now.
+    assert again.status == 409
+
+
 def test_a_dry_run_is_followed_to_its_cost_and_needs_no_write_access() -> None:
     with console(FakeRuns(), writable=False, planner=Planner(plan_of(2))) as client:
         answer = client.post("/api/dry-runs", {"prefix": "a/"})
@@ -249,8 +264,8 @@ def test_a_scope_that_the_command_rejects_is_rejected(path: str, body: Any) -> N
     assert not runs.executions
 
 
-@pytest.mark.parametrize("path", ["/api/runs", f"/api/runs/{RUN}/stop"])
-def test_a_read_only_console_neither_starts_nor_stops_a_run(path: str) -> None:
+@pytest.mark.parametrize("path", ["/api/runs", f"/api/runs/{RUN}/stop", f"/api/runs/{RUN}/replay"])
+def test_a_read_only_console_neither_starts_nor_stops_nor_replays_a_run(path: str) -> None:
     runs = FakeRuns()
     runs.add_run(document(), state="PlanBatches")
     with console(runs, writable=False) as client:

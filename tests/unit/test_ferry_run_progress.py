@@ -19,6 +19,7 @@ from tests.unit.run_fakes import (
     outcome,
     plan_of,
     put_record,
+    put_repeated,
     put_slice,
     report_folder,
     report_line,
@@ -110,6 +111,21 @@ def test_records_count_objects_bytes_and_failures_and_give_a_rate_and_the_time_l
     assert (watch.look().objects_rate, watch.look().seconds_left) == (None, None)
 
 
+def test_an_outcome_that_changes_is_counted_once_by_its_latest() -> None:
+    found, results = FakeRuns(), FakeResults()
+    found.add_run(document(plan_of(3)), state="CopySlices")
+    watch = RunWatch(deployed(found, results), ARN)
+    put_record(results, "copied", "a", [outcome("a", "failed", error="X"), outcome("b", "failed", error="X")])
+    put_record(results, "started", "a", [outcome("c", "started", execution="e")])
+    progress = watch.look()
+    assert (progress.objects_done, progress.failures, progress.executions_running) == (2, {"X": 2}, 1)
+    put_repeated(results, "copied", [outcome("a", "copied"), outcome("b", "failed", error="Y")])
+    put_record(results, "started", "b", [outcome("c", "verified", execution="e")])
+    progress = watch.look()
+    assert (progress.objects_done, progress.objects_copied, progress.failures) == (2, 1, {"Y": 1})
+    assert progress.executions_running == 0
+
+
 def test_a_plan_after_a_redrive_is_counted_from_its_beginning() -> None:
     found, results = FakeRuns(), FakeResults()
     run = found.add_run(document(plan_of(8)), state="CopySlices")
@@ -174,6 +190,30 @@ def test_what_is_recorded_so_far_is_reported_of_a_run_that_has_no_report(status:
     put_record(results, "verified", "a-000", [outcome("a", "verified")])
     found.add_run(document(plan_of(4)), state="CopySlices", status=status)
     assert report(found, results) == [("a", "verified"), ("c", "failed")]
+
+
+def test_what_was_repeated_counts_by_its_latest_round() -> None:
+    found, results = FakeRuns(), FakeResults()
+    put_slice(results, list("abc"))
+    put_record(results, "verified", "z", [outcome("a", "verified")])
+    put_repeated(results, "copied", [outcome("b", "copied"), outcome("c", "failed", error="Y")], round_="round-2")
+    put_repeated(results, "verified", [outcome("b", "verified")], round_="round-2")
+    # A record of an earlier round that was written last.
+    put_record(results, "copied", "a", [outcome(key, "failed", error="X") for key in "bc"])
+    found.add_run(document(plan_of(3)), state="CopySlices")
+    assert report(found, results) == [("a", "verified"), ("b", "verified"), ("c", "failed")]
+
+
+def test_a_report_that_is_written_again_after_a_redrive_is_completed_by_what_is_recorded() -> None:
+    found, results = FakeRuns(), FakeResults()
+    folder = report_folder(0).removesuffix("round=0/")
+    results.put(f"{folder}000000.jsonl.gz", [report_line("a", "failed"), report_line("b", "failed")])
+    put_slice(results, list("ab"))
+    put_repeated(results, "verified", [outcome("a", "verified")])
+    before = report_of(failed=2).model_copy(update={"folder": folder})
+    run = found.add_run(document(plan_of(2), before), state="CopySlices")
+    run.redrives = 1
+    assert report(found, results) == [("a", "verified"), ("b", "failed")]
 
 
 def test_a_round_that_is_not_reported_yet_comes_before_the_reports_of_earlier_ones() -> None:

@@ -11,6 +11,7 @@ import pytest
 from ferry.commands import backfill, listing, replay, report, stop, waiting
 from ferry.commands import runs as runs_command
 from ferry.errors import CommandError, UsageError
+from functions.contract.usage import Usage
 from tests.support.client_errors import client_error
 from tests.unit.ferry_fakes import BULK, HASH
 from tests.unit.run_fakes import (
@@ -29,7 +30,7 @@ from tests.unit.run_fakes import (
     report_of,
 )
 
-FAILED = (plan_of(3), report_of(verified=2, failed=1))
+FAILED = (plan_of(3, batches=0, folders=[]), report_of(verified=2, failed=1))
 REDRIVE_EXPIRED = client_error("ExecutionNotRedrivable", "RedriveExecution")
 
 
@@ -123,6 +124,19 @@ def test_the_report_for_people_begins_with_the_counts(reported: Any, capsys: pyt
     assert capsys.readouterr().out.splitlines()[-1].split() == ["failed", "c", "new,", "AccessDenied:", "no"]
 
 
+def test_a_report_says_what_the_run_used(capsys: pytest.CaptureFixture[str]) -> None:
+    runs, results = FakeRuns(), FakeResults()
+    results.put(f"{report_folder()}000000.jsonl.gz", [report_line("a")])
+    used = report_of(verified=1).model_copy(update={"usage": Usage(writes=1000, reads=2000, milliseconds=1500)})
+    runs.add_run(document(plan_of(1), used), state="Succeeded", status="SUCCEEDED")
+    report.report(deployed(runs, results), RUN, None, 0, "text")
+    assert "Used 1,000 S3 requests to write or list and 2,000 to read" in capsys.readouterr().out
+    runs_command.show_runs(deployed(runs, results), limit=1, as_json=True)
+    (shown,) = json.loads(capsys.readouterr().out)
+    requests = 1000 * 0.005 / 1000 + 2000 * 0.0004 / 1000
+    assert shown["usage"]["dollars"] == pytest.approx(requests + 1.5 * 1.769 * 0.0000133334, rel=1e-3)
+
+
 def test_csv_and_json_have_every_line_by_its_exact_key(reported: Any, capsys: pytest.CaptureFixture[str]) -> None:
     report.report(reported, RUN, None, 1, "csv")
     rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
@@ -190,8 +204,8 @@ def test_a_failed_run_is_redriven_and_executions_beside_it_are_left(capsys: pyte
 @pytest.mark.parametrize(
     ("state", "error", "plan_is_there", "restart", "said"),
     [
-        ("RequireComplete", REDRIVE_EXPIRED, False, False, "because redrive was not possible"),
-        ("CopySlices", None, False, False, "because its plan was deleted or has expired"),
+        ("RequireComplete", REDRIVE_EXPIRED, True, False, "because redrive was not possible"),
+        ("RequireComplete", None, False, False, "because its plan was deleted or has expired"),
         ("CopySlices", None, True, True, "as requested by --restart"),
     ],
 )

@@ -12,6 +12,7 @@ from functions.contract.models import Rule
 from functions.contract.rules import KeyRule, Rules
 from functions.copying import bucket_settings
 from functions.intake import deployed_rules
+from tests.support.inventories import ADDRESS, INVENTORIES, inventory_files, row_of
 from tests.support.lambda_context import LambdaContext
 from tests.unit.conftest import SOURCE, SOURCE_REGION, TARGET, TARGET_REGION, Cloud, ErrorResponse
 
@@ -193,6 +194,20 @@ def test_a_dry_run_changes_no_entry_and_what_is_gone_leaves_the_ledger(cloud: Cl
     cloud.source.delete_object(Bucket=SOURCE, Key="b")
     runs.run()
     assert ledger_lines(cloud) == []
+
+
+def test_what_an_inventory_lacks_stays_in_the_ledger(cloud: Cloud, runs: Runs) -> None:
+    """The inventory may have a prefix of its own, and it is older than the bucket."""
+    for key in "abc":
+        cloud.upload(b"x", key)
+    runs.run()
+    found = cloud.source.list_objects_v2(Bucket=SOURCE)["Contents"]
+    cloud.source.create_bucket(Bucket=INVENTORIES, CreateBucketConfiguration={"LocationConstraint": "us-west-2"})
+    for key, body in inventory_files(SOURCE, INVENTORIES, [row_of(SOURCE, "b", found[1])]).items():
+        cloud.source.put_object(Bucket=INVENTORIES, Key=key, Body=body)
+    # It is sorted by the first call.
+    assert runs.run(plan=runs.plan(inventory=ADDRESS), inventory=ADDRESS)["decided"] == {("done", "settled"): 1}
+    assert [line["key"] for line in ledger_lines(cloud)] == ["a", "b", "c"]
 
 
 def ledger_lines(cloud: Cloud) -> list[dict[str, Any]]:

@@ -76,6 +76,8 @@ def test_the_types_that_duckdb_writes_are_those_that_it_reads(path: Path, fields
         ("MAP(VARCHAR, BIGINT)", "map<string,int>"),
         ("MAP(VARCHAR, BIGINT)", "struct<key:string>"),
         ("UBIGINT", "string"),
+        ("UTINYINT", "tinyint"),
+        ("USMALLINT", "smallint"),
     ],
 )
 def test_a_column_of_another_type_is_a_mismatch_with_both_types(path: Path, in_file: str, in_table: str) -> None:
@@ -92,6 +94,7 @@ def test_a_column_of_another_type_is_a_mismatch_with_both_types(path: Path, in_f
         ("INTEGER", "bigint"),
         ("SMALLINT", "int"),
         ("TINYINT", "tinyint"),
+        ("UTINYINT", "smallint"),
         ("UTINYINT", "int"),
         ("USMALLINT", "int"),
         ("FLOAT", "double"),
@@ -149,7 +152,7 @@ def test_what_athena_has_no_type_for_is_a_warning_that_says_what_differs(
 @pytest.mark.parametrize(
     ("column", "warning"),
     [
-        (ParquetField("c", "int32", "null"), "a Parquet null, and Athena cannot read a column without a type"),
+        (ParquetField("c", "int32", "null"), "a Parquet null, and a file with values in it may not fit"),
         (ParquetField("c", "fixed_len_byte_array", "float16"), "a Parquet float16"),
         (
             ParquetField("c", "fixed_len_byte_array", "decimal", 40, 2),
@@ -159,6 +162,14 @@ def test_what_athena_has_no_type_for_is_a_warning_that_says_what_differs(
 )
 def test_types_that_duckdb_does_not_write_are_warned_of_as_well(column: ParquetField, warning: str) -> None:
     assert warning in compare([column], {"c": parse("int")}).warnings[0]
+
+
+@pytest.mark.parametrize("kind", ["string", "double", "boolean", "timestamp", "array<int>"])
+def test_a_column_without_a_type_breaks_the_queries_of_another_column(kind: str) -> None:
+    # As pandas writes a column without a value: INT32, which Trino reads as numbers only (ColumnReaderFactory).
+    (mismatch,) = compare([ParquetField("c", "int32", "null")], {"c": parse(kind)}).mismatches
+    assert "no type in the file" in mismatch
+    assert f"but {kind} in the table" in mismatch
 
 
 def test_a_timestamp_of_96_bits_in_a_column_of_numbers_is_a_mismatch() -> None:
@@ -218,15 +229,21 @@ def read(cloud: Cloud, body: bytes) -> None:
     )
 
 
+def test_a_column_without_a_name_is_rejected(cloud: Cloud, path: Path) -> None:
+    ask(f"COPY (SELECT 1 AS id, 2 AS ' ') TO '{path}' (FORMAT parquet)")
+    with pytest.raises(ValidationFailed, match="a column without a name"):
+        read(cloud, path.read_bytes())
+
+
 @pytest.mark.parametrize("codec", [codec for codec in CODECS if codec not in {"lzo", "lz4"}])
 def test_only_what_athena_can_decompress_passes(cloud: Cloud, path: Path, codec: str) -> None:
     ask(f"COPY (SELECT 1 AS id, 'x' AS name) TO '{path}' (FORMAT parquet, COMPRESSION {codec})")
     body = path.read_bytes()
     assert read_footer(footer_of(body)).codecs == {codec}
-    if codec != "brotli":
+    if codec not in {"brotli", "lz4_raw"}:
         read(cloud, body)
         return
-    with pytest.raises(ValidationFailed, match="compressed with Brotli"):
+    with pytest.raises(ValidationFailed, match="(?i)compressed with " + codec):
         read(cloud, body)
 
 

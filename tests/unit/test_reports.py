@@ -2,11 +2,13 @@
 
 import gzip
 import json
+from decimal import Decimal
 from typing import Any
 
 import boto3
 import pytest
 
+from ferry.estimates.estimate import Requests, estimate
 from functions import (
     copy_batch,
     delete_batch,
@@ -18,8 +20,10 @@ from functions import (
     write_report,
 )
 from functions.batches import rounds
+from functions.contract.bulk import Plan
 from functions.contract.models import Rule
 from functions.contract.rules import KeyRule, Rules
+from functions.contract.usage import Usage
 from functions.copying import bucket_settings
 from functions.intake import deployed_rules
 from functions.runtime import clients
@@ -132,6 +136,37 @@ def test_what_no_batch_can_copy_has_an_execution_of_its_own(cloud: Cloud, execut
     assert {(each.source.key, each.rule.mode) for each in executions.inputs()} == {("table/a.csv", "copy")}
 
 
+def test_the_dry_runs_dollars_are_those_of_the_counted_requests(cloud: Cloud) -> None:
+    number = 60
+    for each in range(number):
+        cloud.upload(b"x", f"plain/{each:02}.bin")
+    plan = called(plan_batches)
+    work(plan)
+    usage = Usage.model_validate(called(write_report, plan=plan)["usage"])
+    expected = estimate(Plan.model_validate(plan), crosses_regions=False).copying
+    assert (expected.writes, expected.reads) == (number, 3 * number)
+    # Besides, each slice has its records, and each function reads the settings of the buckets once.
+    assert number <= usage.writes <= number * 1.2
+    assert 3 * number <= usage.reads <= 3 * number * 1.2
+    counted = Requests(usage.writes, usage.reads).dollars
+    assert abs(expected.dollars - counted) <= counted * Decimal("0.2")
+
+
+def test_what_is_repeated_is_counted_too(cloud: Cloud) -> None:
+    cloud.upload(b"x", "plain/a.bin")
+    plan = called(plan_batches)
+    work(plan)
+    once = Usage.model_validate(called(write_report, plan=plan)["usage"])
+    cloud.upload(b"x", "plain/b.bin")
+    plan = called(plan_batches)
+    cloud.hooks.answer("CopyObject", ErrorResponse("InvalidRequest"))
+    work(plan)
+    found = go_round(plan, first_round(plan))
+    report = called(write_report, plan=plan, round=found)
+    assert report["counts"] == {"verified": 1}
+    assert Usage.model_validate(report["usage"]).writes > once.writes
+
+
 def test_each_planned_object_has_one_line(cloud: Cloud) -> None:
     fill(cloud)
     plan = called(plan_batches)
@@ -208,7 +243,7 @@ def test_what_failed_once_is_copied_in_the_next_round(cloud: Cloud, executions: 
     last = go_round(plan, first_round(plan))
     assert (last["status"], len(cloud.hooks.params["CopyObject"]), executions.number("start")) == ("done", 1, started)
     report = called(write_report, plan=plan, round=last)
-    assert (report["counts"], len(lines(report))) == ({"verified": 4}, 4)
+    assert (report["counts"], len(lines(report))) == ({"verified": 3, "deleted": 1}, 4)
 
 
 @pytest.mark.parametrize(("code", "expected"), [("InvalidRequest", "verified"), ("AccessDenied", "failed")])
@@ -217,15 +252,15 @@ def test_what_failed_twice_gets_an_execution_unless_its_cause_is_no_objects(
 ) -> None:
     fill(cloud)
     plan = called(plan_batches)
-    cloud.hooks.answer("CopyObject", ErrorResponse(code), lambda: None, ErrorResponse(code))
+    cloud.hooks.answer("CopyObject", ErrorResponse(code), *[lambda: None] * 2, ErrorResponse(code))
     work(plan)
     last = go_round(plan, first_round(plan))
     assert last["status"] == "done"
     inputs = [each.source.key for each in executions.inputs()]
-    assert set(inputs[:2]) == {"moved/a.bin", "table/a.csv"}
-    assert len(inputs[2:]) == (expected == "verified")
+    assert inputs[:1] == ["table/a.csv"]
+    assert len(inputs[1:]) == (expected == "verified")
     found = lines(called(write_report, plan=plan, round=last))
-    assert sorted(line["status"] for line in found.values()) == sorted(["verified"] * 3 + [expected])
+    assert sorted(line["status"] for line in found.values()) == sorted(["verified"] * 2 + ["deleted", expected])
 
 
 def test_executions_for_one_error_are_limited(
@@ -247,7 +282,7 @@ def test_an_object_without_outcome_is_repeated(cloud: Cloud) -> None:
     fill(cloud)
     plan = called(plan_batches)
     last = go_round(plan, first_round(plan))
-    assert called(write_report, plan=plan, round=last)["counts"] == {"verified": 4}
+    assert called(write_report, plan=plan, round=last)["counts"] == {"verified": 3, "deleted": 1}
 
 
 def test_a_redrive_repeats_only_what_failed_and_reports_everything_once(
@@ -255,23 +290,23 @@ def test_a_redrive_repeats_only_what_failed_and_reports_everything_once(
 ) -> None:
     fill(cloud)
     plan = called(plan_batches)
-    cloud.hooks.answer("CopyObject", ErrorResponse("AccessDenied"), lambda: None, ErrorResponse("AccessDenied"))
+    cloud.hooks.answer("CopyObject", ErrorResponse("AccessDenied"), *[lambda: None] * 2, ErrorResponse("AccessDenied"))
     succeeding = executions.on_start
     executions.on_start = fail
     work(plan)
     last = go_round(plan, first_round(plan))
     report = called(write_report, plan=plan, round=last)
-    assert report["counts"] == {"verified": 1, "failed": 3}
+    assert report["counts"] == {"verified": 1, "deleted": 1, "failed": 2}
     assert called(require_complete, 1, plan=plan, round=last, report=report) == {"status": "retry"}
     executions.on_start = succeeding
     executions.calls.clear()
     cloud.hooks.params.clear()
     last = go_round(plan, last, 1, report=report)
     copied = [each["Key"] for each in cloud.hooks.params["CopyObject"]]
-    assert (len(copied), executions.number("redrive"), len(executions.records)) == (1, 2, 2)
+    assert (len(copied), executions.number("redrive"), len(executions.records)) == (1, 1, 1)
     listed = [each["Bucket"] for each in cloud.hooks.params["ListObjectsV2"]]
     assert set(listed) == {RESULTS}, "neither the source nor the target is listed again"
     second = called(write_report, 1, plan=plan, round=last, report=report)
-    assert (second["counts"], second["folder"]) == ({"verified": 4}, report["folder"])
-    assert {line["status"] for line in lines(second).values()} == {"verified"}
+    assert (second["counts"], second["folder"]) == ({"verified": 3, "deleted": 1}, report["folder"])
+    assert {line["status"] for line in lines(second).values()} == {"verified", "deleted"}
     assert called(require_complete, 1, plan=plan, round=last, report=second) == {"status": "complete"}

@@ -45,6 +45,8 @@ def copy(cloud: Cloud, key: str, body: bytes = b"text", **rule: Any) -> Copy:
         ("sales/README.txt", tables()),
         ("sales/notes.md", tables("csv", delimiter=",")),
         ("sales/x.csv.bz2", tables("csv", delimiter=",")),
+        # Athena knows `.gz` in lower case only (CompressionKind of trinodb/trino), and reads these bytes as text.
+        ("sales/x.csv.GZ", tables("csv", delimiter=",")),
         ("sales/deep/er/README.txt", tables()),
         ("sales/a.json", tables("csv", delimiter=",")),
         ("sales/a.tsv", tables("csv", delimiter=",")),

@@ -115,6 +115,7 @@ export function StatePanel({ base, state, data }) {
   const visits = found?.visits || [];
   const last = visits[number ?? visits.length - 1];
   const visit = last && { ...last, result: resultOf(last) };
+  const taken = new Set(data.taken.filter(([source]) => source === state).map(([, target]) => target));
   const tabs = visit ? [["result", "Result"], ["output", "Output"], ["input", "Input"]].filter(([field]) => visit[field] !== null) : [];
   const open = tabs.some(([field]) => field === tab) ? tab : tabs[0]?.[0];
   return html`<section class="card state-panel" aria-labelledby="state-title">
@@ -127,6 +128,7 @@ export function StatePanel({ base, state, data }) {
       ${run && ["Task", "Wait"].includes(found.type) ? html`<span>${duration(run.seconds)} in all</span>` : null}
       ${run?.notes && run.notes !== run.error ? html`<span>${visible(run.notes)}</span>` : null}
       ${found.timeout ? html`<span class="muted">time-out ${found.timeout} s</span>` : null}</p>` : null}
+    ${found?.choices.length ? html`<ul class="choices">${found.choices.map((choice, index) => html`<li key=${index} class=${visit?.ended && taken.has(choice.next) ? "" : "muted"}><code>${visible(choice.when)}</code> → ${visible(choice.next)}</li>`)}</ul>` : null}
     ${visits.length > 1 ? html`<label class="visits">Visit <select value=${number ?? visits.length - 1} onChange=${(event) => setNumber(Number(event.target.value))}>
       ${visits.map((each, index) => html`<option key=${index} value=${index}>${found.visits_omitted + index + 1}, ${duration(each.seconds)}${each.error ? `, ${visible(each.error)}` : ""}</option>`)}</select> of ${found.visits_omitted + visits.length}</label>` : null}
     ${visit ? html`

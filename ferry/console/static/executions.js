@@ -124,6 +124,9 @@ function Table({ rows, session, selected, setSelected, replayable }) {
   </table></div>`;
 }
 
+// The last state, unless the status says the same.
+export const stateOf = (row) => (row.state === "Succeeded" && row.status === "SUCCEEDED" ? "" : visible(row.state || ""));
+
 export function Key({ row }) {
   if (row.key === null) return html`<span class="muted">${row.read ? "not an upload" : "reading…"} <code>${shortName(row.name)}</code></span>`;
   return html`<bdi>${visible(row.key)}</bdi>`;
@@ -144,7 +147,7 @@ function Row({ row, now, session, selected, toggle }) {
       ${row.successor || row.repeated ? html`<span class="sub">${row.successor ? "replayed as" : "tried again as"} <${Link} to=${executionUrl(row.successor || row.repeated)}>→ ${shortName(row.successor || row.repeated)}<//></span>` : null}
       ${row.group === "running" && row.error ? html`<span class="sub warn">retrying after ${visible(row.error)}</span>` : null}</td>
     <td class="right" data-label="Size">${size(row.size)}</td>
-    <td data-label="State" class="state">${visible(row.state || "")}</td>
+    <td data-label="State" class="state">${stateOf(row)}</td>
     <td data-label="Grade">${row.grade || ""}${row.mode === "move" ? html` <span class="badge">move</span>` : null}</td>
     <td class="right" data-label="Duration">${duration(Math.max(0, ended - row.attempt_started))}</td>
     <td class="right" data-label="Age" title=${exact(row.started)}>${age(now - row.started)}</td></tr>`;

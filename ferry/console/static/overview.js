@@ -1,13 +1,15 @@
 // The first page: what an operator wants in one look.
 import { useEffect } from "preact/hooks";
 import { Alert, Empty, Link, Status, age, executionUrl, html, number, plural, size, useLive, useNow, useOnce, visible } from "/static/base.js";
-import { Key } from "/static/executions.js";
+import { Key, stateOf } from "/static/executions.js";
+import { runUrl, runsPace } from "/static/runs.js";
 
 const SERIES = [["succeeded", "Succeeded"], ["settled", "Replayed"], ["failed", "Failed"], ["running", "Running"]];
 
 export function Overview({ session }) {
   const { data, error } = useLive("/api/overview", session.poll_seconds);
   const { data: queues, error: queueError, reload } = useOnce("/api/queues");
+  const { data: runs, error: runsError } = useLive(session.runs ? "/api/runs" : null, session.on_aws ? 30 : 2 * runsPace(session));
   useEffect(() => { document.title = "S3 Ferry"; }, []);
   useEffect(() => {
     const timer = setInterval(() => !document.hidden && reload(), session.on_aws ? 30000 : 4000);
@@ -26,6 +28,7 @@ export function Overview({ session }) {
       <${Tile} to="/executions?status=succeeded&from=24h" title="Copied and verified" value=${number(data.copied)} note=${`${size(data.bytes)} in 24 hours${data.moved ? `, ${number(data.moved)} moved` : ""}`} detail=${grades} />
       <${Tile} to="/queue" title="Queue" value=${waiting === undefined ? "–" : number(waiting)} note=${queueError ? queueError.message : "uploads that wait"} />
       <${Tile} to="/queue" title="Dead letters" value=${letters === undefined ? "–" : number(letters)} tone=${letters ? "bad" : ""} note=${letters ? "files not transferred" : "none"} />
+      ${session.runs ? html`<${LastRun} run=${runs?.runs[0]} error=${runsError} known=${runs} />` : null}
     </div>
     <div class="columns">
       <section class="card" aria-labelledby="hours-title"><h2 id="hours-title">Files per hour</h2><${Hours} hours=${data.hours} /></section>
@@ -37,6 +40,15 @@ export function Overview({ session }) {
 
 function Tile({ to, title, value, note, detail, tone }) {
   return html`<${Link} to=${to} class="tile ${tone || ""}"><span class="tile-title">${title}</span><span class="tile-value">${value}</span><span class="tile-note">${note}</span>${detail ? html`<span class="tile-note">${detail}</span>` : null}<//>`;
+}
+
+function LastRun({ run, error, known }) {
+  const now = useNow();
+  if (!run) return html`<${Tile} to="/runs" title="Last run" value="–" note=${error ? error.message : known ? "no runs yet" : ""} />`;
+  const tone = run.failed ? "bad" : run.status === "RUNNING" ? "run" : "";
+  const done = Object.entries(run.counts).reduce((sum, [status, count]) => sum + (status === "failed" ? 0 : count), 0);
+  return html`<${Tile} to=${runUrl(run.run)} title=${`Last run${run.kind === "run" ? "" : `: ${run.kind}`}`} value=${run.status === "RUNNING" ? number(run.planned) : number(done)} tone=${tone}
+    note=${run.status === "RUNNING" ? (run.planned === null ? "running, planning" : "objects, running") : `${visible(run.outcome)}, ${age(now - run.started)} ago`} />`;
 }
 
 const niceTop = (value) => [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000, 50000, 100000].find((top) => top >= value) || value;
@@ -77,5 +89,5 @@ function Failures({ data }) {
 
 function Recent({ rows }) {
   const now = useNow();
-  return html`<ul class="recent">${rows.map((row) => html`<li key=${row.name}><${Status} status=${row.status} group=${row.group} /><${Link} to=${executionUrl(row.name)} class="recent-key"><${Key} row=${row} /><//><span class="muted">${visible(row.state || "")}</span><span class="right">${size(row.size)}</span><span class="right muted">${age(now - row.started)} ago</span></li>`)}</ul>`;
+  return html`<ul class="recent">${rows.map((row) => html`<li key=${row.name}><${Status} status=${row.status} group=${row.group} /><${Link} to=${executionUrl(row.name)} class="recent-key"><${Key} row=${row} /><//><span class="muted">${stateOf(row)}</span><span class="right">${size(row.size)}</span><span class="right muted">${age(now - row.started)} ago</span></li>`)}</ul>`;
 }

@@ -22,7 +22,7 @@ export function Run({ name, query, session }) {
     <${Heading} data=${data} session=${session} refresh=${refresh} />
     <${Alert} error=${error} kept />
     <${Progress} data=${data} />
-    <${Report} base=${base} data=${data} query=${query} />
+    <${Report} base=${base} data=${data} query=${query} session=${session} />
     <div class="split">
       <section class="card graph-card" aria-label="Graph">
         ${picture ? html`<${Picture} picture=${picture} states=${data.states} taken=${data.taken} selected=${selected} onSelect=${setChosen} />` : html`<div class="loading" aria-busy="true"></div>`}
@@ -44,8 +44,8 @@ function Heading({ data, session, refresh }) {
   const send = async (action, words) => {
     setBusy(true);
     try {
-      const answer = await call(`/api/runs/${encodeURIComponent(data.run)}/${action}`, { method: "POST" });
-      toast(answer.note || words);
+      const answer = await call(`/api/runs/${encodeURIComponent(data.run)}/${action}`, { method: "POST", body: {} });
+      toast(answer.note ? `${data.run}: ${answer.note}` : words);
       if (answer.run !== data.run) navigate(runUrl(answer.run));
     } catch (error) {
       toast(error.message, { kind: "error" });
@@ -65,7 +65,7 @@ function Heading({ data, session, refresh }) {
     </div>
     <div class="heading-actions">
       ${session.writable && running ? html`<button type="button" class="button" disabled=${busy} onClick=${stop}><${Icon} name="stop" />Stop</button>` : null}
-      ${session.writable && data.failed ? html`<button type="button" class="button primary" disabled=${busy} onClick=${() => send("replay", "The run continues.")}><${Icon} name="replay" />Replay</button>` : null}
+      ${session.writable && data.failed ? html`<button type="button" class="button primary" disabled=${busy} onClick=${() => send("replay")}><${Icon} name="replay" />Replay</button>` : null}
       <${Copy} text=${data.arn} label="Copy the ARN">ARN<//>
       <${Copy} text=${() => JSON.stringify(data, null, 2)} label="Copy as JSON">JSON<//>
       ${data.link ? html`<a class="button small" href=${data.link} target="_blank" rel="noopener noreferrer"><${Icon} name="link" />AWS console</a>` : null}
@@ -77,7 +77,8 @@ function Progress({ data }) {
   const running = data.status === "RUNNING";
   const failures = Object.entries(running ? progress.failures : { ...progress.failures, ...data.errors });
   const example = (error) => data.failures.find((failure) => failure.error === error);
-  const done = progress.objects ? progress.objects_done / progress.objects : 0;
+  // An object's copy is the first half, its verification the second.
+  const done = progress.objects ? (Math.max(progress.objects_copied, progress.objects_done) + progress.objects_done) / (2 * progress.objects) : 0;
   const counts = Object.entries(data.counts);
   return html`<div class="columns run-columns">
     <section class="card" aria-labelledby="progress-title">
@@ -85,6 +86,7 @@ function Progress({ data }) {
       ${progress.phase === "planning" && !progress.objects ? html`<p class="muted">${progress.compared ? `${plural(progress.compared, "object")} compared` : "The two buckets are being listed."}</p>` : progress.objects ? html`
         <p class="progress-line"><strong>${number(progress.objects_done)}</strong> of ${plural(progress.objects, "object")}${progress.objects_copied > progress.objects_done ? html` <span class="muted">(${number(progress.objects_copied)} copied)</span>` : null}
           ${progress.size_bytes ? html`<span class="muted">${size(progress.bytes_copied)} of ${size(progress.size_bytes)} copied</span>` : null}
+          ${progress.executions_running ? html`<span class="muted">${plural(progress.executions_running, "execution")} running</span>` : null}
           ${running && progress.objects_per_second ? html`<span class="muted">${number(Math.round(progress.objects_per_second * 10) / 10)} a second</span>` : null}
           ${running && progress.seconds_left ? html`<span class="muted">about ${duration(Math.round(progress.seconds_left))} left</span>` : null}</p>
         <progress max="1" value=${done} aria-label="Objects done"></progress>
@@ -134,7 +136,7 @@ function Slices({ data }) {
       ${run.children.length < run.slices.total ? html`<p class="muted small">Shown are failed and running slices, then the newest; the graph counts these.</p>` : null}</div>`)}</section>`;
 }
 
-function Report({ base, data, query }) {
+function Report({ base, data, query, session }) {
   const filters = useMemo(() => Object.fromEntries(["status", "error", "key"].map((name) => [name, query.get(name) || ""])), [query]);
   const [text, setText] = useState(filters.key);
   const to = (changes) => {
@@ -148,7 +150,7 @@ function Report({ base, data, query }) {
   }, [text]);
   const asked = new URLSearchParams(Object.entries(filters).filter(([, value]) => value)).toString();
   const { data: found, error, reload } = useOnce(`${base}/report${asked ? `?${asked}` : ""}`);
-  useEffect(() => { if (found) reload(); }, [data.status, data.report]);
+  useEffect(() => { if (found) reload(); }, [data.status, data.report, session.on_aws ? 0 : data.progress.objects_done]);
   return html`<section class="card report" aria-labelledby="report-title"><div class="card-head"><h2 id="report-title">Report</h2>
       <span>${data.report ? html`<code class="small">${visible(data.report)}</code>` : html`<span class="muted small">so far</span>`} <button type="button" class="button small" onClick=${reload}>Reload</button></span></div>
     <div class="filters" role="search"><label class="search"><${Icon} name="search" /><span class="sr">Find by key</span><input type="search" placeholder="Find by key" value=${text} onInput=${(event) => setText(event.target.value)} /></label>

@@ -62,6 +62,7 @@ function Backfill({ session, onStart }) {
     }
   };
   const start = async () => {
+    if (!confirm(`Copy what is missing of ${form.prefix ? `the keys that start with ${visible(form.prefix)}` : "all keys"}?`)) return;
     setState({ ...state, phase: "starting" });
     try {
       const { run } = await call("/api/runs", { method: "POST", body: form });

@@ -91,5 +91,5 @@ class PreparedFile:
     row_count: int
     rewritten: bool = False
     """Whether it is plain CSV, written line by line as the SerDe reads the original."""
-    parquet_columns: dict[str, str] = field(default_factory=dict)
-    """Column of the table → its name in the Parquet file."""
+    parquet_columns: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """Column of the table → its name in the Parquet file, and its type as DuckDB calls it."""

@@ -14,6 +14,7 @@ from pathlib import Path
 import duckdb
 from botocore.exceptions import BotoCoreError, ClientError
 
+from infra.local.athena import parquet_columns
 from infra.local.athena.errors import QueryFailure
 from infra.local.athena.file_cache import FileCache
 from infra.local.athena.models import (
@@ -32,13 +33,10 @@ from infra.local.glue import types
 from infra.local.object_requests import ObjectRequests
 from infra.local.text_files import BrokenFile, reading
 
+_UNREADABLE_CODECS = frozenset({"BROTLI", "LZ4_RAW"})
+"""Of Parquet: ParquetCompressionUtils of trinodb/trino."""
+
 _UNSUPPORTED_COMPRESSION = (".bz2", ".zst", ".lz4", ".snappy", ".deflate")
-_WIDENED_BY_PARQUET = {
-    "smallint": {"tinyint"},
-    "int": {"tinyint", "smallint"},
-    "bigint": {"tinyint", "smallint", "int"},
-    "double": {"float", "tinyint", "smallint", "int"},
-}
 
 
 class Preparation:
@@ -88,9 +86,9 @@ class Preparation:
                 return self._prepare_parquet(stored, table, fetched, target)
             if serde not in (OPEN_CSV_SERDE, LAZY_SIMPLE_SERDE, *JSON_SERDES):
                 raise QueryFailure(f"NOT_SUPPORTED: the local Athena cannot read {serde} (table {table.name})")
-            if stored.key.lower().endswith(_UNSUPPORTED_COMPRESSION):
+            if stored.key.endswith(_UNSUPPORTED_COMPRESSION):
                 raise QueryFailure(f"NOT_SUPPORTED: the local Athena decompresses .gz only, not {stored.path}")
-            if stored.key.lower().endswith(".gz"):
+            if stored.key.endswith(".gz"):
                 plain = self._folder / "plain"
                 with reading(fetched, compressed=True) as packed, plain.open("wb") as out:
                     shutil.copyfileobj(packed, out, BLOCK_BYTES)
@@ -104,38 +102,29 @@ class Preparation:
             found = self._connection.execute("DESCRIBE SELECT * FROM read_parquet(?)", [str(fetched)]).fetchall()
             counted = self._connection.execute("SELECT num_rows FROM parquet_file_metadata(?)", [str(fetched)])
             row_count = int(counted.fetchall()[0][0])
+            codecs = self._connection.execute(
+                "SELECT DISTINCT compression FROM parquet_metadata(?)", [str(fetched)]
+            ).fetchall()
         except duckdb.Error as error:
             raise QueryFailure(
                 f"HIVE_CANNOT_OPEN_SPLIT: Error opening Hive split {stored.path}: "
                 f"it is not a complete Parquet file ({error})"
             ) from error
-        in_file = {name.lower(): (name, types.of_duckdb(kind)) for name, kind, *_ in found}
+        if unreadable := sorted({codec for (codec,) in codecs} & _UNREADABLE_CODECS):
+            raise QueryFailure(
+                f"HIVE_BAD_DATA: Malformed Parquet file. Codec not supported in Parquet: {unreadable[0]} "
+                f"[{stored.path}]"
+            )
+        in_file = {name.lower(): (name, kind) for name, kind, *_ in found}
         names = {}
         for column in table.columns:
             if column.name in in_file:
                 name, kind = in_file[column.name]
-                if not _parquet_fits(kind, column.type):
+                if not parquet_columns.fits(kind, column.type):
                     raise QueryFailure(
-                        f"HIVE_BAD_DATA: Field {column.name}'s type {kind} in parquet file {stored.path} is "
-                        f"incompatible with type {column.type} defined in table schema"
+                        f"HIVE_BAD_DATA: Field {column.name}'s type {types.of_duckdb(kind)} in parquet file "
+                        f"{stored.path} is incompatible with type {column.type} defined in table schema"
                     )
-                names[column.name] = name
+                names[column.name] = (name, kind)
         fetched.replace(target)
         return PreparedFile(target, 0, 0, row_count, parquet_columns=names)
-
-
-def _parquet_fits(in_file: types.GlueType, in_table: types.GlueType) -> bool:
-    if in_file.name == in_table.name == "struct":
-        fields = dict(zip(in_file.fields, in_file.of, strict=True))
-        return all(
-            name not in fields or _parquet_fits(fields[name], kind)
-            for name, kind in zip(in_table.fields, in_table.of, strict=True)
-        )
-    if in_file.of or in_table.of:
-        return in_file.name == in_table.name and all(
-            _parquet_fits(a, b) for a, b in zip(in_file.of, in_table.of, strict=True)
-        )
-    text = {"string", "varchar", "char"}
-    if in_table.name in text:
-        return in_file.name in text
-    return in_file.name == in_table.name or in_file.name in _WIDENED_BY_PARQUET.get(in_table.name, set())

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import duckdb
 
-from infra.local.athena.analysis.casts import round_timestamp
+from infra.local.athena import parquet_columns
 from infra.local.athena.analysis.results import PATH, TableScan
 from infra.local.athena.errors import QueryFailure
 from infra.local.athena.literals import identifier, literal
@@ -31,7 +31,6 @@ from infra.local.athena.objects import list_objects
 from infra.local.athena.preparation import Preparation
 from infra.local.athena.text_preparation import NULL
 from infra.local.caller import Caller
-from infra.local.glue import types
 
 
 class _FileKind(NamedTuple):
@@ -41,7 +40,7 @@ class _FileKind(NamedTuple):
     field_count: int
     skip_lines: int
     rewritten: bool
-    parquet_columns: tuple[tuple[str, str], ...]
+    parquet_columns: tuple[tuple[str, tuple[str, str]], ...]
 
 
 class Relations:
@@ -128,22 +127,13 @@ def _column_values(table: QueryTable, prepared: PreparedFile, serde: str) -> lis
     for index, column in enumerate(table.columns):
         null = f"CAST(NULL AS {column.type.duckdb})"
         if serde == PARQUET_SERDE:
-            name = prepared.parquet_columns.get(column.name)
-            values.append(null if name is None else _of_parquet(f"r.{identifier(name)}", column.type))
+            found = prepared.parquet_columns.get(column.name)
+            values.append(
+                null if found is None else parquet_columns.value(f"r.{identifier(found[0])}", found[1], column.type)
+            )
         else:
             values.append(_cast(f"r.c{index}", column, serde) if index < prepared.field_count else null)
     return values
-
-
-def _of_parquet(value: str, kind: types.GlueType) -> str:
-    """Cast a value of a Parquet file: texts are cut to their length, and timestamps rounded to milliseconds."""
-    cast = f"CAST({value} AS {kind.duckdb})"
-    return round_timestamp(cast, 3) if kind.name == "timestamp" else _shortened(cast, kind)
-
-
-def _shortened(value: str, kind: types.GlueType) -> str:
-    """Cut a text to the length of its type ("Considerations for data types", Amazon Athena User Guide)."""
-    return f"left({value}, {kind.size[0]})" if kind.name in {"varchar", "char"} and kind.size else value
 
 
 def _read_function(paths: list[Path], prepared: PreparedFile, storage: TableStorage) -> str:
@@ -166,7 +156,7 @@ def _cast(value: str, column: Column, serde: str) -> str:
     """Cast text as the SerDe does: a value that does not fit is NULL, but with OpenCSVSerDe an error."""
     kind = column.type
     if kind.name in {"string", "varchar", "char"}:
-        return _shortened(value, kind)
+        return parquet_columns.shortened(value, kind)
     if kind.of:
         if serde in JSON_SERDES:
             return f"CAST(CAST({value} AS JSON) AS {kind.duckdb})"

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from functions.catalogue.names import LONGEST_NAME_BYTES
 
-_TABULAR = re.compile(r"\.(csv|tsv|json|jsonl|ndjson)(\.gz)?$|\.parquet$", re.IGNORECASE)
+_TABULAR = re.compile(r"(?i:\.(csv|tsv|json|jsonl|ndjson))(\.gz)?$|(?i:\.parquet)$")
 
 
 @dataclass(frozen=True)

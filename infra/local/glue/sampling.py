@@ -89,10 +89,10 @@ class SchemaReader:
         if crawled.key.lower().endswith(".parquet"):
             return self._sample_parquet(crawled)
         data = self._read_range(crawled, 0, SAMPLE_BYTES)
-        if b"\n" not in data and b"\r" not in data and not crawled.key.lower().endswith(".gz"):
+        if b"\n" not in data and b"\r" not in data and not crawled.key.endswith(".gz"):
             data = self._read_range(crawled, 0, LONGEST_SAMPLE_BYTES)
         is_whole = crawled.size_bytes <= len(data)
-        if crawled.key.lower().endswith(".gz"):
+        if crawled.key.endswith(".gz"):
             data = unpack_start(data)
             is_whole = is_whole and len(data) < UNPACKED_START_BYTES
         return of_text(data, is_whole, crawled.key, self._settings.classifiers)

@@ -25,6 +25,9 @@ from infra.local.glue.types import STRING, UNKNOWN, GlueType, known
 _TEXT_INPUT = "org.apache.hadoop.mapred.TextInputFormat"
 _TEXT_OUTPUT = "org.apache.hadoop.hive.ql.io.HiveIgnoreKeyTextOutputFormat"
 SAMPLED_LINES = 50
+DEEPEST = 100
+"""Levels of a JSON value: reading and writing a type is recursive, and a deeper one would fail the whole crawl."""
+
 _BUILT_IN_DELIMITERS = ",|\t;\x01"
 _INT = re.compile(r"[+-]?\d{1,18}")
 _DOUBLE = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
@@ -82,8 +85,10 @@ def _of_json(lines: list[str]) -> Schema:
     return Schema(storage, tuple((n, known(t)) for n, t in kinds.items()), tuple(names.values()))
 
 
-def _json_type(value: Any) -> GlueType:
+def _json_type(value: Any, level: int = 1) -> GlueType:
     """Return the type of a value; null and the elements of an empty array have a type that later values decide."""
+    if level > DEEPEST:
+        raise UnreadableFile(f"its values are nested deeper than {DEEPEST} levels")
     if value is None:
         return UNKNOWN
     if isinstance(value, bool):
@@ -95,10 +100,10 @@ def _json_type(value: Any) -> GlueType:
     if isinstance(value, float):
         return GlueType("double")
     if isinstance(value, list):
-        of = functools.reduce(types.merge, map(_json_type, value), UNKNOWN)
+        of = functools.reduce(types.merge, (_json_type(item, level + 1) for item in value), UNKNOWN)
         return GlueType("array", of=(of,))
     if isinstance(value, dict) and value:
-        fields = {name.lower(): _json_type(item) for name, item in value.items()}
+        fields = {name.lower(): _json_type(item, level + 1) for name, item in value.items()}
         return GlueType("struct", of=tuple(fields.values()), fields=tuple(fields))
     return UNKNOWN if value == {} else STRING
 

@@ -225,7 +225,7 @@ def _partition_keys(
 
 
 def _parameters(crawler: str, schema: Schema, objects: list[CrawledObject]) -> dict[str, str]:
-    is_packed = bool(objects) and all(crawled.key.lower().endswith(".gz") for crawled in objects)
+    is_packed = bool(objects) and all(crawled.key.endswith(".gz") for crawled in objects)
     return {
         "CrawlerSchemaDeserializerVersion": "1.0",
         "CrawlerSchemaSerializerVersion": "1.0",

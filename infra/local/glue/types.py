@@ -41,11 +41,13 @@ _FROM_DUCKDB = {
     "DATE": "date",
     "VARCHAR": "string",
     "BLOB": "binary",
+    # A column without values, of the type null: Parquet stores it as INT32.
+    '"NULL"': "int",
 }
 _NUMBERS = ("tinyint", "smallint", "int", "bigint", "float", "double")
 _INTEGERS = _NUMBERS[:4]
-_PUNCTUATION = frozenset("<>(),:")
-_TOKEN = re.compile(r"\s*([<>(),:]|\"(?:[^\"]|\"\")*\"|[^<>(),:\s]+)")
+_TOKEN = re.compile(r"\s*([<>(),:]|\"(?:[^\"]|\"\")*\"|[\w.$][\w.$ ]*|.)", re.DOTALL)
+"""A name has letters, digits, `_`, `.`, `$` and blanks, as in Hive's grammar (TypeInfoUtils in apache/hive)."""
 
 
 class UnknownType(ValueError):
@@ -146,7 +148,7 @@ class _TypeParser:
         self._expect("<")
         while True:
             field = self._next()
-            if field in _PUNCTUATION:
+            if not re.match(r'["\w.$]', field):
                 raise self._error()
             fields.append(field.strip('"'))
             self._expect(":")
@@ -175,7 +177,7 @@ class _TypeParser:
         if token is None:
             raise self._error()
         self._position += 1
-        return token
+        return token.strip()
 
     def _expect(self, token: str) -> None:
         if self._next() != token:

@@ -1,0 +1,50 @@
+"""Checks the folders of a file's key against its table's partitions. Pure.
+
+A crawler takes the folders by their depth: below a table partitioned by `p`, the folder `q=1` is the value `q=1` of
+`p`. Folders below the partitions are read, but their names do not become columns ("How crawlers work", AWS Glue
+Developer Guide: partitions; "Partition your data", Amazon Athena User Guide: Hive style).
+
+Raises ValidationFailed.
+"""
+
+import re
+
+from functions.catalogue.glue_table import Table, abbreviated, listed
+from functions.runtime.errors import ValidationFailed
+
+UNNAMED = re.compile(r"partition_[0-9]+")
+"""How Glue names the partition column of folders that name none, or one that the files have as a column."""
+
+
+def require_partition(uri: str, table: Table) -> None:
+    """Raise ValidationFailed if the file is in no partition of its table, or in folders that name another column."""
+    if table.unpartitioned:
+        raise ValidationFailed(
+            f"{uri} was copied and verified, but the table {table.database}.{table.name} is partitioned by "
+            f"{', '.join(table.partition_keys)}, and the file is not in a partition folder. Upload it to a folder such "
+            f"as `{_example(table)}`."
+        )
+    for name, folder in zip(table.partition_keys, _folders(uri, table), strict=False):
+        if "=" in folder and not UNNAMED.fullmatch(name) and table.partition.get(name) == folder:
+            raise ValidationFailed(
+                f"{uri} was copied and verified, but its folder `{abbreviated(folder)}` is at the place of the "
+                f"partition column {name} of the table {table.database}.{table.name}, so Athena shows the whole name "
+                f"as the value of {name}. Delete the file from the target, and upload it to a folder such as "
+                f"`{_example(table)}`."
+            )
+
+
+def partition_warnings(uri: str, table: Table) -> list[str]:
+    """Return which folders name columns that the table does not have."""
+    further = [folder for folder in _folders(uri, table)[len(table.partition_keys) :] if "=" in folder]
+    if not further:
+        return []
+    return [f"the table is not partitioned by the folders {listed(further)}, so Athena does not show their values"]
+
+
+def _folders(uri: str, table: Table) -> list[str]:
+    return uri.removeprefix(table.folder).split("/")[:-1] if table.folder else []
+
+
+def _example(table: Table) -> str:
+    return "/".join(f"{key}=VALUE" for key in table.partition_keys) + "/"

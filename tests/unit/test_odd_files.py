@@ -1,0 +1,166 @@
+"""Odd files of other programs: each passes as Athena reads it, is warned of, or is rejected with a reason.
+
+What Athena does is in the sources of Trino, on which it is built (trinodb/trino: CsvDeserializer, OpenXJsonDeserializer
+and TextLineReader in lib/trino-hive-formats), and "Considerations and limitations" (Amazon Athena User Guide).
+"""
+
+import gzip
+import json
+
+import pytest
+
+from functions.catalogue.file_columns import Unreadable
+from functions.catalogue.formats import file_format, not_catalogued_reason
+from functions.catalogue.glue_table import Table
+from functions.objects.head import head
+from functions.runtime.errors import ValidationFailed
+from functions.validation.contents import Expected, FileContents
+from functions.validation.delimited_lines import DelimitedLines
+from functions.validation.file_reader import read_file
+from functions.validation.header_check import header_warnings, read_header
+from functions.validation.json_lines import JsonLines
+from functions.validation.partition_folders import partition_warnings, require_partition
+from functions.validation.text_blocks import known_format
+from tests.unit.conftest import TARGET, TARGET_REGION, Cloud
+
+
+def read(cloud: Cloud, key: str, body: bytes) -> FileContents:
+    cloud.target.put_object(Bucket=TARGET, Key=key, Body=body)
+    found, layout = head(TARGET, TARGET_REGION, key), file_format(key)
+    assert found
+    assert layout
+    return read_file(found.object, layout, lambda: True, Expected())
+
+
+def nested(levels: int, inner: object = 1) -> bytes:
+    value = inner
+    for _ in range(levels):
+        value = [value]
+    return json.dumps({"a": value}).encode() + b"\n"
+
+
+def test_arrays_in_arrays_do_not_double_the_work_with_each_level() -> None:
+    levels = 60
+    lines = JsonLines(Table("ferry", "t", {"a": "array<" * levels + "int" + ">" * levels}, {}), lambda _: None)
+    lines.check(nested(levels) * 2)
+    assert lines.records == 2
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (nested(150), "nested deeper than 100 levels"),
+        (b'{"":1,"b":2}\n', "line 1 has an empty key"),
+        (b'{"a":1}\n{" ":2}\n', "line 2 has an empty key"),
+        (b"{}\n{}\n", "records have no keys"),
+        (b'{"a": 1' + b"0" * 5000 + b"}\n", "a number has more than 4,300 digits"),
+        (b'{"a": "x\ty"}\n', "invalid control character, at character 9"),
+        (b"{'a': 1}\n", "expecting property name"),
+    ],
+)
+def test_json_that_makes_no_table_is_rejected_with_its_reason(cloud: Cloud, body: bytes, reason: str) -> None:
+    with pytest.raises(ValidationFailed, match=reason):
+        read(cloud, "t/a.json", body)
+
+
+def test_json_nested_a_hundred_levels_deep_passes(cloud: Cloud) -> None:
+    assert read(cloud, "t/a.json", nested(99)).records == 1
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        # Fields that end in a backslash beside fields that begin with a comma: two valid readings, with three fields.
+        '"","\\",",\'\\"',
+        '"b","a\\",",x\\"',
+        ' ,""" \\",",a\\"',
+    ],
+)
+def test_a_line_that_rfc_4180_allows_is_not_taken_for_another_dialect(line: str) -> None:
+    with pytest.raises(Unreadable, match="Athena reads field"):
+        DelimitedLines(",", 3).check(f"{line}\n".encode())
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [("sep=,", "only Excel knows"), ('{"a":1,"b":2}', "seems to be JSON"), ("[1,2]", "seems to be JSON")],
+)
+def test_a_first_line_that_is_no_header_is_named(line: str, reason: str) -> None:
+    with pytest.raises(Unreadable, match=reason):
+        read_header(line, ",")
+
+
+@pytest.mark.parametrize(
+    ("line", "warning"),
+    [
+        ("1,2.5,2026-11-27 10:00:00", "numbers or dates only"),
+        ("a\\b,c", "a backslash in the header"),
+        ("2019,2020,name", ""),
+        ("id,name", ""),
+    ],
+)
+def test_a_header_that_may_be_a_record_is_a_warning(line: str, warning: str) -> None:
+    found = header_warnings(line, read_header(line, ","))
+    assert bool(found) == bool(warning)
+    assert warning in "".join(found)
+
+
+def test_the_warning_of_a_header_does_not_hide_that_of_a_line(cloud: Cloud) -> None:
+    found = read(cloud, "t/a.csv", b"1,2\n3,C:\\temp\n4,D:\\temp\n").warnings
+    assert ["numbers or dates" in found[0], "from line 2 on" in found[1], len(found)] == [True, True, 2]
+
+
+@pytest.mark.parametrize(
+    ("first_bytes", "kind"),
+    [
+        (b"<!DOCTYPE html><html>", "HTML"),
+        (b"\n <html><body>a,b</body>", "HTML"),
+        (b'<?xml version="1.0"?>', "XML"),
+        ("a,b".encode("utf-16-le"), "UTF-16"),
+        ("a,b".encode("utf-16-be"), "UTF-16"),
+        ("a,b".encode("utf-32"), "UTF-32"),
+        (b"<b>,a\n", ""),
+        (b"a,b\n", ""),
+    ],
+)
+def test_other_formats_are_known_by_their_first_bytes(first_bytes: bytes, kind: str) -> None:
+    assert kind in known_format(first_bytes)
+    assert bool(kind) == bool(known_format(first_bytes))
+
+
+def test_a_file_that_is_compressed_twice_is_named_so(cloud: Cloud) -> None:
+    with pytest.raises(ValidationFailed, match="compressed twice"):
+        read(cloud, "t/a.csv.gz", gzip.compress(gzip.compress(b"a,b\n1,2\n")))
+
+
+def test_a_suffix_of_gzip_that_athena_does_not_know_makes_no_table() -> None:
+    assert file_format("t/a.csv.GZ") is None
+    assert "lower case" in str(not_catalogued_reason("t/a.csv.GZ", 1))
+    assert file_format("t/a.CSV.gz") == file_format("t/a.csv.gz")
+
+
+def partitioned(*keys: str, **partition: str) -> Table:
+    return Table("ferry", "t", {"a": "string"}, partition, folder=f"s3://{TARGET}/t/", partition_keys=keys)
+
+
+def test_a_folder_at_the_place_of_another_partition_is_rejected() -> None:
+    with pytest.raises(ValidationFailed, match="its folder `q=1` is at the place of the partition column p"):
+        require_partition(f"s3://{TARGET}/t/q=1/p=2/a.csv", partitioned("p", "q", p="q=1", q="p=2"))
+
+
+def test_folders_whose_values_are_shown_as_meant_pass() -> None:
+    for folder, table in (
+        ("p=1=2", partitioned("p", p="1=2")),
+        ("1", partitioned("p", p="1")),
+        # The files have a column of this name, so Glue names the partition otherwise.
+        ("a=1", partitioned("partition_0", partition_0="a=1")),
+    ):
+        uri = f"s3://{TARGET}/t/{folder}/x.csv"
+        require_partition(uri, table)
+        assert partition_warnings(uri, table) == []
+
+
+def test_folders_below_the_partitions_are_a_warning() -> None:
+    (warning,) = partition_warnings(f"s3://{TARGET}/t/p=1/q=2/a.csv", partitioned("p"))
+    assert "q=2" in warning
+    assert partition_warnings(f"s3://{TARGET}/t/deep/er/a.csv", partitioned()) == []
