@@ -14,6 +14,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ferry.audit_options import (
+    AuditConcurrencyOption,
+    AuditMinAgeOption,
+    AuditPrefixOption,
+    AuditSinceOption,
+    AuditWaitOption,
+    IgnoreOption,
+    ReadOption,
+    StrictOption,
+    TagsOption,
+)
 from ferry.errors import CommandError
 from ferry.options import (
     BucketArgument,
@@ -84,12 +95,17 @@ def up(
         int | None, typer.Option(min=1, max=65535, show_default="any free port", help="Port on 127.0.0.1.")
     ] = None,
     rules: RulesOption = None,
+    sweep_schedule: Annotated[
+        str | None,
+        typer.Option(metavar="EXPRESSION", help='Copy what events have missed on a schedule, such as "rate(1 hour)".'),
+    ] = None,
     outputs: OutputsOption = None,
 ) -> None:
     """Start the local cloud in the background."""
     from ferry.commands import up as command
 
-    command.up(port, rules, outputs)
+    command.check_schedule(sweep_schedule)
+    command.up(port, rules, outputs, sweep_schedule)
 
 
 @app.command()
@@ -276,6 +292,9 @@ def backfill(
     since: SinceOption = None,
     min_age: MinAgeOption = "0s",
     inventory: InventoryOption = "",
+    again: Annotated[
+        bool, typer.Option("--again", help="Also copy what failed before or was deleted from the target.")
+    ] = False,
     max_concurrency: MaxConcurrencyOption = 20,
     wait: WaitOption = True,
     json: JsonOption = False,
@@ -284,7 +303,7 @@ def backfill(
     """Copy existing source objects that are missing from the target."""
     from ferry.commands import backfill as command
 
-    request = command.check_request(prefix, source, since, min_age, inventory)
+    request = command.check_request(prefix, source, since, min_age, inventory, again=again)
     with opened(outputs) as deployment:
         if dry_run:
             command.dry_run(deployment, request, as_json=json)
@@ -316,7 +335,7 @@ def report(
     limit: Annotated[int, typer.Option(min=0, help="Maximum number of lines for people to read (0 = all).")] = 1000,
     outputs: OutputsOption = None,
 ) -> None:
-    """Show what a run did with each object."""
+    """Show what a run did, or an audit found, for each object."""
     from ferry.commands import report as command
 
     form = command.check_request(status, as_csv=csv, as_json=json)
@@ -347,6 +366,31 @@ def find(
     check_key(key)
     with opened(outputs) as deployment:
         command.find(deployment, key, limit=limit, as_json=json)
+
+
+@app.command()
+def audit(
+    prefix: AuditPrefixOption = "",
+    source: SourceOption = None,
+    since: AuditSinceOption = None,
+    min_age: AuditMinAgeOption = "0s",
+    read: ReadOption = False,
+    tags: TagsOption = False,
+    strict: StrictOption = False,
+    ignore: IgnoreOption = None,
+    max_concurrency: AuditConcurrencyOption = 20,
+    wait: AuditWaitOption = True,
+    json: JsonOption = False,
+    outputs: OutputsOption = None,
+) -> None:
+    """Compare every source object with the target. Changes nothing."""
+    from ferry.commands import audit as command
+    from ferry.commands.backfill import check_request
+
+    request = check_request(prefix, source, since, min_age)
+    options = command.AuditOptions(read, tags, strict, command.check_ignored(ignore or []))
+    with opened(outputs) as deployment:
+        command.audit(deployment, request, options, max_concurrency, wait=wait, as_json=json)
 
 
 @app.command()

@@ -3,9 +3,11 @@
 Called again until the plan is complete (functions/planning/plan.py). The plan is in slices in S3; the result has the
 counts. Nothing is written at the source or the target.
 
+Its first call names the run as active, so that two never work on the same keys (functions/planning/active_runs.py).
+
 Idempotent: a repeated call plans the same part again, in a folder of its own.
 
-Raises SettingInvalid, AccessDenied, BucketMissing, Throttled, RequestRejected.
+Raises RunOverlaps, SettingInvalid, AccessDenied, BucketMissing, Throttled, RequestRejected.
 """
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -13,6 +15,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from functions.contract.bulk import BulkEvent, Plan
 from functions.contract.limits import PLAN_CALLS
 from functions.intake.deployed_rules import read_rules
+from functions.planning.active_runs import enter
 from functions.planning.plan import PlanRequest, continue_plan
 from functions.planning.settings import PlanSettings
 from functions.runtime.errors import BatchTimedOut
@@ -20,7 +23,7 @@ from functions.runtime.sdk import require_sdk
 from functions.runtime.settings import read_settings
 from functions.runtime.step import bulk_step
 
-require_sdk("ListObjectsV2", "HeadObject", "GetObjectAttributes")
+require_sdk("ListObjectsV2", "HeadObject", "GetObjectAttributes", "PutObject")
 
 
 @bulk_step
@@ -40,6 +43,8 @@ def handler(event: BulkEvent, context: LambdaContext) -> Plan:
         # It is called again with a complete plan only after a redrive: what has arrived since is not planned again.
         round_ = event.execution.redrive_count
         previous = Plan(status="planning", folder=f"runs/{event.execution.name}/{round_}/plan/")
+        if blocked_by := enter(settings, document.scope, event.execution):
+            return previous.model_copy(update={"status": "planned", "blocked_by": blocked_by})
     if previous.calls >= PLAN_CALLS and document.scope.most_seconds is None:
         raise BatchTimedOut(
             f"Planning did not finish within {PLAN_CALLS} Lambda invocations. Start a backfill of each prefix instead."

@@ -14,7 +14,7 @@ from functions.runtime.sdk import require_sdk
 from functions.runtime.settings import read_settings
 from functions.runtime.step import bulk_step
 
-require_sdk("ListObjectsV2")
+require_sdk("ListObjectsV2", "PutObject")
 
 
 @bulk_step

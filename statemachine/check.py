@@ -15,6 +15,7 @@ from typing import Any
 from functions.contract import limits
 from functions.contract.models import ExecutionInput
 from statemachine import declaration
+from statemachine.audit import AUDIT_FUNCTIONS
 from statemachine.bulk import BULK_FUNCTIONS
 from statemachine.declaration import Function
 from statemachine.graph import Fields, StateGraph, reads
@@ -24,7 +25,7 @@ Functions = Mapping[str, Function]
 Findings = Iterator[str]
 
 STARTED_BY_THE_QUEUE = "starter"
-OUTSIDE_MIGRATE = BULK_FUNCTIONS | {STARTED_BY_THE_QUEUE}
+OUTSIDE_MIGRATE = BULK_FUNCTIONS | AUDIT_FUNCTIONS | {STARTED_BY_THE_QUEUE}
 PLACEHOLDER = re.compile(r"\$\{([^}]*)\}")
 TOO_BROAD = {"States.ALL", "States.TaskFailed"}
 NOT_FOLLOWED = ("InputPath", "OutputPath", "Assign", "QueryLanguage")

@@ -1,4 +1,4 @@
-"""Checks migrate_bulk.asl.json before anything is deployed: `python -m statemachine.check_bulk`.
+"""Checks migrate_bulk.asl.json and audit.asl.json before they are deployed: `python -m statemachine.check_bulk`.
 
 A Map's children are executions of their own, with their own history and documents: each kind is checked as a workflow
 of its own. The Map itself is followed as a state that reads paths and writes nothing.
@@ -12,9 +12,11 @@ from typing import Any
 
 from functions.contract import limits
 from statemachine import check, declaration
+from statemachine.audit import AUDIT_FUNCTIONS
+from statemachine.bulk import BULK_FUNCTIONS
 from statemachine.check import MOST_EVENTS, Findings, Functions
 from statemachine.graph import Fields, StateGraph, reads
-from statemachine.render import BULK_ASL_FILE, render_bulk
+from statemachine.render import AUDIT_ASL_FILE, BULK_ASL_FILE, render_audit, render_bulk
 
 ONLY_DISTRIBUTED = {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}
 
@@ -29,6 +31,10 @@ MOST_VISITS = {
     "ReconcileReport": (limits.ROUNDS + 1) * limits.RECONCILE_CALLS,
     "WriteReport": limits.REPORT_CALLS,
     "RequireComplete": 1,
+    "PlanAudit": limits.LISTING_CALLS,
+    "FindExtra": limits.LISTING_CALLS,
+    "CompareBatch": limits.BATCH_CALLS,
+    "WriteAuditReport": limits.REPORT_CALLS,
 }
 """How often each Task may be visited, per redrive: the functions enforce the same bounds."""
 
@@ -67,7 +73,7 @@ def parts(definition: Mapping[str, Any]) -> list[WorkflowPart]:
     return [WorkflowPart("the run", run, given), *children]
 
 
-def findings(definition: Mapping[str, Any], functions: Functions) -> list[str]:
+def findings(definition: Mapping[str, Any], functions: Functions, called: frozenset[str] = BULK_FUNCTIONS) -> list[str]:
     """Return everything that is wrong with a definition; nothing if it may be deployed."""
     found: list[str] = []
     for part in parts(definition):
@@ -76,7 +82,7 @@ def findings(definition: Mapping[str, Any], functions: Functions) -> list[str]:
         found += _check_reads(part)
         found += _check_maps(part)
         found += _check_history(part)
-    found += _check_functions(definition, functions)
+    found += _check_functions(definition, functions, called)
     return found
 
 
@@ -84,6 +90,12 @@ def findings_in_file(text: str) -> list[str]:
     """Return what is wrong with the committed text: its size, whether it is current, and its definition."""
     current = check.check_text(text, render_bulk(), BULK_ASL_FILE.name)
     return [*findings(json.loads(text), declaration.load()), *current]
+
+
+def audit_findings_in_file(text: str) -> list[str]:
+    """The same for the committed text of the audit."""
+    current = check.check_text(text, render_audit(), AUDIT_ASL_FILE.name)
+    return [*findings(json.loads(text), declaration.load(), AUDIT_FUNCTIONS), *current]
 
 
 def most_events(part: WorkflowPart) -> int:
@@ -135,20 +147,24 @@ def _check_history(part: WorkflowPart) -> Findings:
         yield f"{part.name} may have {events} history events; the limit is {MOST_EVENTS}"
 
 
-def _check_functions(definition: Mapping[str, Any], functions: Functions) -> Findings:
-    """Every placeholder is a function, and every function outside of `migrate` but the starter has a Task."""
+def _check_functions(definition: Mapping[str, Any], functions: Functions, called: frozenset[str]) -> Findings:
+    """Every placeholder is a function of this workflow, and each of them has a Task."""
     named = check.placeholders(definition)
     for placeholder in sorted(named - set(functions)):
         yield f"the placeholder ${{{placeholder}}} names no function of functions.yaml"
-    for function in sorted(check.OUTSIDE_MIGRATE - {check.STARTED_BY_THE_QUEUE} - named):
+    for function in sorted(called - named):
         yield f"no state calls {function}"
+    for function in sorted((named & set(functions)) - called):
+        yield f"a state calls {function}, which is not a function of this workflow"
 
 
 def main() -> int:
-    """Check the committed file."""
-    return check.report(
-        BULK_ASL_FILE, findings_in_file, lambda definition: max(most_events(part) for part in parts(definition))
-    )
+    """Check the committed files."""
+    codes = [
+        check.report(file, found, lambda definition: max(most_events(part) for part in parts(definition)))
+        for file, found in ((BULK_ASL_FILE, findings_in_file), (AUDIT_ASL_FILE, audit_findings_in_file))
+    ]
+    return max(codes)
 
 
 if __name__ == "__main__":

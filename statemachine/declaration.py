@@ -18,8 +18,8 @@ from statemachine.errors import DeclarationInvalid
 DECLARATION = Path(__file__).resolve().parents[1] / "infra" / "functions.yaml"
 PLACEHOLDERS = (
     *("name", "source_region", "target_region", "endpoint_url", "source_bucket", "target_bucket", "uploads_topic_arn"),
-    *("queue_url", "dead_letter_queue_url", "state_machine_arn", "bulk_state_machine_arn", "crawler_name"),
-    *("glue_database", "athena_workgroup", "athena_results"),
+    *("queue_url", "dead_letter_queue_url", "state_machine_arn", "bulk_state_machine_arn"),
+    *("audit_state_machine_arn", "crawler_name", "glue_database", "athena_workgroup", "athena_results"),
 )
 """The keys of outputs.json that `${...}` may name: both deployers have a value for each."""
 

@@ -3,7 +3,7 @@
 Starts a temporary local cloud and a console, and measures in Chromium:
 
 - the first contentful paint, as the browser reports it (performance.getEntriesByType('paint')), in a new tab, whose
-  process the browser has to start, and in an open one;
+  process the browser has to start, and in an open one; beside it, that of a line of text;
 - when the first figures are shown;
 - how long after an execution began and ended, by Step Functions' own clock, its row says so.
 
@@ -53,13 +53,15 @@ def main() -> int:
         deployment.put("warm/up.bin", b"x")
         deployment.one_run("warm/up.bin")
         with running_console(deployment) as console, chromium(program) as browser:
+            base = console.link.partition("#")[0]
+            text = [_open_text(browser, f"{base}absent") for _ in range(LOADS)]
             new = [_open(browser, console.link) for _ in range(LOADS)]
             page = browser.new_page()
             page.goto(console.link)
-            base = console.link.partition("#")[0]
             open_ = [_load(page, base + part) for part in ("executions", "") * (LOADS // 2)]
             began, ended = _watch(page, base, deployment)
     results = [
+        _report("a line of text, new tab", text, None),
         _report("first contentful paint, new tab", [paint for paint, _ in new], PAINT_GOAL),
         _report("first contentful paint, open tab", [paint for paint, _ in open_], PAINT_GOAL),
         _report("first figures, new tab", [figures for _, figures in new], None),
@@ -73,6 +75,16 @@ def main() -> int:
 def _open(browser: Browser, link: str) -> tuple[float, float]:
     page = browser.new_page()
     found = _load(page, link)
+    page.close()
+    return found
+
+
+def _open_text(browser: Browser, address: str) -> float:
+    """The first contentful paint of a page of one line: what the browser and this machine take at least."""
+    page = browser.new_page()
+    page.goto(address)
+    page.wait_for_function(PAINTED)
+    found: float = page.evaluate(PAINT)
     page.close()
     return found
 

@@ -1,12 +1,13 @@
 """Reads the files of a run in the results bucket: gzipped JSON lines of its plan, its records and its report.
 
-Raises CommandError for a file that is missing.
+Raises CommandError for a file that is missing, or that may not be read.
 """
 
 import gzip
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
 
 from botocore.exceptions import ClientError
 
@@ -17,22 +18,36 @@ READERS = 8
 """Files that are read ahead; each has up to 1,000 lines."""
 
 
+def _pages(deployment: Deployment, prefix: str, **arguments: Any) -> Iterator[Any]:
+    bucket = deployment.outputs.athena_results
+    paginator = deployment.target_s3.get_paginator("list_objects_v2")
+    try:
+        yield from paginator.paginate(Bucket=bucket, Prefix=prefix, **arguments)
+    except ClientError as error:
+        _raise_denied(error, "s3:ListBucket", f"s3://{bucket}/{prefix}")
+        raise
+
+
+def _raise_denied(error: ClientError, action: str, what: str) -> None:
+    if error.response["Error"]["Code"] in ("AccessDenied", "403"):
+        raise CommandError(
+            f"Access denied while reading {what}: you need {action}, and kms:Decrypt if the bucket has a key. "
+            "docs/backfill.md names the permissions of each command."
+        ) from error
+
+
 def list_keys(deployment: Deployment, prefix: str) -> Iterator[str]:
     """Keys that begin with a prefix, in their order; those of one folder in the order in which they were written."""
-    pages = deployment.target_s3.get_paginator("list_objects_v2").paginate(
-        Bucket=deployment.outputs.athena_results, Prefix=prefix
-    )
-    found = [(each["Key"], each["LastModified"]) for page in pages for each in page.get("Contents", ())]
+    found = [
+        (each["Key"], each["LastModified"]) for page in _pages(deployment, prefix) for each in page.get("Contents", ())
+    ]
     return (key for key, _ in sorted(found, key=lambda each: (each[0].rpartition("/")[0], each[1], each[0])))
 
 
 def list_folder(deployment: Deployment, prefix: str) -> tuple[list[str], list[str]]:
     """The files and the folders directly below a prefix that ends with `/`."""
     files, folders = list[str](), list[str]()
-    pages = deployment.target_s3.get_paginator("list_objects_v2").paginate(
-        Bucket=deployment.outputs.athena_results, Prefix=prefix, Delimiter="/"
-    )
-    for page in pages:
+    for page in _pages(deployment, prefix, Delimiter="/"):
         files += [each["Key"] for each in page.get("Contents", ())]
         folders += [each["Prefix"] for each in page.get("CommonPrefixes", ())]
     return files, folders
@@ -44,6 +59,7 @@ def read_lines(deployment: Deployment, key: str) -> list[bytes]:
     try:
         body = deployment.target_s3.get_object(Bucket=bucket, Key=key)["Body"].read()
     except ClientError as error:
+        _raise_denied(error, "s3:GetObject", f"s3://{bucket}/{key}")
         if error.response["Error"]["Code"] not in ("NoSuchKey", "404"):
             raise
         raise CommandError(

@@ -20,9 +20,12 @@ from ferry.estimates.estimate import Estimate, estimate
 from ferry.stepfunctions import runs
 from ferry.ui import plan_view, terminal
 from ferry.ui.run_view import sorted_outcomes
-from functions.contract.bulk import Plan, PlanScope
+from functions.contract.bulk import Plan, PlanScope, Reason
 from functions.contract.rules import LONGEST_KEY_BYTES
 from infra.terraform.outputs import DeployedSource
+
+UNLESS_AGAIN: tuple[Reason, ...] = ("deleted_at_target", "failed_before")
+"""Why an object is skipped that --again takes."""
 
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _DURATION = re.compile(r"(\d{1,9})([smhd])")
@@ -37,10 +40,13 @@ class Request:
     source: str | None
     since: datetime | None
     min_age: timedelta
-    inventory: str = ""
+    inventory: str
+    again: bool
 
 
-def check_request(prefix: str, source: str | None, since: str | None, min_age: str, inventory: str = "") -> Request:
+def check_request(
+    prefix: str, source: str | None, since: str | None, min_age: str, inventory: str = "", *, again: bool = False
+) -> Request:
     """Check the arguments before anything is called."""
     length = key_length(prefix, "--prefix", "Give the beginning of a key")
     if length > LONGEST_KEY_BYTES:
@@ -49,7 +55,7 @@ def check_request(prefix: str, source: str | None, since: str | None, min_age: s
         raise UsageError(
             f"--inventory {inventory} is not the address of a manifest. Use the form s3://bucket/…/manifest.json."
         )
-    return Request(prefix, source, None if since is None else _time(since), _duration(min_age), inventory)
+    return Request(prefix, source, None if since is None else _time(since), _duration(min_age), inventory, again)
 
 
 @dataclass(frozen=True)
@@ -123,14 +129,16 @@ def _nothing_to_copy(plan: Plan) -> str:
     skipped = sum(tally.objects for tally in plan.tallies if tally.action == "skip")
     if not skipped:
         return "Nothing to copy: the target has everything."
-    return f"Nothing to copy: {skipped:,} of {plan.objects:,} objects are skipped. `ferry backfill --dry-run` says why."
+    text = f"Nothing to copy: {skipped:,} of {plan.objects:,} objects are skipped. `ferry backfill --dry-run` says why."
+    kept = sum(tally.objects for tally in plan.tallies if tally.action == "skip" and tally.reason in UNLESS_AGAIN)
+    return f"{text} `ferry backfill --again` tries {kept:,} of them again." if kept else text
 
 
 def _scope(deployment: Deployment, request: Request) -> PlanScope:
-    name, source = _source(deployment, request.source)
+    name, source = choose_source(deployment, request.source)
     if source.bucket == deployment.outputs.target_bucket:
         raise CommandError(f"The source {name} is {source.bucket}, which is also the target: there is nothing to copy.")
-    prefix = _prefix(name, source, request.prefix)
+    prefix = narrow_prefix(name, source, request.prefix)
     _require_keys_of_its_own(deployment, name, prefix)
     return PlanScope(
         bucket=source.bucket,
@@ -140,6 +148,7 @@ def _scope(deployment: Deployment, request: Request) -> PlanScope:
         since=request.since,
         min_age_seconds=int(request.min_age.total_seconds()),
         inventory=request.inventory,
+        again=request.again,
     )
 
 
@@ -151,7 +160,8 @@ def _estimate_live(deployment: Deployment, request: Request) -> DryRun:
         return estimate_backfill(deployment, request, lambda plan: status.update(f"{plan.objects:,} objects compared"))
 
 
-def _source(deployment: Deployment, wanted: str | None) -> tuple[str, DeployedSource]:
+def choose_source(deployment: Deployment, wanted: str | None) -> tuple[str, DeployedSource]:
+    """Return the source of this name, or the only one."""
     available = sources.of(deployment.outputs)
     names = ", ".join(sorted(available))
     if wanted is None:
@@ -163,8 +173,8 @@ def _source(deployment: Deployment, wanted: str | None) -> tuple[str, DeployedSo
     return wanted, available[wanted]
 
 
-def _prefix(name: str, source: DeployedSource, wanted: str) -> str:
-    """The longer one of the source's own prefix and the wanted one, which must not contradict each other."""
+def narrow_prefix(name: str, source: DeployedSource, wanted: str) -> str:
+    """Return the longer one of the source's own prefix and the wanted one, which must not contradict each other."""
     if wanted.startswith(source.prefix):
         return wanted
     if source.prefix.startswith(wanted):

@@ -24,7 +24,8 @@ from ferry.stepfunctions.replays import Replay
 from ferry.stepfunctions.run_replays import RunHistory, RunReplay
 from ferry.ui import terminal
 
-HASH = re.compile(r"[0-9a-f]*")
+HASH = re.compile(r"[0-9a-f]{40}(-replay-\d+)?")
+"""The starter's names of executions: no run has one, so none has to be listed."""
 
 
 def check_request(names: Sequence[str], *, failed: bool) -> None:
@@ -65,21 +66,26 @@ def replay(deployment: Deployment, names: Sequence[str], *, failed: bool, restar
 def _split(deployment: Deployment, names: Sequence[str]) -> tuple[list[str], list[ExecutionInfo]]:
     """The names of executions, and the runs that the others name. Nothing is replayed if one of the runs did not fail.
 
-    The starter names executions by a hash, so what has other characters and begins a run's name is a run.
+    What begins the name of an execution is an execution, whatever runs there are.
     """
     machine = deployment.outputs.bulk_state_machine_arn
-    other = [name for name in names if not HASH.fullmatch(name)]
-    if machine is None or not other:
+    others = [name for name in names if name and not HASH.fullmatch(name)]
+    if machine is None or not others:
         return list(names), []
-    prefix = executions.execution_arn(machine, "")
-    known = [info.name for info in runs.list_runs(deployment)]
-    of_runs = [
-        name for name in other if name.startswith(prefix) or (name and any(run.startswith(name) for run in known))
-    ]
+    prefix, client = executions.execution_arn(machine, ""), deployment.step_functions
+    run_names = [info.name for info in runs.list_runs(deployment)]
+    of_runs = [name for name in others if name.startswith(prefix) or _begins_any(name, run_names)]
+    if any(not name.startswith(prefix) for name in of_runs):
+        taken = [info.name for info in executions.list_executions(client, deployment.outputs.state_machine_arn)]
+        of_runs = [name for name in of_runs if not _begins_any(name, taken)]
     found = {info.arn: info for info in (runs.find_run(deployment, name) for name in of_runs)}
     for info in found.values():
         run_replays.require_failed(info)
     return [name for name in names if name not in of_runs], list(found.values())
+
+
+def _begins_any(beginning: str, names: Iterable[str]) -> bool:
+    return any(name.startswith(beginning) for name in names)
 
 
 def _replay_runs(

@@ -7,22 +7,31 @@ is called.
 import csv
 import json
 import sys
-from collections.abc import Iterator
-from itertools import islice
+from collections.abc import Callable, Iterator
+from itertools import chain, islice
 from typing import Literal, get_args
 
 from rich.text import Text
 
 from ferry.aws.clients import Deployment
+from ferry.commands import audit_report
 from ferry.errors import UsageError
-from ferry.stepfunctions import run_reports, runs
+from ferry.stepfunctions import audits, run_reports, runs
 from ferry.stepfunctions.runs import RunSummary
 from ferry.ui import run_view, terminal
 from functions.contract.bulk import OutcomeStatus, ReportLine
 
 Format = Literal["text", "csv", "json"]
 STATUSES: tuple[str, ...] = get_args(OutcomeStatus)
-STYLES = {"verified": "green", "failed": "red", "undecided": "yellow", "skipped": "yellow"}
+STYLES = {
+    "verified": "green",
+    "failed": "red",
+    "differs": "red",
+    "missing": "red",
+    "extra": "yellow",
+    "undecided": "yellow",
+    "skipped": "yellow",
+}
 
 
 def check_request(status: str | None, *, as_csv: bool, as_json: bool) -> Format:
@@ -35,23 +44,36 @@ def check_request(status: str | None, *, as_csv: bool, as_json: bool) -> Format:
 
 
 def report(deployment: Deployment, name: str, status: str | None, limit: int, form: Format) -> None:
-    """Print the report of a run."""
+    """Print the report of a run, or of an audit."""
+    if audits.is_audit(name):
+        document = audit_report.audit_document(deployment, name)
+        audited = (line for line in audit_report.audit_lines(deployment, document) if status in (None, line.status))
+        _write(audited, limit, form, lambda: audit_report.show_counts(deployment, document))
+        return
     run = runs.describe_run(deployment, name)
     lines = (line for line in run_reports.report_lines(deployment, run) if status in (None, line.status))
+    _write(lines, limit, form, lambda: _show_run(deployment, run))
+
+
+def _write(lines: Iterator[ReportLine], limit: int, form: Format, show_counts: Callable[[], None]) -> None:
     if form == "csv":
         _write_csv(lines)
     elif form == "json":
         _write_json(lines)
     else:
-        _write_text(deployment, run, lines, limit)
+        show_counts()
+        _write_text(lines, limit)
 
 
 def _write_csv(lines: Iterator[ReportLine]) -> None:
     """RFC 4180; what is not known is an empty field."""
     writer = csv.writer(sys.stdout, lineterminator="\n")
+    # Nothing is written if not even the first line can be read.
+    first = list(islice(lines, 1))
     writer.writerow(ReportLine.model_fields)
-    for line in lines:
+    for line in chain(first, lines):
         fields = line.model_dump(mode="json")
+        fields["differences"] = " ".join(line.differences or ())
         writer.writerow("" if fields[name] is None else fields[name] for name in ReportLine.model_fields)
 
 
@@ -64,7 +86,7 @@ def _write_json(lines: Iterator[ReportLine]) -> None:
     sys.stdout.write("[]\n" if separator == "[" else "\n]\n")
 
 
-def _write_text(deployment: Deployment, run: RunSummary, lines: Iterator[ReportLine], limit: int) -> None:
+def _show_run(deployment: Deployment, run: RunSummary) -> None:
     console = terminal.console()
     console.print(terminal.line((run.info.name, "bold"), f"  {run.info.status}  {run_view.scope_text(run)}"))
     if run.info.failed and run.error:
@@ -75,6 +97,10 @@ def _write_text(deployment: Deployment, run: RunSummary, lines: Iterator[ReportL
     for text in (run_view.unreported_text(run, sum(counts.values())), run_view.usage_text(run)):
         if text:
             console.print(terminal.line(text), soft_wrap=True)
+
+
+def _write_text(lines: Iterator[ReportLine], limit: int) -> None:
+    console = terminal.console()
     shown = list(islice(lines, limit + 1)) if limit else None
     for line in lines if shown is None else shown[:limit]:
         terminal.put(console, _row(line))
@@ -89,6 +115,8 @@ def _row(line: ReportLine) -> Text:
         details.append(f"to {line.target_key}")
     if line.error:
         details.append(f"{line.error}: {line.cause}" if line.cause else line.error)
+    elif line.cause:
+        details.append(line.cause)
     return terminal.line(
         (f"{line.status:<9}", STYLES.get(line.status, "")), f"  {line.key}  ", (", ".join(details), "dim")
     )

@@ -25,7 +25,9 @@ from functions.contract.bulk import BulkDocument, Plan, PlanScope, RunReport
 
 POLL_SECONDS = 0.25
 AWS_POLL_SECONDS = 5.0
+KINDS = ("backfill", "audit", "sweep")
 UNKNOWN_KIND = "run"
+"""Step Functions names what EventBridge Scheduler starts, and people what they start in the console."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +45,8 @@ class RunSummary:
 
     @property
     def kind(self) -> str:
-        """What the run is, by its name: `backfill-…`."""
-        return kind_of(self.info.name)
+        """What the run is, by its scope or its name: `backfill-…`."""
+        return "sweep" if getattr(self.scope, "sweep", False) else kind_of(self.info.name)
 
     @property
     def scope(self) -> PlanScope | None:
@@ -89,8 +91,8 @@ def machine_of(deployment: Deployment) -> str:
 
 def kind_of(name: str) -> str:
     """The kind of a run from its name: what comes before the first hyphen."""
-    kind, hyphen, _ = name.partition("-")
-    return kind if hyphen and kind.isalpha() else UNKNOWN_KIND
+    kind = name.partition("-")[0]
+    return kind if kind in KINDS else UNKNOWN_KIND
 
 
 def start(deployment: Deployment, scope: PlanScope, max_concurrency: int) -> str:

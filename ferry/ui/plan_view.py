@@ -24,6 +24,7 @@ REASONS: dict[Reason, str] = {
     "same_checksum": "in the target: same checksum and metadata",
     "settled": "in the target: unchanged since an earlier run",
     "grade_too_low": "in the target, but not verified as the rule asks",
+    "started_before": "an earlier run has started its execution",
     "not_comparable": "in the target, but without a comparable checksum",
     "too_large": "in the target, but too large to compare: nothing is done",
     "not_selected": "the source's suffix does not match",
@@ -37,6 +38,8 @@ REASONS: dict[Reason, str] = {
     "source_missing": "deleted while the plan was being made",
     "deleted_at_target": "was in the target, and was deleted there",
     "failed_before": "failed before, and has not changed since",
+    "changed_meanwhile": "replaced while the audit ran",
+    "no_source": "in the target, and no source has it",
 }
 ACTIONS: tuple[Action, ...] = ("copy", "move", "undecided", "done", "skip")
 STYLES = {"copy": "green", "move": "cyan", "undecided": "magenta", "done": "dim", "skip": "yellow"}

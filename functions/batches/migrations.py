@@ -12,6 +12,7 @@ from functions.batches.executions import MigrateExecutions, execution_name, fail
 from functions.batches.settings import ExecutionSettings
 from functions.contract.bulk import SAME, Outcome, PlannedObject, PlanScope
 from functions.contract.models import Document, Source
+from functions.ledger.entries import REMEMBERED_ERRORS
 from functions.objects.head import Head, head, location
 from functions.runtime.errors import RequestRejected
 
@@ -22,19 +23,6 @@ MOST_LOOKS = 3
 """At a source that a newer upload keeps replacing: that upload has an event of its own."""
 
 MOST_NAMES = 20
-
-OF_THE_OBJECT = frozenset(
-    {
-        "SourceArchived",
-        "CustomerKeyRequired",
-        "ObjectTooLarge",
-        "MetadataUnreadable",
-        "ObjectLockMissing",
-        "ForeignFile",
-        "ValidationFailed",
-    }
-)
-"""The errors of an execution that another attempt has again: a run that does not wait leaves them as they are."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +75,8 @@ class Migrations:
                     return verified
                 continue
             error, cause = failure_of(described)
-            if not self.scope.wait_for_executions and error in OF_THE_OBJECT:
+            if not self.scope.wait_for_executions and error in REMEMBERED_ERRORS:
+                # Another attempt would fail alike, and the ledger keeps it from being planned again.
                 return outcome.changed(status="failed", error=error, cause=cause)
             if self._executions.redrive(described):
                 return outcome
@@ -126,4 +115,10 @@ def _verified(started: Outcome, described: "DescribeExecutionOutputTypeDef") -> 
         return None
     if deletion is not None and deletion.status == "source_changed":
         return None
-    return started.changed(status="deleted" if deletion else "verified", grade=verification.grade, target=copy.target)
+    return started.changed(
+        status="deleted" if deletion else "verified",
+        # The execution may have copied a newer upload.
+        source=copy.source or started.source,
+        target=copy.target,
+        grade=verification.grade,
+    )

@@ -65,13 +65,15 @@ def write_report(call: ReportCall, plan: Plan, previous: RunReport | None) -> Ru
     if done == len(keys):
         entry_files = remembered.add_noted(entry_files, lambda: call.remaining_ms() > MARGIN_MS)
     remembered.flush()
-    if done < len(keys) and previous.calls + 1 >= REPORT_CALLS:
+    ended = done == len(keys) and entry_files == remembered.noted_files
+    if not ended and previous.calls + 1 >= REPORT_CALLS:
         raise BatchTimedOut(
-            f"{len(keys) - done} of {len(keys)} slices of {call.run} were not reported. Replay the run."
+            f"{len(keys) - done} of {len(keys)} slices of {call.run} were not reported, and "
+            f"{remembered.noted_files - entry_files} files of its plan are not in the ledger. Replay the run."
         )
     finished = "incomplete" if counts["failed"] else "complete"
     return RunReport(
-        status=finished if done == len(keys) and entry_files == remembered.noted_files else "in_progress",
+        status=finished if ended else "in_progress",
         folder=previous.folder,
         slices=done,
         entry_files=entry_files,

@@ -1,12 +1,14 @@
 """Works on many objects in parallel, and adapts to S3: additive increase, multiplicative decrease.
 
-Objects are taken in waves. After a wave in which S3 throttled, the next one is half as wide; after any other, a little
-wider. If S3 throttles a whole wave, the call ends, and the state machine waits: no function sleeps.
+As soon as an object is done, the next one begins: no object waits for a slow one. A *wave* is as many results as
+objects are worked on at once. After a wave in which S3 throttled, half as many are; after any other, a few more. What
+S3 throttled is tried again after the wave. If S3 throttles as many in a row, nothing else begins, the call ends, and
+the state machine waits: no function sleeps.
 """
 
 from collections import deque
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import TypeVar
 
 from functions.contract.bulk import Outcome
@@ -16,6 +18,29 @@ LARGEST_WIDTH = 32
 INCREASE = 2
 
 Item = TypeVar("Item")
+
+
+class WaveWidth:
+    """How many objects are worked on at once. `stopped`: nothing else is to begin."""
+
+    def __init__(self) -> None:
+        self.objects = FIRST_WIDTH
+        self.stopped = False
+        self._results = self._throttled = self._in_a_row = 0
+
+    def count(self, *, throttled: bool, left: int) -> bool:
+        """Count a result, after which so many objects are left; return whether it ends a wave."""
+        self._results += 1
+        self._throttled += throttled
+        self._in_a_row = self._in_a_row + 1 if throttled else 0
+        if throttled and self._in_a_row >= min(self.objects, left):
+            self.stopped = True
+        if self._results < self.objects:
+            return False
+        grown = min(LARGEST_WIDTH, self.objects + INCREASE)
+        self.objects = max(1, self.objects // 2) if self._throttled else grown
+        self._results = self._throttled = 0
+        return True
 
 
 def work_in_waves(
@@ -28,16 +53,26 @@ def work_in_waves(
 
     `record` is called with all outcomes so far after each wave.
     """
-    waiting, outcomes, width = deque(items), list[Outcome](), FIRST_WIDTH
+    waiting, outcomes, width = deque(items), list[Outcome](), WaveWidth()
+    running: dict[Future[Outcome | None], Item] = {}
+    throttled: list[Item] = []
     with ThreadPoolExecutor(LARGEST_WIDTH) as pool:
-        while waiting and time_is_left():
-            wave = [waiting.popleft() for _ in range(min(width, len(waiting)))]
-            results = list(pool.map(work, wave))
-            outcomes += [result for result in results if result is not None]
-            record(outcomes)
-            throttled = [item for item, result in zip(wave, results, strict=True) if result is None]
-            waiting.extend(throttled)
-            if len(throttled) == len(wave):
-                break
-            width = max(1, width // 2) if throttled else min(LARGEST_WIDTH, width + INCREASE)
-    return outcomes
+        while True:
+            while waiting and len(running) < width.objects and not width.stopped and time_is_left():
+                item = waiting.popleft()
+                running[pool.submit(work, item)] = item
+            if not running:
+                return outcomes
+            for done in wait(running, return_when=FIRST_COMPLETED).done:
+                item, result = running.pop(done), done.result()
+                if result is None:
+                    throttled.append(item)
+                else:
+                    outcomes.append(result)
+                left = len(waiting) + len(running) + len(throttled)
+                wave_ended = width.count(throttled=result is None, left=left)
+                if wave_ended:
+                    record(outcomes)
+                if wave_ended or not running:
+                    waiting.extend(throttled)
+                    throttled.clear()

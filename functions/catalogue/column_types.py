@@ -8,6 +8,7 @@ the position 13 of 'struct<first-name:string>' but '-' is found").
 
 import re
 from dataclasses import dataclass
+from functools import cached_property
 
 PRIMITIVES = frozenset(
     {
@@ -41,6 +42,11 @@ class ColumnType:
         if self.of:
             return f"{self.name}<{','.join(map(str, self.of))}>"
         return self.name + (f"({','.join(map(str, self.size))})" if self.size else "")
+
+    @cached_property
+    def types_of_fields(self) -> dict[str, "ColumnType"]:
+        """A struct's types by the names of its fields; empty for other types."""
+        return dict(zip(self.fields, self.of, strict=True)) if self.fields else {}
 
     @property
     def digits(self) -> tuple[int, int]:

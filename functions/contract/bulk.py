@@ -9,7 +9,7 @@ from typing import Literal, TypedDict, Unpack
 from pydantic import Field, NonNegativeInt
 
 from functions.contract.inventory import SortedInventory
-from functions.contract.models import Catalogue, ExecutionContext, Rule
+from functions.contract.models import Catalogue, ExecutionContext, ReadProgress, Rule
 from functions.contract.objects import Grade, Model, ObjectVersion, StoredObject, Utc
 from functions.contract.usage import Usage
 
@@ -29,6 +29,8 @@ Reason = Literal[
     "settled",
     # copy: by an execution, which reads as much as the rule asks for
     "grade_too_low",
+    # copy, move: by the execution that an earlier run has started
+    "started_before",
     # undecided
     "not_comparable",
     "too_large",
@@ -44,11 +46,14 @@ Reason = Literal[
     "source_missing",
     "deleted_at_target",
     "failed_before",
+    # of an audit alone
+    "changed_meanwhile",
+    "no_source",
 ]
 """Why; docs/backfill.md explains each."""
 
-SAME: frozenset[Reason] = frozenset({"same_etag", "same_checksum", "settled", "grade_too_low"})
-"""The target already has the object, as far as what S3 stores shows it."""
+SAME: frozenset[Reason] = frozenset({"same_etag", "same_checksum", "settled", "grade_too_low", "started_before"})
+"""The target already has the object, as far as what S3 stores shows it, or an execution is bringing it there."""
 
 IDLE: frozenset[Reason] = frozenset({"too_large"})
 """Nothing is done about it, but the report has a line."""
@@ -66,7 +71,8 @@ class PlanScope(Model):
 
     `suffix` is the source's own filter. `most_seconds` limits one call of PlanBatches; null: the function's time.
     `inventory` is the address of the manifest.json that is read in place of the source's listing.
-    `again`: outcomes that the ledger keeps until the source changes are ignored.
+    `again`: outcomes that the ledger keeps until the source changes are ignored. `sweep`: it is a scheduled run, which
+    does nothing if another one is working on its keys.
     `slice_objects` is how many objects a slice has at most. `wait_for_executions`: whether the run waits for the
     executions of `migrate` that it starts; otherwise it reports them as started.
     """
@@ -80,6 +86,7 @@ class PlanScope(Model):
     most_seconds: NonNegativeInt | None = None
     inventory: str = ""
     again: bool = False
+    sweep: bool = False
     slice_objects: int = Field(default=MOST_OBJECTS, ge=1, le=MOST_OBJECTS)
     wait_for_executions: bool = True
 
@@ -172,7 +179,8 @@ class Plan(Model):
     `as_of` is S3's own time of the first listing. `requests` counts S3 requests by operation, retries included.
     `batches`, `files`, `moves` and `executions` are the numbers of slices, whose keys are in the files `batches_key`,
     `files_key`, `moves_key` and `executions_key` of `bucket` once the plan is complete. `batches` has all slices that
-    are copied, so those of `files` and `moves` are among them, and a slice of moved files is in both.
+    are copied, so those of `files` and `moves` are among them, and a slice of moved files is in both. `blocked_by` is
+    the ARN of another run over the same keys, because of which a sweep planned nothing.
     """
 
     status: Literal["planning", "planned"]
@@ -192,6 +200,7 @@ class Plan(Model):
     moves_key: str = ""
     executions_key: str = ""
     requests: dict[str, int] = Field(default_factory=dict)
+    blocked_by: str | None = None
     calls: NonNegativeInt = 0
     wait_seconds: NonNegativeInt = 1
     inventory: SortedInventory | None = None
@@ -277,15 +286,31 @@ class BulkEvent(Model):
     document: BulkDocument
 
 
-OutcomeStatus = Literal["copied", "unchanged", "verified", "deleted", "started", "skipped", "undecided", "failed"]
+OutcomeStatus = Literal[
+    "copied",
+    "unchanged",
+    "verified",
+    "deleted",
+    "started",
+    "skipped",
+    "undecided",
+    "failed",
+    # of an audit alone
+    "missing",
+    "differs",
+    "extra",
+    "reading",
+]
 """`deleted`: a move is complete. `started`: an execution of `migrate` runs. `skipped`: it is gone, or a newer upload
-has its own event. `undecided`: nothing was done, because it is `too_large`."""
+has its own event. `undecided`: nothing was done, because it is `too_large`; of an audit: what was compared does not
+tell. functions/contract/audit.py explains those of an audit."""
 
 
 class OutcomeChanges(TypedDict, total=False):
     """Fields of Outcome that may be replaced."""
 
     status: OutcomeStatus
+    source: StoredObject | None
     target: ObjectVersion | None
     grade: Grade | None
     records: int | None
@@ -297,6 +322,8 @@ class OutcomeChanges(TypedDict, total=False):
     execution: str | None
     error: str | None
     cause: str | None
+    reason: Reason | None
+    reading: ReadProgress | None
 
 
 class Outcome(Model):
@@ -323,6 +350,10 @@ class Outcome(Model):
     error: str | None = None
     cause: str | None = None
     looks: NonNegativeInt = 0
+    # of an audit alone
+    reason: Reason | None = None
+    differences: list[str] | None = None
+    reading: ReadProgress | None = None
 
     def changed(self, **changes: Unpack[OutcomeChanges]) -> "Outcome":
         """Return a copy with these fields replaced."""
@@ -366,7 +397,7 @@ class BatchEvent(Model):
 
 
 class ReportLine(Model):
-    """One line of the report: what a run did with one object."""
+    """One line of the report: what a run did with one object; of an audit, what it found, and what differs."""
 
     run: str
     key: str
@@ -383,3 +414,4 @@ class ReportLine(Model):
     execution: str | None = None
     error: str | None = None
     cause: str | None = None
+    differences: list[str] | None = None

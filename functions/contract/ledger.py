@@ -13,9 +13,10 @@ from pydantic import NonNegativeInt
 from functions.contract.bulk import Reason
 from functions.contract.objects import Grade, Model, Utc
 
-LedgerOutcome = Literal["verified", "same", "undecided", "skipped", "failed", "gone"]
-"""`verified`: by a run. `same`: by a plan, from HEAD or from the listings. `undecided`: too large to compare. `skipped`
-and `failed` have a reason or an error. `gone`: the source has no such object; no segment has such a line."""
+LedgerOutcome = Literal["verified", "same", "started", "undecided", "skipped", "failed", "gone"]
+"""`verified`: by a run. `same`: by a plan, from HEAD or the listings. `started`: by a run that did not wait, so the
+next one looks at the execution. `undecided`: too large to compare. `skipped` and `failed` have a reason or an error.
+`gone`: the source has no such object; no segment has such a line."""
 
 ARRIVED: Collection[LedgerOutcome] = ("verified", "same")
 """The target had the object."""

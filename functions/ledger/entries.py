@@ -46,6 +46,8 @@ def entry_of(planned: PlannedObject, outcome: Outcome, run: str, as_of: datetime
         return entry.model_copy(update={"outcome": "verified", "grade": outcome.grade})
     if outcome.status == "undecided":
         return entry
+    if outcome.status == "started":
+        return entry.model_copy(update={"outcome": "started"})
     if outcome.status == "failed" and outcome.error in REMEMBERED_ERRORS:
         return entry.model_copy(update={"outcome": "failed", "error": outcome.error})
     return None

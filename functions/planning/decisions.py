@@ -56,7 +56,7 @@ class Selected:
         """
         if reason in IDLE:
             return BATCH
-        if reason == "grade_too_low" or self.in_parts:
+        if reason in ("grade_too_low", "started_before") or self.in_parts:
             return EXECUTION
         is_moved = self.rule.mode == "move"
         if not self.is_catalogued:

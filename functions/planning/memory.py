@@ -44,6 +44,8 @@ class PlanMemory:
                 restored = self._scope.again or selected.rule.restore_deleted
                 return None if restored else "deleted_at_target"
             return "settled" if _is_target(entry, target) and _reaches(entry, selected) else None
+        if entry.outcome == "started":
+            return "started_before"
         # A run that is redriven tries again what failed.
         if self._scope.again or entry.run == self._run:
             return None

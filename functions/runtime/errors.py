@@ -29,6 +29,7 @@
     ├── BatchTimedOut             the objects of a slice were not copied or verified within its calls
     ├── NotSmall                  an object of a slice became too large for a batch
     ├── InventoryInvalid          an inventory is missing, changed, incomplete, or of another bucket
+    ├── RunOverlaps               another run is working on the same keys
     └── RunIncomplete             objects of a bulk run failed; the report lists them
 
 Messages are for the operator: what happened, to which bucket and key, what to do.
@@ -155,6 +156,10 @@ class NotSmall(FerryError):
 
 class InventoryInvalid(FerryError):
     """An inventory of the source is missing, changed or incomplete, or lists another bucket."""
+
+
+class RunOverlaps(FerryError):
+    """Another run is working on the same keys."""
 
 
 class RunIncomplete(FerryError):

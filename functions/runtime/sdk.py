@@ -48,6 +48,7 @@ SENT: dict[str, tuple[str, ...]] = {
         *(f"MultipartUpload.Parts.{checksum}" for checksum in _NEWER_CHECKSUMS),
     ),
     "DeleteObject": ("IfMatch",),
+    "PutObject": ("IfMatch", "IfNoneMatch"),
     "ListObjectAnnotations": ("Bucket", "Key", "VersionId", "ContinuationToken"),
     "GetObjectAnnotation": ("Bucket", "Key", "VersionId", "AnnotationName"),
     "PutObjectAnnotation": ("Bucket", "Key", "VersionId", "AnnotationName", "AnnotationPayload", "ObjectIfMatch"),

@@ -12,6 +12,7 @@ from aws_lambda_powertools.logging import Logger
 from aws_lambda_powertools.metrics import Metrics, MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from functions.contract.audit import AuditEvent, ComparisonEvent
 from functions.contract.bulk import BatchEvent, BulkEvent
 from functions.contract.models import ExecutionContext, Model, StepEvent
 from functions.runtime.errors import FerryError
@@ -24,7 +25,7 @@ metrics = Metrics(namespace="S3Ferry", service=SERVICE)
 _one_at_a_time = Lock()
 """Powertools' Metrics may be used by one thread only, and the objects of a slice are copied by many."""
 
-Event = TypeVar("Event", StepEvent, BulkEvent, BatchEvent)
+Event = TypeVar("Event", StepEvent, BulkEvent, BatchEvent, AuditEvent, ComparisonEvent)
 Result = TypeVar("Result", bound=Model)
 Handler = Callable[[dict[str, Any], Any], Any]
 
@@ -70,6 +71,24 @@ def batch_step(function: Callable[[BatchEvent, LambdaContext], Result]) -> Handl
         return {"bucket": event.document.scope.bucket, "slice": event.document.slice.key}
 
     return _handler(function, BatchEvent, keys)
+
+
+def audit_step(function: Callable[[AuditEvent, LambdaContext], Result]) -> Handler:
+    """The same for a function of an audit, from AuditEvent to a result."""
+
+    def keys(event: AuditEvent) -> dict[str, str]:
+        return {"bucket": event.document.scope.bucket, "prefix": event.document.scope.prefix}
+
+    return _handler(function, AuditEvent, keys)
+
+
+def comparison_step(function: Callable[[ComparisonEvent, LambdaContext], Result]) -> Handler:
+    """The same for a function that compares one slice of an audit, from ComparisonEvent to a result."""
+
+    def keys(event: ComparisonEvent) -> dict[str, str]:
+        return {"bucket": event.document.scope.bucket, "slice": event.document.slice.key}
+
+    return _handler(function, ComparisonEvent, keys)
 
 
 def _handler(

@@ -157,5 +157,6 @@ def _require_utf8(block: bytes, lines_before: int) -> None:
     except UnicodeDecodeError as error:
         line = lines_before + len(_LINE_BREAK.findall(block, 0, error.start)) + 1
         raise Unreadable(
-            f"it is not UTF-8 text: byte 0x{block[error.start]:02x} on line {line:,} is invalid"
+            f"it is not UTF-8 text: byte 0x{block[error.start]:02x} on line {line:,} is invalid. Save it as UTF-8 (in "
+            "Excel: `CSV UTF-8`)"
         ) from error

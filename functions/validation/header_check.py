@@ -17,7 +17,10 @@ from functions.catalogue.names import too_long
 OTHER_DELIMITERS = ";|\t,"
 EXCEL_SEPARATOR = re.compile(r"sep=.?")
 _DATA = re.compile(r"[+-]?[0-9][0-9.,:/T -]*Z?")
-"""A number, date or time: what a name seldom is."""
+"""A number, date or time; years and dates name columns, too."""
+
+_DECIMAL = re.compile(r"[+-]?[0-9]+\.[0-9]+")
+"""What a name seldom is, even among others."""
 
 
 def read_header(line: str, separator: str) -> tuple[str, ...]:
@@ -50,9 +53,10 @@ def read_header(line: str, separator: str) -> tuple[str, ...]:
 def header_warnings(line: str, names: Sequence[str]) -> list[str]:
     """Return what is unusual, but valid, about a header."""
     warnings = []
-    if all(_DATA.fullmatch(name.strip()) for name in names):
+    names_stripped = [name.strip() for name in names]
+    if all(map(_DATA.fullmatch, names_stripped)) or any(map(_DECIMAL.fullmatch, names_stripped)):
         warnings.append(
-            "its header has numbers or dates only: if the first line is a record, Athena does not show it, because the "
+            "its header has values for names: if the first line is a record, Athena does not show it, because the "
             "first line names the columns"
         )
     if "\\" in line and "\\" not in "".join(names):
@@ -68,7 +72,8 @@ def _require_names(names: Sequence[str], separator: str) -> None:
         )
     nameless = [str(position) for position, name in enumerate(names, start=1) if not name.strip()]
     if nameless:
-        raise Unreadable(f"its header has an unnamed column at position {', '.join(nameless)}")
+        index = " (an index, as pandas writes it? Use `to_csv(index=False)`, or name it)" if nameless == ["1"] else ""
+        raise Unreadable(f"its header has an unnamed column at position {', '.join(nameless)}{index}")
     duplicates = [name for name, times in Counter(name.strip().lower() for name in names).items() if times > 1]
     if duplicates:
         raise Unreadable(f"its header has duplicate column names (case-insensitive): {', '.join(duplicates)}")

@@ -11,6 +11,7 @@ import json
 import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 from functions.catalogue.column_types import INTEGER_BITS, ColumnType
 from functions.catalogue.file_columns import TableMismatch, Unreadable, catalogue_names
@@ -22,7 +23,7 @@ from functions.validation.json_types import AS_IT_IS, LARGEST_DOUBLE, JsonTypes
 from functions.validation.text_blocks import LINE, count_lines, whole_lines
 
 MOST_LATER_COLUMNS = 50
-MOST_KEY_SETS, MOST_KEYS = 1000, 200
+MOST_KEYS = 10_000
 """No more are remembered: a file may have as many keys as records."""
 
 DEEPEST = 100
@@ -31,8 +32,8 @@ DEEPEST = 100
 _HALF_PAIR = re.compile(r"\\u[dD][89a-fA-F]")
 
 
-Plan = tuple[tuple[str, ColumnType | None, type | None, float, float], ...]
-"""Of each value of a record: the column, its type, and which Python type fits at first sight, numbers within bounds."""
+Plan = tuple[str, ColumnType | None, Any, float, float]
+"""Of a key: the column, its type, and which Python type fits at first sight, numbers within bounds."""
 
 
 class _DuplicateKey(Exception):
@@ -54,8 +55,10 @@ class JsonLines:
         self._shapes = Shapes(self._kinds)
         self._types = JsonTypes()
         self._warnings: list[str] = []
-        self._distinct: set[tuple[str, ...]] = set()
-        self._plans: dict[tuple[str, ...], Plan] = {}
+        # Keys that were seen, of which no two are equal but for case.
+        self._distinct: set[str] = set()
+        self._lowered: set[str] = set()
+        self._plans: dict[str, Plan] = {}
         self._decoder = json.JSONDecoder(object_pairs_hook=self._object)
         self._seen = 0
 
@@ -101,17 +104,20 @@ class JsonLines:
             if line is None:
                 raise Unreadable(f"line {self.lines + 1} is not terminated by a line break")
             self._count(1)
-            self._shapes.learn(self._check_line(line[1].decode()))
+            self._shapes.learn(self._check_line(line[1].decode()), line.end() - position)
             position = line.end()
 
     def _count(self, lines: int) -> None:
         self.lines += lines
         self.records += lines
 
-    def _check_line(self, line: str) -> dict[str, object]:
+    def _check_line(self, line: str) -> dict[str, Any]:
         if self.lines == 1 and line.lstrip().startswith("["):
-            raise Unreadable("it is a JSON array, but Athena needs one record per line, without brackets and commas")
-        if not line.strip():
+            raise Unreadable(
+                "it is a JSON array, but Athena needs one record per line, without brackets and commas: convert it, "
+                "for example with `jq -c '.[]'`"
+            )
+        if not line or line.isspace():
             raise Unreadable(f"line {self.lines} is empty, but Athena needs one record per line")
         record = self._record(line)
         if self._table is None and line.count("{") + line.count("[") > DEEPEST and _is_deep(record):
@@ -120,20 +126,18 @@ class JsonLines:
             raise Unreadable(
                 f"line {self.lines} contains an unpaired surrogate (\\ud800 to \\udfff), which is not a valid character"
             )
-        keys = tuple(record)
-        plan = self._plans.get(keys)
-        if plan is None:
-            plan = self._note_columns(keys)
-        for value, (name, kind, quick, least, most) in zip(record.values(), plan, strict=True):
-            if value is None or (type(value) is quick and quick not in (int, float)):
-                continue
-            if type(value) is quick and isinstance(value, int | float) and least <= value <= most:
+        plans = self._plans
+        if self.lines == 1 or not record.keys() <= plans.keys():
+            plans = self._note_columns(record)
+        for key, value in record.items():
+            name, kind, quick, least, most = plans[key]
+            if value is None or (type(value) is quick and (quick is str or least <= value <= most)):
                 continue
             if kind is not None and (found := self._types.mismatch(name, value, kind)):
                 raise TableMismatch(f"on line {self.lines} {found}")
         return record
 
-    def _record(self, line: str) -> dict[str, object]:
+    def _record(self, line: str) -> dict[str, Any]:
         try:
             record = self._decoder.decode(line)
             reason = "it is another value"
@@ -159,20 +163,22 @@ class JsonLines:
 
     def _object(self, pairs: list[tuple[str, object]]) -> dict[str, object]:
         record = dict(pairs)
-        keys = tuple(record)
-        if len(keys) == len(pairs) and keys in self._distinct:
+        if len(record) == len(pairs) and record.keys() <= self._distinct:
             return record
         seen: set[str] = set()
         for key, _ in pairs:
             if key.lower() in seen:
                 raise _DuplicateKey(key)
             seen.add(key.lower())
-        if len(self._distinct) < MOST_KEY_SETS and len(keys) <= MOST_KEYS:
-            self._distinct.add(keys)
+        for key in record:
+            if key not in self._distinct and key.lower() not in self._lowered and len(self._distinct) < MOST_KEYS:
+                self._distinct.add(key)
+                self._lowered.add(key.lower())
         return record
 
-    def _note_columns(self, keys: tuple[str, ...]) -> Plan:
+    def _note_columns(self, record: dict[str, object]) -> dict[str, Plan]:
         """Note which columns there are; return how the values of such a record are checked."""
+        keys = list(record) if self.lines == 1 else [key for key in record if key not in self._plans]
         names = catalogue_names(keys)
         # A later key that an existing table lacks harms nothing.
         if self.lines == 1 or self._table is None:
@@ -189,10 +195,11 @@ class JsonLines:
                 self._seen |= 1 << index
             elif self.lines > 1 and name not in (self.first_columns or ()):
                 self._note_later(name)
-        plan = tuple(_planned(key.lower(), self._kinds.get(key.lower())) for key in keys)
-        if len(self._plans) < MOST_KEY_SETS and len(keys) <= MOST_KEYS:
-            self._plans[keys] = plan
-        return plan
+        new = {key: _planned(key.lower(), self._kinds.get(key.lower())) for key in keys}
+        if len(self._plans) + len(new) > MOST_KEYS:
+            return self._plans | new
+        self._plans |= new
+        return self._plans
 
     def _note_later(self, name: str) -> None:
         shown = abbreviated(name)
@@ -200,13 +207,13 @@ class JsonLines:
             self.later_columns.append(shown)
 
 
-def _planned(name: str, kind: ColumnType | None) -> tuple[str, ColumnType | None, type | None, float, float]:
+def _planned(name: str, kind: ColumnType | None) -> Plan:
     if kind is not None and kind.name in INTEGER_BITS:
         most = (1 << INTEGER_BITS[kind.name] - 1) - 1
         return name, kind, int, -most - 1, most
     if kind is not None and kind.name in {"double", "float"}:
         return name, kind, float, -LARGEST_DOUBLE, LARGEST_DOUBLE
-    return name, kind, AS_IT_IS.get(kind.name) if kind else None, 0, 0
+    return name, kind, AS_IT_IS.get(kind.name) if kind else None, False, True
 
 
 def _shown(key: str) -> str:

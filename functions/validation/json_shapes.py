@@ -15,6 +15,9 @@ from functions.validation.text_blocks import LINE_BREAK
 
 MOST_SHAPES = 32
 MOST_LEARNED = 128
+FEWEST_LEARNED = 48
+"""After so many records, shapes that matched less than half of what they missed are given up: they only cost time."""
+
 LONGEST_PATTERN = 20_000
 DEEPEST = 8
 
@@ -48,6 +51,8 @@ class Shapes:
         self._columns = columns
         self._shapes: list[tuple[dict[str, object], re.Pattern[bytes]]] = []
         self._learned = 0
+        self._matched_bytes = 0
+        self._missed_bytes = 0
 
     def match(self, block: bytes, position: int) -> int:
         """Return where the lines end that have a known shape; `position` if the next line has none."""
@@ -56,14 +61,19 @@ class Shapes:
             if found is not None:
                 if index:
                     self._shapes.insert(0, self._shapes.pop(index))
+                self._matched_bytes += found.end() - position
                 return found.end()
         return position
 
-    def learn(self, record: dict[str, object]) -> None:
+    def learn(self, record: dict[str, object], size_bytes: int) -> None:
         """Add a record that was checked in full: to the first shape that can have its keys too, else as a new shape."""
         if self._learned >= MOST_LEARNED:
             return
         self._learned += 1
+        self._missed_bytes += size_bytes
+        if self._learned >= FEWEST_LEARNED and 2 * self._matched_bytes < self._missed_bytes:
+            self._shapes, self._learned = [], MOST_LEARNED
+            return
         try:
             _object(record, self._columns, 0)
             for index, (sample, _) in enumerate(self._shapes):

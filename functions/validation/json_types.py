@@ -61,6 +61,9 @@ class JsonTypes:
         """Return what is wrong with the value of a column or field; None if it fits."""
         if value is None:
             return None
+        if kind.name in INTEGER_BITS:
+            # First, because most numbers are these.
+            return None if _fits_integer(value, kind) else _mismatch(name, value, kind)
         if kind.name in TEXTS:
             if not isinstance(value, str):
                 _note(self.as_text, name)
@@ -87,11 +90,13 @@ class JsonTypes:
     def _object_mismatch(self, name: str, value: object, kind: ColumnType) -> Mismatch | None:
         if not isinstance(value, dict):
             return _mismatch(name, value, kind)
-        fields = dict(zip(kind.fields, kind.of, strict=True)) if kind.name == "struct" else {}
+        fields = kind.types_of_fields
         for key, item in value.items():
-            of = fields.get(key.lower()) if kind.name == "struct" else kind.of[1]
+            of = (fields.get(key) or fields.get(key.lower())) if kind.name == "struct" else kind.of[1]
             if of is None:
                 _note(self.unknown, f"{name}.{key.lower()}")
+                continue
+            if item is None or (of.name == "string" and type(item) is str):
                 continue
             found = self.mismatch(key.lower(), item, of)
             if found is not None:
@@ -127,9 +132,9 @@ def _fits_boolean(value: object, _kind: ColumnType) -> bool:
 
 
 def _fits_integer(value: object, kind: ColumnType) -> bool:
+    bits = INTEGER_BITS[kind.name]
     if isinstance(value, str) and _INTEGER.fullmatch(value) and len(value) < 30:
         value = int(value)
-    bits = INTEGER_BITS[kind.name]
     return type(value) is int and -(1 << bits - 1) <= value < 1 << bits - 1
 
 

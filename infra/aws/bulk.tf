@@ -194,14 +194,14 @@ resource "aws_iam_role_policy" "bulk" {
 resource "aws_cloudwatch_event_rule" "unsuccessful_runs" {
   region      = var.target_region
   name        = "${var.name}-unsuccessful-runs"
-  description = "Runs of ${local.bulk_workflow} that failed, timed out or were stopped"
+  description = "Runs of ${local.bulk_workflow} and ${local.audit_workflow} that failed, timed out or were stopped"
   # The children of a Map have the ARN of another state machine.
   event_pattern = jsonencode({
     source      = ["aws.states"]
     detail-type = ["Step Functions Execution Status Change"]
     detail = {
       status          = ["FAILED", "TIMED_OUT", "ABORTED"]
-      stateMachineArn = [aws_sfn_state_machine.bulk.arn]
+      stateMachineArn = [aws_sfn_state_machine.bulk.arn, aws_sfn_state_machine.audit.arn]
     }
   })
 }
@@ -218,7 +218,7 @@ resource "aws_cloudwatch_event_target" "unsuccessful_runs" {
       status = "$.detail.status"
     }
     # A JSON string without jsonencode, which would write the angle brackets as \u003c.
-    input_template = "\"S3 Ferry ${var.name}: the run <name> has ended as <status>. Its error says how many objects failed and where the report is. Once the cause is gone, start another backfill: docs/operate.md#failed-runs\""
+    input_template = "\"S3 Ferry ${var.name}: the run <name> has ended as <status>. Its error says why; that of a backfill, how many objects failed and where the report is. Once the cause is gone, start another one: docs/operate.md#failed-runs\""
   }
 
   depends_on = [aws_sns_topic_policy.alerts]

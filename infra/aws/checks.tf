@@ -33,6 +33,11 @@ resource "terraform_data" "checks" {
     }
 
     precondition {
+      condition     = var.sweep_schedule == null || length(local._overlaps_of_buckets) == 0
+      error_message = "sweep_schedule: ${join("; ", local._overlaps_of_buckets)}: a sweep cannot tell whose object at the target is the newer one, so an older object could replace it. Give the sources prefixes that do not overlap, or set sweep_schedule = null."
+    }
+
+    precondition {
       condition     = length(local._contradictory_buckets) == 0
       error_message = "sources: ${join(", ", local._contradictory_buckets)}: the entries of one bucket must agree on region, account_id, create, versioning and kms_key_arn."
     }

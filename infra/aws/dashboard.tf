@@ -11,6 +11,7 @@ locals {
     ],
     [for alarm in aws_cloudwatch_metric_alarm.throttled_functions : alarm.arn],
     [for alarm in aws_cloudwatch_metric_alarm.undelivered : alarm.arn],
+    [for alarm in aws_cloudwatch_metric_alarm.missing_sweeps : alarm.arn],
   )
 
   _outcomes = [

@@ -18,7 +18,7 @@ locals {
     )
   }
   encrypted_log_groups = [
-    for group in concat(values(local.log_groups), [local.workflow_log_group, local.bulk_workflow_log_group, local.crawler_log_group]) : "arn:aws:logs:${var.target_region}:${local.account}:log-group:${group}"
+    for group in concat(values(local.log_groups), [local.workflow_log_group, local.bulk_workflow_log_group, local.audit_workflow_log_group, local.crawler_log_group]) : "arn:aws:logs:${var.target_region}:${local.account}:log-group:${group}"
   ]
 }
 

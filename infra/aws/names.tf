@@ -50,6 +50,8 @@ locals {
     glue_database          = local.glue_database
     athena_workgroup       = var.name
     athena_results         = local.athena_results
+
+    audit_state_machine_arn = "arn:aws:states:${var.target_region}:${local.account}:stateMachine:${var.name}-audit"
   }
   topic_arns = { for region in local.source_regions : region => "arn:aws:sns:${region}:${local.account}:${var.name}-uploads" }
 }

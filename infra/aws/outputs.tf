@@ -65,6 +65,12 @@ output "bulk_state_machine_arn" {
   depends_on  = [aws_sfn_state_machine.bulk]
 }
 
+output "audit_state_machine_arn" {
+  description = "The state machine that compares; each execution is a run of `ferry audit`."
+  value       = local.values.audit_state_machine_arn
+  depends_on  = [aws_sfn_state_machine.audit]
+}
+
 output "crawler_name" {
   description = "The Glue crawler of the target bucket."
   value       = local.values.crawler_name

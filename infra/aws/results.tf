@@ -2,7 +2,7 @@
 resource "aws_s3_bucket" "athena_results" {
   region        = var.target_region
   bucket        = local.athena_results
-  force_destroy = true # nothing is only here: queries and plans can be repeated, the rules are in infra/aws/migration.yaml
+  force_destroy = true # nothing that cannot be repeated: queries, plans and the ledger; the rules are in infra/aws/migration.yaml
   depends_on    = [aws_kms_key.region]
 }
 
@@ -73,12 +73,14 @@ resource "aws_s3_bucket_policy" "athena_results" {
 }
 
 # A validation reads its result once, at most minutes after the query. A month lets operators inspect the offending rows for
-# as long as an execution can be redriven (14 days), and longer. A plan is read by its run alone. Rules never expire.
+# as long as an execution can be redriven (14 days), and longer. A plan, and what an audit compares, is
+# read by its run alone. Rules never expire.
+# Reports and the ledger do only if a time is set; of the ledger, whose files are rewritten, only the last version is of use.
 resource "aws_s3_bucket_lifecycle_configuration" "athena_results" {
   region = var.target_region
   bucket = aws_s3_bucket.athena_results.id
   dynamic "rule" {
-    for_each = { results = "results/", plans = "runs/" }
+    for_each = { results = "results/", plans = "runs/", audits = "audits/" }
     content {
       id     = "expire-${rule.key}"
       status = "Enabled"
@@ -87,6 +89,25 @@ resource "aws_s3_bucket_lifecycle_configuration" "athena_results" {
       }
       expiration {
         days = 30
+      }
+      noncurrent_version_expiration {
+        noncurrent_days = 1
+      }
+    }
+  }
+  dynamic "rule" {
+    for_each = { reports = "reports/", ledger = "ledger/" }
+    content {
+      id     = "expire-${rule.key}"
+      status = "Enabled"
+      filter {
+        prefix = rule.value
+      }
+      dynamic "expiration" {
+        for_each = var.history_retention_days == null ? [] : [var.history_retention_days]
+        content {
+          days = expiration.value
+        }
       }
       noncurrent_version_expiration {
         noncurrent_days = 1

@@ -206,6 +206,29 @@ variable "starters_at_once" {
   }
 }
 
+variable "sweep_schedule" {
+  description = "When each source is swept: a backfill of what events have missed, such as \"rate(1 hour)\" or \"cron(0 3 * * ? *)\" (UTC). If null, never."
+  type        = string
+  default     = null
+
+  validation {
+    # "Schedule types in EventBridge Scheduler" (Amazon EventBridge Scheduler User Guide).
+    condition     = var.sweep_schedule == null || can(regex("^(rate\\([1-9][0-9]{0,3} (minutes?|hours?|days?)\\)|cron\\([^()]+\\))$", var.sweep_schedule))
+    error_message = "sweep_schedule: '${coalesce(var.sweep_schedule, "-")}' is not a schedule. Examples: \"rate(1 hour)\", \"cron(0 3 * * ? *)\"."
+  }
+}
+
+variable "history_retention_days" {
+  description = "How many days the reports of runs, and parts of the ledger that no run changes, are kept; if null, for ever. Without its part of the ledger, an object is compared again, and what was deleted at the target is copied again."
+  type        = number
+  default     = null
+
+  validation {
+    condition     = var.history_retention_days == null || can(regex("^[1-9][0-9]{0,4}$", tostring(var.history_retention_days)))
+    error_message = "history_retention_days: ${coalesce(var.history_retention_days, 0)} must be a whole number from 1 to 99999."
+  }
+}
+
 variable "query_scan_limit_gb" {
   description = "How many GB one validation query may scan; a file that needs more fails validation. Athena bills by the TB."
   type        = number

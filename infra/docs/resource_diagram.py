@@ -33,6 +33,7 @@ KINDS = {
     "aws_kms_key": ("KMS key", "[{}]"),
     "aws_lambda_function": ("Lambda function", "[{}]"),
     "aws_s3_bucket": ("S3 bucket", "[({})]"),
+    "aws_scheduler_schedule": ("EventBridge schedule", "[{}]"),
     "aws_sfn_state_machine": ("Step Functions state machine", "[{}]"),
     "aws_sns_topic": ("SNS topic", "([{}])"),
     "aws_sqs_queue": ("SQS queue", "[[{}]]"),
@@ -40,6 +41,7 @@ KINDS = {
 """The resource types that are nodes: their label and shape."""
 
 BELONGS_TO = {
+    "aws_glue_catalog_table": "database_name",
     "aws_iam_role_policy": "role",
     "aws_kms_alias": "for_each",
     "aws_s3_bucket_lifecycle_configuration": "bucket",
@@ -60,6 +62,7 @@ SERVES = {
     "aws_glue_security_configuration",
     "aws_iam_role",
     "aws_lambda_layer_version",
+    "aws_scheduler_schedule_group",
 }
 """The resource types that are parts of the resource that names them."""
 
@@ -78,6 +81,7 @@ LINKS = {
     ("aws_athena_workgroup", "configuration"): "results",
     ("aws_cloudwatch_metric_alarm", "alarm_actions"): "",
     ("aws_glue_crawler", "database_name"): "tables",
+    ("aws_scheduler_schedule", "target"): "starts",
     ("aws_sns_topic_subscription", "redrive_policy"): "not delivered",
     ("aws_sqs_queue", "redrive_policy"): "failed too often",
 }
@@ -99,6 +103,8 @@ EACH_SCOPES = {
     "local.regions_in_use": "each region",
     "local.source_regions": "each source region",
     "local.created_buckets": "each source bucket that is created",
+    "local.sweeps": "each source, if there are sweeps",
+    "local.sweep_groups": "if there are sweeps",
     "local.functions": "each function",
     "local.function_groups": "each ten functions",
     "local.delimiters": "each delimiter",
@@ -112,6 +118,7 @@ THINGS = {
     r"-uploads$": "aws_sqs_queue.uploads",
     r"-dead-letters$": "aws_sqs_queue.dead_letters",
     r"^\$\{state_machine_arn\}$": "aws_sfn_state_machine.migrate",
+    r":execution:\$\{name\}-migrate-bulk:\*$": "aws_sfn_state_machine.bulk",
     r":execution:\$\{name\}-migrate:\*$": "aws_sfn_state_machine.migrate",
     r"\$\{crawler_name\}$": "aws_glue_crawler.target",
     r"\$\{athena_workgroup\}$": "aws_athena_workgroup.validation",

@@ -53,6 +53,7 @@ PACKAGES = Path(sysconfig.get_path("purelib"))
 RUNTIME_CLIENT = CHECKOUT / "infra" / "local" / "lambda_" / "runtime"
 WORKFLOW = CHECKOUT / "statemachine" / "migrate.asl.json"
 BULK_WORKFLOW = CHECKOUT / "statemachine" / "migrate_bulk.asl.json"
+AUDIT_WORKFLOW = CHECKOUT / "statemachine" / "audit.asl.json"
 STARTER = "starter"
 BUCKET_OWNERS = "BUCKET_OWNERS"
 RULES_KEY = "RULES_KEY"
@@ -68,6 +69,7 @@ class ProvisionPlan:
     packages: dict[str, bytes]
     workflow: str
     bulk_workflow: str
+    audit_workflow: str
     rules: Rules
 
 
@@ -76,12 +78,12 @@ def plan(rules: Rules = NO_RULES) -> ProvisionPlan:
     declared = declaration.load()
     workflow = _checked(WORKFLOW, check.findings_in_file)
     bulk_workflow = _checked(BULK_WORKFLOW, check_bulk.findings_in_file)
+    audit_workflow = _checked(AUDIT_WORKFLOW, check_bulk.audit_findings_in_file)
     if rules == NO_RULES:
         readers = [key for key, function in declared.items() if RULES_KEY in function.environment]
         declared |= {key: with_environment(declared[key], {RULES_KEY: ""}) for key in readers}
-    return ProvisionPlan(
-        declared, {key: with_bootstrap(package(key)) for key in declared}, workflow, bulk_workflow, rules
-    )
+    packages = {key: with_bootstrap(package(key)) for key in declared}
+    return ProvisionPlan(declared, packages, workflow, bulk_workflow, audit_workflow, rules)
 
 
 def _checked(file: Path, findings_in_file: Callable[[str], list[str]]) -> str:
@@ -108,6 +110,7 @@ def outputs_of(endpoint_url: str) -> Outputs:
         dead_letter_queue_url=f"{endpoint_url}/{ACCOUNT}/{NAME}-uploads-dead-letters",
         state_machine_arn=f"arn:aws:states:{TARGET_REGION}:{ACCOUNT}:stateMachine:{NAME}-migrate",
         bulk_state_machine_arn=f"arn:aws:states:{TARGET_REGION}:{ACCOUNT}:stateMachine:{NAME}-migrate-bulk",
+        audit_state_machine_arn=f"arn:aws:states:{TARGET_REGION}:{ACCOUNT}:stateMachine:{NAME}-audit",
         crawler_name=NAME,
         glue_database=NAME,
         athena_workgroup=NAME,
@@ -145,8 +148,13 @@ def deploy(plan: ProvisionPlan, outputs: Outputs) -> None:
     _put_rules(clients, outputs, plan.functions[STARTER], plan.rules)
     create_catalogue(clients.iam, clients.glue, clients.athena, outputs)
     _create_workflow(clients, outputs.state_machine_arn, plan.workflow, arns, [])
-    if outputs.bulk_state_machine_arn:
-        _create_workflow(clients, outputs.bulk_state_machine_arn, plan.bulk_workflow, arns, _bulk_statements(outputs))
+    with_maps = (
+        (outputs.bulk_state_machine_arn, plan.bulk_workflow, "runs"),
+        (outputs.audit_state_machine_arn, plan.audit_workflow, "audits"),
+    )
+    for machine, text, root in with_maps:
+        if machine:
+            _create_workflow(clients, machine, text, arns, _map_statements(machine, f"{outputs.athena_results}/{root}"))
     _create_queues(clients, outputs, plan.functions[STARTER])
     waiter = clients.lambda_.get_waiter("function_active_v2")
     for arn in arns.values():
@@ -178,6 +186,7 @@ class Clients:
         self.stepfunctions = session.client("stepfunctions", **common)
         self.glue = session.client("glue", **common)
         self.athena = session.client("athena", **common)
+        self.scheduler = session.client("scheduler", **common)
 
 
 _NO_CONFIGURATION: dict[str, tuple[Any, Any, Any, Any]] = {
@@ -319,13 +328,12 @@ def _consume_uploads(clients: Clients, outputs: Outputs, starter_arn: str) -> No
     )
 
 
-def _bulk_statements(outputs: Outputs) -> list[dict[str, Any]]:
+def _map_statements(machine: str, folder: str) -> list[dict[str, Any]]:
     """Return what a workflow with Distributed Maps needs besides its functions.
 
     "IAM policies for using Distributed Map states" (AWS Step Functions Developer Guide): its own executions, the
     file that lists the slices, and what the ResultWriter writes.
     """
-    machine = outputs.bulk_state_machine_arn or ""
     executions = f"{machine.replace(':stateMachine:', ':execution:')}:*"
     return [
         {"Sid": "StartChildren", "Action": ["states:StartExecution"], "Resource": [machine]},
@@ -337,12 +345,12 @@ def _bulk_statements(outputs: Outputs) -> list[dict[str, Any]]:
         {
             "Sid": "ReadSlices",
             "Action": ["s3:GetObject"],
-            "Resource": [f"arn:aws:s3:::{outputs.athena_results}/runs/*"],
+            "Resource": [f"arn:aws:s3:::{folder}/*"],
         },
         {
             "Sid": "WriteMapResults",
             "Action": ["s3:PutObject", "s3:GetObject", "s3:ListMultipartUploadParts", "s3:AbortMultipartUpload"],
-            "Resource": [f"arn:aws:s3:::{outputs.athena_results}/runs/*/map/*"],
+            "Resource": [f"arn:aws:s3:::{folder}/*/map/*"],
         },
     ]
 

@@ -3,6 +3,7 @@
 import json
 from typing import TYPE_CHECKING
 
+from infra.local.report_table import create_report_table
 from infra.local.roles import create_role
 from infra.terraform.outputs import Outputs
 
@@ -34,7 +35,7 @@ _CRAWLER_ACTIONS = (
 
 
 def create_catalogue(iam: "IAMClient", glue: "GlueClient", athena: "AthenaClient", outputs: Outputs) -> None:
-    """Create the database, the crawler with a classifier per delimiter, and the workgroup."""
+    """Create the database, the table of reports, the crawler with a classifier per delimiter, and the workgroup."""
     glue_arn = f"arn:aws:glue:{outputs.target_region}:*"
     database, target = outputs.glue_database, f"arn:aws:s3:::{outputs.target_bucket}"
     log_groups = f"arn:aws:logs:{outputs.target_region}:*:log-group:/aws-glue/crawlers"
@@ -57,6 +58,7 @@ def create_catalogue(iam: "IAMClient", glue: "GlueClient", athena: "AthenaClient
     ]
     role = create_role(iam, f"{outputs.name}-crawler", "glue.amazonaws.com", statements)
     glue.create_database(DatabaseInput={"Name": database})
+    create_report_table(glue, outputs)
     classifiers = {f"{outputs.name}-{name}": delimiter for name, delimiter in DELIMITERS.items()}
     for name, delimiter in classifiers.items():
         glue.create_classifier(

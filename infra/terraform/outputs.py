@@ -49,6 +49,8 @@ class Outputs(BaseModel):
     state_machine_arn: str
     bulk_state_machine_arn: str | None = None
     """None in a deployment of a release without it."""
+    audit_state_machine_arn: str | None = None
+    """None in a deployment of a release without it."""
     crawler_name: str
     glue_database: str
     athena_workgroup: str

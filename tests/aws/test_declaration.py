@@ -104,6 +104,7 @@ def test_the_values_are_outputs_json(evaluation: Evaluation) -> None:
         "dead_letter_queue_url": f"https://sqs.us-east-1.amazonaws.com/{ACCOUNT}/ferry-uploads-dead-letters",
         "state_machine_arn": f"arn:aws:states:us-east-1:{ACCOUNT}:stateMachine:ferry-migrate",
         "bulk_state_machine_arn": f"arn:aws:states:us-east-1:{ACCOUNT}:stateMachine:ferry-migrate-bulk",
+        "audit_state_machine_arn": f"arn:aws:states:us-east-1:{ACCOUNT}:stateMachine:ferry-audit",
         "crawler_name": "ferry",
         "glue_database": "ferry",
         "athena_workgroup": "ferry",

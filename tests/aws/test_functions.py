@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from infra.local.provision import BULK_WORKFLOW, WORKFLOW
+from infra.local.provision import AUDIT_WORKFLOW, BULK_WORKFLOW, WORKFLOW
 from statemachine import declaration
+from statemachine.audit import AUDIT_FUNCTIONS
 from statemachine.bulk import BULK_FUNCTIONS
 from statemachine.check import OUTSIDE_MIGRATE
 from statemachine.declaration import PLACEHOLDER
@@ -101,7 +102,7 @@ def test_a_role_has_all_declared_statements_as_they_are() -> None:
 def test_every_log_group_has_a_retention() -> None:
     groups = [group for group in hcl.blocks("resource").values() if group.type == "aws_cloudwatch_log_group"]
     assert {group.address for group in groups} == {
-        f"aws_cloudwatch_log_group.{name}" for name in ("bulk", "crawler", "function", "migrate")
+        f"aws_cloudwatch_log_group.{name}" for name in ("audit", "bulk", "crawler", "function", "migrate")
     }
     assert {group.body["retention_in_days"] for group in groups} == {"var.log_retention_days"}
 
@@ -151,3 +152,31 @@ def test_a_message_is_hidden_for_six_times_as_long_as_the_starter_may_run() -> N
     assert int(match[1]) >= 6
     # "Amazon SQS visibility timeout" (Amazon SQS Developer Guide): twelve hours at most.
     assert int(match[1]) * DECLARED["starter"].timeout_seconds <= 12 * 3600
+
+
+def test_an_audit_can_write_to_no_bucket_but_the_results() -> None:
+    """Its workflow invokes only its functions, and they may read a source and the target, and nothing more."""
+    assert set(PLACEHOLDER.findall(AUDIT_WORKFLOW.read_text(encoding="utf-8"))) == AUDIT_FUNCTIONS
+    assert "file(local.audit_definition_file)" in hcl.local_values()["audit_steps"]
+    policy = {each["sid"]: each for each in hcl.data("aws_iam_policy_document.audit").blocks("statement")}
+    (invoking,) = (sid for sid, each in policy.items() if any("lambda:" in action for action in each["actions"]))
+    assert "for key in sort(local.audit_steps)" in policy[invoking]["resources"]
+    assert hcl.resource("aws_sfn_state_machine.audit").body["role_arn"] == "aws_iam_role.audit.arn"
+    for statement in (each for sid, each in policy.items() if sid not in ("DeliverLog", "WriteTraces")):
+        assert not re.search(r"aws_s3_bucket\.(source|target)\b", str(statement["resources"]))
+    of_objects = {
+        action
+        for key in AUDIT_FUNCTIONS
+        for statement in DECLARED[key].statements
+        for action in statement.actions
+        if any("_bucket}" in resource for resource in statement.resources)
+    }
+    assert {action for action in of_objects if not re.match("s3:(Get|List)", action)} == set()
+    written = {
+        resource
+        for key in AUDIT_FUNCTIONS
+        for statement in DECLARED[key].statements
+        for resource in statement.resources
+        if any(not re.match("s3:(Get|List)", action) for action in statement.actions)
+    }
+    assert written == {"arn:aws:s3:::${athena_results}/audits/*", "arn:aws:s3:::${athena_results}/reports/*"}

@@ -118,6 +118,7 @@ def test_there_is_an_alarm_for_everything_an_operator_must_know() -> None:
         "ExecutionsAborted",
         "ExecutionThrottled",
         "Throttles",
+        "InvocationDroppedCount",
     }
     watched = {
         name

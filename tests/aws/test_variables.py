@@ -163,6 +163,11 @@ REJECTED = {
         a_source(bucket="uploads", account_id="999999999999"),
         ["sources: main: a bucket of another account cannot be created from here"],
     ),
+    "sweeps of buckets that share keys": (
+        sources(a=adopted("uploads-a"), b=adopted("uploads-b"))
+        | {"sources_share_keys": True, "sweep_schedule": "rate(1 hour)"},
+        ["sweep_schedule: a and b: a sweep cannot tell whose object at the target is the newer one"],
+    ),
     **{
         f"{label} as the name": ({"name": name}, [f"name: '{name}' must have 2 to 20 characters"])
         for label, name in {
@@ -183,6 +188,8 @@ REJECTED = {
             "log_retention_days": 2,
             "starters_at_once": 1,
             "query_scan_limit_gb": 0,
+            "sweep_schedule": "hourly",
+            "history_retention_days": 0,
             "powertools_layer_arn": "arn:aws:lambda:us-east-2:017000801446:layer:Powertools:7",
             "tags": {"aws:cost": "1"},
         },
@@ -192,6 +199,8 @@ REJECTED = {
             "log_retention_days: CloudWatch Logs does not keep logs for 2 days",
             "starters_at_once: 1 must be a whole number from 2 to 1000",
             "query_scan_limit_gb: 0 must be a whole number from 1 to 102400",
+            "sweep_schedule: 'hourly' is not a schedule",
+            "history_retention_days: 0 must be a whole number from 1 to 99999",
             "is not the ARN of a layer version in the target region us-east-1",
             "tags: 'aws:cost': there may be 48 of them, each with a key of 1 to 128",
         ],
@@ -251,6 +260,8 @@ TAKEN = {
         "log_retention_days": 3653,
         "starters_at_once": 1000,
         "query_scan_limit_gb": 102400,
+        "sweep_schedule": "cron(0 3 * * ? *)",
+        "history_retention_days": 99999,
         "tags": {f"t{n}": "x" * 256 for n in range(48)},
         "unpromised_conditions": True,
     },
@@ -260,6 +271,8 @@ TAKEN = {
         "log_retention_days": 1,
         "starters_at_once": 2,
         "query_scan_limit_gb": 1,
+        "sweep_schedule": "rate(1 minute)",
+        "history_retention_days": 1,
     },
     "names with dots and of 63 characters": a_source(bucket="3.uploads.example") | {"target_bucket": "a" * 63},
     "an opt-in region on both sides": a_source(region="eu-south-1") | {"target_region": "af-south-1"},

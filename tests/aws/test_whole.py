@@ -182,6 +182,10 @@ def test_a_role_may_use_the_keys_of_what_it_may_read_and_no_others(everything: d
         "validate_batch": sources,
         "delete_batch": sources,
         "reconcile_report": {f"us-east-1 {ACCOUNT}"},
+        "plan_audit": {f"us-east-1 {ACCOUNT}"},
+        "find_extra": {f"us-east-1 {ACCOUNT}"},
+        "compare_batch": sources,
+        "write_audit_report": {f"us-east-1 {ACCOUNT}"},
         "write_report": {f"us-east-1 {ACCOUNT}"},
         "require_complete": set(),
     }
@@ -215,6 +219,10 @@ def test_a_role_encrypts_only_where_it_writes(everything: dict[str, Any]) -> Non
         "validate_batch": writing,
         "delete_batch": writing,
         "reconcile_report": writing,
+        "plan_audit": writing,
+        "find_extra": writing,
+        "compare_batch": writing,
+        "write_audit_report": writing,
         "write_report": writing,
         "require_complete": set(),
     }
@@ -351,7 +359,7 @@ def test_a_key_admits_each_service_that_writes_for_us(everything: dict[str, Any]
 
 def test_an_alarm_notifies_a_topic_of_its_own_region(everything: dict[str, Any]) -> None:
     alarms = [values for address, values in resources(everything).items() if "metric_alarm" in address]
-    assert len(alarms) == 11
+    assert len(alarms) == 12
     for alarm in alarms:
         assert [arn.split(":")[3] for arn in alarm["alarm_actions"]] == [alarm["region"]]
 
@@ -373,6 +381,7 @@ def test_the_outputs_can_be_read_as_outputs_json(everything: dict[str, Any]) -> 
     assert outputs.dead_letter_queue_url == made["aws_sqs_queue.dead_letters"]["id"]
     assert outputs.state_machine_arn == made["aws_sfn_state_machine.migrate"]["arn"]
     assert outputs.bulk_state_machine_arn == made["aws_sfn_state_machine.bulk"]["arn"]
+    assert outputs.audit_state_machine_arn == made["aws_sfn_state_machine.audit"]["arn"]
     assert outputs.uploads_topic_arn == made['aws_sns_topic.uploads["us-west-2"]']["arn"]
 
 

@@ -8,13 +8,14 @@ import json
 import os
 from collections import Counter
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import boto3
 import pytest
 
 from ferry.stepfunctions.executions import execution_arn
-from infra.local import lifecycle
+from infra.local import lifecycle, sweeps
 from infra.rules import loader
 from tests.e2e import killed_runs
 from tests.e2e.killed_runs import KilledRun
@@ -262,11 +263,23 @@ def test_a_backfill_copies_and_verifies_what_its_dry_run_said(filled: Deployed) 
     assert filled.head("changed/metadata.bin")["Metadata"] == {}
     (run,) = filled.runs(["large.bin"])
     assert (run.status, run.cause) == ("SUCCEEDED", "")
+    assert reported(filled, shown["run"]) == shown["counts"]
     for key in NEW:
         assert filled.arrived("out/new.bin" if key == "in/new.bin" else key) == body_of(key)
     for key in ("moved/new.bin", "moved/same.bin", MOVED_TABLE):
         assert not filled.is_at_source(key)
     assert (filled.arrived("moved/new.bin"), filled.arrived(MOVED_TABLE)) == (b"moved", ROWS)
+
+
+def reported(deployed: Deployed, run: str) -> dict[str, int]:
+    """The report's counts, by SQL."""
+    today = datetime.now(UTC).date()
+    # The run may have started yesterday.
+    days = f"'{today}', '{today - timedelta(days=1)}'"
+    sql = f"SELECT status, count(DISTINCT key) FROM ferry_report WHERE day IN ({days}) AND run = '{run}' GROUP BY 1"
+    result = deployed.ferry("query", "--json", sql)
+    assert result.returncode == 0, result.stderr
+    return {status: int(number) for status, number in json.loads(result.stdout)["rows"]}
 
 
 def test_a_second_backfill_finds_nothing_to_do(filled: Deployed) -> None:
@@ -324,6 +337,41 @@ def test_a_file_is_found_by_its_key(filled: Deployed) -> None:
     assert [each["target_version_id"] for each in (*found["runs"], *found["executions"])] == [version, version]
 
 
+def test_an_audit_finds_what_the_backfills_left_alone_and_what_no_source_has(filled: Deployed) -> None:
+    before = contents(filled)
+    result = filled.ferry("audit", "--tags", "--json")
+    assert result.returncode == 1, result.stdout
+    assert "2 missing" in result.stderr
+    shown = json.loads(result.stdout)
+    assert {(each["status"], each["key"]) for each in shown["findings"]} == {
+        ("missing", "archived.bin"),
+        ("missing", "in_progress.bin"),
+        ("extra", "moved/new.bin"),
+        ("extra", "moved/same.bin"),
+    }
+    assert shown["reasons"] == {"excluded": 1}
+    assert shown["counts"].keys() == {"verified", "missing", "extra", "skipped"}
+    assert contents(filled) == before
+    result = filled.ferry("audit", "--prefix", "in/", "--strict")
+    assert (result.returncode, result.stderr.count("\n")) == (0, 1)
+    assert "2  " in result.stdout
+
+
+def test_sweeps_that_follow_each_other_do_nothing_from_the_second_on(filled: Deployed) -> None:
+    filled.put("secret.bin", b"x", SSECustomerAlgorithm="AES256", SSECustomerKey="k" * 32)
+    filled.put("swept/new.bin", b"new")
+    filled.target.delete_object(Bucket=filled.outputs.target_bucket, Key="same/a.bin")
+    for expression in ("rate(2 days)", "rate(1 day)"):
+        sweeps.schedule(filled.outputs, expression)
+    assert swept(filled) == ("FAILED", "RunIncomplete")
+    assert filled.arrived("swept/new.bin") == b"new"
+    before = contents(filled)
+    for _ in range(2):
+        assert swept(filled) == ("SUCCEEDED", {})
+    assert contents(filled) == before
+    assert [key for key, _ in before].count("same/a.bin") == 1, "it was deleted at the target"
+
+
 def test_a_killed_run_loses_nothing_and_copies_nothing_twice(filled: Deployed) -> None:
     left, seed = int(os.environ.get("FERRY_KILLS", killed_runs.KILLS_OF_A_RUN)), 0
     while left > 0:
@@ -373,3 +421,24 @@ def by_reason(planned: dict[tuple[str, str, bool], int]) -> Counter[str]:
     for (action, reason, _), number in planned.items():
         found[reason] += number if action in ACTIONS else 0
     return +found
+
+
+def swept(deployed: Deployed) -> tuple[str, Any]:
+    """How a sweep ended that the schedule's input started, but for the age of objects: its error, or what it did."""
+    outputs = deployed.outputs
+    scheduler: Any = deployed.client("scheduler", outputs.target_region)
+    schedule = scheduler.get_schedule(Name=f"{outputs.name}-sweep-main")
+    assert schedule["ScheduleExpression"] == "rate(1 day)"
+    document = json.loads(schedule["Target"]["Input"])
+    document["scope"]["min_age_seconds"] = 0
+    client: Any = deployed.client("stepfunctions", outputs.target_region)
+    arn = client.start_execution(stateMachineArn=schedule["Target"]["Arn"], input=json.dumps(document))["executionArn"]
+
+    def ended_execution() -> Any:
+        described = client.describe_execution(executionArn=arn)
+        return described if described["status"] != "RUNNING" else None
+
+    ended = wait_for(ended_execution, "the end of the sweep")
+    if ended["status"] != "SUCCEEDED":
+        return ended["status"], ended["error"]
+    return ended["status"], json.loads(ended["output"])["report"]["counts"]

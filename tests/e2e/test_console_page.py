@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from axe_playwright_python.base import AXE_SCRIPT
-from playwright.sync_api import Browser, ConsoleMessage, Dialog, Page, Request, expect
+from playwright.sync_api import Browser, ConsoleMessage, Dialog, Locator, Page, Request, expect
 
 from ferry.aws.clients import Deployment
 from ferry.console.poller import Snapshot
@@ -221,16 +221,28 @@ def test_5000_executions_are_shown_and_found_and_hostile_keys_are_text(
     assert problems == []
 
 
-def test_the_keyboard_is_enough(page: Page, broken_deployment: Deployed, folder: str) -> None:
-    broken_deployment.put(f"{folder}/keys.bin", b"x")
-    run = broken_deployment.one_run(f"{folder}/keys.bin")
-    page.goto(f"{page.evaluate('location.origin')}/executions/{run.name}")
-    state = page.get_by_role("button", name="CopyObject, Task, Succeeded")
-    expect(state).to_be_visible()
-    for _ in range(60):
+def tab_to(page: Page, wanted: Locator) -> None:
+    """Press Tab until something has the focus."""
+    expect(wanted).to_be_visible()
+    for _ in range(80):
+        if wanted.evaluate("node => node === document.activeElement"):
+            return
         page.keyboard.press("Tab")
-        if state.evaluate("node => node === document.activeElement"):
-            break
+    raise AssertionError(f"{wanted} is not reached by Tab")
+
+
+def test_the_keyboard_is_enough(page: Page, broken_deployment: Deployed, folder: str) -> None:
+    key = f"{folder}/keys.bin"
+    broken_deployment.put(key, b"x")
+    broken_deployment.one_run(key)
+    tab_to(page, page.get_by_role("link", name="Executions", exact=True))
+    page.keyboard.press("Enter")
+    tab_to(page, page.get_by_role("searchbox"))
+    page.keyboard.type(key)
+    tab_to(page, page.get_by_role("link", name=key))
+    page.keyboard.press("Enter")
+    state = page.get_by_role("button", name="CopyObject, Task, Succeeded")
+    tab_to(page, state)
     page.keyboard.press("Enter")
     expect(state).to_have_attribute("aria-pressed", "true")
     expect(page.get_by_role("heading", name="CopyObject")).to_be_visible()
@@ -290,6 +302,8 @@ def test_a_run_is_estimated_started_watched_and_replayed(page: Page, broken_depl
     page.get_by_role("group", name="Outcome").get_by_role("button", name="Verified").click()
     expect(page.get_by_role("row").filter(has_text=f"{folder}/2.bin")).to_contain_text("checksum", timeout=PATIENCE)
     assert violations(page) == []
+    page.set_viewport_size({"width": 380, "height": 800})
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
 def violations(page: Page, *rules: str) -> list[Any]:

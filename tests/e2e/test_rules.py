@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from infra.local import lifecycle
+from infra.local import lifecycle, report_table
 from tests.support.deployed.deployment import Deployed, Run, ferry
 from tests.support.deployed.queues import await_empty_queue, take_dead_letters
 from tests.support.facts import Naming
@@ -134,7 +134,7 @@ def test_the_catalogue_follows_the_targets_key_and_the_rule(ruled: Deployed, run
     assert "validation" not in runs["notes/a.csv"].document
     assert "migration.yaml:" in runs["notes/a.csv"].document["verification"]["not_catalogued_reason"]
     tables = ruled.glue.get_tables(DatabaseName=ruled.outputs.glue_database)["TableList"]
-    assert {table["Name"] for table in tables} == {"sales", "moved"}
+    assert {table["Name"] for table in tables} == {"sales", "moved", report_table.NAME}
 
 
 def test_the_target_has_the_storage_class_of_its_rule(ruled: Deployed, runs: dict[str, Run]) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.local import lifecycle
+from infra.local import lifecycle, report_table
 from tests.support.deployed.deployment import Deployed, ferry
 
 pytestmark = pytest.mark.own_cloud("is about clouds on this machine")
@@ -23,6 +23,7 @@ KEYS = [
     "dead_letter_queue_url",
     "state_machine_arn",
     "bulk_state_machine_arn",
+    "audit_state_machine_arn",
     "crawler_name",
     "glue_database",
     "athena_workgroup",
@@ -57,7 +58,7 @@ def test_up_has_used_nothing_yet(outputs: Path) -> None:
     names = fresh.outputs
     executions = fresh.step_functions.list_executions(stateMachineArn=names.state_machine_arn)["executions"]
     tables = fresh.glue.get_tables(DatabaseName=names.glue_database)["TableList"]
-    assert (executions, fresh.crawls(), tables) == ([], set(), [])
+    assert (executions, fresh.crawls(), [table["Name"] for table in tables]) == ([], set(), [report_table.NAME])
     for s3, bucket in (
         (fresh.source, names.source_bucket),
         (fresh.target, names.target_bucket),

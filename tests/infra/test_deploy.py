@@ -14,10 +14,11 @@ import pytest
 from functions.contract.models import Rule
 from functions.contract.rules import Rules
 from infra.build.function_zips import package
-from infra.local import lifecycle, provision
+from infra.local import lifecycle, provision, report_table
 from infra.local.provision import ACCOUNT, WORKFLOW, Clients
 from infra.terraform.outputs import Outputs
 from statemachine import declaration
+from statemachine.audit import AUDIT_FUNCTIONS
 from statemachine.bulk import BULK_FUNCTIONS
 from statemachine.check import OUTSIDE_MIGRATE
 from statemachine.errors import DeclarationInvalid
@@ -207,6 +208,7 @@ def test_the_functions_get_the_owner_of_every_bucket(clients: Clients, outputs: 
     [
         ("ferry-migrate", declaration.load().keys() - OUTSIDE_MIGRATE),
         ("ferry-migrate-bulk", BULK_FUNCTIONS),
+        ("ferry-audit", AUDIT_FUNCTIONS),
     ],
 )
 def test_a_workflow_has_every_placeholder_filled_and_may_invoke_its_steps_only(
@@ -252,7 +254,8 @@ def test_nothing_was_started_or_filled(clients: Clients, outputs: Outputs) -> No
     machine = outputs.state_machine_arn
     assert clients.stepfunctions.list_executions(stateMachineArn=machine)["executions"] == []
     assert clients.glue.list_crawls(CrawlerName=outputs.crawler_name)["Crawls"] == []
-    assert clients.glue.get_tables(DatabaseName=outputs.glue_database)["TableList"] == []
+    tables = clients.glue.get_tables(DatabaseName=outputs.glue_database)["TableList"]
+    assert [table["Name"] for table in tables] == [report_table.NAME]
     assert clients.athena.list_query_executions(WorkGroup=outputs.athena_workgroup)["QueryExecutionIds"] == []
     for bucket in (outputs.source_bucket, outputs.target_bucket):
         assert clients.s3.list_objects_v2(Bucket=bucket)["KeyCount"] == 0

@@ -18,7 +18,7 @@ from functions.intake.executions import execution_name
 from functions.runtime import clients
 from infra.docs.terraform_source import Declared, read
 from statemachine import declaration, states
-from statemachine.render import ASL_FILE, BULK_ASL_FILE
+from statemachine.render import ASL_FILE, AUDIT_ASL_FILE, BULK_ASL_FILE
 from tests.support.lambda_context import LambdaContext
 
 CHECKOUT = Path(__file__).parents[2]
@@ -82,9 +82,11 @@ def test_a_message_that_failed_is_answered_as_the_page_shows(machine_arn: str, m
     assert starter.handler(delivered(EVENTS[2]), cast("Any", LambdaContext())) == EVENTS[4]
 
 
-def bulk_states() -> dict[str, Any]:
-    """The states of the workflow for many files, with those of its Maps' children."""
-    states: dict[str, Any] = json.loads(BULK_ASL_FILE.read_text(encoding="utf-8"))["States"]
+def states_with_maps() -> dict[str, Any]:
+    """The states of the workflows for many files, with those of their Maps' children."""
+    states: dict[str, Any] = {}
+    for file in (BULK_ASL_FILE, AUDIT_ASL_FILE):
+        states |= json.loads(file.read_text(encoding="utf-8"))["States"]
     for each in [state for state in states.values() if state["Type"] == "Map"]:
         states |= each["ItemProcessor"]["States"]
     return states
@@ -101,7 +103,7 @@ def test_the_table_of_functions_is_the_declaration() -> None:
         key: (function.memory_mb, function.timeout_seconds, sorted(function.environment))
         for key, function in declared.items()
     }
-    states = json.loads(ASL_FILE.read_text(encoding="utf-8"))["States"] | bulk_states()
+    states = json.loads(ASL_FILE.read_text(encoding="utf-8"))["States"] | states_with_maps()
     callers = {
         state["Parameters"]["FunctionName"].strip("${}"): f"the state {name}"
         for name, state in states.items()

@@ -21,6 +21,7 @@ ALARMS = [
     "dead-letters",
     "failed-executions",
     "failed-runs",
+    "missing-sweeps",
     "oldest-message",
     "throttled-executions",
     "throttled-functions",

@@ -60,3 +60,8 @@ def test_a_restore_is_listed_only_if_it_is_asked_for(s3: Any, bucket: str) -> No
         assert time.monotonic() < deadline, "the restore does not end"
     assert "RestoreExpiryDate" in status
     assert "RestoreStatus" not in listed(s3, bucket)["a"]
+
+
+def test_the_time_of_an_object_is_the_same_in_a_listing_as_in_its_head(s3: Any, bucket: str) -> None:
+    s3.put_object(Bucket=bucket, Key="a", Body=b"x")
+    assert listed(s3, bucket)["a"]["LastModified"] == s3.head_object(Bucket=bucket, Key="a")["LastModified"]

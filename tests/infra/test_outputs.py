@@ -79,8 +79,8 @@ FROM_TERRAFORM = """\
 def test_the_embedded_cloud_writes_exactly_the_agreed_keys(tmp_path: Path) -> None:
     keys = (
         "name source_region target_region endpoint_url source_bucket target_bucket uploads_topic_arn queue_url "
-        "dead_letter_queue_url state_machine_arn bulk_state_machine_arn crawler_name glue_database athena_workgroup "
-        "athena_results"
+        "dead_letter_queue_url state_machine_arn bulk_state_machine_arn audit_state_machine_arn crawler_name "
+        "glue_database athena_workgroup athena_results"
     )
     outputs.save(OUTPUTS, tmp_path / "outputs.json")
     assert " ".join(json.loads((tmp_path / "outputs.json").read_text())) == keys

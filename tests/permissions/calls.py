@@ -81,5 +81,7 @@ OTHERS: dict[str, Call] = {
         {**PARTITIONS, "PartitionValueList": ["1"], "PartitionInput": {"Values": ["1"]}},
     ),
     "glue:UpdateTable": ("update_table", {"DatabaseName": "ferry", "TableInput": {"Name": "a"}}),
+    "states:DescribeExecution": ("describe_execution", {}),
+    "states:RedriveExecution": ("redrive_execution", {}),
     "states:StartExecution": ("start_execution", {}),
 }

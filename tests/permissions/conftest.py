@@ -4,10 +4,13 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.permissions import audit_scenarios
 from tests.permissions import world as worlds
 from tests.permissions.world import World
 
 SHOWN = "needed permission"
+REGISTERED = (audit_scenarios,)
+"""Modules that are imported for their scenarios."""
 
 
 @pytest.fixture(scope="session")

@@ -618,9 +618,14 @@ def both_are_gone_before_the_deletion(world: World) -> str:
 # PlanBatches.
 
 
+def _run_arn(world: World, name: str) -> str:
+    machine = world.outputs.bulk_state_machine_arn or ""
+    return f"{machine.replace(':stateMachine:', ':execution:')}:{name}"
+
+
 def _plan(world: World, key: str) -> str:
     name = uuid.uuid4().hex
-    execution = {"Id": f"arn:{name}", "Name": name, "StartTime": datetime.now(UTC).isoformat()}
+    execution = {"Id": _run_arn(world, name), "Name": name, "StartTime": datetime.now(UTC).isoformat()}
     scope = {"bucket": world.outputs.source_bucket, "region": world.outputs.source_region, "prefix": key}
     plan = world.invoke("plan_batches", {"execution": execution, "document": {"scope": scope}})
     (tally,) = plan["tallies"]
@@ -640,6 +645,15 @@ def _plan(world: World, key: str) -> str:
 )
 def a_new_object_is_planned(world: World) -> str:
     return _plan(world, str(world.upload()["source"]["key"]))
+
+
+@shows("plan_batches", "copy new", {"states:DescribeExecution": NAMED})
+def another_run_was_active(world: World) -> str:
+    key = str(world.upload()["source"]["key"])
+    runs = {"runs": [{"execution": _run_arn(world, "ended"), "prefix": key}]}
+    file = f"runs/active/{world.outputs.source_bucket}.json"
+    world.target.put_object(Bucket=world.outputs.athena_results, Key=file, Body=json.dumps(runs).encode())
+    return _plan(world, key)
 
 
 @shows(

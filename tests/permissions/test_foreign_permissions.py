@@ -39,6 +39,13 @@ OWN = {
     *((role, "s3:GetObject", "/runs/a.json") for role in (*BULK, "catalogue_batch", "reconcile_report")),
     ("write_report", "s3:GetObject", "/runs/a.json"),
     ("write_report", "s3:PutObject", "/reports/a.json"),
+    *((role, "s3:GetObject", "/rules/migration.json") for role in ("plan_audit", "find_extra")),
+    *((role, "s3:PutObject", "/audits/a.json") for role in ("plan_audit", "find_extra", "compare_batch")),
+    *((role, "s3:GetObject", "/audits/a.json") for role in ("compare_batch", "write_audit_report")),
+    ("write_audit_report", "s3:PutObject", "/reports/a.json"),
+    ("plan_batches", "s3:GetObject", "/ledger/a.json"),
+    ("write_report", "s3:GetObject", "/ledger/a.json"),
+    ("write_report", "s3:PutObject", "/ledger/a.json"),
     *(
         (role, f"s3:{action}", "/results/a.csv")
         for role in QUERYING
@@ -62,11 +69,15 @@ FORMS = {
     "arn:aws:s3:::${athena_results}/rules/migration.json": "the rules, and nothing beside them",
     "arn:aws:s3:::${athena_results}/results/*": "the results of queries, and not the rules",
     "arn:aws:s3:::${athena_results}/runs/*": "the plans and records of bulk runs, and not the rules",
+    "arn:aws:s3:::${athena_results}/runs/active/*": "which bulk runs are active",
     "arn:aws:s3:::${athena_results}/reports/*": "the reports of bulk runs, and not the rules",
+    "arn:aws:s3:::${athena_results}/audits/*": "the slices and records of audits, and no plan of a bulk run",
+    "arn:aws:s3:::${athena_results}/ledger/*": "what bulk runs remember, and not the rules",
     "arn:aws:sqs:${target_region}:*:${name}-uploads": "the queue of the uploads",
     "arn:aws:sqs:${target_region}:*:${name}-uploads-dead-letters": "the queue of what cannot be handled",
     "${state_machine_arn}": "the workflow",
     "arn:aws:states:${target_region}:*:execution:${name}-migrate:*": "every execution of the workflow",
+    "arn:aws:states:${target_region}:*:execution:${name}-migrate-bulk:*": "every bulk run",
     "arn:aws:glue:${target_region}:*:crawler/${crawler_name}": "the crawler",
     "arn:aws:glue:${target_region}:*:catalog": "the catalogue, which every call on a database or a table needs",
     "arn:aws:glue:${target_region}:*:database/${glue_database}": "the database",
@@ -85,7 +96,13 @@ def attempts(outputs: Outputs) -> Iterator[Attempt]:
     for bucket, keys in (
         (outputs.source_bucket, ["a.csv"]),
         (outputs.target_bucket, ["a.csv"]),
-        (outputs.athena_results, ["rules/migration.json", "results/a.csv", "runs/a.json", "reports/a.json"]),
+        (
+            outputs.athena_results,
+            [
+                *("rules/migration.json", "results/a.csv", "runs/a.json", "audits/a.json"),
+                *("reports/a.json", "ledger/a.json"),
+            ],
+        ),
     ):
         for action, call in OF_BUCKETS.items():
             yield action, f"arn:aws:s3:::{bucket}", call, {"Bucket": bucket}
@@ -96,9 +113,14 @@ def attempts(outputs: Outputs) -> Iterator[Attempt]:
         queue = f"arn:aws:sqs:{outputs.target_region}:{ACCOUNT}:{url.rpartition('/')[2]}"
         for action, call in OF_QUEUES.items():
             yield action, queue, call, {"QueueUrl": url}
+    execution = f"{outputs.state_machine_arn.replace(':stateMachine:', ':execution:')}:a"
+    places = {
+        "states:StartExecution": {"stateMachineArn": outputs.state_machine_arn},
+        "states:DescribeExecution": {"executionArn": execution},
+        "states:RedriveExecution": {"executionArn": execution},
+    }
     for action, call in OTHERS.items():
-        machine = {"stateMachineArn": outputs.state_machine_arn}
-        yield action, "", call, machine if action.startswith("states:") else {}
+        yield action, "", call, places.get(action, {})
 
 
 def elsewhere(outputs: Outputs, query: str) -> Iterator[Attempt]:
@@ -119,8 +141,12 @@ def elsewhere(outputs: Outputs, query: str) -> Iterator[Attempt]:
         (results, "results-other/a.csv"),
         (results, "runs/a.json"),
         (results, "runs-other/a.json"),
+        (results, "audits/a.json"),
+        (results, "audits-other/a.json"),
         (results, "reports/a.json"),
         (results, "reports-other/a.json"),
+        (results, "ledger/a.json"),
+        (results, "ledger-other/a.json"),
     ):
         for action, call in OF_OBJECTS.items():
             yield action, f"arn:aws:s3:::{place}/{key}", call, {"Bucket": place, "Key": key}
@@ -138,6 +164,9 @@ def _others_elsewhere(action: str, outputs: Outputs, other: str, query: str) -> 
     if action == "states:StartExecution":
         arn = f"{outputs.state_machine_arn}-other"
         yield arn, {"stateMachineArn": arn}
+    elif action.startswith("states:"):
+        arn = f"{outputs.state_machine_arn.replace(':stateMachine:', ':execution:')}-other:other"
+        yield arn, {"executionArn": arn}
     elif action == "athena:StartQueryExecution":
         yield f"workgroup/{other}", {"WorkGroup": other}
     elif action.startswith("athena:"):

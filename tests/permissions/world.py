@@ -204,9 +204,9 @@ class World:
         text = "".join(f"{json.dumps(line)}\n" for line in lines)
         self.target.put_object(Bucket=self.outputs.athena_results, Key=key, Body=gzip.compress(text.encode()))
 
-    def slice_of(self, document: Document, kind: str = "batch", **planned: Any) -> str:
+    def slice_of(self, document: Document, kind: str = "batch", root: str = "runs", **planned: Any) -> str:
         """Plan one object, in a run of its own; the key of its slice."""
-        source, key = document["source"], f"runs/{uuid.uuid4().hex}/0/plan/a/{kind}-00000.jsonl.gz"
+        source, key = document["source"], f"{root}/{uuid.uuid4().hex}/0/plan/a/{kind}-00000.jsonl.gz"
         line = {
             "key": source["key"],
             "etag": source["etag"],
@@ -235,12 +235,12 @@ class World:
         returned: dict[str, Any] = self.invoke(function, {"execution": execution, "document": document})
         return returned
 
-    def recorded(self, slice_key: str, kind: str) -> dict[str, Any] | None:
-        """What is recorded about the one object of a slice."""
+    def recorded(self, slice_key: str, kind: str) -> dict[str, Any]:
+        """What is recorded about the only object of a slice; empty if nothing is."""
         folder = slice_key.replace("/plan/", f"/{kind}/").removesuffix(".jsonl.gz")
         found = self.target.list_objects_v2(Bucket=self.outputs.athena_results, Prefix=f"{folder}/").get("Contents")
         if not found:
-            return None
+            return {}
         latest = max(found, key=lambda each: each["LastModified"])["Key"]
         body = self.target.get_object(Bucket=self.outputs.athena_results, Key=latest)["Body"].read()
         outcome: dict[str, Any] = json.loads(gzip.decompress(body))

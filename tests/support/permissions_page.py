@@ -9,7 +9,7 @@ PAGE = CHECKOUT / "docs" / "permissions.md"
 CODE = re.compile(r"`([^`]+)`")
 PAGE_OF_AWS = re.compile(
     r'"[A-Z][^"]{4,}"(?:, "[^"]+")*(?: \(|, )'
-    r"(?:Amazon (?:S3|SQS|SNS|Athena|CloudWatch|CloudWatch Logs|EventBridge)"
+    r"(?:Amazon (?:S3|SQS|SNS|Athena|CloudWatch|CloudWatch Logs|EventBridge|EventBridge Scheduler)"
     r"|AWS (?:Lambda|Glue|KMS|Step Functions)|Service Authorization Reference)"
     r"(?: (?:User Guide|Developer Guide|API Reference))?\)"
 )

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import threading
 from collections import Counter
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 
 from functions import copy_batch, delete_batch, plan_batches, verify_batch
 from functions.batches.faults import LEAST_SYSTEMIC, MOST_FAULTS
-from functions.batches.waves import FIRST_WIDTH, work_in_waves
+from functions.batches.waves import FIRST_WIDTH, WaveWidth, work_in_waves
 from functions.contract.bulk import Outcome
 from functions.contract.limits import BATCH_CALLS
 from functions.contract.models import Rule
@@ -186,16 +187,18 @@ def test_reading_both_objects_stops_when_the_time_ends(cloud: Cloud) -> None:
 
 
 def test_a_call_that_is_killed_has_recorded_what_it_did_long_before(cloud: Cloud) -> None:
-    for number in range(2 * FIRST_WIDTH):
-        cloud.upload(b"x", f"{number:02}")
+    number = 3 * FIRST_WIDTH
+    for each in range(number):
+        cloud.upload(b"x", f"{each:02}")
     slice_key = planned_slice()
-    cloud.hooks.answer("CopyObject", *[lambda: None] * FIRST_WIDTH, RuntimeError("killed"))
+    # When the last copy begins, most of the others have ended.
+    cloud.hooks.answer("CopyObject", *[lambda: None] * (number - 1), RuntimeError("killed"))
     # Three seconds go by between two looks at the clock.
     with pytest.raises(RuntimeError, match="killed"):
         call(copy_batch, slice_key, times_ms=list(range(PLENTY_MS, 100_000, -3_000)))
-    assert len(outcomes(slice_key, "copied")) == FIRST_WIDTH
-    assert call(copy_batch, slice_key, "c2")["done"] == 2 * FIRST_WIDTH
-    assert len(outcomes(slice_key, "copied")) == 2 * FIRST_WIDTH
+    assert FIRST_WIDTH <= len(outcomes(slice_key, "copied")) < number
+    assert call(copy_batch, slice_key, "c2")["done"] == number
+    assert len(outcomes(slice_key, "copied")) == number
 
 
 def test_what_the_plan_leaves_undecided_costs_no_request(cloud: Cloud) -> None:
@@ -331,28 +334,55 @@ def test_an_upload_after_the_copy_fails_nothing(cloud: Cloud) -> None:
 
 
 def test_waves_shrink_while_s3_throttles_and_grow_again() -> None:
-    widths: list[int] = []
-    running: list[int] = []
-    throttling = {"left": 10}
+    width, widths = WaveWidth(), list[int]()
+    for number in range(400):
+        # Every second one of the first thirty.
+        if width.count(throttled=number < 30 and number % 2 == 0, left=1000):
+            widths.append(width.objects)
+    assert widths[:3] == [FIRST_WIDTH // 2, FIRST_WIDTH // 4, FIRST_WIDTH // 8]
+    assert max(widths) > FIRST_WIDTH
+    assert not width.stopped
+
+
+def test_nothing_else_begins_once_s3_throttles_a_whole_wave() -> None:
+    asked: Counter[int] = Counter()
 
     def work(item: int) -> Outcome | None:
-        running.append(item)
-        if throttling["left"] > 0 and item % 2:
-            throttling["left"] -= 1
-            return None
+        asked[item] += 1
+        return None
+
+    assert work_in_waves(range(200), work, lambda: True, lambda _: None) == []
+    assert FIRST_WIDTH <= asked.total() <= 3 * FIRST_WIDTH
+    assert set(asked.values()) == {1}
+
+
+def test_no_object_waits_for_a_slow_one() -> None:
+    others = threading.Event()
+    done: list[int] = []
+
+    def work(item: int) -> Outcome | None:
+        if item == 0:
+            assert others.wait(10)
+        done.append(item)
+        if len(done) == 199:
+            others.set()
         return Outcome(key=str(item), status="copied")
 
-    def time_is_left() -> bool:
-        widths.append(len(running))
-        running.clear()
-        return True
-
-    found = work_in_waves(range(200), work, time_is_left, lambda _: None)
+    found = work_in_waves(range(200), work, lambda: True, lambda _: None)
     assert sorted(int(each.key) for each in found) == list(range(200))
-    sizes = widths[1:]
-    assert sizes[0] == FIRST_WIDTH
-    assert sizes[1] == FIRST_WIDTH // 2
-    assert max(sizes) > FIRST_WIDTH
+    assert done[-1] == 0
+
+
+def test_what_s3_throttles_now_and_then_is_worked_on_again() -> None:
+    asked: Counter[int] = Counter()
+
+    def work(item: int) -> Outcome | None:
+        asked[item] += 1
+        return Outcome(key=str(item), status="copied") if item >= 4 or asked[item] > 1 else None
+
+    found = work_in_waves(range(200), work, lambda: True, lambda _: None)
+    assert sorted(int(each.key) for each in found) == list(range(200))
+    assert asked.total() == 204
 
 
 # DeleteBatch: what is copied and verified is deleted at the source, and nothing else.

@@ -5,7 +5,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 import boto3
 import pytest
@@ -229,6 +229,23 @@ def test_what_is_not_json_is_rejected() -> None:
     with console(FakeStepFunctions()) as (_, client):
         assert client.send("POST", "/api/replay", body=b"{").status == 400
         assert client.send("POST", "/api/queries", body=b"{").status == 400
+
+
+def test_a_query_is_cancelled_and_a_missing_permission_is_one_line() -> None:
+    class Athena:
+        stopped: ClassVar[list[str]] = []
+
+        def stop_query_execution(self, *, QueryExecutionId: str) -> None:  # noqa: N803
+            self.stopped.append(QueryExecutionId)
+
+        def get_query_execution(self, *, QueryExecutionId: str) -> Any:  # noqa: ARG002, N803
+            raise client_error("AccessDeniedException", "GetQueryExecution")
+
+    with console(FakeStepFunctions(), {"athena": Athena()}) as (_, client):
+        assert client.send("DELETE", "/api/queries/q1").status == 200
+        denied = client.get("/api/queries/q1")
+    assert Athena.stopped == ["q1"]
+    assert (denied.status, "AccessDenied" in denied.json["error"]) == (502, True)
 
 
 @pytest.mark.parametrize(

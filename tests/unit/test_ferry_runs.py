@@ -201,6 +201,21 @@ def test_a_failed_run_is_redriven_and_executions_beside_it_are_left(capsys: pyte
     assert "redriven" in capsys.readouterr().out
 
 
+def test_a_run_that_step_functions_named_is_told_from_executions(capsys: pytest.CaptureFixture[str]) -> None:
+    runs = FakeRuns(redrives=True)
+    runs.add("12ab" + HASH[4:], "FAILED")
+    swept = "12acf0de-0000-4000-8000-000000000000"
+    runs.add_run(document(*FAILED), state="RequireComplete", status="FAILED", name=swept)
+    replay.replay(deployed(runs), ["12ac"], failed=False, restart=False)
+    assert runs.redriven == [swept]
+    # What may be an execution is one: its run has to be named longer.
+    replay.replay(deployed(runs), ["12ab"], failed=False, restart=False)
+    assert runs.redriven == [swept, "12ab" + HASH[4:]]
+    capsys.readouterr()
+    runs_command.show_runs(deployed(runs), limit=1, as_json=True)
+    assert [each["kind"] for each in json.loads(capsys.readouterr().out)] == ["run"]
+
+
 @pytest.mark.parametrize(
     ("state", "error", "plan_is_there", "restart", "said"),
     [
@@ -312,4 +327,22 @@ def test_progress_that_cannot_be_read_does_not_end_the_waiting(monkeypatch: pyte
     monkeypatch.setattr(FakeResults, "paginate", denied)
     looks._next = 0.0
     looks.look_again(1.0)
-    assert lines == ["0 of 2 objects · 0 B of 20 B", "its progress is unknown: AccessDenied of ListObjectsV2"]
+    assert lines[0] == "0 of 2 objects · 0 B of 20 B"
+    assert lines[1].startswith("its progress is unknown: Access denied while reading s3://")
+
+
+@pytest.mark.parametrize(("operation", "action"), [("paginate", "s3:ListBucket"), ("get_object", "s3:GetObject")])
+def test_a_results_bucket_that_may_not_be_read_is_one_line(
+    reported: Any,
+    operation: str,
+    action: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def denied(*_: Any, **__: Any) -> Any:
+        raise client_error("AccessDenied")
+
+    monkeypatch.setattr(FakeResults, operation, denied)
+    with pytest.raises(CommandError, match=rf"Access denied while reading s3://\S+: you need {action}"):
+        report.report(reported, RUN, None, 1, "csv")
+    assert capsys.readouterr().out == ""

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from functions.catalogue.column_types import TypeUnreadable, parse
 from functions.catalogue.file_columns import Unreadable
 from functions.catalogue.glue_table import Table
-from functions.validation import json_lines
+from functions.validation import json_lines, json_shapes
 from functions.validation.json_lines import JsonLines
 from functions.validation.json_types import MOST_NOTES, JsonTypes
 
@@ -299,7 +299,7 @@ def test_a_key_that_is_too_long_for_a_column_is_rejected_where_a_table_would_be_
 
 
 def test_memory_is_bounded_whatever_the_keys(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(json_lines, "MOST_KEY_SETS", 5)
+    monkeypatch.setattr(json_lines, "MOST_KEYS", 5)
     checked = lines_of({"a": "struct<x:int>", "m": "map<string,string>"})
     for number in range(200):
         line = {f"k{number}": 1, "a": {f"y{number}": 1}, "m": {f"z{number}": number}}
@@ -308,3 +308,13 @@ def test_memory_is_bounded_whatever_the_keys(monkeypatch: pytest.MonkeyPatch) ->
     assert len(checked.later_columns) <= MOST_NOTES
     for remembered in (checked._distinct, checked._plans, checked._types.unknown, checked._types.as_text):
         assert len(remembered) <= MOST_NOTES
+
+
+def test_shapes_that_match_too_little_are_given_up() -> None:
+    checked = lines_of({"a": "int"})
+    for number in range(json_shapes.FEWEST_LEARNED):
+        checked.check(json.dumps({f"k{number}": 1, "a": 1, f"j{number}": 1}).encode() + b"\n")
+    assert checked._shapes._shapes == []
+    checked.check(b'{"a": 1}\n')
+    with pytest.raises(Unreadable, match="on line 50 the column a is string"):
+        checked.check(b'{"a": "x"}\n')

@@ -2,21 +2,25 @@
 
 import gzip
 import json
+from collections import Counter
 from typing import Any
 
 import boto3
 import pytest
 
 from functions import copy_batch, ensure_migrated, plan_batches, verify_batch, write_report
+from functions.contract.ledger import LedgerEntry, LedgerTarget
 from functions.contract.models import Rule
 from functions.contract.rules import KeyRule, Rules
 from functions.copying import bucket_settings
 from functions.intake import deployed_rules
 from tests.support.inventories import ADDRESS, INVENTORIES, inventory_files, row_of
 from tests.support.lambda_context import LambdaContext
+from tests.support.listed_buckets import COPIED, UPLOADED, ListedBuckets, planned
 from tests.unit.conftest import SOURCE, SOURCE_REGION, TARGET, TARGET_REGION, Cloud, ErrorResponse
 
 RESULTS = "ferry-results"
+RUNS_ARN = "arn:aws:states:us-east-1:123456789012:execution:migrate-bulk"
 RULES = Rules(
     default=Rule(catalogue=False),
     rules=(KeyRule(prefix="restored/", rule=Rule(catalogue=False, restore_deleted=True)),),
@@ -65,7 +69,12 @@ class Runs:
 
     def _called(self, module: Any, redrives: int, scope: dict[str, Any], **document: Any) -> dict[str, Any]:
         name = f"run-{self.number}"
-        execution = {"Id": f"arn:{name}", "Name": name, "StartTime": "2026-11-20T12:00:00Z", "RedriveCount": redrives}
+        execution = {
+            "Id": f"{RUNS_ARN}:{name}",
+            "Name": name,
+            "StartTime": "2026-11-20T12:00:00Z",
+            "RedriveCount": redrives,
+        }
         document |= {"scope": {"bucket": SOURCE, "region": SOURCE_REGION, **scope}}
         returned: dict[str, Any] = module.handler({"execution": execution, "document": document}, LambdaContext())
         return returned
@@ -93,6 +102,48 @@ def test_what_a_run_verified_costs_no_further_request(cloud: Cloud, runs: Runs) 
         cloud.hooks.forget()
         assert runs.run()["decided"] == {("done", "settled"): 3}
         assert not {"HeadObject", "CopyObject"} & {name for name, calls in cloud.hooks.params.items() if calls}
+
+
+def test_sweeps_that_follow_each_other_do_nothing_from_the_second_on(cloud: Cloud, runs: Runs) -> None:
+    for key in ("deleted", "fails", "normal"):
+        cloud.upload(b"x", key)
+    cloud.upload(b"x", "archived", StorageClass="GLACIER")
+    cloud.hooks.answer("CopyObject", lambda: None, COPY_FAILS)
+    assert runs.run(sweep=True)["counts"] == {"failed": 1, "verified": 2}
+    cloud.target.delete_object(Bucket=TARGET, Key="deleted")
+    for _ in range(9):
+        cloud.hooks.forget()
+        swept = runs.run(sweep=True)
+        assert swept["decided"] == {
+            ("done", "settled"): 1,
+            ("skip", "archived"): 1,
+            ("skip", "deleted_at_target"): 1,
+            ("skip", "failed_before"): 1,
+        }
+        assert (swept["counts"], swept["report"]["status"]) == ({}, "complete")
+        assert swept["plan"]["requests"].keys() == {"ListObjectsV2", "ListMultipartUploads", "GetObject", "PutObject"}
+
+
+@pytest.mark.usefixtures("hooks")
+def test_an_idle_sweep_lists_each_thousand_objects_twice_and_reads_the_ledger() -> None:
+    buckets, lines = ListedBuckets(), []
+    for number in range(3000):
+        key = f"{number:05}"
+        buckets.put(SOURCE, key)
+        buckets.put(TARGET, key, ETag="e2")
+        target = LedgerTarget(etag="e2", size_bytes=10, last_modified=COPIED)
+        entry = LedgerEntry(
+            key=key, etag="e1", size_bytes=10, last_modified=UPLOADED, outcome="same", target=target, as_of=COPIED
+        )
+        lines.append(entry.model_dump_json(exclude_defaults=True))
+    buckets.written[f"ledger/{SOURCE}/from-.jsonl.gz"] = gzip.compress("\n".join(lines).encode())
+    assert boto3.DEFAULT_SESSION
+    with buckets.answering(boto3.DEFAULT_SESSION):
+        plan = planned()
+    assert {(tally.action, tally.reason): tally.objects for tally in plan.tallies} == {("done", "settled"): 3000}
+    # Three pages of each bucket and one of the ledger; two files of pointers.
+    requests = Counter(name for name, _ in buckets.requests)
+    assert requests == {"ListObjectsV2": 7, "ListMultipartUploads": 1, "GetObject": 1, "PutObject": 2}
 
 
 def fail(cloud: Cloud, runs: Runs, key: str = "a") -> None:
@@ -171,8 +222,8 @@ def test_an_object_that_only_its_owner_can_read_is_asked_for_once(cloud: Cloud, 
     target: Any = cloud.target.head_object(Bucket=TARGET, Key="a")
     cloud.hooks.answer("HeadObject", target, ErrorResponse("400"))
     encrypted = ErrorResponse("InvalidRequest", "The object was stored using encryption.")
-    # The rules are read before.
-    cloud.hooks.answer("GetObject", lambda: None, encrypted)
+    # The rules and the active runs are read before.
+    cloud.hooks.answer("GetObject", lambda: None, lambda: None, encrypted)
     assert runs.run()["decided"] == {("skip", "customer_key"): 1}
     cloud.hooks.forget()
     assert runs.run()["decided"] == {("skip", "customer_key"): 1}

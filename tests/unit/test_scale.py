@@ -11,7 +11,7 @@ from functions.planning.slices import BATCH, pointers
 
 OF_ONE_PREFIX = "HEAD requests a second at the source, all keys under one prefix"
 RECONCILING = "calls of ReconcileReport, in each round"
-FAILING = {limit.name for limit in LIMITS if "fail" in limit.beyond}
+FAILING = {limit.name for limit in LIMITS if "run fails" in limit.beyond}
 
 
 @pytest.mark.parametrize("objects", [1, 10**3, 10**5, 10**7, 10**8])

@@ -50,7 +50,7 @@ NOT_READ = {
 }
 """What other answers have as well, by how it begins, and why it is not missed in these."""
 
-NOT_SENT = {"PutObject": {"Bucket", "Key", "Body"}}
+NOT_SENT = {"PutObject": {"Bucket", "Key", "Body", "Metadata", "IfMatch", "IfNoneMatch"}}
 """Operations that are called with these arguments and nothing else."""
 
 NODES = [node for module in sources() for node in ast.walk(module)]
@@ -158,7 +158,7 @@ def test_what_is_younger_than_the_runtimes_sdk_is_listed(operation: str) -> None
         assert operation in sdk.SENT
         return
     if operation in NOT_SENT:
-        assert all(arguments == NOT_SENT[operation] for called, arguments in CALLS if called == operation and arguments)
+        assert all(arguments <= NOT_SENT[operation] for called, arguments in CALLS if called == operation)
     else:
         assert younger(operation, "input") <= set(sdk.SENT.get(operation, ()))
     listed = sdk.READ.get(operation, ())
@@ -219,7 +219,7 @@ def test_a_function_is_not_even_imported_with_an_sdk_that_lacks_something(functi
 def test_no_function_is_imported_with_an_sdk_that_cannot_set_up_its_clients() -> None:
     """An SDK of before the option, as far as a client's Config tells."""
     every = sorted({file.stem for file in (CHECKOUT / "functions").glob("*.py")} - {"__init__"})
-    assert len(every) == 17
+    assert len(every) == 21
     script = f"""
 import importlib
 from botocore.config import Config

@@ -4,6 +4,7 @@ import boto3
 import pytest
 from pydantic import BaseModel, Field
 
+from functions.auditing.settings import AuditSettings
 from functions.batches.settings import BatchSettings, CatalogueBatchSettings, ExecutionSettings, FileSettings
 from functions.catalogue.crawls import CrawlerSettings
 from functions.copying.request import CopySettings
@@ -58,6 +59,10 @@ OWN_SETTINGS: dict[str, type[BaseModel]] = {
     "delete_batch": BatchSettings,
     "reconcile_report": BatchSettings,
     "write_report": BatchSettings,
+    "plan_audit": AuditSettings,
+    "find_extra": AuditSettings,
+    "compare_batch": BatchSettings,
+    "write_audit_report": BatchSettings,
 }
 
 

@@ -27,9 +27,10 @@ STATES: dict[str, dict[str, Any]] = json.loads(render.ASL_FILE.read_text())["Sta
 def test_the_file_is_written_as_it_is_committed(
     tmp_path: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    committed = {file.name: file.read_text() for file in (render.ASL_FILE, render.BULK_ASL_FILE)}
+    committed = {file.name: file.read_text() for file in (render.ASL_FILE, render.BULK_ASL_FILE, render.AUDIT_ASL_FILE)}
     monkeypatch.setattr(render, "ASL_FILE", tmp_path / "migrate.asl.json")
     monkeypatch.setattr(render, "BULK_ASL_FILE", tmp_path / "migrate_bulk.asl.json")
+    monkeypatch.setattr(render, "AUDIT_ASL_FILE", tmp_path / "audit.asl.json")
     render.main()
     assert {name: (tmp_path / name).read_text() for name in committed} == committed
     assert capsys.readouterr().out == "".join(f"Wrote {name}\n" for name in committed)

@@ -45,10 +45,13 @@ function Tile({ to, title, value, note, detail, tone }) {
 function LastRun({ run, error, known }) {
   const now = useNow();
   if (!run) return html`<${Tile} to="/runs" title="Last run" value="–" note=${error ? error.message : known ? "no runs yet" : ""} />`;
-  const tone = run.failed ? "bad" : run.status === "RUNNING" ? "run" : "";
-  const done = Object.entries(run.counts).reduce((sum, [status, count]) => sum + (status === "failed" ? 0 : count), 0);
-  return html`<${Tile} to=${runUrl(run.run)} title=${`Last run${run.kind === "run" ? "" : `: ${run.kind}`}`} value=${run.status === "RUNNING" ? number(run.planned) : number(done)} tone=${tone}
-    note=${run.status === "RUNNING" ? (run.planned === null ? "running, planning" : "objects, running") : `${visible(run.outcome)}, ${age(now - run.started)} ago`} />`;
+  const title = `Last run${run.kind === "run" ? "" : `: ${run.kind}`}`;
+  if (run.status === "RUNNING") {
+    return html`<${Tile} to=${runUrl(run.run)} title=${title} value=${run.planned === null ? "–" : number(run.planned)} tone="run" note=${run.planned === null ? "running: comparing" : "objects to do, running"} />`;
+  }
+  const arrived = Object.entries(run.counts).reduce((sum, [status, count]) => sum + (status === "failed" ? 0 : count), 0);
+  return html`<${Tile} to=${runUrl(run.run)} title=${title} value=${run.failed ? (run.counts.failed ? number(run.counts.failed) : "✕") : number(arrived)} tone=${run.failed ? "bad" : ""}
+    note=${`${visible(run.outcome)}, ${age(now - run.started)} ago`} />`;
 }
 
 const niceTop = (value) => [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000, 50000, 100000].find((top) => top >= value) || value;

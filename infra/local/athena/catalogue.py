@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
+from infra.local.athena import projection
 from infra.local.athena.analysis.results import TableScan
 from infra.local.athena.errors import QueryFailure
 from infra.local.athena.models import LAZY_SIMPLE_SERDE, NULL_PARTITION, Column, Partition, QueryTable, TableStorage
@@ -46,9 +47,12 @@ class QueryCatalogue:
         raise QueryFailure(f"TABLE_NOT_FOUND: Table 'awsdatacatalog.{database}.{name}' does not exist")
 
     def partitions(self, table: QueryTable, scan: TableScan) -> list[Partition]:
-        """List the registered partitions that the query's predicates allow, or the table itself."""
+        """List the partitions that the query's predicates allow, registered or projected; or the table itself."""
         if not table.partitioned:
             return [Partition((), table.storage)]
+        if table.projection:
+            projected = projection.partitions(self._caller, table)
+            return [each for each in projected if _is_allowed(table.partition_keys, each.values, scan)]
         found = []
         try:
             pages = self._caller.glue.get_paginator("get_partitions").paginate(
@@ -100,7 +104,9 @@ def _parse_table(found: "TableTypeDef", database: str) -> QueryTable:
                 f"duplicate columns ({column.name})"
             )
         seen.add(column.name)
-    return QueryTable(database, name, columns, keys, _parse_storage(descriptor, found.get("Parameters") or {}, None))
+    parameters = found.get("Parameters") or {}
+    projected = parameters if projection.is_projected(parameters) else {}
+    return QueryTable(database, name, columns, keys, _parse_storage(descriptor, parameters, None), projected)
 
 
 def _parse_columns(found: Any, table: str) -> tuple[Column, ...]:

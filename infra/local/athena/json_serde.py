@@ -72,7 +72,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 # Made once: json.loads and json.dumps make one for each call with arguments.
 _DECODER = json.JSONDecoder(parse_float=Number, parse_int=Number, parse_constant=Number, object_pairs_hook=_object)
 _ENCODE = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
-_SAFE_DIGITS = {"int": 9, "bigint": 18}
+_SAFE_DIGITS = {"int": 9, "bigint": 18, "string": 18}
 
 
 def _plain(value: Any, kind: GlueType) -> bool:
@@ -81,9 +81,7 @@ def _plain(value: Any, kind: GlueType) -> bool:
         return kind.name == "string"
     if type(value) is not Number:
         return False
-    return kind.name in {"string", "double", "float"} or (
-        len(value) <= _SAFE_DIGITS.get(kind.name, 0) and value.isdigit()
-    )
+    return kind.name in {"double", "float"} or (len(value) <= _SAFE_DIGITS.get(kind.name, 0) and value.isdigit())
 
 
 def text_of(value: Any, kind: GlueType, rules: JsonRules) -> str | None:
@@ -157,9 +155,9 @@ def _shown(value: Any) -> str:
 
 
 def json_text(value: Any) -> str:
-    """Write JSON with the digits that were read."""
+    """Write JSON as Trino does: a number as Java's BigDecimal writes it (JsonWriter of trino-hive-formats)."""
     if isinstance(value, Number):
-        return str(value)
+        return _canonical(value)
     if isinstance(value, dict):
         return "{" + ",".join(f"{json.dumps(k, ensure_ascii=False)}:{json_text(v)}" for k, v in value.items()) + "}"
     if isinstance(value, list):
@@ -167,9 +165,20 @@ def json_text(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
+def _canonical(number: Number) -> str:
+    try:
+        found = Decimal(number)
+    except InvalidOperation:
+        return str(number)
+    if not found.is_finite():
+        return str(number)
+    # BigDecimal has no negative zero.
+    return str(found.copy_abs() if found.is_zero() else found)
+
+
 def _scalar(value: Any, kind: GlueType) -> str:
     if kind.name in _TEXTS:
-        text = str(value) if isinstance(value, str) else json_text(value)
+        text = json_text(value) if isinstance(value, Number) or not isinstance(value, str) else value
         return text[: kind.size[0]] if kind.size else text
     if kind.name == "boolean":
         return "true" if json_text(value).strip('"').lower() == "true" else "false"

@@ -1,5 +1,6 @@
 """Tables of the Glue catalogue as Athena reads them, and the objects and files behind them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -57,6 +58,8 @@ class QueryTable:
     columns: tuple[Column, ...]
     partition_keys: tuple[Column, ...]
     storage: TableStorage
+    projection: Mapping[str, str] = field(default_factory=dict)
+    """The properties that describe its partitions, if Athena computes them."""
 
     @property
     def partitioned(self) -> bool:

@@ -90,7 +90,8 @@ def _char(value: str, kind: Type) -> str:
 
 
 def _timestamp(value: dt.datetime) -> str:
-    return f"{value:%Y-%m-%d %H:%M:%S.}{value.microsecond // 1000:03d}"
+    # Not strftime: it does not pad the year.
+    return value.replace(tzinfo=None).isoformat(" ", "milliseconds")
 
 
 def _instant(value: dict[str, Any]) -> str:

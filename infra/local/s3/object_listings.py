@@ -1,7 +1,8 @@
-"""List objects and versions with the algorithm and type of their checksums and, on request, the status of a restore.
+"""List objects and versions with the algorithm and type of their checksums, whole seconds, and the status of a restore.
 
 AWS: "Object", "ObjectVersion" (S3 API reference: ChecksumAlgorithm, ChecksumType), of ListObjects, ListObjectsV2 and
-ListObjectVersions; "ListObjectsV2" (OptionalObjectAttributes). MiniStack has none of them.
+ListObjectVersions; "ListObjectsV2" (OptionalObjectAttributes). MiniStack has none of them. LastModified is in whole
+seconds, as the header Last-Modified is ("ListObjectsV2", its examples); MiniStack's listings have milliseconds.
 """
 
 import contextvars
@@ -49,6 +50,8 @@ def _append_checksums(xml_body: Callable[[Element], bytes]) -> Any:
         for element in root if bucket else ():
             if element.tag not in {"Contents", "Version"}:
                 continue
+            for modified in element.findall("LastModified"):
+                modified.text = f"{(modified.text or '')[: len('2026-01-01T00:00:00')]}.000Z"
             record = versions.find(bucket or "", decode(text_of(element, "Key")), text_of(element, "VersionId"))
             for algorithm in (record or {}).get("checksums") or ():
                 append(element, ChecksumAlgorithm=algorithm)

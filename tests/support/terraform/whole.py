@@ -19,6 +19,8 @@ EVERYTHING: dict[str, Any] = {
     "create_kms_keys": True,
     "alert_emails": ["a@b.example"],
     "force_destroy": True,
+    "sweep_schedule": "rate(1 hour)",
+    "history_retention_days": 400,
     "sources": {
         "main": {"region": "us-west-2", "prefix": "m/"},
         "near": {"region": "us-east-1", "prefix": "n/", "versioning": True},

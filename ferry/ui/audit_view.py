@@ -1,0 +1,119 @@
+"""What an audit found, for people and as JSON."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from ferry.ui import terminal
+from ferry.ui.execution_view import facts
+from ferry.ui.plan_view import REASONS
+from functions.contract.audit import AuditReport, AuditScope, Finding
+from functions.contract.bulk import OutcomeStatus
+from infra.terraform.outputs import Outputs
+
+STATUSES: tuple[OutcomeStatus, ...] = ("verified", "differs", "missing", "extra", "undecided", "failed", "skipped")
+LONGEST_KEY = 100
+"""Of a finding, in characters; the report has the whole key."""
+
+STYLES = {
+    "verified": "green",
+    "differs": "red",
+    "missing": "red",
+    "failed": "red",
+    "extra": "yellow",
+    "undecided": "magenta",
+    "skipped": "dim",
+}
+
+
+def document(name: str, scope: AuditScope, report: AuditReport, results_bucket: str) -> dict[str, Any]:
+    """What `--json` prints."""
+    return {
+        "run": name,
+        "status": "SUCCEEDED",
+        "source_bucket": scope.bucket,
+        "prefix": scope.prefix,
+        "counts": report.counts,
+        "size_bytes": report.size_bytes,
+        "grades": report.grades,
+        "differences": report.differences,
+        "reasons": report.reasons,
+        "errors": report.errors,
+        "findings": [finding.model_dump(mode="json") for finding in report.findings],
+        "report": f"s3://{results_bucket}/{report.folder}",
+    }
+
+
+def view(scope: AuditScope, report: AuditReport, outputs: Outputs) -> RenderableType:
+    """How many objects have which status, why, the first findings, and where the report is."""
+    layout: list[RenderableType] = [
+        terminal.line((f"s3://{scope.bucket}/{scope.prefix}", "bold"), f" → s3://{outputs.target_bucket}"),
+        Text(),
+        _counts(report) if report.counts else Text("Nothing to compare: the source and the target are empty."),
+    ]
+    if report.findings:
+        layout += [Text(), _findings(sorted(report.findings, key=lambda each: STATUSES.index(_status(each))))]
+    grid = facts()
+    grid.add_row("Report", terminal.line(f"s3://{outputs.athena_results}/{report.folder}"))
+    if report.counts.get("undecided") and not scope.read:
+        grid.add_row("", terminal.line("Undecided objects are not verified. `ferry audit --read` reads them."))
+    return Group(*layout, Text(), grid)
+
+
+def _counts(report: AuditReport) -> Table:
+    rows = _table("STATUS", "OBJECTS", "SIZE", "WHY")
+    why = {
+        "verified": [f"{number:,} by {grade}" for grade, number in _largest(report.grades)],
+        "differs": [f"{number:,} {name}" for name, number in _largest(report.differences)],
+        "failed": [f"{number:,} {error}" for error, number in _largest(report.errors)],
+        "missing": ["not in the target"],
+        "extra": ["in the target, and no source has it"],
+        "undecided": ["the stored checksums do not tell"],
+        "skipped": ["by the rules, the options, or changed meanwhile"],
+    }
+    for status in STATUSES:
+        if number := report.counts.get(status):
+            rows.add_row(
+                Text(status, STYLES[status]),
+                Text(f"{number:,}"),
+                Text(terminal.size(report.size_bytes.get(status, 0))),
+                Text("; ".join(why[status])),
+            )
+    for reason, number in _largest(report.reasons):
+        rows.add_row(Text(), Text(f"{number:,}", "dim"), Text(), Text(_reason(reason), "dim"))
+    return rows
+
+
+def _findings(findings: Iterable[Finding]) -> Table:
+    rows = _table("FIRST", "KEY", "WHY")
+    for finding in findings:
+        rows.add_row(
+            Text(finding.status, STYLES[finding.status]),
+            terminal.line(terminal.shorten(finding.key, LONGEST_KEY)),
+            terminal.line(finding.cause or _reason(finding.reason)),
+        )
+    return rows
+
+
+def _table(*names: str) -> Table:
+    rows = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for name in names:
+        rows.add_column(
+            name, justify="right" if name in ("OBJECTS", "SIZE") else "left", overflow="fold", no_wrap=name == "FIRST"
+        )
+    return rows
+
+
+def _status(finding: Finding) -> OutcomeStatus:
+    return next(status for status in STATUSES if status == finding.status)
+
+
+def _reason(reason: str) -> str:
+    return next((text for name, text in REASONS.items() if name == reason), reason)
+
+
+def _largest(counts: dict[str, int]) -> list[tuple[str, int]]:
+    return sorted(counts.items(), key=lambda item: (-item[1], item[0]))
