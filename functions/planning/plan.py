@@ -106,12 +106,15 @@ def continue_plan(request: PlanRequest, previous: Plan) -> Plan:
             finished = call.run(pool)
         plan = call.finish(finished)
         if finished:
-            for kinds, key in (
-                (COPIED_KINDS, plan.batches_key),
-                (FILE_KINDS, plan.files_key),
-                (MOVE_KINDS, plan.moves_key),
-                ((EXECUTION,), plan.executions_key),
+            # No Map reads a file of no files or moves.
+            for kinds, key, is_read in (
+                (COPIED_KINDS, plan.batches_key, True),
+                (FILE_KINDS, plan.files_key, plan.files > 0),
+                (MOVE_KINDS, plan.moves_key, plan.moves > 0),
+                ((EXECUTION,), plan.executions_key, True),
             ):
+                if not is_read:
+                    continue
                 put(plan.bucket, settings.target_region, key, pointers(plan.folder, plan.folders, kinds), "the plan to")
     return plan.model_copy(update={"requests": dict(Counter(previous.requests) + requests)})
 

@@ -93,7 +93,7 @@ def work(document: dict[str, Any], call_id: str = "c") -> None:
     for pointer in pointers(document, "batches"):
         called(copy_batch, call_id=call_id, slice=pointer)
         called(verify_batch, call_id=call_id, slice=pointer)
-    for pointer in pointers(document, "moves"):
+    for pointer in pointers(document, "moves") if document["moves"] else ():
         called(delete_batch, call_id=call_id, slice=pointer)
     for pointer in pointers(document, "executions"):
         for number in "12":
