@@ -1,4 +1,5 @@
-"""The workflow `migrate_bulk`: plan what is missing, copy and verify it in slices, start executions, report.
+"""The workflow `migrate_bulk`: plan what is missing, copy and verify it in slices, validate files of tables, delete
+what is moved, start executions, repeat what failed, report.
 
 Each slice is a child execution of a Distributed Map, so a run has any number of objects and a short history. A Map
 tolerates every failure: ReconcileReport leads back to the Maps with what failed while rounds are left, and
@@ -14,24 +15,22 @@ from typing import Any
 from pydantic import BaseModel
 
 from functions.contract.bulk import Batch, Completion, Plan, Round, RunReport
+from functions.contract.models import Catalogue
 from statemachine.states import task
 
 States = dict[str, dict[str, Any]]
 
 BULK_FUNCTIONS = frozenset(
     {
-        "plan_batches",
-        "copy_batch",
-        "verify_batch",
-        "ensure_migrated",
-        "reconcile_report",
-        "write_report",
-        "require_complete",
+        *("plan_batches", "copy_batch", "verify_batch", "catalogue_batch", "validate_batch", "delete_batch"),
+        *("ensure_migrated", "reconcile_report", "write_report", "require_complete"),
     }
 )
 """The functions that the states call."""
 
-ROUND_FIELDS = ("batches", "executions", "batches_key", "executions_key")
+ROUND_FIELDS = tuple(
+    f"{name}{ending}" for ending in ("", "_key") for name in ("batches", "files", "moves", "executions")
+)
 """Of the plan, for the first round."""
 
 MACHINE_TIMEOUT_SECONDS = 14 * 24 * 60 * 60
@@ -145,6 +144,63 @@ def _execution_states() -> States:
     }
 
 
+def _validation_states() -> States:
+    """Return the child of ValidateFiles."""
+    return {
+        "CatalogueBatch": _task(
+            ("CatalogueBatch", "Catalogued?"),
+            "catalogue_batch",
+            Catalogue,
+            "$.catalogue",
+            "Registers the partitions of a slice's files, or has them crawled.",
+        ),
+        "Catalogued?": _choice(
+            "Does the catalogue have the files?", "$.catalogue.status", "running", "WaitForCrawl", "ValidateBatch"
+        ),
+        "WaitForCrawl": _wait("Waits for a crawl.", "$.catalogue.wait_seconds", "CatalogueBatch"),
+        "ValidateBatch": _task(
+            ("ValidateBatch", "AllValidated?"),
+            "validate_batch",
+            Batch,
+            "$.validation",
+            "Reads the files of a slice, and has Athena count their rows.",
+        ),
+        "AllValidated?": _choice(
+            "Does every file have an outcome?",
+            "$.validation.status",
+            "in_progress",
+            "WaitForQueries",
+            "ValidationsDone",
+        ),
+        "WaitForQueries": _wait("Waits for the queries.", "$.validation.wait_seconds", "ValidateBatch"),
+        "ValidationsDone": {"Type": "Succeed", "Comment": "What became of each file is recorded."},
+    }
+
+
+def _deletion_states() -> States:
+    """Return the child of DeleteSources."""
+    return {
+        "DeleteBatch": _task(
+            ("DeleteBatch", "AllDeleted?"),
+            "delete_batch",
+            Batch,
+            "$.deletion",
+            "Deletes the sources of a slice's moves whose copies are verified.",
+        ),
+        "AllDeleted?": _choice(
+            "Does every move have an outcome?",
+            "$.deletion.status",
+            "in_progress",
+            "WaitForDeletions",
+            "DeletionsDone",
+        ),
+        "WaitForDeletions": _wait(
+            "Waits before DeleteBatch is called again.", "$.deletion.wait_seconds", "DeleteBatch"
+        ),
+        "DeletionsDone": {"Type": "Succeed", "Comment": "What became of each move is recorded."},
+    }
+
+
 def migrate_bulk() -> dict[str, Any]:
     """Return the whole state machine."""
     states: States = {
@@ -173,13 +229,27 @@ def migrate_bulk() -> dict[str, Any]:
             "Copies and verifies each slice in an execution of its own.",
             "$.round.batches_key",
             _copy_states(),
+            "AnyFiles?",
+        ),
+        "AnyFiles?": _choice("Are there files of tables?", "$.round.files", 0, "AnyToDelete?", "ValidateFiles"),
+        "ValidateFiles": _each_slice(
+            "Validates the files of tables, each slice in an execution of its own.",
+            "$.round.files_key",
+            _validation_states(),
+            "AnyToDelete?",
+        ),
+        "AnyToDelete?": _choice("Are there moves?", "$.round.moves", 0, "AnyToStart?", "DeleteSources"),
+        "DeleteSources": _each_slice(
+            "Deletes the sources of verified moves, each slice in an execution of its own.",
+            "$.round.moves_key",
+            _deletion_states(),
             "AnyToStart?",
         ),
         "AnyToStart?": _choice(
             "Are there objects that need executions?", "$.round.executions", 0, "ReconcileReport", "StartExecutions"
         ),
         "StartExecutions": _each_slice(
-            "Has an execution of migrate for each move, file of a table, large object, and what a batch failed twice.",
+            "Has an execution of migrate for each large object, and for what a batch failed twice.",
             "$.round.executions_key",
             _execution_states(),
             "ReconcileReport",

@@ -21,7 +21,13 @@ WRITING_OPERATIONS = frozenset({"ListObjectsV2", "ListMultipartUploads", "PutObj
 """Operations of PlanBatches that cost as much as a COPY ("Amazon S3 pricing")."""
 
 HEADS_OF_A_COPY = 3
+READS_OF_A_COMPARISON = 7
+"""In place of a copy, of what the target has already: three HEADs, the tags and the annotations of both."""
+
 HEADS_OF_A_DELETION = 1
+HEADS_OF_A_LATER_DELETION = 3
+"""By DeleteBatch, which looks at the target again."""
+
 HEADS_OF_AN_EXECUTION = 5
 """One by EnsureMigrated, four by `migrate`."""
 
@@ -35,6 +41,14 @@ TRANSITIONS_OF_AN_EXECUTION = 17
 """Of `migrate`: docs/deploy.md."""
 
 CALLS_OF_A_SLICE = 2
+TRANSITIONS_OF_A_DELETION, CALLS_OF_A_DELETION = 4, 1
+"""Of a slice of moves, besides."""
+
+TRANSITIONS_OF_A_VALIDATION, CALLS_OF_A_VALIDATION = 12, 4
+"""Of a slice of files of tables, besides: its queries are polled twice."""
+
+HEADS_OF_A_VALIDATION = 1
+
 CALLS_OF_AN_EXECUTION = 6
 MEMORY_GB = Decimal("1.769")
 """One vCPU ("Configure Lambda function memory", AWS Lambda Developer Guide)."""
@@ -102,14 +116,20 @@ def estimate(plan: Plan, *, crosses_regions: bool) -> Estimate:
     copied = sum(each.size_bytes for each in work if each.reason not in SAME)
     transferred = copied if crosses_regions else 0
     scanned = sum(each.scanned_bytes for each in work)
-    batches, executions = sum(folder.batches for folder in plan.folders), sum(each.objects for each in by_execution)
+    batches, executions = sum(folder.copied for folder in plan.folders), sum(each.objects for each in by_execution)
+    files, moves = sum(folder.validated for folder in plan.folders), sum(folder.deleted for folder in plan.folders)
     seconds = _function_seconds(work)
     transitions = (
-        TRANSITIONS_OF_A_RUN + batches * TRANSITIONS_OF_A_SLICE + executions * TRANSITIONS_OF_AN_EXECUTION
+        TRANSITIONS_OF_A_RUN
+        + batches * TRANSITIONS_OF_A_SLICE
+        + files * TRANSITIONS_OF_A_VALIDATION
+        + moves * TRANSITIONS_OF_A_DELETION
+        + executions * TRANSITIONS_OF_AN_EXECUTION
         if work
         else 0
     )
     calls = plan.calls + batches * CALLS_OF_A_SLICE + executions * CALLS_OF_AN_EXECUTION
+    calls += files * CALLS_OF_A_VALIDATION + moves * CALLS_OF_A_DELETION
     items = (
         Item("S3 requests for planning", planning.dollars),
         Item("S3 requests for copying", copying.dollars),
@@ -146,8 +166,11 @@ def _in_batches(tallies: Iterable[Tally], begun: Requests) -> Requests:
     """The requests for objects that batches copy, added to others."""
     writes, reads = begun.writes, begun.reads
     for each in tallies:
-        writes += each.objects
-        reads += each.objects * HEADS_OF_A_COPY + each.reads
+        is_there = each.reason in SAME
+        writes += 0 if is_there else each.objects
+        reads += each.objects * (READS_OF_A_COMPARISON if is_there else HEADS_OF_A_COPY) + each.reads
+        reads += each.objects * HEADS_OF_A_LATER_DELETION if each.action == "move" else 0
+        reads += each.files * HEADS_OF_A_VALIDATION
     return Requests(writes, reads)
 
 

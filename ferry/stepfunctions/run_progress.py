@@ -17,7 +17,7 @@ from ferry.aws.clients import Deployment
 from ferry.stepfunctions import runs
 from ferry.stepfunctions.runs import RunSummary
 from functions.batches.outcomes import RECORD_KINDS
-from functions.batches.records import COPIED, VERIFIED
+from functions.batches.records import COPIED, DELETED, READ, VALIDATED, VERIFIED
 from functions.contract.bulk import IDLE, PLANNED, Outcome, Plan
 
 Phase = Literal["planning", "copying", "starting", "reporting", "ended"]
@@ -35,6 +35,9 @@ RATE_SECONDS = 60.0
 
 PROVISIONAL = ("failed", "started")
 """Another outcome of the same object may follow: what failed is repeated, what was started ends."""
+
+AFTER_VERIFICATION = (READ, VALIDATED, DELETED)
+"""Records of steps whose objects are counted already, with their verification."""
 
 STEPS = 2
 """Of an object: its copy and its verification."""
@@ -221,6 +224,8 @@ def _worth(kind: str, outcome: Outcome) -> _Counts:
     """What one outcome adds to the counts."""
     if kind == COPIED and outcome.status in ("copied", "unchanged"):
         return _Counts(steps=1, copied=1, size_bytes=outcome.source.size_bytes if outcome.source else 0)
+    if kind in AFTER_VERIFICATION:
+        return _Counts()
     return _Counts(steps=1 if kind == VERIFIED else STEPS, done=1)
 
 

@@ -7,23 +7,22 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from functions.batches.faults import SliceFault, read_fault
-from functions.batches.records import COPIED, STARTED, VERIFIED, read_records, read_slice
+from functions.batches.moves import NOT_DELETED
+from functions.batches.records import COPIED, DELETED, READ, STARTED, VALIDATED, VERIFIED, read_records, read_slice
 from functions.batches.settings import BatchSettings
 from functions.batches.slice_names import kind_of, repeated
 from functions.contract.bulk import Outcome, Plan, PlannedObject
 from functions.contract.usage import Usage
-from functions.planning.slices import BATCH, EXECUTION, slice_keys
+from functions.planning.slices import BATCH, EXECUTION, KINDS, is_of_files, is_of_moves, slice_keys
 
 SLICE_FAILED = SliceFault(
     error="SliceFailed", cause="The execution of its slice failed: see the failed children of the Map Run."
 )
-NOT_VERIFIED = "NotVerified"
+NOT_VERIFIED, NOT_VALIDATED = "NotVerified", "NotValidated"
+UNFINISHED = "It was copied and verified, but the next step did not end: see the failed children of the Map Runs."
 
-KINDS = {BATCH: (COPIED, VERIFIED), EXECUTION: (STARTED,)}
-"""What is recorded about the objects of each kind of slice."""
-
-RECORD_KINDS = tuple(dict.fromkeys(record for records in KINDS.values() for record in records))
-"""All of them, in the order in which one object's are written."""
+RECORD_KINDS = (COPIED, VERIFIED, READ, VALIDATED, DELETED, STARTED)
+"""All kinds of records, in the order in which one object's are written."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,7 @@ class SliceOutcomes:
 def plan_slices(plan: Plan) -> Iterator[str]:
     """Return all slices of a plan, always in the same order."""
     for folder in plan.folders:
-        for kind in (BATCH, EXECUTION):
+        for kind in KINDS:
             yield from slice_keys(plan.folder, folder, kind)
 
 
@@ -58,7 +57,7 @@ def outcomes_of(settings: BatchSettings, slice_key: str, rounds: int) -> SliceOu
     for number in range(1, rounds + 1):
         if all(outcome.status != "failed" for outcome in found.values()):
             break
-        for repeated_kind in KINDS:
+        for repeated_kind in (BATCH, EXECUTION):
             later, used = _recorded(settings, repeated(slice_key, number, repeated_kind), repeated_kind)
             found, usage = found | later, usage.plus(used)
     return SliceOutcomes(slice_key, kind, [(each, found[each.key]) for each in planned], usage)
@@ -67,13 +66,42 @@ def outcomes_of(settings: BatchSettings, slice_key: str, rounds: int) -> SliceOu
 def _recorded(settings: BatchSettings, slice_key: str, kind: str) -> tuple[dict[str, Outcome], Usage]:
     found: dict[str, Outcome] = {}
     usage = Usage()
-    for record in KINDS[kind]:
+    for record in _records(slice_key, kind):
         records = read_records(settings, slice_key, record)
         found, usage = found | records.outcomes, usage.plus(records.usage)
-    final = {
-        key: outcome.changed(status="failed", error=NOT_VERIFIED)
-        if outcome.status in ("copied", "unchanged")
-        else outcome
-        for key, outcome in found.items()
+    return (found if kind == EXECUTION else _ended(settings, slice_key, found)), usage
+
+
+def _records(slice_key: str, kind: str) -> Iterator[str]:
+    """Yield what is recorded about the objects of a slice, in the order of the steps."""
+    if kind == EXECUTION:
+        yield STARTED
+        return
+    yield from (COPIED, VERIFIED)
+    if is_of_files(slice_key):
+        yield from (READ, VALIDATED)
+    if is_of_moves(slice_key):
+        yield DELETED
+
+
+def _ended(settings: BatchSettings, slice_key: str, found: dict[str, Outcome]) -> dict[str, Outcome]:
+    """Return the outcomes of a slice; an object has failed if a step that it needs has not ended."""
+    unfinished = {key: error for key, outcome in found.items() if (error := _unfinished(slice_key, outcome))}
+    if not unfinished:
+        return found
+    fault = read_fault(settings, slice_key)
+    cause = fault.cause if fault else UNFINISHED
+    return found | {
+        key: found[key].changed(status="failed", error=error, cause=cause) for key, error in unfinished.items()
     }
-    return final, usage
+
+
+def _unfinished(slice_key: str, outcome: Outcome) -> str | None:
+    """Return the error of an object of which a step that it needs has not ended."""
+    if outcome.status in ("copied", "unchanged"):
+        return NOT_VERIFIED
+    if outcome.status != "verified":
+        return None
+    if is_of_files(slice_key) and not outcome.validated:
+        return NOT_VALIDATED
+    return NOT_DELETED if is_of_moves(slice_key) else None

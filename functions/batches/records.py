@@ -19,7 +19,7 @@ from functions.planning.line_files import ENDING, put_lines, read_lines
 from functions.runtime import clients
 from functions.runtime.aws_errors import aws_errors
 
-COPIED, VERIFIED, STARTED = "copied", "verified", "started"
+COPIED, VERIFIED, READ, VALIDATED, STARTED, DELETED = "copied", "verified", "read", "validated", "started", "deleted"
 """The kinds of records."""
 
 NOTHING = Usage()

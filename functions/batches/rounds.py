@@ -26,7 +26,7 @@ from functions.batches.steps import MARGIN_MS
 from functions.contract.bulk import Outcome, Plan, PlannedObject, Round
 from functions.contract.limits import RECONCILE_CALLS, ROUNDS
 from functions.planning.line_files import put, put_lines
-from functions.planning.slices import BATCH, EXECUTION, spread
+from functions.planning.slices import BATCH, EXECUTION, is_of_files, is_of_moves, spread
 from functions.runtime import clients
 from functions.runtime.aws_errors import aws_errors
 from functions.runtime.errors import NotSmall
@@ -118,13 +118,19 @@ def _finish(call: ReconcileCall, plan: Plan, progress: Round) -> Round:
     if systemic and not progress.everything:
         # The same would fail by the same cause. A redrive repeats it once that is gone.
         return progress.model_copy(update={"status": "done"})
+    settings, folder = call.settings, f"{plan.folder}round-{progress.number}/"
+    batches = _listed(settings, f"{folder}{BATCH}/")
+    slices = {
+        "batches": batches,
+        "files": [key for key in batches if is_of_files(key)],
+        "moves": [key for key in batches if is_of_moves(key)],
+        "executions": _listed(settings, f"{folder}{EXECUTION}/"),
+    }
     changes: dict[str, Any] = {}
-    for kind, name in ((BATCH, "batches"), (EXECUTION, "executions")):
-        folder = f"{plan.folder}round-{progress.number}/{kind}"
-        slices = _listed(call.settings, f"{folder}/")
-        changes |= {name: len(slices), f"{name}_key": f"{folder}.json"}
-        settings = call.settings
-        put(settings.results_bucket, settings.target_region, f"{folder}.json", spread(slices), "what is repeated to")
+    for name, keys in slices.items():
+        changes |= {name: len(keys), f"{name}_key": f"{folder}{name}.json"}
+        key = f"{folder}{name}.json"
+        put(settings.results_bucket, settings.target_region, key, spread(keys), "what is repeated to")
     return progress.model_copy(
         update={"status": "ready" if changes["batches"] or changes["executions"] else "done", **changes}
     )

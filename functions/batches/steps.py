@@ -1,4 +1,4 @@
-"""What CopyBatch and VerifyBatch do with each object of a slice, and how they count it.
+"""What CopyBatch, VerifyBatch and DeleteBatch do with each object of a slice, and how they count it.
 
 An object that fails does not keep the others from being copied: its error is its outcome. Only if every object of a
 call fails by the same error that no object can cause, the call raises it (functions/batches/faults.py). Nothing is lost
@@ -16,20 +16,31 @@ from typing import Literal, TypeVar
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from functions.batches.faults import fault_of, note_success, raise_fault, require_no_fault
-from functions.batches.records import COPIED, VERIFIED, read_outcomes, read_slice, write_outcomes
+from functions.batches.moves import VerifiedMove, delete_moved, verified_moves
+from functions.batches.records import (
+    COPIED,
+    DELETED,
+    READ,
+    VALIDATED,
+    VERIFIED,
+    read_outcomes,
+    read_slice,
+    write_outcomes,
+)
 from functions.batches.settings import BatchSettings
+from functions.batches.verification import verify_copied
 from functions.batches.waves import work_in_waves
-from functions.contract.bulk import IDLE, Batch, BatchEvent, Outcome, PlannedObject, PlanScope
+from functions.contract.bulk import IDLE, SAME, Batch, BatchEvent, Outcome, PlannedObject, PlanScope
 from functions.contract.limits import BATCH_CALLS
-from functions.contract.models import Copy, Document, Source, Verification
+from functions.contract.models import Source
 from functions.contract.usage import Usage
 from functions.copying.multipart import is_multipart
 from functions.copying.protocol import copy_object, copy_planned
 from functions.copying.request import CopyRequest
-from functions.objects.head import head, location
+from functions.objects.head import head, is_upload, location
 from functions.planning.requests import counted_requests, usage_of
-from functions.runtime.errors import BatchTimedOut, FerryError, NotSmall, Throttled
-from functions.verification.verdict import verify_checksum
+from functions.planning.slices import is_of_files
+from functions.runtime.errors import BatchTimedOut, FerryError, NotSmall, SourceMissing, Throttled
 
 MARGIN_MS = 60_000
 """Kept of the function's time for the last wave and for the record."""
@@ -39,7 +50,7 @@ RECORD_MS = 30_000
 
 THROTTLED_WAIT_SECONDS = 20
 
-Item = TypeVar("Item", PlannedObject, Outcome)
+Item = TypeVar("Item", PlannedObject, Outcome, VerifiedMove)
 
 
 @dataclass(frozen=True)
@@ -73,7 +84,7 @@ class BatchCall:
 def copy_batch(call: BatchCall, previous: Batch | None) -> Batch:
     """Copy the objects of a slice that no earlier call has copied."""
     planned = read_slice(call.settings, call.slice_key)
-    return _work(call, COPIED, planned, lambda each: _copy(call, each), previous)
+    return work_on_slice(call, COPIED, planned, lambda each: _copy(call, each), previous)
 
 
 def verify_batch(call: BatchCall, previous: Batch | None) -> Batch:
@@ -83,30 +94,23 @@ def verify_batch(call: BatchCall, previous: Batch | None) -> Batch:
     arrived = [each for each in copied.values() if each.status in ("copied", "unchanged")]
 
     def verify(outcome: Outcome) -> Outcome | None:
-        if outcome.source is None:
-            raise ValueError(f"{outcome.key} is {outcome.status} without a source")
-        source = Source.of(outcome.source)
-        copy = Copy(status="copied", source=outcome.source, target=outcome.target, copied_at=outcome.copied_at)
-        document = Document(source=source, rule=rules[outcome.key], copy=copy)
-        # With its progress given: without it, the verification takes the workflow for an older release's.
-        verification = Verification(status="in_progress", progress=None)
-        while verification.status == "in_progress":
-            if not call.time_is_left():
-                return None
-            verification = verify_checksum(document, verification, call.remaining_ms)
-        if verification.status == "verified":
-            return outcome.changed(status="verified", grade=verification.grade)
-        if verification.status in ("target_changed", "source_changed"):
-            now = head(source.bucket, source.region, source.key)
-            if now is None or now.object != outcome.source:
-                # Its newer upload has an execution of its own, which may have written the target already.
-                return Outcome(key=outcome.key, status="skipped", error="Superseded" if now else "SourceMissing")
-        return outcome.changed(status="failed", error=verification.status, cause=verification.detail)
+        return verify_copied(outcome, rules[outcome.key], call.time_is_left, call.remaining_ms)
 
-    return _work(call, VERIFIED, arrived, verify, previous)
+    return work_on_slice(call, VERIFIED, arrived, verify, previous)
 
 
-def _work(
+def delete_batch(call: BatchCall, previous: Batch | None) -> Batch:
+    """Delete the sources of a slice's moves, as far as their copies are verified."""
+    planned = read_slice(call.settings, call.slice_key)
+    outcomes = read_outcomes(call.settings, call.slice_key, VERIFIED)
+    if is_of_files(call.slice_key):
+        outcomes |= read_outcomes(call.settings, call.slice_key, READ)
+        outcomes |= read_outcomes(call.settings, call.slice_key, VALIDATED)
+    moves = verified_moves(planned, outcomes)
+    return work_on_slice(call, DELETED, moves, delete_moved, previous)
+
+
+def work_on_slice(
     call: BatchCall,
     kind: str,
     items: Sequence[Item],
@@ -138,15 +142,17 @@ def _copy(call: BatchCall, planned: PlannedObject) -> Outcome | None:
         )
     target_key, settings = rule.target_key or planned.key, call.settings
     request = CopyRequest(Source.of(found), rule, target_key, settings, call.began, call.remaining_ms)
-    if planned.action == "undecided" and found.checksum_algorithm is None:
-        # A copy would be no more comparable than the target is now: read both instead.
+    is_there = planned.reason in SAME
+    if is_there or (planned.action == "undecided" and found.checksum_algorithm is None):
+        # The target has it already, or a copy would be no more comparable than the target is now: compare them instead.
         copy = copy_object(request)
     else:
         copy = copy_planned(request, source, planned.target.etag if planned.target else None)
     if copy.status == "in_progress":
         return None
-    if copy.status == "superseded":
-        # A newer upload took its place while it was copied: that has an event of its own.
+    is_newer = copy.source is not None and not is_upload(copy.source, request.upload)
+    if copy.status == "superseded" or (is_newer and rule.mode == "move"):
+        # A newer upload took its place while it was copied: that has an event of its own, which also moves it.
         return Outcome(key=planned.key, status="skipped", error="Superseded")
     return Outcome(
         key=planned.key, status=copy.status, source=copy.source, target=copy.target, copied_at=copy.copied_at
@@ -161,6 +167,9 @@ def reported(work: Callable[[Item], Outcome | None]) -> Callable[[Item], Outcome
             return work(item)
         except Throttled:
             return None
+        except SourceMissing:
+            # Deleted since the plan, or moved by the execution of its event.
+            return Outcome(key=item.key, status="skipped", error=SourceMissing.__name__)
         except FerryError as error:
             return Outcome(key=item.key, status="failed", error=type(error).__name__, cause=str(error))
 

@@ -9,7 +9,7 @@ from typing import Literal, TypedDict, Unpack
 from pydantic import Field, NonNegativeInt
 
 from functions.contract.inventory import SortedInventory
-from functions.contract.models import ExecutionContext, ReadProgress, Rule
+from functions.contract.models import Catalogue, ExecutionContext, ReadProgress, Rule
 from functions.contract.objects import Grade, Model, ObjectVersion, StoredObject, Utc
 from functions.contract.usage import Usage
 
@@ -143,23 +143,44 @@ class Tally(Model):
 class PlanFolder(Model):
     """The slices that one call wrote: `<name>/batch-00000.jsonl.gz` and so on, `<name>/execution-00000.jsonl.gz`.
 
-    A call that was repeated wrote to a folder of its own, so no slice is ever overwritten. `entries` is the number of
-    files with new entries for the ledger: `<name>/ledger-00000.jsonl.gz`.
+    `moves` are those whose objects are deleted at the source, once their copies are verified; `files` and `moved_files`
+    are the same as `batches` and `moves`, of files of tables. A call that was repeated wrote to a folder of its own, so
+    no slice is ever overwritten. `entries` is the number of files with new entries for the ledger:
+    `<name>/ledger-00000.jsonl.gz`.
     """
 
     name: str
     batches: NonNegativeInt = 0
+    moves: NonNegativeInt = 0
+    files: NonNegativeInt = 0
+    moved_files: NonNegativeInt = 0
     executions: NonNegativeInt = 0
     entries: NonNegativeInt = 0
+
+    @property
+    def copied(self) -> int:
+        """How many slices CopyBatch and VerifyBatch work on."""
+        return self.batches + self.moves + self.files + self.moved_files
+
+    @property
+    def validated(self) -> int:
+        """How many slices ValidateBatch works on."""
+        return self.files + self.moved_files
+
+    @property
+    def deleted(self) -> int:
+        """How many slices DeleteBatch works on."""
+        return self.moves + self.moved_files
 
 
 class Plan(Model):
     """The result of PlanBatches. `planning`: it is called again, and continues after `last_key`.
 
     `as_of` is S3's own time of the first listing. `requests` counts S3 requests by operation, retries included.
-    `batches` and `executions` are the numbers of slices, whose keys are in the files `batches_key` and `executions_key`
-    of `bucket` once the plan is complete. `blocked_by` is the ARN of another run over the same keys, because of which a
-    sweep planned nothing.
+    `batches`, `files`, `moves` and `executions` are the numbers of slices, whose keys are in the files `batches_key`,
+    `files_key`, `moves_key` and `executions_key` of `bucket` once the plan is complete. `batches` has all slices that
+    are copied, so those of `files` and `moves` are among them, and a slice of moved files is in both. `blocked_by` is
+    the ARN of another run over the same keys, because of which a sweep planned nothing.
     """
 
     status: Literal["planning", "planned"]
@@ -171,8 +192,12 @@ class Plan(Model):
     folders: list[PlanFolder] = Field(default_factory=list)
     bucket: str = ""
     batches: NonNegativeInt = 0
+    files: NonNegativeInt = 0
+    moves: NonNegativeInt = 0
     executions: NonNegativeInt = 0
     batches_key: str = ""
+    files_key: str = ""
+    moves_key: str = ""
     executions_key: str = ""
     requests: dict[str, int] = Field(default_factory=dict)
     blocked_by: str | None = None
@@ -198,8 +223,12 @@ class Round(Model):
     arrived: NonNegativeInt = 0
     errors: dict[str, int] = Field(default_factory=dict)
     batches: NonNegativeInt = 0
+    files: NonNegativeInt = 0
+    moves: NonNegativeInt = 0
     executions: NonNegativeInt = 0
     batches_key: str = ""
+    files_key: str = ""
+    moves_key: str = ""
     executions_key: str = ""
     redrive_count: NonNegativeInt = 0
     calls: NonNegativeInt = 0
@@ -284,6 +313,12 @@ class OutcomeChanges(TypedDict, total=False):
     source: StoredObject | None
     target: ObjectVersion | None
     grade: Grade | None
+    records: int | None
+    expected_rows: int | None
+    table: str | None
+    validated: bool
+    rows: int | None
+    warnings: list[str]
     execution: str | None
     error: str | None
     cause: str | None
@@ -292,8 +327,10 @@ class OutcomeChanges(TypedDict, total=False):
 
 
 class Outcome(Model):
-    """What became of one planned object: one line of what CopyBatch, VerifyBatch or EnsureMigrated wrote.
+    """What became of one planned object: one line of what a function of slices wrote.
 
+    Of a file of a table, `records` is how many records it holds, `expected_rows` what its `row-count` metadata says,
+    and `rows` what Athena found in `table`; `validated`: all is as it should be, or it has no rows to validate.
     `looks` counts how often its source was looked at again because a newer upload had replaced it.
     """
 
@@ -303,6 +340,12 @@ class Outcome(Model):
     target: ObjectVersion | None = None
     copied_at: Utc | None = None
     grade: Grade | None = None
+    records: NonNegativeInt | None = None
+    expected_rows: NonNegativeInt | None = None
+    table: str | None = None
+    validated: bool = False
+    rows: NonNegativeInt | None = None
+    warnings: list[str] = Field(default_factory=list)
     execution: str | None = None
     error: str | None = None
     cause: str | None = None
@@ -318,7 +361,7 @@ class Outcome(Model):
 
 
 class Batch(Model):
-    """The result of CopyBatch, VerifyBatch and EnsureMigrated.
+    """The result of CopyBatch, VerifyBatch, EnsureMigrated, ValidateBatch and DeleteBatch.
 
     `in_progress`: it is called again, for the objects that are not done. `idle_calls` are the last ones in which no
     execution was started or ended.
@@ -341,6 +384,9 @@ class BatchDocument(Model):
     copy_: Batch | None = Field(default=None, alias="copy")
     verification: Batch | None = None
     started: Batch | None = None
+    catalogue: Catalogue | None = None
+    validation: Batch | None = None
+    deletion: Batch | None = None
 
 
 class BatchEvent(Model):
@@ -362,6 +408,9 @@ class ReportLine(Model):
     grade: Grade | None = None
     version_id: str | None = None
     target_version_id: str | None = None
+    table: str | None = None
+    rows: NonNegativeInt | None = None
+    warnings: list[str] | None = None
     execution: str | None = None
     error: str | None = None
     cause: str | None = None

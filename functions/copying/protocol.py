@@ -77,6 +77,7 @@ def copy_planned(request: CopyRequest, source: Head, target_etag: str | None) ->
     The condition is the plan's: if somebody else has written since, or the source changes, the whole protocol follows.
     """
     require_versioned_target(request)
+    require_no_foreign_table(request)
     require_readable(request, source)
     attributes = target_attributes(source, request.rule)
     outcome = copy_at_once(request, source, target_etag, attributes)

@@ -19,10 +19,15 @@ from functions.contract.rules import Rules, TargetKeyImpossible, decide
 from functions.objects.checksums import CRC_BYTES
 from functions.objects.head import Head, head
 from functions.planning.listings import ListedObject
+from functions.planning.slices import BATCH, EXECUTION, FILE, MOVE, MOVED_FILE
 from functions.runtime.errors import BucketMissing, CustomerKeyRequired, FerryError, SettingInvalid, Throttled
+from functions.validation.group_queries import ask_by_group
 from functions.verification.compare import LARGEST_READ_BYTES, compare_stored, reaches
 
 CLOCK_SKEW = timedelta(seconds=5)
+
+LARGEST_FILE_BYTES = 64 * 1024**2
+"""Of a file of a table in a slice: ValidateBatch reads several at once, each to its end in one call."""
 
 ARRIVED_REASONS: frozenset[Reason] = frozenset({"same_etag", "same_checksum", "settled"})
 """The target has the object, by the grade that the rule needs."""
@@ -43,13 +48,22 @@ class Selected:
         """The key at the target."""
         return self.rule.target_key or self.source.key
 
-    def by_execution(self, reason: Reason) -> bool:
-        """Check whether it needs an execution of `migrate`: it is deleted, validated, copied in parts, or only read."""
+    def slice_kind(self, reason: Reason) -> str:
+        """Return which kind of slice it belongs to. What is copied in parts or only read has an execution, and so have
+        large files of tables, and those with a check that asks about one file only.
+
+        What nothing is done about is copied by none, but has a line.
+        """
         if reason in IDLE:
-            return False
-        if self.rule.mode == "move" or self.is_catalogued or reason in ("grade_too_low", "started_before"):
-            return True
-        return self.in_parts
+            return BATCH
+        if reason in ("grade_too_low", "started_before") or self.in_parts:
+            return EXECUTION
+        is_moved = self.rule.mode == "move"
+        if not self.is_catalogued:
+            return MOVE if is_moved else BATCH
+        if self.source.size_bytes > LARGEST_FILE_BYTES or not ask_by_group(self.rule.checks):
+            return EXECUTION
+        return MOVED_FILE if is_moved else FILE
 
     @property
     def needed_grade(self) -> MinimumGrade:

@@ -29,7 +29,19 @@ from functions.planning.listings import ListedObject, Page, pages
 from functions.planning.memory import PlanMemory
 from functions.planning.requests import counted_requests
 from functions.planning.settings import PlanSettings
-from functions.planning.slices import BATCH, EXECUTION, SliceWriter, pointers
+from functions.planning.slices import (
+    BATCH,
+    COPIED_KINDS,
+    EXECUTION,
+    FILE,
+    FILE_KINDS,
+    KINDS,
+    MOVE,
+    MOVE_KINDS,
+    MOVED_FILE,
+    SliceWriter,
+    pointers,
+)
 from functions.planning.tallies import Tallies
 from functions.planning.targets import Targets
 from functions.runtime.errors import FerryError, SettingInvalid, Throttled
@@ -38,7 +50,7 @@ MARGIN_MS = 60_000
 """Kept of the function's time: a page whose objects all need HEAD takes seconds, and longer while S3 throttles."""
 
 HEADS_AT_ONCE = 16
-BATCHES, EXECUTIONS = "batches.json", "executions.json"
+BATCHES, FILES, MOVES, EXECUTIONS = "batches.json", "files.json", "moves.json", "executions.json"
 
 
 @dataclass(frozen=True)
@@ -94,8 +106,16 @@ def continue_plan(request: PlanRequest, previous: Plan) -> Plan:
             finished = call.run(pool)
         plan = call.finish(finished)
         if finished:
-            for kind, key in ((BATCH, plan.batches_key), (EXECUTION, plan.executions_key)):
-                put(plan.bucket, settings.target_region, key, pointers(plan.folder, plan.folders, kind), "the plan to")
+            # No Map reads a file of no files or moves.
+            for kinds, key, is_read in (
+                (COPIED_KINDS, plan.batches_key, True),
+                (FILE_KINDS, plan.files_key, plan.files > 0),
+                (MOVE_KINDS, plan.moves_key, plan.moves > 0),
+                ((EXECUTION,), plan.executions_key, True),
+            ):
+                if not is_read:
+                    continue
+                put(plan.bucket, settings.target_region, key, pointers(plan.folder, plan.folders, kinds), "the plan to")
     return plan.model_copy(update={"requests": dict(Counter(previous.requests) + requests)})
 
 
@@ -115,7 +135,7 @@ class _Call:
                 f"{previous.folder}{self._folder}/{kind}",
                 request.scope.slice_objects,
             )
-            for kind in (BATCH, EXECUTION)
+            for kind in KINDS
         }
         self._tallies = Tallies(previous.tallies)
         self._last_key, self._objects, self._as_of = previous.last_key, previous.objects, previous.as_of
@@ -157,13 +177,17 @@ class _Call:
         self._entries.flush()
         for writer in self._writers.values():
             writer.flush()
+        written = {kind: writer.written for kind, writer in self._writers.items()}
         folder = PlanFolder(
             name=self._folder,
-            batches=self._writers[BATCH].written,
-            executions=self._writers[EXECUTION].written,
+            batches=written[BATCH],
+            moves=written[MOVE],
+            files=written[FILE],
+            moved_files=written[MOVED_FILE],
+            executions=written[EXECUTION],
             entries=self._entries.written,
         )
-        is_empty = not (folder.batches or folder.executions or folder.entries)
+        is_empty = not (any(written.values()) or folder.entries)
         folders = [*self._previous.folders, *([] if is_empty else [folder])]
         return Plan(
             status="planned" if finished else "planning",
@@ -174,9 +198,13 @@ class _Call:
             tallies=self._tallies.as_list(),
             folders=folders,
             bucket=self._request.settings.rules_bucket,
-            batches=sum(each.batches for each in folders),
+            batches=sum(each.copied for each in folders),
+            files=sum(each.validated for each in folders),
+            moves=sum(each.deleted for each in folders),
             executions=sum(each.executions for each in folders),
             batches_key=f"{self._previous.folder}{BATCHES}",
+            files_key=f"{self._previous.folder}{FILES}",
+            moves_key=f"{self._previous.folder}{MOVES}",
             executions_key=f"{self._previous.folder}{EXECUTIONS}",
             calls=self._previous.calls + 1,
             inventory=self._sorted,
@@ -253,7 +281,7 @@ class _Call:
         if outcome.selected:
             self._memory.learn(outcome.selected, outcome.reason, outcome.target, outcome.entry)
         if outcome.selected and outcome.action in PLANNED:
-            kind = EXECUTION if outcome.selected.by_execution(outcome.reason) else BATCH
+            kind = outcome.selected.slice_kind(outcome.reason)
             self._writers[kind].add(outcome.planned_object(outcome.selected))
 
     def _time_is_left(self) -> bool:

@@ -5,7 +5,7 @@ Throttled, RequestRejected.
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from functions.contract.bulk import PlanFolder, PlannedObject, Slice
 from functions.planning.line_files import ENDING, put_lines
@@ -13,7 +13,17 @@ from functions.planning.line_files import ENDING, put_lines
 MOST_BYTES = 64 * 1024**3
 """Of the objects of a slice of several: one function copies them in one or a few calls."""
 
-BATCH, EXECUTION = "batch", "execution"
+BATCH, MOVE, FILE, MOVED_FILE, EXECUTION = "batch", "move", "file", "moved-file", "execution"
+"""The kinds of slices: of small objects that are copied, of those that are moved, the same of files of tables, and of
+those that need executions."""
+
+FILE_KINDS, MOVE_KINDS = (FILE, MOVED_FILE), (MOVE, MOVED_FILE)
+"""The slices that ValidateBatch and DeleteBatch work on."""
+
+COPIED_KINDS = (BATCH, MOVE, FILE, MOVED_FILE)
+"""The slices that CopyBatch and VerifyBatch work on."""
+
+KINDS = (*COPIED_KINDS, EXECUTION)
 GOLDEN_RATIO = 0.6180339887498949
 
 
@@ -45,13 +55,20 @@ class SliceWriter:
 
 def slice_keys(plan_folder: str, folder: PlanFolder, kind: str) -> Iterator[str]:
     """Return the slices of a kind that one call wrote, in the order of the listing."""
-    for number in range(folder.batches if kind == BATCH else folder.executions):
+    written = {
+        BATCH: folder.batches,
+        MOVE: folder.moves,
+        FILE: folder.files,
+        MOVED_FILE: folder.moved_files,
+        EXECUTION: folder.executions,
+    }
+    for number in range(written[kind]):
         yield _slice_key(f"{plan_folder}{folder.name}/{kind}", number)
 
 
-def pointers(plan_folder: str, folders: Iterable[PlanFolder], kind: str) -> bytes:
-    """Return all slices of a kind as a JSON array, in an order that spreads neighbours."""
-    return spread(key for folder in folders for key in slice_keys(plan_folder, folder, kind))
+def pointers(plan_folder: str, folders: Collection[PlanFolder], kinds: Iterable[str]) -> bytes:
+    """Return all slices of these kinds as a JSON array, in an order that spreads neighbours."""
+    return spread(key for kind in kinds for folder in folders for key in slice_keys(plan_folder, folder, kind))
 
 
 def spread(slices: Iterable[str]) -> bytes:
@@ -64,6 +81,20 @@ def spread(slices: Iterable[str]) -> bytes:
     keys = list(slices)
     order = sorted(range(len(keys)), key=lambda index: index * GOLDEN_RATIO % 1)
     return json.dumps([Slice(key=keys[index]).model_dump() for index in order]).encode()
+
+
+def is_of_files(slice_key: str) -> bool:
+    """Check whether a slice, of the plan or repeated from it, has files of tables."""
+    return _kind(slice_key) in FILE_KINDS
+
+
+def is_of_moves(slice_key: str) -> bool:
+    """Check whether a slice, of the plan or repeated from it, has moves."""
+    return _kind(slice_key) in MOVE_KINDS
+
+
+def _kind(slice_key: str) -> str:
+    return slice_key.rpartition("/")[2].rpartition("-")[0]
 
 
 def _slice_key(prefix: str, number: int) -> str:

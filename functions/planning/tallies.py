@@ -7,6 +7,7 @@ from functions.contract.bulk import IDLE, PLANNED, Action, Reason, Tally
 from functions.contract.models import Rule
 from functions.planning.decisions import Selected
 from functions.planning.listings import ListedObject
+from functions.planning.slices import EXECUTION
 from functions.validation.athena_queries import CHECKS
 
 READS_OF_GRADE = {"readback": 1, "bytes": 2}
@@ -24,7 +25,7 @@ class Tallies:
     def add(self, listed: ListedObject, action: Action, reason: Reason, selected: Selected | None) -> None:
         """Count one object; `selected` is None if the rules or the scope skip it."""
         planned = selected if action in PLANNED and reason not in IDLE else None
-        by_execution = planned is not None and planned.by_execution(reason)
+        by_execution = planned is not None and planned.slice_kind(reason) == EXECUTION
         kind: Kind = (action, reason, by_execution)
         empty = Tally(action=action, reason=reason, by_execution=by_execution)
         counts = self._counts.setdefault(kind, empty.model_dump())

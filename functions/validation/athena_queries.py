@@ -49,38 +49,59 @@ def validation_queries(
     table: Table, uri: str, selected: list[str] | None = None, checks: Path = CHECKS
 ) -> dict[str, str]:
     """Return the SQL of each check by its name: the object's rows, then every file of `checks` or the selected."""
-    path = _literal(uri)
-    conditions = [f'"$path" = {path}']
+    conditions = [f'"$path" = {literal(uri)}']
     # With predicates on the partition, Athena does not list all the others.
-    conditions += [f"{_identifier(key)} {_equals(value)}" for key, value in table.partition.items()]
-    database, table_name = _identifier(table.database), _identifier(table.name)
-    queries = {ROWS: f"SELECT count(*) FROM {database}.{table_name} WHERE {' AND '.join(conditions)}"}  # noqa: S608
+    conditions += [f"{identifier(key)} {_equals(value)}" for key, value in table.partition.items()]
+    queries = {ROWS: f"SELECT count(*) FROM {qualified(table)} WHERE {' AND '.join(conditions)}"}  # noqa: S608
+    return queries | check_queries(table, [uri], selected, checks)
+
+
+def check_queries(table: Table, uris: list[str], selected: list[str] | None, checks: Path = CHECKS) -> dict[str, str]:
+    """Return the SQL of every file of `checks`, or of the selected, about these objects: `{path}` is the first of them.
+
+    Raises QueryFailed for a check that does not exist.
+    """
+    database, table_name = identifier(table.database), identifier(table.name)
+    path, paths = literal(uris[0]), ", ".join(map(literal, uris))
+    queries = {}
     files = {file.name: file for file in sorted(checks.glob("*.sql"))}
     names = list(files) if selected is None else list(dict.fromkeys(selected))
     unknown = [name for name in names if name not in files]
     if unknown:
         raise QueryFailed(
-            f"The rule for {uri} selects checks that are not in functions/checks: {', '.join(unknown)}. Add them, "
+            f"The rule for {uris[0]} selects checks that are not in functions/checks: {', '.join(unknown)}. Add them, "
             "deploy and replay. Or fix the rule, deploy, and upload the file again."
         )
     for name in names:
         sql = files[name].read_text(encoding="utf-8").strip().rstrip(";")
-        for placeholder, value in (("{database}", database), ("{table}", table_name), ("{path}", path)):
+        for placeholder, value in (
+            ("{database}", database),
+            ("{table}", table_name),
+            ("{path}", path),
+            ("{paths}", paths),
+        ):
             sql = sql.replace(placeholder, value)
         queries[name] = sql
     return queries
 
 
+def qualified(table: Table) -> str:
+    """Return the quoted name of a table with its database."""
+    return f"{identifier(table.database)}.{identifier(table.name)}"
+
+
 def _equals(value: str) -> str:
     """Return the predicate of a partition's value; NULL equals nothing."""
-    return "IS NULL" if value == NULL_PARTITION else f"= {_literal(value)}"
+    return "IS NULL" if value == NULL_PARTITION else f"= {literal(value)}"
 
 
-def _identifier(name: str) -> str:
+def identifier(name: str) -> str:
+    """Return a quoted name."""
     return '"' + name.replace('"', '""') + '"'
 
 
-def _literal(text: str) -> str:
+def literal(text: str) -> str:
+    """Return a quoted text."""
     return "'" + text.replace("'", "''") + "'"
 
 
@@ -114,3 +135,11 @@ def query_rows(check: str, query_id: str, region: str) -> list[list[str | None]]
     with aws_errors(f"reading the results of the query {check} ({query_id})"):
         response = clients.athena(region).get_query_results(QueryExecutionId=query_id, MaxResults=SHOWN_ROWS + 1)
     return [[field.get("VarCharValue") for field in row["Data"]] for row in response["ResultSet"]["Rows"][1:]]
+
+
+def all_rows(check: str, query_id: str, region: str) -> list[list[str | None]]:
+    """Return all rows of a query's results, page by page; only the first page begins with the header."""
+    with aws_errors(f"reading the results of the query {check} ({query_id})"):
+        pages = clients.athena(region).get_paginator("get_query_results").paginate(QueryExecutionId=query_id)
+        found = [row for page in pages for row in page["ResultSet"]["Rows"]]
+    return [[field.get("VarCharValue") for field in row["Data"]] for row in found[1:]]

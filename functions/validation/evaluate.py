@@ -9,9 +9,10 @@ from functions.objects.head import location
 from functions.runtime.errors import QueryFailed, ValidationFailed
 from functions.runtime.step import add_metric
 from functions.validation.athena_queries import ROWS, SHOWN_ROWS, QueryStatus, query_rows, query_status
+from functions.validation.file_checks import ROW_COUNT
 from functions.validation.recrawl import recrawl_or_fail
 from functions.validation.settings import ValidationSettings
-from functions.validation.start import FIRST_WAIT_SECONDS, ROW_COUNT
+from functions.validation.start import FIRST_WAIT_SECONDS
 
 LONGEST_WAIT_SECONDS = 60
 LONGEST_SAMPLE = 1000
@@ -25,7 +26,7 @@ def poll_queries(event: StepEvent, previous: Validation, settings: ValidationSet
     uri = location(target.bucket, target.key)
     statuses = {check: query_status(check, query, region) for check, query in previous.queries.items()}
     for check, status in statuses.items():
-        _require_success(check, status, uri)
+        require_success(check, status, uri)
     if not all(status.ended for status in statuses.values()):
         return _still_pending(previous, uri)
     results = {check: query_rows(check, query, region) for check, query in previous.queries.items()}
@@ -34,6 +35,11 @@ def poll_queries(event: StepEvent, previous: Validation, settings: ValidationSet
     if rows == 0 and previous.file_records != 0:
         problem = f"none of its rows can be queried in the table {previous.database}.{previous.table}"
         return recrawl_or_fail(event, previous, uri, problem)
+    return judge(uri, previous, rows, results)
+
+
+def judge(uri: str, previous: Validation, rows: int, results: dict[str, list[list[str | None]]]) -> Validation:
+    """Return `passed`, or raise ValidationFailed with every problem of its rows and of its checks' results."""
     problems = _row_problems(rows, previous) + _check_problems(results)
     if problems:
         raise ValidationFailed(
@@ -45,10 +51,16 @@ def poll_queries(event: StepEvent, previous: Validation, settings: ValidationSet
     return previous.changed(status="passed", rows=rows)
 
 
-def _require_success(check: str, status: QueryStatus, uri: str) -> None:
+def is_of_the_data(status: QueryStatus) -> bool:
+    """Check whether a query failed because of what a file holds."""
+    return status.ended and not status.succeeded and status.reason.startswith(DATA_ERRORS)
+
+
+def require_success(check: str, status: QueryStatus, uri: str) -> None:
+    """Raise ValidationFailed or QueryFailed if a query has failed."""
     if not status.ended or status.succeeded:
         return
-    if check == ROWS and status.reason.startswith(DATA_ERRORS):
+    if check == ROWS and is_of_the_data(status):
         raise ValidationFailed(
             f"{uri} was copied and verified, but Athena cannot read it: {status.reason}. Fix the file and upload it "
             "again."

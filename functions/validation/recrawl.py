@@ -20,7 +20,12 @@ def recrawl_or_fail(event: StepEvent, previous: Validation, uri: str, problem: s
     """Go back to the crawler, or raise ValidationFailed with this problem."""
     if may_crawl_again(event):
         return previous.changed(status="not_covered", queries={})
-    raise ValidationFailed(
+    raise not_catalogued(uri, problem)
+
+
+def not_catalogued(uri: str, problem: str) -> ValidationFailed:
+    """Return the error of a file that no further crawl can help."""
+    return ValidationFailed(
         f"{uri} was copied and verified, but {problem}. Check the crawler's log for why it was left out, fix that, "
         "then replay."
     )

@@ -6,15 +6,21 @@ Raises ValidationFailed, QueryFailed, and what reading the object and the catalo
 from collections.abc import Callable, Sequence
 
 from functions.catalogue.formats import Format, file_format
-from functions.catalogue.glue_table import Table, abbreviated, column_problem, find_table, how_to_drop, listed
+from functions.catalogue.glue_table import Table, abbreviated, find_table, listed
 from functions.catalogue.names import special_names
-from functions.catalogue.table_folders import MOST_PAGES, described, foreign_object, may_hold
+from functions.catalogue.table_folders import MOST_PAGES, foreign_object
 from functions.contract.limits import READING_CALLS
 from functions.contract.models import StepEvent, StoredObject, Validation
 from functions.objects.head import Head, ObjectChanged, location
-from functions.runtime.errors import ValidationFailed
 from functions.validation.athena_queries import QueryTarget, start_query, validation_queries
 from functions.validation.contents import Expected, FileContents
+from functions.validation.file_checks import (
+    expected_rows,
+    require_match,
+    require_one_kind,
+    require_own_kind,
+    require_readable_types,
+)
 from functions.validation.file_reader import read_file
 from functions.validation.partition_folders import partition_warnings, require_partition
 from functions.validation.recrawl import may_crawl_again, recrawl_or_fail
@@ -27,7 +33,6 @@ MARGIN_MS = 60_000
 READING_WAIT_SECONDS = 1
 
 SHOWN_COLUMNS = 100
-ROW_COUNT = "row-count"
 FIRST_WAIT_SECONDS = 2
 
 
@@ -39,20 +44,20 @@ def start_validation(
     layout = file_format(target.key)
     if layout is None:
         raise ValueError(f"RunValidationQuery was called for {uri}, which is not a tabular file.")
-    expected_rows = _expected_rows(now, uri)
+    rows = expected_rows(now, uri)
     table = find_table(target, settings.glue_database)
     if table is None and may_crawl_again(event):
         return previous.changed(status="not_covered", queries={}, progress=None)
     if table is not None:
         require_partition(uri, table)
-        _require_readable_types(event, uri, table)
-        _require_one_kind(event, table, target)
+        require_readable_types(uri, table, event.document.finished_copy().copied_at)
+        require_one_kind(table, target, foreign_object(table, target, _searched_pages(event)))
     try:
         contents = _read(event, previous, target, layout, table, time_is_left)
     except ObjectChanged:
         return target_replaced(event.document, previous)
     if table is not None:
-        _require_own_kind(uri, table, layout)
+        require_own_kind(uri, table, layout)
     if contents.progress is not None and table is not None and _may_continue(previous):
         return previous.changed(
             status="reading",
@@ -64,11 +69,11 @@ def start_validation(
         return _without_table(event, previous, contents, uri, settings)
     counted = previous.changed(
         file_records=contents.records,
-        expected_rows=expected_rows,
+        expected_rows=rows,
         warnings=[
             *contents.warnings,
             *_unread_warnings(contents),
-            *_column_warnings(contents, table, layout),
+            *column_warnings(contents, table, layout),
             *partition_warnings(uri, table),
         ],
         progress=None,
@@ -88,7 +93,7 @@ def _read(
 
     def accept(columns: Sequence[str]) -> None:
         if table is not None:
-            _require_match(uri, columns, table, layout)
+            require_match(uri, columns, table, layout)
 
     expected = Expected(table, event.document.rule.allow_empty, accept)
     progress = previous.progress
@@ -115,6 +120,16 @@ def _unread_warnings(contents: FileContents) -> list[str]:
     ]
 
 
+def _searched_pages(event: StepEvent) -> int:
+    """Return how much of a folder is searched for a file that breaks the table.
+
+    The first files of a table or partition search its whole folder, later ones only its start: a foreign file that
+    comes after the table is not copied in the first place.
+    """
+    catalogue = event.document.catalogue
+    return 1 if catalogue is not None and catalogue.status == "not_needed" else MOST_PAGES
+
+
 def _without_table(
     event: StepEvent, previous: Validation, contents: FileContents, uri: str, settings: ValidationSettings
 ) -> Validation:
@@ -125,71 +140,7 @@ def _without_table(
     return recrawl_or_fail(event, previous, uri, problem)
 
 
-def _expected_rows(now: Head, uri: str) -> int | None:
-    row_count = now.metadata.get(ROW_COUNT)
-    if row_count is None:
-        return None
-    if not row_count.isascii() or not row_count.isdigit():
-        raise ValidationFailed(
-            f"{uri} has the user metadata {ROW_COUNT}: {row_count!r}, which is not a whole number. Correct the "
-            "metadata and upload the file again."
-        )
-    return int(row_count)
-
-
-def _require_readable_types(event: StepEvent, uri: str, table: Table) -> None:
-    """Raise ValidationFailed if Athena cannot read the table's own definition, as a bad first file leaves it."""
-    for name, text in table.unreadable_columns.items():
-        copied_at = event.document.finished_copy().copied_at
-        origin = "it" if table.created is None or table.created >= copied_at else "an earlier file"
-        raise ValidationFailed(
-            f"{uri} was copied and verified, but its table {table.database}.{table.name} cannot be queried: the "
-            f"column {abbreviated(name)} has the type {abbreviated(text)}, which Athena cannot read. The table was "
-            f"created from {origin}, whose nested keys contain characters other than letters, digits, `_`, `.`, `$` "
-            f"and spaces. To remove it: {how_to_drop(table)}."
-        )
-
-
-def _require_one_kind(event: StepEvent, table: Table, target: StoredObject) -> None:
-    """Raise ValidationFailed if a file beside this one breaks its table, or if it breaks the table itself.
-
-    The first files of a table or partition search its whole folder, later ones only its start: a foreign file that
-    comes after the table is not copied in the first place.
-    """
-    catalogue = event.document.catalogue
-    is_later = catalogue is not None and catalogue.status == "not_needed"
-    foreign = foreign_object(table, target, 1 if is_later else MOST_PAGES)
-    if foreign is not None:
-        raise ValidationFailed(
-            f"{location(target.bucket, target.key)} was copied and verified, but its table {table.database}."
-            f"{table.name} holds {described(table)}, and Athena also reads {location(target.bucket, foreign)} as such: "
-            "queries on the table fail or return rows from that file. Delete that file, or move it into another "
-            "folder, then replay."
-        )
-
-
-def _require_own_kind(uri: str, table: Table, layout: Format) -> None:
-    """Raise ValidationFailed if the file's table was made of files of another kind, at the same time."""
-    if not may_hold(table, layout):
-        raise ValidationFailed(
-            f"{uri} was copied and verified, but its table {table.database}.{table.name} holds {described(table)}, and "
-            f"Athena would read the file as {described(table)}, so queries on the table would fail or return rows from "
-            "it. Delete the file from the target, and upload it into another folder."
-        )
-
-
-def _require_match(uri: str, columns: Sequence[str], table: Table, layout: Format) -> None:
-    """Raise ValidationFailed if the file cannot be queried in its table."""
-    problem = column_problem(columns, table, layout) if columns else ""
-    if problem:
-        raise ValidationFailed(
-            f"{uri} does not fit the table {table.database}.{table.name}: {problem}. All files in one folder form one "
-            "table: fix the file's columns, alter the table, or upload the file into a folder of its own. Or, if the "
-            f"table is wrong: {how_to_drop(table)}."
-        )
-
-
-def _column_warnings(contents: FileContents, table: Table, layout: Format) -> list[str]:
+def column_warnings(contents: FileContents, table: Table, layout: Format) -> list[str]:
     """Return what is unusual, but valid, about the columns of a file."""
     warnings = []
     if special := special_names(table.columns):

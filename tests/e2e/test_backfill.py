@@ -34,6 +34,8 @@ rules:
     exclude: true
   - prefix: moved/
     mode: move
+  - prefix: moved-rows/
+    mode: move
   - prefix: in/
     target_prefix: out/
   - prefix: notes/
@@ -43,7 +45,8 @@ rules:
 HARD_KEYS = ["hard/a b+c%.bin", "hard/a\rb", "hard/a\nb", "hard/é", "hard/e\u0301", "hard/\uff5e", "hard/\U0001f600"]
 LONGEST = "k" * 1024
 FOLDER_MARKER = "folder/"
-TABLE = "table/a.csv"
+TABLE, MOVED_TABLE = "table/a.csv", "moved-rows/dt=1/a.csv"
+ROWS = b"ship,berth\nAurora,1\n"
 NEW = [*HARD_KEYS, LONGEST, FOLDER_MARKER, "new/a.bin", "in/new.bin", TABLE]
 LARGE = 5 * 1024**2 + 2
 
@@ -51,7 +54,7 @@ LARGE = 5 * 1024**2 + 2
 def body_of(key: str) -> bytes:
     """What is uploaded as a new object."""
     if key == TABLE:
-        return b"ship,berth\nAurora,1\n"
+        return ROWS
     return b"" if key.endswith("/") else b"new"
 
 
@@ -90,6 +93,7 @@ def _fill(deployed: Deployed) -> None:
     deployed.put("archived.bin", b"cold", StorageClass="GLACIER")
     deployed.put("ignored.tmp", b"ignored")
     deployed.put("moved/new.bin", b"moved")
+    deployed.put(MOVED_TABLE, ROWS)
     deployed.put("large.bin", b"x" * LARGE)
     deployed.put("in_progress.bin", b"copied in parts")
     _copy_role(deployed).create_multipart_upload(Bucket=deployed.outputs.target_bucket, Key="in_progress.bin")
@@ -129,14 +133,13 @@ def outcomes(shown: dict[str, Any]) -> dict[tuple[str, str, bool], int]:
 
 ACTIONS = ("copy", "move", "undecided")
 EXPECTED = {
-    # A table's file is validated by an execution of its own.
-    ("copy", "new", False): len(NEW) - 1,
-    ("copy", "new", True): 2,
+    ("copy", "new", False): len(NEW),
+    ("copy", "new", True): 1,
     ("copy", "size_differs", False): 1,
     ("copy", "content_differs", False): 1,
     ("copy", "metadata_differs", False): 1,
-    ("move", "new", True): 1,
-    ("move", "same_checksum", True): 1,
+    ("move", "new", False): 2,
+    ("move", "same_checksum", False): 1,
     ("done", "same_checksum", False): 3,
     ("undecided", "not_comparable", False): 1,
     ("skip", "archived", False): 1,
@@ -193,7 +196,12 @@ def test_the_plan_lists_what_would_be_done_by_its_exact_key(filled: Deployed) ->
         for pointer in json.loads(read(f"{folder}{name}"))
         for line in gzip.decompress(read(pointer["key"])).decode().removesuffix("\n").split("\n")
     ]
-    assert {line["key"] for line in lines if line["reason"] == "new"} == {*NEW, "moved/new.bin", "large.bin"}
+    assert {line["key"] for line in lines if line["reason"] == "new"} == {
+        *NEW,
+        "moved/new.bin",
+        MOVED_TABLE,
+        "large.bin",
+    }
     (renamed,) = [line for line in lines if line["key"] == "in/new.bin"]
     assert renamed["rule"]["target_key"] == "out/new.bin"
 
@@ -253,12 +261,14 @@ def test_a_backfill_copies_and_verifies_what_its_dry_run_said(filled: Deployed) 
     assert reasons(report(filled, shown["run"])) == by_reason(planned)
     assert filled.arrived("changed/size.bin") == b"bytes"
     assert filled.head("changed/metadata.bin")["Metadata"] == {}
-    runs = filled.runs([TABLE, "moved/new.bin", "moved/same.bin", "large.bin"])
-    assert {(run.key, run.status, run.cause) for run in runs} == {(run.key, "SUCCEEDED", "") for run in runs}
+    (run,) = filled.runs(["large.bin"])
+    assert (run.status, run.cause) == ("SUCCEEDED", "")
     assert reported(filled, shown["run"]) == shown["counts"]
     for key in NEW:
         assert filled.arrived("out/new.bin" if key == "in/new.bin" else key) == body_of(key)
-    assert not filled.is_at_source("moved/same.bin")
+    for key in ("moved/new.bin", "moved/same.bin", MOVED_TABLE):
+        assert not filled.is_at_source(key)
+    assert (filled.arrived("moved/new.bin"), filled.arrived(MOVED_TABLE)) == (b"moved", ROWS)
 
 
 def reported(deployed: Deployed, run: str) -> dict[str, int]:
@@ -302,6 +312,20 @@ def test_a_run_with_an_object_that_fails_copies_the_others_and_its_redrive_only_
     assert ended_status(filled, run["run"]) == "SUCCEEDED"
     assert statuses(report(filled, run["run"])) == {"failing/a.bin": "verified", "failing/b.bin": "verified"}
     assert len(filled.versions("failing/a.bin")) == len(filled.versions("failing/b.bin")) == 1
+
+
+def test_a_file_that_is_wrong_is_named_and_the_others_of_its_table_are_validated(filled: Deployed) -> None:
+    # The partition of one is registered from the table, which its first file made.
+    for key, body in (("dt=2/b.csv", ROWS), ("dt=1/bad.csv", b"ship,berth\nAurora\n")):
+        filled.put(f"moved-rows/{key}", body)
+    result = filled.ferry("backfill", "--prefix", "moved-rows/")
+    assert result.returncode == 1
+    assert (
+        "RunIncomplete: 1 of 2 planned objects failed: 1 ValidationFailed. First failure: moved-rows/dt=1/bad.csv"
+        in (result.stderr)
+    )
+    assert filled.is_at_source("moved-rows/dt=1/bad.csv"), "what is not validated is not deleted"
+    assert not filled.is_at_source("moved-rows/dt=2/b.csv")
 
 
 def test_a_file_is_found_by_its_key(filled: Deployed) -> None:

@@ -64,7 +64,8 @@ class Case:
             for number, upload in enumerate(self.uploads, start=1)
         ]
         if self.bulk:
-            document = {"bucket": SOURCE, "region": SOURCE_REGION, "key": KEY, "rule": {"mode": self.mode}}
+            rule = {"mode": self.mode, "minimum_grade": self.minimum_grade}
+            document = {"bucket": SOURCE, "region": SOURCE_REGION, "key": KEY, "rule": rule}
             # First, so that the latest upload's execution is the last one.
             actors.insert(0, Actor("bulk", execution=Execution.start("bulk", s3.now, document, "bulk")))
         if self.meddled:
@@ -91,6 +92,8 @@ class Case:
             # One who writes over an unversioned target after the verification leaves nothing to find.
             assert arrived or (meddled and self.target != "Enabled"), f"{describe(now)} is at the target\n{story}"
             ended_well = executions[-1].status == "SUCCEEDED" or executions[-1].error == "PurgeRejected"
+            # The bulk run has moved it.
+            ended_well |= self.bulk and self.mode == "move" and executions[-1].error == "SourceMissing"
             assert ended_well or executions[-1].name != f"execution {len(self.uploads)}", story
         if not self.faults and not self.meddled and not self.bulk and self.bytes_differ:
             assert len(end.copies) <= len(end.uploads), f"something was copied twice\n{story}"
@@ -141,6 +144,18 @@ def test_bulk_copy_beside_an_upload(source: Versioning, target: Versioning, faul
 
 def test_bulk_copy_beside_two_uploads(player: Player) -> None:
     explore(Case((X, Y), "Never", "Enabled", bulk=True), player)
+
+
+@pytest.mark.parametrize("source", SOME_SOURCES)
+def test_bulk_move_beside_an_upload_with_a_fault(source: Versioning, player: Player) -> None:
+    explore(Case((X,), source, mode="move", minimum_grade="readback", faults=1, bulk=True), player)
+
+
+@ONLY_IN_SOAK
+@pytest.mark.parametrize("source", VERSIONINGS)
+@pytest.mark.parametrize("uploads", UPLOADS)
+def test_bulk_move_beside_any_two_uploads(source: Versioning, uploads: str, player: Player) -> None:
+    explore(Case(UPLOADS[uploads], source, mode="move", minimum_grade="readback", bulk=True), player)
 
 
 @ONLY_IN_SOAK

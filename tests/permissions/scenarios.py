@@ -495,6 +495,8 @@ QUERY_DENIED = "QueryFailed: The query rows on"
 
 def _validate(world: World, document: Document) -> str:
     """Start the queries and wait for them, in one execution."""
+    if world.in_batches:
+        return _validate_in_batch(world, document)
     return str(world.steps("run_validation_query", document, "pending")["validation"]["status"])
 
 
@@ -550,6 +552,8 @@ def _moved(world: World, **arguments: Any) -> Document:
 
 
 def _delete(world: World, document: Document, **rule: Any) -> str:
+    if world.in_batches:
+        return _delete_in_batch(world, {**document, "rule": {**document["rule"], **rule}})
     result = world.step("delete_source", {**document, "rule": {**document["rule"], **rule}})
     return str(result["deletion"]["status"])
 
@@ -715,11 +719,33 @@ def _verify_in_batch(world: World, document: Document) -> str:
     return _outcome(world.work_on_slice("verify_batch", slice_key, "verified"))
 
 
+def _verified_slice(world: World, document: Document, kind: str) -> str:
+    """A slice of one object that VerifyBatch has recorded as verified."""
+    slice_key, copy = world.slice_of(document, kind), document["copy"]
+    line = {"key": document["source"]["key"], "status": "verified", "grade": document["verification"]["grade"]}
+    line |= {name: copy[name] for name in ("source", "target", "copied_at")}
+    world.put_lines(slice_key.replace("/plan/", "/verified/").replace(".jsonl.gz", "/a.jsonl.gz"), [line])
+    return slice_key
+
+
+def _delete_in_batch(world: World, document: Document) -> str:
+    return _outcome(world.work_on_slice("delete_batch", _verified_slice(world, document, "move"), "deleted"))
+
+
+def _validate_in_batch(world: World, document: Document) -> str:
+    slice_key, result = _verified_slice(world, document, "file"), {"status": "in_progress"}
+    while result["status"] == "in_progress":
+        result = world.call_for_slice("validate_batch", slice_key)
+    found = world.recorded(slice_key, "validated") or world.recorded(slice_key, "read")
+    assert found
+    return _outcome(found)
+
+
 def in_batch(role: str, script: Script, gives: str, without: dict[str, str]) -> None:
     """The same script, with a slice of one object in place of an execution."""
 
     def shown(world: World) -> str:
-        world.in_batches = role == "copy_batch"
+        world.in_batches = True
         try:
             return script(world)
         finally:
@@ -811,6 +837,14 @@ def a_new_process_copies_a_slice(world: World) -> str:
     return _outcome(world.work_on_slice("copy_batch", world.slice_of(world.upload()), "copied"))
 
 
+@shows("copy_batch", "copied", {"s3:GetBucketVersioning target": NAMED})
+def a_new_process_copies_a_slice_to_move(world: World) -> str:
+    world.renew("copy_batch")
+    document = world.upload()
+    document["rule"]["mode"] = "move"
+    return _outcome(world.work_on_slice("copy_batch", world.slice_of(document), "copied"))
+
+
 @shows("copy_batch", "copied", {"s3:ListBucket target": TARGET_HEAD_DENIED})
 def the_target_is_gone_since_the_plan(world: World) -> str:
     target = {"etag": "0" * 32, "size_bytes": 1, "last_modified": datetime.now(UTC).isoformat()}
@@ -892,6 +926,125 @@ VERIFIED_IN_BATCHES: list[tuple[Script, str, dict[str, str]]] = [
 ]
 for _story, _gives, _without in VERIFIED_IN_BATCHES:
     shows("verify_batch", _gives, _without)(_verified_in_batch(_story))
+
+
+@shows("copy_batch", "copied", {"glue:GetTables": NAMED})
+def a_new_process_copies_a_slice_of_a_folder(world: World) -> str:
+    world.renew("copy_batch")
+    return _outcome(world.work_on_slice("copy_batch", world.slice_of(world.upload("folder/notes.txt")), "copied"))
+
+
+in_batch(
+    "validate_batch",
+    a_file_is_validated,
+    "verified",
+    {
+        "s3:GetObject target": TARGET_HEAD_DENIED,
+        "s3:GetObjectVersion target": NAMED,
+        "glue:GetTables": NAMED,
+        "glue:GetTable": QUERY_DENIED,
+        "athena:StartQueryExecution": NAMED,
+        "athena:GetQueryExecution": NAMED,
+        "athena:GetQueryResults": NAMED,
+        "s3:GetObject results": NAMED,
+        "s3:PutObject results": NAMED,
+        "s3:ListBucket results": NAMED,
+    },
+)
+in_batch("validate_batch", a_file_in_a_partition_is_validated, "verified", {"glue:GetPartitions": QUERY_DENIED})
+in_batch(
+    "validate_batch",
+    the_target_is_gone_before_its_validation,
+    "target_changed: ",
+    {"s3:ListBucket target": TARGET_HEAD_DENIED, "s3:GetObject source": SOURCE_HEAD_DENIED},
+)
+in_batch(
+    "validate_batch",
+    both_are_gone_before_the_validation,
+    "SourceMissing: ",
+    {"s3:ListBucket source": SOURCE_HEAD_DENIED},
+)
+
+
+def _catalogue(world: World, document: Document) -> str:
+    return str(world.call_for_slice("catalogue_batch", _verified_slice(world, document, "file"))["status"])
+
+
+@shows(
+    "catalogue_batch",
+    "running",
+    {
+        "glue:ListCrawls": NAMED,
+        "glue:StartCrawler": NAMED,
+        "s3:GetObject results": NAMED,
+        "s3:ListBucket results": NAMED,
+    },
+)
+def a_slice_needs_a_crawl(world: World) -> str:
+    world.await_crawler()
+    return _catalogue(world, _later(_file(world)))
+
+
+@shows(
+    "catalogue_batch",
+    "not_needed",
+    {"glue:GetTables": NAMED, "glue:BatchGetPartition": NAMED, "glue:BatchCreatePartition": NAMED},
+)
+def a_new_partition_of_a_known_table_needs_no_crawl(world: World) -> str:
+    document = world.crawled_file("dt=1/a.csv")
+    target = document["copy"]["target"]
+    key = target["key"].replace("dt=1", f"dt={uuid.uuid4().hex}")
+    return _catalogue(world, _instead(document, {**target, "key": key}))
+
+
+in_batch(
+    "delete_batch",
+    a_source_is_deleted,
+    "deleted",
+    {
+        "s3:GetObject source": SOURCE_HEAD_DENIED,
+        "s3:DeleteObject source": NAMED,
+        "s3:GetObjectVersion target": TARGET_HEAD_DENIED,
+        "s3:GetObject results": NAMED,
+        "s3:PutObject results": NAMED,
+        "s3:ListBucket results": NAMED,
+    },
+)
+in_batch(
+    "delete_batch",
+    a_source_is_purged,
+    "deleted",
+    {"s3:ListBucketVersions source": NAMED, "s3:DeleteObjectVersion source": NAMED},
+)
+in_batch(
+    "delete_batch",
+    a_locked_source_is_not_purged,
+    "PurgeRejected: ",
+    {"s3:GetObjectVersion source": "AccessDenied: "},
+)
+in_batch(
+    "delete_batch", a_source_with_a_retention_is_deleted, "deleted", {"s3:GetObjectRetention source": "NotDeleted"}
+)
+in_batch(
+    "delete_batch", a_source_with_a_legal_hold_is_deleted, "deleted", {"s3:GetObjectLegalHold source": "NotDeleted"}
+)
+in_batch(
+    "delete_batch",
+    a_tagged_source_is_deleted,
+    "deleted",
+    {
+        "s3:GetObjectTagging source": "NotDeleted",
+        "s3:GetObjectVersionTagging source": NAMED,
+        "s3:GetObjectVersionTagging target": NAMED,
+    },
+)
+in_batch("delete_batch", the_source_is_deleted_already, "deleted", {"s3:ListBucket source": SOURCE_HEAD_DENIED})
+in_batch(
+    "delete_batch",
+    both_are_gone_before_the_deletion,
+    "VerifiedCopyMissing: ",
+    {"s3:ListBucket target": TARGET_HEAD_DENIED},
+)
 
 
 # EnsureMigrated, ReconcileReport and WriteReport.

@@ -25,14 +25,18 @@ ROLES = [*declaration.load(), "crawler"]
 EVERYBODYS = ("logs:",)
 """Each role has these, for a log of its own."""
 
+BULK = ("copy_batch", "verify_batch", "ensure_migrated", "validate_batch", "delete_batch")
+"""The functions of slices: they read plans, and write records."""
+
+QUERYING = ("run_validation_query", "validate_batch")
+"""The functions that query Athena."""
+
 OWN = {
     ("starter", "s3:GetObject", "/rules/migration.json"),
     ("plan_batches", "s3:GetObject", "/rules/migration.json"),
     ("plan_batches", "s3:PutObject", "/runs/a.json"),
-    *((role, "s3:PutObject", "/runs/a.json") for role in ("copy_batch", "verify_batch", "ensure_migrated")),
-    *((role, "s3:GetObject", "/runs/a.json") for role in ("copy_batch", "verify_batch", "ensure_migrated")),
-    ("reconcile_report", "s3:GetObject", "/runs/a.json"),
-    ("reconcile_report", "s3:PutObject", "/runs/a.json"),
+    *((role, "s3:PutObject", "/runs/a.json") for role in (*BULK, "reconcile_report")),
+    *((role, "s3:GetObject", "/runs/a.json") for role in (*BULK, "catalogue_batch", "reconcile_report")),
     ("write_report", "s3:GetObject", "/runs/a.json"),
     ("write_report", "s3:PutObject", "/reports/a.json"),
     *((role, "s3:GetObject", "/rules/migration.json") for role in ("plan_audit", "find_extra")),
@@ -42,16 +46,17 @@ OWN = {
     ("plan_batches", "s3:GetObject", "/ledger/a.json"),
     ("write_report", "s3:GetObject", "/ledger/a.json"),
     ("write_report", "s3:PutObject", "/ledger/a.json"),
-    ("run_validation_query", "s3:GetObject", "/results/a.csv"),
-    ("run_validation_query", "s3:PutObject", "/results/a.csv"),
-    ("run_validation_query", "s3:AbortMultipartUpload", "/results/a.csv"),
-    ("run_validation_query", "s3:ListMultipartUploadParts", "/results/a.csv"),
+    *(
+        (role, f"s3:{action}", "/results/a.csv")
+        for role in QUERYING
+        for action in ("GetObject", "PutObject", "AbortMultipartUpload", "ListMultipartUploadParts")
+    ),
     ("starter", "sqs:ReceiveMessage", "-uploads"),
     ("starter", "sqs:DeleteMessage", "-uploads"),
     ("starter", "sqs:GetQueueAttributes", "-uploads"),
     ("starter", "sqs:SendMessage", "-uploads-dead-letters"),
     # Athena asks for the database `default`, but for no table of it.
-    ("run_validation_query", "glue:GetDatabase", ":database/default"),
+    *((role, "glue:GetDatabase", ":database/default") for role in QUERYING),
 }
 """Who has to do what at the end of which ARN, of all that is tried `elsewhere`."""
 

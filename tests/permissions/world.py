@@ -221,16 +221,26 @@ class World:
 
     def work_on_slice(self, function: str, slice_key: str, kind: str) -> dict[str, Any]:
         """Call a function for a slice of one object; what it recorded about it."""
+        self.call_for_slice(function, slice_key)
+        recorded = self.recorded(slice_key, kind)
+        assert recorded
+        return recorded
+
+    def call_for_slice(self, function: str, slice_key: str) -> dict[str, Any]:
+        """Call a function for a slice; what it returned."""
         name = uuid.uuid4().hex
         execution = {"Id": f"arn:{name}", "Name": name, "StartTime": datetime.now(UTC).isoformat()}
         scope = {"bucket": self.outputs.source_bucket, "region": self.outputs.source_region}
-        self.invoke(function, {"execution": execution, "document": {"scope": scope, "slice": {"key": slice_key}}})
-        return self.recorded(slice_key, kind)
+        document = {"scope": scope, "slice": {"key": slice_key}}
+        returned: dict[str, Any] = self.invoke(function, {"execution": execution, "document": document})
+        return returned
 
     def recorded(self, slice_key: str, kind: str) -> dict[str, Any]:
-        """What is recorded about the only object of a slice."""
+        """What is recorded about the only object of a slice; empty if nothing is."""
         folder = slice_key.replace("/plan/", f"/{kind}/").removesuffix(".jsonl.gz")
-        found = self.target.list_objects_v2(Bucket=self.outputs.athena_results, Prefix=f"{folder}/")["Contents"]
+        found = self.target.list_objects_v2(Bucket=self.outputs.athena_results, Prefix=f"{folder}/").get("Contents")
+        if not found:
+            return {}
         latest = max(found, key=lambda each: each["LastModified"])["Key"]
         body = self.target.get_object(Bucket=self.outputs.athena_results, Key=latest)["Body"].read()
         outcome: dict[str, Any] = json.loads(gzip.decompress(body))

@@ -119,11 +119,17 @@ class ListedBuckets:
         return 200, {"ETag": "x"}
 
     def slices(self, plan: Plan) -> dict[str, list[dict[str, Any]]]:
-        """The lines of each slice of a plan, in the order of writing; batches before executions in a folder."""
+        """The lines of each slice of a plan, in the order of writing; batches, moves and executions in a folder."""
         keys = [
             f"{plan.folder}{folder.name}/{kind}-{index:05}.jsonl.gz"
             for folder in plan.folders
-            for kind, number in (("batch", folder.batches), ("execution", folder.executions))
+            for kind, number in (
+                ("batch", folder.batches),
+                ("move", folder.moves),
+                ("file", folder.files),
+                ("moved-file", folder.moved_files),
+                ("execution", folder.executions),
+            )
             for index in range(number)
         ]
         # Not splitlines: it splits at characters that JSON does not escape.

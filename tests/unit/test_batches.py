@@ -1,4 +1,4 @@
-"""CopyBatch and VerifyBatch: few calls for an object, and one object's failure is nobody else's."""
+"""CopyBatch, VerifyBatch and DeleteBatch: few calls for an object, and one object's failure is nobody else's."""
 
 import gzip
 import json
@@ -9,7 +9,7 @@ from typing import Any
 import boto3
 import pytest
 
-from functions import copy_batch, plan_batches, verify_batch
+from functions import copy_batch, delete_batch, plan_batches, verify_batch
 from functions.batches.faults import LEAST_SYSTEMIC, MOST_FAULTS
 from functions.batches.waves import FIRST_WIDTH, WaveWidth, work_in_waves
 from functions.contract.bulk import Outcome
@@ -382,3 +382,102 @@ def test_what_s3_throttles_now_and_then_is_worked_on_again() -> None:
     found = work_in_waves(range(200), work, lambda: True, lambda _: None)
     assert sorted(int(each.key) for each in found) == list(range(200))
     assert asked.total() == 204
+
+
+# DeleteBatch: what is copied and verified is deleted at the source, and nothing else.
+
+MOVES = Rules(default=Rule(mode="move", minimum_grade="readback"))
+
+
+@pytest.fixture
+def moving(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Cloud:
+    """Under a rule that moves everything."""
+    under_rules(cloud, monkeypatch, MOVES)
+    return cloud
+
+
+def verified_slice() -> str:
+    """Plan the whole source, copy and verify it; the key of the only slice."""
+    plan: dict[str, Any] = plan_batches.handler({"execution": EXECUTION, "document": {"scope": SCOPE}}, LambdaContext())
+    (pointer,) = json.loads(read(plan["moves_key"]))
+    for module in (copy_batch, verify_batch):
+        assert call(module, pointer["key"])["status"] == "done"
+    return str(pointer["key"])
+
+
+def at_source(moving: Cloud, key: str) -> bool:
+    return key in [each["Key"] for each in moving.source.list_objects_v2(Bucket=SOURCE).get("Contents", [])]
+
+
+def test_a_verified_move_takes_three_more_calls_and_a_deletion(moving: Cloud) -> None:
+    moving.upload(b"x", "a")
+    slice_key = verified_slice()
+    copied = requests(moving)
+    assert (copied["CopyObject"], copied["HeadObject"], copied["GetObject"]) == (1, 2, 0)
+    assert call(delete_batch, slice_key)["done"] == 1
+    assert requests(moving) == {"HeadObject": 3, "DeleteObject": 1}
+    assert outcomes(slice_key, "deleted")["a"].status == "deleted"
+    assert not at_source(moving, "a")
+    assert moving.arrived("a") == b"x"
+
+
+def test_what_the_target_has_already_is_deleted_without_a_copy(moving: Cloud) -> None:
+    moving.upload(b"x", "a", ChecksumAlgorithm="CRC32")
+    moving.target.put_object(Bucket=TARGET, Key="a", Body=b"x", ChecksumAlgorithm="CRC32")
+    slice_key = verified_slice()
+    assert requests(moving)["CopyObject"] == 0
+    call(delete_batch, slice_key)
+    assert not at_source(moving, "a")
+
+
+def test_what_was_not_verified_stays(moving: Cloud) -> None:
+    moving.upload(b"x", "a")
+    moving.upload(b"y", "b")
+    moving.hooks.edits["CopyObject"] = lambda _: moving.target.put_object(Bucket=TARGET, Key="a", Body=b"bad")
+    slice_key = verified_slice()
+    assert outcomes(slice_key, "verified")["a"].status == "failed"
+    moving.hooks.edits.clear()
+    call(delete_batch, slice_key)
+    assert (at_source(moving, "a"), at_source(moving, "b")) == (True, False)
+
+
+def newer_upload(moving: Cloud) -> None:
+    moving.upload(b"newer", "a")
+
+
+def lost_target(moving: Cloud) -> None:
+    (version,) = moving.target.list_object_versions(Bucket=TARGET, Prefix="a")["Versions"]
+    moving.target.delete_object(Bucket=TARGET, Key="a", VersionId=version["VersionId"])
+
+
+def other_tags(moving: Cloud) -> None:
+    moving.source.put_object_tagging(Bucket=SOURCE, Key="a", Tagging={"TagSet": [{"Key": "k", "Value": "v"}]})
+
+
+@pytest.mark.parametrize(
+    ("change", "outcome"),
+    [
+        (newer_upload, ("skipped", "Superseded")),
+        (lost_target, ("failed", "NotDeleted")),
+        (other_tags, ("failed", "NotDeleted")),
+    ],
+)
+def test_what_changed_since_its_verification_stays(moving: Cloud, change: Any, outcome: tuple[str, str]) -> None:
+    moving.upload(b"x", "a")
+    slice_key = verified_slice()
+    change(moving)
+    call(delete_batch, slice_key)
+    found = outcomes(slice_key, "deleted")["a"]
+    assert (found.status, found.error) == outcome
+    assert at_source(moving, "a")
+
+
+def test_a_call_that_was_killed_finds_what_it_deleted(moving: Cloud) -> None:
+    moving.upload(b"x", "a")
+    slice_key = verified_slice()
+    moving.hooks.answer("PutObject", ErrorResponse("AccessDenied"))
+    with pytest.raises(AccessDenied):
+        call(delete_batch, slice_key)
+    assert not at_source(moving, "a")
+    assert call(delete_batch, slice_key, "c2")["failed"] == 0
+    assert outcomes(slice_key, "deleted")["a"].status == "deleted"

@@ -63,6 +63,9 @@ def test_a_million_small_objects_cost_less_than_seven_dollars() -> None:
         (Tally(action="done", reason="same_etag", objects=10, size_bytes=1), 0, 0),
         (Tally(action="skip", reason="archived", objects=10, size_bytes=1), 0, 0),
         (Tally(action="undecided", reason="not_comparable", objects=10, size_bytes=1), 10, 30),
+        (Tally(action="move", reason="new", objects=10, size_bytes=1, reads=10), 10, 70),
+        (Tally(action="move", reason="same_etag", objects=10, size_bytes=1, reads=10), 0, 110),
+        (Tally(action="copy", reason="new", objects=10, size_bytes=1, files=10, reads=10), 10, 50),
         (Tally(action="move", reason="new", by_execution=True, objects=10, size_bytes=1, reads=10), 10, 70),
         (Tally(action="move", reason="same_etag", by_execution=True, objects=10, size_bytes=1, reads=10), 0, 70),
         # 16 parts of 128 MiB, one more at most, and two requests to begin and to complete.

@@ -137,7 +137,7 @@ def test_a_copy_that_may_never_have_been_verified_is_done_only_by_the_rules_grad
     plan = planned(rules=Rules(default=Rule(minimum_grade=minimum, mode=mode)))
     assert decided(plan) == {outcome: 1}
     (tally,) = plan.tallies
-    assert tally.by_execution == (outcome[0] != "done"), "no batch reads what need not be copied"
+    assert tally.by_execution == (outcome[0] == "copy"), "no batch reads what need not be copied"
 
 
 def test_an_md5_is_a_weaker_grade_than_a_checksum(buckets: ListedBuckets) -> None:
@@ -269,6 +269,31 @@ def test_a_slice_is_bounded_in_objects_and_in_bytes(buckets: ListedBuckets) -> N
     slices = list(buckets.slices(plan).values())
     assert [len(lines) for lines in slices] == [1000, 1000, 1 + 12, 12, 6]
     assert max(sum(line["size_bytes"] for line in lines) for lines in slices) <= MOST_BYTES
+
+
+def test_files_and_moves_are_in_slices_of_their_own(buckets: ListedBuckets) -> None:
+    for key, size in (
+        ("a/x.csv", 1),
+        ("a/x.bin", 1),
+        ("m/x.csv", 1),
+        ("m/x.bin", 1),
+        ("a/large.csv", 64 * 1024**2 + 1),
+    ):
+        buckets.put(SOURCE, key, Size=size)
+    one_file = KeyRule(prefix="one/", rule=Rule(checks=["about_one_file.sql"]))
+    buckets.put(SOURCE, "one/x.csv")
+    plan = planned(rules=Rules(rules=(KeyRule(prefix="m/", rule=Rule(mode="move")), one_file)))
+
+    def keys(name: str) -> set[str]:
+        pointers = json.loads(buckets.written[f"{plan.folder}{name}"])
+        slices = buckets.slices(plan)
+        return {line["key"] for pointer in pointers for line in slices[pointer["key"]]}
+
+    assert keys("batches.json") == {"a/x.csv", "a/x.bin", "m/x.csv", "m/x.bin"}
+    assert keys("files.json") == {"a/x.csv", "m/x.csv"}
+    assert keys("moves.json") == {"m/x.csv", "m/x.bin"}
+    assert keys("executions.json") == {"a/large.csv", "one/x.csv"}
+    assert (plan.batches, plan.files, plan.moves, plan.executions) == (4, 2, 2, 1)
 
 
 def test_large_objects_are_in_slices_of_their_own(buckets: ListedBuckets) -> None:

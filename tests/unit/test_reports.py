@@ -11,6 +11,7 @@ import pytest
 from ferry.estimates.estimate import Requests, estimate
 from functions import (
     copy_batch,
+    delete_batch,
     ensure_migrated,
     plan_batches,
     reconcile_report,
@@ -33,7 +34,13 @@ from tests.unit.conftest import SOURCE, SOURCE_REGION, TARGET, TARGET_REGION, Cl
 
 RESULTS = "ferry-results"
 SCOPE = {"bucket": SOURCE, "region": SOURCE_REGION}
-RULES = Rules(rules=(KeyRule(prefix="moved/", rule=Rule(mode="move", minimum_grade="readback")),))
+RULES = Rules(
+    rules=(
+        KeyRule(prefix="moved/", rule=Rule(mode="move", minimum_grade="readback")),
+        # A check that is about one file at a time.
+        KeyRule(prefix="table/", rule=Rule(checks=["of_one_file.sql"])),
+    )
+)
 
 
 @pytest.fixture
@@ -86,6 +93,8 @@ def work(document: dict[str, Any], call_id: str = "c") -> None:
     for pointer in pointers(document, "batches"):
         called(copy_batch, call_id=call_id, slice=pointer)
         called(verify_batch, call_id=call_id, slice=pointer)
+    for pointer in pointers(document, "moves") if document["moves"] else ():
+        called(delete_batch, call_id=call_id, slice=pointer)
     for pointer in pointers(document, "executions"):
         for number in "12":
             called(ensure_migrated, call_id=f"{call_id}{number}", slice=pointer)
@@ -93,8 +102,9 @@ def work(document: dict[str, Any], call_id: str = "c") -> None:
 
 def first_round(plan: dict[str, Any]) -> dict[str, Any]:
     """What the state FirstRound makes of a plan."""
-    names = ("batches", "executions", "batches_key", "executions_key")
-    return {"status": "ready", "number": 0, **{name: plan[name] for name in names}}
+    names = ("batches", "files", "moves", "executions")
+    fields = [f"{name}{ending}" for name in names for ending in ("", "_key")]
+    return {"status": "ready", "number": 0, **{name: plan[name] for name in fields}}
 
 
 def go_round(plan: dict[str, Any], found: dict[str, Any], redrives: int = 0, **document: Any) -> dict[str, Any]:
@@ -123,10 +133,7 @@ def fill(cloud: Cloud) -> None:
 def test_what_no_batch_can_copy_has_an_execution_of_its_own(cloud: Cloud, executions: FakeExecutions) -> None:
     fill(cloud)
     work(called(plan_batches))
-    assert {(each.source.key, each.rule.mode) for each in executions.inputs()} == {
-        ("moved/a.bin", "move"),
-        ("table/a.csv", "copy"),
-    }
+    assert {(each.source.key, each.rule.mode) for each in executions.inputs()} == {("table/a.csv", "copy")}
 
 
 def test_the_dry_runs_dollars_are_those_of_the_counted_requests(cloud: Cloud) -> None:
@@ -165,13 +172,13 @@ def test_each_planned_object_has_one_line(cloud: Cloud) -> None:
     plan = called(plan_batches)
     work(plan)
     report = called(write_report, plan=plan)
-    assert (report["status"], report["counts"]) == ("complete", {"verified": 4})
+    assert (report["status"], report["counts"]) == ("complete", {"verified": 3, "deleted": 1})
     found = lines(report)
     assert {key: line["status"] for key, line in found.items()} == {
         "plain/a.bin": "verified",
         "plain/b.bin": "verified",
         "table/a.csv": "verified",
-        "moved/a.bin": "verified",
+        "moved/a.bin": "deleted",
     }
     assert found["plain/a.bin"]["grade"] == "checksum"
     assert report["folder"].startswith("reports/day=2026-11-20/run=run-1/")
@@ -188,9 +195,18 @@ def test_a_slice_without_outcome_is_reported_as_failed(cloud: Cloud) -> None:
 def test_a_copy_that_was_never_verified_is_reported_as_failed(cloud: Cloud) -> None:
     fill(cloud)
     plan = called(plan_batches)
-    (pointer,) = pointers(plan, "batches")
-    called(copy_batch, slice=pointer)
-    assert called(write_report, plan=plan)["errors"] == {"NotVerified": 2, "SliceFailed": 2}
+    for pointer in pointers(plan, "batches"):
+        called(copy_batch, slice=pointer)
+    assert called(write_report, plan=plan)["errors"] == {"NotVerified": 3, "SliceFailed": 1}
+
+
+def test_a_move_whose_source_was_not_deleted_is_reported_as_failed(cloud: Cloud) -> None:
+    fill(cloud)
+    plan = called(plan_batches)
+    for pointer in pointers(plan, "batches"):
+        called(copy_batch, slice=pointer)
+        called(verify_batch, slice=pointer)
+    assert called(write_report, plan=plan)["errors"] == {"NotDeleted": 1, "SliceFailed": 1}
 
 
 def test_a_run_with_a_failed_object_fails_in_the_end_and_says_which(cloud: Cloud) -> None:
@@ -227,7 +243,7 @@ def test_what_failed_once_is_copied_in_the_next_round(cloud: Cloud, executions: 
     last = go_round(plan, first_round(plan))
     assert (last["status"], len(cloud.hooks.params["CopyObject"]), executions.number("start")) == ("done", 1, started)
     report = called(write_report, plan=plan, round=last)
-    assert (report["counts"], len(lines(report))) == ({"verified": 4}, 4)
+    assert (report["counts"], len(lines(report))) == ({"verified": 3, "deleted": 1}, 4)
 
 
 @pytest.mark.parametrize(("code", "expected"), [("InvalidRequest", "verified"), ("AccessDenied", "failed")])
@@ -236,15 +252,15 @@ def test_what_failed_twice_gets_an_execution_unless_its_cause_is_no_objects(
 ) -> None:
     fill(cloud)
     plan = called(plan_batches)
-    cloud.hooks.answer("CopyObject", ErrorResponse(code), lambda: None, ErrorResponse(code))
+    cloud.hooks.answer("CopyObject", ErrorResponse(code), *[lambda: None] * 2, ErrorResponse(code))
     work(plan)
     last = go_round(plan, first_round(plan))
     assert last["status"] == "done"
     inputs = [each.source.key for each in executions.inputs()]
-    assert set(inputs[:2]) == {"moved/a.bin", "table/a.csv"}
-    assert len(inputs[2:]) == (expected == "verified")
+    assert inputs[:1] == ["table/a.csv"]
+    assert len(inputs[1:]) == (expected == "verified")
     found = lines(called(write_report, plan=plan, round=last))
-    assert sorted(line["status"] for line in found.values()) == sorted(["verified"] * 3 + [expected])
+    assert sorted(line["status"] for line in found.values()) == sorted(["verified"] * 2 + ["deleted", expected])
 
 
 def test_executions_for_one_error_are_limited(
@@ -266,7 +282,7 @@ def test_an_object_without_outcome_is_repeated(cloud: Cloud) -> None:
     fill(cloud)
     plan = called(plan_batches)
     last = go_round(plan, first_round(plan))
-    assert called(write_report, plan=plan, round=last)["counts"] == {"verified": 4}
+    assert called(write_report, plan=plan, round=last)["counts"] == {"verified": 3, "deleted": 1}
 
 
 def test_a_redrive_repeats_only_what_failed_and_reports_everything_once(
@@ -274,23 +290,23 @@ def test_a_redrive_repeats_only_what_failed_and_reports_everything_once(
 ) -> None:
     fill(cloud)
     plan = called(plan_batches)
-    cloud.hooks.answer("CopyObject", ErrorResponse("AccessDenied"), lambda: None, ErrorResponse("AccessDenied"))
+    cloud.hooks.answer("CopyObject", ErrorResponse("AccessDenied"), *[lambda: None] * 2, ErrorResponse("AccessDenied"))
     succeeding = executions.on_start
     executions.on_start = fail
     work(plan)
     last = go_round(plan, first_round(plan))
     report = called(write_report, plan=plan, round=last)
-    assert report["counts"] == {"verified": 1, "failed": 3}
+    assert report["counts"] == {"verified": 1, "deleted": 1, "failed": 2}
     assert called(require_complete, 1, plan=plan, round=last, report=report) == {"status": "retry"}
     executions.on_start = succeeding
     executions.calls.clear()
     cloud.hooks.params.clear()
     last = go_round(plan, last, 1, report=report)
     copied = [each["Key"] for each in cloud.hooks.params["CopyObject"]]
-    assert (len(copied), executions.number("redrive"), len(executions.records)) == (1, 2, 2)
+    assert (len(copied), executions.number("redrive"), len(executions.records)) == (1, 1, 1)
     listed = [each["Bucket"] for each in cloud.hooks.params["ListObjectsV2"]]
     assert set(listed) == {RESULTS}, "neither the source nor the target is listed again"
     second = called(write_report, 1, plan=plan, round=last, report=report)
-    assert (second["counts"], second["folder"]) == ({"verified": 4}, report["folder"])
-    assert {line["status"] for line in lines(second).values()} == {"verified"}
+    assert (second["counts"], second["folder"]) == ({"verified": 3, "deleted": 1}, report["folder"])
+    assert {line["status"] for line in lines(second).values()} == {"verified", "deleted"}
     assert called(require_complete, 1, plan=plan, round=last, report=second) == {"status": "complete"}

@@ -4,7 +4,8 @@ import boto3
 import pytest
 from pydantic import BaseModel, Field
 
-from functions.batches.settings import BatchSettings, ExecutionSettings
+from functions.auditing.settings import AuditSettings
+from functions.batches.settings import BatchSettings, CatalogueBatchSettings, ExecutionSettings, FileSettings
 from functions.catalogue.crawls import CrawlerSettings
 from functions.copying.request import CopySettings
 from functions.intake.settings import StarterSettings
@@ -53,8 +54,15 @@ OWN_SETTINGS: dict[str, type[BaseModel]] = {
     "copy_batch": BatchSettings,
     "verify_batch": BatchSettings,
     "ensure_migrated": ExecutionSettings,
+    "catalogue_batch": CatalogueBatchSettings,
+    "validate_batch": FileSettings,
+    "delete_batch": BatchSettings,
     "reconcile_report": BatchSettings,
     "write_report": BatchSettings,
+    "plan_audit": AuditSettings,
+    "find_extra": AuditSettings,
+    "compare_batch": BatchSettings,
+    "write_audit_report": BatchSettings,
 }
 
 

@@ -63,5 +63,6 @@ def test_a_task_without_a_bound_is_found(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_the_run_and_its_children_leave_room_for_redrives() -> None:
-    assert [part.name for part in check_bulk.parts(migrate_bulk())] == ["the run", "CopySlices", "StartExecutions"]
+    names = [part.name for part in check_bulk.parts(migrate_bulk())]
+    assert names == ["the run", "CopySlices", "ValidateFiles", "DeleteSources", "StartExecutions"]
     assert all(check_bulk.most_events(part) < MOST_EVENTS for part in check_bulk.parts(migrate_bulk()))

@@ -1,0 +1,36 @@
+"""Verifies an object that a batch has copied, as VerifyChecksum does.
+
+Idempotent. Raises what functions/verification raises.
+"""
+
+from collections.abc import Callable
+
+from functions.contract.bulk import Outcome
+from functions.contract.models import Copy, Document, Rule, Source, Verification
+from functions.objects.head import head
+from functions.verification.verdict import verify_checksum
+
+
+def verify_copied(
+    outcome: Outcome, rule: Rule, time_is_left: Callable[[], bool], remaining_ms: Callable[[], int]
+) -> Outcome | None:
+    """Return what the verification says; None if no time is left to end it."""
+    if outcome.source is None:
+        raise ValueError(f"{outcome.key} is {outcome.status} without a source")
+    source = Source.of(outcome.source)
+    copy = Copy(status="copied", source=outcome.source, target=outcome.target, copied_at=outcome.copied_at)
+    document = Document(source=source, rule=rule, copy=copy)
+    # With its progress given: without it, the verification takes the workflow for an older release's.
+    verification = Verification(status="in_progress", progress=None)
+    while verification.status == "in_progress":
+        if not time_is_left():
+            return None
+        verification = verify_checksum(document, verification, remaining_ms)
+    if verification.status == "verified":
+        return outcome.changed(status="verified", grade=verification.grade)
+    if verification.status in ("target_changed", "source_changed"):
+        now = head(source.bucket, source.region, source.key)
+        if now is None or now.object != outcome.source:
+            # Its newer upload has an execution of its own, which may have written the target already.
+            return Outcome(key=outcome.key, status="skipped", error="Superseded" if now else "SourceMissing")
+    return outcome.changed(status="failed", error=verification.status, cause=verification.detail)

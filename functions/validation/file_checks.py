@@ -1,0 +1,73 @@
+"""What a validation requires of a file and of its table, before and while it reads the file.
+
+Pure: they compare what was read. Raises ValidationFailed.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from functions.catalogue.formats import Format
+from functions.catalogue.glue_table import Table, abbreviated, column_problem, how_to_drop
+from functions.catalogue.table_folders import described, may_hold
+from functions.contract.models import ObjectVersion
+from functions.objects.head import Head, location
+from functions.runtime.errors import ValidationFailed
+
+ROW_COUNT = "row-count"
+
+
+def expected_rows(now: Head, uri: str) -> int | None:
+    """Return what the user metadata `row-count` says; None if it says nothing."""
+    row_count = now.metadata.get(ROW_COUNT)
+    if row_count is None:
+        return None
+    if not row_count.isascii() or not row_count.isdigit():
+        raise ValidationFailed(
+            f"{uri} has the user metadata {ROW_COUNT}: {row_count!r}, which is not a whole number. Correct the "
+            "metadata and upload the file again."
+        )
+    return int(row_count)
+
+
+def require_readable_types(uri: str, table: Table, copied_at: datetime) -> None:
+    """Raise ValidationFailed if Athena cannot read the table's own definition, as a bad first file leaves it."""
+    for name, text in table.unreadable_columns.items():
+        origin = "it" if table.created is None or table.created >= copied_at else "an earlier file"
+        raise ValidationFailed(
+            f"{uri} was copied and verified, but its table {table.database}.{table.name} cannot be queried: the "
+            f"column {abbreviated(name)} has the type {abbreviated(text)}, which Athena cannot read. The table was "
+            f"created from {origin}, whose nested keys contain characters other than letters, digits, `_`, `.`, `$` "
+            f"and spaces. To remove it: {how_to_drop(table)}."
+        )
+
+
+def require_one_kind(table: Table, target: ObjectVersion, foreign: str | None) -> None:
+    """Raise ValidationFailed if a file beside this one, with the key `foreign`, breaks its table."""
+    if foreign is not None:
+        raise ValidationFailed(
+            f"{location(target.bucket, target.key)} was copied and verified, but its table {table.database}."
+            f"{table.name} holds {described(table)}, and Athena also reads {location(target.bucket, foreign)} as such: "
+            "queries on the table fail or return rows from that file. Delete that file, or move it into another "
+            "folder, then replay."
+        )
+
+
+def require_own_kind(uri: str, table: Table, layout: Format) -> None:
+    """Raise ValidationFailed if the file's table was made of files of another kind, at the same time."""
+    if not may_hold(table, layout):
+        raise ValidationFailed(
+            f"{uri} was copied and verified, but its table {table.database}.{table.name} holds {described(table)}, and "
+            f"Athena would read the file as {described(table)}, so queries on the table would fail or return rows from "
+            "it. Delete the file from the target, and upload it into another folder."
+        )
+
+
+def require_match(uri: str, columns: Sequence[str], table: Table, layout: Format) -> None:
+    """Raise ValidationFailed if the file cannot be queried in its table."""
+    problem = column_problem(columns, table, layout) if columns else ""
+    if problem:
+        raise ValidationFailed(
+            f"{uri} does not fit the table {table.database}.{table.name}: {problem}. All files in one folder form one "
+            "table: fix the file's columns, alter the table, or upload the file into a folder of its own. Or, if the "
+            f"table is wrong: {how_to_drop(table)}."
+        )
