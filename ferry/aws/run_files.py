@@ -20,9 +20,9 @@ READERS = 8
 
 def _pages(deployment: Deployment, prefix: str, **arguments: Any) -> Iterator[Any]:
     bucket = deployment.outputs.athena_results
-    paginator = deployment.target_s3.get_paginator("list_objects_v2")
+    client = deployment.target_s3
     try:
-        yield from paginator.paginate(Bucket=bucket, Prefix=prefix, **arguments)
+        yield from client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix, **arguments)
     except ClientError as error:
         _raise_denied(error, "s3:ListBucket", f"s3://{bucket}/{prefix}")
         raise

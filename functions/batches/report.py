@@ -98,7 +98,7 @@ def report_line(run: str, planned: PlannedObject, found: Outcome) -> ReportLine:
         grade=found.grade,
         version_id=found.source.version_id if found.source else None,
         target_version_id=found.target.version_id if found.target else None,
-        table=found.table,
+        table_name=found.table,
         rows=found.rows,
         warnings=found.warnings or None,
         execution=found.execution,

@@ -408,7 +408,7 @@ class ReportLine(Model):
     grade: Grade | None = None
     version_id: str | None = None
     target_version_id: str | None = None
-    table: str | None = None
+    table_name: str | None = None
     rows: NonNegativeInt | None = None
     warnings: list[str] | None = None
     execution: str | None = None

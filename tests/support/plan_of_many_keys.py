@@ -13,7 +13,7 @@ from typing import Any
 import boto3
 
 from functions.contract.bulk import Plan
-from tests.support.listed_buckets import COPIED, SOURCE, UPLOADED, ListedBuckets, planned
+from tests.support.listed_buckets import COPIED, RESULTS, SOURCE, UPLOADED, ListedBuckets, planned
 
 
 class ComputedBuckets(ListedBuckets):
@@ -25,6 +25,8 @@ class ComputedBuckets(ListedBuckets):
         self.written_bytes = 0
 
     def _ListObjectsV2(self, asked: dict[str, Any]) -> tuple[int, dict[str, Any]]:  # noqa: N802 - S3's name
+        if asked["Bucket"] == RESULTS:
+            return 200, {}
         source = asked["Bucket"] == SOURCE
         step, modified = (1, UPLOADED) if source else (2, COPIED)
         after = asked.get("StartAfter", "")

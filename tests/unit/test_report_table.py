@@ -24,7 +24,10 @@ PARAMETERS = {
 def test_the_table_has_the_fields_of_a_line() -> None:
     columns = {column["name"]: column["type"] for column in json.loads(DECLARATION.read_text())["columns"]}
     assert [*columns] == [*ReportLine.model_fields]
-    assert {name for name, kind in columns.items() if kind != "string"} == {"size_bytes", "differences"}
+    assert {name for name, kind in columns.items() if kind != "string"} == {
+        *("size_bytes", "rows"),
+        *("warnings", "differences"),
+    }
 
 
 def projected(*folders: str, **changes: str) -> list[str]:

@@ -64,7 +64,7 @@ OF_AN_ALGORITHM = re.compile(r"Checksum[A-Z][A-Z0-9]+")
 USERS = (
     *("copy_object", "verify_checksum", "delete_source"),
     *("plan_batches", "copy_batch", "verify_batch", "ensure_migrated", "validate_batch"),
-    "delete_batch",
+    *("delete_batch", "compare_batch"),
 )
 
 
@@ -273,6 +273,7 @@ def test_the_others_do_without(tmp_path: Path) -> None:
     assert unused == {
         *("starter", "start_crawler", "poll_crawler", "run_validation_query"),
         *("reconcile_report", "write_report", "require_complete"),
+        *("catalogue_batch", "plan_audit", "find_extra", "write_audit_report"),
     }
     ran = imported(", ".join(sorted(unused)), data)
     assert ran.returncode == 0, ran.stderr
