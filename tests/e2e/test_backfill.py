@@ -348,6 +348,8 @@ def test_an_audit_finds_what_the_backfills_left_alone_and_what_no_source_has(fil
         ("missing", "in_progress.bin"),
         ("extra", "moved/new.bin"),
         ("extra", "moved/same.bin"),
+        ("extra", MOVED_TABLE),
+        ("extra", "moved-rows/dt=2/b.csv"),
     }
     assert shown["reasons"] == {"excluded": 1}
     assert shown["counts"].keys() == {"verified", "missing", "extra", "skipped"}
