@@ -115,7 +115,9 @@ def continue_plan(request: PlanRequest, previous: Plan) -> Plan:
             ):
                 if not is_read:
                     continue
-                put(plan.bucket, settings.target_region, key, pointers(plan.folder, plan.folders, kinds), "the plan to")
+                put(
+                    plan.bucket, settings.target_region, key, pointers(plan.folder, plan.folders, *kinds), "the plan to"
+                )
     return plan.model_copy(update={"requests": dict(Counter(previous.requests) + requests)})
 
 

@@ -66,7 +66,7 @@ def slice_keys(plan_folder: str, folder: PlanFolder, kind: str) -> Iterator[str]
         yield _slice_key(f"{plan_folder}{folder.name}/{kind}", number)
 
 
-def pointers(plan_folder: str, folders: Collection[PlanFolder], kinds: Iterable[str]) -> bytes:
+def pointers(plan_folder: str, folders: Collection[PlanFolder], *kinds: str) -> bytes:
     """Return all slices of these kinds as a JSON array, in an order that spreads neighbours."""
     return spread(key for kind in kinds for folder in folders for key in slice_keys(plan_folder, folder, kind))
 

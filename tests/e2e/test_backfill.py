@@ -348,9 +348,13 @@ def test_an_audit_finds_what_the_backfills_left_alone_and_what_no_source_has(fil
         ("missing", "in_progress.bin"),
         ("extra", "moved/new.bin"),
         ("extra", "moved/same.bin"),
+        ("extra", MOVED_TABLE),
+        ("extra", "moved-rows/dt=2/b.csv"),
+        # Its rule asks for more than stored checksums, as every move does.
+        ("undecided", "moved-rows/dt=1/bad.csv"),
     }
-    assert shown["reasons"] == {"excluded": 1}
-    assert shown["counts"].keys() == {"verified", "missing", "extra", "skipped"}
+    assert shown["reasons"] == {"excluded": 1, "grade_too_low": 1}
+    assert shown["counts"].keys() == {"verified", "missing", "extra", "undecided", "skipped"}
     assert contents(filled) == before
     result = filled.ferry("audit", "--prefix", "in/", "--strict")
     assert (result.returncode, result.stderr.count("\n")) == (0, 1)
