@@ -207,7 +207,7 @@ def _states() -> int:
 @cache
 def _pointer_bytes() -> int:
     """Of one slice: all names are of one length, up to 100,000 slices of a call."""
-    one, two = (len(pointers(RUN, [PlanFolder(name=CALL, batches=number)], (BATCH,))) for number in (1, 2))
+    one, two = (len(pointers(RUN, [PlanFolder(name=CALL, batches=number)], BATCH)) for number in (1, 2))
     return two - one
 
 

@@ -33,7 +33,7 @@ def continue_plan(call: ListingCall, previous: AuditPlan) -> AuditPlan:
     with counted_requests() as requests:
         plan = _continue(call, previous)
         if plan.status == "planned":
-            files = pointers(plan.folder, plan.pairs, (BATCH,))
+            files = pointers(plan.folder, plan.pairs, BATCH)
             put(plan.bucket, call.settings.target_region, plan.slices_key, files, "the plan to")
     return plan.model_copy(update={"requests": dict(Counter(previous.requests) + requests)})
 

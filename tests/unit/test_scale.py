@@ -38,7 +38,7 @@ def test_the_memory_of_the_list_of_slices_is_what_is_assumed() -> None:
     folder = PlanFolder(name=scale.CALL, batches=slices)
     tracemalloc.start()
     try:
-        size_bytes = len(pointers(scale.RUN, [folder], (BATCH,)))
+        size_bytes = len(pointers(scale.RUN, [folder], BATCH))
         peak_bytes = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
