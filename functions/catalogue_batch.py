@@ -10,7 +10,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from functions.batches.catalogue import catalogue_files
 from functions.batches.settings import CatalogueBatchSettings
-from functions.contract.bulk import BatchEvent
+from functions.contract.batches import BatchEvent
 from functions.contract.models import Catalogue
 from functions.runtime.sdk import require_sdk
 from functions.runtime.settings import read_settings

@@ -13,7 +13,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from functions.auditing.slice import SliceCall, compare_slice
 from functions.batches.settings import BatchSettings
 from functions.contract.audit import ComparisonEvent
-from functions.contract.bulk import Batch
+from functions.contract.batches import Batch
 from functions.runtime.sdk import require_sdk
 from functions.runtime.settings import read_settings
 from functions.runtime.step import comparison_step

@@ -12,7 +12,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from functions.batches.ensure import ensure_migrated
 from functions.batches.settings import ExecutionSettings
 from functions.batches.steps import BatchCall
-from functions.contract.bulk import Batch, BatchEvent
+from functions.contract.batches import Batch, BatchEvent
 from functions.runtime.sdk import require_sdk
 from functions.runtime.settings import read_settings
 from functions.runtime.step import batch_step

@@ -13,7 +13,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from functions.batches.settings import BatchSettings
 from functions.batches.steps import BatchCall, verify_batch
-from functions.contract.bulk import Batch, BatchEvent
+from functions.contract.batches import Batch, BatchEvent
 from functions.runtime.sdk import require_sdk
 from functions.runtime.settings import read_settings
 from functions.runtime.step import batch_step

@@ -11,7 +11,7 @@ the step that failed.
 from typing import Any
 
 from functions.contract.audit import ROOT, AuditPlan, AuditReport, ExtraSearch
-from functions.contract.bulk import Batch
+from functions.contract.batches import Batch
 from statemachine.map_states import States, call, choice, each_slice, wait
 
 AUDIT_FUNCTIONS = frozenset({"plan_audit", "find_extra", "compare_batch", "write_audit_report"})

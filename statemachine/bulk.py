@@ -14,7 +14,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from functions.contract.bulk import Batch, Completion, Plan, Round, RunReport
+from functions.contract.batches import Batch
+from functions.contract.bulk import Completion, Plan, Round, RunReport
 from functions.contract.models import Catalogue
 from statemachine.states import task
 

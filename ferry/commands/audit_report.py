@@ -10,7 +10,7 @@ from ferry.errors import CommandError
 from ferry.stepfunctions import audits, run_reports
 from ferry.ui import audit_view, terminal
 from functions.contract.audit import AuditDocument
-from functions.contract.bulk import ReportLine
+from functions.contract.batches import ReportLine
 
 
 def audit_document(deployment: Deployment, name: str) -> AuditDocument:

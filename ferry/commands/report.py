@@ -19,7 +19,7 @@ from ferry.errors import UsageError
 from ferry.stepfunctions import audits, run_reports, runs
 from ferry.stepfunctions.runs import RunSummary
 from ferry.ui import run_view, terminal
-from functions.contract.bulk import OutcomeStatus, ReportLine
+from functions.contract.batches import OutcomeStatus, ReportLine
 
 Format = Literal["text", "csv", "json"]
 STATUSES: tuple[str, ...] = get_args(OutcomeStatus)

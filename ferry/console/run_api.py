@@ -18,7 +18,7 @@ from ferry.console.state import Console, console_of
 from ferry.errors import UsageError
 from ferry.stepfunctions import run_replays, run_reports, runs
 from ferry.stepfunctions.run_replays import RunHistory
-from functions.contract.bulk import ReportLine
+from functions.contract.batches import ReportLine
 
 SHOWN_LINES = 200
 CONCURRENCY = 20

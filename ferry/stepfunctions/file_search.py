@@ -18,7 +18,8 @@ from ferry.stepfunctions.executions import ExecutionInfo, ExecutionSummary
 from ferry.stepfunctions.history import parse_document
 from ferry.stepfunctions.run_lookup import find_line
 from ferry.stepfunctions.runs import RunSummary
-from functions.contract.bulk import PLANNED, ReportLine
+from functions.contract.batches import ReportLine
+from functions.contract.bulk import PLANNED
 from functions.contract.models import Document
 
 RUNS_SEARCHED = 100

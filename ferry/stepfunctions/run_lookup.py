@@ -23,7 +23,8 @@ from ferry.stepfunctions.run_reports import (
 )
 from ferry.stepfunctions.runs import RunSummary
 from functions.batches.outcomes import plan_slices
-from functions.contract.bulk import Plan, PlannedObject, ReportLine
+from functions.contract.batches import ReportLine
+from functions.contract.bulk import Plan, PlannedObject
 from functions.planning.line_files import ENDING
 
 

@@ -18,7 +18,8 @@ from ferry.stepfunctions import runs
 from ferry.stepfunctions.runs import RunSummary
 from functions.batches.outcomes import RECORD_KINDS
 from functions.batches.records import COPIED, DELETED, READ, VALIDATED, VERIFIED
-from functions.contract.bulk import IDLE, PLANNED, Outcome, Plan
+from functions.contract.batches import Outcome
+from functions.contract.bulk import IDLE, PLANNED, Plan
 
 Phase = Literal["planning", "copying", "starting", "reporting", "ended"]
 PLANNING = (None, "PlanBatches", "PlanComplete?", "WaitForPlan", "Redriven?", "WaitToPlanAgain")

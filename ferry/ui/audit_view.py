@@ -11,7 +11,7 @@ from ferry.ui import terminal
 from ferry.ui.execution_view import facts
 from ferry.ui.plan_view import REASONS
 from functions.contract.audit import AuditReport, AuditScope, Finding
-from functions.contract.bulk import OutcomeStatus
+from functions.contract.batches import OutcomeStatus
 from infra.terraform.outputs import Outputs
 
 STATUSES: tuple[OutcomeStatus, ...] = ("verified", "differs", "missing", "extra", "undecided", "failed", "skipped")

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 
 from functions.auditing.attributes import TAGS, Difference, differing
 from functions.contract.audit import AuditScope
-from functions.contract.bulk import Outcome, PlannedObject, Reason
+from functions.contract.batches import Outcome
+from functions.contract.bulk import PlannedObject, Reason
 from functions.contract.models import ReadProgress
 from functions.objects.head import Head, ObjectChanged, head, location, tags
 from functions.runtime.errors import CustomerKeyRequired

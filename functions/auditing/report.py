@@ -13,7 +13,8 @@ from functions.auditing.slice import COMPARED
 from functions.batches.records import read_outcomes, read_slice
 from functions.batches.settings import BatchSettings
 from functions.contract.audit import AuditDocument, AuditEvent, AuditReport, Finding
-from functions.contract.bulk import Outcome, OutcomeStatus, PlannedObject, ReportLine
+from functions.contract.batches import Outcome, OutcomeStatus, ReportLine
+from functions.contract.bulk import PlannedObject
 from functions.contract.limits import REPORT_CALLS
 from functions.planning.line_files import ENDING, put_lines
 from functions.planning.slices import BATCH, slice_keys

@@ -15,7 +15,8 @@ from functions.batches.records import read_outcomes, read_slice, write_outcomes
 from functions.batches.settings import BatchSettings
 from functions.batches.waves import work_in_waves
 from functions.contract.audit import AuditScope
-from functions.contract.bulk import Batch, Outcome, PlannedObject
+from functions.contract.batches import Batch, Outcome
+from functions.contract.bulk import PlannedObject
 from functions.contract.limits import BATCH_CALLS
 from functions.runtime.errors import BatchTimedOut, FerryError, Throttled
 

@@ -15,7 +15,7 @@ from functions.batches.settings import CatalogueBatchSettings
 from functions.catalogue.crawl_start import start_crawler
 from functions.catalogue.glue_table import containing, tables_with_locations
 from functions.catalogue.partitions import Folder, register, unregistered
-from functions.contract.bulk import Outcome
+from functions.contract.batches import Outcome
 from functions.contract.models import Catalogue, ExecutionContext
 from functions.objects.head import location
 from functions.runtime.step import add_metric

@@ -14,7 +14,8 @@ from functions.batches.records import STARTED, read_outcomes, read_slice, write_
 from functions.batches.settings import ExecutionSettings
 from functions.batches.steps import BatchCall, reported
 from functions.batches.waves import work_in_waves
-from functions.contract.bulk import Batch, Outcome, PlannedObject
+from functions.contract.batches import Batch, Outcome
+from functions.contract.bulk import PlannedObject
 from functions.contract.limits import EXECUTION_CALLS
 from functions.runtime.errors import BatchTimedOut
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 
 from functions.batches.settings import BatchSettings
 from functions.batches.slice_names import folder_of, kind_of, round_of, run_of
-from functions.contract.bulk import Outcome
+from functions.contract.batches import Outcome
 from functions.contract.objects import Model
 from functions.planning.line_files import put
 from functions.runtime import clients

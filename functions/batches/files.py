@@ -20,7 +20,7 @@ from functions.batches.steps import BatchCall, work_on_slice
 from functions.catalogue.formats import file_format, not_catalogued_reason
 from functions.catalogue.glue_table import Table, containing, tables_with_locations
 from functions.catalogue.table_folders import foreign_object
-from functions.contract.bulk import Batch, Outcome
+from functions.contract.batches import Batch, Outcome
 from functions.contract.limits import BATCH_CALLS
 from functions.contract.models import Rule, StoredObject
 from functions.objects.head import ObjectChanged, head, location, same_version

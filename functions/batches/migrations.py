@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from functions.batches.executions import MigrateExecutions, execution_name, failure_of, replay_name
 from functions.batches.settings import ExecutionSettings
-from functions.contract.bulk import SAME, Outcome, PlannedObject, PlanScope
+from functions.contract.batches import Outcome
+from functions.contract.bulk import SAME, PlannedObject, PlanScope
 from functions.contract.models import Document, Source
 from functions.ledger.entries import REMEMBERED_ERRORS
 from functions.objects.head import Head, head, location

@@ -10,7 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from functions.catalogue.formats import not_catalogued_reason
-from functions.contract.bulk import Outcome, PlannedObject
+from functions.contract.batches import Outcome
+from functions.contract.bulk import PlannedObject
 from functions.contract.models import Copy, Deletion, Document, Rule, Source, StoredObject, Validation, Verification
 from functions.deletion.decision import delete_source
 

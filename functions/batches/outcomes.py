@@ -11,7 +11,8 @@ from functions.batches.moves import NOT_DELETED
 from functions.batches.records import COPIED, DELETED, READ, STARTED, VALIDATED, VERIFIED, read_records, read_slice
 from functions.batches.settings import BatchSettings
 from functions.batches.slice_names import kind_of, repeated
-from functions.contract.bulk import Outcome, Plan, PlannedObject
+from functions.contract.batches import Outcome
+from functions.contract.bulk import Plan, PlannedObject
 from functions.contract.usage import Usage
 from functions.planning.slices import BATCH, EXECUTION, KINDS, is_of_files, is_of_moves, slice_keys
 

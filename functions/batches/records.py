@@ -13,7 +13,8 @@ from functools import reduce
 
 from functions.batches.settings import BatchSettings
 from functions.batches.slice_names import folder_of, run_of
-from functions.contract.bulk import Outcome, PlannedObject
+from functions.contract.batches import Outcome
+from functions.contract.bulk import PlannedObject
 from functions.contract.usage import Usage
 from functions.planning.line_files import ENDING, put_lines, read_lines
 from functions.runtime import clients

@@ -6,7 +6,8 @@ Idempotent. Raises AccessDenied, BucketMissing, Throttled, RequestRejected.
 from collections.abc import Callable, Iterable
 
 from functions.batches.settings import BatchSettings
-from functions.contract.bulk import Outcome, Plan, PlannedObject
+from functions.contract.batches import Outcome
+from functions.contract.bulk import Plan, PlannedObject
 from functions.contract.ledger import LedgerEntry
 from functions.ledger.entries import entry_of
 from functions.ledger.segments import Ledger

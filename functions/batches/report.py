@@ -14,7 +14,8 @@ from functions.batches.outcomes import outcomes_of, plan_slices
 from functions.batches.remembered import Remembered
 from functions.batches.settings import BatchSettings
 from functions.batches.steps import MARGIN_MS
-from functions.contract.bulk import ObjectFailure, Outcome, Plan, PlannedObject, ReportLine, RunReport
+from functions.contract.batches import Outcome, ReportLine
+from functions.contract.bulk import ObjectFailure, Plan, PlannedObject, RunReport
 from functions.contract.limits import REPORT_CALLS
 from functions.planning.line_files import ENDING, put_lines
 from functions.runtime.errors import BatchTimedOut

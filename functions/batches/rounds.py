@@ -23,7 +23,8 @@ from functions.batches.outcomes import SliceOutcomes, outcomes_of, plan_slices
 from functions.batches.settings import BatchSettings
 from functions.batches.slice_names import repeated
 from functions.batches.steps import MARGIN_MS
-from functions.contract.bulk import Outcome, Plan, PlannedObject, Round
+from functions.contract.batches import Outcome
+from functions.contract.bulk import Plan, PlannedObject, Round
 from functions.contract.limits import RECONCILE_CALLS, ROUNDS
 from functions.planning.line_files import put, put_lines
 from functions.planning.slices import BATCH, EXECUTION, is_of_files, is_of_moves, spread

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from functions.batches.settings import FileSettings
-from functions.contract.bulk import Outcome
+from functions.contract.batches import Outcome
 from functions.contract.models import Validation
 from functions.runtime.errors import FerryError, QueryFailed, ValidationFailed
 from functions.validation.athena_queries import ROWS, QueryTarget, all_rows, query_rows, query_status, start_query

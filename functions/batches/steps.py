@@ -30,7 +30,8 @@ from functions.batches.records import (
 from functions.batches.settings import BatchSettings
 from functions.batches.verification import verify_copied
 from functions.batches.waves import work_in_waves
-from functions.contract.bulk import IDLE, SAME, Batch, BatchEvent, Outcome, PlannedObject, PlanScope
+from functions.contract.batches import Batch, BatchEvent, Outcome
+from functions.contract.bulk import IDLE, SAME, PlannedObject, PlanScope
 from functions.contract.limits import BATCH_CALLS
 from functions.contract.models import Source
 from functions.contract.usage import Usage

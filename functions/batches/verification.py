@@ -5,7 +5,7 @@ Idempotent. Raises what functions/verification raises.
 
 from collections.abc import Callable
 
-from functions.contract.bulk import Outcome
+from functions.contract.batches import Outcome
 from functions.contract.models import Copy, Document, Rule, Source, Verification
 from functions.objects.head import head
 from functions.verification.verdict import verify_checksum

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import TypeVar
 
-from functions.contract.bulk import Outcome
+from functions.contract.batches import Outcome
 
 FIRST_WIDTH = 16
 LARGEST_WIDTH = 32

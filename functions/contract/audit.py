@@ -20,7 +20,8 @@ from typing import Literal
 
 from pydantic import Field, NonNegativeInt
 
-from functions.contract.bulk import Batch, PlanFolder, PlanScope, Slice
+from functions.contract.batches import Batch
+from functions.contract.bulk import PlanFolder, PlanScope, Slice
 from functions.contract.models import ExecutionContext, Model
 from functions.contract.objects import Utc
 

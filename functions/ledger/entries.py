@@ -2,7 +2,8 @@
 
 from datetime import datetime
 
-from functions.contract.bulk import Outcome, PlannedObject
+from functions.contract.batches import Outcome
+from functions.contract.bulk import PlannedObject
 from functions.contract.ledger import LedgerEntry, LedgerTarget
 
 REMEMBERED_ERRORS = frozenset(

@@ -13,7 +13,8 @@ from aws_lambda_powertools.metrics import Metrics, MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from functions.contract.audit import AuditEvent, ComparisonEvent
-from functions.contract.bulk import BatchEvent, BulkEvent
+from functions.contract.batches import BatchEvent
+from functions.contract.bulk import BulkEvent
 from functions.contract.models import ExecutionContext, Model, StepEvent
 from functions.runtime.errors import FerryError
 

@@ -13,7 +13,8 @@ from functions.batches.moves import delete_moved, verified_moves
 from functions.batches.settings import BatchSettings
 from functions.batches.steps import BatchCall
 from functions.batches.verification import verify_copied
-from functions.contract.bulk import Outcome, PlannedObject, PlannedTarget, PlanScope
+from functions.contract.batches import Outcome
+from functions.contract.bulk import PlannedObject, PlannedTarget, PlanScope
 from functions.contract.models import ExecutionContext, Rule
 from functions.objects.head import head
 from functions.runtime.settings import read_settings

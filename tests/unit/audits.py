@@ -10,7 +10,7 @@ import pytest
 
 from functions import compare_batch, find_extra, plan_audit, write_audit_report
 from functions.contract.audit import AuditReport
-from functions.contract.bulk import ReportLine
+from functions.contract.batches import ReportLine
 from functions.contract.rules import NO_RULES, Rules
 from functions.intake import deployed_rules
 from tests.support.lambda_context import PLENTY_MS, LambdaContext

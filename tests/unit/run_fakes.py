@@ -7,17 +7,8 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
-from functions.contract.bulk import (
-    BulkDocument,
-    Outcome,
-    Plan,
-    PlanFolder,
-    PlannedObject,
-    PlanScope,
-    ReportLine,
-    RunReport,
-    Tally,
-)
+from functions.contract.batches import Outcome, ReportLine
+from functions.contract.bulk import BulkDocument, Plan, PlanFolder, PlannedObject, PlanScope, RunReport, Tally
 from functions.contract.models import Rule
 from functions.contract.objects import Model, StoredObject
 from tests.support.client_errors import client_error

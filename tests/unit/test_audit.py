@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from functions import compare_batch, plan_audit
-from functions.contract.bulk import ReportLine
+from functions.contract.batches import ReportLine
 from functions.contract.limits import BATCH_CALLS, LISTING_CALLS
 from functions.contract.models import Rule
 from functions.contract.rules import KeyRule, Renaming, Rules

@@ -12,7 +12,7 @@ import pytest
 from functions import copy_batch, delete_batch, plan_batches, verify_batch
 from functions.batches.faults import LEAST_SYSTEMIC, MOST_FAULTS
 from functions.batches.waves import FIRST_WIDTH, WaveWidth, work_in_waves
-from functions.contract.bulk import Outcome
+from functions.contract.batches import Outcome
 from functions.contract.limits import BATCH_CALLS
 from functions.contract.models import Rule
 from functions.contract.rules import Rules

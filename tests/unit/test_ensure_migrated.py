@@ -9,7 +9,7 @@ import pytest
 
 from functions import ensure_migrated
 from functions.batches import ensure, faults
-from functions.contract.bulk import Outcome
+from functions.contract.batches import Outcome
 from functions.contract.limits import EXECUTION_CALLS
 from functions.contract.models import Rule
 from functions.runtime import clients

@@ -10,7 +10,7 @@ from ferry.commands.audit import AuditOptions
 from ferry.errors import CommandError, UsageError
 from ferry.stepfunctions import run_reports
 from functions.contract.audit import AuditReport, AuditScope
-from functions.contract.bulk import ReportLine
+from functions.contract.batches import ReportLine
 from infra.terraform.outputs import DeployedSource
 from tests.unit.ferry_fakes import FakeDeployment
 

@@ -13,7 +13,7 @@ from functions.batches.records import write_outcomes
 from functions.batches.row_counts import CountedFile, RowCounts
 from functions.batches.settings import CatalogueBatchSettings, FileSettings
 from functions.catalogue.glue_table import Table
-from functions.contract.bulk import Outcome
+from functions.contract.batches import Outcome
 from functions.contract.models import Catalogue, ExecutionContext, ObjectVersion
 from functions.validation import group_queries
 from functions.validation.athena_queries import NULL_PARTITION, ROWS

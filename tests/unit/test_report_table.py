@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from functions.contract.bulk import ReportLine
+from functions.contract.batches import ReportLine
 from infra.local.athena import projection
 from infra.local.athena.errors import QueryFailure
 from infra.local.athena.models import Column, QueryTable, TableStorage
