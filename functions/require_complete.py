@@ -8,9 +8,8 @@ Raises RunIncomplete; if every object failed by one error that no object causes,
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from functions.batches.faults import SYSTEMIC
+from functions.batches.completion import completion_of
 from functions.contract.bulk import BulkEvent, Completion
-from functions.runtime.errors import RunIncomplete
 from functions.runtime.sdk import require_sdk
 from functions.runtime.step import bulk_step
 
@@ -23,19 +22,4 @@ def handler(event: BulkEvent, _context: LambdaContext) -> Completion:
     report = event.document.report
     if report is None:
         raise ValueError("RequireComplete was called without a report in the document.")
-    if event.execution.redrive_count > report.redrive_count:
-        return Completion(status="retry")
-    if report.status == "complete":
-        return Completion(status="complete")
-    if report.counts.keys() == {"failed"} and len(report.errors) == 1 and report.errors.keys() <= SYSTEMIC.keys():
-        raise SYSTEMIC[next(iter(report.errors))](
-            f"Nothing was copied, and the run stopped: {report.failures[0].cause} Fix the cause, then redrive the run "
-            "or start another backfill."
-        )
-    errors = ", ".join(f"{number:,} {error}" for error, number in sorted(report.errors.items()))
-    first = report.failures[0]
-    raise RunIncomplete(
-        f"{report.counts['failed']:,} of {sum(report.counts.values()):,} planned objects failed: {errors}. First "
-        f"failure: {first.key}: {first.cause or first.error}. The report is in {report.folder}. Fix the cause, then "
-        "redrive the run, or run `ferry backfill --again`: objects already copied are skipped."
-    )
+    return completion_of(report, event.execution.redrive_count)

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from functions.auditing.attributes import TAGS, Difference, differing
+from functions.batches.causes import short_cause
 from functions.contract.audit import AuditScope
 from functions.contract.batches import Outcome
 from functions.contract.bulk import PlannedObject, Reason
@@ -21,8 +22,6 @@ from functions.objects.head import Head, ObjectChanged, head, location, tags
 from functions.runtime.errors import CustomerKeyRequired
 from functions.verification.compare import compare_stored, continue_reading, reaches
 from functions.verification.readback import Comparison
-
-LONGEST_CAUSE = 500
 
 
 @dataclass(frozen=True)
@@ -156,7 +155,7 @@ def _differs(call: PairCall, reason: Reason, found: list[Difference], judged: Ou
         source=judged.source if judged else None,
         target=judged.target if judged else None,
         grade=judged.grade if judged else None,
-        cause=cause if len(cause) <= LONGEST_CAUSE else f"{cause[:LONGEST_CAUSE]} …",
+        cause=short_cause(cause),
     )
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from functions.auditing.slice import COMPARED
+from functions.batches.causes import short_cause
 from functions.batches.records import read_outcomes, read_slice
 from functions.batches.settings import BatchSettings
 from functions.contract.audit import AuditDocument, AuditEvent, AuditReport, Finding
@@ -25,7 +26,6 @@ NO_OUTCOME = "SliceFailed"
 SHOWN_FINDINGS = 5
 """Of each status."""
 
-LONGEST_CAUSE = 500
 UNREMARKABLE: frozenset[OutcomeStatus] = frozenset({"verified", "skipped"})
 
 
@@ -120,7 +120,7 @@ def _finding(line: ReportLine) -> Finding:
         status=line.status,
         reason=line.reason,
         differences=(line.differences or [])[:SHOWN_FINDINGS],
-        cause=(line.cause or "")[:LONGEST_CAUSE],
+        cause=short_cause(line.cause),
     )
 
 

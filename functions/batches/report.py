@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from functions.batches.causes import short_cause
 from functions.batches.outcomes import outcomes_of, plan_slices
 from functions.batches.remembered import Remembered
 from functions.batches.settings import BatchSettings
@@ -21,7 +22,6 @@ from functions.planning.line_files import ENDING, put_lines
 from functions.runtime.errors import BatchTimedOut
 
 SHOWN_FAILURES = 10
-LONGEST_CAUSE = 500
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def write_report(call: ReportCall, plan: Plan, previous: RunReport | None) -> Ru
             if line.status == "failed":
                 errors[line.error or ""] += 1
                 if len(failures) < SHOWN_FAILURES:
-                    cause = (line.cause or "")[:LONGEST_CAUSE]
+                    cause = short_cause(line.cause)
                     failures.append(ObjectFailure(key=line.key, error=line.error or "", cause=cause))
         done += 1
     entry_files = previous.entry_files
