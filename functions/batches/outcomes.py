@@ -15,7 +15,7 @@ from functions.contract.usage import Usage
 from functions.planning.slices import BATCH, EXECUTION, slice_keys
 
 SLICE_FAILED = SliceFault(
-    error="SliceFailed", cause="The execution of its slice failed: see the failed children of the Map Run."
+    error="SliceFailed", cause="The execution of its slice failed. See the failed child executions of the Map Run."
 )
 NOT_VERIFIED = "NotVerified"
 

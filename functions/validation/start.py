@@ -118,7 +118,7 @@ def _unread_warnings(contents: FileContents) -> list[str]:
 def _without_table(
     event: StepEvent, previous: Validation, contents: FileContents, uri: str, settings: ValidationSettings
 ) -> Validation:
-    problem = f"no table of the database {settings.glue_database} contains it after the crawl"
+    problem = f"after the crawl, no table in the database {settings.glue_database} contains it"
     if contents.records == 0:
         warnings = [*contents.warnings, f"it has no rows, and {problem}"]
         return previous.changed(status="passed", rows=0, file_records=0, warnings=warnings)
@@ -162,9 +162,9 @@ def _require_one_kind(event: StepEvent, table: Table, target: StoredObject) -> N
     if foreign is not None:
         raise ValidationFailed(
             f"{location(target.bucket, target.key)} was copied and verified, but its table {table.database}."
-            f"{table.name} holds {described(table)}, and Athena also reads {location(target.bucket, foreign)} as such: "
-            "queries on the table fail or return rows from that file. Delete that file, or move it into another "
-            "folder, then replay."
+            f"{table.name} holds {described(table)}, and Athena also reads {location(target.bucket, foreign)} as "
+            f"{described(table)}: queries on the table fail or return rows from that file. "
+            "Delete that file, or move it into another folder, then replay."
         )
 
 

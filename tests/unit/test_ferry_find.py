@@ -176,7 +176,7 @@ def test_the_execution_that_a_run_started_is_found_by_its_name(world: World) -> 
 
 
 @pytest.mark.parametrize(
-    ("at_source", "said"), [(True, "ferry backfill --prefix 'a/1.bin'"), (False, "No source has a/1.bin")]
+    ("at_source", "said"), [(True, "ferry backfill --prefix 'a/1.bin'"), (False, "a/1.bin is neither in a source")]
 )
 def test_nothing_found_is_an_error_that_says_what_to_do(world: World, at_source: bool, said: str) -> None:
     if at_source:
