@@ -128,7 +128,7 @@ def _require_objects(plan: Plan, scope: PlanScope, request: Request) -> None:
 def _nothing_to_copy(plan: Plan) -> str:
     skipped = sum(tally.objects for tally in plan.tallies if tally.action == "skip")
     if not skipped:
-        return "Nothing to copy: the target has everything."
+        return "Nothing to copy: the target already has every object."
     text = (
         f"Nothing to copy: {skipped:,} of {plan.objects:,} objects are skipped. `ferry backfill --dry-run` shows why."
     )

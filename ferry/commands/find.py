@@ -57,8 +57,8 @@ def what_to_do(trace: FileTrace, skipped: str | None) -> str:
     if skipped:
         return skipped
     return (
-        f"Nothing has copied {trace.key} yet. Its event may be in transit, queued or dead-lettered (`ferry queue`). "
-        f"If it was uploaded before the bucket was connected: {BACKFILL.format(trace.key)}"
+        f"{trace.key} has not been copied yet. Its event may be in transit, queued or dead-lettered (`ferry queue`). "
+        f"If it was uploaded before the bucket was connected, {BACKFILL.format(trace.key)}"
     )
 
 
@@ -113,7 +113,7 @@ def _verdict(trace: FileTrace) -> Text:
     """The answer in one line."""
     newest = trace.executions[0] if trace.executions else None
     if newest and newest.info.status == "RUNNING":
-        return terminal.line(("ON ITS WAY", "bold yellow"), f"   `ferry show {newest.info.name}` follows it")
+        return terminal.line(("ON ITS WAY", "bold yellow"), f"   follow it with `ferry show {newest.info.name}`")
     if newest and newest.info.failed:
         return terminal.line(("FAILED", "bold red"), f"   fix the cause, then `ferry replay {newest.info.name}`")
     if trace.arrived:

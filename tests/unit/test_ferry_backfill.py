@@ -288,7 +288,7 @@ def test_a_run_that_failed_is_one_line_with_its_own_words() -> None:
 @pytest.mark.parametrize(
     ("skipped", "reason", "shown"),
     [
-        (0, "archived", "the target has everything."),
+        (0, "archived", "the target already has every object."),
         (2, "archived", "2 of 5 objects are skipped. `ferry backfill --dry-run` shows why."),
         (
             2,

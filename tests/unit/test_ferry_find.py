@@ -80,7 +80,7 @@ def world(capsys: pytest.CaptureFixture[str]) -> World:
         ("SUCCEEDED", 1.0, "v1", "IN THE TARGET   verified: checksum"),
         ("SUCCEEDED", 1.0, "v2", "not the version that was verified"),
         ("SUCCEEDED", -1.0, "v1", "older than the source"),
-        ("RUNNING", None, "", f"ON ITS WAY   `ferry show {HASH}`"),
+        ("RUNNING", None, "", f"ON ITS WAY   follow it with `ferry show {HASH}`"),
         ("FAILED", None, "", f"FAILED   fix the cause, then `ferry replay {HASH}`"),
         ("ABORTED", 1.0, "v1", f"FAILED   fix the cause, then `ferry replay {HASH}`"),
     ],

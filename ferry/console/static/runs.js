@@ -62,7 +62,7 @@ function Backfill({ session, onStart }) {
     }
   };
   const start = async () => {
-    if (!confirm(`Copy what is missing from the target for ${form.prefix ? `the keys that start with ${visible(form.prefix)}` : "all keys"}?`)) return;
+    if (!confirm(`Copy what the target lacks of ${form.prefix ? `the keys that start with ${visible(form.prefix)}` : "all keys"}?`)) return;
     setState({ ...state, phase: "starting" });
     try {
       const { run } = await call("/api/runs", { method: "POST", body: form });
