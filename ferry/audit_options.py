@@ -15,17 +15,22 @@ AuditMinAgeOption = Annotated[
     str,
     typer.Option("--min-age", help="Compare only objects at least this old, e.g. 15m."),
 ]
-ReadOption = Annotated[bool, typer.Option("--read", help="Read the objects that stored checksums do not decide.")]
-TagsOption = Annotated[bool, typer.Option("--tags", help="Compare tags, not only their number (two more requests).")]
-StrictOption = Annotated[bool, typer.Option("--strict", help="Fail also if objects are extra or undecided.")]
+ReadOption = Annotated[bool, typer.Option("--read", help="Read objects whose stored checksums cannot be compared.")]
+TagsOption = Annotated[
+    bool, typer.Option("--tags", help="Compare the tags, not only their number (two more requests per object).")
+]
+StrictOption = Annotated[bool, typer.Option("--strict", help="Also fail if any objects are extra or undecided.")]
 IgnoreOption = Annotated[
     list[str] | None,
-    typer.Option("--ignore", metavar="NAME", help="Ignore this difference, e.g. StorageClass. Repeatable."),
+    typer.Option("--ignore", metavar="NAME", help="Ignore this attribute, e.g. StorageClass. Repeatable."),
 ]
 AuditConcurrencyOption = Annotated[
     int,
     typer.Option(
-        "--max-concurrency", min=1, max=1000, help="Maximum number of slices (up to 1,000 objects) to compare at once."
+        "--max-concurrency",
+        min=1,
+        max=1000,
+        help="Maximum number of slices (up to 1,000 objects each) to compare at once.",
     ),
 ]
 AuditWaitOption = Annotated[bool, typer.Option("--wait/--no-wait", help="Wait for the audit to finish.")]

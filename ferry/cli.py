@@ -97,7 +97,9 @@ def up(
     rules: RulesOption = None,
     sweep_schedule: Annotated[
         str | None,
-        typer.Option(metavar="EXPRESSION", help='Copy what events have missed on a schedule, such as "rate(1 hour)".'),
+        typer.Option(
+            metavar="EXPRESSION", help='Schedule for copying objects whose events were missed, e.g. "rate(1 hour)".'
+        ),
     ] = None,
     outputs: OutputsOption = None,
 ) -> None:
@@ -221,7 +223,7 @@ def tables(
     json: JsonOption = False,
     outputs: OutputsOption = None,
 ) -> None:
-    """List the tables, or the columns of one."""
+    """List all tables, or the columns of one table."""
     from ferry.commands import tables as command
 
     with opened(outputs) as deployment:
@@ -293,7 +295,7 @@ def backfill(
     min_age: MinAgeOption = "0s",
     inventory: InventoryOption = "",
     again: Annotated[
-        bool, typer.Option("--again", help="Also copy what failed before or was deleted from the target.")
+        bool, typer.Option("--again", help="Also copy objects that failed earlier or were deleted from the target.")
     ] = False,
     max_concurrency: MaxConcurrencyOption = 20,
     wait: WaitOption = True,
@@ -332,7 +334,7 @@ def report(
     ] = None,
     csv: Annotated[bool, typer.Option("--csv", help="Print only CSV.")] = False,
     json: JsonOption = False,
-    limit: Annotated[int, typer.Option(min=0, help="Maximum number of lines for people to read (0 = all).")] = 1000,
+    limit: Annotated[int, typer.Option(min=0, help="Maximum number of lines in the text output (0 = all).")] = 1000,
     outputs: OutputsOption = None,
 ) -> None:
     """Show what a run did, or an audit found, for each object."""
@@ -345,7 +347,7 @@ def report(
 
 @app.command()
 def stop(run: RunArgument, outputs: OutputsOption = None) -> None:
-    """Stop a run. What has arrived stays; `ferry replay` continues it."""
+    """Stop a run. Objects already copied are kept; `ferry replay` resumes it."""
     from ferry.commands import stop as command
 
     with opened(outputs) as deployment:
@@ -359,7 +361,7 @@ def find(
     limit: Annotated[int, typer.Option(min=0, help="Maximum number of executions to read (0 = all).")] = 1000,
     outputs: OutputsOption = None,
 ) -> None:
-    """Show where a file is: its objects, executions and runs."""
+    """Show where a file is, with its objects, executions and runs."""
     from ferry.commands import find as command
     from ferry.commands.upload import check_key
 

@@ -130,11 +130,11 @@ def _check_maps(part: WorkflowPart) -> Findings:
         if state["ItemProcessor"].get("ProcessorConfig") != ONLY_DISTRIBUTED:
             yield f"{name} is not a distributed Map of Standard executions"
         if state.get("ToleratedFailurePercentage") != 100.0:
-            yield f"{name} does not tolerate every failure: the report and RequireComplete deal with them"
+            yield f"{name} does not tolerate every failure, which the report and RequireComplete handle"
         if "ResultPath" not in state or state["ResultPath"] is not None:
             yield f"{name} writes its children's results into the document"
         if "ResultWriter" not in state:
-            yield f"{name} has no ResultWriter: the outputs of a few hundred children exceed what a state may have"
+            yield f"{name} has no ResultWriter: the outputs of a few hundred children exceed a state's size limit"
         if "Retry" in state:
             yield f"{name} has a Retry: it would run every child again"
 

@@ -75,7 +75,7 @@ class NotificationStore:
         if unknown:
             raise CommandError(
                 f"s3://{self.bucket}: its notifications contain {', '.join(sorted(unknown))}, which this version of "
-                "boto3 does not know and would remove. Nothing was written. Use a newer release of S3 Ferry."
+                "boto3 does not support and would remove. Nothing was written. Use a newer release of S3 Ferry."
             )
         return configuration(response)
 

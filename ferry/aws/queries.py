@@ -79,9 +79,9 @@ def check_sql(sql: str) -> str:
         rest = rest[found.end() :]
     word = WORD.match(rest)
     if not word:
-        raise UsageError("SQL is empty. Give a query, e.g. 'SELECT count(*) FROM airports'.")
+        raise UsageError("SQL is empty. Specify a query, e.g. 'SELECT count(*) FROM airports'.")
     if word[0].upper() not in READING:
-        raise UsageError(f"{word[0].upper()} is not allowed. Only read queries are: {', '.join(READING)}.")
+        raise UsageError(f"{word[0].upper()} is not allowed. Only queries that read data are: {', '.join(READING)}.")
     if len(text.encode("utf-8", "surrogatepass")) > LONGEST_SQL_BYTES:
         raise UsageError(f"SQL is longer than the {LONGEST_SQL_BYTES:,} bytes that Athena accepts.")
     return text

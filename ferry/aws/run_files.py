@@ -32,7 +32,7 @@ def _raise_denied(error: ClientError, action: str, what: str) -> None:
     if error.response["Error"]["Code"] in ("AccessDenied", "403"):
         raise CommandError(
             f"Access denied while reading {what}: you need {action}, and kms:Decrypt if the bucket has a key. "
-            "docs/backfill.md names the permissions of each command."
+            "docs/backfill.md lists the permissions that each command needs."
         ) from error
 
 
@@ -63,8 +63,8 @@ def read_lines(deployment: Deployment, key: str) -> list[bytes]:
         if error.response["Error"]["Code"] not in ("NoSuchKey", "404"):
             raise
         raise CommandError(
-            f"s3://{bucket}/{key} is missing: somebody deleted it, or it has expired. Plans and records of a run are "
-            "kept for 30 days. Start another backfill: it copies what is still missing."
+            f"s3://{bucket}/{key} is missing: it was deleted or has expired. Plans and records of a run are kept for "
+            "30 days. Start another backfill to copy what is still missing."
         ) from error
     return [line for line in gzip.decompress(body).split(b"\n") if line]
 

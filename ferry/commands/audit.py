@@ -36,7 +36,7 @@ def check_ignored(names: list[str]) -> tuple[str, ...]:
     """Return the differences that do not count; raise UsageError for a name that no difference has."""
     for name in names:
         if name not in NAMES and not name.startswith("Metadata."):
-            raise UsageError(f"--ignore {name} is not something that is compared. Choose from: {', '.join(NAMES)}.")
+            raise UsageError(f"--ignore {name} is not an attribute that is compared. Choose from: {', '.join(NAMES)}.")
     return tuple(names)
 
 
@@ -99,7 +99,7 @@ def _require_nothing_wrong(report: AuditReport, *, strict: bool) -> None:
         if report.counts.get(status)
     ]
     if wrong:
-        raise CommandError(f"The target is not as the source: {', '.join(wrong)}. The report has each object.")
+        raise CommandError(f"The target does not match the source: {', '.join(wrong)}. The report lists each object.")
 
 
 def _scope(deployment: Deployment, request: Request, options: AuditOptions) -> AuditScope:

@@ -48,12 +48,12 @@ def check_request(
     prefix: str, source: str | None, since: str | None, min_age: str, inventory: str = "", *, again: bool = False
 ) -> Request:
     """Check the arguments before anything is called."""
-    length = key_length(prefix, "--prefix", "Give the beginning of a key")
+    length = key_length(prefix, "--prefix", "Specify the beginning of a key")
     if length > LONGEST_KEY_BYTES:
         raise UsageError(f"--prefix is {length} bytes long; S3 keys are limited to {LONGEST_KEY_BYTES:,} bytes.")
     if inventory and not _MANIFEST.fullmatch(inventory):
         raise UsageError(
-            f"--inventory {inventory} is not the address of a manifest. Use the form s3://bucket/…/manifest.json."
+            f"--inventory {inventory} is not the address of an inventory manifest. Use the form s3://bucket/…/manifest.json."
         )
     return Request(prefix, source, None if since is None else _time(since), _duration(min_age), inventory, again)
 
@@ -128,10 +128,12 @@ def _require_objects(plan: Plan, scope: PlanScope, request: Request) -> None:
 def _nothing_to_copy(plan: Plan) -> str:
     skipped = sum(tally.objects for tally in plan.tallies if tally.action == "skip")
     if not skipped:
-        return "Nothing to copy: the target has everything."
-    text = f"Nothing to copy: {skipped:,} of {plan.objects:,} objects are skipped. `ferry backfill --dry-run` says why."
+        return "Nothing to copy: the target already has every object."
+    text = (
+        f"Nothing to copy: {skipped:,} of {plan.objects:,} objects are skipped. `ferry backfill --dry-run` shows why."
+    )
     kept = sum(tally.objects for tally in plan.tallies if tally.action == "skip" and tally.reason in UNLESS_AGAIN)
-    return f"{text} `ferry backfill --again` tries {kept:,} of them again." if kept else text
+    return f"{text} `ferry backfill --again` retries {kept:,} of them." if kept else text
 
 
 def _scope(deployment: Deployment, request: Request) -> PlanScope:
@@ -192,7 +194,7 @@ def _require_keys_of_its_own(deployment: Deployment, name: str, prefix: str) -> 
         if other != name and overlaps and _ends_alike(available[name].suffix, found.suffix):
             raise CommandError(
                 f"The sources {name} and {other} may have the same keys, so an older object of {name} could replace a "
-                f"newer one of {other}. Choose keys that only {name} has with --prefix."
+                f"newer one of {other}. Use --prefix to select keys that only {name} has."
             )
 
 

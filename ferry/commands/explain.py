@@ -191,7 +191,7 @@ def _by(found: Explanation) -> str:
         return "by the sources' filters"
     rule, total = found.key_rule, len(found.rules.rules)
     if rule is None:
-        return f"by default: none of {total} rules matches" if total else "by default: there are no rules"
+        return f"by default: none of the {total} rules matches" if total else "by default: there are no rules"
     pattern = sources.describe_filter(rule.prefix, rule.suffix)
     return f"by rule {found.number} of {total} ({pattern}), {rule.rule.decided_by}"
 

@@ -53,12 +53,12 @@ def what_to_do(trace: FileTrace, skipped: str | None) -> str:
     if not any(each.modified for each in trace.in_source):
         if errors := [each.error for each in trace.in_source if each.error]:
             return f"{trace.key} was not found, and the source could not be read ({errors[0]}). Check your permissions."
-        return f"No source has {trace.key}, nor has the target. Keys are case-sensitive; check the key."
+        return f"{trace.key} is neither in a source nor in the target. Keys are case-sensitive; check the key."
     if skipped:
         return skipped
     return (
-        f"Nothing has copied {trace.key} yet. Its event may be on its way, waiting or dead-lettered (`ferry queue`). "
-        f"If it was uploaded before the bucket was connected: {BACKFILL.format(trace.key)}"
+        f"{trace.key} has not been copied yet. Its event may be in transit, queued or dead-lettered (`ferry queue`). "
+        f"If it was uploaded before the bucket was connected, {BACKFILL.format(trace.key)}"
     )
 
 
@@ -113,14 +113,14 @@ def _verdict(trace: FileTrace) -> Text:
     """The answer in one line."""
     newest = trace.executions[0] if trace.executions else None
     if newest and newest.info.status == "RUNNING":
-        return terminal.line(("ON ITS WAY", "bold yellow"), f"   `ferry show {newest.info.name}` follows it")
+        return terminal.line(("ON ITS WAY", "bold yellow"), f"   follow it with `ferry show {newest.info.name}`")
     if newest and newest.info.failed:
         return terminal.line(("FAILED", "bold red"), f"   fix the cause, then `ferry replay {newest.info.name}`")
     if trace.arrived:
         return _verdict_of_target(trace)
     if not trace.known:
         return terminal.line(("NOT FOUND", "bold red"))
-    return terminal.line(("NOT IN THE TARGET", "bold red"), "   deleted there since, or not copied: see below")
+    return terminal.line(("NOT IN THE TARGET", "bold red"), "   either never copied or deleted since: see below")
 
 
 def _verdict_of_target(trace: FileTrace) -> Text:
@@ -135,11 +135,11 @@ def _verdict_of_target(trace: FileTrace) -> Text:
     (target, *_) = [each for each in trace.in_target if each.modified]
     uploaded = [each.modified for each in trace.in_source if each.modified]
     if not grades:
-        problem = "no execution or run of ours is known that verified it"
+        problem = "but no known execution or run has verified it"
     elif target.version_id not in grades:
-        problem = "but not the version that was verified: somebody else wrote it"
+        problem = "but not the version that was verified: something other than S3 Ferry wrote it"
     elif target.modified and any(moment > target.modified for moment in uploaded):
-        problem = f"but older than the source: nothing has copied the newer upload. {BACKFILL.format(trace.key)}"
+        problem = f"but older than the source: the newer upload has not been copied. {BACKFILL.format(trace.key)}"
     else:
         return terminal.line(("IN THE TARGET", "bold green"), f"   verified: {grades[target.version_id]}")
     return terminal.line(("IN THE TARGET", "bold yellow"), f"   {problem}")

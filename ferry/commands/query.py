@@ -26,7 +26,7 @@ Format = Literal["table", "csv", "json"]
 def check_request(sql: str, *, csv: bool, json: bool) -> None:
     """Raise UsageError for SQL that is not a query, or for two formats."""
     if csv and json:
-        raise UsageError("Give either --csv or --json, not both.")
+        raise UsageError("Specify either --csv or --json, not both.")
     queries.check_sql(sql)
 
 

@@ -15,7 +15,7 @@ from ferry.aws.queues import DeadLetter, QueueDepth
 from ferry.commands.listing import GAP, write_json
 from ferry.ui import terminal
 
-WITHOUT_REASON = "the starter failed too often; its log says why"
+WITHOUT_REASON = "the starter failed too often; see its log"
 
 
 def show_queues(deployment: Deployment, limit: int, *, as_json: bool) -> None:

@@ -37,9 +37,9 @@ STYLES = {
 def check_request(status: str | None, *, as_csv: bool, as_json: bool) -> Format:
     """Check the arguments; return the format."""
     if as_csv and as_json:
-        raise UsageError("Give either --csv or --json, not both.")
+        raise UsageError("Specify either --csv or --json, not both.")
     if status is not None and status not in STATUSES:
-        raise UsageError(f"--status {status} is not a status of an object. Use one of: {', '.join(STATUSES)}.")
+        raise UsageError(f"--status {status} is not an object status. Use one of: {', '.join(STATUSES)}.")
     return "csv" if as_csv else "json" if as_json else "text"
 
 

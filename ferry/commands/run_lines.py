@@ -48,4 +48,6 @@ def _denied(error: ClientError) -> Text:
     """An operator of earlier releases had no permission to list runs, and needs none to list executions."""
     if error.response["Error"].get("Code") != "AccessDeniedException":
         raise error
-    return terminal.line(("Runs cannot be listed: access denied. docs/backfill.md names the permissions.", "yellow"))
+    return terminal.line(
+        ("Runs cannot be listed: access denied. docs/backfill.md lists the permissions needed.", "yellow")
+    )

@@ -49,7 +49,7 @@ def _successor(deployment: Deployment, arn: str) -> ExecutionInfo | None:
 def resolve(deployment: Deployment, name: str) -> str:
     """The ARN of an execution from its ARN, its name, or a name as `ferry list` shortens it."""
     if not name.strip():
-        raise UsageError("EXECUTION is empty. Run `ferry list` for the names.")
+        raise UsageError("EXECUTION is empty. Run `ferry list` to see the names.")
     client, machine = deployment.step_functions, deployment.outputs.state_machine_arn
     try:
         return executions.describe(client, machine, name)[0].arn

@@ -9,11 +9,11 @@ from ferry.stepfunctions import runs
 from ferry.ui import terminal
 
 RUN = (
-    "Slices that are being copied finish their current call, within 15 minutes. Executions of single files that it "
-    "started continue. What has arrived stays, and is verified when the run continues.",
-    "Continue it with `ferry replay {}`: nothing that has arrived is copied again.",
+    "Slices in progress finish their current Lambda invocation within 15 minutes. Executions that the run started for "
+    "single files continue. Objects already copied are kept, and are verified when the run resumes.",
+    "Resume it with `ferry replay {}`: objects already copied are not copied again.",
 )
-AUDIT = ("An audit writes nothing at the source or the target. Start it again with `ferry audit`.",)
+AUDIT = ("An audit writes nothing to the source or the target. Start a new one with `ferry audit`.",)
 
 
 def stop(deployment: Deployment, name: str) -> None:

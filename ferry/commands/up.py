@@ -30,7 +30,7 @@ def up(port: int | None, rules: Path | None, outputs: Path | None, sweep_schedul
         if sweep_schedule:
             sweeps.schedule(result.outputs, sweep_schedule)
     with_rules = f" with the rules of {rules}" if rules else ""
-    with_rules += f", swept at {sweep_schedule}" if sweep_schedule else ""
+    with_rules += f", sweeping at {sweep_schedule}" if sweep_schedule else ""
     if result.ran_already:
         console.print(terminal.line(f"The local cloud is already running at {result.endpoint_url}{with_rules}"))
         return

@@ -43,8 +43,8 @@ def wait(deployment: Deployment, arn: str) -> EndedRun:
 def how_to_look_again(name: str) -> str:
     """What to do about a run that nobody waits for."""
     return (
-        f"{name} continues. See it with `ferry runs`, what became of its objects with `ferry report {name}`; stop it "
-        f"with `ferry stop {name}`."
+        f"{name} continues. Follow it with `ferry runs`, list its objects with `ferry report {name}`, "
+        f"or stop it with `ferry stop {name}`."
     )
 
 
@@ -98,6 +98,6 @@ class _Looks:
             return progress_text(self._watch.look())
         except ClientError as error:
             # Waiting needs less permissions than looking: the end of the run is worth more than its progress.
-            return f"its progress is unknown: {error.response['Error'].get('Code', 'error')} of {error.operation_name}"
+            return f"progress unknown: {error.operation_name} failed: {error.response['Error'].get('Code', 'error')}"
         except CommandError as error:
-            return f"its progress is unknown: {error}"
+            return f"progress unknown: {error}"

@@ -62,7 +62,7 @@ class DryRuns:
         """A dry run by its id."""
         job = self._jobs.get(job_id)
         if job is None:
-            raise CommandError("This dry run is not known any more. Start another one.")
+            raise CommandError("This dry run is no longer available. Start another one.")
         return job
 
     def _run(self, job: DryRunJob) -> None:

@@ -127,7 +127,7 @@ def _backfill_request(body: dict[str, Any]) -> backfill.Request:
     values = {name: body.get(name) or "" for name in ("prefix", "source", "since", "min_age")}
     for name, value in values.items():
         if not isinstance(value, str):
-            raise UsageError(f"{name} must be a text.")
+            raise UsageError(f"{name} must be a string.")
     return backfill.check_request(
         values["prefix"], values["source"] or None, values["since"] or None, values["min_age"] or "0s"
     )

@@ -126,7 +126,7 @@ def list_runs_and_audits(deployment: Deployment, limit: int | None = None) -> li
 def find_run(deployment: Deployment, name: str, *, or_audit: bool = False) -> ExecutionInfo:
     """A run by its ARN, its name, or the beginning of a name that no other run has; or an audit."""
     if not name.strip():
-        raise UsageError("RUN is empty. Run `ferry runs` for the names.")
+        raise UsageError("RUN is empty. Run `ferry runs` to see the names.")
     client, machines = deployment.step_functions, [machine_of(deployment)]
     if or_audit and deployment.outputs.audit_state_machine_arn:
         machines.append(deployment.outputs.audit_state_machine_arn)

@@ -70,9 +70,9 @@ def _counts(report: AuditReport) -> Table:
         "differs": [f"{number:,} {name}" for name, number in _largest(report.differences)],
         "failed": [f"{number:,} {error}" for error, number in _largest(report.errors)],
         "missing": ["not in the target"],
-        "extra": ["in the target, and no source has it"],
-        "undecided": ["the stored checksums do not tell"],
-        "skipped": ["by the rules, the options, or changed meanwhile"],
+        "extra": ["in the target, but in no source"],
+        "undecided": ["the stored checksums cannot be compared"],
+        "skipped": ["by the rules or options, or changed during the audit"],
     }
     for status in STATUSES:
         if number := report.counts.get(status):

@@ -23,10 +23,10 @@ REASONS: dict[Reason, str] = {
     "same_etag": "in the target: same ETag, copied later",
     "same_checksum": "in the target: same checksum and metadata",
     "settled": "in the target: unchanged since an earlier run",
-    "grade_too_low": "in the target, but not verified as the rule asks",
+    "grade_too_low": "in the target, but not verified as the rule requires",
     "started_before": "an earlier run has started its execution",
     "not_comparable": "in the target, but without a comparable checksum",
-    "too_large": "in the target, but too large to compare: nothing is done",
+    "too_large": "in the target, but too large to compare: left as it is",
     "not_selected": "the source's suffix does not match",
     "excluded": "excluded by the rules",
     "impossible_key": "the rules produce a key that S3 does not allow",
@@ -35,11 +35,11 @@ REASONS: dict[Reason, str] = {
     "upload_in_progress": "an execution is copying it in parts",
     "archived": "archived: restore it first",
     "customer_key": "encrypted with a customer-provided key (SSE-C)",
-    "source_missing": "deleted while the plan was being made",
-    "deleted_at_target": "was in the target, and was deleted there",
+    "source_missing": "deleted during planning",
+    "deleted_at_target": "copied before, then deleted from the target",
     "failed_before": "failed before, and has not changed since",
-    "changed_meanwhile": "replaced while the audit ran",
-    "no_source": "in the target, and no source has it",
+    "changed_meanwhile": "replaced during the audit",
+    "no_source": "in the target, but in no source",
 }
 ACTIONS: tuple[Action, ...] = ("copy", "move", "undecided", "done", "skip")
 STYLES = {"copy": "green", "move": "cyan", "undecided": "magenta", "done": "dim", "skip": "yellow"}

@@ -61,8 +61,9 @@ def usage_text(run: RunSummary) -> str | None:
     if usage == Usage():
         return None
     return (
-        f"Used {usage.writes:,} S3 requests to write or list and {usage.reads:,} to read, and functions for "
-        f"{terminal.duration(usage.milliseconds / 1000)}: ${cost_of(usage):,.4f} at {prices.REGION} list prices."
+        f"Used {usage.writes:,} S3 write or list requests, {usage.reads:,} read requests, and "
+        f"{terminal.duration(usage.milliseconds / 1000)} of Lambda time: "
+        f"${cost_of(usage):,.4f} at {prices.REGION} list prices."
     )
 
 
@@ -143,10 +144,10 @@ def unreported_text(run: RunSummary, outcomes: int) -> str | None:
     if planned is None:
         return "Nothing was planned." if run.info.failed else "The plan is not complete yet."
     if run.report and run.report.status != "in_progress":
-        return None if outcomes else "No object had to be copied."
+        return None if outcomes else "There was nothing to copy."
     left = max(0, planned - outcomes)
     if run.info.failed:
-        return f"{left:,} of {planned:,} planned objects have no outcome. Continue with `ferry replay {run.info.name}`."
+        return f"{left:,} of {planned:,} planned objects have no outcome. Resume with `ferry replay {run.info.name}`."
     return f"{left:,} of {planned:,} planned objects have no outcome yet."
 
 

@@ -62,7 +62,7 @@ def compare_pair(call: PairCall) -> Outcome:
     if target is None:
         if replaced:
             return call.outcome("changed_meanwhile")
-        archived = "The source is archived: it cannot be copied before it is restored." if source.archived else None
+        archived = "The source is archived. Restore it before copying it." if source.archived else None
         return call.outcome("new", archived)
     try:
         outcome = _compare(call, source, target)

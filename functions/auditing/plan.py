@@ -28,7 +28,7 @@ def continue_plan(call: ListingCall, previous: AuditPlan) -> AuditPlan:
     """Plan until the listing ends or time runs out; return the progress."""
     if call.scope.bucket == call.settings.target_bucket:
         raise SettingInvalid(
-            f"{call.scope.bucket} is the target: it cannot be compared with itself. Start an audit of a source."
+            f"{call.scope.bucket} is the target bucket, which cannot be compared with itself. Audit a source bucket."
         )
     with counted_requests() as requests:
         plan = _continue(call, previous)

@@ -67,7 +67,10 @@ def write_audit_report(call: AuditReportCall, previous: AuditReport | None) -> A
             counts.add(line)
         done += 1
     if done < len(keys) and previous.calls + 1 >= REPORT_CALLS:
-        raise BatchTimedOut(f"{len(keys) - done} of {len(keys)} slices of {call.run} were not reported. Redrive it.")
+        raise BatchTimedOut(
+            f"The report of {call.run} is incomplete: {len(keys) - done} of {len(keys)} slices are missing. "
+            "Redrive the run."
+        )
     return counts.report(previous, done, finished=done == len(keys))
 
 
@@ -145,7 +148,7 @@ def _lines(call: AuditReportCall, slice_key: str) -> Iterator[ReportLine]:
 def _line(run: str, planned: PlannedObject, outcome: Outcome | None) -> ReportLine:
     found = outcome or _without_record(planned)
     if found.status == "reading":
-        found = found.changed(status="failed", error=NO_OUTCOME, cause="Its bytes were not read to their end.")
+        found = found.changed(status="failed", error=NO_OUTCOME, cause="Reading did not reach the end of the object.")
     return ReportLine(
         run=run,
         key=planned.key,
@@ -170,5 +173,5 @@ def _without_record(planned: PlannedObject) -> Outcome:
         key=planned.key,
         status="failed",
         error=NO_OUTCOME,
-        cause="The execution of its slice failed: see the failed children of the Map Run.",
+        cause="The execution of its slice failed. See the failed child executions of the Map Run.",
     )

@@ -98,8 +98,8 @@ def _progress(call: SliceCall, objects: int, outcomes: list[Outcome], any_new: b
     done = sum(each.status != "reading" for each in outcomes)
     if done < objects and calls >= BATCH_CALLS:
         raise BatchTimedOut(
-            f"{objects - done} of {objects} objects of the slice {call.slice_key} were not compared in {calls} calls. "
-            "Start another audit, with a --prefix or without --read."
+            f"{objects - done} of {objects} objects in the slice {call.slice_key} were not compared within {calls} "
+            "Lambda invocations. Start another audit with a --prefix, or without --read."
         )
     return Batch(
         status="done" if done == objects else "in_progress",

@@ -72,8 +72,8 @@ def _progress(
     running = sum(each.status == "started" for each in known.values()) if call.scope.wait_for_executions else 0
     if left and calls >= EXECUTION_CALLS:
         raise BatchTimedOut(
-            f"{left} of {len(keys)} objects of the slice {call.slice_key} have no execution after {calls} calls: "
-            "those of the others take too long. Redrive the run, or start another backfill."
+            f"{left} of {len(keys)} objects in the slice {call.slice_key} still have no execution after {calls} Lambda "
+            "invocations: the executions before them take too long. Redrive the run or start another backfill."
         )
     idle_calls = 0 if changed else previous.idle_calls + 1
     step_seconds = max(STEP_SECONDS, running // LOOKS_PER_SECOND)

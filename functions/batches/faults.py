@@ -54,7 +54,7 @@ def fault_of(outcomes: Iterable[Outcome]) -> SliceFault | None:
         return None
     return SliceFault(
         error=str(found[0].error),
-        cause=f"All of {len(found)} objects failed. The first: {found[0].cause}",
+        cause=f"All {len(found)} objects failed. First failure: {found[0].cause}",
     )
 
 
@@ -74,7 +74,7 @@ def require_no_fault(settings: BatchSettings, slice_key: str) -> None:
     if len(faults) < MOST_FAULTS or _keys(settings, _folder(slice_key, WENT_WELL), 1):
         return
     fault = _read(settings, faults[0])
-    raise SYSTEMIC[fault.error](f"The other slices failed, too, so this one was not tried. {fault.cause}")
+    raise SYSTEMIC[fault.error](f"Every slice tried so far failed, so this one was not tried. {fault.cause}")
 
 
 def note_success(settings: BatchSettings, slice_key: str) -> None:

@@ -44,7 +44,7 @@ class Migrations:
     def look(self, planned: PlannedObject, started: Outcome) -> Outcome:
         """Return how a started execution ended; the same outcome if it runs."""
         if started.source is None or started.execution is None:
-            raise ValueError(f"{planned.key} is started without a source or an execution")
+            raise ValueError(f"{planned.key} has the status started, but no source or execution")
         if self._executions.start(started.execution, Source.of(started.source), planned.rule):
             return started
         described = self._executions.describe(started.execution)
@@ -83,7 +83,7 @@ class Migrations:
                 return outcome
         raise RequestRejected(
             f"{location(found.object.bucket, planned.key)} was migrated {MOST_NAMES} times within 90 days: {first} and "
-            "its replays. Find out what replaces or deletes its copy, then upload it again."
+            "its replays. Find out what keeps replacing or deleting its copy, then upload it again."
         )
 
     def _still_counts(self, planned: PlannedObject, verified: Outcome) -> bool:

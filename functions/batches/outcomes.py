@@ -17,7 +17,7 @@ from functions.contract.usage import Usage
 from functions.planning.slices import BATCH, EXECUTION, KINDS, is_of_files, is_of_moves, slice_keys
 
 SLICE_FAILED = SliceFault(
-    error="SliceFailed", cause="The execution of its slice failed: see the failed children of the Map Run."
+    error="SliceFailed", cause="The execution of its slice failed. See the failed child executions of the Map Run."
 )
 NOT_VERIFIED, NOT_VALIDATED = "NotVerified", "NotValidated"
 UNFINISHED = "It was copied and verified, but the next step did not end: see the failed children of the Map Runs."

@@ -69,8 +69,9 @@ def write_report(call: ReportCall, plan: Plan, previous: RunReport | None) -> Ru
     ended = done == len(keys) and entry_files == remembered.noted_files
     if not ended and previous.calls + 1 >= REPORT_CALLS:
         raise BatchTimedOut(
-            f"{len(keys) - done} of {len(keys)} slices of {call.run} were not reported, and "
-            f"{remembered.noted_files - entry_files} files of its plan are not in the ledger. Replay the run."
+            f"The report of {call.run} is incomplete: {len(keys) - done} of {len(keys)} slices are missing from it, "
+            f"and {remembered.noted_files - entry_files} of its plan's files are missing from the ledger. "
+            "Replay the run."
         )
     finished = "incomplete" if counts["failed"] else "complete"
     return RunReport(

@@ -138,8 +138,8 @@ def _copy(call: BatchCall, planned: PlannedObject) -> Outcome | None:
     rule, found = planned.rule, source.object
     if is_multipart(found, rule.multipart_threshold_bytes):
         raise NotSmall(
-            f"{location(found.bucket, found.key)} was replaced by a large object after it was planned. Its event "
-            "starts an execution. Or start another backfill."
+            f"{location(found.bucket, found.key)} was replaced after planning by an object too large for a batch. Its "
+            "upload event starts an execution; if there is no event, start another backfill."
         )
     target_key, settings = rule.target_key or planned.key, call.settings
     request = CopyRequest(Source.of(found), rule, target_key, settings, call.began, call.remaining_ms)
@@ -231,8 +231,8 @@ def _finish(
     done = len(known) + len(outcomes)
     if done < objects and calls >= BATCH_CALLS:
         raise BatchTimedOut(
-            f"{objects - done} of {objects} objects of the slice {call.slice_key} were not {kind} in {calls} calls. "
-            "Redrive the run, or start another backfill: either continues with what is missing."
+            f"{objects - done} of {objects} objects in the slice {call.slice_key} were not {kind} within {calls} "
+            "Lambda invocations. Redrive the run or start another backfill; either one continues with what is missing."
         )
     failed = sum(each.status == "failed" for each in [*known.values(), *outcomes])
     status: Literal["done", "in_progress"] = "done" if done == objects else "in_progress"

@@ -16,7 +16,7 @@ def verify_copied(
 ) -> Outcome | None:
     """Return what the verification says; None if no time is left to end it."""
     if outcome.source is None:
-        raise ValueError(f"{outcome.key} is {outcome.status} without a source")
+        raise ValueError(f"{outcome.key} has the status {outcome.status}, but no source")
     source = Source.of(outcome.source)
     copy = Copy(status="copied", source=outcome.source, target=outcome.target, copied_at=outcome.copied_at)
     document = Document(source=source, rule=rule, copy=copy)

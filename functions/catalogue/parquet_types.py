@@ -40,17 +40,17 @@ _BY_PHYSICAL = {
 _TEXT_ANNOTATIONS = frozenset({"utf8", "enum", "json"})
 UNITS = {"millis": "milliseconds", "micros": "microseconds", "nanos": "nanoseconds"}
 _LACKING = {
-    "time": "Athena has no such type for a table's column: a query of the column fails, or shows a number",
-    "uint": "Athena reads it as signed: values of more than half its range are shown negative",
+    "time": "Athena has no such column type: queries of the column fail or show a number",
+    "uint": "Athena reads it as signed: values above half of its range appear negative",
     "uuid": "Athena reads it as 16 bytes, not as text",
-    "null": "a file with values in it may not fit the table's type",
-    "interval": "Athena has no such type: a query of the column fails, or shows bytes",
-    "float16": "Athena has no such type: a query of the column fails, or shows bytes",
-    "variant": "Athena has no such type: a query of the column fails, or shows bytes",
+    "null": "a file that has values may not fit the table's type",
+    "interval": "Athena has no such type: queries of the column fail or show bytes",
+    "float16": "Athena has no such type: queries of the column fail or show bytes",
+    "variant": "Athena has no such type: queries of the column fail or show bytes",
     "geometry": "Athena shows it as bytes",
     "geography": "Athena shows it as bytes",
     "bson": "Athena shows it as bytes",
-    "wide decimal": f"Athena has at most {MOST_DIGITS} digits: a query of the column fails",
+    "wide decimal": f"Athena supports at most {MOST_DIGITS} digits: queries of the column fail",
 }
 """What the catalogue has no type for, and what Athena makes of it."""
 
@@ -73,7 +73,7 @@ class TypeComparison:
         elif lacking == "null" and kind.name not in READ_FROM_NULLS:
             self.mismatches.append(
                 f"the column {path} has no type in the file (a Parquet null, because it has no values), but {kind} in "
-                "the table: Athena would fail each query of it. Write it with the table's type"
+                "the table: every query of the column would fail. Write it with the table's type"
             )
         elif (reason := _LACKING.get(lacking)) and (lacking != "uint" or kind.name in INTEGER_BITS):
             self.warnings.append(f"the column {path} is {_described(column)}, and {reason}")
@@ -96,7 +96,7 @@ class TypeComparison:
             if name in kinds:
                 self.compare(child, kinds[name], f"{path}.{name}")
             else:
-                self.warnings.append(f"the column {path}.{name} is missing in the table, so Athena does not show it")
+                self.warnings.append(f"the column {path}.{name} is missing from the table, so Athena does not show it")
 
 
 def compare(fields: Sequence[ParquetField], columns: Mapping[str, ColumnType]) -> TypeComparison:

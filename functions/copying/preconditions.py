@@ -62,9 +62,9 @@ def require_no_foreign_table(request: CopyRequest) -> None:
     if table is not None:
         raise ForeignFile(
             f"{request.source} was not copied: {request.target} is in the folder of the table "
-            f"{table.database}.{table.name}, which holds {described(table)}. Athena would read the file as such, so "
-            "queries on the table would fail or return wrong rows. Upload the file into another folder, or under a "
-            "name that begins with `_`; or drop the table, then replay."
+            f"{table.database}.{table.name}, which holds {described(table)}. Athena would read the file as "
+            f"{described(table)}, so queries on the table would fail or return wrong rows. "
+            "Upload the file into another folder, or under a name that begins with `_`; or drop the table, then replay."
         )
 
 
@@ -81,7 +81,7 @@ def copy_errors(request: CopyRequest) -> Iterator[None]:
             # "Bucket is missing Object Lock Configuration": S3 has no separate error code for it.
             if code_of(error) == "InvalidRequest" and "objectlock" in message.replace(" ", "").lower():
                 raise ObjectLockMissing(
-                    f"{request.source} is locked, but {request.settings.target_bucket} has no Object Lock ({message}). "
+                    f"{request.source} is locked, but {request.settings.target_bucket} lacks Object Lock ({message}). "
                     "Enable Object Lock on the target bucket, then replay."
                 ) from error
             raise

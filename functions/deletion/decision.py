@@ -32,7 +32,7 @@ def delete_source(document: Document, previous: Deletion, is_redrive: bool) -> D
     verified = _verified_copy(document)
     source, target = verified.source, verified.target
     if not is_upload(source, document.source):
-        return _left(previous, "a newer upload than this execution's was copied; its own execution deletes it")
+        return _left(previous, "a newer upload was copied instead; its own execution deletes the source")
     if target.version_id is None:
         raise TargetNotVersioned(
             f"{location(source.bucket, source.key)} was copied and verified, but not deleted: {target.bucket} was not "

@@ -59,7 +59,7 @@ def read_manifest(address: str, region: str, source_bucket: str) -> Inventory:
             if code_of(error) != "NoSuchKey":
                 raise
             raise InventoryInvalid(
-                f"The inventory {address} does not exist. Give the address of its manifest.json."
+                f"The inventory {address} does not exist. Specify the address of its manifest.json."
             ) from error
     try:
         manifest = _Manifest.model_validate_json(text)
@@ -71,8 +71,8 @@ def read_manifest(address: str, region: str, source_bucket: str) -> Inventory:
         raise InventoryInvalid(f"The inventory {address} lists {manifest.source_bucket}, not {source_bucket}.")
     if manifest.file_format != "CSV":
         raise InventoryInvalid(
-            f"The inventory {address} has the format {manifest.file_format}. Only CSV can be read: change the format "
-            "of the inventory's configuration, or start a backfill without it."
+            f"The inventory {address} has the format {manifest.file_format}. Only CSV is supported: change the "
+            "format in the inventory's configuration, or start a backfill without --inventory."
         )
     fields = tuple(name.strip() for name in manifest.file_schema.split(","))
     required = (*REQUIRED, *(REQUIRED_OF_VERSIONS if "VersionId" in fields else ()))

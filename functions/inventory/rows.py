@@ -74,12 +74,12 @@ def file_rows(inventory: Inventory, number: int) -> Iterator[ListedObject | None
             digest = reader.digest_of_all()
         except (ValueError, csv.Error, EOFError, gzip.BadGzipFile, zlib.error) as error:
             raise InventoryInvalid(
-                f"The inventory's file {address} cannot be read after line {read:,}: {error}. Use a newer inventory."
+                f"The inventory file {address} cannot be read after line {read:,}: {error}. Use a newer inventory."
             ) from error
     if digest != file.md5:
         raise InventoryInvalid(
             f"The file {address} of the inventory {inventory.address} has the MD5 {digest}, not {file.md5}: it was "
-            "changed. Use a newer inventory."
+            "modified. Use a newer inventory."
         )
 
 

@@ -19,6 +19,7 @@ from threading import Lock
 
 from functions.contract.ledger import LedgerEntry
 from functions.ledger.segments import FIRST, Ledger, Lines, Segment, first_of
+from functions.runtime.aws_errors import RETRIED
 from functions.runtime.errors import Throttled
 
 LARGEST_LINES = 4000
@@ -81,7 +82,9 @@ class LedgerUpdate:
                 self._add(piece)
             if self._ledger.write(first):
                 return
-        raise Throttled(f"Others write the ledger of {self._ledger.source_bucket} all the time. It is retried.")
+        raise Throttled(
+            f"The ledger of {self._ledger.source_bucket} was not updated: other executions keep writing it. {RETRIED}"
+        )
 
     def _add(self, piece: Segment) -> None:
         """Write a new segment. If it exists, another writer is splitting the same one."""

@@ -23,7 +23,7 @@ from functions.contract.models import ExecutionContext, Model
 from functions.objects.head import OTHERS_WROTE
 from functions.planning.settings import PlanSettings
 from functions.runtime import clients
-from functions.runtime.aws_errors import aws_errors, code_of
+from functions.runtime.aws_errors import RETRIED, aws_errors, code_of
 from functions.runtime.errors import RunOverlaps, Throttled
 
 ATTEMPTS = 8
@@ -96,8 +96,8 @@ def enter(settings: PlanSettings, scope: PlanScope, execution: ExecutionContext)
     if overlapping and not scope.sweep:
         name, keys = overlapping.execution.rpartition(":")[2], f"s3://{scope.bucket}/{overlapping.prefix}"
         raise RunOverlaps(
-            f"The run {name} is working on {keys}, which has keys of this run. Wait until it has ended, stop it, or "
-            f"choose another --prefix. It is {overlapping.execution}."
+            f"The run {name} ({overlapping.execution}) is already working on {keys}, which overlaps with this run. "
+            "Wait until it ends, stop it, or choose another --prefix."
         )
     return overlapping.execution if overlapping else None
 
@@ -117,7 +117,7 @@ def _enter(settings: PlanSettings, scope: PlanScope, execution: ExecutionContext
                 return other
         if file.write(ActiveRuns(runs=[*others, mine]), etag):
             return None
-    raise Throttled(f"Other runs write s3://{file.bucket}/{file.key} all the time. It is retried.")
+    raise Throttled(f"s3://{file.bucket}/{file.key} was not updated, because other runs keep writing it. {RETRIED}")
 
 
 def _is_running(region: str, execution: str) -> bool:

@@ -99,7 +99,9 @@ def continue_plan(request: PlanRequest, previous: Plan) -> Plan:
     """
     settings = request.settings
     if request.scope.bucket == settings.target_bucket:
-        raise SettingInvalid(f"{request.scope.bucket} is the target: it cannot be its own source. Change the scope.")
+        raise SettingInvalid(
+            f"{request.scope.bucket} is the target bucket, which cannot be its own source. Specify a source bucket."
+        )
     with counted_requests() as requests:
         call = _Call(request, previous)
         with ThreadPoolExecutor(HEADS_AT_ONCE) as pool:

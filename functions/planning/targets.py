@@ -30,7 +30,7 @@ class Targets:
         """Return the object at the target key, None if there is none."""
         replaced = self._replaced(selected)
         if replaced is None:
-            raise ValueError(f"{selected.target_key} is not found by a cursor")
+            raise ValueError(f"no cursor can find {selected.target_key}")
         if replaced not in self._cursors:
             self._cursors[replaced] = TargetCursor(self._bucket, self._region)
         return self._cursors[replaced].find(selected.target_key)

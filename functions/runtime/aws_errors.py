@@ -71,7 +71,7 @@ CONNECTION_LOST = (
     SSLError,
 )
 
-RETRIED = "It is retried automatically; if it keeps failing, replay later."
+RETRIED = "This is retried automatically; if it keeps failing, replay later."
 RESTORE_BUCKET = (
     "Restore the bucket, or correct its name or region in infra/aws/terraform.tfvars and deploy; then replay."
 )

@@ -48,8 +48,8 @@ def describe_expected_owners(error: ClientError) -> str:
     expected: Mapping[str, str] = details.get(EXPECTED_OWNERS, {})
     if not expected:
         return ""
-    lost = ", or if ".join(f"account {account} no longer owns {bucket}" for bucket, account in expected.items())
-    return f" S3 also denies this request if {lost}, as it did at deployment time. Check who owns the bucket now."
+    lost = " or ".join(f"account {account} no longer owns {bucket}" for bucket, account in expected.items())
+    return f" S3 also denies this request if the bucket's owner has changed since the deployment: check whether {lost}."
 
 
 def _owners() -> dict[str, str]:

@@ -46,9 +46,9 @@ def require_one_kind(table: Table, target: ObjectVersion, foreign: str | None) -
     if foreign is not None:
         raise ValidationFailed(
             f"{location(target.bucket, target.key)} was copied and verified, but its table {table.database}."
-            f"{table.name} holds {described(table)}, and Athena also reads {location(target.bucket, foreign)} as such: "
-            "queries on the table fail or return rows from that file. Delete that file, or move it into another "
-            "folder, then replay."
+            f"{table.name} holds {described(table)}, and Athena also reads {location(target.bucket, foreign)} as "
+            f"{described(table)}: queries on the table fail or return rows from that file. "
+            "Delete that file, or move it into another folder, then replay."
         )
 
 

@@ -69,7 +69,7 @@ def _remedy(expected: Expected) -> str:
 def _require_rows(contents: FileContents, layout: Format, expected: Expected) -> None:
     has_columns = contents.columns or contents.later_columns or contents.progress
     if layout.layout == "json" and contents.records and expected.table is None and not has_columns:
-        raise Unreadable("its records have no keys, so they make no columns of a table")
+        raise Unreadable("its records have no keys, so the table would have no columns")
     if contents.records == 0 and not expected.allow_empty:
         only = ", only a header" if layout.layout == "delimited" else ""
         raise Unreadable(
@@ -123,7 +123,7 @@ class _TextReader:
     def _continued(self, progress: FileProgress) -> Lines:
         table = self._expected.table
         if table is None:
-            raise ValueError("The reading of a file without a table is not continued.")
+            raise ValueError("A file that has no table cannot be read in several calls.")
         if self._layout.layout == "json":
             lines: Lines = JsonLines(table, self._expected.accept)
         else:

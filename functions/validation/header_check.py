@@ -28,7 +28,7 @@ def read_header(line: str, separator: str) -> tuple[str, ...]:
     if not line:
         raise Unreadable("its first line is empty, but must name the columns")
     if EXCEL_SEPARATOR.fullmatch(line):
-        raise Unreadable(f"its first line is {line!r}, which only Excel knows: remove it, so that the header is first")
+        raise Unreadable(f"its first line is {line!r}, which only Excel understands: remove it")
     if line.startswith(("{", "[")):
         raise Unreadable("its first line seems to be JSON: a file of JSON records needs the suffix .json or .jsonl")
     if len(line.encode()) > LONGEST_FIRST_LINE:
@@ -56,8 +56,8 @@ def header_warnings(line: str, names: Sequence[str]) -> list[str]:
     names_stripped = [name.strip() for name in names]
     if all(map(_DATA.fullmatch, names_stripped)) or any(map(_DECIMAL.fullmatch, names_stripped)):
         warnings.append(
-            "its header has values for names: if the first line is a record, Athena does not show it, because the "
-            "first line names the columns"
+            "its header seems to hold values instead of names: Athena takes the column names from the first line, so "
+            "it does not show a record there"
         )
     if "\\" in line and "\\" not in "".join(names):
         warnings.append("Athena treats a backslash in the header as an escape character and drops it")
@@ -68,7 +68,7 @@ def _require_names(names: Sequence[str], separator: str) -> None:
     candidates = [char for char in OTHER_DELIMITERS if char != separator and char in names[0]]
     if len(names) == 1 and candidates:
         raise Unreadable(
-            f"its columns seem to be separated by {candidates[0]!r}; a .csv file needs commas, a .tsv file tabs"
+            f"its columns seem to be separated by {candidates[0]!r}; a .csv file needs commas, and a .tsv file tabs"
         )
     nameless = [str(position) for position, name in enumerate(names, start=1) if not name.strip()]
     if nameless:

@@ -70,7 +70,7 @@ class JsonLines:
             "has integers of more than 53 bits; a double keeps only their first 16 digits": self._types.inexact,
             "has numbers that are not finite (NaN, Infinity, or beyond a double's range), which are not JSON: Athena "
             "shows NaN or Infinity, or fails a query of the column": self._types.not_finite,
-            "is missing in the table, so Athena does not show it": self._types.unknown,
+            "is missing from the table, so Athena does not show it": self._types.unknown,
         }
         warnings = [f"the column {abbreviated(name)} {what}" for what, names in found.items() for name in names]
         return list(dict.fromkeys([*self._warnings, *warnings]))[:MOST_LATER_COLUMNS]
@@ -140,7 +140,7 @@ class JsonLines:
     def _record(self, line: str) -> dict[str, Any]:
         try:
             record = self._decoder.decode(line)
-            reason = "it is another value"
+            reason = "it is not an object"
         except _DuplicateKey as error:
             raise Unreadable(
                 f"line {self.lines} has the key {_shown(str(error))} twice in one object (Athena ignores case): one of "

@@ -27,10 +27,10 @@ def require_partition(uri: str, table: Table) -> None:
     for name, folder in zip(table.partition_keys, _folders(uri, table), strict=False):
         if "=" in folder and not UNNAMED.fullmatch(name) and table.partition.get(name) == folder:
             raise ValidationFailed(
-                f"{uri} was copied and verified, but its folder `{abbreviated(folder)}` is at the place of the "
-                f"partition column {name} of the table {table.database}.{table.name}, so Athena shows the whole name "
-                f"as the value of {name}. Delete the file from the target, and upload it to a folder such as "
-                f"`{_example(table)}`."
+                f"{uri} was copied and verified, but its folder `{abbreviated(folder)}` is where the value of "
+                f"the partition column {name} of the table {table.database}.{table.name} belongs, so Athena shows the "
+                f"whole folder name as the value of {name}. Delete the file from the target, "
+                f"and upload it to a folder such as `{_example(table)}`."
             )
 
 

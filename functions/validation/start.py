@@ -133,7 +133,7 @@ def _searched_pages(event: StepEvent) -> int:
 def _without_table(
     event: StepEvent, previous: Validation, contents: FileContents, uri: str, settings: ValidationSettings
 ) -> Validation:
-    problem = f"no table of the database {settings.glue_database} contains it after the crawl"
+    problem = f"after the crawl, no table in the database {settings.glue_database} contains it"
     if contents.records == 0:
         warnings = [*contents.warnings, f"it has no rows, and {problem}"]
         return previous.changed(status="passed", rows=0, file_records=0, warnings=warnings)

@@ -24,17 +24,17 @@ resource "terraform_data" "checks" {
     precondition {
       # S3 rejects overlapping filters of one bucket, too, but only when half of the deployment is created.
       condition     = length(local._overlaps_in_one_bucket) == 0
-      error_message = "sources: ${join("; ", local._overlaps_in_one_bucket)}: both select some of the same uploads of one bucket. S3 takes only filters that do not overlap."
+      error_message = "sources: ${join("; ", local._overlaps_in_one_bucket)}: both match some of the same uploads in one bucket. S3 accepts only filters that do not overlap."
     }
 
     precondition {
       condition     = var.sources_share_keys || length(local._overlaps_of_buckets) == 0
-      error_message = "sources: ${join("; ", local._overlaps_of_buckets)}: uploads of two buckets could have the same key, and one would replace the other at the target. Give them prefixes that do not overlap, or set sources_share_keys = true."
+      error_message = "sources: ${join("; ", local._overlaps_of_buckets)}: uploads of two buckets could have the same key, and one would replace the other in the target. Give them prefixes that do not overlap, or set sources_share_keys = true."
     }
 
     precondition {
       condition     = var.sweep_schedule == null || length(local._overlaps_of_buckets) == 0
-      error_message = "sweep_schedule: ${join("; ", local._overlaps_of_buckets)}: a sweep cannot tell whose object at the target is the newer one, so an older object could replace it. Give the sources prefixes that do not overlap, or set sweep_schedule = null."
+      error_message = "sweep_schedule: ${join("; ", local._overlaps_of_buckets)}: a sweep cannot tell which source's object in the target is newer, so an older object could replace it. Give the sources prefixes that do not overlap, or set sweep_schedule = null."
     }
 
     precondition {
@@ -49,12 +49,12 @@ resource "terraform_data" "checks" {
 
     precondition {
       condition     = !contains(keys(local.source_buckets), local.target_bucket)
-      error_message = "target_bucket: '${local.target_bucket}' is a source bucket, too: every copy would be an upload of its own, without end."
+      error_message = "target_bucket: '${local.target_bucket}' is also a source bucket: every copy would trigger another copy, endlessly."
     }
 
     precondition {
       condition     = !contains(concat(keys(local.source_buckets), [local.target_bucket]), local.athena_results)
-      error_message = "'${local.athena_results}' is the bucket of Athena's results and cannot be a source or the target: every query would be an upload, or a table."
+      error_message = "'${local.athena_results}' is the bucket for Athena's query results, so it cannot be a source or the target: query results would be copied or catalogued as tables."
     }
   }
 }

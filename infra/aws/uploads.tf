@@ -91,7 +91,7 @@ resource "aws_sns_topic_subscription" "uploads" {
       # "Prerequisites for integrating Amazon SNS with Lambda functions across regions" (Amazon SNS Developer Guide) says so
       # for all messages.
       condition     = each.key == var.target_region || !contains(local.opt_in_regions, each.key) || !contains(local.opt_in_regions, var.target_region)
-      error_message = "sources: SNS does not deliver from one opt-in region (${each.key}) to another one (${var.target_region}). Choose a target_region that every account has, such as us-east-1 or eu-central-1."
+      error_message = "sources: SNS does not deliver from one opt-in region (${each.key}) to another (${var.target_region}). Choose a target_region that is enabled in every account, such as us-east-1 or eu-central-1."
     }
   }
 

@@ -80,12 +80,12 @@ variable "sources" {
   validation {
     # "Configuring event notifications using object key name filtering" (Amazon S3 User Guide): no wildcards, 1,024 characters.
     condition     = alltrue([for source in values(var.sources) : can(regex("^[^*[:cntrl:]]{0,1000}$", source.prefix))])
-    error_message = "sources: ${join(", ", [for key, source in var.sources : "${key}: prefix '${source.prefix}'" if !can(regex("^[^*[:cntrl:]]{0,1000}$", source.prefix))])}: a filter has no wildcards, and at most 1,000 characters, without control characters."
+    error_message = "sources: ${join(", ", [for key, source in var.sources : "${key}: prefix '${source.prefix}'" if !can(regex("^[^*[:cntrl:]]{0,1000}$", source.prefix))])}: a filter must have at most 1,000 characters, without wildcards (*) or control characters."
   }
 
   validation {
     condition     = alltrue([for source in values(var.sources) : can(regex("^[^*[:cntrl:]]{0,1000}$", source.suffix))])
-    error_message = "sources: ${join(", ", [for key, source in var.sources : "${key}: suffix '${source.suffix}'" if !can(regex("^[^*[:cntrl:]]{0,1000}$", source.suffix))])}: a filter has no wildcards, and at most 1,000 characters, without control characters."
+    error_message = "sources: ${join(", ", [for key, source in var.sources : "${key}: suffix '${source.suffix}'" if !can(regex("^[^*[:cntrl:]]{0,1000}$", source.suffix))])}: a filter must have at most 1,000 characters, without wildcards (*) or control characters."
   }
 
   validation {
@@ -95,12 +95,12 @@ variable "sources" {
 
   validation {
     condition     = alltrue([for source in values(var.sources) : source.create || source.bucket != null])
-    error_message = "sources: ${join(", ", [for key, source in var.sources : key if !source.create && source.bucket == null])}: a bucket that exists already (create = false) needs its name in `bucket`."
+    error_message = "sources: ${join(", ", [for key, source in var.sources : key if !source.create && source.bucket == null])}: an existing bucket (create = false) must be named in `bucket`."
   }
 
   validation {
     condition     = alltrue([for source in values(var.sources) : !source.create || source.kms_key_arn == null])
-    error_message = "sources: ${join(", ", [for key, source in var.sources : key if source.create && source.kms_key_arn != null])}: kms_key_arn is for a bucket that exists already (create = false); a bucket that is created uses the key of create_kms_keys."
+    error_message = "sources: ${join(", ", [for key, source in var.sources : key if source.create && source.kms_key_arn != null])}: kms_key_arn applies only to existing buckets (create = false); a new bucket uses the key of create_kms_keys."
   }
 
   validation {
@@ -123,12 +123,12 @@ variable "target_bucket" {
 
   validation {
     condition     = var.target_bucket == null || can(regex(local.bucket_name, var.target_bucket)) && !can(regex(local.reserved_bucket_name, var.target_bucket)) && !endswith(coalesce(var.target_bucket, "-"), "-an")
-    error_message = "target_bucket: '${coalesce(var.target_bucket, "-")}' is not a name that a bucket can be created with (3 to 63 lower-case letters, digits, dots and hyphens, beginning and ending with a letter or digit, not an IP address, without S3's reserved prefixes and suffixes)."
+    error_message = "target_bucket: '${coalesce(var.target_bucket, "-")}' is not a valid name for a new bucket (3 to 63 lower-case letters, digits, dots and hyphens, beginning and ending with a letter or digit, not an IP address, without S3's reserved prefixes and suffixes)."
   }
 
   validation {
     condition     = var.target_bucket == null || !contains([for source in values(var.sources) : coalesce(source.bucket, "-")], coalesce(var.target_bucket, "+"))
-    error_message = "target_bucket: '${coalesce(var.target_bucket, "-")}' is a source bucket, too: every copy would be another upload, endlessly."
+    error_message = "target_bucket: '${coalesce(var.target_bucket, "-")}' is also a source bucket: every copy would trigger another copy, endlessly."
   }
 }
 
@@ -268,6 +268,6 @@ variable "tags" {
   validation {
     # "Tag naming limits and requirements" (Tagging AWS Resources User Guide); two of the fifty are ours.
     condition     = length(var.tags) <= 48 && alltrue([for key, value in var.tags : can(regex("^[\\pL\\pZ\\pN_.:/=+@-]*$", "${key}${value}")) && length(key) >= 1 && length(key) <= 128 && length(value) <= 256 && !startswith(lower(key), "aws:")])
-    error_message = "tags: ${join(", ", [for key, value in var.tags : "'${key}'"])}: there may be 48 of them, each with a key of 1 to 128 and a value of at most 256 letters, digits, spaces and _.:/=+@-, no key beginning with \"aws:\"."
+    error_message = "tags: ${join(", ", [for key, value in var.tags : "'${key}'"])}: at most 48 are allowed, each with a key of 1 to 128 and a value of at most 256 letters, digits, spaces and _.:/=+@-, no key beginning with \"aws:\"."
   }
 }

@@ -167,7 +167,7 @@ def lock(*, upgrade: bool) -> None:
     """Compile every .in file to its .txt, and verify each; raises InstallFailed if one is incomplete."""
     uv = find_uv()
     if not uv:
-        raise InstallFailed("uv does not run here, and only uv can compile the files")
+        raise InstallFailed("uv cannot be used here, and the files can be compiled only with uv")
     environment = uv_environment(without_folders(read_pip_settings()), os.environ)
     universal = ["--universal", "--generate-hashes", "--python-version", OLDEST_PYTHON]
     plain = ["--quiet", "--no-header", "--no-annotate", *BEST_MATCH]

@@ -32,5 +32,5 @@ def write(page: Path, render: Callable[[str], str]) -> int:
         sys.stderr.write(f"{error}\n")
         return 1
     page.write_text(text, encoding="utf-8")
-    sys.stdout.write(f"{page.name} is written\n")
+    sys.stdout.write(f"Wrote {page.name}\n")
     return 0

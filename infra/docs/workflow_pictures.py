@@ -31,7 +31,7 @@ def main() -> int:
     IMAGES.mkdir(exist_ok=True)
     for file, text in files():
         file.write_text(text, encoding="utf-8")
-        sys.stdout.write(f"{file.name} is written\n")
+        sys.stdout.write(f"Wrote {file.name}\n")
     return 0
 
 

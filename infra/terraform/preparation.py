@@ -36,7 +36,7 @@ def prepare(checkout: Checkout, *, destroying: bool = False) -> tuple[Terraform,
         variables_check.check(terraform, checkout, account)
     function_zips.build(checkout.distribution)
     if not (checkout.configuration / ".terraform").exists():
-        console.show("Downloading the Terraform AWS provider (once; this takes minutes on a slow connection)")
+        console.show("Downloading the Terraform AWS provider (once; this may take several minutes)")
     terraform.run("init", "-input=false", "-no-color")
     return terraform, account
 

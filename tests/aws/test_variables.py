@@ -69,7 +69,7 @@ def test_a_source_whose_name_breaks_a_rule_of_s3_is_rejected(evaluation: Evaluat
 @pytest.mark.parametrize("name", ["up_loads", "192.168.5.4", f"uploads-{ACCOUNT}-us-east-1-an"])
 def test_a_target_whose_name_breaks_a_rule_of_s3_is_rejected(evaluation: Evaluation, name: str) -> None:
     reasons = reasons_against(evaluation, {"target_bucket": name})
-    assert f"target_bucket: '{name}' is not a name that a bucket can be created with" in reasons
+    assert f"target_bucket: '{name}' is not a valid name for a new bucket" in reasons
 
 
 REJECTED = {
@@ -95,9 +95,9 @@ REJECTED = {
         ),
         [
             "31 lower-case letters, digits and hyphens, not 'A b'",
-            "sources: c: a bucket that exists already (create = false) needs its name",
+            "sources: c: an existing bucket (create = false) must be named",
             "account_id must be twelve digits: d: '99999999999'",
-            "sources: e: kms_key_arn is for a bucket that exists already",
+            "sources: e: kms_key_arn applies only to existing buckets",
             "sources: f, g: kms_key_arn must be the ARN of a key (not of an alias) in the bucket's region",
             f"sources: h: 'uploads-{ACCOUNT}-us-west-2-an': a bucket that is created here may not end with \"-an\"",
         ],
@@ -105,30 +105,30 @@ REJECTED = {
     "filters with wildcards or control characters": (
         sources(a=adopted("uploads-a", prefix="in/*"), b=adopted("uploads-b", prefix="b", suffix="x\ny")),
         [
-            "sources: a: prefix 'in/*': a filter has no wildcards",
-            "sources: b: suffix 'x y': a filter has no wildcards",
+            "sources: a: prefix 'in/*': a filter must have at most 1,000 characters, without wildcards (*)",
+            "sources: b: suffix 'x y': a filter must have at most 1,000 characters, without wildcards (*)",
         ],
     ),
     "a filter that is too long": (a_source(prefix="x" * 1001), ["at most 1,000 characters"]),
     "the target as a source": (
         a_source(bucket="uploads") | {"target_bucket": "uploads"},
-        ["target_bucket: 'uploads' is a source bucket, too: every copy would be another upload"],
+        ["target_bucket: 'uploads' is also a source bucket: every copy would trigger another copy"],
     ),
     "the target's default name as a source": (
         a_source(bucket=f"ferry-target-{ACCOUNT}-us-east-1"),
-        [f"target_bucket: 'ferry-target-{ACCOUNT}-us-east-1' is a source bucket, too"],
+        [f"target_bucket: 'ferry-target-{ACCOUNT}-us-east-1' is also a source bucket"],
     ),
     "a source's default name as the target": (
         {"target_bucket": f"ferry-source-{ACCOUNT}-us-west-2"},
-        [f"target_bucket: 'ferry-source-{ACCOUNT}-us-west-2' is a source bucket, too"],
+        [f"target_bucket: 'ferry-source-{ACCOUNT}-us-west-2' is also a source bucket"],
     ),
     "the bucket of the results as a source": (
         a_source(**adopted(f"ferry-athena-results-{ACCOUNT}-us-east-1")),
-        ["is the bucket of Athena's results and cannot be a source or the target"],
+        ["is the bucket for Athena's query results, so it cannot be a source or the target"],
     ),
     "the bucket of the results as the target": (
         {"target_bucket": f"ferry-athena-results-{ACCOUNT}-us-east-1"},
-        ["is the bucket of Athena's results and cannot be a source or the target"],
+        ["is the bucket for Athena's query results, so it cannot be a source or the target"],
     ),
     "filters of one bucket that overlap": (
         sources(
@@ -138,11 +138,11 @@ REJECTED = {
             d=adopted(prefix="x/1", suffix="s.csv"),
             e=adopted(prefix="y/"),
         ),
-        ["sources: a and b; c and d: both select some of the same uploads of one bucket"],
+        ["sources: a and b; c and d: both match some of the same uploads in one bucket"],
     ),
     "each of three entries for everything": (
         sources(a=adopted(), b=adopted(), c=adopted()),
-        ["sources: a and b; a and c; b and c: both select"],
+        ["sources: a and b; a and c; b and c: both match"],
     ),
     "one key of two buckets": (
         sources(a=adopted("uploads-a"), b=adopted("uploads-b", prefix="in/")),
@@ -166,7 +166,7 @@ REJECTED = {
     "sweeps of buckets that share keys": (
         sources(a=adopted("uploads-a"), b=adopted("uploads-b"))
         | {"sources_share_keys": True, "sweep_schedule": "rate(1 hour)"},
-        ["sweep_schedule: a and b: a sweep cannot tell whose object at the target is the newer one"],
+        ["sweep_schedule: a and b: a sweep cannot tell which source's object in the target is newer"],
     ),
     **{
         f"{label} as the name": ({"name": name}, [f"name: '{name}' must have 2 to 20 characters"])
@@ -202,12 +202,12 @@ REJECTED = {
             "sweep_schedule: 'hourly' is not a schedule",
             "history_retention_days: 0 must be a whole number from 1 to 99999",
             "is not the ARN of a layer version in the target region us-east-1",
-            "tags: 'aws:cost': there may be 48 of them, each with a key of 1 to 128",
+            "tags: 'aws:cost': at most 48 are allowed, each with a key of 1 to 128",
         ],
     ),
     "a switch that is neither on nor off": ({"unpromised_conditions": "first"}, ["a bool is required"]),
     **{
-        f"a tag with {label}": ({"tags": tags}, ["there may be 48 of them, each with a key of 1 to 128"])
+        f"a tag with {label}": ({"tags": tags}, ["at most 48 are allowed, each with a key of 1 to 128"])
         for label, tags in {
             "no key": {"": "2"},
             "a long key": {"k" * 129: ""},
@@ -230,7 +230,7 @@ REJECTED = {
             "starters_at_once: 1001 must",
             "query_scan_limit_gb: 102401 must",
             "'arn:aws:lambda:us-east-1:017000801446:layer:Powertools' is not the ARN of a layer version",
-            "'t9': there may be 48 of them",
+            "'t9': at most 48 are allowed",
         ],
     ),
 }

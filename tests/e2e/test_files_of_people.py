@@ -64,7 +64,7 @@ CASES: dict[str, list[File]] = {
     ],
     "notes before CSV": [
         File("notes.md", b"# Notes\n"),
-        File("a.csv", b"a,b\n1,2\n", "notes.md as such"),
+        File("a.csv", b"a,b\n1,2\n", "notes.md as "),
     ],
     "bzip2 beside CSV": [
         File("a.csv", b"a,b\n1,2\n"),

@@ -73,7 +73,7 @@ def test_create_table_as_fails_where_athena_fails(shop: Lake) -> None:
     assert "TABLE_ALREADY_EXISTS" in shop.failure("CREATE TABLE t AS SELECT 1 AS a")
     assert "Unsupported Hive type" in shop.failure("CREATE TABLE x AS SELECT NULL AS a")
     assert "partitioned_by" in shop.failure("CREATE TABLE x WITH (partitioned_by = ARRAY['a']) AS SELECT 1 AS a")
-    assert "Parquet only" in shop.failure("CREATE TABLE x WITH (format = 'ORC') AS SELECT 1 AS a")
+    assert "only Parquet" in shop.failure("CREATE TABLE x WITH (format = 'ORC') AS SELECT 1 AS a")
     assert done(shop, "CREATE TABLE IF NOT EXISTS t AS SELECT 1 AS a")
     with pytest.raises(ClientError, match="external_location"):
         shop.start(f"CREATE TABLE x WITH (external_location = 's3://{shop.name}/x/') AS SELECT 1 AS a")

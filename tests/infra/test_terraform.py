@@ -721,7 +721,7 @@ def test_wrong_combinations_are_reported_before_anything_is_built(real_world: Wo
     (real_world.checkout.configuration / "terraform.tfvars").write_text(values)
     code, out, errors = real_world.run("deploy", "--yes")
     assert (code, len(errors)) == (1, 1)
-    assert errors[0].startswith(f"target_bucket: 'ferry-target-{ACCOUNT}-us-east-1' is a source bucket, too")
+    assert errors[0].startswith(f"target_bucket: 'ferry-target-{ACCOUNT}-us-east-1' is also a source bucket")
     assert "Signed in as " in out
     assert not list(real_world.checkout.distribution.glob("*.zip"))
     assert not (real_world.checkout.configuration / ".terraform").exists()

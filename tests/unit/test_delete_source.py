@@ -210,7 +210,7 @@ def test_what_was_copied_is_a_newer_upload_than_the_executions(cloud: Cloud) -> 
     cloud.upload(BYTES)
     deletion = run(event(cloud, upload))
     assert (deletion.status, calls(cloud)) == ("source_changed", [])
-    assert "its own execution deletes it" in deletion.detail
+    assert "its own execution deletes the source" in deletion.detail
 
 
 def test_what_travels_with_the_source_was_changed_after_the_verification(cloud: Cloud) -> None:

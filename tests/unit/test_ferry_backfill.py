@@ -288,12 +288,12 @@ def test_a_run_that_failed_is_one_line_with_its_own_words() -> None:
 @pytest.mark.parametrize(
     ("skipped", "reason", "shown"),
     [
-        (0, "archived", "the target has everything."),
-        (2, "archived", "2 of 5 objects are skipped. `ferry backfill --dry-run` says why."),
+        (0, "archived", "the target already has every object."),
+        (2, "archived", "2 of 5 objects are skipped. `ferry backfill --dry-run` shows why."),
         (
             2,
             "deleted_at_target",
-            "2 of 5 objects are skipped. `ferry backfill --dry-run` says why. `ferry backfill --again`",
+            "2 of 5 objects are skipped. `ferry backfill --dry-run` shows why. `ferry backfill --again`",
         ),
     ],
 )
@@ -305,7 +305,7 @@ def test_a_run_with_nothing_to_copy_tells_skipped_objects_from_copied_ones(
     plan = Plan(status="planned", folder="runs/r/plan/", objects=5, tallies=tallies)
     backfill.run(running(succeeded(plan, {**REPORT, "counts": {}})), request(), 20, wait=True, as_json=False)
     words = f"Nothing to copy: {shown}".split()
-    assert capsys.readouterr().out.split()[: len(words) + 1] in ([*words, "Report"], [*words, "tries"])
+    assert capsys.readouterr().out.split()[: len(words) + 1] in ([*words, "Report"], [*words, "retries"])
 
 
 def test_a_run_over_a_prefix_without_objects_names_it() -> None:

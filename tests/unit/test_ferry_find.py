@@ -80,7 +80,7 @@ def world(capsys: pytest.CaptureFixture[str]) -> World:
         ("SUCCEEDED", 1.0, "v1", "IN THE TARGET   verified: checksum"),
         ("SUCCEEDED", 1.0, "v2", "not the version that was verified"),
         ("SUCCEEDED", -1.0, "v1", "older than the source"),
-        ("RUNNING", None, "", f"ON ITS WAY   `ferry show {HASH}`"),
+        ("RUNNING", None, "", f"ON ITS WAY   follow it with `ferry show {HASH}`"),
         ("FAILED", None, "", f"FAILED   fix the cause, then `ferry replay {HASH}`"),
         ("ABORTED", 1.0, "v1", f"FAILED   fix the cause, then `ferry replay {HASH}`"),
     ],
@@ -176,7 +176,7 @@ def test_the_execution_that_a_run_started_is_found_by_its_name(world: World) -> 
 
 
 @pytest.mark.parametrize(
-    ("at_source", "said"), [(True, "ferry backfill --prefix 'a/1.bin'"), (False, "No source has a/1.bin")]
+    ("at_source", "said"), [(True, "ferry backfill --prefix 'a/1.bin'"), (False, "a/1.bin is neither in a source")]
 )
 def test_nothing_found_is_an_error_that_says_what_to_do(world: World, at_source: bool, said: str) -> None:
     if at_source:

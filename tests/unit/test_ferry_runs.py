@@ -131,7 +131,7 @@ def test_a_report_says_what_the_run_used(capsys: pytest.CaptureFixture[str]) -> 
     used = report_of(verified=1).model_copy(update={"usage": Usage(writes=1000, reads=2000, milliseconds=1500)})
     runs.add_run(document(plan_of(1), used), state="Succeeded", status="SUCCEEDED")
     report.report(deployed(runs, results), RUN, None, 0, "text")
-    assert "Used 1,000 S3 requests to write or list and 2,000 to read" in capsys.readouterr().out
+    assert "Used 1,000 S3 write or list requests, 2,000 read requests" in capsys.readouterr().out
     runs_command.show_runs(deployed(runs, results), limit=1, as_json=True)
     (shown,) = json.loads(capsys.readouterr().out)
     requests = 1000 * 0.005 / 1000 + 2000 * 0.0004 / 1000
@@ -157,7 +157,7 @@ def test_a_report_says_what_has_no_outcome_and_how_to_continue(capsys: pytest.Ca
     put_record(results, "copied", "a", [outcome("a", "failed", error="X")])
     runs.add_run(document(plan_of(4)), state="CopySlices", status="ABORTED")
     report.report(deployed(runs, results), RUN, None, 0, "text")
-    assert f"3 of 4 planned objects have no outcome. Continue with `ferry replay {RUN}`" in capsys.readouterr().out
+    assert f"3 of 4 planned objects have no outcome. Resume with `ferry replay {RUN}`" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -356,7 +356,7 @@ def test_progress_that_cannot_be_read_does_not_end_the_waiting(monkeypatch: pyte
     looks._next = 0.0
     looks.look_again(1.0)
     assert lines[0] == "0 of 2 objects · 0 B of 20 B"
-    assert lines[1].startswith("its progress is unknown: Access denied while reading s3://")
+    assert lines[1].startswith("progress unknown: Access denied while reading s3://")
 
 
 @pytest.mark.parametrize(("operation", "action"), [("paginate", "s3:ListBucket"), ("get_object", "s3:GetObject")])

@@ -133,7 +133,7 @@ def test_a_value_that_athena_reads_as_meant_passes(kind: str, value: str) -> Non
         # README.md of Trino's openxjson: the original SerDe fails on NaN and Infinity. Java parses 1e400 as Infinity.
         *(("double", value, "the column c has numbers that are not finite") for value in ("NaN", "-Infinity", "1e400")),
         ("array<double>", "[1.5, NaN]", "the column c has numbers that are not finite"),
-        ("struct<x:int>", '{"x": 1, "Y": 2}', "the column c.y is missing in the table"),
+        ("struct<x:int>", '{"x": 1, "Y": 2}', "the column c.y is missing from the table"),
     ],
 )
 def test_a_value_that_is_read_otherwise_but_not_wrongly_is_a_warning(kind: str, value: str, warning: str) -> None:

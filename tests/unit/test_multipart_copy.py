@@ -1016,7 +1016,7 @@ def test_a_target_without_object_lock_is_reported_in_words_before_a_part_is_copi
     cloud.hooks.answer(
         "CreateMultipartUpload", ErrorResponse("InvalidRequest", "Bucket is missing Object Lock Configuration")
     )
-    with pytest.raises(ObjectLockMissing, match=f"{TARGET} has no Object Lock"):
+    with pytest.raises(ObjectLockMissing, match=f"{TARGET} lacks Object Lock"):
         call(upload, announced)
 
 

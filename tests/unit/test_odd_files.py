@@ -83,7 +83,7 @@ def test_a_line_that_rfc_4180_allows_is_not_taken_for_another_dialect(line: str)
 
 @pytest.mark.parametrize(
     ("line", "reason"),
-    [("sep=,", "only Excel knows"), ('{"a":1,"b":2}', "seems to be JSON"), ("[1,2]", "seems to be JSON")],
+    [("sep=,", "only Excel understands"), ('{"a":1,"b":2}', "seems to be JSON"), ("[1,2]", "seems to be JSON")],
 )
 def test_a_first_line_that_is_no_header_is_named(line: str, reason: str) -> None:
     with pytest.raises(Unreadable, match=reason):
@@ -93,8 +93,8 @@ def test_a_first_line_that_is_no_header_is_named(line: str, reason: str) -> None
 @pytest.mark.parametrize(
     ("line", "warning"),
     [
-        ("1,2,2026-11-27 10:00:00", "has values for names"),
-        ("Adelie,Torgersen,39.1", "has values for names"),
+        ("1,2,2026-11-27 10:00:00", "seems to hold values instead of names"),
+        ("Adelie,Torgersen,39.1", "seems to hold values instead of names"),
         ("country,2026-11-27,1/22/20", ""),
         ("a\\b,c", "a backslash in the header"),
         ("2019,2020,name", ""),
@@ -109,7 +109,7 @@ def test_a_header_that_may_be_a_record_is_a_warning(line: str, warning: str) -> 
 
 def test_the_warning_of_a_header_does_not_hide_that_of_a_line(cloud: Cloud) -> None:
     found = read(cloud, "t/a.csv", b"1,2\n3,C:\\temp\n4,D:\\temp\n").warnings
-    assert ["values for names" in found[0], "from line 2 on" in found[1], len(found)] == [True, True, 2]
+    assert ["values instead of names" in found[0], "from line 2 on" in found[1], len(found)] == [True, True, 2]
 
 
 @pytest.mark.parametrize(
@@ -146,7 +146,7 @@ def partitioned(*keys: str, **partition: str) -> Table:
 
 
 def test_a_folder_at_the_place_of_another_partition_is_rejected() -> None:
-    with pytest.raises(ValidationFailed, match="its folder `q=1` is at the place of the partition column p"):
+    with pytest.raises(ValidationFailed, match="its folder `q=1` is where the value of the partition column p"):
         require_partition(f"s3://{TARGET}/t/q=1/p=2/a.csv", partitioned("p", "q", p="q=1", q="p=2"))
 
 

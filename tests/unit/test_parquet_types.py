@@ -126,19 +126,19 @@ def test_the_same_type_or_a_wider_one_passes(path: Path, in_file: str, in_table:
             "bigint",
             "a Parquet time_micros, but bigint in the table: Athena shows whole numbers of microseconds",
         ),
-        ("TIME", "timestamp", "a Parquet time_micros, and Athena has no such type"),
+        ("TIME", "timestamp", "a Parquet time_micros, and Athena has no such column type"),
         ("TIMESTAMP_MS", "bigint", "a Parquet timestamp_millis, but bigint in the table"),
         ("TIMESTAMP", "bigint", "a Parquet timestamp_micros, but bigint in the table"),
         ("TIMESTAMP_NS", "bigint", "shows whole numbers of nanoseconds instead of times"),
         ("TIMESTAMP[]", "array<bigint>", "the column c[] is a Parquet timestamp_micros, but bigint in the table"),
-        ("TIME", "string", "a Parquet time_micros, and Athena has no such type"),
+        ("TIME", "string", "a Parquet time_micros, and Athena has no such column type"),
         ("UBIGINT", "bigint", "a Parquet uint_64, and Athena reads it as signed"),
         ("UINTEGER", "bigint", "a Parquet uint_32, and Athena reads it as signed"),
         ("UUID", "string", "a Parquet uuid, and Athena reads it as 16 bytes"),
         ("INTERVAL", "string", "a Parquet interval, and Athena has no such type"),
         ("STRUCT(a TIME)", "struct<a:bigint>", "the column c.a is a Parquet time_micros"),
         ("STRUCT(a TIMESTAMP_NS)", "struct<a:bigint>", "the column c.a is a Parquet timestamp_nanos"),
-        ("STRUCT(a INTEGER, b INTEGER)", "struct<a:int>", "the column c.b is missing in the table"),
+        ("STRUCT(a INTEGER, b INTEGER)", "struct<a:int>", "the column c.b is missing from the table"),
     ],
 )
 def test_what_athena_has_no_type_for_is_a_warning_that_says_what_differs(
@@ -152,11 +152,11 @@ def test_what_athena_has_no_type_for_is_a_warning_that_says_what_differs(
 @pytest.mark.parametrize(
     ("column", "warning"),
     [
-        (ParquetField("c", "int32", "null"), "a Parquet null, and a file with values in it may not fit"),
+        (ParquetField("c", "int32", "null"), "a Parquet null, and a file that has values may not fit"),
         (ParquetField("c", "fixed_len_byte_array", "float16"), "a Parquet float16"),
         (
             ParquetField("c", "fixed_len_byte_array", "decimal", 40, 2),
-            "a Parquet decimal(40,2), and Athena has at most 38",
+            "a Parquet decimal(40,2), and Athena supports at most 38",
         ),
     ],
 )

@@ -346,7 +346,7 @@ def test_an_allowed_file_without_rows_of_which_no_table_is_made_passes_with_a_wa
     cloud.hooks.answer("GetTables", tables())
     found = run(given, rule={"allow_empty": True}, catalogue=crawled())
     assert (found.status, found.rows) == ("passed", 0)
-    assert found.warnings == ["it has no rows, and no table of the database ferry contains it after the crawl"]
+    assert found.warnings == ["it has no rows, and after the crawl, no table in the database ferry contains it"]
 
 
 def test_rows_that_are_not_found_although_no_crawl_was_needed_are_crawled_first(cloud: Cloud) -> None:

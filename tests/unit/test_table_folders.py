@@ -233,7 +233,7 @@ def test_the_first_files_of_a_table_name_a_foreign_file_that_was_there_before(
     cloud.hooks.answer("GetTables", tables("csv", keys, delimiter=","))
     with pytest.raises(ValidationFailed, match="Delete that file") as raised:
         validate(cloud, key, "covered")
-    assert f"s3://{TARGET}/{foreign} as such" in str(raised.value)
+    assert f"s3://{TARGET}/{foreign} as " in str(raised.value)
     cloud.hooks.answer("GetTables", tables("csv", keys, delimiter=","))
     with pytest.raises(ValidationFailed, match="Delete that file"):
         validate(cloud, key, "not_needed")
@@ -274,7 +274,7 @@ def test_the_first_files_search_the_whole_folder_and_later_ones_its_start(
         cloud.target.put_object(Bucket=TARGET, Key=key, Body=b"id\n1\n")
     cloud.hooks.answer("GetTables", tables("csv", delimiter=","))
     if found:
-        with pytest.raises(ValidationFailed, match=r"c\.txt as such"):
+        with pytest.raises(ValidationFailed, match=r"c\.txt as "):
             validate(cloud, "sales/a.csv", crawled)
     else:
         assert validate(cloud, "sales/a.csv", crawled).status == "pending"

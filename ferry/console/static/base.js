@@ -45,7 +45,7 @@ export async function call(path, { method = "GET", body, signal } = {}) {
   }
   if (response.status === 204) return null;
   const document = await response.json().catch(() => ({}));
-  if (!response.ok) throw new ApiError(response.status, document.error || `The console answered ${response.status}.`);
+  if (!response.ok) throw new ApiError(response.status, document.error || `The console returned status ${response.status}.`);
   return document;
 }
 
@@ -208,7 +208,7 @@ export const shortName = (name) => name.replace(/^([^-]{12})[^-]*(-replay-\d+)?$
 
 export const STATUS_WORDS = {
   SUCCEEDED: "Succeeded", FAILED: "Failed", RUNNING: "Running", TIMED_OUT: "Timed out", ABORTED: "Stopped",
-  PENDING_REDRIVE: "Waiting for its redrive", CAUGHT: "Failed, and caught",
+  PENDING_REDRIVE: "Waiting to be redriven", CAUGHT: "Failed, and caught",
 };
 
 // --- Small parts.
@@ -239,7 +239,7 @@ export function Status({ status, group, quiet }) {
 export function Alert({ error, kept }) {
   if (!error) return null;
   return html`<div class="alert" role="alert"><${Icon} name="warn" />
-    <div><strong>${visible(error.message || error)}</strong>${kept ? html`<span class="muted"> What is shown may be old.</span>` : null}</div></div>`;
+    <div><strong>${visible(error.message || error)}</strong>${kept ? html`<span class="muted"> The data shown may be out of date.</span>` : null}</div></div>`;
 }
 
 export function Empty({ title, children }) {

@@ -82,7 +82,7 @@ function Outcome({ data }) {
     <h2 id="outcome-title">${data.running ? html`Now in <strong>${visible(data.state || "its start")}</strong>` : "Outcome"}</h2>
     ${facts.length ? html`<dl>${facts.map((fact, index) => html`<div key=${index} class=${fact.label === "Failed" ? "fact failed" : "fact"}><dt>${fact.label}</dt>
       <dd>${fact.strong ? html`<strong>${visible(fact.strong)}</strong>` : null}${visible(fact.text)}${fact.detail ? html` <span class="muted">${visible(fact.detail)}</span>` : null}</dd></div>`)}</dl>` : html`<p class="muted">Nothing yet.</p>`}
-    ${data.successor || data.repeated ? html`<p class="notice">${data.successor ? "Replayed as" : "Tried again as"} <${Link} to=${executionUrl(data.successor || data.repeated)}>${shortName(data.successor || data.repeated)}<//></p>` : null}
+    ${data.successor || data.repeated ? html`<p class="notice">${data.successor ? "Replayed as" : "Retried as"} <${Link} to=${executionUrl(data.successor || data.repeated)}>${shortName(data.successor || data.repeated)}<//></p>` : null}
     ${data.redrive_reason ? html`<p class="muted">A replay starts a new execution: ${visible(data.redrive_reason)}</p>` : null}
   </section>`;
 }

@@ -144,7 +144,7 @@ function Row({ row, now, session, selected, toggle }) {
     <td class="key wide"><${Link} to=${executionUrl(row.name)} title=${row.key === null ? row.name : visible(row.key)}><${Key} row=${row} /><//>
       ${row.target_key ? html`<span class="sub">as <bdi>${visible(row.target_key)}</bdi></span>` : null}
       ${row.group === "failed" || row.group === "settled" ? html`<span class="sub reason">${row.error ? html`<strong>${visible(row.error)}</strong> ` : null}${row.cause ? visible(row.cause) : null}</span>` : null}
-      ${row.successor || row.repeated ? html`<span class="sub">${row.successor ? "replayed as" : "tried again as"} <${Link} to=${executionUrl(row.successor || row.repeated)}>→ ${shortName(row.successor || row.repeated)}<//></span>` : null}
+      ${row.successor || row.repeated ? html`<span class="sub">${row.successor ? "replayed as" : "retried as"} <${Link} to=${executionUrl(row.successor || row.repeated)}>→ ${shortName(row.successor || row.repeated)}<//></span>` : null}
       ${row.group === "running" && row.error ? html`<span class="sub warn">retrying after ${visible(row.error)}</span>` : null}</td>
     <td class="right" data-label="Size">${size(row.size)}</td>
     <td data-label="State" class="state">${stateOf(row)}</td>

@@ -26,7 +26,7 @@ export function Overview({ session }) {
       <${Tile} to="/executions?status=running" title="Running" value=${number(data.running_now)} tone=${data.running_now ? "run" : ""} note=${data.unread ? `reading ${plural(data.unread, "execution")}` : "now"} />
       <${Tile} to="/executions?status=failed" title="Failed" value=${number(data.failed_now)} tone=${data.failed_now ? "bad" : "good"} note=${data.failed_now ? "to be replayed" : "nothing to do"} />
       <${Tile} to="/executions?status=succeeded&from=24h" title="Copied and verified" value=${number(data.copied)} note=${`${size(data.bytes)} in 24 hours${data.moved ? `, ${number(data.moved)} moved` : ""}`} detail=${grades} />
-      <${Tile} to="/queue" title="Queue" value=${waiting === undefined ? "–" : number(waiting)} note=${queueError ? queueError.message : "uploads that wait"} />
+      <${Tile} to="/queue" title="Queue" value=${waiting === undefined ? "–" : number(waiting)} note=${queueError ? queueError.message : "uploads waiting"} />
       <${Tile} to="/queue" title="Dead letters" value=${letters === undefined ? "–" : number(letters)} tone=${letters ? "bad" : ""} note=${letters ? "files not transferred" : "none"} />
       ${session.runs ? html`<${LastRun} run=${runs?.runs[0]} error=${runsError} known=${runs} />` : null}
     </div>

@@ -20,7 +20,7 @@ export function Picture({ picture, states, taken, selected, onSelect }) {
   const others = picture.states.filter((state) => !state.inner);
   const edges = [...picture.edges].sort((one, other) => (passed(one) ? 1 : 0) - (passed(other) ? 1 : 0));
   const draw = (state) => html`<${State} key=${state.name} state=${state} run=${states[state.name]} icons=${picture.icons} selected=${selected === state.name} onSelect=${onSelect} />`;
-  return html`<svg class="graph" viewBox=${`0 0 ${picture.width} ${picture.height}`} width=${picture.width} height=${picture.height} role="group" aria-label="Graph of the states; the table of steps below says the same">
+  return html`<svg class="graph" viewBox=${`0 0 ${picture.width} ${picture.height}`} width=${picture.width} height=${picture.height} role="group" aria-label="Graph of the states; the table of steps below shows the same">
     <defs>${["idle", "taken", "back"].map((kind) => html`<marker key=${kind} id=${`arrow-${kind}`} class=${`arrow ${kind}`} markerWidth="8" markerHeight="8" refX="7" refY="4" orient="auto" markerUnits="userSpaceOnUse"><path d="M0 0 8 4 0 8Z" /></marker>`)}</defs>
     ${boxes.map(draw)}
     <g class="edges">${edges.map((edge) => {

@@ -2,7 +2,7 @@
 import { useEffect, useState } from "preact/hooks";
 import { Alert, Copy, Empty, Icon, age, call, exact, html, number, toast, useNow, useOnce, visible } from "/static/base.js";
 
-const WITHOUT_REASON = "the starter failed too often; its log says why";
+const WITHOUT_REASON = "the starter failed too often; see its log";
 
 export function Queue({ session }) {
   const { data, error, reload } = useOnce("/api/queues");

@@ -55,7 +55,7 @@ function Heading({ data, session, refresh }) {
     setBusy(false);
     refresh();
   };
-  const stop = () => confirm("Stop this run? What has arrived stays. A replay continues it.") && send("stop", "The run is being stopped.");
+  const stop = () => confirm("Stop this run? Objects already copied are kept. A replay resumes it.") && send("stop", "The run is being stopped.");
   return html`<div class="heading execution">
     <div class="heading-main">
       <p class="crumbs"><${Link} to="/runs">Runs<//> <span aria-hidden="true">/</span> <code>${visible(data.run)}</code></p>
@@ -85,14 +85,14 @@ function Progress({ data }) {
   return html`<div class="columns run-columns">
     <section class="card" aria-labelledby="progress-title">
       <h2 id="progress-title">${running ? PHASES[progress.phase] || "Running" : data.failed ? "Result" : "Complete"}</h2>
-      ${progress.phase === "planning" && !progress.objects ? html`<p class="muted">${progress.compared ? `${plural(progress.compared, "object")} compared` : "The two buckets are being listed."}</p>` : progress.objects ? html`
+      ${progress.phase === "planning" && !progress.objects ? html`<p class="muted">${progress.compared ? `${plural(progress.compared, "object")} compared` : "Listing both buckets."}</p>` : progress.objects ? html`
         <p class="progress-line"><strong>${number(progress.objects_done)}</strong> of ${plural(progress.objects, "object")}${progress.objects_copied > progress.objects_done ? html` <span class="muted">(${number(progress.objects_copied)} copied)</span>` : null}
           ${progress.size_bytes ? html`<span class="muted">${size(progress.bytes_copied)} of ${size(progress.size_bytes)} copied</span>` : null}
           ${progress.executions_running ? html`<span class="muted">${plural(progress.executions_running, "execution")} running</span>` : null}
           ${running && progress.objects_per_second ? html`<span class="muted">${number(Math.round(progress.objects_per_second * 10) / 10)} a second</span>` : null}
           ${running && progress.seconds_left ? html`<span class="muted">about ${duration(Math.round(progress.seconds_left))} left</span>` : null}</p>
         <progress max="1" value=${done} aria-label="Objects done"></progress>
-        <${Curve} data=${data} />` : html`<p class="muted">Nothing to copy: the target has everything that the plan selects.</p>`}
+        <${Curve} data=${data} />` : html`<p class="muted">Nothing to copy: the target already has every selected object.</p>`}
       ${counts.length && !running ? html`<p class="facts-line">${counts.map(([status, count]) => html`<span key=${status} class=${status === "failed" ? "reason" : ""}><strong>${number(count)}</strong> ${status}</span>`)}</p>` : null}
       ${data.error ? html`<div class="error-box"><strong>${visible(data.error)}</strong><p>${visible(data.cause || "")}</p></div>` : null}
     </section>
@@ -135,7 +135,7 @@ function Slices({ data }) {
         <tbody>${run.children.map((child) => html`<tr key=${child.name}><td title=${child.name}>${child.link ? html`<a href=${child.link} target="_blank" rel="noopener noreferrer">${child.slice || shortName(child.name)}</a>` : child.slice || shortName(child.name)}</td><td><${Status} status=${child.status} quiet /></td>
           <td>${visible(child.state || "")}${child.error ? html` <span class="reason" title=${visible(child.cause || "")}>${visible(child.error)}</span>` : null}${child.retries ? html` <span class="warn">${plural(child.retries, "retry", "retries")}</span>` : null}</td>
           <td class="right">${child.stopped ? duration(child.stopped - child.started) : ""}</td></tr>`)}</tbody></table></div>
-      ${run.children.length < run.slices.total ? html`<p class="muted small">Shown are failed and running slices, then the newest; the graph counts these.</p>` : null}</div>`)}</section>`;
+      ${run.children.length < run.slices.total ? html`<p class="muted small">Not all slices are listed: failed and running ones come first, then the newest. The graph counts only the listed ones.</p>` : null}</div>`)}</section>`;
 }
 
 function Report({ base, data, query, session }) {

@@ -25,7 +25,7 @@ export function Runs({ session }) {
         <td class="key wide">${visible(run.outcome)}${run.failed && run.error ? html`<span class="sub reason"><strong>${visible(run.error)}</strong> ${visible(run.cause || "")}</span>` : null}</td>
         <td class="right" data-label="Duration">${duration(Math.max(0, (run.status === "RUNNING" ? now : run.stopped || now) - run.attempt_started))}</td>
         <td class="right" data-label="Age" title=${exact(run.started)}>${age(now - run.started)}</td></tr>`)}</tbody></table></div>`
-      : data ? html`<${Empty} title="No runs yet."><p>A backfill copies what was in the source before, or what events missed.</p><//>` : error ? null : html`<div class="loading" aria-busy="true"></div>`}
+      : data ? html`<${Empty} title="No runs yet."><p>A backfill copies objects that were in the source before the deployment, or whose events were missed.</p><//>` : error ? null : html`<div class="loading" aria-busy="true"></div>`}
   </section>`;
 }
 
@@ -62,7 +62,7 @@ function Backfill({ session, onStart }) {
     }
   };
   const start = async () => {
-    if (!confirm(`Copy what is missing of ${form.prefix ? `the keys that start with ${visible(form.prefix)}` : "all keys"}?`)) return;
+    if (!confirm(`Copy what the target lacks of ${form.prefix ? `the keys that start with ${visible(form.prefix)}` : "all keys"}?`)) return;
     setState({ ...state, phase: "starting" });
     try {
       const { run } = await call("/api/runs", { method: "POST", body: form });
@@ -83,7 +83,7 @@ function Backfill({ session, onStart }) {
       <label>At least this old <input type="text" value=${form.min_age} placeholder="15m" size="6" onInput=${change("min_age")} /></label>
       <div class="actions"><button type="submit" class="button primary" disabled=${busy}>Dry run</button>
         ${session.writable ? html`<button type="button" class="button" disabled=${busy} onClick=${start}>Start</button>` : null}
-        ${state.phase === "planning" ? html`<span class="spinner" role="status">Comparing${state.compared ? `: ${plural(state.compared, "object")}` : "…"}</span>` : html`<span class="muted small">A dry run writes nothing at the source or the target.</span>`}</div>
+        ${state.phase === "planning" ? html`<span class="spinner" role="status">Comparing${state.compared ? `: ${plural(state.compared, "object")}` : "…"}</span>` : html`<span class="muted small">A dry run writes nothing to the source or the target.</span>`}</div>
     </form>
     ${state.phase === "failed" ? html`<${Alert} error=${state.error} />` : null}
     ${state.plan ? html`<${DryRun} plan=${state.plan} />` : null}</section>`;

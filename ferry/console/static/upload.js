@@ -78,7 +78,7 @@ function put(item, update) {
       let answer = {};
       try { answer = JSON.parse(request.responseText); } catch { /* Not ours. */ }
       if (request.status === 200) update(item.id, { state: "done", skipped: answer.skipped });
-      else failed(answer.error || `The console answered ${request.status}.`);
+      else failed(answer.error || `The console returned status ${request.status}.`);
     };
     request.onerror = () => failed("The console is not responding.");
     request.onloadend = resolve;

@@ -105,7 +105,7 @@ class Athena:
         context = request.get("QueryExecutionContext") or {}
         catalog = context.get("Catalog") or "awsdatacatalog"
         if catalog.lower() != "awsdatacatalog":
-            raise InvalidRequest(f"The local Athena has only the catalog AwsDataCatalog, not {catalog}")
+            raise InvalidRequest(f"The local Athena supports only the catalog AwsDataCatalog, not {catalog}")
         location = _output_location(workgroup, request.get("ResultConfiguration") or {})
         statement = ParsedStatement.parse(query, parameters)
         kind = statement.kind

@@ -93,7 +93,7 @@ def _parse_table(found: "TableTypeDef", database: str) -> QueryTable:
     name = found["Name"]
     descriptor = dict(found.get("StorageDescriptor") or {})
     if found.get("TableType") == "VIRTUAL_VIEW" or (found.get("Parameters") or {}).get("table_type"):
-        raise QueryFailure(f"NOT_SUPPORTED: the local Athena reads plain tables only; {database}.{name} is not one")
+        raise QueryFailure(f"NOT_SUPPORTED: the local Athena reads only plain tables; {database}.{name} is not one")
     columns = _parse_columns(descriptor.get("Columns"), name)
     keys = _parse_columns(found.get("PartitionKeys"), name)
     seen: set[str] = set()

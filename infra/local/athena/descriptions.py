@@ -98,7 +98,9 @@ def _create_statement(database: str, table: "TableTypeDef") -> list[str]:
     descriptor = table.get("StorageDescriptor", {})
     serde = descriptor.get("SerdeInfo", {})
     if not descriptor or table.get("TableType") == "VIRTUAL_VIEW":
-        raise QueryFailure(f"NOT_SUPPORTED: the local Athena shows no statement of {database}.{table['Name']}")
+        raise QueryFailure(
+            f"NOT_SUPPORTED: the local Athena cannot show the CREATE statement of {database}.{table['Name']}"
+        )
     lines = [f"CREATE EXTERNAL TABLE `{database}.{table['Name']}`("]
     lines += _listed([f"  `{c['Name']}` {c.get('Type', '')}" for c in _columns(table)])
     if _keys(table):

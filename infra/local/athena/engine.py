@@ -49,7 +49,9 @@ def _without_nan(function: Callable[..., Any]) -> Callable[..., Any]:
     def call(*arguments: Any) -> Any:
         found = function(*arguments)
         if _has_nan(found):
-            raise Fault("NOT_SUPPORTED", "the local Athena has no NaN in arrays, maps and rows that it computes")
+            raise Fault(
+                "NOT_SUPPORTED", "the local Athena does not support NaN in arrays, maps and rows that it computes"
+            )
         return found
 
     return call

@@ -25,7 +25,7 @@ def state_change_reason(error: duckdb.Error) -> str:
     if overflow:
         return f"NUMERIC_VALUE_OUT_OF_RANGE: {overflow[1]} overflow: {overflow[2]}"
     if "aggregates are not allowed inside the TRY" in text or "TRY can not be used" in text:
-        return "NOT_SUPPORTED: the local Athena has no TRY around aggregates and queries"
+        return "NOT_SUPPORTED: the local Athena does not support TRY around aggregates and queries"
     if "More than one row returned by a subquery" in text:
         return "SUBQUERY_MULTIPLE_ROWS: Scalar sub-query has returned multiple rows"
     if isinstance(error, duckdb.OutOfRangeException):

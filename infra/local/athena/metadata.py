@@ -20,7 +20,9 @@ PAGE_SIZE = 50
 
 def _check_catalog(request: dict[str, Any]) -> None:
     if str(request.get("CatalogName", "")).lower() != "awsdatacatalog":
-        raise InvalidRequest(f"The local Athena has only the catalog AwsDataCatalog, not {request.get('CatalogName')}")
+        raise InvalidRequest(
+            f"The local Athena supports only the catalog AwsDataCatalog, not {request.get('CatalogName')}"
+        )
 
 
 def _metadata_failure(error: ClientError) -> InvalidRequest:

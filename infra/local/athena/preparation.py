@@ -87,7 +87,7 @@ class Preparation:
             if serde not in (OPEN_CSV_SERDE, LAZY_SIMPLE_SERDE, *JSON_SERDES):
                 raise QueryFailure(f"NOT_SUPPORTED: the local Athena cannot read {serde} (table {table.name})")
             if stored.key.endswith(_UNSUPPORTED_COMPRESSION):
-                raise QueryFailure(f"NOT_SUPPORTED: the local Athena decompresses .gz only, not {stored.path}")
+                raise QueryFailure(f"NOT_SUPPORTED: the local Athena decompresses only .gz files, not {stored.path}")
             if stored.key.endswith(".gz"):
                 plain = self._folder / "plain"
                 with reading(fetched, compressed=True) as packed, plain.open("wb") as out:

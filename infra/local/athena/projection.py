@@ -33,7 +33,7 @@ def partitions(caller: Caller, table: QueryTable) -> Iterator[Partition]:
     plain = given.get(f"{name}.interval", "1") == "1" and given.get(f"{name}.interval.unit", "DAYS").upper() == "DAYS"
     if others or kind != "date" or form != "yyyy-MM-dd" or not plain or "storage.location.template" in given:
         raise QueryFailure(
-            f"NOT_SUPPORTED: the local Athena projects days as yyyy-MM-dd only, not as {table.name} does"
+            f"NOT_SUPPORTED: the local Athena projects only days as yyyy-MM-dd, not as {table.name} does"
         )
     first, last = (_day(text.strip(), table) for text in given.get(f"{name}.range", "").split(","))
     location = table.storage.location if table.storage.location.endswith("/") else f"{table.storage.location}/"

@@ -105,12 +105,12 @@ def _texts(properties: dict[str, nodes.Expression], known: set[str]) -> dict[str
     found = {}
     for name, value in properties.items():
         if name not in known or not isinstance(value, nodes.Literal):
-            raise QueryFailure(f"NOT_SUPPORTED: the local Athena lacks the property {name} here")
+            raise QueryFailure(f"NOT_SUPPORTED: the local Athena does not support the property {name} here")
         found[name] = value.text
     if found.get("format", "parquet").lower() != "parquet":
-        raise QueryFailure(f"NOT_SUPPORTED: the local Athena writes Parquet only, not {found['format']}")
+        raise QueryFailure(f"NOT_SUPPORTED: the local Athena writes only Parquet, not {found['format']}")
     if found.get("table_type", "hive").lower() != "hive":
-        raise QueryFailure(f"NOT_SUPPORTED: the local Athena writes Hive tables only, not {found['table_type']}")
+        raise QueryFailure(f"NOT_SUPPORTED: the local Athena writes only Hive tables, not {found['table_type']}")
     return found
 
 

@@ -43,7 +43,7 @@ def call_function(analyzer: Expressions, node: nodes.Call, scope: Scope) -> Valu
 
 def _session(analyzer: Expressions, node: nodes.Call) -> Value:
     if node.name != "now" or node.arguments:
-        raise unsupported(f"has no {node.name}")
+        raise unsupported(f"does not support {node.name}")
     return now(nodes.Now(node.at, "CURRENT_TIMESTAMP", None), analyzer.moment)
 
 
@@ -65,7 +65,7 @@ def _scalar(analyzer: Expressions, node: nodes.Call, scope: Scope) -> Value:
     if name not in SIGNATURES and not tables and name != "format":
         raise _unknown(name, node)
     if any(isinstance(argument, nodes.Lambda) for argument in node.arguments):
-        raise unsupported(f"has no {name} with a lambda")
+        raise unsupported(f"does not support {name} with a lambda")
     arguments = [analyzer.analyze(argument, scope) for argument in node.arguments]
     _check_arguments(name, arguments)
     if name in {"date_format", "format_datetime"} and arguments[0].type.is_instant:
@@ -86,7 +86,7 @@ def _scalar(analyzer: Expressions, node: nodes.Call, scope: Scope) -> Value:
 def _check_arguments(name: str, arguments: list[Value]) -> None:
     """Raise QueryFailure for what fails before any row is read."""
     if any(argument.type.name == "char" for argument in arguments):
-        raise unsupported("takes no char as an argument; cast it to varchar")
+        raise unsupported("does not accept char as an argument; cast it to varchar")
     if name.startswith("regexp_") and len(arguments) > 1 and arguments[1].constant is not None:
         regexes.check(arguments[1].constant)
     if name in _PATTERNS and arguments:
@@ -112,7 +112,7 @@ def _with_defaults(name: str, arguments: list[Value]) -> tuple[Signature, list[V
 
 def _unknown(name: str, node: nodes.Call) -> Exception:
     if name in NAMES:
-        return unsupported(f"lacks the function {name}, which Athena has")
+        return unsupported(f"does not support the function {name}, which Athena has")
     return failure("FUNCTION_NOT_FOUND", node.at, f"Function '{name}' not registered")
 
 
@@ -140,9 +140,9 @@ def _check_aggregate(node: nodes.Call, arguments: list[Value]) -> None:
         message = f"Cannot specify null treatment for aggregate function {node.name}"
         raise failure("FUNCTION_NOT_WINDOW", node.at, message)
     if any(argument.type.name == "char" for argument in arguments):
-        raise unsupported("aggregates no char; cast it to varchar")
+        raise unsupported("does not aggregate char; cast it to varchar")
     if node.is_distinct and any(argument.type.contains("timestamp with time zone") for argument in arguments):
-        raise unsupported("compares no timestamps with time zone in DISTINCT")
+        raise unsupported("does not compare timestamps with time zone in DISTINCT")
 
 
 def _aggregate(analyzer: Expressions, node: nodes.Call, scope: Scope) -> Value:

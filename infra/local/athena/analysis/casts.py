@@ -27,7 +27,7 @@ def cast(context: Context, value: Value, target: Type, is_try: bool = False) -> 
     if source in {target, types.UNKNOWN}:
         return coerce(context, value, target)
     if target.name == "char" or source.name == "char":
-        raise unsupported("has no casts of char")
+        raise unsupported("does not support casts of char")
     if source.of and target.of:
         return _cast_inside(context, value, target, is_try)
     if target.name == "json":

@@ -214,7 +214,7 @@ class ExpressionAnalyzer:
         both = types.common(left.type, kind)
         if both is None or both.of or both.is_instant or both.is_floating:
             if both is not None:
-                raise unsupported(f"compares no {both} with ANY and ALL")
+                raise unsupported(f"does not compare {both} with ANY and ALL")
             message = f"Value expression and result of subquery must be of the same type: {left.type} vs {kind}"
             raise failure("TYPE_MISMATCH", node.at, message)
         value = coerce(self.context, left, both)
@@ -257,7 +257,7 @@ class ExpressionAnalyzer:
             message = f"Value expression and result of subquery must be of the same type: {value.type} vs {kind}"
             raise failure("TYPE_MISMATCH", node.at, message)
         if both.of or both.is_instant:
-            raise unsupported(f"looks for no {both} in a query")
+            raise unsupported(f"does not look for {both} in a query")
         left, column = coerce(self.context, value, both), coerce(self.context, Value("q.c0", kind), both)
         query = f"(SELECT {column.sql} FROM ({sql}) AS q(c0))"  # noqa: S608 - generated
         return Value(f"({left.sql} IN {query})", types.BOOLEAN)
@@ -280,7 +280,7 @@ class ExpressionAnalyzer:
             return Value(f"({value.sql} LIKE {pattern.sql})", types.BOOLEAN)
         escape = self.analyze(node.escape, scope)
         if escape.constant is None or pattern.constant is None:
-            raise unsupported("takes the pattern and the ESCAPE of LIKE as literals only")
+            raise unsupported("supports only literals as the pattern and the escape of LIKE")
         if len(escape.constant) != 1:
             raise failure("INVALID_FUNCTION_ARGUMENT", node.at, "Escape string must be a single character")
         _check_escapes(pattern.constant, escape.constant, node)

@@ -42,7 +42,7 @@ def _is_encodable(kind: Type) -> bool:
         key = kind.of[0]
         return (key.is_text or key.is_integer or key.name == "boolean") and _is_encodable(kind.of[1])
     if kind.name == "row" and len(set(kind.fields)) != len(kind.fields):
-        raise unsupported("casts no row with unnamed or equal fields to JSON")
+        raise unsupported("does not cast rows with unnamed or duplicate fields to JSON")
     if kind.of:
         return all(map(_is_encodable, kind.of))
     return kind.name in _SCALARS or kind.name == "json"
@@ -52,7 +52,7 @@ def _is_decodable(kind: Type) -> bool:
     if kind.name == "map":
         return kind.of[0].is_text and _is_decodable(kind.of[1])
     if kind.name == "decimal":
-        raise unsupported("has no cast of JSON to decimal")
+        raise unsupported("does not support cast of JSON to decimal")
     return kind.name in _FROM_SCALARS or kind.name == "json" or (bool(kind.of) and all(map(_is_decodable, kind.of)))
 
 
@@ -136,7 +136,7 @@ def _require(value: Any, kind: type) -> Any:
 def _decode_row(value: Any, kind: Type) -> dict[str, Any]:
     if isinstance(value, list):
         if len(value) != len(kind.of):
-            raise TypeError("a row has another number of fields")
+            raise TypeError("a row has a different number of fields")
         items = value
     else:
         by_name = {key.lower(): item for key, item in _require(value, dict).items()}

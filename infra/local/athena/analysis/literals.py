@@ -78,10 +78,10 @@ def of_typed(context: Context, node: nodes.TypedLiteral) -> Value:
     if name == "decimal":
         return _decimal(written, node.at)
     if name in {"time", "interval"}:
-        raise unsupported(f"has no {name.upper()} literals")
+        raise unsupported(f"does not support {name.upper()} literals")
     kind = types.of_name(node.type)
     if kind.name == "char":
-        raise unsupported("has no CHAR literals")
+        raise unsupported("does not support CHAR literals")
     if kind.name == "json":
         return Value(f"{literal(written)}", types.JSON) if _is_canonical(written) else _json(context, written)
     value = text(written)
@@ -112,7 +112,7 @@ def _timestamp(written: str, invalid: QueryFailure) -> Value:
         raise invalid
     precision = len(match[7] or "")
     if precision > 6:
-        raise unsupported("has no timestamps with more than 6 digits")
+        raise unsupported("does not support timestamps with more than 6 digits")
     if match[8]:
         found = try_instant(written, precision)
         if found is None:
@@ -173,7 +173,7 @@ def zone_of(value: Value, at: Position) -> str:
         minutes = int(value.constant) // 60_000
         return "UTC" if not minutes else f"{'-' if minutes < 0 else '+'}{abs(minutes) // 60:02}:{abs(minutes) % 60:02}"
     if value.constant is None or not value.type.is_text:
-        raise unsupported("takes time zones as literals only")
+        raise unsupported("supports only literal time zones")
     try:
         return zone_offset(value.constant, dt.datetime(2000, 1, 1))[1]  # noqa: DTZ001 - its zone is the question
     except Fault as error:
@@ -185,10 +185,10 @@ def now(node: nodes.Now, moment: dt.datetime) -> Value:
     if node.name == "CURRENT_DATE":
         return Value(f"DATE '{moment.date()}'", types.DATE)
     if node.name in {"CURRENT_TIME", "LOCALTIME"}:
-        raise unsupported(f"has no {node.name}")
+        raise unsupported(f"does not support {node.name}")
     precision = 3 if node.precision is None else node.precision
     if precision > 6:
-        raise unsupported("has no timestamps with more than 6 digits")
+        raise unsupported("does not support timestamps with more than 6 digits")
     shown = moment.replace(microsecond=moment.microsecond // 1000 * 1000, tzinfo=None)
     if node.name == "LOCALTIMESTAMP":
         return Value(f"TIMESTAMP '{shown}'", Type("timestamp", (precision,)))

@@ -58,7 +58,7 @@ def _decimal(context: Context, sign: str, left: Value, right: Value) -> Value:
         return Value(f"CAST({x} {sign} {y} AS {result.duckdb})", result)
     if sign == "*":
         if s1 + s2 > types.MAX_PRECISION:
-            raise unsupported(f"multiplies no decimals with {s1 + s2} digits of scale")
+            raise unsupported(f"does not multiply decimals with {s1 + s2} digits of scale")
         result = types.decimal(min(types.MAX_PRECISION, p1 + p2), s1 + s2)
         return Value(f"CAST({a.sql} * {b.sql} AS {result.duckdb})", result)
     scale = max(s1, s2)
@@ -226,7 +226,7 @@ def compare(context: Context, sign: str, left: Value, right: Value, at: Position
     if is_order and not types.is_orderable(kind) and kind != types.UNKNOWN:
         raise failure("TYPE_MISMATCH", at, f"Cannot apply operator: {left.type} {sign} {right.type}")
     if kind.name == "char":
-        raise unsupported("compares no values of char; cast them to varchar")
+        raise unsupported("does not compare values of char; cast them to varchar")
     return Value(_comparison(context, sign, both[0], both[1]), types.BOOLEAN)
 
 
@@ -240,7 +240,7 @@ def _comparison(context: Context, sign: str, left: Value, right: Value) -> str:
         return f"({left.sql}).u {sign} ({right.sql}).u"
     if kind.of:
         if sign not in {"=", "<>"}:
-            raise unsupported(f"compares no values of {kind.name} with {sign}")
+            raise unsupported(f"does not compare values of {kind.name} with {sign}")
         equal = context.call(collections.equals, [left, right], types.BOOLEAN, SPECIAL)
         return equal if sign == "=" else f"(NOT {equal})"
     if kind.is_floating and not sign.endswith("FROM"):

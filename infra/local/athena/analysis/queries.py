@@ -114,7 +114,7 @@ class QueryAnalyzer:
             return self._select(query_nodes.Select(body.at, (star,), source=body.table), plain, outer)
         if isinstance(body, query_nodes.Select):
             return self._select(body, plain, outer)
-        raise unsupported(f"has no {type(body).__name__}")
+        raise unsupported(f"does not support {type(body).__name__}")
 
     def _set_operation(self, node: query_nodes.SetOperation, outer: Scope | None) -> Compiled:
         left, right = self._body(node.left, outer), self._body(node.right, outer)
@@ -128,7 +128,7 @@ class QueryAnalyzer:
                 message = f"column {i} in {node.operator} query has incompatible types: {a.type}, {b.type}"
                 raise failure("TYPE_MISMATCH", node.at, message)
             if both.contains("timestamp with time zone") and not (node.is_all and node.operator == "UNION"):
-                raise unsupported(f"compares no timestamps with time zone in {node.operator}")
+                raise unsupported(f"does not compare timestamps with time zone in {node.operator}")
             kinds.append(both)
         quantifier = " ALL" if node.is_all else ""
         sides = [self._coerced(side, kinds) for side in (left, right)]
@@ -167,7 +167,7 @@ class QueryAnalyzer:
         groups = self._groups(node, items, scope)
         having = "" if node.having is None else f" HAVING {self.expressions.condition(node.having, scope, 'HAVING')}"
         if node.is_distinct and any(value.type.contains("timestamp with time zone") for _, value in items):
-            raise unsupported("compares no timestamps with time zone in DISTINCT")
+            raise unsupported("does not compare timestamps with time zone in DISTINCT")
         outputs = [ScopeColumn(name, (), value.sql, value.type) for name, value in items]
         order_scope = Scope(outputs, scope, windows=scope.windows, clause="ORDER BY")
         keys = [self._sort_key(item, outputs, order_scope, is_distinct=node.is_distinct) for item in query.order]
@@ -254,7 +254,7 @@ class QueryAnalyzer:
             if value is None:
                 value = self.expressions.analyze(node, scope.within("GROUP BY"))
             if value.type.contains("timestamp with time zone"):
-                raise unsupported("groups by no timestamp with time zone; cast it to timestamp or varchar")
+                raise unsupported("does not group by timestamp with time zone; cast it to timestamp or varchar")
             keys.append(value.sql)
         return keys
 
@@ -272,7 +272,7 @@ class QueryAnalyzer:
 
     def _limit(self, query: query_nodes.Query) -> str:
         if query.with_ties:
-            raise unsupported("has no FETCH FIRST … WITH TIES")
+            raise unsupported("does not support FETCH FIRST … WITH TIES")
         limit, offset = self._row_count(query.limit), self._row_count(query.offset)
         return (f" LIMIT {limit}" if limit is not None else "") + (f" OFFSET {offset}" if offset is not None else "")
 

@@ -45,7 +45,7 @@ class RelationAnalyzer:
             return self._derived(self._queries.analyze(node.query, outer))
         if isinstance(node, query_nodes.UnnestRelation):
             return self._unnest(node, scope)
-        raise QueryFailure(f"NOT_SUPPORTED: the local Athena has no {type(node).__name__} in FROM")
+        raise QueryFailure(f"NOT_SUPPORTED: the local Athena does not support {type(node).__name__} in FROM")
 
     def _derived(self, compiled: Compiled) -> FromItem:
         alias = self._context.name("q")
@@ -68,7 +68,7 @@ class RelationAnalyzer:
             raise failure("CATALOG_NOT_FOUND", node.at, f"Catalog '{parts[0]}' does not exist")
         database = parts[-2] if len(parts) > 1 else self._queries.default_database
         if database == "information_schema":
-            raise unsupported("has no information_schema; use SHOW TABLES, DESCRIBE or the Glue catalogue")
+            raise unsupported("does not support information_schema; use SHOW TABLES, DESCRIBE or the Glue catalogue")
         return self._scan(database, parts[-1])
 
     def _scan(self, database: str, name: str) -> FromItem:

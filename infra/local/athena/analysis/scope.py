@@ -80,5 +80,5 @@ def _matches(column: ScopeColumn, name: str, qualifier: tuple[str, ...]) -> bool
 def not_found(parts: tuple[str, ...], at: Position) -> QueryFailure:
     """Return the failure for a name that nothing has."""
     if parts[-1].lower() in _HIDDEN:
-        return unsupported(f"has no {parts[-1]}, which Athena has")
+        return unsupported(f"does not support {parts[-1]}, which Athena has")
     return failure("COLUMN_NOT_FOUND", at, f"Column '{'.'.join(parts)}' cannot be resolved")

@@ -202,7 +202,7 @@ def of_name(name: TypeName) -> Type:
     if shown in {"varchar", "char"} or (shown in _PLAIN and not name.numbers):
         return Type(shown, name.numbers)
     if shown in {"uuid", "ipaddress", "time with time zone", "hyperloglog", "tdigest"}:
-        raise QueryFailure(f"NOT_SUPPORTED: the local Athena lacks the type {shown}, which Athena has")
+        raise QueryFailure(f"NOT_SUPPORTED: the local Athena does not support the type {shown}, which Athena has")
     raise unknown
 
 
@@ -217,7 +217,7 @@ def _decimal_type(name: TypeName) -> Type:
 def _time_type(name: str, numbers: tuple[int, ...]) -> Type:
     precision = numbers[0] if numbers else _DEFAULT_PRECISION
     if precision > _MICROSECONDS:
-        raise QueryFailure(f"NOT_SUPPORTED: the local Athena has no {name}({precision}): 6 digits at most")
+        raise QueryFailure(f"NOT_SUPPORTED: the local Athena does not support {name}({precision}): at most 6 digits")
     return Type(name, (precision,))
 
 

@@ -153,7 +153,7 @@ def _map(pairs: Any) -> dict[Any, Any]:
         if name is None:
             raise Fault(INVALID_ARGUMENT, "map key cannot be null")
         if isinstance(name, dict | list):
-            raise Fault("NOT_SUPPORTED", "the local Athena has no maps with keys of rows and arrays")
+            raise Fault("NOT_SUPPORTED", "the local Athena does not support rows or arrays as map keys")
         if name in found:
             raise Fault(INVALID_ARGUMENT, f"Duplicate map keys ({name}) are not allowed")
         found[name] = value

@@ -187,7 +187,7 @@ def joda_parts(pattern: str) -> list[tuple[str, str]]:
             parts.append(("", match[1].replace("''", "'") or "'"))
         elif match[2] is not None:
             if match[2] not in "yYMdHhKkmsSaEDewxZ":
-                raise QueryFailure(f"NOT_SUPPORTED: the local Athena has no letter {match[2]} in patterns of dates")
+                raise QueryFailure(f"NOT_SUPPORTED: the local Athena does not support {match[2]} in date patterns")
             parts.append((match[2], match[0]))
         else:
             parts.append(("", match[0]))
@@ -243,7 +243,7 @@ def _joda_parser(pattern: str) -> re.Pattern[str]:
         elif letter in _JODA_TO_MYSQL and not (letter in "yY" and len(run) == 2):
             parts.append(_PARSERS[_JODA_TO_MYSQL[letter]])
         else:
-            raise Fault("NOT_SUPPORTED", f"the local Athena cannot parse {run} in a pattern of dates")
+            raise Fault("NOT_SUPPORTED", f"the local Athena cannot parse {run} in a date pattern")
     return re.compile("".join(parts))
 
 

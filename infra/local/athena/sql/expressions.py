@@ -268,7 +268,7 @@ class ExpressionParser(KeywordCallParser, ABC):
         """Parse a column, a lambda of one parameter, or a function call."""
         at, token = self.at, self.peek()
         if token.is_word(*_JSON_CALLS) and self.peek(1).is_sign("("):
-            raise QueryFailure(f"NOT_SUPPORTED: the local Athena lacks the function {token.value.lower()}")
+            raise QueryFailure(f"NOT_SUPPORTED: the local Athena does not support the function {token.value.lower()}")
         if token.is_word("GROUPING") and self.peek(1).is_sign("("):
             self.next()
             name = "grouping"

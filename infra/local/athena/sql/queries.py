@@ -17,7 +17,7 @@ class QueryParser(ExpressionParser):
         named: list[query_nodes.NamedQuery] = []
         if self.accept_word("WITH"):
             if self.accept_word("RECURSIVE"):
-                raise QueryFailure("NOT_SUPPORTED: the local Athena has no recursive queries (WITH RECURSIVE)")
+                raise QueryFailure("NOT_SUPPORTED: the local Athena does not support WITH RECURSIVE")
             named.append(self._named_query())
             while self.accept_sign(","):
                 named.append(self._named_query())
@@ -152,7 +152,7 @@ class QueryParser(ExpressionParser):
 
     def _groups(self) -> tuple[query_nodes.Grouping, ...]:
         if self.peek().is_word("ALL", "DISTINCT") and not self.peek(1).is_sign(".", "["):
-            raise QueryFailure("NOT_SUPPORTED: the local Athena has no GROUP BY ALL or GROUP BY DISTINCT")
+            raise QueryFailure("NOT_SUPPORTED: the local Athena does not support GROUP BY ALL or GROUP BY DISTINCT")
         groups = [self._grouping()]
         while self.accept_sign(","):
             groups.append(self._grouping())
@@ -227,7 +227,7 @@ class QueryParser(ExpressionParser):
         relation = self._relation_primary()
         for word in ("TABLESAMPLE", "MATCH_RECOGNIZE"):
             if self.peek().is_word(word):
-                raise QueryFailure(f"NOT_SUPPORTED: the local Athena has no {word}")
+                raise QueryFailure(f"NOT_SUPPORTED: the local Athena does not support {word}")
         name = self._alias()
         if name is None:
             return relation
@@ -245,7 +245,7 @@ class QueryParser(ExpressionParser):
             self.next()
             return query_nodes.QueryRelation(at, self._query_in_parentheses(), is_lateral=True)
         if self.peek().is_word("TABLE") and self.peek(1).is_sign("("):
-            raise QueryFailure("NOT_SUPPORTED: the local Athena has no table functions")
+            raise QueryFailure("NOT_SUPPORTED: the local Athena does not support table functions")
         if self.peek().is_sign("("):
             if self._is_query_in_parentheses():
                 return query_nodes.QueryRelation(at, self._query_in_parentheses())

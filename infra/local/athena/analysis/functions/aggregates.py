@@ -77,7 +77,7 @@ def _extreme(name: str) -> Aggregate:
         if not count:
             return Value(call.core(name, value.sql), value.type)
         if count[0].constant is None:
-            raise unsupported(f"takes the second argument of {name} as a literal only")
+            raise unsupported(f"supports only a literal as the second argument of {name}")
         return Value(call.core(name, f"{value.sql}, {count[0].constant}"), types.array(value.type))
 
     return aggregate
@@ -86,7 +86,7 @@ def _extreme(name: str) -> Aggregate:
 def _by(function: str) -> Aggregate:
     def aggregate(call: Aggregation) -> Value | None:
         if len(call.arguments) != 2:
-            raise unsupported("has min_by and max_by with two arguments only")
+            raise unsupported("supports min_by and max_by only with two arguments")
         value, key = call.arguments
         if not types.is_orderable(key.type):
             return None
@@ -161,7 +161,7 @@ def count_each(items: list[Any]) -> dict[Any, int]:
 def _histogram(call: Aggregation) -> Value | None:
     (value,) = call.arguments
     if value.type.of:
-        raise unsupported("counts no arrays, maps and rows in histogram")
+        raise unsupported("does not count arrays, maps or rows in histogram")
     listed = Value(call.core("list", value.sql), types.array(value.type))
     kind = types.map_of(value.type, types.BIGINT)
     return Value(call.context.call(count_each, [listed], kind), kind)
@@ -200,7 +200,7 @@ def _approx_distinct(call: Aggregation) -> Value | None:
 
 def _approx_percentile(call: Aggregation) -> Value | None:
     if len(call.arguments) != 2:
-        raise unsupported("has approx_percentile with two arguments only")
+        raise unsupported("supports approx_percentile only with two arguments")
     value, fraction = call.arguments
     if value.type.name not in {*types.INTEGERS, "real", "double"}:
         return None

@@ -111,7 +111,7 @@ def _extreme(function: str) -> Coded:
         if items.type.name != "array" or not types.is_orderable(items.type.of[0]):
             return None
         if items.type.of[0].of:
-            raise unsupported("finds no largest or smallest row or array")
+            raise unsupported("does not find the largest or smallest row or array")
         name = local_name("e", items.sql)
         has_null = f"len(list_filter(%s, lambda {name}: {name} IS NULL)) > 0"
         sql = let([items.sql], lambda v: f"CASE WHEN {has_null % v} THEN NULL ELSE {function}({v}) END")
@@ -170,9 +170,9 @@ def _sequence(context: Context, arguments: list[Value], at: Position) -> Value |
 def _sequence_of_dates(context: Context, arguments: list[Value]) -> Value | None:
     start, stop, *step = arguments
     if start.type != stop.type or start.type != types.DATE:
-        raise unsupported("has no sequence of timestamps")
+        raise unsupported("does not support sequence of timestamps")
     if step and (step[0].type != types.DAY_INTERVAL or step[0].constant is None or int(step[0].constant) % _DAY):
-        raise unsupported("has a sequence of dates with steps of days only")
+        raise unsupported("supports sequences of dates only with steps of days")
     days = int(step[0].constant or _DAY) // _DAY if step else 1
     day = "CAST(epoch_ms(CAST({} AS TIMESTAMP)) // 86400000 AS BIGINT)"
     values = [Value(day.format(v.sql), types.BIGINT) for v in (start, stop)]

@@ -14,7 +14,7 @@ def format_call(context: Context, arguments: list[Value], at: Position) -> Value
     """Return `format(template, …)`."""
     template, *values = arguments
     if template.constant is None or not template.type.is_text:
-        raise unsupported("takes the pattern of format as a literal only")
+        raise unsupported("supports only a literal as the pattern of format")
     if not values:
         raise failure("FUNCTION_NOT_FOUND", at, "Unexpected parameters (varchar) for function format")
     _check(template.constant, values, at)
@@ -32,7 +32,7 @@ def _check(template: str, values: list[Value], at: Position) -> None:
         if kind in "%n":
             continue
         if kind not in "sSdxXfeE":
-            raise unsupported(f"has no %{kind} in format")
+            raise unsupported(f"does not support %{kind} in format")
         number = int(index[:-1]) - 1 if index else position
         position += not index
         if number >= len(values):
@@ -49,12 +49,12 @@ def _text(context: Context, value: Value) -> Value:
     """Return what Formatter gets, as a text: a double in Java's form, NULL as `null`."""
     kind = value.type
     if kind.of or kind.name in {"timestamp", "timestamp with time zone", "time", "varbinary", "char"}:
-        raise unsupported(f"formats no {kind.name}; cast it to varchar")
+        raise unsupported(f"does not format {kind.name}; cast it to varchar")
     if kind.is_floating:
         double = Value(f"CAST({value.sql} AS DOUBLE)", types.DOUBLE)
         shown = context.call(texts.java_text, [double], types.VARCHAR)
         if kind == types.REAL:
-            raise unsupported("formats no real; cast it to double")
+            raise unsupported("does not format real; cast it to double")
     else:
         shown = text_of(context, value)
     return Value(f"coalesce({shown}, 'null')", types.VARCHAR)

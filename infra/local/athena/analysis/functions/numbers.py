@@ -117,7 +117,7 @@ def _extreme(name: str, sign: str) -> Coded:
                 found = _larger(context, found, value, sign, at)
             return found
         if values[0].type.is_instant:
-            raise unsupported(f"has no {name} of timestamps with time zone")
+            raise unsupported(f"does not support {name} of timestamps with time zone")
         kind = values[0].type
         parts = [value.sql for value in values]
         return Value(let(parts, lambda *sql: _unless_null(sql, f"{name}({', '.join(sql)})")), kind)
@@ -131,7 +131,7 @@ def _unless_null(parts: tuple[str, ...], otherwise: str) -> str:
 
 def _larger(context: Context, a: Value, b: Value, sign: str, at: Position) -> Value:
     if a.type.of:
-        raise failure("NOT_SUPPORTED", at, f"the local Athena compares no values of {a.type.name}")
+        raise failure("NOT_SUPPORTED", at, f"the local Athena does not compare values of {a.type.name}")
     name = "greatest" if sign == ">=" else "least"
     failed = context.fail(f"'INVALID_FUNCTION_ARGUMENT: Invalid argument to {name}(): NaN'", a.type)
     sql = let(
@@ -200,7 +200,7 @@ def _json_array_contains(context: Context, arguments: list[Value], at: Position)
 def _typeof(context: Context, arguments: list[Value], at: Position) -> Value | None:  # noqa: ARG001
     (value,) = arguments
     if value.type.contains("row"):
-        raise unsupported("names no types of rows (typeof)")
+        raise unsupported("does not support typeof of rows")
     return text(str(value.type))
 
 

@@ -65,7 +65,7 @@ def part(name: str) -> Coded:
 
 def _unit(value: Value, kind: types.Type, at: Position) -> str:
     if value.constant is None or not value.type.is_text:
-        raise unsupported("takes the unit of a date function as a literal only")
+        raise unsupported("supports only a literal as the unit of a date function")
     unit = value.constant.lower()
     if unit not in _DATE_UNITS and (kind == types.DATE or unit not in _TIME_UNITS):
         shown = "DATE" if kind == types.DATE else "Timestamp"
@@ -217,13 +217,13 @@ def checked_format(name: str, arguments: list[Value]) -> None:
     """Raise QueryFailure for a pattern that Trino rejects or the local Athena cannot use."""
     pattern = arguments[-1]
     if pattern.constant is None:
-        raise unsupported(f"takes the pattern of {name} as a literal only")
+        raise unsupported(f"supports only a literal as the pattern of {name}")
     if name in {"date_format", "date_parse"}:
         rowwise.check_format(pattern.constant)
         return
     letters = {letter for letter, _ in rowwise.joda_parts(pattern.constant)}
     if "Z" in letters and name == "format_datetime" and arguments[0].type.is_instant:
-        raise unsupported("prints no time zones with format_datetime; use to_iso8601")
+        raise unsupported("does not print time zones with format_datetime; use to_iso8601")
 
 
 def in_its_zone(value: Value) -> Value:

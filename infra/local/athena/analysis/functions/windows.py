@@ -82,7 +82,7 @@ def _bound(analyzer: Expressions, window: nodes.Window, bound: nodes.FrameBound,
         return bound.kind
     value = analyzer.analyze(bound.value, scope)
     if window.frame_type == "RANGE" and not value.type.is_number:
-        raise unsupported(f"has no RANGE frames with a distance of the type {value.type}")
+        raise unsupported(f"does not support RANGE frames with a distance of the type {value.type}")
     if window.frame_type != "RANGE" and not value.type.is_integer:
         message = f"Window frame {window.frame_type} offset must be integer (actual: {value.type})"
         raise failure("TYPE_MISMATCH", bound.at, message)
