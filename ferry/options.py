@@ -1,5 +1,7 @@
 """Arguments and options that several commands share, and what they name. Raises UsageError for a wrong path."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,7 +12,18 @@ from ferry.errors import UsageError
 from ferry.ui import terminal
 
 if TYPE_CHECKING:
+    from ferry.aws.clients import Deployment
     from functions.contract.rules import Rules
+
+
+@contextmanager
+def opened(outputs: Path | None) -> Iterator["Deployment"]:
+    """The deployment of an outputs file."""
+    # Importing the AWS SDK takes most of the start-up time; --version, --help and completion do not need it.
+    from ferry.aws import clients
+
+    with clients.opened(outputs) as deployment:
+        yield deployment
 
 
 def _check_outputs(outputs: Path | None) -> Path | None:
