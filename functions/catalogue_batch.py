@@ -9,7 +9,7 @@ Raises CrawlerFailed, CrawlTimedOut, AccessDenied, BucketMissing, Throttled, Req
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from functions.batches.catalogue import catalogue_files
-from functions.batches.settings import CatalogueBatchSettings
+from functions.batches.table_settings import CatalogueBatchSettings
 from functions.contract.batches import BatchEvent
 from functions.contract.models import Catalogue
 from functions.runtime.sdk import require_sdk

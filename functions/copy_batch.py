@@ -11,8 +11,9 @@ Raises what functions/batches/steps.py lists.
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from functions.batches.copies import copy_batch
 from functions.batches.settings import BatchSettings
-from functions.batches.steps import BatchCall, copy_batch
+from functions.batches.steps import BatchCall
 from functions.contract.batches import Batch, BatchEvent
 from functions.runtime.sdk import require_sdk
 from functions.runtime.settings import read_settings

@@ -12,8 +12,8 @@ Raises what functions/batches/files.py lists.
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from functions.batches.files import ValidationCall, validate_batch
-from functions.batches.settings import FileSettings
 from functions.batches.steps import BatchCall
+from functions.batches.table_settings import FileSettings
 from functions.contract.batches import Batch, BatchEvent
 from functions.runtime.sdk import require_sdk
 from functions.runtime.settings import read_settings

@@ -12,7 +12,8 @@ Raises what functions/batches/steps.py lists.
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from functions.batches.settings import BatchSettings
-from functions.batches.steps import BatchCall, verify_batch
+from functions.batches.steps import BatchCall
+from functions.batches.verification import verify_batch
 from functions.contract.batches import Batch, BatchEvent
 from functions.runtime.sdk import require_sdk
 from functions.runtime.settings import read_settings

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from functions.batches.records import VERIFIED, read_outcomes
-from functions.batches.settings import CatalogueBatchSettings
+from functions.batches.table_settings import CatalogueBatchSettings
 from functions.catalogue.crawl_start import start_crawler
 from functions.catalogue.glue_table import containing, tables_with_locations
 from functions.catalogue.partitions import Folder, register, unregistered

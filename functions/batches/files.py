@@ -15,8 +15,8 @@ from typing import Any
 
 from functions.batches.records import READ, VALIDATED, VERIFIED, read_outcomes, read_slice, write_outcomes
 from functions.batches.row_counts import CountedFile, RowCounts
-from functions.batches.settings import FileSettings
 from functions.batches.steps import BatchCall, work_on_slice
+from functions.batches.table_settings import FileSettings
 from functions.catalogue.formats import file_format, not_catalogued_reason
 from functions.catalogue.glue_table import Table, containing, tables_with_locations
 from functions.catalogue.table_folders import foreign_object

@@ -9,14 +9,15 @@ Raises what functions/deletion raises.
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from functions.batches.outcomes import NOT_DELETED
+from functions.batches.records import DELETED, READ, VALIDATED, VERIFIED, read_outcomes, read_slice
+from functions.batches.steps import BatchCall, work_on_slice
 from functions.catalogue.formats import not_catalogued_reason
-from functions.contract.batches import Outcome
+from functions.contract.batches import Batch, Outcome
 from functions.contract.bulk import PlannedObject
 from functions.contract.models import Copy, Deletion, Document, Rule, Source, StoredObject, Validation, Verification
 from functions.deletion.decision import delete_source
-
-NOT_DELETED = "NotDeleted"
-"""The copy is verified, but the source remains."""
+from functions.planning.slices import is_of_files
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,17 @@ class VerifiedMove:
         """Whether its rows have to be validated: of what was copied, which may be other than what was planned."""
         key = self.rule.target_key or self.key
         return self.rule.catalogue and not_catalogued_reason(key, self.source.size_bytes) is None
+
+
+def delete_batch(call: BatchCall, previous: Batch | None) -> Batch:
+    """Delete the sources of a slice's moves, as far as their copies are verified."""
+    planned = read_slice(call.settings, call.slice_key)
+    outcomes = read_outcomes(call.settings, call.slice_key, VERIFIED)
+    if is_of_files(call.slice_key):
+        outcomes |= read_outcomes(call.settings, call.slice_key, READ)
+        outcomes |= read_outcomes(call.settings, call.slice_key, VALIDATED)
+    moves = verified_moves(planned, outcomes)
+    return work_on_slice(call, DELETED, moves, delete_moved, previous)
 
 
 def verified_moves(planned: Iterable[PlannedObject], verified: dict[str, Outcome]) -> list[VerifiedMove]:

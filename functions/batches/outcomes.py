@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from functions.batches.faults import SliceFault, read_fault
-from functions.batches.moves import NOT_DELETED
 from functions.batches.records import COPIED, DELETED, READ, STARTED, VALIDATED, VERIFIED, read_records, read_slice
 from functions.batches.settings import BatchSettings
 from functions.batches.slice_names import kind_of, repeated
@@ -19,6 +18,9 @@ from functions.planning.slices import BATCH, EXECUTION, KINDS, is_of_files, is_o
 SLICE_FAILED = SliceFault(
     error="SliceFailed", cause="The execution of its slice failed. See the failed child executions of the Map Run."
 )
+NOT_DELETED = "NotDeleted"
+"""The copy is verified, but the source remains."""
+
 NOT_VERIFIED, NOT_VALIDATED = "NotVerified", "NotValidated"
 UNFINISHED = "It was copied and verified, but the next step did not end: see the failed children of the Map Runs."
 

@@ -10,7 +10,7 @@ Raises Throttled, AccessDenied, RequestRejected.
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from functions.batches.settings import FileSettings
+from functions.batches.table_settings import FileSettings
 from functions.contract.batches import Outcome
 from functions.contract.models import Validation
 from functions.runtime.errors import FerryError, QueryFailed, ValidationFailed

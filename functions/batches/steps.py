@@ -1,4 +1,4 @@
-"""What CopyBatch, VerifyBatch and DeleteBatch do with each object of a slice, and how they count it.
+"""Works on the objects of a slice, several at once, for CopyBatch, VerifyBatch, ValidateBatch and DeleteBatch.
 
 An object that fails does not keep the others from being copied: its error is its outcome. Only if every object of a
 call fails by the same error that no object can cause, the call raises it (functions/batches/faults.py). Nothing is lost
@@ -11,37 +11,20 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, TypeVar
+from typing import Literal, Protocol, TypeVar
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from functions.batches.faults import fault_of, note_success, raise_fault, require_no_fault
-from functions.batches.moves import VerifiedMove, delete_moved, verified_moves
-from functions.batches.records import (
-    COPIED,
-    DELETED,
-    READ,
-    VALIDATED,
-    VERIFIED,
-    read_outcomes,
-    read_slice,
-    write_outcomes,
-)
+from functions.batches.records import read_outcomes, write_outcomes
 from functions.batches.settings import BatchSettings
-from functions.batches.verification import verify_copied
 from functions.batches.waves import work_in_waves
 from functions.contract.batches import Batch, BatchEvent, Outcome
-from functions.contract.bulk import IDLE, SAME, PlannedObject, PlanScope
+from functions.contract.bulk import PlanScope
 from functions.contract.limits import BATCH_CALLS
-from functions.contract.models import Source
 from functions.contract.usage import Usage
-from functions.copying.multipart import is_multipart
-from functions.copying.protocol import copy_object, copy_planned
-from functions.copying.request import CopyRequest
-from functions.objects.head import head, is_upload, location
 from functions.planning.requests import counted_requests, usage_of
-from functions.planning.slices import is_of_files
-from functions.runtime.errors import BatchTimedOut, FerryError, NotSmall, SourceMissing, Throttled
+from functions.runtime.errors import BatchTimedOut, FerryError, SourceMissing, Throttled
 
 MARGIN_MS = 60_000
 """Kept of the function's time for the last wave and for the record."""
@@ -51,7 +34,16 @@ RECORD_MS = 30_000
 
 THROTTLED_WAIT_SECONDS = 20
 
-Item = TypeVar("Item", PlannedObject, Outcome, VerifiedMove)
+
+class Keyed(Protocol):
+    """What a step works on."""
+
+    @property
+    def key(self) -> str:
+        """The key at the source."""
+
+
+Item = TypeVar("Item", bound=Keyed)
 
 
 @dataclass(frozen=True)
@@ -82,35 +74,6 @@ class BatchCall:
         return self.remaining_ms() > MARGIN_MS
 
 
-def copy_batch(call: BatchCall, previous: Batch | None) -> Batch:
-    """Copy the objects of a slice that no earlier call has copied."""
-    planned = read_slice(call.settings, call.slice_key)
-    return work_on_slice(call, COPIED, planned, lambda each: _copy(call, each), previous)
-
-
-def verify_batch(call: BatchCall, previous: Batch | None) -> Batch:
-    """Verify the objects of a slice that were copied."""
-    rules = {each.key: each.rule for each in read_slice(call.settings, call.slice_key)}
-    copied = read_outcomes(call.settings, call.slice_key, COPIED)
-    arrived = [each for each in copied.values() if each.status in ("copied", "unchanged")]
-
-    def verify(outcome: Outcome) -> Outcome | None:
-        return verify_copied(outcome, rules[outcome.key], call.time_is_left, call.remaining_ms)
-
-    return work_on_slice(call, VERIFIED, arrived, verify, previous)
-
-
-def delete_batch(call: BatchCall, previous: Batch | None) -> Batch:
-    """Delete the sources of a slice's moves, as far as their copies are verified."""
-    planned = read_slice(call.settings, call.slice_key)
-    outcomes = read_outcomes(call.settings, call.slice_key, VERIFIED)
-    if is_of_files(call.slice_key):
-        outcomes |= read_outcomes(call.settings, call.slice_key, READ)
-        outcomes |= read_outcomes(call.settings, call.slice_key, VALIDATED)
-    moves = verified_moves(planned, outcomes)
-    return work_on_slice(call, DELETED, moves, delete_moved, previous)
-
-
 def work_on_slice(
     call: BatchCall,
     kind: str,
@@ -126,38 +89,6 @@ def work_on_slice(
         record = Record(call, kind, requests)
         outcomes = work_in_waves(left, reported(work), call.time_is_left, record.continue_with)
         return _finish(record, len(left) + len(known), known, outcomes, previous)
-
-
-def _copy(call: BatchCall, planned: PlannedObject) -> Outcome | None:
-    if planned.reason in IDLE:
-        return Outcome(key=planned.key, status="undecided")
-    scope = call.scope
-    source = head(scope.bucket, scope.region, planned.key)
-    if source is None:
-        return Outcome(key=planned.key, status="skipped", error="SourceMissing")
-    rule, found = planned.rule, source.object
-    if is_multipart(found, rule.multipart_threshold_bytes):
-        raise NotSmall(
-            f"{location(found.bucket, found.key)} was replaced after planning by an object too large for a batch. Its "
-            "upload event starts an execution; if there is no event, start another backfill."
-        )
-    target_key, settings = rule.target_key or planned.key, call.settings
-    request = CopyRequest(Source.of(found), rule, target_key, settings, call.began, call.remaining_ms)
-    is_there = planned.reason in SAME
-    if is_there or (planned.action == "undecided" and found.checksum_algorithm is None):
-        # The target has it already, or a copy would be no more comparable than the target is now: compare them instead.
-        copy = copy_object(request)
-    else:
-        copy = copy_planned(request, source, planned.target.etag if planned.target else None)
-    if copy.status == "in_progress":
-        return None
-    is_newer = copy.source is not None and not is_upload(copy.source, request.upload)
-    if copy.status == "superseded" or (is_newer and rule.mode == "move"):
-        # A newer upload took its place while it was copied: that has an event of its own, which also moves it.
-        return Outcome(key=planned.key, status="skipped", error="Superseded")
-    return Outcome(
-        key=planned.key, status=copy.status, source=copy.source, target=copy.target, copied_at=copy.copied_at
-    )
 
 
 def reported(work: Callable[[Item], Outcome | None]) -> Callable[[Item], Outcome | None]:

@@ -1,14 +1,28 @@
-"""Verifies an object that a batch has copied, as VerifyChecksum does.
+"""Verifies the objects of a slice that were copied, as VerifyChecksum does.
 
 Idempotent. Raises what functions/verification raises.
 """
 
 from collections.abc import Callable
 
-from functions.contract.batches import Outcome
+from functions.batches.records import COPIED, VERIFIED, read_outcomes, read_slice
+from functions.batches.steps import BatchCall, work_on_slice
+from functions.contract.batches import Batch, Outcome
 from functions.contract.models import Copy, Document, Rule, Source, Verification
 from functions.objects.head import head
 from functions.verification.verdict import verify_checksum
+
+
+def verify_batch(call: BatchCall, previous: Batch | None) -> Batch:
+    """Verify the objects of a slice that were copied."""
+    rules = {each.key: each.rule for each in read_slice(call.settings, call.slice_key)}
+    copied = read_outcomes(call.settings, call.slice_key, COPIED)
+    arrived = [each for each in copied.values() if each.status in ("copied", "unchanged")]
+
+    def verify(outcome: Outcome) -> Outcome | None:
+        return verify_copied(outcome, rules[outcome.key], call.time_is_left, call.remaining_ms)
+
+    return work_on_slice(call, VERIFIED, arrived, verify, previous)
 
 
 def verify_copied(

@@ -359,7 +359,7 @@ def test_a_key_admits_each_service_that_writes_for_us(everything: dict[str, Any]
 
 def test_an_alarm_notifies_a_topic_of_its_own_region(everything: dict[str, Any]) -> None:
     alarms = [values for address, values in resources(everything).items() if "metric_alarm" in address]
-    assert len(alarms) == 12
+    assert len(alarms) == 13
     for alarm in alarms:
         assert [arn.split(":")[3] for arn in alarm["alarm_actions"]] == [alarm["region"]]
 
@@ -404,7 +404,8 @@ def test_the_partner_is_asked_for_the_right_to_delete_when_a_rule_moves(deployme
     assert unknown_to_aws(shown) == []
     policy = json.loads(shown["outputs"]["handover"]["value"]["partner"]["bucket_policy"])
     deleting = [statement["Resource"] for statement in policy["Statement"] if "s3:DeleteObject" in statement["Action"]]
-    assert deleting == [["arn:aws:s3:::partner-uploads/p=/*"]]
+    # Of DeleteSource, and of DeleteBatch.
+    assert deleting == [["arn:aws:s3:::partner-uploads/p=/*"]] * 2
 
 
 def test_it_can_be_changed_to_next_to_nothing_and_destroyed(everything: dict[str, Any], deployment: Deployment) -> None:

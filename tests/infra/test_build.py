@@ -75,10 +75,13 @@ def test_only_the_validation_and_the_plan_hold_its_package_and_the_checks(tmp_pa
     checkout = copied_checkout(tmp_path)
     (checkout / "functions" / "checks").mkdir(exist_ok=True)
     (checkout / "functions" / "checks" / "no_empty_rows.sql").write_text("select 1")
-    for file in ("functions/checks/no_empty_rows.sql", "functions/validation/__init__.py"):
-        holding = {key for key in KEYS if file in names(function_zips.package(key, checkout))}
-        # A plan counts the checks: each is one more scan.
-        assert holding == {"run_validation_query", "plan_batches"}
+    file_by_function = {key: names(function_zips.package(key, checkout)) for key in KEYS}
+    # A plan counts the checks, each of which is one more scan. An audit plans alike.
+    planning = {"plan_batches", "plan_audit", "find_extra"}
+    checked = {key for key, files in file_by_function.items() if "functions/checks/no_empty_rows.sql" in files}
+    assert checked == {"run_validation_query", "validate_batch", *planning}
+    validating = {key for key, files in file_by_function.items() if "functions/validation/__init__.py" in files}
+    assert validating == {*checked, "catalogue_batch"}
 
 
 def test_what_an_editor_leaves_beside_the_sources_stays_out(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ much later that comes. The handlers are called as those of functions are (tests/
 from datetime import UTC, datetime
 from typing import Any
 
-from functions.batches import steps
+from functions.batches import copies
 from functions.batches.moves import delete_moved, verified_moves
 from functions.batches.settings import BatchSettings
 from functions.batches.steps import BatchCall
@@ -91,7 +91,7 @@ def copy(event: Values, context: Any) -> Values:
         "call",
         context.get_remaining_time_in_millis,
     )
-    outcome = steps._copy(call, planned)
+    outcome = copies._copy(call, planned)
     if outcome is None:
         return {"status": "in_progress", "outcome": None}
     is_moved = planned.rule.mode == "move" and outcome.status in ("copied", "unchanged")

@@ -11,7 +11,7 @@ import pytest
 from functions.batches.catalogue import catalogue_files
 from functions.batches.records import write_outcomes
 from functions.batches.row_counts import CountedFile, RowCounts
-from functions.batches.settings import CatalogueBatchSettings, FileSettings
+from functions.batches.table_settings import CatalogueBatchSettings, FileSettings
 from functions.catalogue.glue_table import Table
 from functions.contract.batches import Outcome
 from functions.contract.models import Catalogue, ExecutionContext, ObjectVersion

@@ -5,7 +5,8 @@ import pytest
 from pydantic import BaseModel, Field
 
 from functions.auditing.settings import AuditSettings
-from functions.batches.settings import BatchSettings, CatalogueBatchSettings, ExecutionSettings, FileSettings
+from functions.batches.settings import BatchSettings, ExecutionSettings
+from functions.batches.table_settings import CatalogueBatchSettings, FileSettings
 from functions.catalogue.crawls import CrawlerSettings
 from functions.copying.request import CopySettings
 from functions.intake.settings import StarterSettings
