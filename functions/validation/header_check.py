@@ -14,7 +14,8 @@ from functions.catalogue.dialect import Dialect, Readings
 from functions.catalogue.file_columns import LONGEST_FIRST_LINE, Unreadable
 from functions.catalogue.names import too_long
 
-OTHER_DELIMITERS = ";|\t,"
+OTHER_DELIMITERS = ";|\t,\x01"
+"""The last is Hive's own (Apache Hive, "LanguageManual DDL": Control-A, unless FIELDS TERMINATED BY says otherwise)."""
 EXCEL_SEPARATOR = re.compile(r"sep=.?")
 _DATA = re.compile(r"[+-]?[0-9][0-9.,:/T -]*Z?")
 """A number, date or time; years and dates name columns, too."""
