@@ -10,7 +10,7 @@ Raises Unreadable with the reason, and what opening the object raises.
 
 from functions.catalogue.file_columns import PARQUET, TableMismatch, Unreadable, parquet_footer
 from functions.catalogue.glue_table import listed, missing_columns
-from functions.catalogue.names import too_long
+from functions.catalogue.names import unusable_name
 from functions.catalogue.parquet_footer import Footer
 from functions.catalogue.parquet_types import compare, duplicate_names
 from functions.contract.models import StoredObject
@@ -70,6 +70,6 @@ def _require_readable(footer: Footer) -> None:
             f"it has {' and '.join(sorted(unreadable))} columns in the encoding BYTE_STREAM_SPLIT, which Athena reads "
             "only of floating-point numbers. Write it with the default encodings"
         )
-    problem = too_long(footer.columns)
+    problem = unusable_name(footer.columns)
     if problem:
         raise Unreadable(f"it has {problem}")

@@ -197,6 +197,8 @@ BAD_DEFLATE = WHOLE_GZIP[:20] + b"\xff" * 40 + WHOLE_GZIP[60:]
         ("t/a.csv", b"id;name\n1,5;one\n", "separated by ';'"),
         ("t/a.csv", b"id\tname\n1\tone\n", "separated by '\\t'"),
         ("t/a.csv", b"1\x01one\n2\x01two\n", "separated by '\\x01'"),
+        ("t/a.csv", b"id,$Path\n1,one\n", r"a column named $Path"),
+        ("t/a.json", b'{"id": 1, "$path": "one"}\n', "a column named $path"),
         ("t/a.tsv", b"id,name\n1,one\n", "separated by ','"),
         ("t/a.csv", b'id,name\n1,one\n2,c"d\n', "line 3 has an unpaired quote"),
         ("t/a.csv", b"id,name,Name\n1,2,3\n", "duplicate column names (case-insensitive): name"),
