@@ -1,14 +1,16 @@
 """What names of tables and columns Glue and Athena allow. Pure.
 
 Source: "Name databases, tables, and columns" (Amazon Athena User Guide): at most 255 bytes of UTF-8 in lower case; no
-special characters other than an underscore, because queries that name them can fail, even in quotes.
+special characters other than an underscore, because queries that name them can fail, even in quotes. "Metadata columns"
+(Trino, Hive connector): the names that each table has already.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 LONGEST_NAME_BYTES = 255
 LONGEST_SHOWN = 40
+HIDDEN_COLUMNS = frozenset({"$path", "$file_size", "$file_modified_time"})
 _SPECIAL = re.compile(r"\W")
 
 
@@ -22,6 +24,14 @@ def too_long(names: Iterable[str]) -> str:
                 f"most {LONGEST_NAME_BYTES}"
             )
     return ""
+
+
+def unusable_name(names: Sequence[str]) -> str:
+    """Describe a name that no column can have, too long or a hidden column's; empty if there is none."""
+    for name in names:
+        if name.lower() in HIDDEN_COLUMNS:
+            return f"a column named {name}, as each table's hidden column, so each query of the table would fail"
+    return too_long(names)
 
 
 def special_names(names: Iterable[str]) -> list[str]:

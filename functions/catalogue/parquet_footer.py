@@ -1,4 +1,4 @@
-"""Reads the start of a Parquet footer: the columns with their types, the number of rows, the codecs of the first pages.
+"""Reads the start of a Parquet footer: columns with their types, the number of rows, how the first pages are stored.
 
 A footer is a struct FileMetaData in Thrift's compact protocol: 1 version, 2 schema (a list of SchemaElement, the
 tree in depth-first order, the root first), 3 number of rows, 4 row groups, of which the first is read as far as its
@@ -10,6 +10,7 @@ Raises FooterUnreadable, which never leaves a function.
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from functions.catalogue.thrift import (
@@ -47,7 +48,9 @@ _REPEATED = 2
 
 _SCHEMA, _NUM_ROWS, _ROW_GROUPS = 2, 3, 4
 _TYPE, _REPETITION, _NAME, _NUM_CHILDREN, _CONVERTED, _SCALE, _PRECISION, _LOGICAL = 1, 3, 4, 5, 6, 7, 8, 10
-_COLUMNS, _META_DATA, _CODEC = 1, 3, 4
+_COLUMNS, _META_DATA = 1, 3
+_STORED_TYPE, _ENCODINGS, _CODEC = 1, 2, 4
+_BYTE_STREAM_SPLIT = 9
 
 
 class FooterUnreadable(Exception):
@@ -79,13 +82,15 @@ class ParquetField:
 class Footer:
     """The top-level columns in order, as the file names them, and the number of rows.
 
-    `fields` are the columns with their types, `codecs` those of the first row group, if its start was read.
+    `fields` are the columns with their types. Of the first row group, if its start was read: `codecs`, and the physical
+    types of the columns that are encoded with BYTE_STREAM_SPLIT.
     """
 
     columns: tuple[str, ...]
     rows: int
     fields: tuple[ParquetField, ...] = field(default=(), compare=False)
     codecs: frozenset[str] = field(default=frozenset(), compare=False)
+    split_types: frozenset[str] = field(default=frozenset(), compare=False)
 
 
 @dataclass
@@ -94,6 +99,15 @@ class _Element:
 
     field: ParquetField
     children: int
+
+
+@dataclass
+class _Chunk:
+    """A ColumnChunk: how the values of a column in a row group are stored."""
+
+    codec: str = ""
+    physical: str = ""
+    encodings: set[int] = field(default_factory=set)
 
 
 def read_footer(data: bytes) -> Footer:
@@ -121,7 +135,14 @@ def _read(reader: CompactReader) -> Footer:
             reader.skip(kind)
     if rows < 0:
         raise FooterUnreadable("the number of rows is negative")
-    return Footer(tuple(column.name for column in fields), rows, fields, _first_codecs(reader, number))
+    chunks = _first_chunks(reader, number)
+    return Footer(
+        tuple(column.name for column in fields),
+        rows,
+        fields,
+        codecs=frozenset(chunk.codec for chunk in chunks if chunk.codec),
+        split_types=frozenset(chunk.physical for chunk in chunks if _BYTE_STREAM_SPLIT in chunk.encodings),
+    )
 
 
 def _elements(reader: CompactReader) -> list[_Element]:
@@ -232,33 +253,40 @@ def _children(remaining: Iterator[_Element], number: int, depth: int) -> tuple[P
     return tuple(_subtree(remaining, depth) for _ in range(number))
 
 
-def _first_codecs(reader: CompactReader, previous: int) -> frozenset[str]:
-    """Return the codecs of the first row group; what is cut off or invalid is left out: only the schema counts."""
-    codecs: set[str] = set()
-    try:
+def _first_chunks(reader: CompactReader, previous: int) -> list[_Chunk]:
+    """Return the columns of the first row group; what is cut off or invalid is left out: only the schema counts."""
+    chunks: list[_Chunk] = []
+    with suppress(ThriftUnreadable):
         number, kind = reader.field(previous)
         if number == _ROW_GROUPS and kind == LIST and reader.list_header()[1]:
             for group_field, group_kind in reader.fields():
-                if group_field == _COLUMNS and group_kind == LIST:
-                    for _ in range(reader.list_header()[1]):
-                        codecs.add(_codec(reader))
-                else:
+                if group_field != _COLUMNS or group_kind != LIST:
                     break
-    except ThriftUnreadable:
-        pass
-    return frozenset(codecs - {""})
+                for _ in range(reader.list_header()[1]):
+                    chunks.append(_Chunk())
+                    _read_chunk(reader, chunks[-1])
+    return chunks
 
 
-def _codec(reader: CompactReader) -> str:
-    """Read a ColumnChunk, and return the codec of its ColumnMetaData."""
-    codec = ""
+def _read_chunk(reader: CompactReader, chunk: _Chunk) -> None:
+    """Read the ColumnMetaData of a ColumnChunk."""
     for number, kind in reader.fields():
-        if number == _META_DATA and kind == STRUCT:
-            for detail, value in reader.fields():
-                if detail == _CODEC and value in INTEGERS:
-                    codec = _named(CODECS, reader.integer())
-                else:
-                    reader.skip(value)
-        else:
+        if number != _META_DATA or kind != STRUCT:
             reader.skip(kind)
-    return codec
+            continue
+        for detail, value in reader.fields():
+            if detail == _CODEC and value in INTEGERS:
+                chunk.codec = _named(CODECS, reader.integer())
+            elif detail == _STORED_TYPE and value in INTEGERS:
+                chunk.physical = _named(PHYSICAL_TYPES, reader.integer())
+            elif detail == _ENCODINGS and value == LIST:
+                chunk.encodings = _encodings(reader)
+            else:
+                reader.skip(value)
+
+
+def _encodings(reader: CompactReader) -> set[int]:
+    kind, size = reader.list_header()
+    if kind not in INTEGERS:
+        raise ThriftUnreadable("the encodings are not numbers")
+    return {reader.integer() for _ in range(size)}

@@ -32,11 +32,13 @@ def expected_rows(now: Head, uri: str) -> int | None:
 def require_readable_types(uri: str, table: Table, copied_at: datetime) -> None:
     """Raise ValidationFailed if Athena cannot read the table's own definition, as a bad first file leaves it."""
     for name, text in table.unreadable_columns.items():
-        origin = "it" if table.created is None or table.created >= copied_at else "an earlier file"
+        # One crawl makes a table of all the files that it finds.
+        may_be_this = table.created is None or table.created >= copied_at
+        origin = "this file, or from one that was crawled with it" if may_be_this else "an earlier file"
         raise ValidationFailed(
             f"{uri} was copied and verified, but its table {table.database}.{table.name} cannot be queried: the "
             f"column {abbreviated(name)} has the type {abbreviated(text)}, which Athena cannot read. The table was "
-            f"created from {origin}, whose nested keys contain characters other than letters, digits, `_`, `.`, `$` "
+            f"created from {origin}, where nested keys contain characters other than letters, digits, `_`, `.`, `$` "
             f"and spaces. To remove it: {how_to_drop(table)}."
         )
 

@@ -12,9 +12,10 @@ from collections.abc import Sequence
 
 from functions.catalogue.dialect import Dialect, Readings
 from functions.catalogue.file_columns import LONGEST_FIRST_LINE, Unreadable
-from functions.catalogue.names import too_long
+from functions.catalogue.names import unusable_name
 
-OTHER_DELIMITERS = ";|\t,"
+OTHER_DELIMITERS = ";|\t,\x01"
+"""The last is Hive's own (Apache Hive, "LanguageManual DDL": Control-A, unless FIELDS TERMINATED BY says otherwise)."""
 EXCEL_SEPARATOR = re.compile(r"sep=.?")
 _DATA = re.compile(r"[+-]?[0-9][0-9.,:/T -]*Z?")
 """A number, date or time; years and dates name columns, too."""
@@ -77,6 +78,6 @@ def _require_names(names: Sequence[str], separator: str) -> None:
     duplicates = [name for name, times in Counter(name.strip().lower() for name in names).items() if times > 1]
     if duplicates:
         raise Unreadable(f"its header has duplicate column names (case-insensitive): {', '.join(duplicates)}")
-    problem = too_long(name.strip() for name in names)
+    problem = unusable_name([name.strip() for name in names])
     if problem:
         raise Unreadable(f"its header has {problem}")

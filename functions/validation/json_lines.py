@@ -16,7 +16,7 @@ from typing import Any
 from functions.catalogue.column_types import INTEGER_BITS, ColumnType
 from functions.catalogue.file_columns import TableMismatch, Unreadable, catalogue_names
 from functions.catalogue.glue_table import Table, abbreviated
-from functions.catalogue.names import too_long
+from functions.catalogue.names import unusable_name
 from functions.contract.models import FileProgress
 from functions.validation.json_shapes import Shapes
 from functions.validation.json_types import AS_IT_IS, LARGEST_DOUBLE, JsonTypes
@@ -182,7 +182,7 @@ class JsonLines:
         names = catalogue_names(keys)
         # A later key that an existing table lacks harms nothing.
         if self.lines == 1 or self._table is None:
-            if problem := too_long(names):
+            if problem := unusable_name(names):
                 raise Unreadable(f"line {self.lines} has {problem}")
             if not all(map(str.strip, names)):
                 raise Unreadable(f"line {self.lines} has an empty key, which cannot name a column")

@@ -1,15 +1,16 @@
-"""Checks a Parquet file by its footer: its columns, their types, its compression. Idempotent: it only reads.
+"""Checks a Parquet file by its footer: its columns, their types, how they are stored. Idempotent: it only reads.
 
 Sources: the Parquet format's file layout; "Use compression in Athena" (Amazon Athena User Guide), and the codecs of
 Trino's reader (trinodb/trino, lib/trino-parquet, ParquetCompressionUtils), which has neither Brotli nor LZ4_RAW; the
-LZ4 of the guide is Hadoop's, another codec of the format.
+LZ4 of the guide is Hadoop's, another codec of the format. Of the encodings that the format allows for a type, that
+reader lacks one (ValueDecoders): BYTE_STREAM_SPLIT of other types than FLOAT and DOUBLE. `count(*)` does not notice.
 
 Raises Unreadable with the reason, and what opening the object raises.
 """
 
 from functions.catalogue.file_columns import PARQUET, TableMismatch, Unreadable, parquet_footer
 from functions.catalogue.glue_table import listed, missing_columns
-from functions.catalogue.names import too_long
+from functions.catalogue.names import unusable_name
 from functions.catalogue.parquet_footer import Footer
 from functions.catalogue.parquet_types import compare, duplicate_names
 from functions.contract.models import StoredObject
@@ -24,6 +25,7 @@ UNREADABLE_CODECS = {
     "brotli": "Brotli, which Athena cannot read",
     "lz4_raw": "LZ4_RAW, which Athena cannot read (Arrow, Polars and DuckDB call it `lz4`); use zstd or snappy",
 }
+SPLIT_TYPES = frozenset({"float", "double", ""})
 
 
 def read_parquet(obj: StoredObject, expected: Expected) -> FileContents:
@@ -63,6 +65,11 @@ def _require_readable(footer: Footer) -> None:
         raise Unreadable("it has a column without a name")
     for codec in sorted(footer.codecs & UNREADABLE_CODECS.keys()):
         raise Unreadable(f"its pages are compressed with {UNREADABLE_CODECS[codec]}")
-    problem = too_long(footer.columns)
+    if unreadable := footer.split_types - SPLIT_TYPES:
+        raise Unreadable(
+            f"it has {' and '.join(sorted(unreadable))} columns in the encoding BYTE_STREAM_SPLIT, which Athena reads "
+            "only of floating-point numbers. Write it with the default encodings"
+        )
+    problem = unusable_name(footer.columns)
     if problem:
         raise Unreadable(f"it has {problem}")

@@ -17,3 +17,11 @@ def schema(*names: str) -> bytes:
 def footer(*names: str, rows: int) -> bytes:
     """A complete footer: version 1, the schema, the number of rows, no row groups."""
     return b"\x15\x02\x19" + schema(*names) + b"\x16" + bytes([2 * rows]) + b"\x19\x0c\x00"
+
+
+def footer_of_one_chunk(name: str, physical: int, encoding: int) -> bytes:
+    """A footer with a row group of one column chunk: its physical type and its encoding, as parquet.thrift numbers."""
+    stored = bytes([0x15, 2 * physical, 0x19, 0x15, 2 * encoding])
+    meta_data = stored + bytes([0x19, 0x18, len(name)]) + name.encode() + b"\x15\x02\x00"
+    row_group = b"\x19\x1c\x3c" + meta_data + b"\x00" + b"\x00"
+    return footer(name, rows=1).removesuffix(b"\x19\x0c\x00") + b"\x19\x1c" + row_group + b"\x00"

@@ -8,13 +8,13 @@ from hypothesis import given
 from functions.catalogue.column_types import parse
 from functions.catalogue.formats import Format
 from functions.catalogue.glue_table import Table
-from functions.catalogue.parquet_footer import CODECS, ParquetField, read_footer
+from functions.catalogue.parquet_footer import CODECS, PHYSICAL_TYPES, ParquetField, read_footer
 from functions.catalogue.parquet_types import compare, duplicate_names, type_of
 from functions.runtime.errors import ValidationFailed
 from functions.validation.contents import Expected
 from functions.validation.file_reader import read_file
 from infra.local.glue import types
-from tests.support.parquet_files import footer, parquet
+from tests.support.parquet_files import footer, footer_of_one_chunk, parquet
 from tests.unit.conftest import Cloud
 from tests.unit.parquet_by_duckdb import FIELDS, SMALL, ask, footer_of, put, write
 
@@ -245,6 +245,25 @@ def test_only_what_athena_can_decompress_passes(cloud: Cloud, path: Path, codec:
         return
     with pytest.raises(ValidationFailed, match="(?i)compressed with " + codec):
         read(cloud, body)
+
+
+BYTE_STREAM_SPLIT, DELTA_BYTE_ARRAY = 9, 7
+
+
+@pytest.mark.parametrize("physical", ["int32", "int64", "fixed_len_byte_array", "float", "double"])
+def test_a_split_encoding_passes_only_where_athena_decodes_it(cloud: Cloud, physical: str) -> None:
+    # Apache Parquet, Encodings.md: the types that may be split. trinodb/trino, ValueDecoders: those that it decodes.
+    body = parquet(footer_of_one_chunk("name", PHYSICAL_TYPES.index(physical), BYTE_STREAM_SPLIT))
+    assert read_footer(footer_of(body)).split_types == {physical}
+    if physical in {"float", "double"}:
+        read(cloud, body)
+        return
+    with pytest.raises(ValidationFailed, match=f"{physical} columns in the encoding BYTE_STREAM_SPLIT"):
+        read(cloud, body)
+
+
+def test_other_encodings_pass(cloud: Cloud) -> None:
+    read(cloud, parquet(footer_of_one_chunk("name", PHYSICAL_TYPES.index("byte_array"), DELTA_BYTE_ARRAY)))
 
 
 @pytest.mark.parametrize(
