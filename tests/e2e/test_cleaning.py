@@ -120,7 +120,7 @@ def test_all_of_theirs_goes_and_all_else_stays(deployment: Deployed) -> None:
         assert after >= {(key, version) for key, version in before[bucket] if key in foreign}
         assert uploads(deployment, bucket) == {foreign[0]}
     assert not any(name.startswith(OWN) for name in tables(deployment))
-    assert tables(deployment) == {OWN[:-1], running[1].partition("/")[0]}
+    assert tables(deployment) == {"ferry_report", OWN[:-1], running[1].partition("/")[0]}
     assert letters(deployment.sqs, outputs.dead_letter_queue_url) == set(foreign_letters)
     assert letters(queues, undelivered) == set(foreign_letters)
     assert queues.list_queues(QueueNamePrefix="s3-ferry-e2e")["QueueUrls"] == [listeners["s3-ferry-e2e"]]
