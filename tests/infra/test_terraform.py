@@ -635,6 +635,7 @@ def test_the_whole_is_deployed_and_destroyed(
     checkout = real_world.checkout
     for file in (CHECKOUT / "infra" / "aws").glob("*.tf"):
         shutil.copy(file, checkout.configuration)
+    shutil.copy(CHECKOUT / "infra" / "report_table.json", checkout.configuration.parent)
     shutil.copytree(CHECKOUT / "statemachine", checkout.path / "statemachine", ignore=shutil.ignore_patterns("*.py"))
     code, out, errors = real_world.run("deploy", "--yes")
     assert (code, errors) == (0, [])
