@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -25,12 +25,8 @@ from ferry.options import (
     opened,
     read_rules,
 )
-from ferry.ui.error_report import INTERRUPTED
-from ferry.ui.error_report import report as report_error
+from ferry.ui.error_report import INTERRUPTED, report
 from statemachine.errors import OperatorError
-
-if TYPE_CHECKING:
-    pass
 
 DISTRIBUTION = "s3-ferry"
 
@@ -256,15 +252,8 @@ def explain(
         command.explain(key, command.deployed_rules(deployment), deployment.outputs, as_json=json)
 
 
-for command, name in (
-    (run_cli.backfill, "backfill"),
-    (run_cli.runs, "runs"),
-    (run_cli.report, "report"),
-    (run_cli.stop, "stop"),
-    (run_cli.find, "find"),
-    (run_cli.audit, "audit"),
-):
-    app.command(name)(command)
+for _command in (run_cli.backfill, run_cli.runs, run_cli.report, run_cli.stop, run_cli.find, run_cli.audit):
+    app.command()(_command)
 
 
 @app.command()
@@ -337,5 +326,5 @@ def run(arguments: list[str]) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except (typer.TyperException, CommandError, OperatorError, OSError) as error:
-        return report_error(error)
+        return report(error)
     return code if isinstance(code, int) else 0

@@ -138,7 +138,10 @@ def as_json(detail: Detail, row: Row | None, successor: ExecutionInfo | None, *,
         "repeated": row.repeated if row else None,
         "redrive_reason": info.redrive_reason if info.failed else None,
         "definition": detail.definition.id,
-        "states": {run.name: _state(run, execution) for run in execution.states},
+        "states": {
+            run.name: state_run_json(run, execution_view.notes(run, execution.document).plain)
+            for run in execution.states
+        },
         "taken": [[source_, target_, times] for (source_, target_), times in course.transitions.items()],
         "attempts": [{"number": attempt.number, "started": timestamp(attempt.started)} for attempt in course.attempts],
         "visits": [visit_json(visit, now) for visit in course.visits[-SHOWN_VISITS:]],
@@ -147,7 +150,8 @@ def as_json(detail: Detail, row: Row | None, successor: ExecutionInfo | None, *,
     }
 
 
-def _state(run: StateRun, execution: Execution) -> dict[str, Any]:
+def state_run_json(run: StateRun, notes: str = "") -> dict[str, Any]:
+    """What became of one state."""
     return {
         "status": run.status,
         "visits": run.visits,
@@ -155,7 +159,7 @@ def _state(run: StateRun, execution: Execution) -> dict[str, Any]:
         "retries": run.retries,
         "error": run.error,
         "cause": run.cause,
-        "notes": execution_view.notes(run, execution.document).plain,
+        "notes": notes,
     }
 
 

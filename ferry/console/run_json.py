@@ -9,12 +9,11 @@ from datetime import UTC, datetime
 from math import ceil
 from typing import Any
 
-from ferry.console.details import visit_json
+from ferry.console.details import state_run_json, visit_json
 from ferry.console.rows import timestamp
 from ferry.console.run_details import RunDetail
 from ferry.stepfunctions.map_runs import Child, MapRunDetail, combine_states
 from ferry.stepfunctions.runs import RunSummary
-from ferry.stepfunctions.visits import StateRun
 from ferry.ui import plan_view, run_view
 from ferry.ui.links import execution_link
 from functions.contract.bulk import Plan
@@ -56,7 +55,7 @@ def run_page(detail: RunDetail, results_bucket: str, *, on_aws: bool) -> dict[st
         "failures": [failure.model_dump() for failure in report.failures] if report else [],
         "plot": plot_points(progress.copied_at, info.attempt_started.timestamp()),
         "definition": detail.definition.id,
-        "states": {name: _state(state) for name, state in states.items()},
+        "states": {name: state_run_json(state) for name, state in states.items()},
         "taken": [[source, target, times] for (source, target), times in taken.items()],
         "attempts": [
             {"number": attempt.number, "started": timestamp(attempt.started)} for attempt in detail.course.attempts
@@ -99,18 +98,6 @@ def plot_points(copied_at: Mapping[int, int], began: float) -> list[list[float]]
         else:
             points.append(point)
     return points
-
-
-def _state(state: StateRun) -> dict[str, Any]:
-    return {
-        "status": state.status,
-        "visits": state.visits,
-        "seconds": state.seconds,
-        "retries": state.retries,
-        "error": state.error,
-        "cause": state.cause,
-        "notes": "",
-    }
 
 
 def _map_run(map_run: MapRunDetail, *, on_aws: bool) -> dict[str, Any]:

@@ -13,12 +13,10 @@ from ferry.estimates import prices
 from functions.contract.bulk import IDLE, PLANNED, SAME, Plan, Tally
 from functions.contract.usage import Usage
 from functions.copying.parts import USUAL_PART_BYTES
+from functions.planning.requests import usage_of
 
 GB = 10**9
 MB = 10**6
-
-WRITING_OPERATIONS = frozenset({"ListObjectsV2", "ListMultipartUploads", "PutObject"})
-"""Operations of PlanBatches that cost as much as a COPY ("Amazon S3 pricing")."""
 
 HEADS_OF_A_COPY = 3
 READS_OF_A_COMPARISON = 7
@@ -158,8 +156,8 @@ def cost_of(usage: Usage) -> Decimal:
 
 def _planning(plan: Plan) -> Requests:
     """The requests that PlanBatches has counted."""
-    writes = sum(number for name, number in plan.requests.items() if name in WRITING_OPERATIONS)
-    return Requests(writes, sum(plan.requests.values()) - writes)
+    used = usage_of(plan.requests)
+    return Requests(used.writes, used.reads)
 
 
 def _in_batches(tallies: Iterable[Tally], begun: Requests) -> Requests:

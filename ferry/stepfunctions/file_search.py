@@ -20,7 +20,6 @@ from ferry.stepfunctions.run_lookup import find_line
 from ferry.stepfunctions.runs import RunSummary
 from functions.contract.batches import ReportLine
 from functions.contract.bulk import PLANNED
-from functions.contract.models import Document
 
 RUNS_SEARCHED = 100
 """The newest runs whose scope has the key; each takes a call to read its document."""
@@ -108,9 +107,7 @@ def look_at(deployment: Deployment, bucket: str, region: str, key: str) -> Found
         found = deployment.s3(region).head_object(Bucket=bucket, Key=key)
     except ClientError as error:
         code = error.response["Error"].get("Code", "")
-        return FoundObject(
-            bucket, key, error=None if code in ("404", "NoSuchKey", "NotFound") else f"HEAD failed: {code}"
-        )
+        return FoundObject(bucket, key, error=None if code in ABSENT else f"HEAD failed: {code}")
     return FoundObject(bucket, key, found["ContentLength"], found["LastModified"], found.get("VersionId"))
 
 
@@ -176,7 +173,3 @@ def _executions_of(deployment: Deployment, infos: Iterable[ExecutionInfo], key: 
             newest_first = sorted(matches, key=lambda info: info.started, reverse=True)
             return executions.summarize_all(client, newest_first)
     return []
-
-
-def _concerns(document: Document | None, key: str) -> bool:
-    return document is not None and key in (document.source.key, document.target_key)

@@ -16,7 +16,7 @@ from ferry.aws.clients import Deployment
 from ferry.stepfunctions.executions import ExecutionInfo
 from ferry.stepfunctions.runs import RunSummary
 from functions.batches.outcomes import RECORD_KINDS, plan_slices
-from functions.batches.report import report_line
+from functions.batches.report_lines import report_line
 from functions.contract.batches import Outcome, ReportLine
 from functions.contract.bulk import Plan, PlannedObject
 from functions.planning.line_files import ENDING

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functions.auditing.slice import COMPARED
 from functions.batches.causes import short_cause
 from functions.batches.records import read_outcomes, read_slice
+from functions.batches.report_lines import report_line
 from functions.batches.settings import BatchSettings
 from functions.contract.audit import AuditDocument, AuditEvent, AuditReport, Finding
 from functions.contract.batches import Outcome, OutcomeStatus, ReportLine
@@ -149,20 +150,7 @@ def _line(run: str, planned: PlannedObject, outcome: Outcome | None) -> ReportLi
     found = outcome or _without_record(planned)
     if found.status == "reading":
         found = found.changed(status="failed", error=NO_OUTCOME, cause="Reading did not reach the end of the object.")
-    return ReportLine(
-        run=run,
-        key=planned.key,
-        target_key=planned.rule.target_key or planned.key,
-        reason=found.reason or planned.reason,
-        status=found.status,
-        size_bytes=found.source.size_bytes if found.source else planned.size_bytes,
-        grade=found.grade,
-        version_id=found.source.version_id if found.source else None,
-        target_version_id=found.target.version_id if found.target else None,
-        error=found.error,
-        cause=found.cause,
-        differences=found.differences,
-    )
+    return report_line(run, planned, found)
 
 
 def _without_record(planned: PlannedObject) -> Outcome:

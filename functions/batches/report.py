@@ -13,10 +13,10 @@ from datetime import datetime
 from functions.batches.causes import short_cause
 from functions.batches.outcomes import outcomes_of, plan_slices
 from functions.batches.remembered import Remembered
+from functions.batches.report_lines import report_line
 from functions.batches.settings import BatchSettings
 from functions.batches.steps import MARGIN_MS
-from functions.contract.batches import Outcome, ReportLine
-from functions.contract.bulk import ObjectFailure, Plan, PlannedObject, RunReport
+from functions.contract.bulk import ObjectFailure, Plan, RunReport
 from functions.contract.limits import REPORT_CALLS
 from functions.planning.line_files import ENDING, put_lines
 from functions.runtime.errors import BatchTimedOut
@@ -85,25 +85,4 @@ def write_report(call: ReportCall, plan: Plan, previous: RunReport | None) -> Ru
         usage=usage,
         redrive_count=call.redrive_count,
         calls=previous.calls + 1,
-    )
-
-
-def report_line(run: str, planned: PlannedObject, found: Outcome) -> ReportLine:
-    """Return the line of one object."""
-    return ReportLine(
-        run=run,
-        key=planned.key,
-        target_key=planned.rule.target_key or planned.key,
-        reason=planned.reason,
-        status=found.status,
-        size_bytes=found.source.size_bytes if found.source else planned.size_bytes,
-        grade=found.grade,
-        version_id=found.source.version_id if found.source else None,
-        target_version_id=found.target.version_id if found.target else None,
-        table_name=found.table,
-        rows=found.rows,
-        warnings=found.warnings or None,
-        execution=found.execution,
-        error=found.error,
-        cause=found.cause,
     )

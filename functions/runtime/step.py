@@ -58,38 +58,30 @@ def step(function: Callable[[StepEvent, LambdaContext], Result]) -> Handler:
 
 def bulk_step(function: Callable[[BulkEvent, LambdaContext], Result]) -> Handler:
     """The same for a function of a bulk run, from BulkEvent to a result."""
-
-    def keys(event: BulkEvent) -> dict[str, str]:
-        return {"bucket": event.document.scope.bucket, "prefix": event.document.scope.prefix}
-
-    return _handler(function, BulkEvent, keys)
+    return _handler(function, BulkEvent, _scope_keys)
 
 
 def batch_step(function: Callable[[BatchEvent, LambdaContext], Result]) -> Handler:
     """The same for a function that works on one slice of a bulk run, from BatchEvent to a result."""
-
-    def keys(event: BatchEvent) -> dict[str, str]:
-        return {"bucket": event.document.scope.bucket, "slice": event.document.slice.key}
-
-    return _handler(function, BatchEvent, keys)
+    return _handler(function, BatchEvent, _slice_keys)
 
 
 def audit_step(function: Callable[[AuditEvent, LambdaContext], Result]) -> Handler:
     """The same for a function of an audit, from AuditEvent to a result."""
-
-    def keys(event: AuditEvent) -> dict[str, str]:
-        return {"bucket": event.document.scope.bucket, "prefix": event.document.scope.prefix}
-
-    return _handler(function, AuditEvent, keys)
+    return _handler(function, AuditEvent, _scope_keys)
 
 
 def comparison_step(function: Callable[[ComparisonEvent, LambdaContext], Result]) -> Handler:
     """The same for a function that compares one slice of an audit, from ComparisonEvent to a result."""
+    return _handler(function, ComparisonEvent, _slice_keys)
 
-    def keys(event: ComparisonEvent) -> dict[str, str]:
-        return {"bucket": event.document.scope.bucket, "slice": event.document.slice.key}
 
-    return _handler(function, ComparisonEvent, keys)
+def _scope_keys(event: BulkEvent | AuditEvent) -> dict[str, str]:
+    return {"bucket": event.document.scope.bucket, "prefix": event.document.scope.prefix}
+
+
+def _slice_keys(event: BatchEvent | ComparisonEvent) -> dict[str, str]:
+    return {"bucket": event.document.scope.bucket, "slice": event.document.slice.key}
 
 
 def _handler(
