@@ -8,7 +8,6 @@ Idempotent: a failure whose input has a later execution that is running or succe
 before anything is done, if one of the named executions does not exist or has not failed.
 """
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -19,13 +18,10 @@ from ferry.commands.show import resolve
 from ferry.errors import CommandError, UsageError
 from ferry.stepfunctions import executions, replays, run_replays, runs
 from ferry.stepfunctions.executions import ExecutionInfo
-from ferry.stepfunctions.failures import Failure, find_successors
+from ferry.stepfunctions.failures import STARTER_NAME, Failure, base_name, find_successors
 from ferry.stepfunctions.replays import Replay
 from ferry.stepfunctions.run_replays import RunHistory, RunReplay
 from ferry.ui import terminal
-
-HASH = re.compile(r"[0-9a-f]{40}(-replay-\d+)?")
-"""The starter's names of executions: no run has one, so none has to be listed."""
 
 
 def check_request(names: Sequence[str], *, failed: bool) -> None:
@@ -66,10 +62,11 @@ def replay(deployment: Deployment, names: Sequence[str], *, failed: bool, restar
 def _split(deployment: Deployment, names: Sequence[str]) -> tuple[list[str], list[ExecutionInfo]]:
     """The names of executions, and the runs that the others name. Nothing is replayed if one of the runs did not fail.
 
-    What begins the name of an execution is an execution, whatever runs there are.
+    What begins the name of an execution is an execution, whatever runs there are. No run has a name that is a hash: if
+    all have, no run has to be listed.
     """
     machine = deployment.outputs.bulk_state_machine_arn
-    others = [name for name in names if name and not HASH.fullmatch(name)]
+    others = [name for name in names if name and not STARTER_NAME.match(base_name(name))]
     if machine is None or not others:
         return list(names), []
     prefix, client = executions.execution_arn(machine, ""), deployment.step_functions

@@ -4,23 +4,20 @@ An audit continues when nobody follows it. Raises CommandError for a deployment 
 """
 
 import json
-import secrets
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from botocore.exceptions import ClientError
 
 from ferry.aws.clients import Deployment
 from ferry.errors import CommandError
-from ferry.stepfunctions.events import error_message
-from ferry.stepfunctions.runs import AWS_POLL_SECONDS, POLL_SECONDS
+from ferry.stepfunctions import following
+from ferry.stepfunctions.executions import execution_arn
 from functions.contract.audit import AuditDocument, AuditScope
 
-PREFIX = "audit-"
-"""Of the name of every audit that `ferry audit` starts."""
+KIND = "audit"
+"""The beginning of the name of every audit that `ferry audit` starts."""
 
 NOT_DEPLOYED = "The deployment has no audit workflow. Run `make deploy` from this release."
 
@@ -40,16 +37,13 @@ def start(deployment: Deployment, scope: AuditScope, max_concurrency: int) -> st
     machine = deployment.outputs.audit_state_machine_arn
     if machine is None:
         raise CommandError(NOT_DEPLOYED)
-    name = f"{PREFIX}{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
-    given = AuditDocument(scope=scope, max_concurrency=max_concurrency).model_dump_json(
-        include={"scope", "max_concurrency"}
-    )
-    return deployment.step_functions.start_execution(stateMachineArn=machine, name=name, input=given)["executionArn"]
+    document = AuditDocument(scope=scope, max_concurrency=max_concurrency)
+    return following.start(deployment, machine, KIND, document.model_dump_json(include={"scope", "max_concurrency"}))
 
 
 def is_audit(name: str) -> bool:
     """Check whether a name or an ARN is an audit's."""
-    return name.rpartition(":")[2].startswith(PREFIX)
+    return name.rpartition(":")[2].startswith(f"{KIND}-")
 
 
 def find(deployment: Deployment, name: str) -> EndedAudit:
@@ -57,9 +51,8 @@ def find(deployment: Deployment, name: str) -> EndedAudit:
     machine = deployment.outputs.audit_state_machine_arn
     if machine is None:
         raise CommandError(NOT_DEPLOYED)
-    arn = name if name.startswith("arn:") else f"{machine.replace(':stateMachine:', ':execution:')}:{name}"
     try:
-        described: Any = deployment.step_functions.describe_execution(executionArn=arn)
+        described = deployment.step_functions.describe_execution(executionArn=execution_arn(machine, name))
     except ClientError as error:
         if error.response["Error"].get("Code") not in ("ExecutionDoesNotExist", "InvalidArn"):
             raise
@@ -69,19 +62,11 @@ def find(deployment: Deployment, name: str) -> EndedAudit:
 
 def follow(deployment: Deployment, arn: str, progress: Callable[[float], None]) -> EndedAudit:
     """Wait for the end of an audit; report the seconds that it takes."""
-    began = time.monotonic()
-    while True:
-        described: Any = deployment.step_functions.describe_execution(executionArn=arn)
-        if described["status"] != "RUNNING":
-            break
-        progress(time.monotonic() - began)
-        time.sleep(AWS_POLL_SECONDS if deployment.on_aws else POLL_SECONDS)
-    return _ended(described)
+    return _ended(following.wait_for_end(deployment, arn, progress))
 
 
 def _ended(described: Any) -> EndedAudit:
     name, status = described["name"], described["status"]
     if status != "SUCCEEDED":
-        error = f"{described.get('error', status)}: {error_message(described.get('cause', ''))}"
-        return EndedAudit(name, status, None, error)
+        return EndedAudit(name, status, None, following.failure_text(described))
     return EndedAudit(name, status, AuditDocument.model_validate(json.loads(described["output"])), "")

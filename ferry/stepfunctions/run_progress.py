@@ -22,7 +22,7 @@ from functions.contract.batches import Outcome
 from functions.contract.bulk import IDLE, PLANNED, Plan
 
 Phase = Literal["planning", "copying", "starting", "reporting", "ended"]
-PLANNING = (None, "PlanBatches", "PlanComplete?", "WaitForPlan", "Redriven?", "WaitToPlanAgain")
+PLANNING = (None, "PlanBatches", "PlanComplete?", "WaitForPlan", "Redriven?")
 STARTING = ("StartExecutions",)
 REPORTING = ("WriteReport", "ReportWritten?", "WaitForReport", "RequireComplete", "Succeeded")
 """States by phase; in all others, slices are copied."""
@@ -116,7 +116,7 @@ class RunWatch:
         self._forget("")
 
     def _forget(self, plan_folder: str) -> None:
-        """Begin with a plan: a redrive plans again what failed."""
+        """Begin with a plan."""
         self._plan_folder = plan_folder
         self._read: set[str] = set()
         self._waits = False

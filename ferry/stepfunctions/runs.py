@@ -5,27 +5,21 @@ does not exist.
 """
 
 import json
-import secrets
-import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 from botocore.exceptions import ClientError
 from pydantic import ValidationError
 
 from ferry.aws.clients import Deployment
 from ferry.errors import CommandError, UsageError
-from ferry.stepfunctions import executions
-from ferry.stepfunctions.events import error_message
+from ferry.stepfunctions import executions, following
 from ferry.stepfunctions.executions import READERS, ExecutionInfo
 from functions.contract.bulk import BulkDocument, Plan, PlanScope, RunReport
 
-POLL_SECONDS = 0.25
-AWS_POLL_SECONDS = 5.0
 KINDS = ("backfill", "audit", "sweep")
 UNKNOWN_KIND = "run"
 """Step Functions names what EventBridge Scheduler starts, and people what they start in the console."""
@@ -99,14 +93,8 @@ def kind_of(name: str) -> str:
 def start(deployment: Deployment, scope: PlanScope, max_concurrency: int) -> str:
     """Start a run; return its ARN."""
     document = BulkDocument(scope=scope, max_concurrency=max_concurrency)
-    return start_with(deployment, "backfill", document.model_dump_json(include={"scope", "max_concurrency"}))
-
-
-def start_with(deployment: Deployment, kind: str, input_: str) -> str:
-    """Start a run of a kind with an input; return its ARN."""
-    name = f"{kind}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
-    client, machine = deployment.step_functions, machine_of(deployment)
-    return client.start_execution(stateMachineArn=machine, name=name, input=input_)["executionArn"]
+    input_ = document.model_dump_json(include={"scope", "max_concurrency"})
+    return following.start(deployment, machine_of(deployment), "backfill", input_)
 
 
 def list_runs(deployment: Deployment, statuses: Sequence[str] = (), limit: int | None = None) -> list[ExecutionInfo]:
@@ -196,15 +184,8 @@ def stop(deployment: Deployment, info: ExecutionInfo) -> None:
 
 def follow(deployment: Deployment, arn: str, progress: Callable[[float], None]) -> EndedRun:
     """Wait for the end of a run; report the seconds that it takes."""
-    began = time.monotonic()
-    while True:
-        described: Any = deployment.step_functions.describe_execution(executionArn=arn)
-        if described["status"] != "RUNNING":
-            break
-        progress(time.monotonic() - began)
-        time.sleep(AWS_POLL_SECONDS if deployment.on_aws else POLL_SECONDS)
+    described = following.wait_for_end(deployment, arn, progress)
     if described["status"] != "SUCCEEDED":
-        error = f"{described.get('error', described['status'])}: {error_message(described.get('cause', ''))}"
-        return EndedRun(described["name"], described["status"], None, None, error)
+        return EndedRun(described["name"], described["status"], None, None, following.failure_text(described))
     document = BulkDocument.model_validate(json.loads(described["output"]))
     return EndedRun(described["name"], "SUCCEEDED", document.plan, document.report, "")
