@@ -20,7 +20,7 @@ from ferry.estimates.estimate import Estimate, estimate
 from ferry.stepfunctions import runs
 from ferry.ui import plan_view, terminal
 from ferry.ui.run_view import sorted_outcomes
-from functions.contract.bulk import Plan, PlanScope, Reason
+from functions.contract.bulk import Plan, PlanScope, Reason, keys_overlap
 from functions.contract.rules import LONGEST_KEY_BYTES
 from infra.terraform.outputs import DeployedSource
 
@@ -190,16 +190,11 @@ def _require_keys_of_its_own(deployment: Deployment, name: str, prefix: str) -> 
     """Reject keys that another source may have, too: a plan cannot tell whose object at the target is the newer one."""
     available = sources.of(deployment.outputs)
     for other, found in sorted(available.items()):
-        overlaps = prefix.startswith(found.prefix) or found.prefix.startswith(prefix)
-        if other != name and overlaps and _ends_alike(available[name].suffix, found.suffix):
+        if other != name and keys_overlap((prefix, available[name].suffix), (found.prefix, found.suffix)):
             raise CommandError(
                 f"The sources {name} and {other} may have the same keys, so an older object of {name} could replace a "
                 f"newer one of {other}. Use --prefix to select keys that only {name} has."
             )
-
-
-def _ends_alike(suffix: str, other: str) -> bool:
-    return suffix.endswith(other) or other.endswith(suffix)
 
 
 def _time(text: str) -> datetime:

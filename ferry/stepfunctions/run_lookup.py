@@ -26,6 +26,7 @@ from functions.batches.outcomes import plan_slices
 from functions.contract.batches import ReportLine
 from functions.contract.bulk import Plan, PlannedObject
 from functions.planning.line_files import ENDING
+from functions.planning.slices import slice_kind
 
 
 def find_line(deployment: Deployment, run: RunSummary, key: str) -> ReportLine | None:
@@ -79,7 +80,7 @@ def _by_kind(files: Iterable[tuple[str, str]]) -> list[list[str]]:
     """Files by the kind of their slice, which is in its name: `batch-00000.jsonl.gz`."""
     found: dict[str, list[str]] = defaultdict(list)
     for slice_key, name in files:
-        found[slice_key.rpartition("/")[2].partition("-")[0]].append(name)
+        found[slice_kind(slice_key)].append(name)
     return list(found.values())
 
 

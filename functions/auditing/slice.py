@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from functions.auditing.compare import PairCall, compare_pair
-from functions.batches.records import read_outcomes, read_slice, write_outcomes
+from functions.batches.records import OutcomeFiles, read_outcomes, read_slice
 from functions.batches.settings import BatchSettings
 from functions.batches.waves import work_in_waves
 from functions.contract.audit import AuditScope
@@ -76,7 +76,7 @@ class _SliceRecord:
 
     def __init__(self, call: SliceCall) -> None:
         self._call = call
-        self._written = self._files = 0
+        self._files = OutcomeFiles(call.settings, call.slice_key, COMPARED, call.call_id)
         self._last_ms = call.remaining_ms()
 
     def add(self, outcomes: list[Outcome]) -> None:
@@ -88,9 +88,7 @@ class _SliceRecord:
 
     def write(self, outcomes: list[Outcome]) -> None:
         """Write what is new."""
-        call, name = self._call, f"{self._call.call_id}-{self._files:03}"
-        write_outcomes(call.settings, call.slice_key, COMPARED, name, outcomes[self._written :])
-        self._written, self._files = len(outcomes), self._files + 1
+        self._files.write(outcomes)
 
 
 def _progress(call: SliceCall, objects: int, outcomes: list[Outcome], any_new: bool, previous: Batch | None) -> Batch:

@@ -14,7 +14,7 @@ from functions.batches.settings import BatchSettings
 from functions.batches.slice_names import folder_of, kind_of, round_of, run_of
 from functions.contract.batches import Outcome
 from functions.contract.objects import Model
-from functions.planning.line_files import put
+from functions.planning.line_files import put, read
 from functions.runtime import clients
 from functions.runtime.aws_errors import aws_errors
 from functions.runtime.errors import (
@@ -106,6 +106,4 @@ def _keys(settings: BatchSettings, prefix: str, most: int) -> list[str]:
 
 
 def _read(settings: BatchSettings, key: str) -> SliceFault:
-    with aws_errors(f"reading s3://{settings.results_bucket}/{key}"):
-        body = clients.s3(settings.target_region).get_object(Bucket=settings.results_bucket, Key=key)["Body"].read()
-    return SliceFault.model_validate_json(body)
+    return SliceFault.model_validate_json(read(settings.results_bucket, settings.target_region, key))

@@ -36,7 +36,7 @@ from functions.validation.file_checks import (
 from functions.validation.file_reader import read_file
 from functions.validation.group_queries import TableFile
 from functions.validation.partition_folders import partition_warnings, require_partition
-from functions.validation.recrawl import not_catalogued
+from functions.validation.recrawl import no_table, not_catalogued
 from functions.validation.start import column_warnings
 
 LONGEST_WAIT_SECONDS = 60
@@ -134,7 +134,7 @@ def _read(call: ValidationCall, outcome: Outcome, rule: Rule) -> Outcome | None:
 
 
 def _without_table(outcome: Outcome, contents: FileContents, uri: str, database: str) -> Outcome:
-    problem = f"no table of the database {database} contains it after the crawl"
+    problem = no_table(database)
     if contents.records != 0:
         raise not_catalogued(uri, problem)
     warnings = [*contents.warnings, f"it has no rows, and {problem}"]

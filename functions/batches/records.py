@@ -77,6 +77,20 @@ def write_outcomes(
     put_lines(settings.results_bucket, settings.target_region, key, lines, "the record")
 
 
+class OutcomeFiles:
+    """Records the outcomes of one call about a slice, in several files while it works."""
+
+    def __init__(self, settings: BatchSettings, slice_key: str, kind: str, call_id: str) -> None:
+        self._settings, self._slice_key, self._kind, self._call_id = settings, slice_key, kind, call_id
+        self._written = self._files = 0
+
+    def write(self, outcomes: list[Outcome], usage: Usage = NOTHING) -> None:
+        """Write those of all outcomes so far that are new."""
+        name = f"{self._call_id}-{self._files:03}"
+        write_outcomes(self._settings, self._slice_key, self._kind, name, outcomes[self._written :], usage)
+        self._written, self._files = len(outcomes), self._files + 1
+
+
 def _usage_of(key: str) -> Usage:
     """Return what is in the name of a record; older ones have nothing."""
     found = _USAGE.search(key)

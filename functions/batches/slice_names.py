@@ -9,6 +9,7 @@ runs/<run>/<n>/copied/round-1/batch/<call>/batch-00000/<record>
 import re
 
 from functions.planning.line_files import ENDING
+from functions.planning.slices import slice_kind
 
 PLAN = "/plan/"
 _ROUND = re.compile(r"round-(\d+)/")
@@ -32,8 +33,7 @@ def round_of(slice_key: str) -> int:
 
 def kind_of(slice_key: str) -> str:
     """Return whether batches or executions work on a slice."""
-    name = folder_of(slice_key)
-    return name.split("/")[1] if round_of(slice_key) else name.rpartition("/")[2].partition("-")[0]
+    return folder_of(slice_key).split("/")[1] if round_of(slice_key) else slice_kind(slice_key)
 
 
 def repeated(slice_key: str, number: int, kind: str) -> str:

@@ -16,7 +16,7 @@ from typing import Literal, Protocol, TypeVar
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from functions.batches.faults import fault_of, note_success, raise_fault, require_no_fault
-from functions.batches.records import read_outcomes, write_outcomes
+from functions.batches.records import OutcomeFiles, read_outcomes
 from functions.batches.settings import BatchSettings
 from functions.batches.waves import work_in_waves
 from functions.contract.batches import Batch, BatchEvent, Outcome
@@ -117,7 +117,7 @@ class Record:
 
     def __init__(self, call: BatchCall, kind: str, requests: Counter[str]) -> None:
         self.call, self.kind = call, kind
-        self._written = self._files = 0
+        self._files = OutcomeFiles(call.settings, call.slice_key, kind, call.call_id)
         self._last_ms: int | None = None
         self._requests, self._counted = requests, Counter[str]()
         self._counted_ms = call.remaining_ms()
@@ -138,10 +138,7 @@ class Record:
 
     def finish_with(self, outcomes: list[Outcome]) -> None:
         """Write what is new."""
-        name = f"{self.call.call_id}-{self._files:03}"
-        usage = self._usage()
-        write_outcomes(self.call.settings, self.call.slice_key, self.kind, name, outcomes[self._written :], usage)
-        self._written, self._files = len(outcomes), self._files + 1
+        self._files.write(outcomes, self._usage())
 
     def _usage(self) -> Usage:
         """Return what the call used since the last file, and the request that writes this one."""

@@ -66,6 +66,14 @@ MOST_OBJECTS = 1000
 """Of a slice."""
 
 
+def keys_overlap(one: tuple[str, str], other: tuple[str, str]) -> bool:
+    """Check whether a key may have both prefixes and both suffixes; each pair is a prefix and a suffix."""
+    (prefix, suffix), (other_prefix, other_suffix) = one, other
+    return (prefix.startswith(other_prefix) or other_prefix.startswith(prefix)) and (
+        suffix.endswith(other_suffix) or other_suffix.endswith(suffix)
+    )
+
+
 class PlanScope(Model):
     """Which objects of which source a run covers.
 

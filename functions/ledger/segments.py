@@ -14,20 +14,16 @@ import gzip
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
-from botocore.exceptions import ClientError
-
-from functions.objects.head import OTHERS_WROTE
+from functions.objects.shared_file import SharedFile
 from functions.runtime import clients
-from functions.runtime.aws_errors import aws_errors, code_of
+from functions.runtime.aws_errors import aws_errors
 
 ENDING = ".jsonl.gz"
 UNTIL = "until"
 FIRST = ""
 """The boundary of the first segment."""
 
-MISSING = "NoSuchKey"
 WRITE_TIMEOUT_SECONDS = 60
 
 Lines = dict[str, bytes]
@@ -72,37 +68,22 @@ class Ledger:
 
     def read(self, boundary: str) -> Segment:
         """Return a segment; one that does not exist is empty."""
-        key = self._key(boundary)
-        with aws_errors(f"reading the ledger s3://{self.results_bucket}/{key}"):
-            try:
-                response = clients.s3(self.region).get_object(Bucket=self.results_bucket, Key=key)
-                body = response["Body"].read()
-            except ClientError as error:
-                if code_of(error) != MISSING:
-                    raise
-                return Segment(boundary, {})
-        lines = {_key_of(line): line for line in gzip.decompress(body).split(b"\n") if line}
-        until = response["Metadata"].get(UNTIL)
-        return Segment(boundary, lines, bytes.fromhex(until).decode() if until else None, response["ETag"])
+        found = self._file(boundary).read()
+        if found is None:
+            return Segment(boundary, {})
+        lines = {_key_of(line): line for line in gzip.decompress(found.body).split(b"\n") if line}
+        until = found.metadata.get(UNTIL)
+        return Segment(boundary, lines, bytes.fromhex(until).decode() if until else None, found.etag)
 
     def write(self, segment: Segment) -> bool:
         """Write a segment over the one that was read; return False if somebody else has written it since."""
-        key = self._key(segment.boundary)
         body = gzip.compress(b"".join(line + b"\n" for line in segment.lines.values()), mtime=0)
-        condition: dict[str, Any] = {"IfMatch": segment.etag} if segment.etag else {"IfNoneMatch": "*"}
         metadata = {} if segment.until is None else {UNTIL: segment.until.encode().hex()}
-        client = clients.s3_for_conditional_writes(self.region, WRITE_TIMEOUT_SECONDS)
-        with aws_errors(f"writing the ledger s3://{self.results_bucket}/{key}"):
-            try:
-                client.put_object(Bucket=self.results_bucket, Key=key, Body=body, Metadata=metadata, **condition)
-            except ClientError as error:
-                if code_of(error) in OTHERS_WROTE:
-                    return False
-                raise
-        return True
+        return self._file(segment.boundary).write(body, segment.etag, metadata)
 
-    def _key(self, boundary: str) -> str:
-        return f"{self.folder}from-{boundary.encode().hex()}{ENDING}"
+    def _file(self, boundary: str) -> SharedFile:
+        key = f"{self.folder}from-{boundary.encode().hex()}{ENDING}"
+        return SharedFile(self.results_bucket, self.region, key, WRITE_TIMEOUT_SECONDS, "the ledger")
 
 
 def first_of(end: str | None, other: str | None) -> str | None:

@@ -12,15 +12,12 @@ Idempotent: a run that is named already stays. Sources: "Add preconditions to S3
 Raises RunOverlaps, AccessDenied, BucketMissing, Throttled, RequestRejected.
 """
 
-from dataclasses import dataclass
-from typing import Any
-
 from botocore.exceptions import ClientError
 from pydantic import Field
 
-from functions.contract.bulk import PlanScope
+from functions.contract.bulk import PlanScope, keys_overlap
 from functions.contract.models import ExecutionContext, Model
-from functions.objects.head import OTHERS_WROTE
+from functions.objects.shared_file import SharedFile
 from functions.planning.settings import PlanSettings
 from functions.runtime import clients
 from functions.runtime.aws_errors import RETRIED, aws_errors, code_of
@@ -37,52 +34,11 @@ class ActiveRun(Model):
     prefix: str = ""
     suffix: str = ""
 
-    def overlaps(self, scope: PlanScope) -> bool:
-        """Check whether a key may be in both."""
-        prefixes = (self.prefix, scope.prefix), (scope.prefix, self.prefix)
-        suffixes = (self.suffix, scope.suffix), (scope.suffix, self.suffix)
-        return any(one.startswith(other) for one, other in prefixes) and any(
-            one.endswith(other) for one, other in suffixes
-        )
-
 
 class ActiveRuns(Model):
     """The contents of the file."""
 
     runs: list[ActiveRun] = Field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class ActiveRunsFile:
-    """The file of one source."""
-
-    bucket: str
-    region: str
-    key: str
-
-    def read(self) -> tuple[ActiveRuns, str | None]:
-        """Return what it names, and its ETag; None if it does not exist."""
-        with aws_errors(f"reading s3://{self.bucket}/{self.key}"):
-            try:
-                response = clients.s3(self.region).get_object(Bucket=self.bucket, Key=self.key)
-                return ActiveRuns.model_validate_json(response["Body"].read()), response["ETag"]
-            except ClientError as error:
-                if code_of(error) != "NoSuchKey":
-                    raise
-                return ActiveRuns(), None
-
-    def write(self, active: ActiveRuns, etag: str | None) -> bool:
-        """Write it over the one that was read; return False if somebody else has written it since."""
-        condition: dict[str, Any] = {"IfMatch": etag} if etag else {"IfNoneMatch": "*"}
-        client = clients.s3_for_conditional_writes(self.region, WRITE_TIMEOUT_SECONDS)
-        with aws_errors(f"writing s3://{self.bucket}/{self.key}"):
-            try:
-                client.put_object(Bucket=self.bucket, Key=self.key, Body=active.model_dump_json().encode(), **condition)
-            except ClientError as error:
-                if code_of(error) in OTHERS_WROTE:
-                    return False
-                raise
-        return True
 
 
 def enter(settings: PlanSettings, scope: PlanScope, execution: ExecutionContext) -> str | None:
@@ -103,19 +59,22 @@ def enter(settings: PlanSettings, scope: PlanScope, execution: ExecutionContext)
 
 
 def _enter(settings: PlanSettings, scope: PlanScope, execution: ExecutionContext) -> ActiveRun | None:
-    file = ActiveRunsFile(settings.rules_bucket, settings.target_region, f"runs/active/{scope.bucket}.json")
+    key = f"runs/active/{scope.bucket}.json"
+    file = SharedFile(settings.rules_bucket, settings.target_region, key, WRITE_TIMEOUT_SECONDS)
     mine = ActiveRun(execution=execution.id, prefix=scope.prefix, suffix=scope.suffix)
     for _ in range(ATTEMPTS):
-        found, etag = file.read()
+        found = file.read()
+        active = ActiveRuns.model_validate_json(found.body) if found else ActiveRuns()
         others = [
             each
-            for each in found.runs
+            for each in active.runs
             if each.execution != mine.execution and _is_running(settings.target_region, each.execution)
         ]
         for other in others:
-            if other.overlaps(scope):
+            if keys_overlap((other.prefix, other.suffix), (scope.prefix, scope.suffix)):
                 return other
-        if file.write(ActiveRuns(runs=[*others, mine]), etag):
+        now = ActiveRuns(runs=[*others, mine])
+        if file.write(now.model_dump_json().encode(), found.etag if found else None):
             return None
     raise Throttled(f"s3://{file.bucket}/{file.key} was not updated, because other runs keep writing it. {RETRIED}")
 

@@ -23,9 +23,33 @@ def put(bucket: str, region: str, key: str, body: bytes, what: str) -> None:
         clients.s3(region).put_object(Bucket=bucket, Key=key, Body=body)
 
 
+def read(bucket: str, region: str, key: str) -> bytes:
+    """Read one file."""
+    with aws_errors(f"reading s3://{bucket}/{key}"):
+        return clients.s3(region).get_object(Bucket=bucket, Key=key)["Body"].read()
+
+
 def read_lines(bucket: str, region: str, key: str) -> Iterator[bytes]:
     """Read a file's lines."""
-    with aws_errors(f"reading s3://{bucket}/{key}"):
-        body = clients.s3(region).get_object(Bucket=bucket, Key=key)["Body"].read()
     # JSON escapes line feeds, and nothing else ends a line here.
-    yield from (line for line in gzip.decompress(body).split(b"\n") if line)
+    yield from (line for line in gzip.decompress(read(bucket, region, key)).split(b"\n") if line)
+
+
+class LineFiles:
+    """Collects lines of a plan, and writes them to one file after another."""
+
+    def __init__(self, bucket: str, region: str, prefix: str) -> None:
+        self._bucket, self._region, self._prefix = bucket, region, prefix
+        self.lines: list[str] = []
+        self.written = 0
+
+    def flush(self) -> None:
+        """Write the lines to the next file, if there are any."""
+        if self.lines:
+            put_lines(self._bucket, self._region, numbered(self._prefix, self.written), self.lines, "the plan to")
+            self.written, self.lines = self.written + 1, []
+
+
+def numbered(prefix: str, number: int) -> str:
+    """Return the key of one of several files: `<prefix>-00000.jsonl.gz`."""
+    return f"{prefix}-{number:05}{ENDING}"

@@ -8,7 +8,7 @@ import json
 from collections.abc import Collection, Iterable, Iterator
 
 from functions.contract.bulk import PlanFolder, PlannedObject, Slice
-from functions.planning.line_files import ENDING, put_lines
+from functions.planning.line_files import LineFiles, numbered
 
 MOST_BYTES = 64 * 1024**3
 """Of the objects of a slice of several: one function copies them in one or a few calls."""
@@ -31,26 +31,25 @@ class SliceWriter:
     """Collects objects of one kind, and writes a slice as soon as it is full."""
 
     def __init__(self, bucket: str, region: str, prefix: str, most_objects: int) -> None:
-        self._bucket, self._region, self._prefix, self._most_objects = bucket, region, prefix, most_objects
-        self._lines: list[str] = []
+        self._files, self._most_objects = LineFiles(bucket, region, prefix), most_objects
         self._size_bytes = 0
-        self.written = 0
+
+    @property
+    def written(self) -> int:
+        """How many slices are written."""
+        return self._files.written
 
     def add(self, planned: PlannedObject) -> None:
         """Add an object to the current slice."""
-        if self._size_bytes + planned.size_bytes > MOST_BYTES or len(self._lines) == self._most_objects:
+        if self._size_bytes + planned.size_bytes > MOST_BYTES or len(self._files.lines) == self._most_objects:
             self.flush()
-        self._lines.append(planned.model_dump_json(exclude_defaults=True))
+        self._files.lines.append(planned.model_dump_json(exclude_defaults=True))
         self._size_bytes += planned.size_bytes
 
     def flush(self) -> None:
         """Write the current slice, if it has any object."""
-        if not self._lines:
-            return
-        key = _slice_key(self._prefix, self.written)
-        put_lines(self._bucket, self._region, key, self._lines, "the plan to")
-        self.written += 1
-        self._lines, self._size_bytes = [], 0
+        self._files.flush()
+        self._size_bytes = 0
 
 
 def slice_keys(plan_folder: str, folder: PlanFolder, kind: str) -> Iterator[str]:
@@ -63,7 +62,7 @@ def slice_keys(plan_folder: str, folder: PlanFolder, kind: str) -> Iterator[str]
         EXECUTION: folder.executions,
     }
     for number in range(written[kind]):
-        yield _slice_key(f"{plan_folder}{folder.name}/{kind}", number)
+        yield numbered(f"{plan_folder}{folder.name}/{kind}", number)
 
 
 def pointers(plan_folder: str, folders: Collection[PlanFolder], *kinds: str) -> bytes:
@@ -85,17 +84,14 @@ def spread(slices: Iterable[str]) -> bytes:
 
 def is_of_files(slice_key: str) -> bool:
     """Check whether a slice, of the plan or repeated from it, has files of tables."""
-    return _kind(slice_key) in FILE_KINDS
+    return slice_kind(slice_key) in FILE_KINDS
 
 
 def is_of_moves(slice_key: str) -> bool:
     """Check whether a slice, of the plan or repeated from it, has moves."""
-    return _kind(slice_key) in MOVE_KINDS
+    return slice_kind(slice_key) in MOVE_KINDS
 
 
-def _kind(slice_key: str) -> str:
+def slice_kind(slice_key: str) -> str:
+    """Return the kind of a slice, of the plan or repeated from it."""
     return slice_key.rpartition("/")[2].rpartition("-")[0]
-
-
-def _slice_key(prefix: str, number: int) -> str:
-    return f"{prefix}-{number:05}{ENDING}"

@@ -23,6 +23,11 @@ def recrawl_or_fail(event: StepEvent, previous: Validation, uri: str, problem: s
     raise not_catalogued(uri, problem)
 
 
+def no_table(database: str) -> str:
+    """Return the problem of a file that the crawl has put into no table."""
+    return f"after the crawl, no table in the database {database} contains it"
+
+
 def not_catalogued(uri: str, problem: str) -> ValidationFailed:
     """Return the error of a file that no further crawl can help."""
     return ValidationFailed(

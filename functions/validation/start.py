@@ -23,7 +23,7 @@ from functions.validation.file_checks import (
 )
 from functions.validation.file_reader import read_file
 from functions.validation.partition_folders import partition_warnings, require_partition
-from functions.validation.recrawl import may_crawl_again, recrawl_or_fail
+from functions.validation.recrawl import may_crawl_again, no_table, recrawl_or_fail
 from functions.validation.replacement import target_replaced
 from functions.validation.settings import ValidationSettings
 
@@ -133,7 +133,7 @@ def _searched_pages(event: StepEvent) -> int:
 def _without_table(
     event: StepEvent, previous: Validation, contents: FileContents, uri: str, settings: ValidationSettings
 ) -> Validation:
-    problem = f"after the crawl, no table in the database {settings.glue_database} contains it"
+    problem = no_table(settings.glue_database)
     if contents.records == 0:
         warnings = [*contents.warnings, f"it has no rows, and {problem}"]
         return previous.changed(status="passed", rows=0, file_records=0, warnings=warnings)
