@@ -173,7 +173,7 @@ def test_a_declared_function_without_a_module_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize("key", KEYS)
 def test_a_zip_is_small_and_holds_neither_tests_nor_what_only_the_build_needs(key: str) -> None:
     content = function_zips.package(key)
-    assert len(content) <= 300_000
+    assert len(content) <= 400_000, "more than the source that it imports: one dependency alone is megabytes"
     assert all(name.startswith("functions/") and name.endswith((".py", ".sql")) for name in names(content))
     for file in zipfile.ZipFile(io.BytesIO(content)).infolist():
         imported = re.findall(rb"^\s*(?:from|import) (\w+)", zipfile.ZipFile(io.BytesIO(content)).read(file), re.M)
