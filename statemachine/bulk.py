@@ -34,6 +34,20 @@ MACHINE_TIMEOUT_SECONDS = 14 * 24 * 60 * 60
 """As long as a run can be redriven."""
 
 
+def _shard_states() -> States:
+    """Return the child of PlanShards."""
+    return {
+        "PlanShard": call(
+            "PlanShard",
+            "plan_batches",
+            (Plan, "$.plan"),
+            "ShardPlanned",
+            "Compares source and target in a range of keys, as far as one call gets, and writes its progress.",
+        ),
+        "ShardPlanned": {"Type": "Succeed", "Comment": "What is left of the range is divided again."},
+    }
+
+
 def _copy_states() -> States:
     """Return the child of CopySlices."""
     return {
@@ -148,7 +162,24 @@ def migrate_bulk() -> dict[str, Any]:
             "PlanComplete?",
             "Compares source and target, and writes what is missing as slices. Called again until it is complete.",
         ),
-        "PlanComplete?": choice("Are all objects compared?", "$.plan.status", "planning", "WaitForPlan", "FirstRound"),
+        "PlanComplete?": {
+            "Type": "Choice",
+            "Comment": "Are all objects compared? If many are left, their keys are divided into ranges.",
+            "Choices": [
+                {"Variable": "$.plan.status", "StringEquals": "planning", "Next": "WaitForPlan"},
+                {"Variable": "$.plan.status", "StringEquals": "sharded", "Next": "PlanShards"},
+            ],
+            "Default": "FirstRound",
+        },
+        "PlanShards": each_slice(
+            "Plans each range of keys in an execution of its own; PlanBatches collects them.",
+            "$.plan.shards_key",
+            ROOT,
+            _shard_states(),
+            "WaitForPlan",
+        )
+        # An item is a plan of one range.
+        | {"ItemSelector": {"scope.$": "$.scope", "plan.$": "$$.Map.Item.Value"}},
         "WaitForPlan": wait("Waits before PlanBatches continues.", "$.plan.wait_seconds", "PlanBatches"),
         "FirstRound": {
             "Type": "Pass",

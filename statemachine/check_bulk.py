@@ -22,6 +22,7 @@ ONLY_DISTRIBUTED = {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}
 
 MOST_VISITS = {
     "PlanBatches": limits.PLAN_CALLS,
+    "PlanShard": 1,
     "CopyBatch": limits.BATCH_CALLS,
     "VerifyBatch": limits.BATCH_CALLS,
     "CatalogueBatch": limits.CRAWL_POLLS,
@@ -37,6 +38,17 @@ MOST_VISITS = {
     "WriteAuditReport": limits.REPORT_CALLS,
 }
 """How often each Task may be visited, per redrive: the functions enforce the same bounds."""
+
+MAP_VISITS = {
+    "PlanShards": limits.SHARD_ROUNDS,
+    **dict.fromkeys(("CopySlices", "ValidateFiles", "DeleteSources", "StartExecutions"), limits.ROUNDS + 1),
+    "CompareSlices": 1,
+}
+"""How often each Map may be visited, per redrive."""
+
+EVENTS_OF_A_MAP = 6
+"""MapStateEntered, MapStateStarted, MapRunStarted, MapRunSucceeded, MapStateSucceeded and MapStateExited, at most
+("HistoryEvent", AWS Step Functions API Reference)."""
 
 SHARED_CHECKS = (
     check.check_states_are_connected,
@@ -105,8 +117,9 @@ def most_events(part: WorkflowPart) -> int:
         number * (check.events_of_a_visit(part.graph.states[name]) + 2 * check.EVENTS_OF_A_STATE)
         for name, number in tasks.items()
     )
-    others = [name for name in part.graph.states if name not in tasks]
-    return check.EVENTS_OF_AN_EXECUTION + visits + len(others) * check.EVENTS_OF_A_STATE * 2
+    maps = sum(MAP_VISITS[name] * EVENTS_OF_A_MAP for name in part.graph.of_type("Map"))
+    others = [name for name, state in part.graph.states.items() if state["Type"] not in {"Task", "Map"}]
+    return check.EVENTS_OF_AN_EXECUTION + visits + maps + len(others) * check.EVENTS_OF_A_STATE * 2
 
 
 def _check_reads(part: WorkflowPart) -> Findings:
@@ -143,6 +156,9 @@ def _check_history(part: WorkflowPart) -> Findings:
     unbounded = [name for name in part.graph.of_type("Task") if name not in MOST_VISITS]
     for name in unbounded:
         yield f"{name} has no bound in MOST_VISITS of statemachine/check_bulk.py"
+    unbounded += (maps := [name for name in part.graph.of_type("Map") if name not in MAP_VISITS])
+    for name in maps:
+        yield f"{name} has no bound in MAP_VISITS of statemachine/check_bulk.py"
     if not unbounded and (events := most_events(part)) >= MOST_EVENTS:
         yield f"{part.name} may have {events} history events; the limit is {MOST_EVENTS}"
 

@@ -22,7 +22,7 @@ from functions.contract.batches import Outcome
 from functions.contract.bulk import IDLE, PLANNED, Plan
 
 Phase = Literal["planning", "copying", "starting", "reporting", "ended"]
-PLANNING = (None, "PlanBatches", "PlanComplete?", "WaitForPlan", "Redriven?")
+PLANNING = (None, "PlanBatches", "PlanComplete?", "PlanShards", "WaitForPlan", "Redriven?")
 STARTING = ("StartExecutions",)
 REPORTING = ("WriteReport", "ReportWritten?", "WaitForReport", "RequireComplete", "Succeeded")
 """States by phase; in all others, slices are copied."""
@@ -131,8 +131,8 @@ class RunWatch:
         ended = summary.info.status != "RUNNING"
         phase: Phase = "ended" if ended else _phase_of(summary.state)
         plan = summary.plan
-        if plan is None or plan.status == "planning" or phase == "planning":
-            return RunProgress(summary, phase, compared=plan.objects if plan and plan.status == "planning" else 0)
+        if plan is None or plan.status != "planned" or phase == "planning":
+            return RunProgress(summary, phase, compared=plan.objects if plan and plan.status != "planned" else 0)
         if plan.folder != self._plan_folder:
             self._forget(plan.folder)
         self._waits = summary.scope is not None and summary.scope.wait_for_executions
@@ -153,7 +153,8 @@ class RunWatch:
             bytes_copied=self._counts.size_bytes,
             failures=self._failures(),
             executions_running=self._executions_running(),
-            slices=self._slices(),
+            # Without slices, the last Map was that of the plan.
+            slices=self._slices() if plan.batches or plan.executions else Slices(),
             objects_rate=objects_rate,
             bytes_rate=bytes_rate,
             # How long executions take, the rate of the batches does not tell.

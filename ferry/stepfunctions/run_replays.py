@@ -106,7 +106,7 @@ def _why_not_redrivable(deployment: Deployment, info: ExecutionInfo) -> str | No
     """Why a redrive could not succeed; None if it may. A run that has planned reads its plan again."""
     run = runs.summarize_run(deployment, info)
     plan = run.plan
-    if plan is None or plan.status == "planning":
+    if plan is None or plan.status != "planned":
         return None
     pointers = ((plan.batches, plan.batches_key), (plan.executions, plan.executions_key))
     expected = {key for slices, key in pointers if slices}

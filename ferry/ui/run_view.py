@@ -91,7 +91,7 @@ def progress_document(progress: RunProgress) -> dict[str, Any]:
 def planned_objects(run: RunSummary) -> int | None:
     """The objects that the plan leaves to do; None before it is complete, and for an audit, which leaves none."""
     plan = run.plan
-    if plan is None or plan.status == "planning" or run.kind == "audit":
+    if plan is None or plan.status != "planned" or run.kind == "audit":
         return None
     return sum(tally.objects for tally in plan.tallies if tally.action in PLANNED)
 

@@ -181,8 +181,22 @@ class PlanFolder(Model):
         return self.moves + self.moved_files
 
 
+class PlanShard(Model):
+    """Of a plan of one range of keys: its last key (null: it has no end), and the file that its progress is written to.
+
+    `position` is how many folders of the run's plan have smaller keys.
+    """
+
+    until: str | None = None
+    position: NonNegativeInt = 0
+    result_key: str
+
+
 class Plan(Model):
-    """The result of PlanBatches. `planning`: it is called again, and continues after `last_key`.
+    """The result of PlanBatches. `planning`: it is called again, and continues after `last_key`. `sharded`: a Map plans
+    the ranges that the file `shards_key` has, each as a plan with `shard`; then it is called again.
+
+    `shard_rounds` counts those Maps; null: the execution's definition has none, because it is of an earlier release.
 
     `as_of` is S3's own time of the first listing. `requests` counts S3 requests by operation, retries included.
     `batches`, `files`, `moves` and `executions` are the numbers of slices, whose keys are in the files `batches_key`,
@@ -191,7 +205,7 @@ class Plan(Model):
     the ARN of another run over the same keys, because of which a sweep planned nothing.
     """
 
-    status: Literal["planning", "planned"]
+    status: Literal["planning", "sharded", "planned"]
     folder: str
     as_of: Utc | None = None
     last_key: str | None = None
@@ -212,6 +226,14 @@ class Plan(Model):
     calls: NonNegativeInt = 0
     wait_seconds: NonNegativeInt = 1
     inventory: SortedInventory | None = None
+    shards_key: str = ""
+    shard_rounds: NonNegativeInt | None = None
+    shard: PlanShard | None = None
+
+    @property
+    def run(self) -> str:
+        """The name of the run, which the folder has: a Map's children have names of their own."""
+        return self.folder.split("/")[1]
 
 
 class Round(Model):

@@ -18,6 +18,8 @@ READING_CALLS = 4
 """Calls that continue the reading of a file, of up to 14 minutes each: what they leave unread is a warning."""
 BATCH_CALLS = 60
 PLAN_CALLS = 200
+SHARD_ROUNDS = 50
+"""Of the Map that plans ranges of keys; what is left then is planned one range after another."""
 LISTING_CALLS = 100
 """Of each of the two functions of an audit that list."""
 REPORT_CALLS = 60

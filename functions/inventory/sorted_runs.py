@@ -69,11 +69,14 @@ def write_run(folder: RunFolder, number: int, objects: Sequence[ListedObject]) -
         put(folder.bucket, folder.region, folder.key(number, ending), body, "the sorted inventory")
 
 
+def block_keys(folder: RunFolder, runs: int) -> list[str]:
+    """Return the first key of each block of all runs, in order: they divide the objects evenly."""
+    return sorted(key for index in _indexes(folder, runs) for key in index["firsts"])
+
+
 def merged_pages(folder: RunFolder, runs: int, after: str, as_of: datetime) -> Iterator[Page]:
     """Yield the objects of all runs after a key, in the order of a listing."""
-    with ThreadPoolExecutor(INDEXES_AT_ONCE) as pool:
-        indexes = pool.map(lambda number: json.loads(folder.read(folder.key(number, INDEX))), range(runs))
-    streams = [_objects(folder, number, index, after) for number, index in enumerate(indexes)]
+    streams = [_objects(folder, number, index, after) for number, index in enumerate(_indexes(folder, runs))]
     page: list[ListedObject] = []
     for found in heapq.merge(*streams, key=ORDER):
         if page and page[-1].key == found.key:
@@ -85,6 +88,11 @@ def merged_pages(folder: RunFolder, runs: int, after: str, as_of: datetime) -> I
             page = []
         page.append(found)
     yield Page(tuple(page), None, as_of)
+
+
+def _indexes(folder: RunFolder, runs: int) -> Iterator[Any]:
+    with ThreadPoolExecutor(INDEXES_AT_ONCE) as pool:
+        return pool.map(lambda number: json.loads(folder.read(folder.key(number, INDEX))), range(runs))
 
 
 def _objects(folder: RunFolder, number: int, index: Any, after: str) -> Iterator[ListedObject]:

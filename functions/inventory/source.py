@@ -6,14 +6,15 @@ Idempotent: each call continues where the progress says, and writes the same run
 InventoryInvalid, AccessDenied, BucketMissing, Throttled, RequestRejected.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from functions.contract.bulk import PlanScope
 from functions.contract.inventory import SortedInventory
 from functions.inventory import sorted_runs
 from functions.inventory.manifest import Inventory, read_manifest
 from functions.inventory.rows import file_rows
-from functions.inventory.sorted_runs import RunFolder, merged_pages, write_run
+from functions.inventory.sorted_runs import RunFolder, block_keys, merged_pages, write_run
+from functions.planning.key_ranges import KeyRange, WeightedRange
 from functions.planning.listings import ListedObject, Page
 
 
@@ -53,6 +54,12 @@ class InventorySource:
     def pages(self, progress: SortedInventory, after: str) -> Iterator[Page]:
         """Yield the sorted objects after a key. They are as the bucket was when the inventory was created."""
         return merged_pages(self._folder, progress.runs, after, self._inventory.created_at)
+
+    def parts(self, progress: SortedInventory, ranges: Sequence[KeyRange], wanted: int) -> list[WeightedRange]:
+        """Divide ranges where blocks of the sorted runs begin, into about so many parts of equal weight."""
+        firsts = block_keys(self._folder, progress.runs)
+        step = max(1, len(firsts) // wanted)
+        return [WeightedRange(part, 1) for keys in ranges for part in keys.divided(firsts[step::step])]
 
     def _rows(self, progress: SortedInventory) -> Iterator[tuple[int, int, ListedObject | None]]:
         """Yield file, row and object of all rows after a position.

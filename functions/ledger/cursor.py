@@ -33,9 +33,9 @@ class LedgerCursor:
         self._advance()
         return found
 
-    def finish(self, prefix: str) -> None:
-        """Pass what is left with a prefix: the listing has ended."""
-        while self._next and self._next[0].startswith(prefix):
+    def finish(self, prefix: str, until: str | None = None) -> None:
+        """Pass what is left with a prefix, up to a key: the listing has ended there."""
+        while self._next and self._next[0].startswith(prefix) and (until is None or self._next[0] <= until):
             self.passed.append(self._next[0])
             self._advance()
 

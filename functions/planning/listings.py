@@ -73,6 +73,16 @@ def pages(bucket: str, region: str, prefix: str, after: str) -> Iterator[Page]:
         start = page.covers
 
 
+def up_to(until: str | None, found: Iterator[Page]) -> Iterator[Page]:
+    """Yield the pages of a listing up to a key, and including it; None: all of them."""
+    for page in found:
+        if until is None or (page.covers is not None and page.covers < until):
+            yield page
+            continue
+        yield Page(tuple(each for each in page.objects if each.key <= until), None, page.answered_at)
+        return
+
+
 class TargetCursor:
     """Finds keys in one bucket, which must be asked for in ascending order: one pass, a page in memory."""
 

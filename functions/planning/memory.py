@@ -70,9 +70,9 @@ class PlanMemory:
         elif reason == "customer_key" and (known is None or known.reason != reason):
             self._note(selected, outcome="skipped", reason=reason)
 
-    def finish(self) -> None:
-        """Forget the entries that are left, because the listing has ended."""
-        self._cursor.finish(self._scope.prefix)
+    def finish(self, until: str | None) -> None:
+        """Forget the entries that are left up to a key, because the listing has no more; None: all of them."""
+        self._cursor.finish(self._scope.prefix, until)
         self._forget_passed()
 
     def _forget_passed(self) -> None:

@@ -1,4 +1,4 @@
-"""Plans a part of a run: as many pages of the source's listing as fit into one call.
+"""Plans a range of the source's keys: as many pages of the listing as fit into one call.
 
 Memory is constant: a page of the source, a page of the target for each renaming, a segment of the ledger, the
 unfinished slices, and the keys of our own unfinished uploads.
@@ -9,10 +9,10 @@ Raises SettingInvalid, AccessDenied, BucketMissing, Throttled, RequestRejected.
 """
 
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 from functions.contract.bulk import PLANNED, Action, Plan, PlanFolder, PlannedObject, PlannedTarget, PlanScope, Reason
 from functions.contract.inventory import SortedInventory
@@ -24,38 +24,23 @@ from functions.objects.head import Head, head
 from functions.objects.uploads import creator, upload_pages
 from functions.planning.decisions import OF_NO_OBJECT, Selected, Selection, act_on, compare_by_head, compare_listed
 from functions.planning.entry_files import EntryWriter
-from functions.planning.line_files import put
-from functions.planning.listings import ListedObject, Page, pages
+from functions.planning.listings import ListedObject, Page, pages, up_to
 from functions.planning.memory import PlanMemory
-from functions.planning.requests import counted_requests
 from functions.planning.settings import PlanSettings
-from functions.planning.slices import (
-    BATCH,
-    COPIED_KINDS,
-    EXECUTION,
-    FILE,
-    FILE_KINDS,
-    KINDS,
-    MOVE,
-    MOVE_KINDS,
-    MOVED_FILE,
-    SliceWriter,
-    pointers,
-)
+from functions.planning.slices import BATCH, EXECUTION, FILE, KINDS, MOVE, MOVED_FILE, SliceWriter
 from functions.planning.tallies import Tallies
 from functions.planning.targets import Targets
-from functions.runtime.errors import FerryError, SettingInvalid, Throttled
+from functions.runtime.errors import FerryError, Throttled
 
 MARGIN_MS = 60_000
 """Kept of the function's time: a page whose objects all need HEAD takes seconds, and longer while S3 throttles."""
 
 HEADS_AT_ONCE = 16
-BATCHES, FILES, MOVES, EXECUTIONS = "batches.json", "files.json", "moves.json", "executions.json"
 
 
 @dataclass(frozen=True)
 class PlanRequest:
-    """What one call has to do for a run. `token` is different for each call."""
+    """What one call has to do for a run. `token` is different for each call. `most_shards` may plan at once."""
 
     scope: PlanScope
     rules: Rules
@@ -63,6 +48,11 @@ class PlanRequest:
     token: str
     remaining_ms: Callable[[], int]
     run: str = ""
+    most_shards: int = 1
+
+    def time_is_left(self) -> bool:
+        """Check whether the function has time for another page."""
+        return self.remaining_ms() > MARGIN_MS
 
 
 @dataclass(frozen=True)
@@ -92,42 +82,23 @@ class ObjectOutcome:
         )
 
 
-def continue_plan(request: PlanRequest, previous: Plan) -> Plan:
-    """Plan until the listing ends or time runs out; return the progress.
+def plan_range(request: PlanRequest, previous: Plan, stop_at: int | None = None) -> Plan:
+    """Plan until the range ends, so many objects are planned in all, or time runs out; return the progress.
 
     A call that S3 throttles returns what it has done; if that is nothing, it raises.
     """
-    settings = request.settings
-    if request.scope.bucket == settings.target_bucket:
-        raise SettingInvalid(
-            f"{request.scope.bucket} is the target bucket, which cannot be its own source. Specify a source bucket."
-        )
-    with counted_requests() as requests:
-        call = _Call(request, previous)
-        with ThreadPoolExecutor(HEADS_AT_ONCE) as pool:
-            finished = call.run(pool)
-        plan = call.finish(finished)
-        if finished:
-            # No Map reads a file of no files or moves.
-            for kinds, key, is_read in (
-                (COPIED_KINDS, plan.batches_key, True),
-                (FILE_KINDS, plan.files_key, plan.files > 0),
-                (MOVE_KINDS, plan.moves_key, plan.moves > 0),
-                ((EXECUTION,), plan.executions_key, True),
-            ):
-                if not is_read:
-                    continue
-                put(
-                    plan.bucket, settings.target_region, key, pointers(plan.folder, plan.folders, *kinds), "the plan to"
-                )
-    return plan.model_copy(update={"requests": dict(Counter(previous.requests) + requests)})
+    call = _Call(request, previous, stop_at)
+    with ThreadPoolExecutor(HEADS_AT_ONCE) as pool:
+        finished = call.run(pool)
+    return call.finish(finished)
 
 
 class _Call:
     """The state of one call."""
 
-    def __init__(self, request: PlanRequest, previous: Plan) -> None:
-        self._request, self._previous = request, previous
+    def __init__(self, request: PlanRequest, previous: Plan, stop_at: int | None) -> None:
+        self._request, self._previous, self._stop_at = request, previous, stop_at
+        self._until = previous.shard.until if previous.shard else None
         settings = request.settings
         self._began = time.monotonic()
         self._folder = f"{previous.calls:05}-{request.token}"
@@ -154,7 +125,7 @@ class _Call:
         self._memory = PlanMemory(ledger, request.scope, request.run, self._last_key or "", self._entries)
 
     def run(self, pool: ThreadPoolExecutor) -> bool:
-        """Plan page by page; return whether the listing ended."""
+        """Plan page by page; return whether the range ended."""
         if self._inventory and self._sorted and self._sorted.status == "sorting":
             self._sorted = self._inventory.continue_sorting(self._sorted, self._time_is_left)
             return False
@@ -171,9 +142,9 @@ class _Call:
             if page.objects:
                 self._last_key = page.objects[-1].key
             if page.covers is None:
-                self._memory.finish()
+                self._memory.finish(self._until)
                 return True
-            if not self._time_is_left():
+            if not self._time_is_left() or (self._stop_at is not None and self._objects >= self._stop_at):
                 return False
 
     def finish(self, finished: bool) -> Plan:
@@ -192,27 +163,18 @@ class _Call:
             entries=self._entries.written,
         )
         is_empty = not (any(written.values()) or folder.entries)
-        folders = [*self._previous.folders, *([] if is_empty else [folder])]
-        return Plan(
-            status="planned" if finished else "planning",
-            folder=self._previous.folder,
-            as_of=self._as_of,
-            last_key=self._last_key,
-            objects=self._objects,
-            tallies=self._tallies.as_list(),
-            folders=folders,
-            bucket=self._request.settings.rules_bucket,
-            batches=sum(each.copied for each in folders),
-            files=sum(each.validated for each in folders),
-            moves=sum(each.deleted for each in folders),
-            executions=sum(each.executions for each in folders),
-            batches_key=f"{self._previous.folder}{BATCHES}",
-            files_key=f"{self._previous.folder}{FILES}",
-            moves_key=f"{self._previous.folder}{MOVES}",
-            executions_key=f"{self._previous.folder}{EXECUTIONS}",
-            calls=self._previous.calls + 1,
-            inventory=self._sorted,
-        )
+        changes: dict[str, Any] = {
+            "status": "planned" if finished else "planning",
+            "as_of": self._as_of,
+            "last_key": self._last_key,
+            "objects": self._objects,
+            "tallies": self._tallies.as_list(),
+            "folders": [*self._previous.folders, *([] if is_empty else [folder])],
+            "bucket": self._request.settings.rules_bucket,
+            "calls": self._previous.calls + 1,
+            "inventory": self._sorted,
+        }
+        return self._previous.model_copy(update=changes)
 
     def _keys_in_progress(self) -> frozenset[str]:
         """Return the target keys that a running execution copies in parts: a second copy would abort its upload."""
@@ -239,8 +201,10 @@ class _Call:
     def _source_pages(self) -> Iterator[Page]:
         scope, after = self._request.scope, self._last_key or ""
         if self._inventory and self._sorted:
-            return self._inventory.pages(self._sorted, after)
-        return pages(scope.bucket, scope.region, scope.prefix, after)
+            found = self._inventory.pages(self._sorted, after)
+        else:
+            found = pages(scope.bucket, scope.region, scope.prefix, after)
+        return up_to(self._until, found)
 
     def _by_listing(
         self, listed: ListedObject, selection: Selection, in_progress: frozenset[str]
@@ -292,7 +256,7 @@ class _Call:
         most_seconds = self._request.scope.most_seconds
         if most_seconds is not None and time.monotonic() - self._began >= most_seconds:
             return False
-        return self._request.remaining_ms() > MARGIN_MS
+        return self._request.time_is_left()
 
 
 @dataclass(frozen=True)

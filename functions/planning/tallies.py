@@ -1,6 +1,7 @@
 """Counts what a plan decided, and what each decision will read. Pure."""
 
 from functools import cache
+from typing import Any
 
 from functions.catalogue.formats import file_format
 from functions.contract.bulk import IDLE, PLANNED, Action, Reason, Tally
@@ -14,6 +15,7 @@ READS_OF_GRADE = {"readback": 1, "bytes": 2}
 """How many objects of the pair are read to reach a grade; the others compare what S3 stores."""
 
 Kind = tuple[Action, Reason, bool]
+KIND_FIELDS = ("action", "reason", "by_execution")
 
 
 class Tallies:
@@ -37,6 +39,17 @@ class Tallies:
     def as_list(self) -> list[Tally]:
         """Return the counts, sorted."""
         return [Tally.model_validate(self._counts[kind]) for kind in sorted(self._counts)]
+
+
+def summed(*counts: list[Tally]) -> list[Tally]:
+    """Return the sum of several lists of counts, sorted."""
+    found: dict[Kind, dict[str, Any]] = {}
+    for tally in (each for tallies in counts for each in tallies):
+        kind: Kind = (tally.action, tally.reason, tally.by_execution)
+        fields = tally.model_dump()
+        known = found.setdefault(kind, dict.fromkeys(fields, 0))
+        found[kind] = {name: value if name in KIND_FIELDS else known[name] + value for name, value in fields.items()}
+    return [Tally.model_validate(found[kind]) for kind in sorted(found)]
 
 
 def _add_reads(counts: dict[str, int], planned: Selected) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
@@ -104,11 +105,11 @@ def test_the_table_of_functions_is_the_declaration() -> None:
         for key, function in declared.items()
     }
     states = json.loads(ASL_FILE.read_text(encoding="utf-8"))["States"] | states_with_maps()
-    callers = {
-        state["Parameters"]["FunctionName"].strip("${}"): f"the state {name}"
-        for name, state in states.items()
-        if state["Type"] == "Task"
-    }
+    calling = defaultdict[str, list[str]](list)
+    for name, state in states.items():
+        if state["Type"] == "Task":
+            calling[state["Parameters"]["FunctionName"].strip("${}")].append(name)
+    callers = {key: f"the state{'s' if len(names) > 1 else ''} {' and '.join(names)}" for key, names in calling.items()}
     # A dry run calls the first one of a bulk run directly.
     callers["plan_batches"] += ", `ferry backfill --dry-run`"
     assert {key: caller for key, caller, *_ in rows if key != "starter"} == callers

@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from functions.contract.bulk import Plan
+from functions.planning.key_ranges import KeyRange
+from functions.planning.shards import shard_plans
 from tests.permissions.world import CSV, OTHER_BYTES, UNTIL, Document, Failed, World, new_key
 from tests.support.local_s3 import upload
 from tests.support.policies import Permission
@@ -706,6 +709,23 @@ def a_version_differs_in_the_checksums_of_its_parts(world: World) -> str:
     key = str(world.upload_in_parts("CRC32")["source"]["key"])
     _put_in_parts(world, key)
     return _plan(world, key)
+
+
+@shows("plan_batches", "copy new", {})
+def ranges_of_keys_are_planned_and_collected(world: World) -> str:
+    key, name = str(world.upload()["source"]["key"]), uuid.uuid4().hex
+    execution = {"Id": _run_arn(world, name), "Name": name, "StartTime": datetime.now(UTC).isoformat()}
+    scope = {"bucket": world.outputs.source_bucket, "region": world.outputs.source_region, "prefix": key}
+    run = Plan(status="sharded", folder=f"runs/{name}/0/plan/", bucket=world.outputs.athena_results, shard_rounds=1)
+    ranges = [each.model_dump(mode="json") for each in shard_plans(run, KeyRange("", None).divided([key]), "a")]
+    file = ranges[0]["shards_key"]
+    world.target.put_object(Bucket=run.bucket, Key=file, Body=json.dumps(ranges).encode())
+    world.invoke("plan_batches", {"execution": execution, "document": {"scope": scope, "plan": ranges[0]}})
+    # The other one has no result yet.
+    document = {"scope": scope, "plan": run.model_dump(mode="json") | {"shards_key": file}}
+    plan = world.invoke("plan_batches", {"execution": execution, "document": document})
+    (tally,) = plan["tallies"]
+    return f"{tally['action']} {tally['reason']}"
 
 
 # The functions of slices: copies and verifications as above, and what only they do.

@@ -71,6 +71,7 @@ FORMS = {
     "arn:aws:s3:::${athena_results}/runs/*": "the plans and records of bulk runs, and not the rules",
     "arn:aws:s3:::${athena_results}/runs/active/*": "which bulk runs are active",
     "arn:aws:s3:::${athena_results}/runs/*/inventory/*": "the sorted inventory of a plan",
+    "arn:aws:s3:::${athena_results}/runs/*/shards/*": "the ranges of keys of a plan",
     "arn:aws:s3:::${athena_results}/reports/*": "the reports of bulk runs, and not the rules",
     "arn:aws:s3:::${athena_results}/audits/*": "the slices and records of audits, and no plan of a bulk run",
     "arn:aws:s3:::${athena_results}/ledger/*": "what bulk runs remember, and not the rules",

@@ -16,7 +16,8 @@ import pytest
 from functions.contract.bulk import Plan
 from functions.contract.rules import NO_RULES
 from functions.inventory import sorted_runs
-from functions.planning.plan import PlanRequest, continue_plan
+from functions.planning.plan import PlanRequest
+from functions.planning.run_plan import continue_plan
 from functions.runtime.errors import AccessDenied, InventoryInvalid
 from tests.support.inventories import ADDRESS, FIELDS, INVENTORIES, MANIFEST, InventoriedBuckets
 from tests.support.listed_buckets import PLENTY_MS, SETTINGS, SOURCE, TARGET, UPLOADED, decided, planned, scope

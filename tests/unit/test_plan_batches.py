@@ -12,6 +12,9 @@ from functions.contract.bulk import Plan
 from functions.contract.models import Rule
 from functions.contract.rules import KeyRule, Rules
 from functions.intake import deployed_rules
+from functions.planning import run_plan
+from functions.planning.entry_files import entry_files
+from functions.planning.line_files import read_lines
 from functions.runtime.errors import AccessDenied, BucketMissing, SettingInvalid, Throttled
 from tests.support.lambda_context import LambdaContext
 from tests.unit.conftest import SOURCE, SOURCE_REGION, TARGET, TARGET_REGION, Cloud, ErrorResponse
@@ -100,6 +103,79 @@ def test_its_requests_are_counted_with_those_that_are_repeated(cloud: Cloud) -> 
     # The rules, if there are any, are not part of it. The buckets and the ledger are listed, both objects are read.
     expected = {"ListMultipartUploads": 1, "ListObjectsV2": 3, "HeadObject": 2, "PutObject": 3}
     assert plan["requests"] == expected
+
+
+def map_shards(plan: dict[str, Any], name: str) -> list[dict[str, Any]]:
+    """What the Map does: a call for each range, by an execution whose name is its own."""
+    body = boto3.client("s3", TARGET_REGION).get_object(Bucket=RESULTS, Key=plan["shards_key"])["Body"].read()
+    found = []
+    for number, item in enumerate(json.loads(body)):
+        child = event(item)
+        child["execution"]["Name"] = f"child-{number}"
+        child["document"].pop("max_concurrency", None)
+        context = LambdaContext(aws_request_id=f"{name}-{number}")
+        found.append(json.loads(json.dumps(plan_batches.handler(child, context))))
+    return found
+
+
+@pytest.fixture
+def few_keys_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pages of five keys, and ranges of keys from the tenth on."""
+    monkeypatch.setenv("MOTO_S3_DEFAULT_MAX_KEYS", "5")
+    monkeypatch.setattr(run_plan, "SHARD_ABOVE_KEYS", 10)
+
+
+@pytest.mark.usefixtures("few_keys_are_many")
+def test_many_keys_are_planned_in_ranges_and_every_request_of_it_is_counted(cloud: Cloud) -> None:
+    keys = [f"{folder}/{number}" for folder in "ab" for number in range(20)]
+    for key in keys:
+        cloud.upload(b"x", key)
+    cloud.hooks.forget()
+    first = call()
+    assert (first["status"], first["objects"]) == ("planning", 10)
+    sharded = call(first, "t2")
+    assert (sharded["status"], sharded["shard_rounds"]) == ("sharded", 1)
+    results = map_shards(sharded, "t3")
+    assert len(results) > 1
+    assert {result["status"] for result in results} == {"planned"}
+    plan = call(sharded, "t4")
+    assert (plan["status"], plan["objects"], plan["calls"]) == ("planned", 40, 3)
+    made = {name: len(calls) for name, calls in cloud.hooks.params.items() if calls}
+    # Not counted: who is active, the Map's own, and the file in which a range's count is.
+    made["PutObject"] -= 1 + len(results)
+    made["GetObject"] -= 2
+    assert plan["requests"] == made
+    assert sorted(line["key"] for line in lines(plan)) == sorted(keys)
+
+
+@pytest.mark.usefixtures("few_keys_are_many")
+def test_a_range_is_planned_for_the_run_and_not_for_the_execution_of_the_range(cloud: Cloud) -> None:
+    for number in range(40):
+        cloud.upload(b"x", f"{number:02}", Metadata={"a": "b"})
+        cloud.target.put_object(Bucket=TARGET, Key=f"{number:02}", Body=b"x", Metadata={"a": "b"})
+    sharded = call(call(), "t2")
+    map_shards(sharded, "t3")
+    plan = Plan.model_validate(call(sharded, "t4"))
+    files = [key for folder in plan.folders for key in entry_files(plan.folder, folder)]
+    noted = [json.loads(line) for key in files for line in read_lines(RESULTS, TARGET_REGION, key)]
+    assert [(line["key"], line["run"]) for line in noted] == [(f"{number:02}", "run-1") for number in range(40)]
+
+
+@pytest.mark.usefixtures("few_keys_are_many")
+@pytest.mark.parametrize(("max_concurrency", "ranges"), [(1, 0), (2, 2), (0, 4), (50, 4)])
+def test_no_more_ranges_are_planned_at_once_than_the_run_may_do(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch, max_concurrency: int, ranges: int
+) -> None:
+    monkeypatch.setattr(plan_batches, "MOST_SHARDS", 4)
+    for number in range(100):
+        cloud.upload(b"x", f"{number:02}")
+    asked = event(call())
+    asked["document"]["max_concurrency"] = max_concurrency
+    found = plan_batches.handler(asked, LambdaContext(aws_request_id="t2"))
+    assert (found["status"], len(map_shards(found, "t3")) if ranges else 0) == (
+        "sharded" if ranges else "planned",
+        ranges,
+    )
 
 
 def test_the_deployments_rules_apply(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:

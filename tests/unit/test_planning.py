@@ -24,6 +24,7 @@ from functions.contract.rules import NO_RULES, KeyRule, Renaming, Rules, TargetK
 from functions.planning.listings import just_before
 from functions.planning.slices import MOST_BYTES
 from functions.runtime.errors import SettingInvalid, Throttled
+from tests.support.keys_and_rules import CHARACTERS, OBJECTS, RULES
 from tests.support.listed_buckets import (
     COPIED,
     NOW,
@@ -338,30 +339,6 @@ def test_a_line_has_what_the_copy_needs(buckets: ListedBuckets) -> None:
 
 
 # Any keys, any pages, any calls.
-
-CHARACTERS = ["a", "b", "!", ".", "/", "\r", "\n", "\x01", "é", "e\u0301", "\ue000", "\uff5e", "\U0001f600"]
-"""Among them: two forms of one letter; a character that UTF-8 and UTF-16 sort differently than its neighbour."""
-
-KEYS = st.lists(st.sampled_from(CHARACTERS), min_size=1, max_size=5).map("".join)
-LONGEST = st.sampled_from(["a", "b"]).map(lambda begin: begin + "é" * 511 + "x")
-RULES = st.lists(
-    st.builds(
-        KeyRule,
-        prefix=st.sampled_from(["", "a", "a!", "b", "é"]),
-        suffix=st.sampled_from(["", ".", "b"]),
-        exclude=st.sampled_from([False, False, False, True]),
-        renaming=st.none()
-        | st.builds(
-            Renaming,
-            before=st.sampled_from(["", "a", "b!", "\uff5e"]),
-            of=st.sampled_from(["key", "rest"]),
-            after=st.sampled_from(["", "", ".x"]),
-        ),
-        rule=st.builds(Rule, mode=st.sampled_from(["copy", "move"])),
-    ),
-    max_size=3,
-).map(lambda rules: Rules(rules=tuple(rules)))
-OBJECTS = st.dictionaries(KEYS | LONGEST, st.sampled_from([{}, {"Size": 11}, {"ETag": "e2"}]), max_size=25)
 
 
 def expected(buckets: ListedBuckets, rules: Rules) -> list[tuple[str, str, str]]:

@@ -62,7 +62,13 @@ def test_a_task_without_a_bound_is_found(monkeypatch: pytest.MonkeyPatch) -> Non
     assert found == ["CopyBatch has no bound in MOST_VISITS of statemachine/check_bulk.py"]
 
 
+def test_a_map_without_a_bound_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(check_bulk.MAP_VISITS, "PlanShards")
+    found = check_bulk.findings(migrate_bulk(), declaration.load())
+    assert found == ["PlanShards has no bound in MAP_VISITS of statemachine/check_bulk.py"]
+
+
 def test_the_run_and_its_children_leave_room_for_redrives() -> None:
     names = [part.name for part in check_bulk.parts(migrate_bulk())]
-    assert names == ["the run", "CopySlices", "ValidateFiles", "DeleteSources", "StartExecutions"]
+    assert names == ["the run", "PlanShards", "CopySlices", "ValidateFiles", "DeleteSources", "StartExecutions"]
     assert all(check_bulk.most_events(part) < MOST_EVENTS for part in check_bulk.parts(migrate_bulk()))
