@@ -138,7 +138,7 @@ def remember(buckets: ListedBuckets, keys: list[str]) -> None:
     buckets.written[LEDGER_KEY] = gzip.compress(text.encode())
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     sources=OBJECTS,
     targets=OBJECTS,
@@ -187,7 +187,7 @@ def test_a_sharded_plan_is_the_plan_of_one_function(
         assert firsts == sorted(firsts)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(sources=OBJECTS, targets=OBJECTS, rules=RULES, bounds=st.lists(KEYS, max_size=6), page_keys=st.integers(1, 9))
 def test_whatever_the_bounds_are_each_key_is_in_one_range(
     session: boto3.Session,
@@ -212,7 +212,7 @@ def test_whatever_the_bounds_are_each_key_is_in_one_range(
     assert sum(plan.objects for plan in results.values()) == whole.objects
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(keys=st.lists(KEYS, min_size=5, unique=True), changing=st.lists(KEYS, unique=True), seed=st.integers(0, 99))
 def test_keys_that_come_and_go_meanwhile_lose_and_repeat_no_other(
     session: boto3.Session, keys: list[str], changing: list[str], seed: int

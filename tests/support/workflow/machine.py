@@ -9,6 +9,7 @@ import logging
 import re
 import threading
 import time
+import uuid
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
@@ -178,7 +179,7 @@ class Lambdas:
         handler = import_module(f"functions.{key}").handler
         remaining_ms = self.remaining_ms[key].popleft() if self.remaining_ms[key] else PLENTY_MS
         try:
-            answer: Document = handler(event, LambdaContext([remaining_ms], key))
+            answer: Document = handler(event, LambdaContext([remaining_ms], key, aws_request_id=uuid.uuid4().hex))
         except Killed as killed:
             return _failure(str(killed)), str(killed)
         except Exception as raised:
