@@ -12,15 +12,21 @@ from math import ceil
 from ferry.estimates.estimate import OBJECTS_PER_SECOND, SLICE_OBJECTS, SLICES_AT_ONCE, TRANSITIONS_OF_A_SLICE, estimate
 from functions.contract import limits
 from functions.contract.bulk import Plan, PlanFolder, Tally
+from functions.contract.limits import SHARD_ROUNDS
 from functions.contract.rules import LONGEST_KEY_BYTES
 from functions.planning.plan import MARGIN_MS
+from functions.planning.run_plan import MOST_FOLDERS, MOST_SHARDS, SHARD_ABOVE_KEYS
 from functions.planning.slices import BATCH, pointers
 from statemachine import check, check_bulk, declaration
 from statemachine.bulk import MACHINE_TIMEOUT_SECONDS, migrate_bulk
 
 OBJECT_BYTES = 32 * 1024
 KEYS_PER_SECOND = 1500
-"""Of a plan: two LISTs of 1,000 keys, one after the other, and 0.3 ms of processor time a key. ASSUMED for AWS."""
+"""Of a function that plans: two LISTs of 1,000 keys, one after the other, and 0.3 ms of processor time a key. ASSUMED
+for AWS."""
+
+DIVIDING_SECONDS = 75
+"""Before each Map of ranges: as many LISTs as dividing may take, 0.15 s each. ASSUMED for AWS."""
 
 REPORT_SECONDS_OF_A_SLICE = 0.4
 """Six requests, one after the other, and 0.04 s of processor time, of which the function has 0.3 a second. ASSUMED for
@@ -34,6 +40,9 @@ PLAN_MEMORY_MB = 70
 
 POINTER_MEMORY_BYTES = 800
 """Of a slice, while the list of all slices is written: measured."""
+
+SHARDS = min(MOST_SHARDS, SLICES_AT_ONCE)
+"""Ranges of keys that are planned at once."""
 
 RUN = "runs/backfill-20261101-120000-abcdef/0/plan/"
 CALL = "00000-00000000-0000-0000-0000-000000000000"
@@ -72,9 +81,36 @@ class ScaleRun:
         return self.functions_at_once * OBJECTS_PER_SECOND
 
     @property
+    def first_plan_calls(self) -> int:
+        """Of PlanBatches, before it divides the keys that are left."""
+        return ceil(min(self.objects, SHARD_ABOVE_KEYS) / _keys_of_a_call())
+
+    @property
+    def shard_rounds(self) -> int:
+        """Of the Map that plans ranges of keys."""
+        left = max(0, self.objects - SHARD_ABOVE_KEYS)
+        most = min(SHARD_ROUNDS, (MOST_FOLDERS - self.first_plan_calls) // SHARDS)
+        return min(most, ceil(left / _keys_of_a_call() / SHARDS))
+
+    @property
+    def last_plan_calls(self) -> int:
+        """Of PlanBatches, for what the Maps did not plan."""
+        left = self.objects - SHARD_ABOVE_KEYS - self.shard_rounds * SHARDS * _keys_of_a_call()
+        return ceil(max(0, left) / _keys_of_a_call())
+
+    @property
     def plan_calls(self) -> int:
-        """Of PlanBatches."""
-        return ceil(self.objects / KEYS_PER_SECOND / _call_seconds("plan_batches"))
+        """Of PlanBatches, with those that divide and collect; not of the Map's children."""
+        collecting = self.shard_rounds + 1 if self.shard_rounds else 0
+        return self.first_plan_calls + collecting + self.last_plan_calls
+
+    @property
+    def plan_seconds(self) -> float:
+        """From the first LIST to the complete plan."""
+        alone = self.first_plan_calls + self.last_plan_calls
+        at_once = max(0.0, self.objects / _keys_of_a_call() - alone) / SHARDS if self.shard_rounds else 0
+        unsharded = min(self.objects / _keys_of_a_call(), alone)
+        return (unsharded + at_once) * _call_seconds("plan_batches") + self.shard_rounds * DIVIDING_SECONDS
 
     @property
     def report_calls(self) -> int:
@@ -91,7 +127,7 @@ class ScaleRun:
         """From the first LIST to the end."""
         copying = self.objects / self.objects_per_second
         reporting = self.slices * (RECONCILE_SECONDS_OF_A_SLICE + REPORT_SECONDS_OF_A_SLICE)
-        return self.objects / KEYS_PER_SECOND + copying + reporting
+        return self.plan_seconds + copying + reporting
 
     @property
     def events(self) -> int:
@@ -99,13 +135,14 @@ class ScaleRun:
         return (
             _states() * check.EVENTS_OF_A_STATE
             + (self.plan_calls + self.reconcile_calls + self.report_calls) * EVENTS_OF_A_CALL
+            + self.shard_rounds * check_bulk.EVENTS_OF_A_MAP
         )
 
     @property
     def document_bytes(self) -> int:
-        """The run's document, once it is planned: a folder for each call."""
+        """The run's document, once it is planned: a folder for each call that planned."""
         one, two = _document_bytes(1), _document_bytes(2)
-        return one + (two - one) * (self.plan_calls - 1)
+        return one + (two - one) * (self.first_plan_calls + self.shard_rounds * SHARDS + self.last_plan_calls - 1)
 
     @property
     def pointers_bytes(self) -> int:
@@ -192,6 +229,10 @@ def largest(limit: ScaleLimit, most: int = ANY) -> int:
         middle = (low + high + 1) // 2
         low, high = (middle, high) if limit.holds(ScaleRun(middle)) else (low, middle - 1)
     return low
+
+
+def _keys_of_a_call() -> float:
+    return KEYS_PER_SECOND * _call_seconds("plan_batches")
 
 
 @cache

@@ -26,6 +26,12 @@ def test_a_billion_objects_exceed_limits_of_our_own_and_none_of_aws_that_ends_a_
     assert all(source.startswith("our own") for source in found.values()), found
 
 
+def test_ranges_that_are_planned_at_once_take_a_billion_keys_in_less_than_a_day() -> None:
+    run = ScaleRun(10**9)
+    assert "calls of PlanBatches" not in exceeded(run)
+    assert run.plan_seconds < 86400 < 10**9 / scale.KEYS_PER_SECOND
+
+
 def test_the_largest_run_is_within_its_limit_and_the_next_one_is_not() -> None:
     for limit in LIMITS:
         objects = largest(limit)
