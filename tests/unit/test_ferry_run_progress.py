@@ -86,11 +86,23 @@ def look(found: FakeRuns, results: FakeResults) -> RunProgress:
     return RunWatch(deployed(found, results), ARN).look()
 
 
-def test_while_it_plans_the_compared_objects_are_shown() -> None:
+@pytest.mark.parametrize(
+    ("status", "state"), [("planning", "PlanBatches"), ("sharded", "PlanShards"), ("sharded", "WaitForPlan")]
+)
+def test_while_it_plans_the_compared_objects_are_shown(status: str, state: str) -> None:
     found = FakeRuns()
-    found.add_run(document(plan_of(6, status="planning")), state="PlanBatches")
+    found.add_run(document(plan_of(6, status=status)), state=state)
+    found.map_runs[ARN] = map_run(total=4, running=4)
     progress = look(found, FakeResults())
     assert (progress.phase, progress.compared, progress.objects) == ("planning", 7, 0)
+    assert progress.slices == Slices()
+
+
+def test_the_ranges_of_a_plan_are_not_taken_for_slices() -> None:
+    found = FakeRuns()
+    found.add_run(document(plan_of(0, batches=0, folders=[])), state="WriteReport")
+    found.map_runs[ARN] = map_run("SUCCEEDED", total=4, succeeded=4)
+    assert look(found, FakeResults()).slices == Slices()
 
 
 def test_records_count_objects_bytes_and_failures_and_give_a_rate_and_the_time_left() -> None:
