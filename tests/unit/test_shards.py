@@ -280,18 +280,17 @@ def test_above_it_the_rest_is_planned_by_several_functions(buckets: ListedBucket
 def test_a_range_that_is_larger_than_the_others_is_divided_again(buckets: ListedBuckets) -> None:
     for key in ("a/1", "b/1", "c/1", "x/1", "y/1", "z/1"):
         buckets.put(SOURCE, key)
-    for day in range(1, 29):
+    for day in range(1, 13):
         for number in range(20):
             buckets.put(SOURCE, f"logs/team/2026/11/{day:02}/{number:02}")
     run = ShardedRun(buckets, most_shards=5)
     # Each child plans one page.
     run.children_ms = [0]
     plan = run.run()
-    assert len(buckets.lines(plan)) == 566
-    # A page each: it could not be faster than 556 keys in 112 pages of five calls.
+    assert len(buckets.lines(plan)) == 246
+    # A page each: 236 keys are 48 pages, by five calls at once.
     assert plan.shard_rounds is not None
-    assert plan.shard_rounds < 35
-    assert all(len(ranges) == 5 for ranges in run.rounds[:15])
+    assert 10 <= plan.shard_rounds <= 16
 
 
 def test_a_range_that_fails_fails_the_run_by_its_own_error_and_is_repeated_alone(buckets: ListedBuckets) -> None:
@@ -404,24 +403,24 @@ def lengths(ranges: list[KeyRange], keys: list[str]) -> list[int]:
 
 
 BUCKETS_OF_PEOPLE = {
-    "numbers": [f"n{each:06}" for each in range(4000)],
-    "hexadecimal": [f"{each * 2654435761 % 2**32:08x}" for each in range(4000)],
+    "numbers": [f"n{each:06}" for each in range(1500)],
+    "hexadecimal": [f"{each * 2654435761 % 2**32:08x}" for each in range(1500)],
     "days": [
         f"tables/sales/year={year}/month={month:02}/day={day:02}/part-{part:04}.parquet"
         for year in (2024, 2025, 2026)
         for month in range(1, 13)
         for day in range(1, 29)
-        for part in range(4)
+        for part in range(2)
     ],
-    "one large folder": [*(f"{each}/x" for each in "abcxyz"), *(f"m/deep/er/{each:05}" for each in range(4000))],
-    "folders of one file": [f"{each:05}/file.csv" for each in range(3000)],
+    "one large folder": [*(f"{each}/x" for each in "abcxyz"), *(f"m/deep/er/{each:05}" for each in range(1500))],
+    "folders of one file": [f"{each:05}/file.csv" for each in range(1500)],
 }
 
 
 @pytest.mark.parametrize("name", BUCKETS_OF_PEOPLE)
 def test_ranges_have_about_as_many_keys_and_take_few_requests(session: boto3.Session, name: str) -> None:
     keys = BUCKETS_OF_PEOPLE[name]
-    buckets = filled(ListedBuckets(50), {key: {} for key in keys}, {})
+    buckets = filled(ListedBuckets(20), {key: {} for key in keys}, {})
     with buckets.answering(session):
         divided = Branches(lambda after: list_page(SOURCE, SOURCE_REGION, "", after), lambda: True)
         ranges = joined(divided.parts([KeyRange("", None)], 60), 20)
