@@ -329,10 +329,11 @@ def test_more_ranges_that_fail_are_planned_again_by_a_map(buckets: ListedBuckets
     assert [line["key"] for line in buckets.lines(plan)] == keys
 
 
-def test_after_its_rounds_the_rest_is_planned_by_one_function_after_another(
-    buckets: ListedBuckets, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("limit", "most"), [("SHARD_ROUNDS", 2), ("MOST_FOLDERS", 1 + 2 * 4)])
+def test_beyond_its_limits_the_rest_is_planned_by_one_function_after_another(
+    buckets: ListedBuckets, monkeypatch: pytest.MonkeyPatch, limit: str, most: int
 ) -> None:
-    monkeypatch.setattr(run_plan, "SHARD_ROUNDS", 2)
+    monkeypatch.setattr(run_plan, limit, most)
     keys = number_keys(buckets, 200)
     run = ShardedRun(buckets)
     run.children_ms = [0]
