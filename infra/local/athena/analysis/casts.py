@@ -252,7 +252,10 @@ def round_timestamp(sql: str, precision: int, source: Type | None = None) -> str
     if digits <= precision:
         return sql
     unit = 10 ** (6 - precision)
-    return f"make_timestamp(CAST(floor((epoch_us({sql}) + {unit // 2}) / {unit}.0) AS BIGINT) * {unit})"
+    return let(
+        [f"(epoch_us({sql}) + {unit // 2})"],
+        lambda moved: f"make_timestamp({moved} - ({moved} % {unit} + {unit}) % {unit})",
+    )
 
 
 def _to_text(context: Context, value: Value, target: Type, is_try: bool) -> Value | None:
