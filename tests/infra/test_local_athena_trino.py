@@ -65,6 +65,34 @@ VALUES: dict[str, list[Case]] = {
         ("CAST(-.5 AS varchar)", "-0.5"),
         ("CAST(2.5 AS integer)", "3"),
     ],
+    "SqlDate, DateTimes (the pattern uuuu): years that Python has not": [
+        ("from_unixtime(1700000000000)", "+55840-11-08 22:13:20.000 UTC"),
+        ("from_unixtime(1700000000000, '+05:30')", "+55840-11-09 03:43:20.000 +05:30"),
+        ("from_unixtime(1700000000000, 'America/New_York')", "+55840-11-08 17:13:20.000 America/New_York"),
+        ("timestamp '9999-12-31 23:59:59' + interval '1' second", "+10000-01-01 00:00:00.000"),
+        ("date '0001-01-01' - interval '2' year", "-0001-01-01"),
+        ("date '0000-12-31'", "0000-12-31"),
+        ("date '12001-02-28'", "+12001-02-28"),
+        ("ARRAY[date '9999-12-31' + interval '1' day, NULL]", "[+10000-01-01, null]"),
+        ("ROW(timestamp '0001-01-01 00:00:00' - interval '2' year)", "{field0=-0001-01-01 00:00:00.000}"),
+        ("MAP(ARRAY[date '12001-01-01'], ARRAY[1])", "{+12001-01-01=1}"),
+        ("CAST(timestamp '12001-01-01 00:00:00.1' AS varchar)", "+12001-01-01 00:00:00.1"),
+        ("CAST(timestamp '0099-01-01 00:00:00' AS varchar)", "0099-01-01 00:00:00"),
+        ("to_iso8601(timestamp '12001-01-01 00:00:00')", "+12001-01-01T00:00:00"),
+        (
+            "CAST(CAST(ROW(timestamp '0099-01-01 00:00:00') AS ROW(a timestamp)) AS json)",
+            '{"a":"0099-01-01 00:00:00.000"}',
+        ),
+        ("year(from_unixtime(1700000000000))", "55840"),
+        ("array_distinct(ARRAY[date '12001-01-01', date '12001-01-01'])", "[+12001-01-01]"),
+    ],
+    "DateTimeUtils.printDate (Joda)": [
+        ("CAST(date '12001-01-01' AS varchar)", "12001-01-01"),
+        ("CAST(date '0001-01-01' - interval '2' year AS varchar)", "-0001-01-01"),
+        ("to_iso8601(date '12001-01-01')", "12001-01-01"),
+        ("array_join(ARRAY[date '12001-01-01'], ',')", "12001-01-01"),
+        ("CAST(ARRAY[date '12001-01-01'] AS json)", '["12001-01-01"]'),
+    ],
     "BigintOperators, IntegerOperators": [
         ("7 / 2", "3"),
         ("-7 / 2", "-3"),
@@ -305,6 +333,22 @@ VALUES: dict[str, list[Case]] = {
     ],
 }
 FAILURES: dict[str, list[tuple[str, str]]] = {
+    "Years that Python has not, where it formats or reads them": [
+        ("date_format(from_unixtime(1700000000000), '%Y')", "NOT_SUPPORTED: the local Athena supports only"),
+        ("format_datetime(from_unixtime(1700000000000), 'yyyy')", "NOT_SUPPORTED: the local Athena supports only"),
+        ("timestamp '12001-01-01 00:00:00 UTC'", "NOT_SUPPORTED: the local Athena supports only"),
+        (
+            "TRY_CAST('12001-01-01 00:00:00 UTC' AS timestamp with time zone)",
+            "NOT_SUPPORTED: the local Athena supports",
+        ),
+        ("from_iso8601_date('0000-01-01')", "NOT_SUPPORTED: the local Athena supports only"),
+        (
+            "from_iso8601_timestamp('9999-12-31T23:59:59-05:00')",
+            "NOT_SUPPORTED: the local Athena supports only",
+        ),
+        ("date_parse('0000', '%Y')", "NOT_SUPPORTED: the local Athena supports only"),
+        ("date '-0001-01-01'", "NOT_SUPPORTED: the local Athena does not support literals whose year has a sign"),
+    ],
     "VarcharOperators, DoubleOperators, DecimalCasts": [
         ("CAST('5.7' AS integer)", "INVALID_CAST_ARGUMENT: Cannot cast '5.7' to INT"),
         ("CAST('' AS double)", "INVALID_CAST_ARGUMENT: Cannot cast '' to DOUBLE"),

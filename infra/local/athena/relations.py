@@ -178,7 +178,11 @@ def _cast(value: str, column: Column, serde: str) -> str:
         )
     if kind.name in {"tinyint", "smallint", "int", "bigint"}:
         return f"CASE WHEN regexp_full_match({value}, '[+-]?[0-9]+') THEN TRY_CAST({value} AS {kind.duckdb}) END"
-    return f"TRY_CAST({value} AS {kind.duckdb})"
+    cast = f"TRY_CAST({value} AS {kind.duckdb})"
+    if kind.name in {"date", "timestamp"}:
+        # DuckDB also reads `infinity` and `epoch`.
+        return f"CASE WHEN regexp_matches({value}, '^\\s*[+-]?[0-9]') THEN {cast} END"
+    return cast
 
 
 _NUMBERS = {

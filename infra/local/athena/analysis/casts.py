@@ -286,6 +286,8 @@ def text_of(context: Context, value: Value) -> str:
         return context.call(numbers.text_of_double, [value], types.VARCHAR)
     if source == types.REAL:
         return context.call(numbers.text_of_real, [value], types.VARCHAR)
+    if source == types.DATE:
+        return date_text(sql)
     if source.name == "timestamp":
         return timestamp_text(sql, source.size[0])
     if source.is_instant:
@@ -301,9 +303,27 @@ def text_of(context: Context, value: Value) -> str:
     return f"CAST({sql} AS VARCHAR)"
 
 
-def timestamp_text(sql: str, precision: int) -> str:
+def timestamp_text(sql: str, precision: int, separator: str = " ") -> str:
     """Write the text of a timestamp with this number of digits."""
-    return f"left(strftime({sql}, '%Y-%m-%d %H:%M:%S.%f'), {20 + precision if precision else 19})"
+    length = 16 + precision if precision else 15
+    return _with_year(sql, f"-%m-%d{separator}%H:%M:%S.%f", length, "+")
+
+
+def date_text(sql: str) -> str:
+    """Write the text of a date."""
+    return _with_year(sql, "-%m-%d", 6, "")
+
+
+def _with_year(sql: str, rest: str, length: int, plus: str) -> str:
+    """Write a year as rowwise/years.py prints it, and the first characters of the rest."""
+
+    def body(value: str) -> str:
+        number = f"year({value})"
+        digits = f"printf('%04d', abs({number}))"
+        sign = f"CASE WHEN {number} < 0 THEN '-' WHEN {number} > 9999 THEN '{plus}' ELSE '' END"
+        return f"{sign} || {digits} || left(strftime({value}, '{rest}'), {length})"
+
+    return let([sql], body)
 
 
 def _text_to_binary(cast: _Cast) -> str:

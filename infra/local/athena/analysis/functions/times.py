@@ -7,7 +7,7 @@ io.trino.operator.scalar.timestamp of Trino.
 from collections.abc import Callable
 
 from infra.local.athena.analysis import literals, types
-from infra.local.athena.analysis.casts import cast, instant_of, local_time
+from infra.local.athena.analysis.casts import cast, date_text, instant_of, local_time, timestamp_text
 from infra.local.athena.analysis.operators import change_local, in_utc
 from infra.local.athena.analysis.values import Context, Value, coerce, failure, instant, let, unify, unsupported
 from infra.local.athena.literals import literal
@@ -172,14 +172,12 @@ def to_iso8601(context: Context, arguments: list[Value], at: Position) -> Value 
     (value,) = arguments
     kind = value.type
     if kind == types.DATE:
-        return Value(f"CAST({value.sql} AS VARCHAR)", types.VARCHAR)
+        return Value(date_text(value.sql), types.VARCHAR)
     if kind.name not in _MOMENTS:
         return None
-    digits = kind.size[0]
-    length = 20 + digits if digits else 19
 
     def shown(sql: str) -> str:
-        return f"left(strftime({sql}, '%Y-%m-%dT%H:%M:%S.%f'), {length})"
+        return timestamp_text(sql, kind.size[0], "T")
 
     if kind.name == "timestamp":
         return Value(shown(value.sql), types.VARCHAR)
