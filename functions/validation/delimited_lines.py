@@ -16,7 +16,7 @@ import re
 from functions.catalogue.dialect import Dialect, Readings
 from functions.catalogue.file_columns import Unreadable
 from functions.contract.models import FileProgress
-from functions.validation.text_blocks import LINE, LINE_BREAK, count_lines, whole_lines
+from functions.validation.text_blocks import LINE_BREAK, count_lines, next_line, whole_lines
 
 LONGEST_BLOCK = 1024 * 1024
 """Longer blocks, of a very long line, are read line by line."""
@@ -62,11 +62,11 @@ class DelimitedLines:
             if {line.count(self._separator) for line in lines} == {self._fields - 1} and b"" not in lines:
                 self._count(len(lines))
                 return
-        position = 0
+        position, has_returns = 0, b"\r" in block
         while position < len(block):
-            position = self._pass_over(block, position)
+            position = self._pass_over(block, position, has_returns)
 
-    def _pass_over(self, block: bytes, position: int) -> int:
+    def _pass_over(self, block: bytes, position: int, has_returns: bool) -> int:
         """Check as many lines as one pattern matches, else one by itself; return where the next one starts."""
         # With one field, the patterns would match an empty line.
         if self._fields > 1 and len(block) <= LONGEST_BLOCK:
@@ -75,12 +75,10 @@ class DelimitedLines:
                 if found is not None and found.end() > position:
                     self._count(count_lines(found[0]))
                     return found.end()
-        line = LINE.match(block, position)
-        if line is None:
-            raise Unreadable(f"line {self.lines + 1} is not terminated by a line break")
+        line, end = next_line(block, position, has_returns)
         self._count(1)
-        self._check_line(line[1].decode())
-        return line.end()
+        self._check_line(line.decode())
+        return end
 
     def _count(self, lines: int) -> None:
         self.lines += lines
