@@ -12,6 +12,7 @@ import json
 import re
 import zlib
 from collections.abc import Iterable
+from typing import Any
 
 from functions.catalogue.dialect import Dialect
 from functions.catalogue.formats import Format
@@ -49,6 +50,12 @@ def read_columns(obj: ObjectVersion, size_bytes: int, layout: Format) -> tuple[s
     if line is None:
         return None
     return _header(line, layout.delimiter) if layout.layout == "delimited" else _keys(line)
+
+
+def first_record(obj: ObjectVersion, size_bytes: int, layout: Format) -> dict[str, Any] | None:
+    """Return the record on the first line of a JSON file; None if it cannot be read."""
+    line = _first_line(obj, size_bytes, layout.gzipped)
+    return None if line is None else _record(line)
 
 
 def catalogue_names(names: Iterable[str]) -> tuple[str, ...]:
@@ -116,12 +123,17 @@ def _header(line: str, delimiter: str) -> tuple[str, ...] | None:
 
 
 def _keys(line: str) -> tuple[str, ...] | None:
+    record = _record(line)
+    return catalogue_names(record) or None if record is not None else None
+
+
+def _record(line: str) -> dict[str, Any] | None:
     try:
         record = json.loads(line)
     except (ValueError, RecursionError):
         # Also a number with more digits than Python parses.
         return None
-    return catalogue_names(record) or None if isinstance(record, dict) else None
+    return record if isinstance(record, dict) else None
 
 
 def _read(obj: ObjectVersion, byte_range: str) -> bytes:

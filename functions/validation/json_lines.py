@@ -15,6 +15,7 @@ from typing import Any
 from functions.catalogue.file_columns import TableMismatch, Unreadable, catalogue_names
 from functions.catalogue.glue_table import Table, abbreviated
 from functions.catalogue.names import unusable_name
+from functions.catalogue.type_length import TypeLengths
 from functions.contract.models import FileProgress
 from functions.validation.json_records import HALF_PAIR, MOST_KEYS, Records
 from functions.validation.json_shapes import Shapes
@@ -47,6 +48,7 @@ class JsonLines:
         self._warnings: list[str] = []
         self._passing = Records(self._kinds, self._types)
         self._noted: set[str] = set()
+        self._type_lengths = None if table else TypeLengths()
         self._decoder = json.JSONDecoder(object_pairs_hook=_object)
         self._seen = 0
 
@@ -103,14 +105,14 @@ class JsonLines:
     def _check_lines(self, lines: Iterator[str]) -> None:
         line: str | None = ""
         while line is not None:
-            passed, line = self._passing.pass_over(lines)
+            passed, line = self._passing.pass_over(lines) if self._table else (0, next(lines, None))
             self._count(passed)
             if line is not None:
                 self._count(1)
                 self._passing.learn(self._check_line(line))
 
     def _checked_record(self, line: str) -> dict[str, Any]:
-        record = self._passing.passed(line) if self.lines > 1 else None
+        record = self._passing.passed(line) if self._table and self.lines > 1 else None
         if record is None:
             record = self._check_line(line)
             self._passing.learn(record)
@@ -133,6 +135,8 @@ class JsonLines:
             )
         if self.lines == 1 or not record.keys() <= self._noted:
             self._note_columns(record)
+        if self._type_lengths:
+            self._type_lengths.add(record)
         for key, value in record.items():
             kind = self._kinds.get(key.lower())
             if kind is not None and (found := self._types.mismatch(key.lower(), value, kind)):

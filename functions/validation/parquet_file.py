@@ -13,6 +13,7 @@ from functions.catalogue.glue_table import listed, missing_columns
 from functions.catalogue.names import unusable_name
 from functions.catalogue.parquet_footer import Footer
 from functions.catalogue.parquet_types import compare, duplicate_names
+from functions.catalogue.type_length import require_fields
 from functions.contract.models import StoredObject
 from functions.objects.head import opened
 from functions.validation.contents import Expected, FileContents
@@ -45,6 +46,7 @@ def read_parquet(obj: StoredObject, expected: Expected) -> FileContents:
     _require_readable(footer)
     expected.accept(footer.columns)
     if expected.table is None:
+        require_fields(footer.fields)
         return FileContents(footer.columns, footer.rows)
     comparison = compare(footer.fields, expected.table.types)
     if comparison.mismatches:

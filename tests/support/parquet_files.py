@@ -19,6 +19,23 @@ def footer(*names: str, rows: int) -> bytes:
     return b"\x15\x02\x19" + schema(*names) + b"\x16" + bytes([2 * rows]) + b"\x19\x0c\x00"
 
 
+def footer_of_a_struct(name: str, fields: list[str]) -> bytes:
+    """A footer of one column, a struct of as many fields of text as are wanted."""
+    group = b"\x35\x02\x18" + bytes([len(name)]) + name.encode() + b"\x15" + _varint(2 * len(fields)) + b"\x00"
+    root = b"\x48\x01r\x15\x02\x00"
+    texts = b"".join(b"\x15\x0c\x25\x02\x18" + bytes([len(each)]) + each.encode() + b"\x00" for each in fields)
+    elements = b"\xfc" + _varint(2 + len(fields)) + root + group + texts
+    return b"\x15\x02\x19" + elements + b"\x16\x02\x19\x0c\x00"
+
+
+def _varint(number: int) -> bytes:
+    rest = b""
+    while number > 0x7F:
+        rest += bytes([number & 0x7F | 0x80])
+        number >>= 7
+    return rest + bytes([number])
+
+
 def footer_of_one_chunk(name: str, physical: int, encoding: int) -> bytes:
     """A footer with a row group of one column chunk: its physical type and its encoding, as parquet.thrift numbers."""
     stored = bytes([0x15, 2 * physical, 0x19, 0x15, 2 * encoding])

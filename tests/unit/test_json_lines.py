@@ -388,3 +388,11 @@ def test_escaped_pairs_of_surrogates_pass_without_a_full_check(monkeypatch: pyte
 def test_what_is_noted_of_a_map_names_its_column_not_its_keys() -> None:
     checked = check({"m": "map<string,string>"}, *(f'{{"m": {{"k{number}": {number}}}}}' for number in range(3)))
     assert checked.warnings == ["the column m has values that are not text, which Athena shows as their JSON text"]
+
+
+def test_keys_of_all_records_together_make_the_type_that_is_too_long_for_the_catalogue() -> None:
+    checked = JsonLines(None, lambda _: None)
+    records = [{"id": number, "s": [{f"key_{number}_{'x' * 150}": 1}]} for number in range(1000)]
+    with pytest.raises(Unreadable, match="the column s has so many nested keys"):
+        checked.check("".join(json.dumps(record) + "\n" for record in records).encode())
+    assert 500 < checked.lines < 1000
