@@ -23,6 +23,8 @@ from infra.local.glue.schema import of_text
         ("5::UINTEGER", "bigint", 5),
         ("18446744073709551615::UBIGINT", "bigint", -1),
         ("200::UTINYINT", "smallint", 200),
+        ("TIME '00:00:01.5'", "bigint", 1500000),
+        ("'00112233-4455-6677-8899-aabbccddeeff'::UUID", "binary", bytes.fromhex("00112233445566778899aabbccddeeff")),
         ("'é'", "binary", "é".encode()),
         ("encode('é')", "string", "é"),
         ("'abc'", "varchar(2)", "ab"),
@@ -38,7 +40,10 @@ def test_a_value_is_read_as_trino_reads_it(in_file: str, in_table: str, shown: o
 
 @pytest.mark.parametrize(
     ("in_file", "in_table"),
-    [('"NULL"', "string"), ("BIGINT", "string"), ("DOUBLE", "float"), ("TIMESTAMP", "date"), ("BLOB", "bigint")],
+    [
+        *(('"NULL"', "string"), ("BIGINT", "string"), ("DOUBLE", "float"), ("TIMESTAMP", "date"), ("BLOB", "bigint")),
+        *(("TIME", "string"), ("TIME", "timestamp"), ("TIME", "int"), ("UUID", "string"), ("INTERVAL", "binary")),
+    ],
 )
 def test_what_trino_does_not_read_does_not_fit(in_file: str, in_table: str) -> None:
     assert not parquet_columns.fits(in_file, types.parse(in_table))

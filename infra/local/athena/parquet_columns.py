@@ -19,14 +19,20 @@ _EPOCHS = {
     "TIMESTAMP WITH TIME ZONE": "epoch_us",
     "TIMESTAMP_MS": "epoch_ms",
     "TIMESTAMP_NS": "epoch_ns",
+    "TIME": "epoch_us",
 }
 """Which function of DuckDB returns the number that the file has, by DuckDB's type."""
+
+_NEVER_READ = {"INTERVAL": frozenset({"string", "binary"}), "UUID": frozenset({"string"})}
+"""What Trino shows as bytes of which DuckDB has lost some, or which are no text, by DuckDB's type and the table's."""
 
 _SIGNED = {"UINTEGER": 32, "UBIGINT": 64}
 
 
 def fits(in_file: str, in_table: types.GlueType) -> bool:
     """Check whether a column of this DuckDB type can be read as the table's type."""
+    if in_table.name in _NEVER_READ.get(in_file, ()):
+        return False
     return (in_table.name == "bigint" and in_file in _EPOCHS) or _fits(types.of_duckdb(in_file), in_table)
 
 
@@ -51,6 +57,8 @@ def value(sql: str, in_file: str, kind: types.GlueType) -> str:
     if in_file in _SIGNED:
         half, whole = 1 << _SIGNED[in_file] - 1, 1 << _SIGNED[in_file]
         sql = f"CASE WHEN {sql} >= {half} THEN CAST({sql} AS HUGEINT) - {whole} ELSE CAST({sql} AS HUGEINT) END"
+    elif in_file == "UUID":
+        return f"unhex(replace(CAST({sql} AS VARCHAR), '-', ''))"
     elif in_file == "VARCHAR" and kind.name == "binary":
         return f"encode({sql})"
     elif in_file == "BLOB" and kind.name in _TEXTS:
