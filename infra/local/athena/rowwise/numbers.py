@@ -5,6 +5,7 @@ Sources: DoubleOperators, RealOperators, DecimalOperators, MathFunctions, Interv
 
 import math
 import struct
+from bisect import bisect_right
 from decimal import ROUND_HALF_UP, Context, Decimal, DecimalException, localcontext
 
 from infra.local.athena.errors import Fault
@@ -191,3 +192,15 @@ def width_bucket(value: float, low: float, high: float, count: int) -> int:
     else:
         found = int(count * (value - lower) / (upper - lower) + 1)
     return found if low <= high else count - found + 1
+
+
+def width_bucket_of_bins(value: float, bins: list[float | None]) -> int:
+    """Return how many of the bins begin at or below a value."""
+    if not bins:
+        raise Fault("INVALID_FUNCTION_ARGUMENT", "Bins cannot be an empty array")
+    if math.isnan(value):
+        raise Fault("INVALID_FUNCTION_ARGUMENT", "Operand cannot be NaN")
+    found = [number for number in bins if number is not None]
+    if len(found) < len(bins) or not all(map(math.isfinite, found)) or found != sorted(set(found)):
+        raise Fault("INVALID_FUNCTION_ARGUMENT", "Bin values are not finite and sorted in ascending order")
+    return bisect_right(found, value)
