@@ -5,7 +5,6 @@ Sources: DoubleOperators, RealOperators, DecimalOperators, MathFunctions, Interv
 
 import math
 import struct
-from bisect import bisect_right
 from decimal import ROUND_HALF_UP, Context, Decimal, DecimalException, localcontext
 
 from infra.local.athena.errors import Fault
@@ -200,7 +199,16 @@ def width_bucket_of_bins(value: float, bins: list[float | None]) -> int:
         raise Fault("INVALID_FUNCTION_ARGUMENT", "Bins cannot be an empty array")
     if math.isnan(value):
         raise Fault("INVALID_FUNCTION_ARGUMENT", "Operand cannot be NaN")
-    found = [number for number in bins if number is not None]
-    if len(found) < len(bins) or not all(map(math.isfinite, found)) or found != sorted(set(found)):
-        raise Fault("INVALID_FUNCTION_ARGUMENT", "Bin values are not finite and sorted in ascending order")
-    return bisect_right(found, value)
+    if None in bins:
+        raise Fault("NOT_SUPPORTED", "the local Athena does not support NULL in bins")
+    numbers = [number for number in bins if number is not None]
+    # Only the bins that the search visits are checked.
+    lower, upper = 0, len(numbers)
+    while lower < upper:
+        middle = (lower + upper) // 2
+        if numbers[lower] > numbers[upper - 1]:
+            raise Fault("INVALID_FUNCTION_ARGUMENT", "Bin values are not sorted in ascending order")
+        if not math.isfinite(numbers[middle]):
+            raise Fault("INVALID_FUNCTION_ARGUMENT", f"Bin value must be finite, got {java_double(numbers[middle])}")
+        lower, upper = (lower, middle) if value < numbers[middle] else (middle + 1, upper)
+    return lower

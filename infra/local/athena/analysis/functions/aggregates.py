@@ -183,15 +183,20 @@ def _doubles(function: str, count: int) -> Aggregate:
     return aggregate
 
 
-def _floats(function: str) -> Aggregate:
-    """Return an aggregate of two doubles or reals: without a double, Trino chooses reals (trinodb/trino#23880)."""
+def _floats(function: str, is_finite: bool = False) -> Aggregate:
+    """Return an aggregate of two doubles or reals: without a double, Trino chooses reals (trinodb/trino#23880).
+
+    With `is_finite`, another result is NULL (RealCorrelationAggregation, RealRegressionAggregation).
+    """
 
     def aggregate(call: Aggregation) -> Value | None:
         kind = types.DOUBLE if types.DOUBLE in {a.type for a in call.arguments} else types.REAL
         if len(call.arguments) != 2 or not all(types.coerces(a.type, kind) for a in call.arguments):
             return None
         listed = ", ".join(f"CAST({coerce(call.context, a, kind).sql} AS DOUBLE)" for a in call.arguments)
-        return Value(f"CAST({call.core(function, listed)} AS {kind.duckdb})", kind)
+        found = call.core(function, listed)
+        found = f"CASE WHEN isfinite({found}) THEN {found} END" if is_finite else found
+        return Value(f"CAST({found} AS {kind.duckdb})", kind)
 
     return aggregate
 
@@ -268,11 +273,11 @@ AGGREGATES: dict[str, tuple[tuple[int, ...], Aggregate]] = {
     "variance": ((1,), _doubles("var_samp", 1)),
     "var_samp": ((1,), _doubles("var_samp", 1)),
     "var_pop": ((1,), _doubles("var_pop", 1)),
-    "corr": ((2,), _floats("corr")),
+    "corr": ((2,), _floats("corr", is_finite=True)),
     "covar_samp": ((2,), _floats("covar_samp")),
     "covar_pop": ((2,), _floats("covar_pop")),
-    "regr_slope": ((2,), _floats("regr_slope")),
-    "regr_intercept": ((2,), _floats("regr_intercept")),
+    "regr_slope": ((2,), _floats("regr_slope", is_finite=True)),
+    "regr_intercept": ((2,), _floats("regr_intercept", is_finite=True)),
     "geometric_mean": ((1,), _geometric_mean),
     "bitwise_and_agg": ((1,), _bits("bit_and")),
     "bitwise_or_agg": ((1,), _bits("bit_or")),
