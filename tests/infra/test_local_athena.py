@@ -141,6 +141,17 @@ def test_a_parquet_column_that_does_not_fit_fails_only_the_queries_that_open_it(
     assert "t/c.parquet" in lake.failure("SELECT v FROM t")
 
 
+def test_a_timestamp_that_duckdb_cannot_hold_fails_only_the_queries_that_open_it(lake: Lake, tmp_path: Path) -> None:
+    write_parquet(tmp_path / "a", "SELECT 1 AS id, make_timestamp(4611686018427387904) AS at")
+    micros, millis = b"\x12\x1c\x2c\x00\x00", b"\x12\x1c\x1c\x00\x00"
+    body = (tmp_path / "a").read_bytes()
+    assert micros in body
+    lake.put("t/a.parquet", body.replace(micros, millis))
+    lake.table("t", "id int, at timestamp", PARQUET)
+    assert lake.rows("SELECT count(*), max(id) FROM t") == [["1", "1"]]
+    assert "NOT_SUPPORTED: the local Athena cannot read the column at of" in lake.failure("SELECT at FROM t")
+
+
 @pytest.mark.parametrize(
     ("key", "serde", "broken"),
     [

@@ -14,7 +14,7 @@ from infra.local.athena.analysis.casts import round_timestamp
 from infra.local.athena.analysis.values import let, local_name
 from infra.local.athena.literals import identifier, literal
 from infra.local.athena.models import Column
-from infra.local.athena.parquet_schema import FileType
+from infra.local.athena.parquet_schema import OUTSIDE, UNKNOWN, FileType
 from infra.local.glue import types
 from infra.local.glue.types import GlueType
 
@@ -28,6 +28,12 @@ _MOST_SHORT_DIGITS, _MOST_DIGITS = 18, 38
 _LARGEST = "it is the number that DuckDB takes for infinity"
 _NANOSECONDS = 1_000_000
 """In a millisecond: a `timestamp` of the catalogue has milliseconds."""
+
+
+_REASONS = {
+    UNKNOWN: "DuckDB does not read its Parquet type",
+    OUTSIDE: "it supports timestamps of the years -290307 to 294246 only",
+}
 
 
 class _Unreadable(Exception):
@@ -59,6 +65,8 @@ class _Reading:
 
 def value(sql: str, found: FileType, column: Column, path: str) -> str:
     """Write the value of a column as the table's type; `path` is SQL for the path of its file."""
+    if found in _REASONS:
+        return _error(_unsupported(column.name, _REASONS[found]), path, column.type)
     try:
         read = _read(sql, found, column.type, column.name, path)
     except _Unreadable as error:
@@ -138,8 +146,6 @@ def _read_struct(sql: str, found: FileType, kind: GlueType, name: str, path: str
 def _read_leaf(reading: _Reading) -> str:
     found, name = reading.found.leaf, reading.kind.name
     read = None
-    if found.annotation == "unknown":
-        raise _Unreadable(_unsupported(reading.name, "DuckDB does not read its Parquet type"))
     if name in _INTEGERS:
         read = _integer(reading)
     elif name == "decimal":

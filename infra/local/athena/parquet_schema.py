@@ -11,6 +11,7 @@ from typing import Any
 import duckdb
 
 from functions.catalogue.parquet_footer import Footer, FooterUnreadable, ParquetField, read_footer
+from infra.local.athena.literals import identifier
 
 _TAIL_BYTES = 8
 """The length of the footer, and `PAR1`."""
@@ -40,6 +41,8 @@ class FileType:
 
 UNKNOWN = FileType("leaf", "", leaf=ParquetField("", annotation="unknown"))
 """A column that DuckDB does not read as its leaves (VARIANT)."""
+OUTSIDE = FileType("leaf", "", leaf=ParquetField("", annotation="outside"))
+"""A column with numbers that are outside of DuckDB's timestamps, of microseconds in 64 bits."""
 
 
 def footer_of(path: Path) -> Footer:
@@ -64,6 +67,21 @@ def columns(connection: duckdb.DuckDBPyConnection, path: Path, footer: Footer) -
         tree = _tree(kind, remaining)
         found[name] = UNKNOWN if tree is None or next(remaining, None) is not None else tree
     return found
+
+
+def without_outside(
+    connection: duckdb.DuckDBPyConnection, path: Path, found: dict[str, FileType]
+) -> dict[str, FileType]:
+    """Replace each column whose numbers DuckDB cannot convert: it fails every query that plans to join its file."""
+    return {name: kind if _converts(connection, path, name) else OUTSIDE for name, kind in found.items()}
+
+
+def _converts(connection: duckdb.DuckDBPyConnection, path: Path, name: str) -> bool:
+    try:
+        connection.execute(f"SELECT max(CAST({identifier(name)} AS VARCHAR)) FROM read_parquet(?)", [str(path)])  # noqa: S608
+    except duckdb.ConversionException:
+        return False
+    return True
 
 
 def _leaves(field: ParquetField) -> Iterator[ParquetField]:

@@ -14,7 +14,7 @@ from pathlib import Path
 import duckdb
 from botocore.exceptions import BotoCoreError, ClientError
 
-from functions.catalogue.parquet_footer import Footer, FooterUnreadable
+from functions.catalogue.parquet_footer import FooterUnreadable
 from infra.local.athena import parquet_schema
 from infra.local.athena.errors import QueryFailure
 from infra.local.athena.file_cache import FileCache
@@ -101,7 +101,10 @@ class Preparation:
         try:
             footer = parquet_schema.footer_of(fetched)
             found = parquet_schema.columns(self._connection, fetched, footer)
-            codecs = self._codecs(fetched, footer)
+            codecs = self._codecs(fetched)
+            if codecs is None:
+                codecs = {codec.upper() for codec in footer.codecs}
+                found = parquet_schema.without_outside(self._connection, fetched, found)
         except (duckdb.Error, FooterUnreadable) as error:
             raise QueryFailure(
                 f"HIVE_CANNOT_OPEN_SPLIT: Error opening Hive split {stored.path}: "
@@ -117,10 +120,10 @@ class Preparation:
         fetched.replace(target)
         return PreparedFile(target, 0, 0, footer.rows, parquet_columns=names)
 
-    def _codecs(self, path: Path, footer: Footer) -> set[str]:
-        """Return the codecs of the file; of its first row group, where DuckDB cannot print the statistics of one."""
+    def _codecs(self, path: Path) -> set[str] | None:
+        """Return the codecs of the file, or None where DuckDB cannot convert the statistics of a column."""
         try:
             found = self._connection.execute("SELECT DISTINCT compression FROM parquet_metadata(?)", [str(path)])
             return {codec for (codec,) in found.fetchall()}
         except duckdb.ConversionException:
-            return {codec.upper() for codec in footer.codecs}
+            return None
