@@ -10,7 +10,7 @@ fields of a struct are found by name, and a struct without any of them is missin
 
 from dataclasses import dataclass
 
-from infra.local.athena.analysis.casts import round_timestamp
+from infra.local.athena.analysis.moments import round_timestamp
 from infra.local.athena.analysis.values import let, local_name
 from infra.local.athena.literals import identifier, literal
 from infra.local.athena.models import Column

@@ -7,7 +7,8 @@ io.trino.operator.scalar.timestamp of Trino.
 from collections.abc import Callable
 
 from infra.local.athena.analysis import literals, types
-from infra.local.athena.analysis.casts import cast, date_text, instant_of, local_time, timestamp_text
+from infra.local.athena.analysis.casts import cast, instant_of
+from infra.local.athena.analysis.moments import date_text, local_time, timestamp_text
 from infra.local.athena.analysis.operators import change_local, in_utc
 from infra.local.athena.analysis.values import Context, Value, coerce, failure, instant, let, unify, unsupported
 from infra.local.athena.literals import literal
