@@ -35,7 +35,7 @@ from functions.validation.file_checks import (
 )
 from functions.validation.file_reader import read_file
 from functions.validation.group_queries import TableFile
-from functions.validation.partition_folders import partition_warnings, require_partition
+from functions.validation.partition_folders import folder_warnings, require_partition
 from functions.validation.recrawl import no_table, not_catalogued
 from functions.validation.start import column_warnings
 
@@ -129,7 +129,7 @@ def _read(call: ValidationCall, outcome: Outcome, rule: Rule) -> Outcome | None:
     if table is None:
         return _without_table(outcome, contents, uri, call.settings.glue_database)
     require_own_kind(uri, table, layout)
-    warnings = [*contents.warnings, *column_warnings(contents, table, layout), *partition_warnings(uri, table)]
+    warnings = [*contents.warnings, *column_warnings(contents, table, layout), *folder_warnings(uri, table)]
     return outcome.changed(records=contents.records, expected_rows=rows, table=table.name, warnings=warnings)
 
 

@@ -17,7 +17,7 @@ from functions.runtime.errors import FerryError, QueryFailed, ValidationFailed
 from functions.validation.athena_queries import ROWS, QueryTarget, all_rows, query_rows, query_status, start_query
 from functions.validation.evaluate import is_of_the_data, judge, require_success
 from functions.validation.group_queries import TableFile, group_queries, groups, halves
-from functions.validation.recrawl import not_catalogued
+from functions.validation.recrawl import no_rows
 
 
 @dataclass(frozen=True)
@@ -88,9 +88,7 @@ class RowCounts:
         )
         try:
             if rows == 0 and outcome.records != 0:
-                raise not_catalogued(
-                    file.uri, f"none of its rows can be queried in the table {table.database}.{table.name}"
-                )
+                raise no_rows(file.uri, outcome.target, table, f"{table.database}.{table.name}")
             judge(file.uri, read, rows, offending)
         except ValidationFailed as error:
             return _with_error(outcome, error)

@@ -12,6 +12,8 @@ import json
 import re
 import zlib
 from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
 
 from functions.catalogue.dialect import Dialect
 from functions.catalogue.formats import Format
@@ -51,6 +53,12 @@ def read_columns(obj: ObjectVersion, size_bytes: int, layout: Format) -> tuple[s
     return _header(line, layout.delimiter) if layout.layout == "delimited" else _keys(line)
 
 
+def first_record(obj: ObjectVersion, size_bytes: int, layout: Format) -> dict[str, Any] | None:
+    """Return the record on the first line of a JSON file; None if it cannot be read."""
+    line = _first_line(obj, size_bytes, layout.gzipped)
+    return None if line is None else _record(line)
+
+
 def catalogue_names(names: Iterable[str]) -> tuple[str, ...]:
     """Return names as Glue stores them: in lower case, without duplicates."""
     return tuple(dict.fromkeys(name.lower() for name in names))
@@ -76,7 +84,8 @@ def parquet_footer(obj: ObjectVersion, size_bytes: int) -> Footer | None:
     else:
         beginning = _read(obj, f"bytes={start}-{start + min(length, LONGEST_FOOTER_READ) - 1}")
     try:
-        return read_footer(beginning)
+        footer = read_footer(beginning)
+        return replace(footer, data=beginning) if len(beginning) == length else footer
     except FooterCutOff as error:
         if len(beginning) < length:
             return None
@@ -116,12 +125,17 @@ def _header(line: str, delimiter: str) -> tuple[str, ...] | None:
 
 
 def _keys(line: str) -> tuple[str, ...] | None:
+    record = _record(line)
+    return catalogue_names(record) or None if record is not None else None
+
+
+def _record(line: str) -> dict[str, Any] | None:
     try:
         record = json.loads(line)
     except (ValueError, RecursionError):
         # Also a number with more digits than Python parses.
         return None
-    return catalogue_names(record) or None if isinstance(record, dict) else None
+    return record if isinstance(record, dict) else None
 
 
 def _read(obj: ObjectVersion, byte_range: str) -> bytes:

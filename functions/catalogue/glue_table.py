@@ -50,6 +50,8 @@ class Table:
     classification: str = ""
     delimiter: str = ""
     created: datetime | None = None
+    namesake_folder: str = ""
+    """The folder of the table that has the name of this one's folder; empty if it is this one, or none."""
 
     @property
     def unreadable_columns(self) -> dict[str, str]:
@@ -80,10 +82,18 @@ def find_table(obj: ObjectVersion, database: str) -> Table | None:
 
 def containing(uri: str, database: str, tables: Iterable[Any]) -> Table | None:
     """Return which of these tables, as GetTables describes them, contains the object."""
-    above = (table for table in tables if uri.startswith(_folder(table)))
+    names = {_name_of(folder) for folder in uri.split("/")[3:-1]}
+    above, namesakes = [], {}
+    for table in tables:
+        if uri.startswith(_folder(table)):
+            above.append(table)
+        elif table["Name"] in names:
+            namesakes[table["Name"]] = _folder(table)
     found = max(above, key=lambda table: len(_folder(table)), default=None)
     if found is None:
         return None
+    own_name = _name_of(_folder(found).split("/")[-2])
+    is_hashed = re.fullmatch(re.escape(own_name) + "_[0-9a-f]{32}", found["Name"])
     keys = found.get("PartitionKeys", [])
     return Table(
         database=database,
@@ -96,6 +106,7 @@ def containing(uri: str, database: str, tables: Iterable[Any]) -> Table | None:
         classification=found.get("Parameters", {}).get("classification", ""),
         delimiter=_delimiter(found),
         created=found.get("CreateTime"),
+        namesake_folder=namesakes.get(own_name, "") if is_hashed else "",
     )
 
 
@@ -104,8 +115,13 @@ def is_registered(obj: ObjectVersion, table: Table) -> bool:
     uri = location(obj.bucket, obj.key)
     if not table.partition_keys:
         return "/" not in uri.removeprefix(table.folder)
+    return partition_folder(obj, table) == uri.rpartition("/")[0] + "/"
+
+
+def partition_folder(obj: ObjectVersion, table: Table) -> str:
+    """Return the folder that the catalogue has for the object's partition; empty if it has none."""
     if not table.partition:
-        return False
+        return ""
     values = list(table.partition.values())
     with aws_errors(f"looking for the partition {values} of the table {table.database}.{table.name}"):
         try:
@@ -114,9 +130,9 @@ def is_registered(obj: ObjectVersion, table: Table) -> bool:
             )
         except ClientError as error:
             if code_of(error) == "EntityNotFoundException":
-                return False
+                return ""
             raise
-    return uri.rpartition("/")[0] + "/" == _folder(response["Partition"])
+    return _folder(response["Partition"])
 
 
 def tables_with_locations(region: str, database: str, uri: str) -> Iterator[Any]:
@@ -154,7 +170,12 @@ def _partition(path: str, keys: list[Any]) -> dict[str, str]:
 def _value(name: str, folder: str) -> str:
     """Return the value of a folder `key=value` if Glue named the column after that key; else the folder."""
     key, equals, value = folder.partition("=")
-    return value if equals and re.sub(r"[^a-z0-9_]", "_", key.lower()) == name else folder
+    return value if equals and _name_of(key) == name else folder
+
+
+def _name_of(folder: str) -> str:
+    """Return what Glue's crawler names after a folder: in lower case, with `_` for anything but letters and digits."""
+    return re.sub(r"[^a-z0-9_]", "_", folder.lower())
 
 
 def column_problem(names: Sequence[str], table: Table, layout: Format) -> str:

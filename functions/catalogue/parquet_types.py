@@ -2,8 +2,10 @@
 
 Athena reads Parquet by column name, and a query that opens no column (`count(*)`) checks no type; the query that opens
 it fails, or shows something else. Of what Trino's reader accepts, only what keeps every value passes: the same type, or
-a wider one of the same kind. What the catalogue has no type for (a time of day, unsigned numbers) is a warning, because
-no other table could read it either; so is a timestamp that is read as a number, as Glue's crawler has it.
+a wider one of the same kind. What the catalogue has no type for (a UUID, unsigned numbers) is a warning if the table's
+type shows its bytes or its number, because no other table would show more; else every query of the column fails, and
+so does the file (a time of day that is not in a column of bigint, a float of 16 bits in one of numbers). A timestamp
+that is read as a number, as Glue's crawler has it, is a warning.
 
 Sources: trinodb/trino, lib/trino-parquet, ColumnReaderFactory; parquet.thrift and LogicalTypes.md of the Apache Parquet
 format; "Data types in Amazon Athena".
@@ -40,19 +42,23 @@ _BY_PHYSICAL = {
 _TEXT_ANNOTATIONS = frozenset({"utf8", "enum", "json"})
 UNITS = {"millis": "milliseconds", "micros": "microseconds", "nanos": "nanoseconds"}
 _LACKING = {
-    "time": "Athena has no such column type: queries of the column fail or show a number",
-    "uint": "Athena reads it as signed: values above half of its range appear negative",
-    "uuid": "Athena reads it as 16 bytes, not as text",
-    "null": "a file that has values may not fit the table's type",
-    "interval": "Athena has no such type: queries of the column fail or show bytes",
-    "float16": "Athena has no such type: queries of the column fail or show bytes",
-    "variant": "Athena has no such type: queries of the column fail or show bytes",
-    "geometry": "Athena shows it as bytes",
-    "geography": "Athena shows it as bytes",
-    "bson": "Athena shows it as bytes",
-    "wide decimal": f"Athena supports at most {MOST_DIGITS} digits: queries of the column fail",
+    "time": ("Athena has no such column type", "as text, or as a number"),
+    "uint": ("Athena reads it as signed: values above half of its range appear negative", ""),
+    "uuid": ("Athena shows its 16 bytes, not its text", "as text"),
+    "null": ("a file that has values may not fit the table's type", ""),
+    "interval": ("Athena shows it as bytes", "as text, or as a number"),
+    "float16": ("Athena shows it as bytes", "as a float of 32 bits"),
+    "variant": ("Athena shows it as bytes", "as JSON text"),
+    "geometry": ("Athena shows it as bytes", "as text"),
+    "geography": ("Athena shows it as bytes", "as text"),
+    "bson": ("Athena shows it as bytes", "as JSON text"),
+    "wide decimal": (f"Athena supports at most {MOST_DIGITS} digits: queries of the column fail", ""),
 }
-"""What the catalogue has no type for, and what Athena makes of it."""
+"""What the catalogue has no type for: what Athena makes of it, and how to write what it cannot read."""
+
+_READ_AS_BYTES = {"fixed_len_byte_array": frozenset({"string", "binary"}), "byte_array": frozenset({*TEXTS, "binary"})}
+"""As which types Trino reads bytes, by their physical type. In a text of limited length, it reads none of fixed length
+(ColumnReaderFactory: `VARCHAR.equals(type)`, which is the type without a limit)."""
 
 
 @dataclass
@@ -75,9 +81,9 @@ class TypeComparison:
                 f"the column {path} has no type in the file (a Parquet null, because it has no values), but {kind} in "
                 "the table: every query of the column would fail. Write it with the table's type"
             )
-        elif (reason := _LACKING.get(lacking)) and (lacking != "uint" or kind.name in INTEGER_BITS):
-            self.warnings.append(f"the column {path} is {_described(column)}, and {reason}")
-        elif found.name != kind.name and not _widened(found, kind):
+        elif lacking in _LACKING and (lacking != "uint" or kind.name in INTEGER_BITS):
+            self._note_lacking(column, kind, path, *_LACKING[lacking])
+        elif found.name != kind.name and not _widened(column, found, kind):
             self.mismatches.append(f"the column {path} is {found} in the file, but {kind} in the table")
         elif kind.name == "struct":
             self._compare_fields(column, kind, path)
@@ -88,6 +94,15 @@ class TypeComparison:
                 self.compare(part, of, f"{path}.{name}")
         elif not _keeps_values(found, kind):
             self.mismatches.append(f"the column {path} is {found} in the file, but {kind} in the table")
+
+    def _note_lacking(self, column: ParquetField, kind: ColumnType, path: str, reason: str, remedy: str) -> None:
+        if remedy and not _reads_bytes(column, kind):
+            self.mismatches.append(
+                f"the column {path} is {_described(column)}, but {kind} in the table: every query of the column would "
+                f"fail. Write it {remedy}"
+            )
+        else:
+            self.warnings.append(f"the column {path} is {_described(column)}, and {reason}")
 
     def _compare_fields(self, column: ParquetField, kind: ColumnType, path: str) -> None:
         kinds = {name.lower(): of for name, of in zip(kind.fields, kind.of, strict=True)}
@@ -168,15 +183,21 @@ def _unit_as_number(column: ParquetField, kind: ColumnType) -> str:
     return UNITS.get(unit, "") if is_time and kind.name == "bigint" else ""
 
 
-def _widened(found: ColumnType, kind: ColumnType) -> bool:
+def _reads_bytes(column: ParquetField, kind: ColumnType) -> bool:
+    """Check whether Athena reads a column that it has no type for, as its bytes."""
+    if column.children:
+        return kind.name == "struct"
+    return kind.name in _READ_AS_BYTES.get(column.physical, ())
+
+
+def _widened(column: ParquetField, found: ColumnType, kind: ColumnType) -> bool:
     """Check whether a type may be read as another one, which keeps every value."""
     if found.name in INTEGER_BITS and kind.name in INTEGER_BITS:
         return INTEGER_BITS[found.name] <= INTEGER_BITS[kind.name]
     # Text without an annotation is binary, as some writers store it.
-    names = (found.name, kind.name)
-    return names in {("float", "double"), ("string", "binary")} or (
-        found.name in TEXTS | {"binary"} and kind.name in TEXTS
-    )
+    if (found.name, kind.name) in {("float", "double"), ("string", "binary")}:
+        return True
+    return found.name in TEXTS | {"binary"} and kind.name in TEXTS and _reads_bytes(column, kind)
 
 
 def _keeps_values(found: ColumnType, kind: ColumnType) -> bool:

@@ -3,7 +3,8 @@ r"""Checks the lines of a delimited file: whether Athena reads each one as its a
 A line passes if OpenCSVSerDe's reading has the header's number of fields, does not end inside quotes, and equals the
 reading of RFC 4180, or that of a backslash dialect (`"say \"hi\""`, as Spark and MySQL write) of a line that RFC 4180
 does not allow. Blanks beside a quoted field, which readers skip, do not count. A backslash that is lost elsewhere
-(`C:\temp`) is a warning.
+(`C:\temp`) is a warning. A line that repeats the header is rejected; in a single column it may be a value, and is a
+warning.
 
 Most lines pass many at a time: without quotes and backslashes only the separators are counted, and quoted fields match
 one pattern. Only what is left is read line by line.
@@ -12,11 +13,13 @@ Raises Unreadable with the line and the reason.
 """
 
 import re
+from collections.abc import Sequence
 
 from functions.catalogue.dialect import Dialect, Readings
 from functions.catalogue.file_columns import Unreadable
 from functions.contract.models import FileProgress
-from functions.validation.text_blocks import LINE, LINE_BREAK, count_lines, whole_lines
+from functions.validation.repeated_header import RepeatedHeader
+from functions.validation.text_blocks import LINE_BREAK, count_lines, next_line, whole_lines
 
 LONGEST_BLOCK = 1024 * 1024
 """Longer blocks, of a very long line, are read line by line."""
@@ -24,19 +27,22 @@ LONGEST_BLOCK = 1024 * 1024
 LONGEST_SHOWN = 60
 QUOTE, BACKSLASH = '"', "\\"
 LOST_BACKSLASH = "Athena treats a backslash as an escape character and drops it"
+REPEATED_HEADER = "repeats the header"
 _LOST_BACKSLASH = re.compile(r'\\(?!")')
 
 
 class DelimitedLines:
     """Checks block after block of a file's lines, its header excepted."""
 
-    def __init__(self, separator: str, fields: int) -> None:
+    def __init__(self, separator: str, columns: Sequence[str]) -> None:
+        """`columns`: as the catalogue names them."""
         # The header.
         self.lines = 1
         self.records = 0
         self.warnings: list[str] = []
         self._warned = False
-        self._fields = fields
+        self._fields = fields = len(columns)
+        self._repeated_header: RepeatedHeader | None = RepeatedHeader(separator, columns)
         self._dialect = Dialect(separator)
         self._readings = Readings(separator)
         self._separator = separator.encode()
@@ -49,6 +55,8 @@ class DelimitedLines:
         """Continue where an earlier call stopped."""
         self.lines, self.records, self.warnings = progress.lines, progress.records, list(progress.warnings)
         self._warned = any(LOST_BACKSLASH in warning for warning in self.warnings)
+        if any(REPEATED_HEADER in warning for warning in self.warnings):
+            self._repeated_header = None
 
     def progress(self, until: FileProgress) -> FileProgress:
         """Return how far the reading has got."""
@@ -57,16 +65,33 @@ class DelimitedLines:
     def check(self, block: bytes) -> None:
         """Check whole lines, which are UTF-8 text; only the last one may lack its line break."""
         block = whole_lines(block)
+        before = self.lines
+        self._check_block(block)
+        line = self._repeated_header.line_in(block) if self._repeated_header else None
+        if line is not None:
+            self._report_header(before + line)
+
+    def _report_header(self, line: int) -> None:
+        if self._fields > 1:
+            raise Unreadable(
+                f"line {line} {REPEATED_HEADER}, as if files had been joined: Athena skips only the first line, and "
+                "shows these names as a row. Or the file has no header: then Athena hides its first record"
+            )
+        # A value that equals the column's name may be meant.
+        self._repeated_header = None
+        self.warnings.append(f"line {line} {REPEATED_HEADER}; Athena skips only the first line, and shows it as a row")
+
+    def _check_block(self, block: bytes) -> None:
         if len(block) <= LONGEST_BLOCK and (b'"' not in block and b"\\" not in block and b"\0" not in block):
             lines = block.splitlines()
             if {line.count(self._separator) for line in lines} == {self._fields - 1} and b"" not in lines:
                 self._count(len(lines))
                 return
-        position = 0
+        position, has_returns = 0, b"\r" in block
         while position < len(block):
-            position = self._pass_over(block, position)
+            position = self._pass_over(block, position, has_returns)
 
-    def _pass_over(self, block: bytes, position: int) -> int:
+    def _pass_over(self, block: bytes, position: int, has_returns: bool) -> int:
         """Check as many lines as one pattern matches, else one by itself; return where the next one starts."""
         # With one field, the patterns would match an empty line.
         if self._fields > 1 and len(block) <= LONGEST_BLOCK:
@@ -75,12 +100,10 @@ class DelimitedLines:
                 if found is not None and found.end() > position:
                     self._count(count_lines(found[0]))
                     return found.end()
-        line = LINE.match(block, position)
-        if line is None:
-            raise Unreadable(f"line {self.lines + 1} is not terminated by a line break")
+        line, end = next_line(block, position, has_returns)
         self._count(1)
-        self._check_line(line[1].decode())
-        return line.end()
+        self._check_line(line.decode())
+        return end
 
     def _count(self, lines: int) -> None:
         self.lines += lines

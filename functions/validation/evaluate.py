@@ -3,6 +3,7 @@
 Raises ValidationFailed, QueryFailed, AccessDenied, Throttled, RequestRejected.
 """
 
+from functions.catalogue.glue_table import find_table
 from functions.contract.limits import QUERY_POLLS
 from functions.contract.models import StepEvent, Validation
 from functions.objects.head import location
@@ -10,7 +11,7 @@ from functions.runtime.errors import QueryFailed, ValidationFailed
 from functions.runtime.step import add_metric
 from functions.validation.athena_queries import ROWS, SHOWN_ROWS, QueryStatus, query_rows, query_status
 from functions.validation.file_checks import ROW_COUNT
-from functions.validation.recrawl import recrawl_or_fail
+from functions.validation.recrawl import may_crawl_again, no_rows
 from functions.validation.settings import ValidationSettings
 from functions.validation.start import FIRST_WAIT_SECONDS
 
@@ -33,8 +34,10 @@ def poll_queries(event: StepEvent, previous: Validation, settings: ValidationSet
     rows = int(results[ROWS][0][0] or 0)
     # A file without records got this far only if its rule allows it.
     if rows == 0 and previous.file_records != 0:
-        problem = f"none of its rows can be queried in the table {previous.database}.{previous.table}"
-        return recrawl_or_fail(event, previous, uri, problem)
+        if may_crawl_again(event):
+            return previous.changed(status="not_covered", queries={})
+        table = find_table(target, settings.glue_database)
+        raise no_rows(uri, target, table, f"{previous.database}.{previous.table}")
     return judge(uri, previous, rows, results)
 
 

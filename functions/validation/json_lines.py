@@ -8,32 +8,23 @@ Raises Unreadable with the line and the reason.
 """
 
 import json
-import re
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-from functions.catalogue.column_types import INTEGER_BITS, ColumnType
 from functions.catalogue.file_columns import TableMismatch, Unreadable, catalogue_names
 from functions.catalogue.glue_table import Table, abbreviated
 from functions.catalogue.names import unusable_name
+from functions.catalogue.type_length import TypeLengths
 from functions.contract.models import FileProgress
+from functions.validation.json_records import HALF_PAIR, MOST_KEYS, Records
 from functions.validation.json_shapes import Shapes
-from functions.validation.json_types import AS_IT_IS, LARGEST_DOUBLE, JsonTypes
-from functions.validation.text_blocks import LINE, count_lines, whole_lines
+from functions.validation.json_types import JsonTypes
+from functions.validation.text_blocks import count_lines, next_line, text_lines, whole_lines
 
 MOST_LATER_COLUMNS = 50
-MOST_KEYS = 10_000
-"""No more are remembered: a file may have as many keys as records."""
-
 DEEPEST = 100
 """Levels of a value that is to become a column: for no deeper type is there a known reader."""
-
-_HALF_PAIR = re.compile(r"\\u[dD][89a-fA-F]")
-
-
-Plan = tuple[str, ColumnType | None, Any, float, float]
-"""Of a key: the column, its type, and which Python type fits at first sight, numbers within bounds."""
 
 
 class _DuplicateKey(Exception):
@@ -55,11 +46,10 @@ class JsonLines:
         self._shapes = Shapes(self._kinds)
         self._types = JsonTypes()
         self._warnings: list[str] = []
-        # Keys that were seen, of which no two are equal but for case.
-        self._distinct: set[str] = set()
-        self._lowered: set[str] = set()
-        self._plans: dict[str, Plan] = {}
-        self._decoder = json.JSONDecoder(object_pairs_hook=self._object)
+        self._passing = Records(self._kinds, self._types)
+        self._noted: set[str] = set()
+        self._type_lengths = None if table else TypeLengths()
+        self._decoder = json.JSONDecoder(object_pairs_hook=_object)
         self._seen = 0
 
     @property
@@ -93,23 +83,40 @@ class JsonLines:
     def check(self, block: bytes) -> None:
         """Check whole lines, which are UTF-8 text; only the last one may lack its line break."""
         block = whole_lines(block)
-        position = 0
+        position, has_returns = 0, b"\r" in block
         while position < len(block):
+            if self._shapes.are_given_up:
+                self._check_lines(text_lines(block[position:]))
+                return
             end = self._shapes.match(block, position)
             if end > position:
                 self._count(count_lines(block[position:end]))
                 position = end
                 continue
-            line = LINE.match(block, position)
-            if line is None:
-                raise Unreadable(f"line {self.lines + 1} is not terminated by a line break")
+            line, end = next_line(block, position, has_returns)
             self._count(1)
-            self._shapes.learn(self._check_line(line[1].decode()), line.end() - position)
-            position = line.end()
+            self._shapes.learn(self._checked_record(line.decode()), end - position)
+            position = end
 
     def _count(self, lines: int) -> None:
         self.lines += lines
         self.records += lines
+
+    def _check_lines(self, lines: Iterator[str]) -> None:
+        line: str | None = ""
+        while line is not None:
+            passed, line = self._passing.pass_over(lines) if self._table else (0, next(lines, None))
+            self._count(passed)
+            if line is not None:
+                self._count(1)
+                self._passing.learn(self._check_line(line))
+
+    def _checked_record(self, line: str) -> dict[str, Any]:
+        record = self._passing.passed(line) if self._table and self.lines > 1 else None
+        if record is None:
+            record = self._check_line(line)
+            self._passing.learn(record)
+        return record
 
     def _check_line(self, line: str) -> dict[str, Any]:
         if self.lines == 1 and line.lstrip().startswith("["):
@@ -122,18 +129,17 @@ class JsonLines:
         record = self._record(line)
         if self._table is None and line.count("{") + line.count("[") > DEEPEST and _is_deep(record):
             raise Unreadable(f"line {self.lines} has values that are nested deeper than {DEEPEST} levels")
-        if "\\u" in line and _HALF_PAIR.search(line) and not _is_encodable(record):
+        if "\\u" in line and HALF_PAIR.search(line) and not _is_encodable(record):
             raise Unreadable(
                 f"line {self.lines} contains an unpaired surrogate (\\ud800 to \\udfff), which is not a valid character"
             )
-        plans = self._plans
-        if self.lines == 1 or not record.keys() <= plans.keys():
-            plans = self._note_columns(record)
+        if self.lines == 1 or not record.keys() <= self._noted:
+            self._note_columns(record)
+        if self._type_lengths:
+            self._type_lengths.add(record)
         for key, value in record.items():
-            name, kind, quick, least, most = plans[key]
-            if value is None or (type(value) is quick and (quick is str or least <= value <= most)):
-                continue
-            if kind is not None and (found := self._types.mismatch(name, value, kind)):
+            kind = self._kinds.get(key.lower())
+            if kind is not None and (found := self._types.mismatch(key.lower(), value, kind)):
                 raise TableMismatch(f"on line {self.lines} {found}")
         return record
 
@@ -161,24 +167,9 @@ class JsonLines:
             )
         return record
 
-    def _object(self, pairs: list[tuple[str, object]]) -> dict[str, object]:
-        record = dict(pairs)
-        if len(record) == len(pairs) and record.keys() <= self._distinct:
-            return record
-        seen: set[str] = set()
-        for key, _ in pairs:
-            if key.lower() in seen:
-                raise _DuplicateKey(key)
-            seen.add(key.lower())
-        for key in record:
-            if key not in self._distinct and key.lower() not in self._lowered and len(self._distinct) < MOST_KEYS:
-                self._distinct.add(key)
-                self._lowered.add(key.lower())
-        return record
-
-    def _note_columns(self, record: dict[str, object]) -> dict[str, Plan]:
-        """Note which columns there are; return how the values of such a record are checked."""
-        keys = list(record) if self.lines == 1 else [key for key in record if key not in self._plans]
+    def _note_columns(self, record: dict[str, object]) -> None:
+        """Note which columns there are."""
+        keys = list(record) if self.lines == 1 else [key for key in record if key not in self._noted]
         names = catalogue_names(keys)
         # A later key that an existing table lacks harms nothing.
         if self.lines == 1 or self._table is None:
@@ -195,11 +186,8 @@ class JsonLines:
                 self._seen |= 1 << index
             elif self.lines > 1 and name not in (self.first_columns or ()):
                 self._note_later(name)
-        new = {key: _planned(key.lower(), self._kinds.get(key.lower())) for key in keys}
-        if len(self._plans) + len(new) > MOST_KEYS:
-            return self._plans | new
-        self._plans |= new
-        return self._plans
+        if len(self._noted) + len(keys) <= MOST_KEYS:
+            self._noted.update(keys)
 
     def _note_later(self, name: str) -> None:
         shown = abbreviated(name)
@@ -207,13 +195,15 @@ class JsonLines:
             self.later_columns.append(shown)
 
 
-def _planned(name: str, kind: ColumnType | None) -> Plan:
-    if kind is not None and kind.name in INTEGER_BITS:
-        most = (1 << INTEGER_BITS[kind.name] - 1) - 1
-        return name, kind, int, -most - 1, most
-    if kind is not None and kind.name in {"double", "float"}:
-        return name, kind, float, -LARGEST_DOUBLE, LARGEST_DOUBLE
-    return name, kind, AS_IT_IS.get(kind.name) if kind else None, False, True
+def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    record = dict(pairs)
+    seen: set[str] = set()
+    if len(set(map(str.lower, record))) < len(pairs):
+        for key, _ in pairs:
+            if key.lower() in seen:
+                raise _DuplicateKey(key)
+            seen.add(key.lower())
+    return record
 
 
 def _shown(key: str) -> str:

@@ -54,6 +54,11 @@ class Shapes:
         self._matched_bytes = 0
         self._missed_bytes = 0
 
+    @property
+    def are_given_up(self) -> bool:
+        """Check whether no line will match."""
+        return not self._shapes and self._learned >= MOST_LEARNED
+
     def match(self, block: bytes, position: int) -> int:
         """Return where the lines end that have a known shape; `position` if the next line has none."""
         for index, (_, pattern) in enumerate(self._shapes):

@@ -11,7 +11,7 @@ import json
 import re
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from functions.catalogue.column_types import INTEGER_BITS, TEXTS, ColumnType
@@ -94,14 +94,22 @@ class JsonTypes:
         for key, item in value.items():
             of = (fields.get(key) or fields.get(key.lower())) if kind.name == "struct" else kind.of[1]
             if of is None:
-                _note(self.unknown, f"{name}.{key.lower()}")
+                self.note_unknown(name, key)
                 continue
-            if item is None or (of.name == "string" and type(item) is str):
+            if kind.name == "map":
+                # Its keys may be as many as records: what is only noted is noted of the column.
+                found = self.mismatch(name, item, of)
+                if found is not None:
+                    return replace(found, path=f"{name}.{key.lower()}{found.path[len(name) :]}")
                 continue
             found = self.mismatch(key.lower(), item, of)
             if found is not None:
                 return found.below(name)
         return None
+
+    def note_unknown(self, name: str, field: str) -> None:
+        """Note a struct's field that the table lacks."""
+        _note(self.unknown, f"{name}.{field.lower()}")
 
 
 def _note(notes: dict[str, None], name: str) -> None:

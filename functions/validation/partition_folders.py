@@ -2,7 +2,9 @@
 
 A crawler takes the folders by their depth: below a table partitioned by `p`, the folder `q=1` is the value `q=1` of
 `p`. Folders below the partitions are read, but their names do not become columns ("How crawlers work", AWS Glue
-Developer Guide: partitions; "Partition your data", Amazon Athena User Guide: Hive style).
+Developer Guide: partitions; "Partition your data", Amazon Athena User Guide: Hive style). Names of tables are in lower
+case: of folders that differ only in case, or in special characters, the crawler gives the later table's name a hash
+("How crawlers work": duplicate table names).
 
 Raises ValidationFailed.
 """
@@ -34,12 +36,21 @@ def require_partition(uri: str, table: Table) -> None:
             )
 
 
-def partition_warnings(uri: str, table: Table) -> list[str]:
-    """Return which folders name columns that the table does not have."""
+def folder_warnings(uri: str, table: Table) -> list[str]:
+    """Return which folders name columns that the table does not have, or the same table as another folder."""
     further = [folder for folder in _folders(uri, table)[len(table.partition_keys) :] if "=" in folder]
-    if not further:
-        return []
-    return [f"the table is not partitioned by the folders {listed(further)}, so Athena does not show their values"]
+    warnings = []
+    if further:
+        warnings.append(
+            f"the table is not partitioned by the folders {listed(further)}, so Athena does not show their values"
+        )
+    if table.namesake_folder:
+        folders = listed([table.namesake_folder, table.folder])
+        warnings.append(
+            f"the folders {folders} give their tables the same name, so Glue has named this file's table {table.name}. "
+            "To have one table, upload into one folder; to have two, rename one of the folders"
+        )
+    return warnings
 
 
 def _folders(uri: str, table: Table) -> list[str]:

@@ -1,6 +1,13 @@
-"""Whether an object that the catalogue does not have is crawled again, or fails the validation."""
+"""Whether an object that the catalogue does not have is crawled again, or fails the validation.
 
-from functions.contract.models import StepEvent, Validation
+A partition has one location, and Hive's names of columns are in lower case: of the folders `dt=1` and `DT=1` of one
+table, Athena reads one. Sources: Partition and Column (AWS Glue web API reference).
+
+Raises AccessDenied, Throttled, RequestRejected.
+"""
+
+from functions.catalogue.glue_table import Table, partition_folder
+from functions.contract.models import ObjectVersion, StepEvent, Validation
 from functions.runtime.errors import ValidationFailed
 
 
@@ -26,6 +33,19 @@ def recrawl_or_fail(event: StepEvent, previous: Validation, uri: str, problem: s
 def no_table(database: str) -> str:
     """Return the problem of a file that the crawl has put into no table."""
     return f"after the crawl, no table in the database {database} contains it"
+
+
+def no_rows(uri: str, obj: ObjectVersion | None, table: Table | None, name: str) -> ValidationFailed:
+    """Return the error of a file of which Athena finds no row in its table."""
+    folder = partition_folder(obj, table) if obj and table else ""
+    if not table or not folder or uri.startswith(folder):
+        return not_catalogued(uri, f"none of its rows can be queried in the table {name}")
+    partition = ", ".join(f"{key}={value}" for key, value in table.partition.items())
+    return ValidationFailed(
+        f"{uri} was copied and verified, but none of its rows can be queried: a partition has one folder, and that of "
+        f"the partition {partition} of the table {name} is {folder} (names of partition columns are in lower case). "
+        f"Delete the file from the target, and upload it into that folder."
+    )
 
 
 def not_catalogued(uri: str, problem: str) -> ValidationFailed:

@@ -22,7 +22,7 @@ from functions.validation.file_checks import (
     require_readable_types,
 )
 from functions.validation.file_reader import read_file
-from functions.validation.partition_folders import partition_warnings, require_partition
+from functions.validation.partition_folders import folder_warnings, require_partition
 from functions.validation.recrawl import may_crawl_again, no_table, recrawl_or_fail
 from functions.validation.replacement import target_replaced
 from functions.validation.settings import ValidationSettings
@@ -74,7 +74,7 @@ def start_validation(
             *contents.warnings,
             *_unread_warnings(contents),
             *column_warnings(contents, table, layout),
-            *partition_warnings(uri, table),
+            *folder_warnings(uri, table),
         ],
         progress=None,
     )

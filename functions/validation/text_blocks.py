@@ -107,6 +107,28 @@ def whole_lines(block: bytes) -> bytes:
     return block if block.endswith((b"\n", b"\r")) else block + b"\n"
 
 
+def next_line(block: bytes, position: int, has_returns: bool) -> tuple[bytes, int]:
+    """Return the line of whole lines that starts at this position, without its break, and where the next one starts.
+
+    `has_returns`: whether the block has a `\\r`. A pattern is the slower way to find a line's end.
+    """
+    if not has_returns:
+        end = block.index(b"\n", position)
+        return block[position:end], end + 1
+    line = LINE.match(block, position)
+    if line is None:
+        raise ValueError("The block does not end with a line break.")
+    return line[1], line.end()
+
+
+def text_lines(block: bytes) -> Iterator[str]:
+    """Yield all lines of whole lines, decoded, without their breaks."""
+    lines = re.split(LINE_BREAK, block) if b"\r" in block else block.split(b"\n")
+    # Nothing follows the last line break.
+    del lines[-1]
+    return map(bytes.decode, lines)
+
+
 def count_lines(block: bytes) -> int:
     """Return how many lines a block of whole lines has."""
     return len(block.splitlines()) if b"\r" in block else block.count(b"\n")

@@ -123,7 +123,33 @@ def test_parquet_is_read_by_column_name(lake: Lake, tmp_path: Path) -> None:
     lake.table("b", "short varchar(2), at timestamp", PARQUET)
     assert lake.rows("SELECT short, CAST(at AS varchar) FROM b") == [["ab", "2026-01-01 00:00:00.001"]]
     lake.table("wrong", "id string", PARQUET, location=f"s3://{lake.name}/t/")
-    assert "HIVE_BAD_DATA" in lake.failure("SELECT id FROM wrong")
+    reason = lake.failure("SELECT id FROM wrong")
+    assert "HIVE_BAD_DATA" in reason
+    assert "t/a.parquet" in reason
+
+
+def test_a_parquet_column_that_does_not_fit_fails_only_the_queries_that_open_it(lake: Lake, tmp_path: Path) -> None:
+    for name, value in {"a": "{'a': 1}", "b": "{'c': 1}", "c": "TIME '10:00'"}.items():
+        write_parquet(tmp_path / name, f"SELECT '{name}' AS id, {value} AS v")
+        lake.put(f"t/{name}.parquet", (tmp_path / name).read_bytes())
+    lake.table("t", "id string, v struct<a:int>", PARQUET)
+    assert lake.rows("SELECT id FROM t ORDER BY id") == [["a"], ["b"], ["c"]]
+    assert lake.rows("SELECT id, v, v.a FROM t WHERE \"$path\" NOT LIKE '%c.parquet' ORDER BY id") == [
+        ["a", "{a=1}", "1"],
+        ["b", None, None],
+    ]
+    assert "t/c.parquet" in lake.failure("SELECT v FROM t")
+
+
+def test_a_timestamp_that_duckdb_cannot_hold_fails_only_the_queries_that_open_it(lake: Lake, tmp_path: Path) -> None:
+    write_parquet(tmp_path / "a", "SELECT 1 AS id, make_timestamp(4611686018427387904) AS at")
+    micros, millis = b"\x12\x1c\x2c\x00\x00", b"\x12\x1c\x1c\x00\x00"
+    body = (tmp_path / "a").read_bytes()
+    assert micros in body
+    lake.put("t/a.parquet", body.replace(micros, millis))
+    lake.table("t", "id int, at timestamp", PARQUET)
+    assert lake.rows("SELECT count(*), max(id) FROM t") == [["1", "1"]]
+    assert "NOT_SUPPORTED: the local Athena cannot read the column at of" in lake.failure("SELECT at FROM t")
 
 
 @pytest.mark.parametrize(

@@ -140,7 +140,9 @@ def test_an_invalid_type_is_rejected(wrong: str) -> None:
         ('STRUCT("A b" INTEGER, c STRUCT(d VARCHAR[]))', "struct<a b:int,c:struct<d:array<string>>>"),
         ("MAP(VARCHAR, DECIMAL(10,2))", "map<string,decimal(10,2)>"),
         ("TIMESTAMP WITH TIME ZONE", "timestamp"),
-        ("UUID", "string"),
+        ("UUID", "binary"),
+        ("TIME", "bigint"),
+        ("TIME_NS", "bigint"),
         ("HUGEINT", "decimal(38,0)"),
     ],
 )

@@ -445,6 +445,15 @@ def test_a_header_that_is_longer_than_a_sample_is_read_up_to_a_megabyte(server: 
     assert len(it.columns("wide")) == 8000
 
 
+def test_a_type_that_is_too_long_for_the_catalogue_makes_no_table_and_harms_no_other(server: Server) -> None:
+    it = make(server)
+    keys = {f"key_number_{number:06}": 1 for number in range(6000)}
+    it.put("long/a.json", json.dumps({"s": keys}).encode() + b"\n")
+    it.put("once/a.csv", b"a,b\n1,2\n")
+    assert it.crawl()["Status"] == "SUCCEEDED"
+    assert set(it.tables()) == {"once"}
+
+
 def test_parquet_columns_that_differ_in_case_only_make_no_table_and_no_invented_name(server: Server) -> None:
     it = make(server)
     it.put("twice/a.parquet", parquet(footer("id", "ID", rows=1)))

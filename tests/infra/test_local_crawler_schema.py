@@ -66,6 +66,8 @@ def test_partitions_are_named_by_their_keys_or_by_their_position() -> None:
     assert keys == [PartitionKey("dt", "dt"), PartitionKey("partition_1", None)]
     assert [key.value(part) for key, part in zip(keys, ("dt=1", "x=2"), strict=True)] == ["1", "x=2"]
     assert partition_keys([("DT=1",)], ["dt"]) == [PartitionKey("partition_0", None)]
+    (key,) = partition_keys([("DT=1",), ("dt=2",), ("x=3",)], [])
+    assert [key.name, *map(key.value, ("DT=1", "dt=2", "x=3"))] == ["dt", "1", "2", "x=3"]
 
 
 @pytest.mark.parametrize(

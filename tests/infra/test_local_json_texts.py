@@ -5,7 +5,7 @@ import datetime as dt
 import pytest
 
 from infra.local.athena.json_serde import JsonRules, read_record, text_of
-from infra.local.athena.results import _timestamp
+from infra.local.athena.rowwise.years import timestamp_text
 from infra.local.glue.types import STRING
 
 
@@ -28,4 +28,4 @@ def test_a_number_in_a_column_of_text_is_written_as_bigdecimal_writes_it(value: 
 
 
 def test_a_year_has_four_digits() -> None:
-    assert _timestamp(dt.datetime(1, 2, 3, 4, 5, 6, 789999)) == "0001-02-03 04:05:06.789"  # noqa: DTZ001 - it has no zone
+    assert timestamp_text(dt.datetime(1, 2, 3, 4, 5, 6, 789999)) == "0001-02-03 04:05:06.789"  # noqa: DTZ001 - it has no zone

@@ -4,6 +4,7 @@ Glue's answers are given here: moto's Glue needs a parser that is not installed.
 """
 
 import gzip
+import json
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,9 +14,9 @@ import pytest
 from functions import poll_crawler, start_crawler
 from functions.contract.models import Catalogue, Copy, Validation
 from functions.objects.head import head
-from functions.runtime.errors import AccessDenied, SettingInvalid, Throttled
+from functions.runtime.errors import AccessDenied, SettingInvalid, Throttled, ValidationFailed
 from tests.support.lambda_context import LambdaContext
-from tests.support.parquet_files import footer, parquet
+from tests.support.parquet_files import footer, footer_of_a_struct, parquet
 from tests.unit.conftest import SOURCE, SOURCE_REGION, TARGET, TARGET_REGION, Cloud, ErrorResponse, Values, step_event
 
 COPIED_AT = datetime(2026, 11, 1, 10, 10, tzinfo=UTC)
@@ -250,6 +251,30 @@ def test_what_aws_rejects_is_no_reason_for_a_crawl(
     with pytest.raises(error):
         call(cloud, "sales/dt=1/a.csv", CSV)
     assert not cloud.hooks.params["StartCrawler"]
+
+
+MANY_KEYS = [f"key_number_{number:06}" for number in range(6000)]
+LONG_TYPES = {
+    "sales/a.json": json.dumps({"id": 1, "S": dict.fromkeys(MANY_KEYS, 1)}).encode() + b"\n",
+    "sales/a.json.gz": gzip.compress(json.dumps({"S": [{key: {"x": "y"} for key in MANY_KEYS}]}).encode(), mtime=0),
+    "sales/a.parquet": parquet(footer_of_a_struct("S", MANY_KEYS)),
+}
+
+
+@pytest.mark.parametrize("key", LONG_TYPES)
+def test_a_type_that_is_too_long_for_the_catalogue_fails_before_a_crawl(cloud: Cloud, key: str) -> None:
+    """At most 131,072 characters ("Column", AWS Glue web API reference)."""
+    cloud.hooks.answer("GetTables", {"TableList": []})
+    with pytest.raises(ValidationFailed, match="the column S has so many nested keys") as raised:
+        call(cloud, key, LONG_TYPES[key])
+    assert "Glue allows 131,072" in str(raised.value)
+    assert "StartCrawler" not in cloud.hooks.params
+
+
+@pytest.mark.parametrize("body", [b'{"s": ' + b"[" * 20_000, b"x" * 40_000, b'{"s": {"a": "' + b"x" * 40_000 + b'"}}'])
+def test_a_file_with_other_faults_or_long_values_is_crawled(cloud: Cloud, body: bytes) -> None:
+    cloud.hooks.answer("GetTables", {"TableList": []})
+    assert call(cloud, "sales/a.json", body).status == "running"
 
 
 def test_a_missing_database_setting_is_named(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:

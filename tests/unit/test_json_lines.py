@@ -4,6 +4,7 @@ The types are those of the OpenX SerDe (rcongiu/Hive-JSON-Serde) and of Trino's 
 """
 
 import json
+from itertools import permutations
 from typing import Any
 
 import pytest
@@ -13,9 +14,12 @@ from hypothesis import strategies as st
 from functions.catalogue.column_types import TypeUnreadable, parse
 from functions.catalogue.file_columns import Unreadable
 from functions.catalogue.glue_table import Table
-from functions.validation import json_lines, json_shapes
+from functions.contract.models import FileProgress
+from functions.validation import json_lines, json_records, json_shapes
 from functions.validation.json_lines import JsonLines
 from functions.validation.json_types import MOST_NOTES, JsonTypes
+
+START = FileProgress(target="", table="", position_bytes=0)
 
 
 def lines_of(columns: dict[str, str]) -> JsonLines:
@@ -299,14 +303,15 @@ def test_a_key_that_is_too_long_for_a_column_is_rejected_where_a_table_would_be_
 
 
 def test_memory_is_bounded_whatever_the_keys(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(json_lines, "MOST_KEYS", 5)
+    for module in (json_lines, json_records):
+        monkeypatch.setattr(module, "MOST_KEYS", 5)
     checked = lines_of({"a": "struct<x:int>", "m": "map<string,string>"})
     for number in range(200):
         line = {f"k{number}": 1, "a": {f"y{number}": 1}, "m": {f"z{number}": number}}
         checked.check(json.dumps(line).encode() + b"\n")
     assert len(checked.warnings) <= MOST_NOTES
     assert len(checked.later_columns) <= MOST_NOTES
-    for remembered in (checked._distinct, checked._plans, checked._types.unknown, checked._types.as_text):
+    for remembered in (checked._noted, checked._passing._columns, checked._types.unknown, checked._types.as_text):
         assert len(remembered) <= MOST_NOTES
 
 
@@ -318,3 +323,76 @@ def test_shapes_that_match_too_little_are_given_up() -> None:
     checked.check(b'{"a": 1}\n')
     with pytest.raises(Unreadable, match="on line 50 the column a is string"):
         checked.check(b'{"a": "x"}\n')
+
+
+@st.composite
+def written_records(draw: st.DrawFn) -> str:
+    """Write a record as some program might: with blanks, escapes, and now and then a member twice."""
+    record = draw(st.one_of(RECORDS, FITTING))
+    separators = draw(st.sampled_from([(", ", ": "), (",", ":"), (" ,", "\t :")]))
+    line = json.dumps(record, separators=separators, ensure_ascii=draw(st.booleans()))
+    if draw(st.booleans()) and record:
+        member = json.dumps(dict([draw(st.sampled_from(list(record.items())))]), separators=separators)[1:-1]
+        line = f"{line[:-1]},{member}}}"
+    return draw(st.sampled_from([line, line, line, f" {line}", f"{line} ", line[:-1], f"{line},"]))
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(FITTING, max_size=4), st.lists(written_records(), min_size=1, max_size=4))
+@example([{"a": 1}], ['{"a" :1,"a":1,"b":"x\\":y"}'])
+@example([{"b": "x"}], ['{"b":":", "b":""}'])
+@example([{"e": [{"a": 1}]}], ['{"e": [{"a": 1, "z": 1}]}', '{"e": [{"z": {"y": 1, "Y": 2}}]}'])
+@example([{"f": 1}], ['{"f": {"x": 1, "X": 2}}'])
+@example([{"b": "x"}], ['{"b": {"x": 1, "X": 2}}'])
+@example([{"b": "x"}], ['{"b": "\\\\ud83d\\ude00"}'])
+@example([{"c": 1.5}], ['{"c": 9007199254740993}', '{"c": NaN}', '{"c": 1e400}', '{"c": true}'])
+def test_a_record_that_passes_at_one_look_would_pass_the_full_check_with_the_same_notes(
+    known: list[dict[str, Any]], lines: list[str]
+) -> None:
+    kinds = KINDS | {"m": "map<string,int>"}
+    quick, full = lines_of(kinds), lines_of(kinds)
+    quick._shapes._learned = full._shapes._learned = json_shapes.MOST_LEARNED
+    full._passing.pass_over = lambda lines: (0, next(lines, None))  # type: ignore[method-assign]
+    for line in [*map(json.dumps, known), *lines]:
+        if any(0xD800 <= ord(char) < 0xE000 for char in line):
+            return
+        found = verdict(quick, line)
+        assert found == verdict(full, line)
+        if found:
+            return
+    assert quick.progress(START) == full.progress(START)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_records_of_no_fixed_shape_pass_without_a_full_check(monkeypatch: pytest.MonkeyPatch, end: str) -> None:
+    keys = [f"k{number}" for number in range(12)]
+    checked = lines_of(dict.fromkeys(keys, "string") | {"m": "map<string,array<int>>", "s": "struct<a:string>"})
+    orders = list(permutations(keys, 2))
+    records = [{a: "x", "m": {a: [1], b: None}, "s": {"a": 5, b: {"c": "d:e"}}, b: "http://x"} for a, b in orders]
+    block = "".join(json.dumps(record) + end for record in records).encode()
+    checked.check(block)
+    warnings = checked.warnings
+    monkeypatch.setattr(JsonLines, "_check_line", None)
+    checked.check(block)
+    assert checked.records == checked.lines == 2 * len(records)
+    assert "the column a has values that are not text, which Athena shows as their JSON text" in warnings
+    assert checked.warnings == warnings
+
+
+def test_escaped_pairs_of_surrogates_pass_without_a_full_check(monkeypatch: pytest.MonkeyPatch) -> None:
+    checked = check({"a": "string"}, '{"a": "x"}', '{"a": 1}', '{"a": 1}')
+    monkeypatch.setattr(JsonLines, "_check_line", None)
+    assert checked._passing.passed('{"a": "\\ud83d\\udea2"}') == {"a": "\U0001f6a2"}
+
+
+def test_what_is_noted_of_a_map_names_its_column_not_its_keys() -> None:
+    checked = check({"m": "map<string,string>"}, *(f'{{"m": {{"k{number}": {number}}}}}' for number in range(3)))
+    assert checked.warnings == ["the column m has values that are not text, which Athena shows as their JSON text"]
+
+
+def test_keys_of_all_records_together_make_the_type_that_is_too_long_for_the_catalogue() -> None:
+    checked = JsonLines(None, lambda _: None)
+    records = [{"id": number, "s": [{f"key_{number}_{'x' * 150}": 1}]} for number in range(1000)]
+    with pytest.raises(Unreadable, match="the column s has so many nested keys"):
+        checked.check("".join(json.dumps(record) + "\n" for record in records).encode())
+    assert 500 < checked.lines < 1000

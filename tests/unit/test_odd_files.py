@@ -19,7 +19,7 @@ from functions.validation.delimited_lines import DelimitedLines
 from functions.validation.file_reader import read_file
 from functions.validation.header_check import header_warnings, read_header
 from functions.validation.json_lines import JsonLines
-from functions.validation.partition_folders import partition_warnings, require_partition
+from functions.validation.partition_folders import folder_warnings, require_partition
 from functions.validation.text_blocks import known_format
 from tests.unit.conftest import TARGET, TARGET_REGION, Cloud
 
@@ -78,7 +78,7 @@ def test_json_nested_a_hundred_levels_deep_passes(cloud: Cloud) -> None:
 )
 def test_a_line_that_rfc_4180_allows_is_not_taken_for_another_dialect(line: str) -> None:
     with pytest.raises(Unreadable, match="Athena reads field"):
-        DelimitedLines(",", 3).check(f"{line}\n".encode())
+        DelimitedLines(",", ["c1", "c2", "c3"]).check(f"{line}\n".encode())
 
 
 @pytest.mark.parametrize(
@@ -159,10 +159,10 @@ def test_folders_whose_values_are_shown_as_meant_pass() -> None:
     ):
         uri = f"s3://{TARGET}/t/{folder}/x.csv"
         require_partition(uri, table)
-        assert partition_warnings(uri, table) == []
+        assert folder_warnings(uri, table) == []
 
 
 def test_folders_below_the_partitions_are_a_warning() -> None:
-    (warning,) = partition_warnings(f"s3://{TARGET}/t/p=1/q=2/a.csv", partitioned("p"))
+    (warning,) = folder_warnings(f"s3://{TARGET}/t/p=1/q=2/a.csv", partitioned("p"))
     assert "q=2" in warning
-    assert partition_warnings(f"s3://{TARGET}/t/deep/er/a.csv", partitioned()) == []
+    assert folder_warnings(f"s3://{TARGET}/t/deep/er/a.csv", partitioned()) == []

@@ -132,6 +132,7 @@ def test_what_is_wrong_with_the_rows_is_reported_with_the_file_and_the_table(
     cloud: Cloud, answers: list[dict[str, Any]], known: dict[str, Any], problem: str
 ) -> None:
     given = copied(cloud)
+    cloud.hooks.answer("GetTables", tables(table()))
     queries = dict(zip((ROWS, "no_nulls"), ("q1", "q2"), strict=True)) if len(answers) > 1 else {ROWS: "q1"}
     cloud.hooks.answer("GetQueryExecution", *[status("SUCCEEDED")] * len(queries))
     cloud.hooks.answer("GetQueryResults", *answers)
@@ -224,7 +225,7 @@ def test_a_file_that_one_call_cannot_read_is_continued_by_the_next_ones(
 def test_what_the_calls_leave_unread_is_a_warning_that_names_the_line(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    given = copied(cloud, LONG * 3)
+    given = copied(cloud, LONG + 2 * LONG.partition(b"\n")[2])
     cloud.hooks.answer("GetTables", *[tables(table())] * 20)
     cloud.hooks.answer("StartQueryExecution", {"QueryExecutionId": "q1"})
     found = read_on(given, monkeypatch)
@@ -364,6 +365,31 @@ def test_rows_that_are_not_found_although_no_crawl_was_needed_are_crawled_first(
     cloud.hooks.answer("GetQueryResults", rows(["0"]))
     found = run(given, pending(), catalogue=crawled("not_needed"))
     assert (found.status, found.queries) == ("not_covered", {})
+
+
+def test_rows_in_another_folder_of_the_same_partition_are_reported_with_both_folders(cloud: Cloud) -> None:
+    given = copied(cloud, key="sales/dt=1/a.csv")
+    cloud.hooks.answer("GetQueryExecution", status("SUCCEEDED"))
+    cloud.hooks.answer("GetQueryResults", rows(["0"]))
+    cloud.hooks.answer("GetTables", tables(table(PartitionKeys=[{"Name": "dt"}])))
+    cloud.hooks.answer("GetPartition", {"Partition": {"StorageDescriptor": {"Location": f"s3://{TARGET}/sales/DT=1/"}}})
+    with pytest.raises(ValidationFailed) as raised:
+        run(given, pending())
+    assert f"s3://{TARGET}/sales/dt=1/a.csv was copied" in str(raised.value)
+    assert f"that of the partition dt=1 of the table ferry.sales is s3://{TARGET}/sales/DT=1/" in str(raised.value)
+
+
+@pytest.mark.parametrize("other", ["Sales", "SALES"])
+def test_a_table_whose_name_another_folder_has_taken_is_a_warning_with_both_folders(cloud: Cloud, other: str) -> None:
+    hashed = f"sales_{'0123456789abcdef' * 2}"
+    both = [table(f"s3://{TARGET}/{other}/"), table(name=hashed)]
+    given = copied(cloud)
+    cloud.hooks.answer("GetTables", tables(*both), tables(table()))
+    cloud.hooks.answer("StartQueryExecution", *[{"QueryExecutionId": "q1"}] * 2)
+    (warning,) = run(given).warnings
+    for named in (f"s3://{TARGET}/{other}/", f"s3://{TARGET}/sales/", hashed):
+        assert named in warning
+    assert run(given).warnings == []
 
 
 def test_after_the_crawl_that_was_not_needed_before_the_same_question_is_asked_again(cloud: Cloud) -> None:

@@ -93,6 +93,17 @@ KINDS = {
     "doubled quotes in an unquoted field": (b'a,b\n1,x""y\n', "line 2: Athena reads field 2 as 'x\"y'"),
     "an escaped separator": (b"a,b\n1,x\\,y\n", "line 2 has 3 fields, but the header has 2"),
     "a header with inches": (b'w",h"\n1,2\n', "its header has"),
+    # TextLineReaderFactory in trinodb/trino skips lines "when the split is at the beginning of the file".
+    "two files that were joined": (b"a,b\n1,2\na,b\n3,4\n", "line 3 repeats the header"),
+    "a header twice": (b"a,b\na,b\n1,2\n", "line 2 repeats the header"),
+    "a header at the end": (b"a,b\n1,2\na,b", "line 3 repeats the header"),
+    "joined files with byte order marks": (
+        b"\xef\xbb\xbfa,b\r\n1,2\r\n\xef\xbb\xbfa,b\r\n",
+        "line 3 repeats the header",
+    ),
+    "joined files of several writers": (b'a b,"c, d"\r1,2\r"A B", "C, D"\r3,4\r', "line 3 repeats the header"),
+    "joined files with other letters": ("Ä,b\n1,2\nä,B\n".encode(), "line 3 repeats the header"),
+    "records without a header": (b"M,yes\nF,no\nM,yes\n", "Or the file has no header"),
     # Not text.
     "a NUL byte in a field": (b"a,b\n1,2\n3,\x00\n", "line 3 has a NUL character"),
     "a NUL byte in the header": (b"a,\x00b\n1,2\n", "header has a NUL character"),
@@ -128,6 +139,10 @@ def test_a_line_that_athena_reads_otherwise_than_meant_is_rejected(cloud: Cloud,
         (b",".join(b"column_%04d" % n for n in range(8000)) + b"\n" + b",".join([b"1"] * 8000) + b"\n", 0),
         ("a,{}\n1,2\n".format("\u00e9" * 127).encode(), 0),
         (b"a,b\n\x01,2\n", 0),
+        (b"a,b\na,c\n", 0),
+        (b"a,b\nb,a\n", 0),
+        (b"word\nword\n", 1),
+        (b"word\nwords\n", 0),
     ],
 )
 def test_a_line_that_athena_reads_as_meant_passes(cloud: Cloud, body: bytes, warnings: int) -> None:
@@ -158,6 +173,26 @@ def test_a_file_that_is_read_in_many_calls_is_read_as_in_one(
         calls += 1
     assert replace(found, columns=once.columns) == once
     assert (found.records, calls > 3) == (20, True)
+
+
+def test_a_value_that_equals_the_name_of_the_only_column_is_a_warning_with_its_line(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(text_blocks, "BLOCK_BYTES", 7)
+    found = read(cloud, "t/a.csv", b"word\nis\nword\nthen\nword\n")
+    assert found.records == 4
+    (warning,) = found.warnings
+    assert warning.startswith("line 3 repeats the header")
+
+
+def test_a_header_is_found_again_by_a_later_call(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(text_blocks, "BLOCK_BYTES", 7)
+    obj, layout = put(cloud, "t/a.csv", b"Id,Name\n1,a\n2,b\nId,Name\n"), file_format("t/a.csv")
+    assert layout
+    progress = read_file(obj, layout, lambda: False, Expected(TABLE)).progress
+    assert progress
+    with pytest.raises(ValidationFailed, match="line 4 repeats the header"):
+        read_file(obj, layout, lambda: True, Expected(TABLE), progress)
 
 
 WHOLE_GZIP = packed(b"id,name\n" + b"".join(b"%d,x%d\n" % (n, n * n) for n in range(5000)))

@@ -8,6 +8,8 @@ from infra.local.athena.errors import fault_of
 
 _UNGROUPED = re.compile(r'column "?([^"]+?)"? must appear in the GROUP BY clause')
 _OVERFLOW = re.compile(r"Overflow in (addition|subtraction|multiplication) of (?:U?INT|DECIMAL)[^ ]* ?\((.*)\)")
+_OUTSIDE = ("Could not convert Timestamp(", "Date out of range in timestamp conversion")
+"""DuckDB's timestamps have microseconds, in 64 bits; Trino reads a file's number of milliseconds that exceeds them."""
 _INTERNAL = re.compile(r"(?:scan|q|u|v|with)_?\d*\.")
 
 
@@ -28,13 +30,18 @@ def state_change_reason(error: duckdb.Error) -> str:
         return "NOT_SUPPORTED: the local Athena does not support TRY around aggregates and queries"
     if "More than one row returned by a subquery" in text:
         return "SUBQUERY_MULTIPLE_ROWS: Scalar sub-query has returned multiple rows"
-    if isinstance(error, duckdb.OutOfRangeException):
-        return f"NUMERIC_VALUE_OUT_OF_RANGE: {text}"
-    if isinstance(error, duckdb.ConversionException):
-        code = "NUMERIC_VALUE_OUT_OF_RANGE" if "out of range" in text else "INVALID_CAST_ARGUMENT"
-        return f"{code}: {text}"
+    if isinstance(error, duckdb.OutOfRangeException | duckdb.ConversionException):
+        return _of_conversion(error, text)
     if isinstance(error, duckdb.OutOfMemoryException):
         return f"EXCEEDED_LOCAL_MEMORY_LIMIT: {text}"
-    if isinstance(error, duckdb.IOException | duckdb.InvalidInputException):
+    is_of_python = "exception occurred while executing the UDF" in text
+    if isinstance(error, duckdb.IOException | duckdb.InvalidInputException) and not is_of_python:
         return f"HIVE_CURSOR_ERROR: {text}"
     return f"NOT_SUPPORTED: the local Athena cannot run this query: {text}"
+
+
+def _of_conversion(error: duckdb.Error, text: str) -> str:
+    if any(words in text for words in _OUTSIDE):
+        return f"NOT_SUPPORTED: the local Athena supports timestamps of the years -290307 to 294246 only ({text})"
+    is_range = isinstance(error, duckdb.OutOfRangeException) or "out of range" in text
+    return f"{'NUMERIC_VALUE_OUT_OF_RANGE' if is_range else 'INVALID_CAST_ARGUMENT'}: {text}"

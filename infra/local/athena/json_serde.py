@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from typing import Any
 
+from infra.local.athena.errors import QueryFailure
 from infra.local.athena.rowwise.json_texts import Number
 from infra.local.glue.types import GlueType
 
@@ -233,7 +234,9 @@ def _date(value: str) -> str:
         if match is not None:
             return dt.date(*map(int, match.groups())).isoformat()
         return (dt.date(1970, 1, 1) + dt.timedelta(days=int(value))).isoformat()
-    except (ValueError, OverflowError) as error:
+    except OverflowError as error:
+        raise _outside(value) from error
+    except ValueError as error:
         raise BadValue(f"'{value}' is not a date") from error
 
 
@@ -244,9 +247,15 @@ def _timestamp(value: str) -> str:
             return _moment(match)
         seconds = Decimal(value) if "." in value or len(value) < _MILLISECONDS_LENGTH else Decimal(value) / 1000
         moment = dt.datetime(1970, 1, 1) + dt.timedelta(milliseconds=int(seconds * 1000))  # noqa: DTZ001 - in UTC
-    except (ValueError, InvalidOperation, OverflowError) as error:
+    except OverflowError as error:
+        raise _outside(value) from error
+    except (ValueError, InvalidOperation) as error:
         raise BadValue(f"'{value}' is not a timestamp") from error
     return moment.isoformat(" ")
+
+
+def _outside(value: str) -> QueryFailure:
+    return QueryFailure(f"NOT_SUPPORTED: the local Athena reads only the years 1 to 9999 from JSON, not {value}")
 
 
 def _moment(match: re.Match[str]) -> str:
@@ -255,4 +264,4 @@ def _moment(match: re.Match[str]) -> str:
     if sign:
         offset = dt.timedelta(hours=int(hours), minutes=int(minutes))
         moment += offset if sign == "-" else -offset
-    return f"{moment:%Y-%m-%d %H:%M:%S}.{(fraction or '0')[:6]}"
+    return f"{moment.isoformat(' ')}.{(fraction or '0')[:6]}"

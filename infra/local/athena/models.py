@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from infra.local.athena.parquet_schema import FileType
 from infra.local.glue import types
 
 OPEN_CSV_SERDE = "org.apache.hadoop.hive.serde2.OpenCSVSerde"
@@ -94,5 +95,5 @@ class PreparedFile:
     row_count: int
     rewritten: bool = False
     """Whether it is plain CSV, written line by line as the SerDe reads the original."""
-    parquet_columns: dict[str, tuple[str, str]] = field(default_factory=dict)
-    """Column of the table → its name in the Parquet file, and its type as DuckDB calls it."""
+    parquet_columns: dict[str, tuple[str, FileType]] = field(default_factory=dict)
+    """Column of the table → its name in the Parquet file, and its type there."""

@@ -14,7 +14,8 @@ from pathlib import Path
 import duckdb
 from botocore.exceptions import BotoCoreError, ClientError
 
-from infra.local.athena import parquet_columns
+from functions.catalogue.parquet_footer import FooterUnreadable
+from infra.local.athena import parquet_schema
 from infra.local.athena.errors import QueryFailure
 from infra.local.athena.file_cache import FileCache
 from infra.local.athena.models import (
@@ -29,7 +30,6 @@ from infra.local.athena.models import (
 from infra.local.athena.objects import s3_failure
 from infra.local.athena.text_preparation import BLOCK_BYTES, prepare_text
 from infra.local.caller import Caller
-from infra.local.glue import types
 from infra.local.object_requests import ObjectRequests
 from infra.local.text_files import BrokenFile, reading
 
@@ -99,32 +99,31 @@ class Preparation:
 
     def _prepare_parquet(self, stored: TableObject, table: QueryTable, fetched: Path, target: Path) -> PreparedFile:
         try:
-            found = self._connection.execute("DESCRIBE SELECT * FROM read_parquet(?)", [str(fetched)]).fetchall()
-            counted = self._connection.execute("SELECT num_rows FROM parquet_file_metadata(?)", [str(fetched)])
-            row_count = int(counted.fetchall()[0][0])
-            codecs = self._connection.execute(
-                "SELECT DISTINCT compression FROM parquet_metadata(?)", [str(fetched)]
-            ).fetchall()
-        except duckdb.Error as error:
+            footer = parquet_schema.footer_of(fetched)
+            found = parquet_schema.columns(self._connection, fetched, footer)
+            codecs = self._codecs(fetched)
+            if codecs is None:
+                codecs = {codec.upper() for codec in footer.codecs}
+                found = parquet_schema.without_outside(self._connection, fetched, found)
+        except (duckdb.Error, FooterUnreadable) as error:
             raise QueryFailure(
                 f"HIVE_CANNOT_OPEN_SPLIT: Error opening Hive split {stored.path}: "
                 f"it is not a complete Parquet file ({error})"
             ) from error
-        if unreadable := sorted({codec for (codec,) in codecs} & _UNREADABLE_CODECS):
+        if unreadable := sorted(codecs & _UNREADABLE_CODECS):
             raise QueryFailure(
                 f"HIVE_BAD_DATA: Malformed Parquet file. Codec not supported in Parquet: {unreadable[0]} "
                 f"[{stored.path}]"
             )
-        in_file = {name.lower(): (name, kind) for name, kind, *_ in found}
-        names = {}
-        for column in table.columns:
-            if column.name in in_file:
-                name, kind = in_file[column.name]
-                if not parquet_columns.fits(kind, column.type):
-                    raise QueryFailure(
-                        f"HIVE_BAD_DATA: Field {column.name}'s type {types.of_duckdb(kind)} in parquet file "
-                        f"{stored.path} is incompatible with type {column.type} defined in table schema"
-                    )
-                names[column.name] = (name, kind)
+        in_file = {name.lower(): (name, kind) for name, kind in found.items()}
+        names = {column.name: in_file[column.name] for column in table.columns if column.name in in_file}
         fetched.replace(target)
-        return PreparedFile(target, 0, 0, row_count, parquet_columns=names)
+        return PreparedFile(target, 0, 0, footer.rows, parquet_columns=names)
+
+    def _codecs(self, path: Path) -> set[str] | None:
+        """Return the codecs of the file, or None where DuckDB cannot convert the statistics of a column."""
+        try:
+            found = self._connection.execute("SELECT DISTINCT compression FROM parquet_metadata(?)", [str(path)])
+            return {codec for (codec,) in found.fetchall()}
+        except duckdb.ConversionException:
+            return None

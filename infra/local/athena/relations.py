@@ -28,6 +28,7 @@ from infra.local.athena.models import (
     TableStorage,
 )
 from infra.local.athena.objects import list_objects
+from infra.local.athena.parquet_schema import FileType
 from infra.local.athena.preparation import Preparation
 from infra.local.athena.text_preparation import NULL
 from infra.local.caller import Caller
@@ -40,7 +41,7 @@ class _FileKind(NamedTuple):
     field_count: int
     skip_lines: int
     rewritten: bool
-    parquet_columns: tuple[tuple[str, tuple[str, str]], ...]
+    parquet_columns: tuple[tuple[str, tuple[str, FileType]], ...]
 
 
 class Relations:
@@ -127,10 +128,11 @@ def _column_values(table: QueryTable, prepared: PreparedFile, serde: str) -> lis
     for index, column in enumerate(table.columns):
         null = f"CAST(NULL AS {column.type.duckdb})"
         if serde == PARQUET_SERDE:
-            found = prepared.parquet_columns.get(column.name)
-            values.append(
-                null if found is None else parquet_columns.value(f"r.{identifier(found[0])}", found[1], column.type)
-            )
+            if column.name in prepared.parquet_columns:
+                name, found = prepared.parquet_columns[column.name]
+                values.append(parquet_columns.value(f"r.{identifier(name)}", found, column, "f.path"))
+            else:
+                values.append(null)
         else:
             values.append(_cast(f"r.c{index}", column, serde) if index < prepared.field_count else null)
     return values
@@ -176,7 +178,11 @@ def _cast(value: str, column: Column, serde: str) -> str:
         )
     if kind.name in {"tinyint", "smallint", "int", "bigint"}:
         return f"CASE WHEN regexp_full_match({value}, '[+-]?[0-9]+') THEN TRY_CAST({value} AS {kind.duckdb}) END"
-    return f"TRY_CAST({value} AS {kind.duckdb})"
+    cast = f"TRY_CAST({value} AS {kind.duckdb})"
+    if kind.name in {"date", "timestamp"}:
+        # DuckDB also reads `infinity` and `epoch`.
+        return f"CASE WHEN regexp_matches({value}, '^\\s*[+-]?[0-9]') THEN {cast} END"
+    return cast
 
 
 _NUMBERS = {

@@ -7,17 +7,16 @@ ended (the NextToken), so the server holds no rows.
 Values are printed as Trino casts them for Athena: `1.0E10`, `2026-01-01 00:00:00.000`, `[a, b]`, `{k=v}`.
 """
 
-import datetime as dt
 import re
 from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import IO, Any
-from zoneinfo import ZoneInfo
 
 from botocore.exceptions import ClientError
 
 from infra.local.athena.analysis.types import Type
 from infra.local.athena.errors import InvalidRequest
+from infra.local.athena.rowwise import years
 from infra.local.athena.rowwise.numbers import java_double, shortest_float, text_of_day_interval, text_of_year_interval
 from infra.local.caller import Caller
 
@@ -89,23 +88,6 @@ def _char(value: str, kind: Type) -> str:
     return value.rstrip(" ")[: kind.size[0] if kind.size else None].ljust(kind.size[0] if kind.size else 1)
 
 
-def _timestamp(value: dt.datetime) -> str:
-    # Not strftime: it does not pad the year.
-    return value.replace(tzinfo=None).isoformat(" ", "milliseconds")
-
-
-def _instant(value: dict[str, Any]) -> str:
-    """Print a timestamp with time zone: the local time, then the zone."""
-    zone = value["z"]
-    moment = value["u"].replace(tzinfo=dt.UTC)
-    if zone[0] in "+-":
-        sign = -1 if zone[0] == "-" else 1
-        moment += sign * dt.timedelta(hours=int(zone[1:3]), minutes=int(zone[4:6]))
-    elif zone != "UTC":
-        moment = moment.astimezone(ZoneInfo(zone))
-    return f"{_timestamp(moment)} {zone}"
-
-
 _PRINTERS: dict[str, Printer] = {
     "boolean": lambda value: "true" if value else "false",
     "double": java_double,
@@ -113,8 +95,9 @@ _PRINTERS: dict[str, Printer] = {
     "decimal": lambda value: format(Decimal(value), "f"),
     "varbinary": lambda value: value.hex(" "),
     "time": lambda value: f"{value:%H:%M:%S.}{value.microsecond // 1000:03d}",
-    "timestamp": _timestamp,
-    "timestamp with time zone": _instant,
+    "date": years.date_text,
+    "timestamp": years.timestamp_text,
+    "timestamp with time zone": lambda value: years.instant_text(value["u"], value["z"]),
     "interval day to second": text_of_day_interval,
     "interval year to month": text_of_year_interval,
 }

@@ -44,7 +44,7 @@ class PartitionKey:
     def value(self, folder: str) -> str:
         """Return the value that a folder has for it."""
         key, equals, value = folder.partition("=")
-        return value if equals and self.from_key is not None and key == self.from_key else folder
+        return value if equals and self.from_key is not None and _plain_name(key) == self.name else folder
 
 
 def parse_key(key: str, target: Target) -> KeyPath | None:
@@ -116,8 +116,11 @@ def _glob(pattern: str) -> re.Pattern[str]:
 
 def table_name(folder: str, table_prefix: str = "") -> str:
     """Name a table after its folder: in lower case, with `_` for anything outside [a-z0-9_]."""
-    name = posixpath.basename(folder.rstrip("/")).lower()
-    return table_prefix.lower() + re.sub(r"[^a-z0-9_]", "_", name)
+    return table_prefix.lower() + _plain_name(posixpath.basename(folder.rstrip("/")))
+
+
+def _plain_name(text: str) -> str:
+    return re.sub(r"[^a-z0-9_]", "_", text.lower())
 
 
 def distinct_name(name: str, location: str) -> str:
@@ -128,17 +131,18 @@ def distinct_name(name: str, location: str) -> str:
 def partition_keys(folders: Sequence[tuple[str, ...]], columns: Iterable[str]) -> list[PartitionKey]:
     """Name the partition columns of a table from its objects' folders, all of the same depth.
 
-    A level where most folders are `key=value` is named by the key, any other `partition_<n>`. A key that is also a
-    column of the data gets the latter name, since Athena reads no table with duplicate columns.
+    A level where most folders are `key=value` is named by the key in lower case, any other `partition_<n>`. A key that
+    is also a column of the data gets the latter name, since Athena reads no table with duplicate columns.
     """
     taken = set(columns)
     keys = []
     depth = len(folders[0]) if folders else 0
     for level in range(depth):
         parts = [path[level] for path in folders]
-        named = Counter(part.partition("=")[0] for part in parts if "=" in part and not part.startswith("="))
-        key = named.most_common(1)[0][0] if named and named.total() * 2 >= len(parts) else None
-        name = re.sub(r"[^a-z0-9_]", "_", key.lower()) if key else ""
+        keys_found = [part.partition("=")[0] for part in parts if "=" in part and not part.startswith("=")]
+        named = Counter(map(_plain_name, keys_found))
+        name = named.most_common(1)[0][0] if named and named.total() * 2 >= len(parts) else ""
+        key = next((key for key in keys_found if _plain_name(key) == name), None)
         if not name or name in taken:
             key, name = None, f"partition_{level}"
         taken.add(name)

@@ -15,6 +15,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
+from functions.catalogue.type_length import LONGEST_TYPE
 from infra.local.caller import Caller
 from infra.local.glue.errors import CrawlFailed
 from infra.local.glue.failures import crawl_failure
@@ -54,6 +55,14 @@ class TableWriter:
             if not files:
                 return
             schema = combine([schema for _, schema in files], _column_names(existing))
+            if too_long := [column for column, kind in schema.columns if len(str(kind)) > LONGEST_TYPE]:
+                logger.warning(
+                    "crawler %s skips %s: the type of the column %s is too long",
+                    self._settings.name,
+                    location,
+                    too_long[0],
+                )
+                return
             depth = _partition_depth(files, existing)
             objects = self._at_depth(files, depth)
             keys = _partition_keys(objects, depth, schema, existing)

@@ -41,6 +41,10 @@ _FROM_DUCKDB = {
     "DATE": "date",
     "VARCHAR": "string",
     "BLOB": "binary",
+    # As the numbers and bytes that Parquet stores: no type of the catalogue shows more of them.
+    **dict.fromkeys(("TIME", "TIME_NS", "TIME WITH TIME ZONE"), "bigint"),
+    "UUID": "binary",
+    "INTERVAL": "binary",
     # A column without values, of the type null: Parquet stores it as INT32.
     '"NULL"': "int",
 }

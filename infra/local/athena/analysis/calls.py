@@ -1,7 +1,7 @@
 """Resolve a function call: scalar, with lambdas, aggregate, or over a window. Others are rejected by name."""
 
 from infra.local.athena.analysis import types
-from infra.local.athena.analysis.functions import arrays, formats, lambdas, numbers, times, windows
+from infra.local.athena.analysis.functions import arrays, formats, lacking, lambdas, numbers, times, windows
 from infra.local.athena.analysis.functions.aggregates import AGGREGATES, Aggregation
 from infra.local.athena.analysis.functions.names import NAMES
 from infra.local.athena.analysis.functions.registry import Signature, choose
@@ -113,11 +113,19 @@ def _with_defaults(name: str, arguments: list[Value]) -> tuple[Signature, list[V
 def _unknown(name: str, node: nodes.Call) -> Exception:
     if name in NAMES:
         return unsupported(f"does not support the function {name}, which Athena has")
+    if lacking.is_geospatial(name):
+        return unsupported(f"does not support geospatial functions such as {name}, which Athena has")
+    if name in lacking.LATER:
+        return unsupported(f"does not support the function {name}, which current releases of Trino have")
     return failure("FUNCTION_NOT_FOUND", node.at, f"Function '{name}' not registered")
 
 
 def _unexpected(name: str, arguments: list[Value], node: nodes.Call) -> Exception:
     shown = ", ".join(str(argument.type) for argument in arguments)
+    if lacking.is_overload(name, arguments):
+        return unsupported(f"does not support {name} with the parameters ({shown}), which Trino has")
+    if types.UNKNOWN in {argument.type for argument in arguments}:
+        return unsupported(f"does not find the function {name} for NULL ({shown}); cast it to a type")
     return failure("FUNCTION_NOT_FOUND", node.at, f"Unexpected parameters ({shown}) for function {name}")
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from infra.local.athena.analysis import types
 from infra.local.athena.analysis.json_casts import from_json, to_json
+from infra.local.athena.analysis.moments import date_text, local_time, round_timestamp, timestamp_text
 from infra.local.athena.analysis.types import Type
 from infra.local.athena.analysis.values import MAYBE, Context, Value, coerce, instant, let, local_name, unsupported
 from infra.local.athena.errors import QueryFailure
@@ -230,31 +231,6 @@ def _from_instant(cast: _Cast) -> str:
     return f"CAST({local} AS {cast.target.duckdb})"
 
 
-def local_time(sql: str) -> str:
-    """Write the local timestamp of a timestamp with time zone."""
-
-    def body(value: str) -> str:
-        minutes = (
-            f"CAST({value}.z[1] || '1' AS INTEGER) * (CAST({value}.z[2:3] AS INTEGER) * 60 "
-            f"+ CAST({value}.z[5:6] AS INTEGER))"
-        )
-        return (
-            f"CASE WHEN {value}.z = 'UTC' THEN {value}.u WHEN {value}.z[1] IN ('+', '-') "
-            f"THEN {value}.u + to_minutes({minutes}) ELSE timezone({value}.z, timezone('UTC', {value}.u)) END"
-        )
-
-    return let([sql], body)
-
-
-def round_timestamp(sql: str, precision: int, source: Type | None = None) -> str:
-    """Write a timestamp rounded half up to a number of digits, unless its source has no more."""
-    digits = 0 if source is not None and source.name == "date" else (source.size or (6,))[0] if source else 6
-    if digits <= precision:
-        return sql
-    unit = 10 ** (6 - precision)
-    return f"make_timestamp(CAST(floor((epoch_us({sql}) + {unit // 2}) / {unit}.0) AS BIGINT) * {unit})"
-
-
 def _to_text(context: Context, value: Value, target: Type, is_try: bool) -> Value | None:
     source = value.type
     if source.of or source.name in {"varbinary"}:
@@ -283,6 +259,8 @@ def text_of(context: Context, value: Value) -> str:
         return context.call(numbers.text_of_double, [value], types.VARCHAR)
     if source == types.REAL:
         return context.call(numbers.text_of_real, [value], types.VARCHAR)
+    if source == types.DATE:
+        return date_text(sql)
     if source.name == "timestamp":
         return timestamp_text(sql, source.size[0])
     if source.is_instant:
@@ -296,11 +274,6 @@ def text_of(context: Context, value: Value) -> str:
         digits = source.size[0]
         return f"left(strftime(DATE '1970-01-01' + {sql}, '%H:%M:%S.%f'), {9 + digits if digits else 8})"
     return f"CAST({sql} AS VARCHAR)"
-
-
-def timestamp_text(sql: str, precision: int) -> str:
-    """Write the text of a timestamp with this number of digits."""
-    return f"left(strftime({sql}, '%Y-%m-%d %H:%M:%S.%f'), {20 + precision if precision else 19})"
 
 
 def _text_to_binary(cast: _Cast) -> str:

@@ -3,7 +3,6 @@
 Source: "Cast to JSON" and "Cast from JSON" in "JSON functions and operators" (Trino documentation), JsonUtil of Trino.
 """
 
-import datetime as dt
 import math
 import re
 from collections.abc import Callable
@@ -15,7 +14,7 @@ from infra.local.athena.analysis import types
 from infra.local.athena.analysis.types import Type
 from infra.local.athena.analysis.values import MAYBE, Context, Value, unsupported
 from infra.local.athena.errors import Fault
-from infra.local.athena.rowwise import json_texts, numbers
+from infra.local.athena.rowwise import json_texts, numbers, years
 
 _SCALARS = {"boolean", *types.INTEGERS, "real", "double", "decimal", "varchar", "date", "timestamp"}
 _FROM_SCALARS = {"boolean", *types.INTEGERS, "real", "double", "varchar"}
@@ -90,9 +89,10 @@ def _encode_scalar(value: Any, kind: Type) -> str:
     if isinstance(value, float):
         shown = numbers.java_double(numbers.shortest_float(value) if kind.name == "real" else value)
         return shown if math.isfinite(value) else f'"{shown}"'
-    if isinstance(value, dt.datetime):
-        digits = kind.size[0]
-        return f'"{value.strftime("%Y-%m-%d %H:%M:%S.%f")[: 20 + digits if digits else 19]}"'
+    if kind.name == "timestamp":
+        return f'"{years.timestamp_text(value, kind.size[0])}"'
+    if kind.name == "date":
+        return f'"{years.date_text(value, plus="")}"'
     if isinstance(value, int | Decimal):
         return format(value, "f") if isinstance(value, Decimal) else str(value)
     return json_texts.quote(str(value))

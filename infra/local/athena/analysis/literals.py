@@ -11,7 +11,7 @@ from infra.local.athena.analysis import types
 from infra.local.athena.analysis.casts import require_cast
 from infra.local.athena.analysis.types import Type
 from infra.local.athena.analysis.values import Context, Value, failure, text, unsupported
-from infra.local.athena.errors import Fault, QueryFailure
+from infra.local.athena.errors import Fault, QueryFailure, fault_of
 from infra.local.athena.literals import literal
 from infra.local.athena.rowwise import json_texts
 from infra.local.athena.rowwise.texts import try_instant, zone_offset
@@ -22,6 +22,8 @@ _TIMESTAMP = re.compile(
     r"\s*(\d{4,6})-(\d{1,2})-(\d{1,2})(?: (\d{1,2}):(\d{1,2})(?::(\d{1,2})(?:\.(\d+))?)?)?(\s*[^\d\s].*)?\s*"
 )
 _DATE = re.compile(r"\s*(\d{1,6})-(\d{1,2})-(\d{1,2})\s*")
+_SIGNED = re.compile(r"\s*[+-]\d")
+_SIGNED_YEARS = "does not support literals whose year has a sign"
 _DECIMAL = re.compile(r"([+-]?)0*(\d*)(?:\.(\d*))?")
 _MILLISECONDS = {"DAY": 86_400_000, "HOUR": 3_600_000, "MINUTE": 60_000, "SECOND": 1000}
 _UNITS = ("DAY", "HOUR", "MINUTE", "SECOND")
@@ -96,33 +98,43 @@ def _json(context: Context, written: str) -> Value:
     return Value(context.call(json_texts.parse, [text(written)], types.VARCHAR), types.JSON)
 
 
-def _date(written: str, invalid: QueryFailure) -> dt.date:
+def _date(written: str, invalid: QueryFailure) -> str:
     match = _DATE.fullmatch(written)
+    if match is None:
+        raise unsupported(_SIGNED_YEARS) if _SIGNED.match(written) else invalid
+    return _day(int(match[1]), int(match[2]), int(match[3]), invalid)
+
+
+def _day(year: int, month: int, day: int, invalid: QueryFailure) -> str:
+    """Write a day of any year: the calendar repeats every 400 years."""
     try:
-        if match is not None:
-            return dt.date(*map(int, match.groups()))
+        return f"{year:04}-{dt.date(2000 + year % 400, month, day):%m-%d}"
     except ValueError:
-        pass
-    raise invalid
+        raise invalid from None
 
 
 def _timestamp(written: str, invalid: QueryFailure) -> Value:
     match = _TIMESTAMP.fullmatch(written)
     if match is None:
-        raise invalid
+        raise unsupported(_SIGNED_YEARS) if _SIGNED.match(written) else invalid
     precision = len(match[7] or "")
     if precision > 6:
         raise unsupported("does not support timestamps with more than 6 digits")
-    if match[8]:
+    if not match[8]:
+        try:
+            time = dt.time(int(match[4] or 0), int(match[5] or 0), int(match[6] or 0)).isoformat()
+        except ValueError:
+            raise invalid from None
+        day = _day(int(match[1]), int(match[2]), int(match[3]), invalid)
+        return Value(f"TIMESTAMP '{day} {time}.{match[7] or '0'}'", Type("timestamp", (precision,)), written)
+    try:
         found = try_instant(written, precision)
-        if found is None:
-            raise invalid
-        sql = f"struct_pack(u := TIMESTAMP '{found['u']}', z := {literal(found['z'])})"
-        return Value(sql, Type("timestamp with time zone", (precision,)))
-    found = try_instant(written, precision)
+    except Fault as error:
+        raise QueryFailure(fault_of(str(error))) from error
     if found is None:
         raise invalid
-    return Value(f"TIMESTAMP '{found['u']}'", Type("timestamp", (precision,)), written)
+    sql = f"struct_pack(u := TIMESTAMP '{found['u']}', z := {literal(found['z'])})"
+    return Value(sql, Type("timestamp with time zone", (precision,)))
 
 
 def of_interval(node: nodes.IntervalLiteral) -> Value:

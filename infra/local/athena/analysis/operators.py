@@ -8,7 +8,7 @@ documentation).
 from collections.abc import Callable
 
 from infra.local.athena.analysis import types
-from infra.local.athena.analysis.casts import local_time
+from infra.local.athena.analysis.moments import local_time
 from infra.local.athena.analysis.types import Type
 from infra.local.athena.analysis.values import SPECIAL, Context, Value, coerce, failure, let, unify, unsupported
 from infra.local.athena.rowwise import collections, numbers

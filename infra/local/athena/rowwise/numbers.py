@@ -191,3 +191,24 @@ def width_bucket(value: float, low: float, high: float, count: int) -> int:
     else:
         found = int(count * (value - lower) / (upper - lower) + 1)
     return found if low <= high else count - found + 1
+
+
+def width_bucket_of_bins(value: float, bins: list[float | None]) -> int:
+    """Return how many of the bins begin at or below a value."""
+    if not bins:
+        raise Fault("INVALID_FUNCTION_ARGUMENT", "Bins cannot be an empty array")
+    if math.isnan(value):
+        raise Fault("INVALID_FUNCTION_ARGUMENT", "Operand cannot be NaN")
+    if None in bins:
+        raise Fault("NOT_SUPPORTED", "the local Athena does not support NULL in bins")
+    numbers = [number for number in bins if number is not None]
+    # Only the bins that the search visits are checked.
+    lower, upper = 0, len(numbers)
+    while lower < upper:
+        middle = (lower + upper) // 2
+        if numbers[lower] > numbers[upper - 1]:
+            raise Fault("INVALID_FUNCTION_ARGUMENT", "Bin values are not sorted in ascending order")
+        if not math.isfinite(numbers[middle]):
+            raise Fault("INVALID_FUNCTION_ARGUMENT", f"Bin value must be finite, got {java_double(numbers[middle])}")
+        lower, upper = (lower, middle) if value < numbers[middle] else (middle + 1, upper)
+    return lower

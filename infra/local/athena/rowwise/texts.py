@@ -13,6 +13,7 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from infra.local.athena.errors import Fault
+from infra.local.athena.rowwise import years
 from infra.local.athena.rowwise.numbers import java_double
 
 INVALID_ARGUMENT = "INVALID_FUNCTION_ARGUMENT"
@@ -179,11 +180,12 @@ def instant(text: str, precision: int) -> dict[str, Any]:
 
 
 def try_instant(text: str, precision: int) -> dict[str, Any] | None:
-    """Cast a text to a timestamp with time zone; None if it is not one."""
+    """Cast a text to a timestamp with time zone; None if it is not one. Raises Fault for a year that Python has not."""
     match = _INSTANT.fullmatch(text)
     if match is None:
         return None
     year, month, day, hour, minute, second, fraction, zone = match.groups()
+    years.require(int(year))
     try:
         local = dt.datetime(int(year), int(month), int(day), int(hour or 0), int(minute or 0), int(second or 0))  # noqa: DTZ001 - its zone follows
         offset, name = zone_offset(zone or "UTC", local)
@@ -192,7 +194,10 @@ def try_instant(text: str, precision: int) -> dict[str, Any] | None:
     microseconds = int((fraction or "0").ljust(6, "0"))
     unit = 10 ** (6 - precision)
     rounded = (microseconds + unit // 2) // unit * unit
-    return {"u": local - offset + dt.timedelta(microseconds=rounded), "z": name}
+    try:
+        return {"u": local - offset + dt.timedelta(microseconds=rounded), "z": name}
+    except OverflowError:
+        raise years.unsupported(text) from None
 
 
 def format_text(items: list[str], template: str) -> str:

@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import Any
 
 from infra.local.athena.errors import Fault, QueryFailure
+from infra.local.athena.rowwise import years
 from infra.local.athena.rowwise.texts import INVALID_ARGUMENT, zone_offset
 
 _MONTHS = (
@@ -80,8 +81,9 @@ def check_format(template: str) -> None:
     _specifiers(template)
 
 
-def date_format(moment: dt.datetime, template: str) -> str:
+def date_format(value: dt.datetime | str, template: str) -> str:
     """Print a time in MySQL's format."""
+    moment = years.known(value)
     return "".join(_print(letter, moment) if is_specifier else letter for letter, is_specifier in _specifiers(template))
 
 
@@ -154,6 +156,7 @@ def _parse(pattern: re.Pattern[str], text: str) -> dt.datetime | None:
         if not months:
             return None
         month = months[0]
+    years.require(year)
     hour = int(found.get("hour", 0))
     if "half" in found:
         if not 1 <= int(found["half"]) <= 12:
@@ -194,8 +197,9 @@ def joda_parts(pattern: str) -> list[tuple[str, str]]:
     return parts
 
 
-def format_datetime(moment: dt.datetime, pattern: str) -> str:
+def format_datetime(value: dt.datetime | str, pattern: str) -> str:
     """Print a time in UTC by a Joda pattern."""
+    moment = years.known(value)
     return "".join(run if not letter else _print_joda(letter, len(run), moment) for letter, run in joda_parts(pattern))
 
 
@@ -260,7 +264,10 @@ def parse_datetime(text: str, pattern: str) -> dict[str, Any]:
 
 def _instant(moment: dt.datetime, zone: str) -> dict[str, Any]:
     offset, name = zone_offset(zone, moment)
-    return {"u": moment - offset, "z": name}
+    try:
+        return {"u": moment - offset, "z": name}
+    except OverflowError:
+        raise years.unsupported(f"{moment} {zone}") from None
 
 
 def from_iso8601(text: str) -> dict[str, Any]:
@@ -269,6 +276,7 @@ def from_iso8601(text: str) -> dict[str, Any]:
     if match is None:
         raise Fault(INVALID_ARGUMENT, f'Invalid format: "{text}"')
     year, month, day, hour, minute, second, fraction, zone = match.groups()
+    years.require(int(year))
     try:
         moment = dt.datetime(  # noqa: DTZ001 - its zone follows
             int(year),
@@ -289,6 +297,8 @@ def from_iso8601(text: str) -> dict[str, Any]:
 def from_iso8601_date(text: str) -> dt.date:
     """Read a date in ISO 8601's format."""
     match = re.fullmatch(r"(\d{4})-(?:(\d{1,2})-(\d{1,2})|W(\d\d)(?:-(\d))?|(\d{3}))", text)
+    if match is not None:
+        years.require(int(match[1]))
     try:
         if match is not None:
             year, month, day, week, weekday, ordinal = (int(part) if part else None for part in match.groups())

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 
+from infra.local.athena.errors import QueryFailure
 from infra.local.athena.sql import nodes
 from infra.local.athena.sql.nodes import Expression
 from infra.local.athena.sql.tokens import STRING
@@ -99,6 +100,8 @@ class KeywordCallParser(TypeNameParser, ABC):
         if self.accept_sign(","):
             arguments.append(self.text_literal())
         if self.accept_words("ON", "OVERFLOW"):
+            if self.peek().is_word("TRUNCATE"):
+                raise QueryFailure("NOT_SUPPORTED: the local Athena does not support ON OVERFLOW TRUNCATE in listagg")
             self.expect_word("ERROR")
         self.expect_sign(")")
         self.expect_word("WITHIN")

@@ -49,6 +49,10 @@ def _avg(call: Aggregation) -> Value | None:
         return Value(call.core("avg", f"CAST({value.sql} AS DOUBLE)"), types.DOUBLE)
     if kind == types.REAL:
         return Value(f"CAST({call.core('avg', value.sql)} AS FLOAT)", types.REAL)
+    if kind in {types.DAY_INTERVAL, types.YEAR_INTERVAL}:
+        # Math.round of Java.
+        average = call.core("avg", f"CAST({value.sql} AS DOUBLE)")
+        return Value(f"CAST(floor({average} + 0.5) AS {kind.duckdb})", kind)
     if kind.name != "decimal":
         return None
     precision, scale = kind.size
@@ -59,6 +63,8 @@ def _avg(call: Aggregation) -> Value | None:
 
 
 def _count(call: Aggregation) -> Value | None:
+    if not call.arguments and not call.is_distinct:
+        return Value(call.core("count", "*"), types.BIGINT)
     return Value(call.core("count", call.arguments[0].sql), types.BIGINT) if len(call.arguments) == 1 else None
 
 
@@ -177,11 +183,31 @@ def _doubles(function: str, count: int) -> Aggregate:
     return aggregate
 
 
+def _floats(function: str, is_finite: bool = False) -> Aggregate:
+    """Return an aggregate of two doubles or reals: without a double, Trino chooses reals (trinodb/trino#23880).
+
+    With `is_finite`, another result is NULL (RealCorrelationAggregation, RealRegressionAggregation).
+    """
+
+    def aggregate(call: Aggregation) -> Value | None:
+        kind = types.DOUBLE if types.DOUBLE in {a.type for a in call.arguments} else types.REAL
+        if len(call.arguments) != 2 or not all(types.coerces(a.type, kind) for a in call.arguments):
+            return None
+        listed = ", ".join(f"CAST({coerce(call.context, a, kind).sql} AS DOUBLE)" for a in call.arguments)
+        found = call.core(function, listed)
+        found = f"CASE WHEN isfinite({found}) THEN {found} END" if is_finite else found
+        return Value(f"CAST({found} AS {kind.duckdb})", kind)
+
+    return aggregate
+
+
 def _geometric_mean(call: Aggregation) -> Value | None:
     (value,) = call.arguments
     if not types.coerces(value.type, types.DOUBLE):
         return None
-    return Value(f"exp({call.core('avg', f'ln({coerce(call.context, value, types.DOUBLE).sql})')})", types.DOUBLE)
+    kind = types.REAL if value.type.name in {"real", "decimal"} else types.DOUBLE
+    logarithm = f"ln(CAST({coerce(call.context, value, kind).sql} AS DOUBLE))"
+    return Value(f"CAST(exp({call.core('avg', logarithm)}) AS {kind.duckdb})", kind)
 
 
 def _bits(function: str) -> Aggregate:
@@ -202,9 +228,10 @@ def _approx_percentile(call: Aggregation) -> Value | None:
     if len(call.arguments) != 2:
         raise unsupported("supports approx_percentile only with two arguments")
     value, fraction = call.arguments
-    if value.type.name not in {*types.INTEGERS, "real", "double"}:
+    if not value.type.is_number:
         return None
-    kind = types.BIGINT if value.type.is_integer else value.type
+    # Of the overloads that take a decimal, Trino chooses that of real (trinodb/trino, issue 23880).
+    kind = {"real": types.REAL, "double": types.DOUBLE, "decimal": types.REAL}.get(value.type.name, types.BIGINT)
     argument = f"CAST({value.sql} AS {kind.duckdb})"
     if fraction.type.name == "array" and types.coerces(fraction.type, types.array(types.DOUBLE)):
         fractions = coerce(call.context, fraction, types.array(types.DOUBLE)).sql
@@ -223,7 +250,7 @@ def _listagg(call: Aggregation) -> Value | None:
 
 
 AGGREGATES: dict[str, tuple[tuple[int, ...], Aggregate]] = {
-    "count": ((1,), _count),
+    "count": ((0, 1), _count),
     "count_if": ((1,), _count_if),
     "sum": ((1,), _sum),
     "avg": ((1,), _avg),
@@ -246,11 +273,11 @@ AGGREGATES: dict[str, tuple[tuple[int, ...], Aggregate]] = {
     "variance": ((1,), _doubles("var_samp", 1)),
     "var_samp": ((1,), _doubles("var_samp", 1)),
     "var_pop": ((1,), _doubles("var_pop", 1)),
-    "corr": ((2,), _doubles("corr", 2)),
-    "covar_samp": ((2,), _doubles("covar_samp", 2)),
-    "covar_pop": ((2,), _doubles("covar_pop", 2)),
-    "regr_slope": ((2,), _doubles("regr_slope", 2)),
-    "regr_intercept": ((2,), _doubles("regr_intercept", 2)),
+    "corr": ((2,), _floats("corr", is_finite=True)),
+    "covar_samp": ((2,), _floats("covar_samp")),
+    "covar_pop": ((2,), _floats("covar_pop")),
+    "regr_slope": ((2,), _floats("regr_slope", is_finite=True)),
+    "regr_intercept": ((2,), _floats("regr_intercept", is_finite=True)),
     "geometric_mean": ((1,), _geometric_mean),
     "bitwise_and_agg": ((1,), _bits("bit_and")),
     "bitwise_or_agg": ((1,), _bits("bit_or")),

@@ -77,7 +77,13 @@ def _round_decimal(context: Context, value: Value, digits: list[Value]) -> Value
 
 
 def _truncate(context: Context, arguments: list[Value], at: Position) -> Value | None:  # noqa: ARG001
-    (value,) = arguments
+    value, *digits = arguments
+    if digits:
+        if value.type.name != "decimal" or not types.coerces(digits[0].type, types.BIGINT):
+            return None
+        if digits[0].constant is None:
+            raise unsupported("supports only a literal as the second argument of truncate")
+        return Value(f"CAST(trunc({value.sql}, {digits[0].constant}) AS {value.type.duckdb})", value.type)
     if value.type.is_floating:
         return Value(f"CAST(trunc({value.sql}) AS {value.type.duckdb})", value.type)
     if value.type.name != "decimal":
@@ -102,6 +108,23 @@ def _modulus(context: Context, arguments: list[Value], at: Position) -> Value | 
     if not (left.type.is_number and right.type.is_number):
         return None
     return operators.arithmetic(context, "%", left, right, at)
+
+
+def _random(context: Context, arguments: list[Value], at: Position) -> Value | None:  # noqa: ARG001
+    """Return a whole number below a bound, or between two."""
+    values = unify(context, arguments)
+    if values is None or not values[0].type.is_integer:
+        return None
+    kind = values[0].type
+    is_below = len(values) == 1
+    start, stop = ("0", values[0].sql) if is_below else (values[0].sql, values[1].sql)
+    message = "bound must be positive" if is_below else "start value must be less than stop value"
+    failed = context.fail(f"'INVALID_FUNCTION_ARGUMENT: {message}'", kind)
+    # Not in a lambda, so that each row has a number of its own.
+    drawn = f"CAST({start} AS HUGEINT) + CAST(floor(random() * (CAST({stop} AS HUGEINT) - {start})) AS HUGEINT)"
+    inside = f"CAST(least({drawn}, CAST({stop} AS HUGEINT) - 1) AS {kind.duckdb})"
+    sql = f"CASE WHEN {start} < {stop} THEN {inside} WHEN {start} >= {stop} THEN {failed} END"
+    return Value(f"CAST({sql} AS {kind.duckdb})", kind)
 
 
 def _extreme(name: str, sign: str) -> Coded:
@@ -243,7 +266,9 @@ FUNCTIONS: dict[str, tuple[tuple[int, ...], Coded]] = {
     "ceil": ((1,), _whole("ceil")),
     "ceiling": ((1,), _whole("ceil")),
     "round": ((1, 2), _round),
-    "truncate": ((1,), _truncate),
+    "truncate": ((1, 2), _truncate),
+    "rand": ((1, 2), _random),
+    "random": ((1, 2), _random),
     "sign": ((1,), _sign),
     "mod": ((2,), _modulus),
     "greatest": (_ANY, _extreme("greatest", ">=")),

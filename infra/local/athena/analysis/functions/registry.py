@@ -25,6 +25,7 @@ _KINDS = {
     "timestamp": types.TIMESTAMP,
     "instant": types.INSTANT,
     "interval": types.DAY_INTERVAL,
+    "array(double)": types.array(types.DOUBLE),
     "array(varchar)": types.array(types.VARCHAR),
     "map(varchar,varchar)": types.map_of(types.VARCHAR, types.VARCHAR),
 }

@@ -7,7 +7,8 @@ io.trino.operator.scalar.timestamp of Trino.
 from collections.abc import Callable
 
 from infra.local.athena.analysis import literals, types
-from infra.local.athena.analysis.casts import cast, instant_of, local_time
+from infra.local.athena.analysis.casts import cast, instant_of
+from infra.local.athena.analysis.moments import date_text, local_time, timestamp_text
 from infra.local.athena.analysis.operators import change_local, in_utc
 from infra.local.athena.analysis.values import Context, Value, coerce, failure, instant, let, unify, unsupported
 from infra.local.athena.literals import literal
@@ -48,11 +49,26 @@ _OF_TIMES = {"hour", "minute", "second", "millisecond"}
 _MOMENTS = {"date", "timestamp", "timestamp with time zone"}
 
 
+_DAY_PARTS = {
+    "day": (86_400_000, 2**63),
+    "hour": (3_600_000, 24),
+    "minute": (60_000, 60),
+    "second": (1000, 60),
+    "millisecond": (1, 1000),
+}
+_YEAR_PARTS = {"year": (12, 2**31), "month": (1, 12)}
+"""Of an interval, in milliseconds or months: the unit, and how many of them the next one has."""
+
+
 def part(name: str) -> Coded:
-    """Return the function of one part of a date or timestamp."""
+    """Return the function of one part of a date, a timestamp or an interval."""
 
     def call(context: Context, arguments: list[Value], at: Position) -> Value | None:  # noqa: ARG001
         (value,) = arguments
+        for kind, parts in ((types.DAY_INTERVAL, _DAY_PARTS), (types.YEAR_INTERVAL, _YEAR_PARTS)):
+            if value.type == kind and name in parts:
+                unit, most = parts[name]
+                return Value(f"CAST({value.sql} // {unit} % {most} AS BIGINT)", types.BIGINT)
         if value.type.name not in _MOMENTS or (name in _OF_TIMES and value.type == types.DATE):
             return None
         local = local_time(value.sql) if value.type.is_instant else value.sql
@@ -133,6 +149,14 @@ def of_date(context: Context, arguments: list[Value], at: Position) -> Value | N
     return cast(context, arguments[0], types.DATE) if len(arguments) == 1 else None
 
 
+def last_day_of_month(context: Context, arguments: list[Value], at: Position) -> Value | None:  # noqa: ARG001
+    """Return the last day of the month of a time in its zone."""
+    (value,) = arguments
+    if value.type.name not in _MOMENTS:
+        return None
+    return Value(f"last_day({local_time(value.sql) if value.type.is_instant else value.sql})", types.DATE)
+
+
 def from_unixtime(context: Context, arguments: list[Value], at: Position) -> Value | None:
     """Return the time of a number of seconds since 1970, in UTC or in a zone."""
     seconds, *zone = arguments
@@ -172,14 +196,12 @@ def to_iso8601(context: Context, arguments: list[Value], at: Position) -> Value 
     (value,) = arguments
     kind = value.type
     if kind == types.DATE:
-        return Value(f"CAST({value.sql} AS VARCHAR)", types.VARCHAR)
+        return Value(date_text(value.sql), types.VARCHAR)
     if kind.name not in _MOMENTS:
         return None
-    digits = kind.size[0]
-    length = 20 + digits if digits else 19
 
     def shown(sql: str) -> str:
-        return f"left(strftime({sql}, '%Y-%m-%dT%H:%M:%S.%f'), {length})"
+        return timestamp_text(sql, kind.size[0], "T")
 
     if kind.name == "timestamp":
         return Value(shown(value.sql), types.VARCHAR)
@@ -238,6 +260,7 @@ FUNCTIONS: dict[str, tuple[tuple[int, ...], Coded]] = {
     "date_diff": ((3,), date_diff),
     "date": ((1,), of_date),
     "from_unixtime": ((1, 2), from_unixtime),
+    "last_day_of_month": ((1,), last_day_of_month),
     "at_timezone": ((2,), at_timezone),
     "with_timezone": ((2,), with_timezone),
     "to_iso8601": ((1,), to_iso8601),
