@@ -10,7 +10,7 @@ import hypothesis
 import moto.core.models
 import pytest
 
-pytest_plugins = ["tests.scheduling", "tests.costs", "tests.tracing"]
+pytest_plugins = ["tests.collecting", "tests.scheduling", "tests.costs", "tests.tracing"]
 
 # Else botocore asks the instance metadata service at 169.254.169.254 where it finds no credentials. A deployment that
 # the end-to-end tests are given may be reached by just those.
