@@ -7,6 +7,7 @@ placeholder, a `*` for all actions, an environment that Lambda rejects. Idempote
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated
 
@@ -92,9 +93,17 @@ class Declaration(RootModel[dict[FunctionKey, Function]]):
 def load(path: Path = DECLARATION) -> dict[str, Function]:
     """Read and validate the declaration; the placeholders are kept."""
     try:
-        root, document = _read(path)
+        content = path.read_bytes()
     except OSError as error:
         raise DeclarationInvalid(f"{path} cannot be read: {error.strerror}") from None
+    return dict(_validated(path, content))
+
+
+@lru_cache(maxsize=2)
+def _validated(path: Path, content: bytes) -> Mapping[str, Function]:
+    """The functions of a declaration. Each Task asks for the same one."""
+    try:
+        root, document = _read(path, content.decode())
     except (yaml.YAMLError, ValueError, LookupError) as error:
         # ValueError and LookupError: not UTF-8, or a value that does not fit its explicit tag, as in !!int x.
         raise DeclarationInvalid(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
@@ -148,9 +157,8 @@ Location = tuple[int | str, ...]
 """The keys and indices that lead to a value of the file."""
 
 
-def _read(path: Path) -> tuple[yaml.Node | None, object]:
+def _read(path: Path, text: str) -> tuple[yaml.Node | None, object]:
     """Return the file as YAML nodes, which know their lines, and as values."""
-    text = path.read_text(encoding="utf-8")
     depth = 0
     # Check the depth first: reading the nodes is recursive.
     for event in yaml.parse(text, Loader=Loader):

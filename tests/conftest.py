@@ -10,15 +10,17 @@ import hypothesis
 import moto.core.models
 import pytest
 
-pytest_plugins = ["tests.scheduling", "tests.costs", "tests.tracing"]
+from tests.support import clients_once
+
+pytest_plugins = ["tests.collecting", "tests.scheduling", "tests.costs", "tests.tracing"]
 
 # Else botocore asks the instance metadata service at 169.254.169.254 where it finds no credentials. A deployment that
 # the end-to-end tests are given may be reached by just those.
 if not os.environ.get("FERRY_TEST_OUTPUTS"):
     os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
 
-# How long an example takes depends on what else runs.
-hypothesis.settings.register_profile("ferry", deadline=None)
+# How long an example takes depends on what else runs. `make soak` tries more of them.
+hypothesis.settings.register_profile("ferry", deadline=None, max_examples=int(os.environ.get("FERRY_EXAMPLES", "100")))
 hypothesis.settings.load_profile("ferry")
 
 
@@ -29,6 +31,7 @@ def _once() -> Iterator[None]:
         patch.setattr(botocore.session, "create_loader", cache(botocore.session.create_loader))
         sanitized = cache(botocore.useragent.sanitize_user_agent_string_component)
         patch.setattr(botocore.useragent, "sanitize_user_agent_string_component", sanitized)
+        clients_once.install(patch)
         # Thousands of patterns for every mock_aws, for a library that nothing here sends by.
         patch.setattr(moto.core.models, "RESPONSES_METHODS", [])
         yield

@@ -1,4 +1,4 @@
-"""Which test files share a worker, and so a cloud; by default, pytest-xdist distributes single files.
+"""Which test files begin, and which share a worker, and so a cloud; by default, pytest-xdist distributes single files.
 
 Starting a cloud takes a second or two of processor time, and each worker needs one per group of files.
 """
@@ -25,6 +25,15 @@ GROUPS = {
 }
 """The files of a folder that share one cloud; every other file is its own group."""
 
+LONGEST = (
+    "tests/aws/test_whole.py",
+    "tests/unit/test_multipart_copy.py",
+    "tests/unit/test_verification.py",
+    "tests/unit/test_planning.py",
+    "tests/unit/test_asl_engines.py",
+)
+"""Files that take longest, of the folders that come last: begun then, one of them would run alone in the end."""
+
 GROUP_OF = {
     folder + file: group for folder, groups in GROUPS.items() for group, files in groups.items() for file in files
 }
@@ -36,6 +45,18 @@ class GroupScheduling(LoadFileScheduling):  # type: ignore[misc]  # it has no ty
     def _split_scope(self, nodeid: str) -> str:
         file: str = super()._split_scope(nodeid)
         return GROUP_OF.get(file, file)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the longest files; the others keep their order."""
+    items.sort(key=lambda item: rank(item.nodeid))
+
+
+def rank(nodeid: str) -> int:
+    """The place of a test's file among those that begin."""
+    file = nodeid.partition("::")[0]
+    return LONGEST.index(file) if file in LONGEST else len(LONGEST)
 
 
 @pytest.hookimpl(optionalhook=True)

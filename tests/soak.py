@@ -15,6 +15,9 @@ from infra.build.function_zips import CHECKOUT
 SHARES = 4
 """The number of parts that share the orders of the model."""
 
+READERS = ("unit/test_dialect", "unit/test_json_lines", "unit/test_parquet", "infra/test_migration")
+"""Tests of what reads files, which take a hundred random ones otherwise."""
+
 
 @dataclass(frozen=True)
 class Part:
@@ -50,6 +53,11 @@ PARTS = (
     Part(
         "plans of a million keys, by a listing and by an inventory",
         ("-n", "0", "tests/unit/test_planning.py", "tests/unit/test_inventory.py", "-k", "million"),
+    ),
+    Part(
+        "2,000 random lines, footers and files of rules",
+        ("-n", "0", *(f"tests/{file}.py" for file in READERS)),
+        {"FERRY_EXAMPLES": "2000"},
     ),
     Part(
         "17 runs of 500 objects, killed at 50 random moments",

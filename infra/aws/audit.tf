@@ -115,7 +115,7 @@ data "aws_iam_policy_document" "audit" {
     resources = ["${aws_s3_bucket.athena_results.arn}/audits/*/map/*"]
   }
 
-  # As of `migrate`.
+  # CloudWatch Logs has no resource for deliveries: statemachine.tf names the pages.
   statement {
     sid = "DeliverLog"
     actions = [
@@ -130,6 +130,8 @@ data "aws_iam_policy_document" "audit" {
     ]
     resources = ["*"]
   }
+
+  # X-Ray has no resource for them: statemachine.tf names the pages.
   statement {
     sid = "WriteTraces"
     actions = [

@@ -9,7 +9,7 @@ built.
 
 import ast
 import sys
-from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 from infra.build import layer, reproducible_zip
@@ -39,15 +39,15 @@ def package(key: str, checkout: Path = CHECKOUT) -> bytes:
 def imported_modules(module: str, checkout: Path = CHECKOUT) -> dict[str, Path]:
     """The file of a module and of every module of functions/ that it imports, by their names, packages included."""
     found: dict[str, Path] = {}
-    pending = [module]
+    seen: set[str] = set()
+    pending = {module}
     while pending:
         name = pending.pop()
-        file = _source_file(name, checkout)
-        if file is None or name in found:
-            continue
-        found[name] = file
-        # Its parent package, which is imported first, and its own imports.
-        pending += [name.rpartition(".")[0], *_imports(file)]
+        seen.add(name)
+        if file := _source_file(name, checkout):
+            found[name] = file
+            # Its parent package, which is imported first, and its own imports.
+            pending |= {name.rpartition(".")[0], *_imports(file.read_bytes(), name)} - seen
     return found
 
 
@@ -59,14 +59,16 @@ def _source_file(module: str, checkout: Path) -> Path | None:
     return next((file for file in (path / "__init__.py", path.with_suffix(".py")) if file.is_file()), None)
 
 
-def _imports(file: Path) -> Iterator[str]:
-    """Every name that a file may import as a module, also inside functions."""
-    for node in ast.walk(ast.parse(file.read_bytes(), str(file))):
+@cache
+def _imports(source: bytes, module: str) -> frozenset[str]:
+    """Every name that a module may import as one, also inside functions. Most sources are in several zips."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(source, module)):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            found.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
-            yield node.module
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            found.update((node.module, *(f"{node.module}.{alias.name}" for alias in node.names)))
+    return frozenset(found)
 
 
 def build(directory: Path = DISTRIBUTION, checkout: Path = CHECKOUT) -> list[Path]:

@@ -420,13 +420,13 @@ def test_it_can_be_changed_to_next_to_nothing_and_destroyed(everything: dict[str
         for address in made
         if re.match(r"aws_s3_bucket\w*\.source|aws_kms|aws_s3_bucket_versioning.target", address)
     ]
-    deployment.run("destroy", "-auto-approve", "-lock=false")
+    deployment.destroy()
     assert deployment.show() == {}
 
 
 def test_a_key_stays_while_a_bucket_stays(deployment: Deployment) -> None:
     deployment.apply({"create_kms_keys": True})
-    done = deployment.run("destroy", "-auto-approve", "-lock=false").splitlines()
+    done = deployment.destroy()
     first_key = next(number for number, line in enumerate(done) if re.match(r"aws_kms_key.*Destroying", line))
     gone = [line for line in done[:first_key] if re.match(r"aws_s3_bucket\.\S+ Destruction complete", line)]
     assert len(gone) == len(["source", "target", "results"])

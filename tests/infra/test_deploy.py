@@ -64,6 +64,11 @@ def clients(outputs: Outputs) -> Clients:
     return Clients(outputs)
 
 
+@pytest.fixture(scope="module")
+def planned() -> provision.ProvisionPlan:
+    return provision.plan()
+
+
 def zipped(files: dict[str, str], packages: Path = provision.PACKAGES) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as target:
@@ -171,9 +176,11 @@ def test_every_created_object_is_notified(clients: Clients, outputs: Outputs) ->
 
 
 @pytest.mark.parametrize("key", sorted(declaration.load()))
-def test_a_function_is_what_its_declaration_says(key: str, clients: Clients, outputs: Outputs) -> None:
+def test_a_function_is_what_its_declaration_says(
+    key: str, clients: Clients, outputs: Outputs, planned: provision.ProvisionPlan
+) -> None:
     name = f"ferry-{key.replace('_', '-')}"
-    filled = declaration.fill(provision.plan().functions[key], outputs.placeholders())
+    filled = declaration.fill(planned.functions[key], outputs.placeholders())
     declared = provision.name_owners(filled, outputs)
     made = clients.lambda_.get_function_configuration(FunctionName=name)
     assert made["State"] == "Active"

@@ -379,9 +379,7 @@ def test_a_file_that_cannot_be_read_is_one_line(tmp_path: Path, name: str) -> No
         loader.load(tmp_path / name)
 
 
-@settings(
-    max_examples=300, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(
         st.sampled_from([*"-:[]{}&*!|>'\"%@`#, \n", "  ", "rules:", "- ", "prefix", "mode: ", "a", "1", "true", "é"]),
@@ -447,7 +445,7 @@ def key_rules(draw: Any) -> KeyRule:
     return KeyRule(prefix=draw(AREAS), suffix=draw(ENDS), exclude=exclude, renaming=renaming, rule=Rule())
 
 
-@settings(max_examples=300, deadline=None, derandomize=True)
+@settings(derandomize=True)
 @given(st.lists(key_rules(), max_size=4), st.integers(min_value=0), st.integers(min_value=0))
 def test_a_reported_collision_is_real(some: list[KeyRule], index: int, other_index: int) -> None:
     given_rules = Rules(rules=tuple(some))
@@ -467,7 +465,7 @@ def test_a_reported_collision_is_real(some: list[KeyRule], index: int, other_ind
 KEYS = ["".join(pieces) for many in range(5) for pieces in itertools.product(["a/", "b/", "x", ".csv"], repeat=many)]
 
 
-@settings(max_examples=300, deadline=None, derandomize=True)
+@settings(derandomize=True)
 @given(st.lists(key_rules(), max_size=4))
 def test_two_rules_that_send_two_keys_to_one_target_are_found(some: list[KeyRule]) -> None:
     given_rules = Rules(rules=tuple(some))
@@ -483,7 +481,7 @@ def test_two_rules_that_send_two_keys_to_one_target_are_found(some: list[KeyRule
         assert collisions.find(given_rules, first, second, collisions.unused_letter(given_rules))
 
 
-@settings(max_examples=300, deadline=None, derandomize=True)
+@settings(derandomize=True)
 @given(st.lists(key_rules(), max_size=4), st.sampled_from(KEYS))
 def test_a_key_is_among_the_sources_of_its_target(some: list[KeyRule], key: str) -> None:
     given_rules = Rules(rules=tuple(some))

@@ -13,6 +13,7 @@ import boto3
 import pytest
 from botocore.exceptions import ReadTimeoutError
 from moto import mock_aws
+from moto.s3.models import S3Backend
 
 from functions.catalogue import recent_tables
 from functions.contract.models import Model, Source
@@ -141,12 +142,15 @@ def step_event(
 
 
 @pytest.fixture(scope="session")
-def hooked_session() -> tuple[boto3.Session, Hooks]:
+def hooked_session() -> Iterator[tuple[boto3.Session, Hooks]]:
     """Made once: reading the services' models takes a second."""
     session = boto3.Session(aws_access_key_id="test", aws_secret_access_key="test")
     hooks = Hooks()
     hooks.install(session)
-    return session, hooks
+    with pytest.MonkeyPatch.context() as patch:
+        # Else moto loads its module of S3's URLs again, twice for each request, in case its settings have changed.
+        patch.delattr(S3Backend, "_url_module")
+        yield session, hooks
 
 
 @pytest.fixture

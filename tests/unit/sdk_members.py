@@ -15,6 +15,7 @@ import gzip
 import json
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -29,11 +30,11 @@ OPTIONS = sorted(Config.OPTION_DEFAULTS)
 SIDES = ("input", "output")
 
 
-def sources() -> Iterator[ast.Module]:
+@cache
+def sources() -> list[ast.Module]:
     """The functions' code, but for the list of what they need."""
-    for file in sorted(FUNCTIONS.rglob("*.py")):
-        if file.name != "sdk.py":
-            yield ast.parse(file.read_text(encoding="utf-8"))
+    files = (file for file in sorted(FUNCTIONS.rglob("*.py")) if file.name != "sdk.py")
+    return [ast.parse(file.read_text(encoding="utf-8")) for file in files]
 
 
 def _calls() -> Iterator[tuple[str, set[str]]]:

@@ -273,5 +273,6 @@ def peak_bytes(session: boto3.Session, number: int) -> int:
             tracemalloc.stop()
 
 
+@pytest.mark.no_cover
 def test_memory_does_not_grow_with_the_number_of_keys(session: boto3.Session) -> None:
     assert peak_bytes(session, 5_000) < peak_bytes(session, 2_500) * 1.1

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from functions.catalogue.dialect import Dialect, Readings
@@ -15,7 +15,6 @@ from functions.validation.delimited_lines import DelimitedLines
 SERDE_CASES = json.loads((Path(__file__).parent / "open_csv_serde.json").read_text(encoding="utf-8"))["cases"]
 COMMAS = Dialect()
 OTHER_READINGS = Readings(",")
-MANY = settings(max_examples=400, deadline=None)
 LINES = st.text(st.sampled_from('ab ,"\\'), max_size=14)
 
 
@@ -41,7 +40,6 @@ def test_characters_are_counted_and_classified_as_java_does(line: str, fields: l
     assert COMMAS.split(line) == fields
 
 
-@MANY
 @given(LINES)
 def test_where_a_line_is_regular_the_serde_and_the_csv_module_agree(line: str) -> None:
     if line and COMMAS.is_regular(line):
@@ -49,14 +47,12 @@ def test_where_a_line_is_regular_the_serde_and_the_csv_module_agree(line: str) -
         assert OTHER_READINGS.rfc4180(line) == next(csv.reader([line]))
 
 
-@MANY
 @given(st.lists(st.text(st.sampled_from('ab ,"'), max_size=6), min_size=1, max_size=4))
 def test_what_a_writer_of_rfc4180_quotes_is_read_back(fields: list[str]) -> None:
     line = ",".join('"' + field.replace('"', '""') + '"' for field in fields)
     assert OTHER_READINGS.rfc4180(line) == fields == COMMAS.split(line)
 
 
-@MANY
 @given(st.lists(st.text(st.sampled_from('ab ,"\\'), max_size=6), min_size=1, max_size=4))
 def test_what_a_writer_with_backslashes_quotes_is_read_back(fields: list[str]) -> None:
     line = ",".join('"' + field.replace("\\", "\\\\").replace('"', '\\"') + '"' for field in fields)
@@ -73,7 +69,6 @@ def passes(line: str, fields: int) -> bool:
     return read in (meant, OTHER_READINGS.backslash(line)) or without[0] == without[1]
 
 
-@MANY
 @given(st.lists(LINES, min_size=1, max_size=4), st.integers(1, 3), st.sampled_from(["\n", "\r\n", "\r"]))
 @example(['a,"say \\"hi\\""', "a,b", 'a,"b""c"'], 2, "\n")
 @example(['"a\\"",b', '12",13'], 2, "\r\n")

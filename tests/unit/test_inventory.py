@@ -167,6 +167,7 @@ def test_an_inventory_that_may_not_be_read_is_named(buckets: InventoriedBuckets)
         planned(scope(inventory=ADDRESS))
 
 
+@pytest.mark.no_cover
 def test_memory_does_not_grow_with_the_inventory(buckets: InventoriedBuckets, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sorted_runs, "RUN_OBJECTS", 500)
     monkeypatch.setattr(sorted_runs, "BLOCK_OBJECTS", 25)
@@ -183,6 +184,7 @@ def test_memory_does_not_grow_with_the_inventory(buckets: InventoriedBuckets, mo
         finally:
             tracemalloc.stop()
 
+    peak_bytes(100)  # It takes what is loaded only once.
     few, many = peak_bytes(1_000), peak_bytes(5_000)
     assert many < few * 1.3
 

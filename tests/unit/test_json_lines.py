@@ -8,7 +8,7 @@ from itertools import permutations
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from functions.catalogue.column_types import TypeUnreadable, parse
@@ -261,7 +261,6 @@ def verdict(checked: JsonLines, line: str) -> str:
     return ""
 
 
-@settings(max_examples=300, deadline=None)
 @given(st.lists(FITTING, max_size=6), st.one_of(RECORDS, FITTING), st.booleans())
 @example([{"a": 1}, {"A": 1}], {"a": 1, "A": 2}, False)
 @example([{"a": 1, "b": ""}, {"b": "", "c": 1}], {"c": 1, "b": "x"}, True)

@@ -155,7 +155,9 @@ def test_the_upload_is_created_with_everything_that_is_carried(cloud: Cloud) -> 
     upload = cloud.upload(THREE_PARTS, Tagging="a=1&b%20c=2%2B3", **headers)
     lock = {"ObjectLockMode": "GOVERNANCE", "ObjectLockRetainUntilDate": datetime(2035, 1, 1, tzinfo=UTC)}
     retention = {"Mode": "GOVERNANCE", "RetainUntilDate": datetime(2035, 1, 1, tzinfo=UTC)}
-    cloud.hooks.answer("GetObjectLockConfiguration", {"ObjectLockConfiguration": {"ObjectLockEnabled": "Enabled"}})
+    enabled = {"ObjectLockConfiguration": {"ObjectLockEnabled": "Enabled"}}
+    # It is asked again after the turn of a minute.
+    cloud.hooks.answer("GetObjectLockConfiguration", *[enabled] * 9)
     cloud.hooks.answer("GetObjectRetention", *[{"Retention": retention}] * 9)
     begun(upload)
     (sent,) = cloud.hooks.params["CreateMultipartUpload"]

@@ -5,7 +5,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from functions.catalogue import file_columns
@@ -48,7 +48,6 @@ def test_a_beginning_tells_all_or_that_it_is_cut_off(written: bytes, length: int
         assert length < len(written)
 
 
-@settings(max_examples=500, deadline=None)
 @given(garbage=st.binary(max_size=300))
 def test_garbage_is_rejected_or_read_and_nothing_else_happens(garbage: bytes) -> None:
     with suppress(FooterUnreadable):
@@ -59,7 +58,6 @@ NAMES_OF_GOOD = ("id", "name", "né")
 SCHEMA, GOOD = schema(*NAMES_OF_GOOD), footer(*NAMES_OF_GOOD, rows=3)
 
 
-@settings(max_examples=500, deadline=None)
 @given(changes=st.lists(st.tuples(st.integers(0, len(GOOD) - 1), st.integers(0, 255)), min_size=1, max_size=4))
 def test_a_changed_footer_is_rejected_or_read_and_nothing_else_happens(changes: list[tuple[int, int]]) -> None:
     hostile = bytearray(GOOD)

@@ -464,8 +464,10 @@ def peak_bytes(session: boto3.Session, number: int) -> int:
             tracemalloc.stop()
 
 
+@pytest.mark.no_cover
 def test_memory_does_not_grow_with_the_number_of_keys(session: boto3.Session) -> None:
-    few, many = peak_bytes(session, 10_000), peak_bytes(session, 50_000)
+    peak_bytes(session, 1_000)  # It takes what is loaded only once.
+    few, many = peak_bytes(session, 8_000), peak_bytes(session, 24_000)
     assert many < few * 1.1
 
 

@@ -12,7 +12,7 @@ from pytest_socket import SocketConnectBlockedError
 
 from infra import errors
 from tests import tracing
-from tests.scheduling import GROUP_OF
+from tests.scheduling import GROUP_OF, LONGEST, pytest_collection_modifyitems
 
 CHECKOUT = Path(__file__).parents[2]
 PAGES = [
@@ -87,8 +87,15 @@ def test_every_target_of_the_makefile_has_one_rule_and_the_help_tells_all_of_the
     assert sorted(described) == sorted(phony.split())
 
 
-def test_every_file_that_shares_a_worker_exists() -> None:
-    assert [path for path in GROUP_OF if not (CHECKOUT / path).is_file()] == []
+def test_every_file_that_shares_a_worker_or_begins_exists() -> None:
+    assert [path for path in (*GROUP_OF, *LONGEST) if not (CHECKOUT / path).is_file()] == []
+
+
+def test_the_longest_files_begin_and_the_others_keep_their_order() -> None:
+    files = ["tests/workflow/test_b.py", "tests/workflow/test_a.py", *reversed(LONGEST)]
+    items: list[Any] = [SimpleNamespace(nodeid=f"{file}::test_a") for file in files]
+    pytest_collection_modifyitems(items)
+    assert [item.nodeid.partition("::")[0] for item in items] == [*LONGEST, *files[:2]]
 
 
 @pytest.mark.parametrize(

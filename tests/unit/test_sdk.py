@@ -53,9 +53,11 @@ NOT_READ = {
 NOT_SENT = {"PutObject": {"Bucket", "Key", "Body", "Metadata", "IfMatch", "IfNoneMatch"}}
 """Operations that are called with these arguments and nothing else."""
 
-NODES = [node for module in sources() for node in ast.walk(module)]
-LITERALS = {node.value for node in NODES if isinstance(node, ast.Constant) and isinstance(node.value, str)} | {
-    node.arg for node in NODES if isinstance(node, ast.keyword) and node.arg
+LITERALS = {
+    node.arg if isinstance(node, ast.keyword) else node.value
+    for module in sources()
+    for node in ast.walk(module)
+    if isinstance(node, ast.Constant | ast.keyword)
 }
 """Every text, and every name of an argument, in the functions."""
 
@@ -136,7 +138,8 @@ def test_every_call_names_only_arguments_that_its_operation_has() -> None:
 def test_the_clients_are_set_up_with_nothing_else_that_the_runtimes_sdk_did_not_know() -> None:
     (given,) = (
         {keyword.arg for keyword in node.keywords}
-        for node in NODES
+        for module in sources()
+        for node in ast.walk(module)
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Config"
     )
     assert given - set(BEFORE["config"]) == set(sdk.OPTIONS)

@@ -54,12 +54,14 @@ def text(address: str) -> str:
     kind, *labels = address.split(".")
     if kind != "data":
         kind, labels = "resource", [kind, *labels]
-    head = " ".join([kind, *(f'"{label}"' for label in labels)])
+    head = " ".join([kind, *(f'"{label}"' for label in labels), "{\n"])
     for path in sorted(AWS.glob("*.tf")):
-        if match := re.search(
-            rf"^(#.*\n)*{re.escape(head)} \{{\n(.*?)^\}}$", path.read_text(encoding="utf-8"), re.M | re.S
-        ):
-            return match[0]
+        before, found, after = f"\n{path.read_text(encoding='utf-8')}".partition(f"\n{head}")
+        if found:
+            comment = re.search(r"(\n#.*)*\Z", before)
+            assert comment
+            body, end, _ = after.partition("\n}")
+            return f"{comment[0]}{found}{body}{end}".removeprefix("\n")
     raise AssertionError(f"{address} is not declared")
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from infra.build.function_zips import CHECKOUT
 from statemachine import declaration
 from tests.support.terraform import hcl
+from tests.support.terraform.evaluation import ONE_CORE
 
 PARTNER = "999999999999"
 KEY = f"arn:aws:kms:us-west-2:{PARTNER}:key/1234abcd-12ab-34cd-56ef-1234567890ab"
@@ -51,6 +52,7 @@ class Deployment:
             "HOME": str(folder),
             "CHECKPOINT_DISABLE": "1",
             "TF_REATTACH_PROVIDERS": reattach,
+            **ONE_CORE,
         }
         shutil.copytree(hcl.AWS, self.module, ignore=lambda _, names: [n for n in names if not n.endswith(".tf")])
         for name in ("functions.yaml", "report_table.json"):
@@ -66,9 +68,13 @@ class Deployment:
         self.run("init")
 
     def apply(self, variables: dict[str, Any]) -> list[str]:
-        """Apply these; what was done, in its order."""
+        """Apply these; what was done, in its order. Nothing is read before: the provider would answer what is known."""
         (self.module / "terraform.tfvars.json").write_text(json.dumps(variables), encoding="utf-8")
-        return self.run("apply", "-auto-approve", "-lock=false").splitlines()
+        return self.run("apply", "-auto-approve", "-lock=false", "-refresh=false").splitlines()
+
+    def destroy(self) -> list[str]:
+        """Destroy everything; what was done, in its order."""
+        return self.run("destroy", "-auto-approve", "-lock=false", "-refresh=false").splitlines()
 
     def show(self) -> dict[str, Any]:
         shown: dict[str, Any] = json.loads(self.run("show", "-json")).get("values", {})
