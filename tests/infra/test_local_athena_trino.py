@@ -105,6 +105,12 @@ VALUES: dict[str, list[Case]] = {
         ("width_bucket(3.5, ARRAY[1.0, 2.0, 5.0])", "2"),
         ("width_bucket(5e0, ARRAY[1e0, 5e0, 5e0])", "3"),
     ],
+    "MapElementAtFunction, RepeatFunction": [
+        ("element_at(MAP(ARRAY[1], ARRAY[2]), BIGINT '1')", "2"),
+        ("element_at(MAP(ARRAY[1], ARRAY[2]), 1e0)", "2"),
+        ("repeat(1, CAST(NULL AS integer))", None),
+        ("repeat(NULL, 2)", "[null, null]"),
+    ],
     "DateTimeFunctions of intervals": [
         ("day(interval '-36' hour)", "-1"),
         ("hour(interval '-36' hour)", "-12"),
