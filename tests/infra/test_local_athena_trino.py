@@ -67,6 +67,8 @@ VALUES: dict[str, list[Case]] = {
     ],
     "SqlDate, DateTimes (the pattern uuuu): years that Python has not": [
         ("from_unixtime(1700000000000)", "+55840-11-08 22:13:20.000 UTC"),
+        ("from_unixtime(-1.5e-3)", "1969-12-31 23:59:59.999 UTC"),
+        ("from_unixtime(CAST(NULL AS double))", None),
         ("from_unixtime(1700000000000, '+05:30')", "+55840-11-09 03:43:20.000 +05:30"),
         ("from_unixtime(1700000000000, 'America/New_York')", "+55840-11-08 17:13:20.000 America/New_York"),
         ("timestamp '9999-12-31 23:59:59' + interval '1' second", "+10000-01-01 00:00:00.000"),
@@ -376,6 +378,8 @@ VALUES: dict[str, list[Case]] = {
 }
 FAILURES: dict[str, list[tuple[str, str]]] = {
     "MathFunctions, FunctionResolver": [
+        ("from_unixtime(5e12)", "GENERIC_INTERNAL_ERROR: Millis overflow"),
+        ("from_unixtime(1e18)", "GENERIC_INTERNAL_ERROR: Millis overflow"),
         ("random(0)", "INVALID_FUNCTION_ARGUMENT: bound must be positive"),
         ("random(3, 1)", "INVALID_FUNCTION_ARGUMENT: start value must be less than stop value"),
         ("random(1.5)", "FUNCTION_NOT_FOUND: line 1:8: Unexpected parameters (decimal(2,1)) for function random"),
