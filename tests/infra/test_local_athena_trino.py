@@ -67,6 +67,8 @@ VALUES: dict[str, list[Case]] = {
     ],
     "SqlDate, DateTimes (the pattern uuuu): years that Python has not": [
         ("from_unixtime(1700000000000)", "+55840-11-08 22:13:20.000 UTC"),
+        ("from_unixtime(-1.5e-3)", "1969-12-31 23:59:59.999 UTC"),
+        ("from_unixtime(CAST(NULL AS double))", None),
         ("from_unixtime(1700000000000, '+05:30')", "+55840-11-09 03:43:20.000 +05:30"),
         ("from_unixtime(1700000000000, 'America/New_York')", "+55840-11-08 17:13:20.000 America/New_York"),
         ("timestamp '9999-12-31 23:59:59' + interval '1' second", "+10000-01-01 00:00:00.000"),
@@ -104,6 +106,12 @@ VALUES: dict[str, list[Case]] = {
         ("truncate(DECIMAL '1234.5', -2)", "1200.0"),
         ("width_bucket(3.5, ARRAY[1.0, 2.0, 5.0])", "2"),
         ("width_bucket(5e0, ARRAY[1e0, 5e0, 5e0])", "3"),
+    ],
+    "MapElementAtFunction, RepeatFunction": [
+        ("element_at(MAP(ARRAY[1], ARRAY[2]), BIGINT '1')", "2"),
+        ("element_at(MAP(ARRAY[1], ARRAY[2]), 1e0)", "2"),
+        ("repeat(1, CAST(NULL AS integer))", None),
+        ("repeat(NULL, 2)", "[null, null]"),
     ],
     "DateTimeFunctions of intervals": [
         ("day(interval '-36' hour)", "-1"),
@@ -370,6 +378,8 @@ VALUES: dict[str, list[Case]] = {
 }
 FAILURES: dict[str, list[tuple[str, str]]] = {
     "MathFunctions, FunctionResolver": [
+        ("from_unixtime(5e12)", "GENERIC_INTERNAL_ERROR: Millis overflow"),
+        ("from_unixtime(1e18)", "GENERIC_INTERNAL_ERROR: Millis overflow"),
         ("random(0)", "INVALID_FUNCTION_ARGUMENT: bound must be positive"),
         ("random(3, 1)", "INVALID_FUNCTION_ARGUMENT: start value must be less than stop value"),
         ("random(1.5)", "FUNCTION_NOT_FOUND: line 1:8: Unexpected parameters (decimal(2,1)) for function random"),

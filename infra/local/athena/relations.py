@@ -140,11 +140,10 @@ def _value(index: int, column: Column, prepared: PreparedFile, serde: str) -> st
     """Write the SQL expression of a column of the table; NULL for one that the files lack."""
     null = f"CAST(NULL AS {column.type.duckdb})"
     if serde == PARQUET_SERDE:
-        found = prepared.parquet_columns.get(column.name)
-        if found is None:
+        if column.name not in prepared.parquet_columns:
             return null
-        name, written = found
-        return parquet_columns.value(f"r.{identifier(name)}", written, column, "f.path")
+        name, found = prepared.parquet_columns[column.name]
+        return parquet_columns.value(f"r.{identifier(name)}", found, column, "f.path")
     return _cast(f"r.c{index}", column, serde) if index < prepared.field_count else null
 
 

@@ -121,8 +121,10 @@ def trim(items: Items, count: int) -> Items:
     return items[: len(items) - count]
 
 
-def repeat(value: Any, count: int) -> Items:
+def repeat(value: Any, count: int | None) -> Items | None:
     """Return an array of one value."""
+    if count is None:
+        return None
     if count < 0 or count > 10_000:
         raise Fault(INVALID_ARGUMENT, "count must be between 0 and 10000")
     return [value] * count

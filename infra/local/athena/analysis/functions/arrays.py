@@ -43,8 +43,13 @@ def _cardinality(context: Context, arguments: list[Value], at: Position) -> Valu
 
 def _element_at(context: Context, arguments: list[Value], at: Position) -> Value | None:  # noqa: ARG001
     value, index = arguments
-    if value.type.name == "map" and types.coerces(index.type, value.type.of[0]):
-        return Value(f"({value.sql})[{coerce(context, index, value.type.of[0]).sql}]", value.type.of[1])
+    if value.type.name == "map":
+        # The key's type is a variable of the signature: a map of integers has keys of bigint for a bigint.
+        key = types.common(index.type, value.type.of[0])
+        if key is None:
+            return None
+        entries = coerce(context, value, types.map_of(key, value.type.of[1]))
+        return Value(f"({entries.sql})[{coerce(context, index, key).sql}]", value.type.of[1])
     if value.type.name != "array" or not types.coerces(index.type, types.BIGINT):
         return None
     item = value.type.of[0]

@@ -26,6 +26,8 @@ _MILLISECONDS = {
     "day": 86_400_000,
     "week": 604_800_000,
 }
+_MOST_MILLIS = 2**51
+"""Of a timestamp with time zone, which shares 64 bits with its zone (DateTimeEncoding of trino-spi)."""
 _MONTHS = {"month": 1, "quarter": 3, "year": 12}
 _PARTS = {
     "year": "year",
@@ -163,7 +165,15 @@ def from_unixtime(context: Context, arguments: list[Value], at: Position) -> Val
     if not types.coerces(seconds.type, types.DOUBLE) or len(zone) > 1:
         return None
     value = coerce(context, seconds, types.DOUBLE).sql
-    moment = f"make_timestamp(CAST(round({value} * 1000) AS BIGINT) * 1000)"
+    failed = context.fail("'GENERIC_INTERNAL_ERROR: Millis overflow'", types.TIMESTAMP)
+
+    def body(milliseconds: str) -> str:
+        is_inside = f"{milliseconds} >= {-_MOST_MILLIS} AND {milliseconds} < {_MOST_MILLIS}"
+        moment = f"make_timestamp(CAST({milliseconds} AS BIGINT) * 1000)"
+        return f"CASE WHEN {is_inside} THEN {moment} WHEN {milliseconds} IS NOT NULL THEN {failed} END"
+
+    # Math.round of Java.
+    moment = let([f"floor({value} * 1000 + 0.5)"], body)
     name = literals.zone_of(zone[0], at) if zone else "UTC"
     return Value(let([moment], lambda m: instant(m, literal(name))), types.INSTANT)
 
