@@ -129,7 +129,8 @@ def _keys(line: str) -> tuple[str, ...] | None:
 
 def _record(line: str) -> dict[str, Any] | None:
     try:
-        record = json.loads(line)
+        # Athena, too, takes control characters in a text as they are.
+        record = json.loads(line, strict=False)
     except (ValueError, RecursionError):
         # Also a number with more digits than Python parses.
         return None

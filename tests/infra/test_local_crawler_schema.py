@@ -128,6 +128,7 @@ def test_json_records_are_read_by_their_fields() -> None:
         "gone string",
     ]
     assert schema.paths == ("Id", "tags", "at", "gone")
+    assert columns_of(schema_of(b'{"a":"x\ty","b":{"c":"\x01"}}\n', "a.json")) == ["a string", "b struct<c:string>"]
 
 
 @pytest.mark.parametrize(

@@ -54,13 +54,26 @@ def test_arrays_in_arrays_do_not_double_the_work_with_each_level() -> None:
         (b'{"a":1}\n{" ":2}\n', "line 2 has an empty key"),
         (b"{}\n{}\n", "records have no keys"),
         (b'{"a": 1' + b"0" * 5000 + b"}\n", "a number has more than 4,300 digits"),
-        (b'{"a": "x\ty"}\n', "invalid control character, at character 9"),
+        (b'{"a":1}\n{"a": "x\x00y"}\n', r"line 2 has a NUL character \(byte 0x00\)"),
+        (b'{"a": "x"\x01}\n', "expecting ',' delimiter"),
         (b"{'a': 1}\n", "expecting property name"),
     ],
 )
 def test_json_that_makes_no_table_is_rejected_with_its_reason(cloud: Cloud, body: bytes, reason: str) -> None:
     with pytest.raises(ValidationFailed, match=reason):
         read(cloud, "t/a.json", body)
+
+
+def test_control_characters_in_the_texts_of_json_pass_in_every_shape_of_record(cloud: Cloud) -> None:
+    controls = bytes({*range(1, 32), 127} - set(b"\n\r"))
+    regular = b'{"id":1,"t":"a\tb","s":{"u":"\x01"}}\n' + b'{"id":2,"t":"' + controls + b'"}\n'
+    texts = [b'{"id":%d,"k\t%d":"\x1f","t":["\t"]}\n' % (n, n) for n in range(200)]
+    found = read(cloud, "t/a.json", regular * 3 + b"".join(texts))
+    assert (found.records, found.columns) == (206, ("id", "t", "s"))
+    table = Table("ferry", "t", {"id": "int", "t": "string", "s": "struct<u:string>"}, {})
+    lines = JsonLines(table, lambda _: None)
+    lines.check(regular * 200)
+    assert (lines.records, lines.warnings) == (400, [])
 
 
 def test_json_nested_a_hundred_levels_deep_passes(cloud: Cloud) -> None:
