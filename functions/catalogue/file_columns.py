@@ -34,6 +34,10 @@ class Unreadable(Exception):
     """The file cannot be read; the message says why."""
 
 
+class NoTable(Unreadable):
+    """The catalogue cannot hold a table of the file's columns; the message says why."""
+
+
 class TableMismatch(Unreadable):
     """The file cannot be read as its table; the message says why. Either of the two may be wrong."""
 

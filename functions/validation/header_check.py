@@ -78,6 +78,7 @@ def _require_names(names: Sequence[str], separator: str) -> None:
     duplicates = [name for name, times in Counter(name.strip().lower() for name in names).items() if times > 1]
     if duplicates:
         raise Unreadable(f"its header has duplicate column names (case-insensitive): {', '.join(duplicates)}")
-    problem = unusable_name([name.strip() for name in names])
+    # Not stripped: of control characters at the ends, readers keep one or the other.
+    problem = unusable_name([name.strip(" \t") for name in names])
     if problem:
         raise Unreadable(f"its header has {problem}")

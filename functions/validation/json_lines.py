@@ -87,8 +87,8 @@ class JsonLines:
         """Check whole lines, which are UTF-8 text; only the last one may lack its line break."""
         block = whole_lines(block)
         if (nul := block.find(b"\0")) >= 0:
-            line = self.lines + count_lines(block[:nul] + b"\n")
-            raise Unreadable(f"line {line} has a NUL character (byte 0x00), which is not text")
+            number = self.lines + count_lines(block[:nul] + b"\n")
+            raise Unreadable(f"line {number} has a NUL character (byte 0x00), which is not text")
         position, has_returns = 0, b"\r" in block
         while position < len(block):
             if self._shapes.are_given_up:

@@ -15,7 +15,7 @@ from functions.catalogue.glue_table import Table, abbreviated, listed
 from functions.runtime.errors import ValidationFailed
 
 UNNAMED = re.compile(r"partition_[0-9]+")
-"""How Glue names the partition column of folders that name none, or one that the files have as a column."""
+"""How Glue names the partition column of folders that name none."""
 
 
 def require_partition(uri: str, table: Table) -> None:
@@ -38,8 +38,18 @@ def require_partition(uri: str, table: Table) -> None:
 
 def folder_warnings(uri: str, table: Table) -> list[str]:
     """Return which folders name columns that the table does not have, or the same table as another folder."""
+    whole = [
+        f"{name} has the value {folder}"
+        for name, folder in zip(table.partition_keys, _folders(uri, table), strict=False)
+        if "=" in folder and UNNAMED.fullmatch(name) and table.partition.get(name) == folder
+    ]
     further = [folder for folder in _folders(uri, table)[len(table.partition_keys) :] if "=" in folder]
     warnings = []
+    if whole:
+        warnings.append(
+            "the table's partition columns are not named by the file's folders, of which Athena shows the whole name: "
+            + listed(whole)
+        )
     if further:
         warnings.append(
             f"the table is not partitioned by the folders {listed(further)}, so Athena does not show their values"

@@ -167,12 +167,18 @@ def test_folders_whose_values_are_shown_as_meant_pass() -> None:
     for folder, table in (
         ("p=1=2", partitioned("p", p="1=2")),
         ("1", partitioned("p", p="1")),
-        # The files have a column of this name, so Glue names the partition otherwise.
-        ("a=1", partitioned("partition_0", partition_0="a=1")),
+        ("a", partitioned("partition_0", partition_0="a")),
     ):
         uri = f"s3://{TARGET}/t/{folder}/x.csv"
         require_partition(uri, table)
         assert folder_warnings(uri, table) == []
+
+
+def test_a_folders_whole_name_as_a_value_is_a_warning() -> None:
+    uri, table = f"s3://{TARGET}/t/x/a=1/a.csv", partitioned("p", "partition_1", p="x", partition_1="a=1")
+    require_partition(uri, table)
+    (warning,) = folder_warnings(uri, table)
+    assert "partition_1 has the value a=1" in warning
 
 
 def test_folders_below_the_partitions_are_a_warning() -> None:
