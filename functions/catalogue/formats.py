@@ -42,6 +42,15 @@ UPPER_CASE_GZIP = (".GZ", ".Gz", ".gZ")
 CompressionKind in lib/trino-hive-formats)."""
 
 
+UNREAD_COMPRESSIONS = (".bz2", ".deflate", ".lz4", ".lzo", ".lzo_deflate", ".snappy", ".zst")
+"""Which Athena decompresses too (CompressionKind; "Use compression in Athena"), and S3 Ferry does not."""
+
+
+def unread_compression(key: str) -> str:
+    """Return the suffix of a compression that Athena reads and S3 Ferry does not; empty if the key has none."""
+    return next((ending for ending in UNREAD_COMPRESSIONS if key.endswith(ending)), "")
+
+
 def file_format(key: str) -> Format | None:
     """Return the format that the key's suffix names; None if it names none."""
     if key.endswith(UPPER_CASE_GZIP):
@@ -59,6 +68,10 @@ def not_catalogued_reason(key: str, size_bytes: int) -> str | None:
         (
             key.endswith(UPPER_CASE_GZIP),
             "its suffix is not in lower case: Athena decompresses only names that end in .gz",
+        ),
+        (
+            unread_compression(key) != "",
+            f"S3 Ferry does not read {unread_compression(key)} files: of compressed text, it reads only .gz",
         ),
         (file_format(key) is None, f"not a tabular file: its suffix is not one of {', '.join(FORMATS)}"),
         (not folders, "it is at the root of the bucket, but a table is a folder"),

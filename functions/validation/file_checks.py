@@ -8,7 +8,7 @@ from datetime import datetime
 
 from functions.catalogue.formats import Format
 from functions.catalogue.glue_table import Table, abbreviated, column_problem, how_to_drop
-from functions.catalogue.table_folders import described, may_hold
+from functions.catalogue.table_folders import described, may_hold, unchecked
 from functions.contract.models import ObjectVersion
 from functions.objects.head import Head, location
 from functions.runtime.errors import ValidationFailed
@@ -61,11 +61,11 @@ def _unreadable(table: Table) -> tuple[str, str]:
 def require_one_kind(table: Table, target: ObjectVersion, foreign: str | None) -> None:
     """Raise ValidationFailed if a file beside this one, with the key `foreign`, breaks its table."""
     if foreign is not None:
+        problem = unchecked(foreign) or "queries on the table fail or return rows from that file"
         raise ValidationFailed(
             f"{location(target.bucket, target.key)} was copied and verified, but its table {table.database}."
             f"{table.name} holds {described(table)}, and Athena also reads {location(target.bucket, foreign)} as "
-            f"{described(table)}: queries on the table fail or return rows from that file. "
-            "Delete that file, or move it into another folder, then replay."
+            f"{described(table)}: {problem}. Delete that file, or move it into another folder, then replay."
         )
 
 
