@@ -24,12 +24,12 @@ from functions.validation.text_blocks import known_format
 from tests.unit.conftest import TARGET, TARGET_REGION, Cloud
 
 
-def read(cloud: Cloud, key: str, body: bytes) -> FileContents:
-    cloud.target.put_object(Bucket=TARGET, Key=key, Body=body)
+def read(cloud: Cloud, key: str, body: bytes, encoding: str = "identity") -> FileContents:
+    cloud.target.put_object(Bucket=TARGET, Key=key, Body=body, ContentEncoding=encoding)
     found, layout = head(TARGET, TARGET_REGION, key), file_format(key)
     assert found
     assert layout
-    return read_file(found.object, layout, lambda: True, Expected())
+    return read_file(found.object, layout, lambda: True, Expected(content_encoding=found.content_encoding))
 
 
 def nested(levels: int, inner: object = 1) -> bytes:
@@ -111,6 +111,15 @@ def test_a_first_line_that_is_no_header_is_named(line: str, reason: str) -> None
         ("country,2026-11-27,1/22/20", ""),
         ("a\\b,c", "a backslash in the header"),
         ("2019,2020,name", ""),
+        *(
+            (f"a{char}b{char}c", f"if {char!r} separates")
+            for char in (":", " ", "   ", "^", "~", "::", "¦", "/", "-", "、")
+        ),
+        ("a : b", "if ' : ' separates columns, Athena does not split"),
+        ('"a b"', ""),
+        ("first_name", ""),
+        ("$price ", ""),
+        ("a b,c", ""),
         ("id,name", ""),
     ],
 )
@@ -134,6 +143,10 @@ def test_the_warning_of_a_header_does_not_hide_that_of_a_line(cloud: Cloud) -> N
         ("a,b".encode("utf-16-le"), "UTF-16"),
         ("a,b".encode("utf-16-be"), "UTF-16"),
         ("a,b".encode("utf-32"), "UTF-32"),
+        (b"BZh91AY&SY\xd8", "bzip2; of compressed text, S3 Ferry reads only gzip"),
+        (b"BZh9,b\n1,2\n", ""),
+        (b"\xfd7zXZ\x00\x00", "xz; "),
+        (b"\x28\xb5\x2f\xfd\x04", "zstd; "),
         (b"<b>,a\n", ""),
         (b"a,b\n", ""),
     ],
@@ -146,6 +159,26 @@ def test_other_formats_are_known_by_their_first_bytes(first_bytes: bytes, kind: 
 def test_a_file_that_is_compressed_twice_is_named_so(cloud: Cloud) -> None:
     with pytest.raises(ValidationFailed, match="compressed twice"):
         read(cloud, "t/a.csv.gz", gzip.compress(gzip.compress(b"a,b\n1,2\n")))
+
+
+@pytest.mark.parametrize(
+    ("key", "encoding", "body"),
+    [
+        ("t/a.csv", "gzip", gzip.compress(b"a,b\n1,2\n")),
+        ("t/a.json", "x-gzip", gzip.compress(b'{"a":1}\n')),
+        ("t/a.csv", "br", b"\x8b\x03\x80a,b\n1,2\n\x03"),
+        ("t/a.tsv", "zstd", b"\x28\xb5\x2f\xfd\x04"),
+        ("t/a.parquet", "deflate", b"x\x9c" + b"\x01" * 20),
+    ],
+)
+def test_a_content_encoding_that_athena_ignores_is_named(cloud: Cloud, key: str, encoding: str, body: bytes) -> None:
+    """By the suffix of the name: CompressionKind.forFile in lib/trino-hive-formats."""
+    with pytest.raises(ValidationFailed, match="which Athena ignores: it decompresses only by the suffix") as raised:
+        read(cloud, key, body, encoding)
+    assert f"Content-Encoding: {encoding}" in str(raised.value)
+    with pytest.raises(ValidationFailed) as raised:
+        read(cloud, key, body, "utf-8")
+    assert "Content-Encoding" not in str(raised.value)
 
 
 def test_a_suffix_of_gzip_that_athena_does_not_know_makes_no_table() -> None:

@@ -309,6 +309,13 @@ def test_a_table_with_a_name_twice_is_named_with_how_to_drop_it(
     assert "aws glue delete-table --database-name ferry --name sales" in str(raised.value)
 
 
+def test_the_content_encoding_of_a_file_that_athena_cannot_read_is_named(cloud: Cloud) -> None:
+    given = copied(cloud, b"\x1f\x8b\x08packed", ContentEncoding="gzip")
+    cloud.hooks.answer("GetTables", tables(table()))
+    with pytest.raises(ValidationFailed, match="Content-Encoding: gzip, which Athena ignores"):
+        run(given)
+
+
 def test_a_file_that_differs_from_a_wrong_table_says_how_to_drop_it(cloud: Cloud) -> None:
     given = copied(cloud, b'{"id": "x"}\n', key="sales/a.json")
     cloud.hooks.answer("GetTables", tables(table()))
