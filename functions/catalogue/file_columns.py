@@ -12,6 +12,7 @@ import json
 import re
 import zlib
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from functions.catalogue.dialect import Dialect
@@ -87,7 +88,8 @@ def parquet_footer(obj: ObjectVersion, size_bytes: int) -> Footer | None:
     else:
         beginning = _read(obj, f"bytes={start}-{start + min(length, LONGEST_FOOTER_READ) - 1}")
     try:
-        return read_footer(beginning)
+        footer = read_footer(beginning)
+        return replace(footer, data=beginning) if len(beginning) == length else footer
     except FooterCutOff as error:
         if len(beginning) < length:
             return None

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
+from functions.catalogue.parquet_chunks import BYTE_STREAM_SPLIT, PHYSICAL_TYPES, Chunk, RowGroup, named, row_groups
 from functions.catalogue.thrift import (
     BINARY,
     FALSE,
@@ -31,9 +32,6 @@ MOST_ELEMENTS = 100_000
 
 DEEPEST_COLUMN = 100
 
-PHYSICAL_TYPES = ("boolean", "int32", "int64", "int96", "float", "double", "byte_array", "fixed_len_byte_array")
-CODECS = ("uncompressed", "snappy", "gzip", "lzo", "brotli", "lz4", "zstd", "lz4_raw")
-
 _CONVERTED_TYPES = (
     *("utf8", "map", "map_key_value", "list", "enum", "decimal", "date", "time_millis", "time_micros"),
     *("timestamp_millis", "timestamp_micros", "uint_8", "uint_16", "uint_32", "uint_64"),
@@ -46,11 +44,8 @@ _LOGICAL_TYPES = {
 _TIME_UNITS = {1: "millis", 2: "micros", 3: "nanos"}
 _REPEATED = 2
 
-_SCHEMA, _NUM_ROWS, _ROW_GROUPS = 2, 3, 4
+_SCHEMA, _NUM_ROWS = 2, 3
 _TYPE, _REPETITION, _NAME, _NUM_CHILDREN, _CONVERTED, _SCALE, _PRECISION, _LOGICAL = 1, 3, 4, 5, 6, 7, 8, 10
-_COLUMNS, _META_DATA = 1, 3
-_STORED_TYPE, _ENCODINGS, _CODEC = 1, 2, 4
-_BYTE_STREAM_SPLIT = 9
 
 
 class FooterUnreadable(Exception):
@@ -83,7 +78,7 @@ class Footer:
     """The top-level columns in order, as the file names them, and the number of rows.
 
     `fields` are the columns with their types. Of the first row group, if its start was read: `codecs`, and the physical
-    types of the columns that are encoded with BYTE_STREAM_SPLIT.
+    types of the columns that are encoded with BYTE_STREAM_SPLIT. `data` is the footer itself, if it was read whole.
     """
 
     columns: tuple[str, ...]
@@ -91,6 +86,7 @@ class Footer:
     fields: tuple[ParquetField, ...] = field(default=(), compare=False)
     codecs: frozenset[str] = field(default=frozenset(), compare=False)
     split_types: frozenset[str] = field(default=frozenset(), compare=False)
+    data: bytes = field(default=b"", compare=False, repr=False)
 
 
 @dataclass
@@ -99,15 +95,6 @@ class _Element:
 
     field: ParquetField
     children: int
-
-
-@dataclass
-class _Chunk:
-    """A ColumnChunk: how the values of a column in a row group are stored."""
-
-    codec: str = ""
-    physical: str = ""
-    encodings: set[int] = field(default_factory=set)
 
 
 def read_footer(data: bytes) -> Footer:
@@ -141,7 +128,7 @@ def _read(reader: CompactReader) -> Footer:
         rows,
         fields,
         codecs=frozenset(chunk.codec for chunk in chunks if chunk.codec),
-        split_types=frozenset(chunk.physical for chunk in chunks if _BYTE_STREAM_SPLIT in chunk.encodings),
+        split_types=frozenset(chunk.physical for chunk in chunks if BYTE_STREAM_SPLIT in chunk.encodings),
     )
 
 
@@ -173,18 +160,14 @@ def _element(reader: CompactReader) -> _Element:
     return _Element(
         ParquetField(
             name=name,
-            physical="" if children else _named(PHYSICAL_TYPES, numbers.get(_TYPE)),
-            annotation=logical or _named(_CONVERTED_TYPES, numbers.get(_CONVERTED)),
+            physical="" if children else named(PHYSICAL_TYPES, numbers.get(_TYPE)),
+            annotation=logical or named(_CONVERTED_TYPES, numbers.get(_CONVERTED)),
             precision=numbers.get(_PRECISION, 0),
             scale=numbers.get(_SCALE, 0),
             repeated=numbers.get(_REPETITION) == _REPEATED,
         ),
         children,
     )
-
-
-def _named(names: tuple[str, ...], number: int | None) -> str:
-    return names[number] if number is not None and 0 <= number < len(names) else ""
 
 
 def _logical_type(reader: CompactReader) -> str:
@@ -253,40 +236,19 @@ def _children(remaining: Iterator[_Element], number: int, depth: int) -> tuple[P
     return tuple(_subtree(remaining, depth) for _ in range(number))
 
 
-def _first_chunks(reader: CompactReader, previous: int) -> list[_Chunk]:
+def _first_chunks(reader: CompactReader, previous: int) -> list[Chunk]:
     """Return the columns of the first row group; what is cut off or invalid is left out: only the schema counts."""
-    chunks: list[_Chunk] = []
+    first = None
     with suppress(ThriftUnreadable):
-        number, kind = reader.field(previous)
-        if number == _ROW_GROUPS and kind == LIST and reader.list_header()[1]:
-            for group_field, group_kind in reader.fields():
-                if group_field != _COLUMNS or group_kind != LIST:
-                    break
-                for _ in range(reader.list_header()[1]):
-                    chunks.append(_Chunk())
-                    _read_chunk(reader, chunks[-1])
-    return chunks
+        groups = row_groups(reader, previous)
+        first = next(groups, None)
+        next(groups, None)
+    return first.chunks if first else []
 
 
-def _read_chunk(reader: CompactReader, chunk: _Chunk) -> None:
-    """Read the ColumnMetaData of a ColumnChunk."""
-    for number, kind in reader.fields():
-        if number != _META_DATA or kind != STRUCT:
-            reader.skip(kind)
-            continue
-        for detail, value in reader.fields():
-            if detail == _CODEC and value in INTEGERS:
-                chunk.codec = _named(CODECS, reader.integer())
-            elif detail == _STORED_TYPE and value in INTEGERS:
-                chunk.physical = _named(PHYSICAL_TYPES, reader.integer())
-            elif detail == _ENCODINGS and value == LIST:
-                chunk.encodings = _encodings(reader)
-            else:
-                reader.skip(value)
-
-
-def _encodings(reader: CompactReader) -> set[int]:
-    kind, size = reader.list_header()
-    if kind not in INTEGERS:
-        raise ThriftUnreadable("the encodings are not numbers")
-    return {reader.integer() for _ in range(size)}
+def read_row_groups(data: bytes) -> list[RowGroup]:
+    """Read all row groups of a whole footer."""
+    try:
+        return list(row_groups(CompactReader(data)))
+    except ThriftUnreadable as error:
+        raise FooterUnreadable(str(error)) from error

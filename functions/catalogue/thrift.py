@@ -34,6 +34,11 @@ class CompactReader:
         self._data = data
         self._position = 0
 
+    @property
+    def position(self) -> int:
+        """How many bytes have been read."""
+        return self._position
+
     def field(self, previous: int) -> tuple[int, int]:
         """Read the next field's number and type; `previous` is the number of the preceding field."""
         header = self._byte()

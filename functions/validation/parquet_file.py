@@ -1,9 +1,10 @@
-"""Checks a Parquet file by its footer: its columns, their types, how they are stored. Idempotent: it only reads.
+"""Checks a Parquet file by its footer: its columns, their types, how they are stored; then its pages' headers.
 
-Sources: the Parquet format's file layout; "Use compression in Athena" (Amazon Athena User Guide), and the codecs of
-Trino's reader (trinodb/trino, lib/trino-parquet, ParquetCompressionUtils), which has neither Brotli nor LZ4_RAW; the
-LZ4 of the guide is Hadoop's, another codec of the format. Of the encodings that the format allows for a type, that
-reader lacks one (ValueDecoders): BYTE_STREAM_SPLIT of other types than FLOAT and DOUBLE. `count(*)` does not notice.
+Idempotent: it only reads. Sources: the Parquet format's file layout; "Use compression in Athena" (Amazon Athena User
+Guide), and the codecs of Trino's reader (trinodb/trino, lib/trino-parquet, ParquetCompressionUtils), which has neither
+Brotli nor LZ4_RAW; the LZ4 of the guide is Hadoop's, another codec of the format. Of the encodings that the format
+allows for a type, that reader lacks one (ValueDecoders): BYTE_STREAM_SPLIT of other types than FLOAT and DOUBLE.
+`count(*)` does not notice.
 
 Raises Unreadable with the reason, and what opening the object raises.
 """
@@ -17,6 +18,7 @@ from functions.catalogue.type_length import require_fields
 from functions.contract.models import StoredObject
 from functions.objects.head import opened
 from functions.validation.contents import Expected, FileContents
+from functions.validation.parquet_pages import require_whole_pages
 from functions.validation.text_blocks import known_format
 
 SMALLEST_PARQUET = 12
@@ -45,6 +47,7 @@ def read_parquet(obj: StoredObject, expected: Expected) -> FileContents:
         return FileContents(warnings=("its schema is too long to be checked",))
     _require_readable(footer)
     expected.accept(footer.columns)
+    require_whole_pages(obj, footer)
     if expected.table is None:
         require_fields(footer.fields)
         return FileContents(footer.columns, footer.rows)

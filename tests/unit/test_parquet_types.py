@@ -8,7 +8,8 @@ from hypothesis import given
 from functions.catalogue.column_types import parse
 from functions.catalogue.formats import Format
 from functions.catalogue.glue_table import Table
-from functions.catalogue.parquet_footer import CODECS, PHYSICAL_TYPES, ParquetField, read_footer
+from functions.catalogue.parquet_chunks import CODECS, PHYSICAL_TYPES
+from functions.catalogue.parquet_footer import ParquetField, read_footer
 from functions.catalogue.parquet_types import compare, duplicate_names, type_of
 from functions.runtime.errors import ValidationFailed
 from functions.validation.contents import Expected
@@ -162,7 +163,7 @@ def test_types_that_duckdb_does_not_write_are_warned_of_as_well(column: ParquetF
 @pytest.mark.parametrize(
     ("column", "kinds"),
     [
-        # ColumnReaderFactory: BIGINT of a time is read from INT64 alone; TimeType is no type of the catalogue.
+        # ColumnReaderFactory: BIGINT of a time is read from INT64 alone; the catalogue lacks TimeType.
         (ParquetField("c", "int32", "time_millis"), ["int", "bigint", "string", "timestamp", "date"]),
         (ParquetField("c", "int64", "time_micros"), ["int", "string", "timestamp", "double"]),
         (ParquetField("c", "int64", "time_nanos"), ["string", "decimal(20,0)"]),

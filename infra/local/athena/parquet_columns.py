@@ -24,7 +24,7 @@ _EPOCHS = {
 """Which function of DuckDB returns the number that the file has, by DuckDB's type."""
 
 _NEVER_READ = {"INTERVAL": frozenset({"string", "binary"}), "UUID": frozenset({"string"})}
-"""What Trino shows as bytes of which DuckDB has lost some, or which are no text, by DuckDB's type and the table's."""
+"""What Trino shows as bytes of which DuckDB has lost some, or which are not text, by DuckDB's type and the table's."""
 
 _SIGNED = {"UINTEGER": 32, "UBIGINT": 64}
 

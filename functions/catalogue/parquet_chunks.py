@@ -1,0 +1,129 @@
+"""Reads the row groups of a Parquet footer: where each column's pages are, and how they are stored. Pure.
+
+Field 4 of FileMetaData is a list of RowGroup (1 columns, 3 number of rows); a ColumnChunk has a ColumnMetaData. Source:
+parquet.thrift of the Apache Parquet format.
+
+Raises ThriftUnreadable, which never leaves a function.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from functions.catalogue.thrift import BINARY, INTEGERS, LIST, STOP, STRUCT, CompactReader, ThriftUnreadable
+
+PHYSICAL_TYPES = ("boolean", "int32", "int64", "int96", "float", "double", "byte_array", "fixed_len_byte_array")
+CODECS = ("uncompressed", "snappy", "gzip", "lzo", "brotli", "lz4", "zstd", "lz4_raw")
+BYTE_STREAM_SPLIT = 9
+
+_ROW_GROUPS, _COLUMNS, _GROUP_ROWS = 4, 1, 3
+_FILE_PATH, _META_DATA, _CRYPTO = 1, 3, 8
+_TYPE, _ENCODINGS, _PATH, _CODEC, _VALUES, _SIZE, _DATA_PAGE, _DICTIONARY_PAGE = 1, 2, 3, 4, 5, 7, 9, 11
+
+
+@dataclass
+class Chunk:
+    """A ColumnChunk: the pages of a column in a row group. `is_here`: they are in this file, and not encrypted."""
+
+    path: str = ""
+    codec: str = ""
+    physical: str = ""
+    encodings: set[int] = field(default_factory=set)
+    numbers: dict[int, int] = field(default_factory=dict)
+    is_here: bool = False
+
+    @property
+    def values(self) -> int:
+        """How many values the pages have, NULLs included."""
+        return self.numbers.get(_VALUES, 0)
+
+    @property
+    def size_bytes(self) -> int:
+        """How long all pages are together, headers included."""
+        return self.numbers.get(_SIZE, 0)
+
+    @property
+    def start(self) -> int:
+        """Where the first page is: the dictionary if there is one (as in Trino's ColumnChunkMetadata)."""
+        data, dictionary = self.numbers.get(_DATA_PAGE, 0), self.numbers.get(_DICTIONARY_PAGE, 0)
+        return dictionary if 0 < dictionary < data else data
+
+
+@dataclass
+class RowGroup:
+    """The columns of a row group, and its rows; None if it does not say."""
+
+    chunks: list[Chunk] = field(default_factory=list)
+    rows: int | None = None
+
+
+def row_groups(reader: CompactReader, previous: int = 0) -> Iterator[RowGroup]:
+    """Read the row groups of a FileMetaData, from the field after `previous` on.
+
+    A row group is yielded before it is read, and filled while the next one is asked for: what is cut off is there.
+    """
+    number, kind = reader.field(previous)
+    while kind != STOP and number != _ROW_GROUPS:
+        reader.skip(kind)
+        number, kind = reader.field(number)
+    if kind != LIST:
+        return
+    for _ in range(reader.list_header()[1]):
+        group = RowGroup()
+        yield group
+        _read_group(reader, group)
+
+
+def _read_group(reader: CompactReader, group: RowGroup) -> None:
+    for number, kind in reader.fields():
+        if number == _COLUMNS and kind == LIST:
+            for _ in range(reader.list_header()[1]):
+                group.chunks.append(Chunk())
+                _read_chunk(reader, group.chunks[-1])
+        elif number == _GROUP_ROWS and kind in INTEGERS:
+            group.rows = reader.integer()
+        else:
+            reader.skip(kind)
+
+
+def _read_chunk(reader: CompactReader, chunk: Chunk) -> None:
+    found = set()
+    for number, kind in reader.fields():
+        found.add(number)
+        if number == _META_DATA and kind == STRUCT:
+            _read_meta_data(reader, chunk)
+        else:
+            reader.skip(kind)
+    chunk.is_here = _DATA_PAGE in chunk.numbers and not found & {_FILE_PATH, _CRYPTO}
+
+
+def _read_meta_data(reader: CompactReader, chunk: Chunk) -> None:
+    for number, kind in reader.fields():
+        if number == _ENCODINGS and kind == LIST:
+            chunk.encodings = _encodings(reader)
+        elif number == _PATH and kind == LIST:
+            chunk.path = _joined(reader)
+        elif kind in INTEGERS:
+            chunk.numbers[number] = reader.integer()
+            chunk.codec = named(CODECS, chunk.numbers.get(_CODEC))
+            chunk.physical = named(PHYSICAL_TYPES, chunk.numbers.get(_TYPE))
+        else:
+            reader.skip(kind)
+
+
+def _encodings(reader: CompactReader) -> set[int]:
+    kind, size = reader.list_header()
+    if kind not in INTEGERS:
+        raise ThriftUnreadable("the encodings are not numbers")
+    return {reader.integer() for _ in range(size)}
+
+
+def _joined(reader: CompactReader) -> str:
+    kind, size = reader.list_header()
+    if kind != BINARY:
+        raise ThriftUnreadable("the path of a column is not text")
+    return ".".join(reader.text() for _ in range(size))
+
+
+def named(names: tuple[str, ...], number: int | None) -> str:
+    """Return what an enumeration calls a number; empty if it does not."""
+    return names[number] if number is not None and 0 <= number < len(names) else ""
