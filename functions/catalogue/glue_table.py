@@ -116,14 +116,6 @@ def containing(uri: str, database: str, tables: Iterable[Any]) -> Table | None:
     )
 
 
-def is_registered(obj: ObjectVersion, table: Table) -> bool:
-    """Check whether Athena finds the object's folder: it is the table's own, or a partition in the catalogue."""
-    uri = location(obj.bucket, obj.key)
-    if not table.partition_keys:
-        return "/" not in uri.removeprefix(table.folder)
-    return partition_folder(obj, table) == uri.rpartition("/")[0] + "/"
-
-
 def partition_folder(obj: ObjectVersion, table: Table) -> str:
     """Return the folder that the catalogue has for the object's partition; empty if it has none."""
     if not table.partition:

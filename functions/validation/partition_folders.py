@@ -36,6 +36,20 @@ def require_partition(uri: str, table: Table) -> None:
             )
 
 
+def in_other_folder(uri: str, folder: str, table: Table) -> ValidationFailed:
+    """Return the error of a file in whose partition Athena reads another folder, this one.
+
+    A partition has one location, and Hive's names of columns are in lower case: of the folders `dt=1` and `DT=1` of one
+    table, Athena reads one (Partition and Column, AWS Glue web API reference).
+    """
+    partition = ", ".join(f"{key}={value}" for key, value in table.partition.items())
+    return ValidationFailed(
+        f"{uri} was copied and verified, but none of its rows can be queried: a partition has one folder, and that of "
+        f"the partition {partition} of the table {table.database}.{table.name} is {folder} (names of partition columns "
+        "are in lower case). Delete the file from the target, and upload it into that folder."
+    )
+
+
 def folder_warnings(uri: str, table: Table) -> list[str]:
     """Return which folders name columns that the table does not have, or the same table as another folder."""
     whole = [

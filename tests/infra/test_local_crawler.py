@@ -219,6 +219,18 @@ def test_partitions_are_registered_and_follow_their_table(server: Server) -> Non
     assert json.loads(summary["PARTITION"]) == {"ADD": {"Count": 1}, "UPDATE": {"Count": 2}}
 
 
+def test_folders_that_differ_in_case_are_partitions_once_each(server: Server) -> None:
+    it = make(server)
+    it.put("t/dt=1/a.csv", b"a,b\n1,2\n")
+    it.crawl()
+    it.put("t/DT=2/a.csv", b"a,b\n3,4\n")
+    it.put("t/DT=1/a.csv", b"a,b\n5,6\n")
+    it.crawl()
+    locations = {values: each["StorageDescriptor"]["Location"] for values, each in it.partitions("t").items()}
+    # The folder that comes later does not take the place of the one whose rows are there.
+    assert locations == {("1",): f"s3://{it.name}/t/dt=1/", ("2",): f"s3://{it.name}/t/DT=2/"}
+
+
 def test_a_folder_of_several_formats_stays_what_it_is(server: Server) -> None:
     it = make(server)
     it.put("f/a.csv", b"a,b\n1,2\n")

@@ -203,14 +203,29 @@ def test_a_file_in_a_registered_partition_needs_no_crawl(
 
 @pytest.mark.parametrize(
     "answer",
-    [ErrorResponse("EntityNotFoundException"), partition("sales/DT=1")],
-    ids=["not there", "of another folder"],
+    [
+        ErrorResponse("EntityNotFoundException"),
+        {"Partition": {"StorageDescriptor": {"Location": f"s3://{TARGET}/elsewhere/dt=1"}}},
+    ],
+    ids=["not there", "of another table's folder"],
 )
 def test_a_file_in_no_registered_partition_is_crawled(cloud: Cloud, answer: Any) -> None:
     cloud.hooks.answer("GetTables", {"TableList": [partitioned("a.csv", "dt")]})
     cloud.hooks.answer("GetPartition", answer)
     assert call(cloud, "sales/dt=1/a.csv", CSV).status == "running"
     assert not cloud.hooks.params["GetObject"]
+
+
+@pytest.mark.parametrize("key", ["sales/dt=1/a.csv", "sales/Dt=1/a.csv"])
+def test_a_partition_of_another_folder_is_named_before_a_crawl_could_move_it(cloud: Cloud, key: str) -> None:
+    """A partition has one location (Partition, AWS Glue web API reference): the rows at the first folder would go."""
+    cloud.hooks.answer("GetTables", {"TableList": [partitioned("a.csv", "dt")]})
+    cloud.hooks.answer("GetPartition", partition("sales/DT=1"))
+    with pytest.raises(
+        ValidationFailed, match=f"the partition dt=1 of the table ferry.sales is s3://{TARGET}/sales/DT=1/"
+    ):
+        call(cloud, key, CSV)
+    assert not cloud.hooks.params["StartCrawler"]
 
 
 def test_after_a_validation_that_found_nothing_only_a_crawl_is_believed(cloud: Cloud) -> None:

@@ -145,7 +145,10 @@ class TableWriter:
         return table
 
     def _write_partitions(self, table: GlueTable, keys: list[PartitionKey], objects: list[CrawledObject]) -> None:
-        """Register new partitions, and update registered ones to what the table has become (InheritFromTable)."""
+        """Register new partitions, and update registered ones to what the table has become (InheritFromTable).
+
+        A registered partition keeps its folder: `DT=1/` beside `dt=1/` is left out, so that the rows there stay.
+        """
         names = {"DatabaseName": self._settings.database, "TableName": table["Name"]}
         registered: dict[tuple[str, ...], GlueTable] = {}
         for page in self._role.glue.get_paginator("get_partitions").paginate(**names):
@@ -154,7 +157,10 @@ class TableWriter:
         for values, partition in self._partition_inputs(table, keys, objects).items():
             if values not in registered:
                 new.append(partition)
-            elif registered[values].get("StorageDescriptor") != partition["StorageDescriptor"]:
+                continue
+            found = registered[values].get("StorageDescriptor") or {}
+            partition["StorageDescriptor"]["Location"] = found.get("Location")
+            if found != partition["StorageDescriptor"]:
                 changed.append(partition)
         for batch in _batches(new):
             created = self._role.glue.batch_create_partition(**names, PartitionInputList=batch)  # type: ignore[arg-type]
