@@ -9,7 +9,7 @@ names begin with `_` or `.` are hidden).
 from dataclasses import dataclass
 from typing import Literal
 
-from functions.catalogue.names import LONGEST_NAME_BYTES
+from functions.catalogue.names import LONGEST_NAME_BYTES, unstorable_name
 
 Layout = Literal["delimited", "json", "parquet"]
 
@@ -84,6 +84,10 @@ def not_catalogued_reason(key: str, size_bytes: int) -> str | None:
         (
             any(len(folder.partition("=")[0].encode()) > LONGEST_NAME_BYTES for folder in folders),
             f"a folder in its key has a name of more than {LONGEST_NAME_BYTES} bytes, too long for a table or a column",
+        ),
+        (
+            any(map(unstorable_name, folders)),
+            f"a folder in its key has {next(filter(None, map(unstorable_name, folders)), '')}",
         ),
         (
             any(part.startswith(("_", ".")) for part in (*folders, name)),

@@ -42,6 +42,7 @@ def columns_of(schema: Schema) -> list[str]:
         ("_tmp/a.csv", None),
         ("a/.hidden.csv", None),
         ("a/_part/b.csv", None),
+        ("a/dt=\x01/b.csv", None),
         ("a/", None),
     ],
 )

@@ -129,6 +129,26 @@ def test_a_header_that_may_be_a_record_is_a_warning(line: str, warning: str) -> 
     assert warning in "".join(found)
 
 
+@pytest.mark.parametrize(
+    ("body", "line"),
+    [
+        ("1,a\n\ufeff2,b\n", 3),
+        ("\ufeff1,a\n2,b\n", 2),
+        ("1,a\r\n2,b\r\n\ufeff3,c\r\n\ufeff4,d", 4),
+        ("1,a\r\ufeff2,b\r", 3),
+        ("1,\ufeffa\n2,b\n", 0),
+    ],
+)
+def test_a_byte_order_mark_that_joined_files_leave_is_a_warning(cloud: Cloud, body: str, line: int) -> None:
+    found = read(cloud, "t/a.csv", b"\xef\xbb\xbfid,t\n" + body.encode()).warnings
+    assert [f"line {line} begins with a byte order mark" in warning for warning in found] == [True] * bool(line)
+
+
+def test_joined_files_with_byte_order_marks_are_rejected_where_their_headers_are(cloud: Cloud) -> None:
+    with pytest.raises(ValidationFailed, match="line 3 repeats the header"):
+        read(cloud, "t/a.csv", "\ufeffid,t\n1,a\n\ufeffid,t\n2,b\n".encode())
+
+
 def test_the_warning_of_a_header_does_not_hide_that_of_a_line(cloud: Cloud) -> None:
     found = read(cloud, "t/a.csv", b"1,2\n3,C:\\temp\n4,D:\\temp\n").warnings
     assert ["values instead of names" in found[0], "from line 2 on" in found[1], len(found)] == [True, True, 2]

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from functions.catalogue.names import LONGEST_NAME_BYTES, plain_name
+from functions.catalogue.names import LONGEST_NAME_BYTES, plain_name, unstorable_name
 
 _TABULAR = re.compile(r"(?i:\.(csv|tsv|json|jsonl|ndjson))(\.gz)?$|(?i:\.parquet)$")
 
@@ -60,6 +60,8 @@ def parse_key(key: str, target: Target) -> KeyPath | None:
         return None
     if any(len(part.partition("=")[0].encode()) > LONGEST_NAME_BYTES for part in parts[:-1]):
         # Too long for a table or a column.
+        return None
+    if any(map(unstorable_name, parts[:-1])):
         return None
     if any(part.endswith("=") for part in parts[depth:-1]):
         # The catalogue accepts no empty partition value, and rejects the whole batch because of one.
