@@ -183,7 +183,8 @@ def column_problem(names: Sequence[str], table: Table, layout: Format) -> str:
             return ""
     else:
         names = catalogue_names(names)
-    missing = [column for column in table.columns if column not in names]
+    present = set(names)
+    missing = [column for column in table.columns if column not in present]
     added = [name for name in names if name not in table.columns]
     if layout.layout != "delimited" and not added:
         return ""

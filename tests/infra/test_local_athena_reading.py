@@ -3,13 +3,17 @@
 import gzip
 import io
 from pathlib import Path
+from typing import Any
 
+import duckdb
 import pytest
 
 from functions.catalogue.dialect import Dialect
 from infra.local.athena.file_cache import FileCache
-from infra.local.athena.models import PreparedFile
+from infra.local.athena.models import OPEN_CSV_SERDE, Column, PreparedFile, QueryTable, TableStorage
+from infra.local.athena.relations import Relations
 from infra.local.athena.rowwise.numbers import java_double
+from infra.local.athena.statement import ParsedStatement
 from infra.local.glue import types
 from infra.local.text_files import BrokenFile, lines, reading, unpack_start
 
@@ -197,3 +201,32 @@ def test_a_file_larger_than_the_cache_is_not_cached(tmp_path: Path, cache_folder
     cache.put((1,), prepared_file(tmp_path / "small", 10))
     assert cache.take((0,), tmp_path / "left-0") is None
     assert cache.take((1,), tmp_path / "left-1")
+
+
+@pytest.mark.parametrize(
+    ("sql", "columns"),
+    [
+        ("SELECT count(*) FROM t", []),
+        ("SELECT name FROM t WHERE id = '1'", ["id", "name"]),
+        ('SELECT "$path" FROM t', ["$path"]),
+        ("SELECT * FROM t", ["id", "name", 'say "x"', "day"]),
+        ('SELECT a."say ""x""" FROM t AS a ORDER BY a.day', ['say "x"', "day"]),
+    ],
+)
+def test_a_view_has_only_the_columns_that_the_query_uses(sql: str, columns: list[str]) -> None:
+    """Tables of 20,000 columns are read, too: each of them would cost a cast, and DuckDB quadratic time."""
+    storage = TableStorage("", OPEN_CSV_SERDE, ",", "", "", "", 0)
+    names = ("id", "name", 'say "x"')
+    day = (Column("day", types.STRING),)
+    table = QueryTable("d", "t", tuple(Column(name, types.STRING) for name in names), day, storage)
+    statement = ParsedStatement.parse(sql, [])
+    assert statement.query is not None
+    analyzer = statement.analyzer(lambda _database, _name: table, "d")
+    compiled = analyzer.whole(statement.query)
+    (scan,) = analyzer.scans
+    with duckdb.connect() as connection:
+        caller: Any = None
+        Relations(caller, connection, caller).create(scan.with_columns_of(compiled.sql), table, [])
+        found = [name for name, *_ in connection.execute(f"DESCRIBE {scan.relation}").fetchall()]
+        assert connection.execute(compiled.sql).fetchall() in ([], [(0,)])
+    assert found[:-1] == columns

@@ -4,7 +4,7 @@ import time
 from pathlib import Path
 
 from infra.local.athena import engine
-from infra.local.athena.analysis.results import PATH, Compiled, TableScan
+from infra.local.athena.analysis.results import Compiled
 from infra.local.athena.catalogue import QueryCatalogue
 from infra.local.athena.errors import QueryFailure
 from infra.local.athena.executions import QueryExecution
@@ -34,7 +34,7 @@ class PreparedQuery:
         except RecursionError as error:
             message = "STACK_OVERFLOW: statement is too large (stack overflow during analysis)"
             raise QueryFailure(message) from error
-        self.scans = [_with_path(scan, self.compiled.sql) for scan in analyzer.scans]
+        self.scans = [scan.with_columns_of(self.compiled.sql) for scan in analyzer.scans]
         self.connection = engine.connect(folder)
         self._functions = list(analyzer.context.functions.values())
         self._preparation = Preparation(execution.caller, self.connection, folder, cache)
@@ -58,8 +58,3 @@ class PreparedQuery:
         self._execution.planned = time.time() - self._execution.started
         self._execution.set_interrupt(self.connection.interrupt)
         return True
-
-
-def _with_path(scan: TableScan, sql: str) -> TableScan:
-    """Add `"$path"` to a scan whose query mentions it."""
-    return scan.with_path() if f'{scan.relation}."{PATH}"' in sql else scan

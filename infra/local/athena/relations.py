@@ -1,6 +1,6 @@
 """Make a DuckDB view of each table that a query reads.
 
-The view has the table's columns, its partition keys and, if the query uses it, `"$path"`. Values are cast as the
+The view has those of the table's columns, its partition keys and `"$path"` that the query uses. Values are cast as the
 SerDe of the table or partition casts them.
 
 Raises QueryFailure for a column type that the SerDe or the local Athena cannot read.
@@ -32,6 +32,9 @@ from infra.local.athena.preparation import Preparation
 from infra.local.athena.text_preparation import NULL
 from infra.local.caller import Caller
 
+_NO_COLUMN = '1 AS "(none)"'
+"""A view needs a column, even for a query that uses none of the table's."""
+
 
 class _FileKind(NamedTuple):
     """What files must share to be read by one DuckDB function call."""
@@ -56,9 +59,9 @@ class Relations:
         """Create the view `scan.relation`."""
         groups = self._prepared_files(scan, table, partitions)
         path_column = [f'CAST(NULL AS VARCHAR) AS "{PATH}"'] if scan.needs_path else []
-        columns = (*table.columns, *table.partition_keys)
+        columns = [column for column in (*table.columns, *table.partition_keys) if _is_used(column, scan)]
         empty = [f"CAST(NULL AS {column.type.duckdb}) AS {identifier(column.name)}" for column in columns]
-        selects = [f"SELECT {', '.join(empty + path_column)} WHERE false"]
+        selects = [f"SELECT {', '.join([*empty, *path_column, _NO_COLUMN])} WHERE false"]
         for number, files in enumerate(groups):
             selects.append(self._select(scan, table, files, f"{scan.relation}_{number}"))
         self._connection.execute(f'CREATE VIEW "{scan.relation}" AS {" UNION ALL ".join(selects)}')
@@ -92,12 +95,19 @@ class Relations:
         prepared, stored = files[0]
         storage = stored.partition.storage
         source = _read_function([file.path for file, _ in files], prepared, storage)
-        values = _column_values(table, prepared, storage.serde)
-        named = [f"{value} AS {identifier(c.name)}" for value, c in zip(values, table.columns, strict=True)]
-        keys = [f"CAST(f.k{i} AS {c.type.duckdb}) AS {identifier(c.name)}" for i, c in enumerate(table.partition_keys)]
+        named = [
+            f"{_value(index, column, prepared, storage.serde)} AS {identifier(column.name)}"
+            for index, column in enumerate(table.columns)
+            if _is_used(column, scan)
+        ]
+        keys = [
+            f"CAST(f.k{i} AS {c.type.duckdb}) AS {identifier(c.name)}"
+            for i, c in enumerate(table.partition_keys)
+            if _is_used(c, scan)
+        ]
         path_column = [f'f.path AS "{PATH}"'] if scan.needs_path else []
         self._create_file_table(file_table, files, len(table.partition_keys))
-        columns = ", ".join(named + keys + path_column)
+        columns = ", ".join([*named, *keys, *path_column, _NO_COLUMN])
         return f'SELECT {columns} FROM {source} r JOIN "{file_table}" f ON r.filename = f.file'  # noqa: S608
 
     def _create_file_table(self, name: str, files: list[tuple[PreparedFile, TableObject]], key_count: int) -> None:
@@ -121,19 +131,17 @@ def _value_at(values: tuple[str, ...], index: int) -> str | None:
     return None if value == NULL_PARTITION else value
 
 
-def _column_values(table: QueryTable, prepared: PreparedFile, serde: str) -> list[str]:
-    """Write one SQL expression for each column of the table; NULL for a column that the files lack."""
-    values = []
-    for index, column in enumerate(table.columns):
-        null = f"CAST(NULL AS {column.type.duckdb})"
-        if serde == PARQUET_SERDE:
-            found = prepared.parquet_columns.get(column.name)
-            values.append(
-                null if found is None else parquet_columns.value(f"r.{identifier(found[0])}", found[1], column.type)
-            )
-        else:
-            values.append(_cast(f"r.c{index}", column, serde) if index < prepared.field_count else null)
-    return values
+def _is_used(column: Column, scan: TableScan) -> bool:
+    return identifier(column.name) in scan.columns
+
+
+def _value(index: int, column: Column, prepared: PreparedFile, serde: str) -> str:
+    """Write the SQL expression of a column of the table; NULL for one that the files lack."""
+    null = f"CAST(NULL AS {column.type.duckdb})"
+    if serde == PARQUET_SERDE:
+        found = prepared.parquet_columns.get(column.name)
+        return null if found is None else parquet_columns.value(f"r.{identifier(found[0])}", found[1], column.type)
+    return _cast(f"r.c{index}", column, serde) if index < prepared.field_count else null
 
 
 def _read_function(paths: list[Path], prepared: PreparedFile, storage: TableStorage) -> str:

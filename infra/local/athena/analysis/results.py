@@ -1,5 +1,6 @@
 """What the analysis of a query yields: its SQL, its columns, and the tables that it reads."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -17,15 +18,21 @@ class TableScan:
     relation: str
     database: str
     table: str
-    needs_path: bool = False
+    columns: frozenset[str] = frozenset()
+    """The columns that the query uses, as quoted identifiers: a table may have thousands of others."""
     allowed_values: dict[str, frozenset[str]] = field(default_factory=dict)
     """Column (lower case, including `$path`) → its only possible values, from comparisons with literals."""
     max_rows: int | None = None
     """Maximum number of rows the query can use; None if that depends on the rows."""
 
-    def with_path(self) -> "TableScan":
-        """Return the scan with `"$path"`."""
-        return replace(self, needs_path=True)
+    @property
+    def needs_path(self) -> bool:
+        """Whether the query uses `"$path"`."""
+        return f'"{PATH}"' in self.columns
+
+    def with_columns_of(self, sql: str) -> "TableScan":
+        """Return the scan with the columns that the SQL of the whole query names."""
+        return replace(self, columns=frozenset(re.findall(rf'\b{self.relation}\.("(?:[^"]|"")*")', sql)))
 
     def narrowed(self, column: str, allowed: frozenset[str]) -> "TableScan":
         """Return the scan with one more condition on a column."""
