@@ -6,8 +6,9 @@ after failed ones it tries again, a few times; without any, it starts one. So a 
 handful of crawls, without a lock or a table.
 
 Idempotent: a second run finds the crawl that the first one started. A redrive ignores the crawls that failed before it.
-Problems of a file are not checked here: if its columns cannot be read it is crawled, and the validation says why. One
-is: types that are too long for the catalogue, with which a crawl might fail for all files.
+Problems of a file are not checked here: if its columns cannot be read it is crawled, and the validation says why. Two
+are: names and types of which no table can be made (functions/catalogue/new_table.py), and a partition that has another
+folder. With them, a crawl would harm other files.
 Sources: StartCrawler, GetTables, GetPartition (AWS Glue web API reference).
 
 Raises CrawlerFailed, CrawlTimedOut, ValidationFailed, AccessDenied, BucketMissing, Throttled, RequestRejected,
@@ -19,16 +20,16 @@ from pydantic import Field
 
 from functions.catalogue.crawl_start import start_crawler
 from functions.catalogue.crawls import CrawlerSettings, current_catalogue
-from functions.catalogue.file_columns import Unreadable, first_record, parquet_footer, read_columns
-from functions.catalogue.formats import Format, file_format
-from functions.catalogue.glue_table import column_problem, find_table, is_registered, missing_columns
-from functions.catalogue.type_length import SHORTEST_RECORD_BYTES, TypeLengths, TypeTooLong, require_fields
+from functions.catalogue.file_columns import read_columns
+from functions.catalogue.formats import file_format
+from functions.catalogue.glue_table import Table, column_problem, find_table, missing_columns, partition_folder
+from functions.catalogue.new_table import require_table_can_be_made
 from functions.contract.models import Catalogue, Document, ObjectVersion, StepEvent
 from functions.objects.head import ObjectChanged, location
-from functions.runtime.errors import ValidationFailed
 from functions.runtime.sdk import require_sdk
 from functions.runtime.settings import read_settings
 from functions.runtime.step import add_metric, step
+from functions.validation.partition_folders import in_other_folder
 
 require_sdk()
 
@@ -54,15 +55,17 @@ def handler(event: StepEvent, _context: LambdaContext) -> Catalogue:
 def is_catalogued(document: Document, database: str) -> bool:
     """Check whether the catalogue has the object's table, partition and columns, so that a crawl would change nothing.
 
-    If a validation found nothing there, only a crawl counts. Raises ValidationFailed if a crawl could make no table.
+    If a validation found nothing there, only a crawl counts. Raises ValidationFailed if a crawl would harm other files.
     """
     if document.validation and document.validation.status == "not_covered":
         return False
     copy = document.finished_copy()
     target, layout, table = copy.target, file_format(copy.target.key), find_table(copy.target, database)
     if layout is not None and table is None:
-        require_types_that_fit(target, copy.source.size_bytes, layout)
-    if layout is None or table is None or not table.fits(layout) or not is_registered(target, table):
+        require_table_can_be_made(target, copy.source.size_bytes, layout)
+    if layout is None or table is None or not table.fits(layout):
+        return False
+    if not _is_registered(target, table):
         return False
     try:
         columns = read_columns(target, copy.source.size_bytes, layout)
@@ -71,21 +74,11 @@ def is_catalogued(document: Document, database: str) -> bool:
     return columns is not None and not column_problem(columns, table, layout) and not missing_columns(columns, table)
 
 
-def require_types_that_fit(target: ObjectVersion, size_bytes: int, layout: Format) -> None:
-    """Raise ValidationFailed if the catalogue cannot hold the types of the file's first record, or of its footer."""
-    if layout.layout == "delimited" or (size_bytes < SHORTEST_RECORD_BYTES and not layout.gzipped):
-        return
-    try:
-        if layout.layout == "json":
-            record = first_record(target, size_bytes, layout)
-            TypeLengths().add(record or {})
-        elif footer := parquet_footer(target, size_bytes):
-            require_fields(footer.fields)
-    except TypeTooLong as error:
-        raise ValidationFailed(
-            f"{location(target.bucket, target.key)} was copied and verified, but no table can be made of it: {error}. "
-            "Delete the file from the target, and upload a corrected version."
-        ) from error
-    except (ObjectChanged, Unreadable, RecursionError):
-        # The validation says what is wrong.
-        return
+def _is_registered(target: ObjectVersion, table: Table) -> bool:
+    """Check whether Athena finds the object's folder: it is the table's own, or a partition in the catalogue."""
+    uri = location(target.bucket, target.key)
+    found = partition_folder(target, table) if table.partition_keys else table.folder
+    if table.partition and found.startswith(table.folder) and not uri.startswith(found):
+        # A crawl might give the partition this folder, in place of the one whose rows are there.
+        raise in_other_folder(uri, found, table)
+    return found == uri.rpartition("/")[0] + "/"

@@ -120,8 +120,9 @@ def _read(call: ValidationCall, outcome: Outcome, rule: Rule) -> Outcome | None:
         if table is not None:
             require_match(uri, columns, table, layout)
 
+    expected = Expected(table, rule.allow_empty, accept, now.content_encoding)
     try:
-        contents = read_file(now.object, layout, call.batch.time_is_left, Expected(table, rule.allow_empty, accept))
+        contents = read_file(now.object, layout, call.batch.time_is_left, expected)
     except ObjectChanged:
         return _replaced(outcome)
     if contents.progress is not None:

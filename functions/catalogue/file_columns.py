@@ -35,6 +35,10 @@ class Unreadable(Exception):
     """The file cannot be read; the message says why."""
 
 
+class NoTable(Unreadable):
+    """The catalogue cannot hold a table of the file's columns; the message says why."""
+
+
 class TableMismatch(Unreadable):
     """The file cannot be read as its table; the message says why. Either of the two may be wrong."""
 
@@ -131,7 +135,8 @@ def _keys(line: str) -> tuple[str, ...] | None:
 
 def _record(line: str) -> dict[str, Any] | None:
     try:
-        record = json.loads(line)
+        # Athena, too, takes control characters in a text as they are.
+        record = json.loads(line, strict=False)
     except (ValueError, RecursionError):
         # Also a number with more digits than Python parses.
         return None

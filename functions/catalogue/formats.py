@@ -9,7 +9,7 @@ names begin with `_` or `.` are hidden).
 from dataclasses import dataclass
 from typing import Literal
 
-from functions.catalogue.names import LONGEST_NAME_BYTES
+from functions.catalogue.names import LONGEST_NAME_BYTES, unstorable_name
 
 Layout = Literal["delimited", "json", "parquet"]
 
@@ -42,6 +42,15 @@ UPPER_CASE_GZIP = (".GZ", ".Gz", ".gZ")
 CompressionKind in lib/trino-hive-formats)."""
 
 
+UNREAD_COMPRESSIONS = (".bz2", ".deflate", ".lz4", ".lzo", ".lzo_deflate", ".snappy", ".zst")
+"""Which Athena decompresses too (CompressionKind; "Use compression in Athena"), and S3 Ferry does not."""
+
+
+def unread_compression(key: str) -> str:
+    """Return the suffix of a compression that Athena reads and S3 Ferry does not; empty if the key has none."""
+    return next((ending for ending in UNREAD_COMPRESSIONS if key.endswith(ending)), "")
+
+
 def file_format(key: str) -> Format | None:
     """Return the format that the key's suffix names; None if it names none."""
     if key.endswith(UPPER_CASE_GZIP):
@@ -60,6 +69,10 @@ def not_catalogued_reason(key: str, size_bytes: int) -> str | None:
             key.endswith(UPPER_CASE_GZIP),
             "its suffix is not in lower case: Athena decompresses only names that end in .gz",
         ),
+        (
+            unread_compression(key) != "",
+            f"S3 Ferry does not read {unread_compression(key)} files: of compressed text, it reads only .gz",
+        ),
         (file_format(key) is None, f"not a tabular file: its suffix is not one of {', '.join(FORMATS)}"),
         (not folders, "it is at the root of the bucket, but a table is a folder"),
         ("" in folders, "its key has an empty folder name (`//`, or a `/` at the start)"),
@@ -71,6 +84,10 @@ def not_catalogued_reason(key: str, size_bytes: int) -> str | None:
         (
             any(len(folder.partition("=")[0].encode()) > LONGEST_NAME_BYTES for folder in folders),
             f"a folder in its key has a name of more than {LONGEST_NAME_BYTES} bytes, too long for a table or a column",
+        ),
+        (
+            any(map(unstorable_name, folders)),
+            f"a folder in its key has {next(filter(None, map(unstorable_name, folders)), '')}",
         ),
         (
             any(part.startswith(("_", ".")) for part in (*folders, name)),

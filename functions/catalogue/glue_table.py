@@ -18,6 +18,7 @@ from botocore.exceptions import ClientError
 from functions.catalogue.column_types import ColumnType, TypeUnreadable, parse
 from functions.catalogue.file_columns import catalogue_header, catalogue_names
 from functions.catalogue.formats import Format
+from functions.catalogue.names import plain_name, repeated_names
 from functions.contract.models import ObjectVersion
 from functions.objects.head import location
 from functions.runtime import clients
@@ -60,6 +61,11 @@ class Table:
         return {name: text for name, text in self.columns.items() if text and name not in readable}
 
     @property
+    def repeated_names(self) -> list[str]:
+        """The names that it has twice, which breaks every query on the table."""
+        return repeated_names(self.columns, self.partition_keys)
+
+    @property
     def types(self) -> dict[str, ColumnType]:
         """The columns' types, except for those that Athena cannot read."""
         types = {}
@@ -82,7 +88,7 @@ def find_table(obj: ObjectVersion, database: str) -> Table | None:
 
 def containing(uri: str, database: str, tables: Iterable[Any]) -> Table | None:
     """Return which of these tables, as GetTables describes them, contains the object."""
-    names = {_name_of(folder) for folder in uri.split("/")[3:-1]}
+    names = {plain_name(folder) for folder in uri.split("/")[3:-1]}
     above, namesakes = [], {}
     for table in tables:
         if uri.startswith(_folder(table)):
@@ -92,7 +98,7 @@ def containing(uri: str, database: str, tables: Iterable[Any]) -> Table | None:
     found = max(above, key=lambda table: len(_folder(table)), default=None)
     if found is None:
         return None
-    own_name = _name_of(_folder(found).split("/")[-2])
+    own_name = plain_name(_folder(found).split("/")[-2])
     is_hashed = re.fullmatch(re.escape(own_name) + "_[0-9a-f]{32}", found["Name"])
     keys = found.get("PartitionKeys", [])
     return Table(
@@ -108,14 +114,6 @@ def containing(uri: str, database: str, tables: Iterable[Any]) -> Table | None:
         created=found.get("CreateTime"),
         namesake_folder=namesakes.get(own_name, "") if is_hashed else "",
     )
-
-
-def is_registered(obj: ObjectVersion, table: Table) -> bool:
-    """Check whether Athena finds the object's folder: it is the table's own, or a partition in the catalogue."""
-    uri = location(obj.bucket, obj.key)
-    if not table.partition_keys:
-        return "/" not in uri.removeprefix(table.folder)
-    return partition_folder(obj, table) == uri.rpartition("/")[0] + "/"
 
 
 def partition_folder(obj: ObjectVersion, table: Table) -> str:
@@ -170,12 +168,7 @@ def _partition(path: str, keys: list[Any]) -> dict[str, str]:
 def _value(name: str, folder: str) -> str:
     """Return the value of a folder `key=value` if Glue named the column after that key; else the folder."""
     key, equals, value = folder.partition("=")
-    return value if equals and _name_of(key) == name else folder
-
-
-def _name_of(folder: str) -> str:
-    """Return what Glue's crawler names after a folder: in lower case, with `_` for anything but letters and digits."""
-    return re.sub(r"[^a-z0-9_]", "_", folder.lower())
+    return value if equals and plain_name(key) == name else folder
 
 
 def column_problem(names: Sequence[str], table: Table, layout: Format) -> str:

@@ -6,8 +6,9 @@ rows ("Table location in Amazon S3", Amazon Athena User Guide). Below a partitio
 folders only.
 
 A name that does not say what it holds may be data of the table: Firehose, Hive and Athena itself write names without a
-suffix, or with that of a compression alone ("Use compression in Athena"; "Configure Amazon S3 object name format",
-Amazon Data Firehose Developer Guide).
+suffix, or with that of gzip alone ("Use compression in Athena"; "Configure Amazon S3 object name format", Amazon Data
+Firehose Developer Guide). Athena decompresses more than S3 Ferry does: what cannot be checked does not join a table
+unseen.
 
 Idempotent: it only reads. Sources: GetTables (AWS Glue web API reference), ListObjectsV2 (Amazon S3 API reference).
 Raises AccessDenied, Throttled, RequestRejected.
@@ -15,7 +16,7 @@ Raises AccessDenied, Throttled, RequestRejected.
 
 import re
 
-from functions.catalogue.formats import Format, file_format
+from functions.catalogue.formats import Format, file_format, unread_compression
 from functions.catalogue.glue_table import CLASSIFICATIONS, Table, find_table
 from functions.catalogue.recent_tables import recent_table
 from functions.contract.models import ObjectVersion
@@ -24,10 +25,6 @@ from functions.runtime import clients
 from functions.runtime.aws_errors import aws_errors
 
 KINDS = {"delimited": "delimited text", "json": "JSON", "parquet": "Parquet"}
-COMPRESSIONS = (".gz", ".zst", ".snappy", ".lz4", ".deflate")
-"""Of data files, in lower case: Athena decompresses no others. Not `.bz2`: Athena reads text that is compressed so, but
-it is not to join a table unseen."""
-
 PARQUET_SUFFIXES = (".parquet", ".parq", ".pq")
 LONGEST_SUFFIX = 16
 """Of a name such as `my.stream-1-2026-11-27-12-00-00-UUID`, the part after the dot belongs to the name."""
@@ -83,6 +80,17 @@ def described(table: Table) -> str:
     return kinds.get(table.classification, table.classification) + delimiter
 
 
+def unchecked(key: str) -> str:
+    """Say that a file cannot be checked, and what to do, if that is why it is foreign; empty if not."""
+    ending = unread_compression(key)
+    if not ending:
+        return ""
+    return (
+        f"S3 Ferry does not read {ending} files, so it cannot check this one, which Athena reads in the table. "
+        "Compress it with gzip (.gz) or not at all (Parquet compresses its own pages)"
+    )
+
+
 def _is_read(key: str, size_bytes: int) -> bool:
     parts = key.split("/")
     return size_bytes > 0 and parts[-1] != "" and not any(part.startswith(("_", ".")) for part in parts)
@@ -96,6 +104,8 @@ def is_foreign(key: str, table: Table) -> bool:
     """Check whether the name of a file says that it does not hold data of this table."""
     if table.classification not in CLASSIFICATIONS.values():
         return False
+    if unread_compression(key):
+        return True
     layout = _named_format(key)
     return not may_hold(table, layout) if layout else not _may_be_data(key)
 
@@ -125,5 +135,5 @@ def _may_be_data(key: str) -> bool:
 
 
 def _uncompressed(key: str) -> str:
-    """Return the key without the suffix of its compression."""
-    return key.removesuffix(next((ending for ending in COMPRESSIONS if key.endswith(ending)), ""))
+    """Return the key without the suffix of gzip, which Athena knows in lower case only."""
+    return key.removesuffix(".gz")

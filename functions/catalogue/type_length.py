@@ -1,24 +1,23 @@
-"""Finds columns whose type is too long for the catalogue: objects with thousands of keys, which become fields.
+"""Finds columns whose type the catalogue cannot hold: objects with thousands of keys, which become fields, or odd ones.
 
-Glue stores a type of at most 131,072 characters ("Column", AWS Glue web API reference), and the crawler makes a struct
-of all keys that the objects of a column have. The lengths here are the shortest that such a type may have. Pure.
+Glue stores a type of at most 131,072 characters, without control characters ("Column", AWS Glue web API reference), and
+the crawler makes a struct of all keys that the objects of a column have. The lengths here are the shortest that such a
+type may have. A field without a name is not a type of Hive's (TypeInfoUtils in apache/hive). Pure.
 
-Raises TypeTooLong with the column and what to do.
+Raises NoTable with the column and what to do.
 """
 
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from functions.catalogue.file_columns import Unreadable
+from functions.catalogue.file_columns import NoTable
 from functions.catalogue.glue_table import abbreviated
+from functions.catalogue.names import unstorable_name
 from functions.catalogue.parquet_footer import ParquetField
 
 LONGEST_TYPE = 131_072
 MOST_RECORDS = 1000
 """The crawler reads no more ("Why does the AWS Glue crawler create multiple tables", AWS re:Post)."""
-
-SHORTEST_RECORD_BYTES = LONGEST_TYPE // 4
-"""No shorter JSON has such a type: `[[1]]` is `array<array<int>>`, seven characters for every two."""
 
 _STRUCT, _FIELD, _ARRAY, _SCALAR = len("struct<>") - 1, len(":,"), len("array<>"), len("int")
 _ITEMS = ""
@@ -26,10 +25,6 @@ _ITEMS = ""
 
 Tree = dict[str, Any]
 """The fields of objects by their names in lower case, each with a tree of its own; empty for anything else."""
-
-
-class TypeTooLong(Unreadable):
-    """The catalogue cannot hold the type of a column."""
 
 
 class TypeLengths:
@@ -40,42 +35,51 @@ class TypeLengths:
         self._records = 0
 
     def add(self, record: Mapping[str, Any]) -> None:
-        """Add a record, which must not be nested deeply; raise TypeTooLong if the type of a column is too long."""
+        """Add a record, which must not be nested deeply; raise NoTable if the catalogue cannot hold a column's type."""
         self._records += 1
         if self._records > MOST_RECORDS:
             return
         for key, value in record.items():
             if type(value) is dict or type(value) is list:
                 tree = self._columns.setdefault(key.lower(), {})
-                _grow(tree, value)
+                _grow(key, tree, value)
                 _require(key, _length(tree))
 
 
 def require_fields(fields: Iterable[ParquetField]) -> None:
-    """Raise TypeTooLong if the type of a Parquet column is too long."""
+    """Raise NoTable if the catalogue cannot hold the type of a Parquet column."""
     for field in fields:
-        _require(field.name, _length(_tree(field)))
+        _require(field.name, _length(_tree(field.name, field)))
 
 
 def _require(name: str, length: int) -> None:
     if length > LONGEST_TYPE:
-        raise TypeTooLong(
+        raise NoTable(
             f"the column {abbreviated(name)} has so many nested keys that its type would have at least {length:,} "
             f"characters, but Glue allows {LONGEST_TYPE:,}. Write the keys as values, in an array of objects such as "
             '{"key": …, "value": …}, or the whole column as JSON text'
         )
 
 
-def _grow(tree: Tree, value: Any) -> None:
-    items = value.items() if type(value) is dict else ((_ITEMS, item) for item in value)
-    for key, item in items:
+def _require_name(name: str, column: str) -> None:
+    problem = unstorable_name(name) if name.strip() else "a nested key without a name, which no query can name"
+    if problem:
+        raise NoTable(f"the column {abbreviated(column)} has {problem}")
+
+
+def _grow(column: str, tree: Tree, value: Any) -> None:
+    for key, item in value.items() if type(value) is dict else ((_ITEMS, item) for item in value):
+        if type(value) is dict:
+            _require_name(key, column)
         child = tree.setdefault(key.lower(), {})
         if type(item) is dict or type(item) is list:
-            _grow(child, item)
+            _grow(column, child, item)
 
 
-def _tree(field: ParquetField) -> Tree:
-    return {child.name.lower(): _tree(child) for child in field.children}
+def _tree(column: str, field: ParquetField) -> Tree:
+    for child in field.children:
+        _require_name(child.name, column)
+    return {child.name.lower(): _tree(column, child) for child in field.children}
 
 
 def _length(tree: Tree) -> int:

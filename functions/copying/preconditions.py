@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from botocore.exceptions import ClientError
 
-from functions.catalogue.table_folders import described, table_that_breaks
+from functions.catalogue.table_folders import described, table_that_breaks, unchecked
 from functions.copying.bucket_settings import is_versioned
 from functions.copying.request import CopyRequest
 from functions.objects.head import Head
@@ -60,10 +60,12 @@ def require_no_foreign_table(request: CopyRequest) -> None:
     target = request.written_object(None, request.upload.etag)
     table = table_that_breaks(target, request.upload.size_bytes, settings.glue_database)
     if table is not None:
+        reason = unchecked(target.key) or (
+            f"Athena would read the file as {described(table)}, so queries on the table would fail or return wrong rows"
+        )
         raise ForeignFile(
             f"{request.source} was not copied: {request.target} is in the folder of the table "
-            f"{table.database}.{table.name}, which holds {described(table)}. Athena would read the file as "
-            f"{described(table)}, so queries on the table would fail or return wrong rows. "
+            f"{table.database}.{table.name}, which holds {described(table)}. {reason}. "
             "Upload the file into another folder, or under a name that begins with `_`; or drop the table, then replay."
         )
 

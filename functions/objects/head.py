@@ -62,6 +62,12 @@ class Head:
         metadata: dict[str, str] = self.carried.get("Metadata", {})
         return metadata
 
+    @property
+    def content_encoding(self) -> str:
+        """The header Content-Encoding; empty if there is none."""
+        encoding: str = self.carried.get("ContentEncoding") or ""
+        return encoding
+
 
 def location(bucket: str, key: str) -> str:
     """Return an object's address, for messages and for Athena's "$path"."""

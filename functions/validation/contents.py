@@ -13,12 +13,14 @@ from functions.contract.models import FileProgress
 class Expected:
     """What a file is compared with: its table, if there is one, and whether it may have no rows.
 
-    `accept` is called with the file's columns as soon as they are known; it raises ValidationFailed.
+    `accept` is called with the file's columns as soon as they are known; it raises ValidationFailed. `content_encoding`
+    is the object's header, which Athena does not look at.
     """
 
     table: Table | None = None
     allow_empty: bool = False
     accept: Callable[[Sequence[str]], None] = field(default=lambda _: None)
+    content_encoding: str = ""
 
     def digest(self) -> str:
         """Return what identifies the table's columns and types."""

@@ -3,8 +3,8 @@ r"""Checks the lines of a delimited file: whether Athena reads each one as its a
 A line passes if OpenCSVSerDe's reading has the header's number of fields, does not end inside quotes, and equals the
 reading of RFC 4180, or that of a backslash dialect (`"say \"hi\""`, as Spark and MySQL write) of a line that RFC 4180
 does not allow. Blanks beside a quoted field, which readers skip, do not count. A backslash that is lost elsewhere
-(`C:\temp`) is a warning. A line that repeats the header is rejected; in a single column it may be a value, and is a
-warning.
+(`C:\temp`) is a warning, and so is a byte order mark that joined files leave at the start of a line. A line that
+repeats the header is rejected; in a single column it may be a value, and is a warning.
 
 Most lines pass many at a time: without quotes and backslashes only the separators are counted, and quoted fields match
 one pattern. Only what is left is read line by line.
@@ -19,7 +19,7 @@ from functions.catalogue.dialect import Dialect, Readings
 from functions.catalogue.file_columns import Unreadable
 from functions.contract.models import FileProgress
 from functions.validation.repeated_header import RepeatedHeader
-from functions.validation.text_blocks import LINE_BREAK, count_lines, next_line, whole_lines
+from functions.validation.text_blocks import BYTE_ORDER_MARK, LINE_BREAK, count_lines, next_line, whole_lines
 
 LONGEST_BLOCK = 1024 * 1024
 """Longer blocks, of a very long line, are read line by line."""
@@ -28,6 +28,8 @@ LONGEST_SHOWN = 60
 QUOTE, BACKSLASH = '"', "\\"
 LOST_BACKSLASH = "Athena treats a backslash as an escape character and drops it"
 REPEATED_HEADER = "repeats the header"
+BEGINS_WITH_MARK = "begins with a byte order mark (U+FEFF)"
+_MARKED_LINE = re.compile(rb"(?:\A|[\r\n])(" + BYTE_ORDER_MARK + rb")")
 _LOST_BACKSLASH = re.compile(r'\\(?!")')
 
 
@@ -41,6 +43,7 @@ class DelimitedLines:
         self.records = 0
         self.warnings: list[str] = []
         self._warned = False
+        self._may_have_mark = True
         self._fields = fields = len(columns)
         self._repeated_header: RepeatedHeader | None = RepeatedHeader(separator, columns)
         self._dialect = Dialect(separator)
@@ -55,6 +58,7 @@ class DelimitedLines:
         """Continue where an earlier call stopped."""
         self.lines, self.records, self.warnings = progress.lines, progress.records, list(progress.warnings)
         self._warned = any(LOST_BACKSLASH in warning for warning in self.warnings)
+        self._may_have_mark = not any(BEGINS_WITH_MARK in warning for warning in self.warnings)
         if any(REPEATED_HEADER in warning for warning in self.warnings):
             self._repeated_header = None
 
@@ -70,6 +74,10 @@ class DelimitedLines:
         line = self._repeated_header.line_in(block) if self._repeated_header else None
         if line is not None:
             self._report_header(before + line)
+        if self._may_have_mark and BYTE_ORDER_MARK in block and (mark := _MARKED_LINE.search(block)):
+            self._may_have_mark = False
+            line = before + count_lines(block[: mark.start(1)]) + 1
+            self.warnings.append(f"line {line} {BEGINS_WITH_MARK}, as if files had been joined; Athena shows it")
 
     def _report_header(self, line: int) -> None:
         if self._fields > 1:

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from functions.catalogue.formats import Format
 from functions.catalogue.glue_table import Table, abbreviated, column_problem, how_to_drop
-from functions.catalogue.table_folders import described, may_hold
+from functions.catalogue.table_folders import described, may_hold, unchecked
 from functions.contract.models import ObjectVersion
 from functions.objects.head import Head, location
 from functions.runtime.errors import ValidationFailed
@@ -31,26 +31,41 @@ def expected_rows(now: Head, uri: str) -> int | None:
 
 def require_readable_types(uri: str, table: Table, copied_at: datetime) -> None:
     """Raise ValidationFailed if Athena cannot read the table's own definition, as a bad first file leaves it."""
-    for name, text in table.unreadable_columns.items():
+    problem, cause = _unreadable(table)
+    if problem:
         # One crawl makes a table of all the files that it finds.
         may_be_this = table.created is None or table.created >= copied_at
         origin = "this file, or from one that was crawled with it" if may_be_this else "an earlier file"
         raise ValidationFailed(
-            f"{uri} was copied and verified, but its table {table.database}.{table.name} cannot be queried: the "
-            f"column {abbreviated(name)} has the type {abbreviated(text)}, which Athena cannot read. The table was "
-            f"created from {origin}, where nested keys contain characters other than letters, digits, `_`, `.`, `$` "
-            f"and spaces. To remove it: {how_to_drop(table)}."
+            f"{uri} was copied and verified, but its table {table.database}.{table.name} cannot be queried: {problem}. "
+            f"The table was created from {origin}, {cause}. To remove it: {how_to_drop(table)}."
         )
+
+
+def _unreadable(table: Table) -> tuple[str, str]:
+    """Return why no query can read a table, and what in a file is the cause; empty if queries can."""
+    for name, text in table.unreadable_columns.items():
+        return (
+            f"the column {abbreviated(name)} has the type {abbreviated(text)}, which Athena cannot read",
+            "where nested keys are empty, or contain characters other than letters, digits, `_`, `.`, `$` and spaces",
+        )
+    for name in table.repeated_names:
+        return (
+            f"it has the column {abbreviated(name)} twice (HIVE_INVALID_METADATA)",
+            "which has a column with the name of a hidden column (`$path`) or of the partition in its folder's name "
+            f"(`{abbreviated(name)}=`), or is in two such folders",
+        )
+    return "", ""
 
 
 def require_one_kind(table: Table, target: ObjectVersion, foreign: str | None) -> None:
     """Raise ValidationFailed if a file beside this one, with the key `foreign`, breaks its table."""
     if foreign is not None:
+        problem = unchecked(foreign) or "queries on the table fail or return rows from that file"
         raise ValidationFailed(
             f"{location(target.bucket, target.key)} was copied and verified, but its table {table.database}."
             f"{table.name} holds {described(table)}, and Athena also reads {location(target.bucket, foreign)} as "
-            f"{described(table)}: queries on the table fail or return rows from that file. "
-            "Delete that file, or move it into another folder, then replay."
+            f"{described(table)}: {problem}. Delete that file, or move it into another folder, then replay."
         )
 
 

@@ -16,7 +16,7 @@ from collections.abc import Callable
 
 from functions.catalogue.file_columns import TableMismatch, Unreadable, catalogue_header
 from functions.catalogue.formats import Format
-from functions.catalogue.glue_table import how_to_drop
+from functions.catalogue.glue_table import abbreviated, how_to_drop
 from functions.contract.models import FileProgress, StoredObject
 from functions.objects.head import location
 from functions.runtime.errors import ValidationFailed
@@ -29,6 +29,9 @@ from functions.validation.text_blocks import BYTE_ORDER_MARK, LINE_BREAK, blocks
 
 _LINE_BREAK = re.compile(LINE_BREAK)
 Lines = DelimitedLines | JsonLines
+COMPRESSED = re.compile(r"gzip|deflate|compress|\bbr\b|zstd", re.IGNORECASE)
+"""What HTTP calls compressions (RFC 9110, "Content Codings", and the registry of IANA)."""
+
 FIX_THE_FILE = "Fix the file and upload it again."
 
 
@@ -55,8 +58,20 @@ def read_file(
         reason = str(error)
     else:
         return contents
+    encoding = "" if layout.gzipped else _encoding(expected)
     raise ValidationFailed(
-        f"{location(obj.bucket, obj.key)} was copied and verified, but it cannot be queried: {reason}. {remedy}"
+        f"{location(obj.bucket, obj.key)} was copied and verified, but it cannot be queried: {reason}. "
+        f"{encoding}{remedy}"
+    )
+
+
+def _encoding(expected: Expected) -> str:
+    """Say that the object's Content-Encoding may be the cause: Athena decompresses by the name alone."""
+    if not COMPRESSED.search(expected.content_encoding):
+        return ""
+    return (
+        f"The object has the header Content-Encoding: {abbreviated(expected.content_encoding)}, which Athena ignores: "
+        "it decompresses only by the suffix of the name, such as .csv.gz. "
     )
 
 

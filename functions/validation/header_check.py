@@ -1,7 +1,8 @@
 """Checks the header line of a delimited file, which names the table's columns. Pure.
 
 Sources: "Name databases, tables, and columns" (Amazon Athena User Guide: at most 255 bytes); "How does the AWS Glue
-crawler detect the schema?" (AWS re:Post: the first megabyte of a file).
+crawler detect the schema?" (AWS re:Post: the first megabyte of a file); "Built-in classifiers in AWS Glue" (AWS Glue
+Developer Guide: the delimiters of CSV).
 
 Raises Unreadable with the reason.
 """
@@ -17,6 +18,10 @@ from functions.catalogue.names import unusable_name
 OTHER_DELIMITERS = ";|\t,\x01"
 """The last is Hive's own (Apache Hive, "LanguageManual DDL": Control-A, unless FIELDS TERMINATED BY says otherwise)."""
 EXCEL_SEPARATOR = re.compile(r"sep=.?")
+QUOTE = '"'
+_INNER = re.compile(r"\w(\W+)\w")
+"""What may separate names: underscores do not, since many names have some."""
+
 _DATA = re.compile(r"[+-]?[0-9][0-9.,:/T -]*Z?")
 """A number, date or time; years and dates name columns, too."""
 
@@ -60,6 +65,11 @@ def header_warnings(line: str, names: Sequence[str]) -> list[str]:
             "its header seems to hold values instead of names: Athena takes the column names from the first line, so "
             "it does not show a record there"
         )
+    if len(names) == 1 and not line.startswith(QUOTE) and (found := _INNER.search(names[0].strip())):
+        warnings.append(
+            f"it has a single column: if {found[1]!r} separates columns, Athena does not split there. Use commas in "
+            ".csv and tabs in .tsv files; Glue's own classifier knows comma, pipe, tab, semicolon and Ctrl-A only"
+        )
     if "\\" in line and "\\" not in "".join(names):
         warnings.append("Athena treats a backslash in the header as an escape character and drops it")
     return warnings
@@ -78,6 +88,7 @@ def _require_names(names: Sequence[str], separator: str) -> None:
     duplicates = [name for name, times in Counter(name.strip().lower() for name in names).items() if times > 1]
     if duplicates:
         raise Unreadable(f"its header has duplicate column names (case-insensitive): {', '.join(duplicates)}")
-    problem = unusable_name([name.strip() for name in names])
+    # Not stripped: of control characters at the ends, readers keep one or the other.
+    problem = unusable_name([name.strip(" \t") for name in names])
     if problem:
         raise Unreadable(f"its header has {problem}")

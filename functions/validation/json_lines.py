@@ -1,8 +1,11 @@
 """Checks the lines of a JSON file: one complete record on each, with distinct keys, and values of the table's types.
 
 Keys that are equal but for case are one column for Athena: its SerDe fails with a duplicate key, or drops a value. Half
-a surrogate pair is not a character. Pure. Sources: "JSON SerDe libraries" (Amazon Athena User Guide: one record a
-line), "JSON data related errors" (the same guide: duplicate keys), functions/validation/json_types.py for the types.
+a surrogate pair is not a character. Tabs and other control characters in a text need no escape: Athena reads them as
+they are, except for NUL, where the SerDe's own parser takes the line to end. Pure. Sources: "JSON SerDe libraries"
+(Amazon Athena User Guide: one record a line), "JSON data related errors" (the same guide: duplicate keys), JsonReader
+in lib/trino-hive-formats of trinodb/trino and JSONTokener of rcongiu/Hive-JSON-Serde (control characters),
+functions/validation/json_types.py for the types.
 
 Raises Unreadable with the line and the reason.
 """
@@ -49,7 +52,7 @@ class JsonLines:
         self._passing = Records(self._kinds, self._types)
         self._noted: set[str] = set()
         self._type_lengths = None if table else TypeLengths()
-        self._decoder = json.JSONDecoder(object_pairs_hook=_object)
+        self._decoder = json.JSONDecoder(object_pairs_hook=_object, strict=False)
         self._seen = 0
 
     @property
@@ -83,6 +86,9 @@ class JsonLines:
     def check(self, block: bytes) -> None:
         """Check whole lines, which are UTF-8 text; only the last one may lack its line break."""
         block = whole_lines(block)
+        if (nul := block.find(b"\0")) >= 0:
+            number = self.lines + count_lines(block[:nul] + b"\n")
+            raise Unreadable(f"line {number} has a NUL character (byte 0x00), which is not text")
         position, has_returns = 0, b"\r" in block
         while position < len(block):
             if self._shapes.are_given_up:

@@ -39,7 +39,7 @@ class Records:
     """The columns of a file's records so far."""
 
     def __init__(self, kinds: Mapping[str, ColumnType], types: JsonTypes) -> None:
-        self._scan = json.JSONDecoder().raw_decode
+        self._scan = json.JSONDecoder(strict=False).raw_decode
         self._columns = _Plans("", kinds, types, is_top=True)
         self._check = _object_check(self._columns)
 

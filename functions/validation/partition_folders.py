@@ -15,7 +15,7 @@ from functions.catalogue.glue_table import Table, abbreviated, listed
 from functions.runtime.errors import ValidationFailed
 
 UNNAMED = re.compile(r"partition_[0-9]+")
-"""How Glue names the partition column of folders that name none, or one that the files have as a column."""
+"""How Glue names the partition column of folders that name none."""
 
 
 def require_partition(uri: str, table: Table) -> None:
@@ -36,10 +36,34 @@ def require_partition(uri: str, table: Table) -> None:
             )
 
 
+def in_other_folder(uri: str, folder: str, table: Table) -> ValidationFailed:
+    """Return the error of a file in whose partition Athena reads another folder, this one.
+
+    A partition has one location, and Hive's names of columns are in lower case: of the folders `dt=1` and `DT=1` of one
+    table, Athena reads one (Partition and Column, AWS Glue web API reference).
+    """
+    partition = ", ".join(f"{key}={value}" for key, value in table.partition.items())
+    return ValidationFailed(
+        f"{uri} was copied and verified, but none of its rows can be queried: a partition has one folder, and that of "
+        f"the partition {partition} of the table {table.database}.{table.name} is {folder} (names of partition columns "
+        "are in lower case). Delete the file from the target, and upload it into that folder."
+    )
+
+
 def folder_warnings(uri: str, table: Table) -> list[str]:
     """Return which folders name columns that the table does not have, or the same table as another folder."""
+    whole = [
+        f"{name} has the value {folder}"
+        for name, folder in zip(table.partition_keys, _folders(uri, table), strict=False)
+        if "=" in folder and UNNAMED.fullmatch(name) and table.partition.get(name) == folder
+    ]
     further = [folder for folder in _folders(uri, table)[len(table.partition_keys) :] if "=" in folder]
     warnings = []
+    if whole:
+        warnings.append(
+            "the table's partition columns are not named by the file's folders, of which Athena shows the whole name: "
+            + listed(whole)
+        )
     if further:
         warnings.append(
             f"the table is not partitioned by the folders {listed(further)}, so Athena does not show their values"

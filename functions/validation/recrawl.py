@@ -1,14 +1,12 @@
 """Whether an object that the catalogue does not have is crawled again, or fails the validation.
 
-A partition has one location, and Hive's names of columns are in lower case: of the folders `dt=1` and `DT=1` of one
-table, Athena reads one. Sources: Partition and Column (AWS Glue web API reference).
-
 Raises AccessDenied, Throttled, RequestRejected.
 """
 
 from functions.catalogue.glue_table import Table, partition_folder
 from functions.contract.models import ObjectVersion, StepEvent, Validation
 from functions.runtime.errors import ValidationFailed
+from functions.validation.partition_folders import in_other_folder
 
 
 def may_crawl_again(event: StepEvent) -> bool:
@@ -40,12 +38,7 @@ def no_rows(uri: str, obj: ObjectVersion | None, table: Table | None, name: str)
     folder = partition_folder(obj, table) if obj and table else ""
     if not table or not folder or uri.startswith(folder):
         return not_catalogued(uri, f"none of its rows can be queried in the table {name}")
-    partition = ", ".join(f"{key}={value}" for key, value in table.partition.items())
-    return ValidationFailed(
-        f"{uri} was copied and verified, but none of its rows can be queried: a partition has one folder, and that of "
-        f"the partition {partition} of the table {name} is {folder} (names of partition columns are in lower case). "
-        f"Delete the file from the target, and upload it into that folder."
-    )
+    return in_other_folder(uri, folder, table)
 
 
 def not_catalogued(uri: str, problem: str) -> ValidationFailed:

@@ -10,7 +10,7 @@ from functions.catalogue.glue_table import Table, abbreviated, find_table, liste
 from functions.catalogue.names import special_names
 from functions.catalogue.table_folders import MOST_PAGES, foreign_object
 from functions.contract.limits import READING_CALLS
-from functions.contract.models import StepEvent, StoredObject, Validation
+from functions.contract.models import StepEvent, Validation
 from functions.objects.head import Head, ObjectChanged, location
 from functions.validation.athena_queries import QueryTarget, start_query, validation_queries
 from functions.validation.contents import Expected, FileContents
@@ -53,7 +53,7 @@ def start_validation(
         require_readable_types(uri, table, event.document.finished_copy().copied_at)
         require_one_kind(table, target, foreign_object(table, target, _searched_pages(event)))
     try:
-        contents = _read(event, previous, target, layout, table, time_is_left)
+        contents = _read(event, previous, now, layout, table, time_is_left)
     except ObjectChanged:
         return target_replaced(event.document, previous)
     if table is not None:
@@ -84,18 +84,18 @@ def start_validation(
 def _read(
     event: StepEvent,
     previous: Validation,
-    target: StoredObject,
+    now: Head,
     layout: Format,
     table: Table | None,
     time_is_left: Callable[[], bool],
 ) -> FileContents:
-    uri = location(target.bucket, target.key)
+    target, uri = now.object, location(now.object.bucket, now.object.key)
 
     def accept(columns: Sequence[str]) -> None:
         if table is not None:
             require_match(uri, columns, table, layout)
 
-    expected = Expected(table, event.document.rule.allow_empty, accept)
+    expected = Expected(table, event.document.rule.allow_empty, accept, now.content_encoding)
     progress = previous.progress
     if progress and (progress.target, progress.table) != (target.version_or_etag, expected.digest()):
         progress = None

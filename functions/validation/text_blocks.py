@@ -26,6 +26,7 @@ BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 LINE_BREAK = rb"(?:\r\n?+|\n)"
 LINE = re.compile(rb"([^\r\n]*+)" + LINE_BREAK)
 
+ONLY_GZIP = "of compressed text, S3 Ferry reads only gzip, under a name that ends in .gz"
 MAGIC_NUMBERS = {
     b"\x89PNG": "a PNG image",
     b"\xff\xd8\xff": "a JPEG image",
@@ -34,7 +35,9 @@ MAGIC_NUMBERS = {
     b"PK\x03\x04": "a zip archive (or an Excel file)",
     b"\xd0\xcf\x11\xe0": "an old Excel file",
     b"\x1f\x8b": "gzip, so its name should end in .gz; or, if it does, its content is compressed twice",
-    b"\x28\xb5\x2f\xfd": "zstd, which Athena reads only under a name that ends in .zst",
+    b"\x28\xb5\x2f\xfd": f"zstd; {ONLY_GZIP}",
+    b"\xfd7zXZ\x00": f"xz; {ONLY_GZIP}",
+    **{b"BZh%d1AY&SY" % level: f"bzip2; {ONLY_GZIP}" for level in range(1, 10)},
     b"PAR1": "Parquet",
     b"Obj\x01": "Avro",
     b"\xff\xfe\x00\x00": "UTF-32 text; save it as UTF-8",

@@ -42,6 +42,9 @@ from tests.infra.lake import CSV, JSON, Lake
         ("1600000000", "timestamp", "2020-09-13 12:26:40"),
         ("1600000000123", "timestamp", "2020-09-13 12:26:40.123000"),
         ("null", "int", None),
+        # JsonReader in trino-hive-formats takes control characters as they are.
+        ('"a\tb\x01\x1f"', "string", "a\tb\x01\x1f"),
+        ('{"a": "\t"}', "struct<a:string>", '{"a":"\\t"}'),
     ],
 )
 def test_a_value_is_read_as_its_columns_type(value: str, kind: str, text: str | None) -> None:

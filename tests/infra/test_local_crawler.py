@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 
 from tests.support import local_server
 from tests.support.local_server import ACCOUNT, REGION, Server, allow, write_parquet
-from tests.support.parquet_files import footer, parquet
+from tests.support.parquet_files import footer, footer_of_a_struct, parquet
 from tests.support.waiting import wait_for
 
 AIRPORTS = Path(airportsdata.__file__).parent / "airports.csv"
@@ -217,6 +217,18 @@ def test_partitions_are_registered_and_follow_their_table(server: Server) -> Non
         assert [c["Name"] for c in partition["StorageDescriptor"]["Columns"]] == ["a", "b", "c"]
     summary = json.loads(it.crawls()[0]["Summary"])
     assert json.loads(summary["PARTITION"]) == {"ADD": {"Count": 1}, "UPDATE": {"Count": 2}}
+
+
+def test_folders_that_differ_in_case_are_partitions_once_each(server: Server) -> None:
+    it = make(server)
+    it.put("t/dt=1/a.csv", b"a,b\n1,2\n")
+    it.crawl()
+    it.put("t/DT=2/a.csv", b"a,b\n3,4\n")
+    it.put("t/DT=1/a.csv", b"a,b\n5,6\n")
+    it.crawl()
+    locations = {values: each["StorageDescriptor"]["Location"] for values, each in it.partitions("t").items()}
+    # The folder that comes later does not take the place of the one whose rows are there.
+    assert locations == {("1",): f"s3://{it.name}/t/dt=1/", ("2",): f"s3://{it.name}/t/DT=2/"}
 
 
 def test_a_folder_of_several_formats_stays_what_it_is(server: Server) -> None:
@@ -452,6 +464,26 @@ def test_a_type_that_is_too_long_for_the_catalogue_makes_no_table_and_harms_no_o
     it.put("once/a.csv", b"a,b\n1,2\n")
     assert it.crawl()["Status"] == "SUCCEEDED"
     assert set(it.tables()) == {"once"}
+
+
+def test_names_that_the_catalogue_cannot_hold_make_no_table_and_harm_no_other(server: Server) -> None:
+    it = make(server)
+    it.put("header/a.csv", b"a\x01b,c\n1,2\n")
+    it.put("key/a.json", b'{"a\\nb":1}\n')
+    it.put("nested/a.json", b'{"s":{"a\\nb":1}}\n')
+    it.put("unnamed/a.parquet", parquet(footer_of_a_struct("s", [""])))
+    it.put("once/a.csv", b"a\tb,c\n1,2\n")
+    assert it.crawl()["Status"] == "SUCCEEDED"
+    assert set(it.tables()) == {"once", "unnamed"}
+    assert it.columns("unnamed") == ["s struct<:binary>"]
+
+
+def test_a_partition_named_as_a_column_makes_a_table_that_has_it_twice(server: Server) -> None:
+    it = make(server)
+    it.put("t/DT=1/a.csv", b"dt,v\n5,1\n")
+    assert it.crawl()["Status"] == "SUCCEEDED"
+    assert it.columns("t") == ["dt string", "v string"]
+    assert [key["Name"] for key in it.tables()["t"]["PartitionKeys"]] == ["dt"]
 
 
 def test_parquet_columns_that_differ_in_case_only_make_no_table_and_no_invented_name(server: Server) -> None:

@@ -42,6 +42,7 @@ def columns_of(schema: Schema) -> list[str]:
         ("_tmp/a.csv", None),
         ("a/.hidden.csv", None),
         ("a/_part/b.csv", None),
+        ("a/dt=\x01/b.csv", None),
         ("a/", None),
     ],
 )
@@ -62,11 +63,10 @@ def test_table_names(folder: str, name: str) -> None:
 
 
 def test_partitions_are_named_by_their_keys_or_by_their_position() -> None:
-    keys = partition_keys([("dt=1", "x"), ("dt=2", "y")], ["a"])
+    keys = partition_keys([("dt=1", "x"), ("dt=2", "y")])
     assert keys == [PartitionKey("dt", "dt"), PartitionKey("partition_1", None)]
     assert [key.value(part) for key, part in zip(keys, ("dt=1", "x=2"), strict=True)] == ["1", "x=2"]
-    assert partition_keys([("DT=1",)], ["dt"]) == [PartitionKey("partition_0", None)]
-    (key,) = partition_keys([("DT=1",), ("dt=2",), ("x=3",)], [])
+    (key,) = partition_keys([("DT=1",), ("dt=2",), ("x=3",)])
     assert [key.name, *map(key.value, ("DT=1", "dt=2", "x=3"))] == ["dt", "1", "2", "x=3"]
 
 
@@ -128,6 +128,7 @@ def test_json_records_are_read_by_their_fields() -> None:
         "gone string",
     ]
     assert schema.paths == ("Id", "tags", "at", "gone")
+    assert columns_of(schema_of(b'{"a":"x\ty","b":{"c":"\x01"}}\n', "a.json")) == ["a string", "b struct<c:string>"]
 
 
 @pytest.mark.parametrize(

@@ -203,14 +203,29 @@ def test_a_file_in_a_registered_partition_needs_no_crawl(
 
 @pytest.mark.parametrize(
     "answer",
-    [ErrorResponse("EntityNotFoundException"), partition("sales/DT=1")],
-    ids=["not there", "of another folder"],
+    [
+        ErrorResponse("EntityNotFoundException"),
+        {"Partition": {"StorageDescriptor": {"Location": f"s3://{TARGET}/elsewhere/dt=1"}}},
+    ],
+    ids=["not there", "of another table's folder"],
 )
 def test_a_file_in_no_registered_partition_is_crawled(cloud: Cloud, answer: Any) -> None:
     cloud.hooks.answer("GetTables", {"TableList": [partitioned("a.csv", "dt")]})
     cloud.hooks.answer("GetPartition", answer)
     assert call(cloud, "sales/dt=1/a.csv", CSV).status == "running"
     assert not cloud.hooks.params["GetObject"]
+
+
+@pytest.mark.parametrize("key", ["sales/dt=1/a.csv", "sales/Dt=1/a.csv"])
+def test_a_partition_of_another_folder_is_named_before_a_crawl_could_move_it(cloud: Cloud, key: str) -> None:
+    """A partition has one location (Partition, AWS Glue web API reference): the rows at the first folder would go."""
+    cloud.hooks.answer("GetTables", {"TableList": [partitioned("a.csv", "dt")]})
+    cloud.hooks.answer("GetPartition", partition("sales/DT=1"))
+    with pytest.raises(
+        ValidationFailed, match=f"the partition dt=1 of the table ferry.sales is s3://{TARGET}/sales/DT=1/"
+    ):
+        call(cloud, key, CSV)
+    assert not cloud.hooks.params["StartCrawler"]
 
 
 def test_after_a_validation_that_found_nothing_only_a_crawl_is_believed(cloud: Cloud) -> None:
@@ -269,6 +284,81 @@ def test_a_type_that_is_too_long_for_the_catalogue_fails_before_a_crawl(cloud: C
         call(cloud, key, LONG_TYPES[key])
     assert "Glue allows 131,072" in str(raised.value)
     assert "StartCrawler" not in cloud.hooks.params
+
+
+NO_TABLES: dict[str, tuple[str, bytes, str]] = {
+    "a control character in a header": (
+        "sales/a.csv",
+        b"a\x01b,c\n1,2\n",
+        r"U\+0001 in the name 'a\\x01b'",
+    ),
+    "one in gzip": ("sales/a.tsv.gz", gzip.compress(b"a\x1fb\tc\n1\t2\n", mtime=0), r"U\+001F"),
+    "one in a key": ("sales/a.json", b'{"a\\nb":1}\n', r"U\+000A in the name 'a\\nb'"),
+    "one in a nested key": (
+        "sales/a.json",
+        b'{"s":[{"t":{"a\\u0007b":1}}]}\n',
+        r"the column s has .* U\+0007",
+    ),
+    "no character": ("sales/a.json", '{"a\uffff":1}'.encode(), r"U\+FFFF"),
+    "one in Parquet": ("sales/a.parquet", parquet(footer("id", "c\x01", rows=1)), r"U\+0001"),
+    "one in a field": ("sales/a.parquet", parquet(footer_of_a_struct("s", ["a\nb"])), r"the column s has .* U\+000A"),
+    "a field without a name": (
+        "sales/a.parquet",
+        parquet(footer_of_a_struct("s", ["a", ""])),
+        "key without a name",
+    ),
+    "an empty key": ("sales/a.json", b'{"id":1,"s":{"":1}}\n', "the column s has a nested key without a name"),
+    "a blank key": ("sales/a.json", b'{"id":1,"s":[[{" ":1}]]}\n', "the column s has a nested key without a name"),
+    "a hidden column": ("sales/a.csv", b"$path,b\n1,2\n", "a column named \\$path"),
+    "a hidden partition": ("sales/$path=1/a.csv", CSV, "`\\$path=1` makes a partition column \\$path, as each"),
+    "a hidden one in capitals": ("sales/x/$File_Size=1/a.csv", CSV, "a partition column \\$File_Size, as each"),
+    "the one of partitions": ("sales/dt=1/a.csv", b"id,$partition\n1,2\n", "a column named \\$partition"),
+    "the one as a partition": ("sales/$partition=1/a.csv", CSV, "makes a partition column \\$partition, as each"),
+    "a column as its folder": (
+        "sales/dt=1/a.csv",
+        b"dt,v\n5,1\n",
+        "`dt=1` makes .* dt, but it has a column dt",
+    ),
+    "but for case": (
+        "sales/DT=1/a.json",
+        b'{"v":1,"Dt":1}\n',
+        "`DT=1` makes .* DT, but it has a column Dt",
+    ),
+    "of a deeper folder": (
+        "sales/y=1/ID=2/a.parquet",
+        parquet(footer("id", rows=1)),
+        "makes a partition column ID",
+    ),
+    "but for a hyphen": ("sales/my-id=1/a.csv", b"my_id,v\n5,1\n", "but it has a column my_id"),
+    "two folders": ("sales/dt=1/DT=2/a.csv", CSV, "`DT=2` makes a partition column DT, but it has the folder `dt=1`"),
+}
+
+
+@pytest.mark.parametrize("what", NO_TABLES)
+def test_names_of_which_no_table_can_be_made_fail_before_a_crawl(cloud: Cloud, what: str) -> None:
+    """The pattern of names and types is that of Column (AWS Glue web API reference); the rest, HiveMetadata's."""
+    key, body, reason = NO_TABLES[what]
+    cloud.hooks.answer("GetTables", {"TableList": []})
+    with pytest.raises(ValidationFailed, match=reason) as raised:
+        call(cloud, key, body)
+    assert f"s3://{TARGET}/{key} was copied and verified" in str(raised.value)
+    assert "StartCrawler" not in cloud.hooks.params
+
+
+@pytest.mark.parametrize(
+    ("key", "body"),
+    [
+        ("sales/a.csv", b"a\tb,c\x7f\n1,2\n"),
+        ("sales/a.csv", b"$partition,id\n1,2\n"),
+        ("sales/dt=1/a.csv", b"dt_1,v\n5,1\n"),
+        ("sales/dt/a.csv", b"dt,v\n5,1\n"),
+        ("sales/dt=1/x=1/a.csv", "größe,😀\n1,2\n".encode()),
+        ("id=1/a.csv", CSV),
+    ],
+)
+def test_names_that_a_table_can_have_are_crawled(cloud: Cloud, key: str, body: bytes) -> None:
+    cloud.hooks.answer("GetTables", {"TableList": []})
+    assert call(cloud, key, body).status == "running"
 
 
 @pytest.mark.parametrize("body", [b'{"s": ' + b"[" * 20_000, b"x" * 40_000, b'{"s": {"a": "' + b"x" * 40_000 + b'"}}'])

@@ -25,8 +25,9 @@ UPLOAD = Source(bucket="b-source", region="us-west-2", key="a/b.csv", etag="0", 
 
 @pytest.fixture(autouse=True)
 def empty_catalogue(hooks: Hooks) -> None:
-    """No table, so that StartCrawler looks at the crawls; what else it may find is in test_catalogued.py."""
+    """No table, and no file any more, so that StartCrawler looks at the crawls; the rest is in test_catalogued.py."""
     hooks.answer("GetTables", *[{"TableList": []}] * 5)
+    hooks.answer("GetObject", *[ErrorResponse("NoSuchKey")] * 5)
 
 
 def copied(moment: datetime) -> Copy:

@@ -24,12 +24,12 @@ from functions.validation.text_blocks import known_format
 from tests.unit.conftest import TARGET, TARGET_REGION, Cloud
 
 
-def read(cloud: Cloud, key: str, body: bytes) -> FileContents:
-    cloud.target.put_object(Bucket=TARGET, Key=key, Body=body)
+def read(cloud: Cloud, key: str, body: bytes, encoding: str = "identity") -> FileContents:
+    cloud.target.put_object(Bucket=TARGET, Key=key, Body=body, ContentEncoding=encoding)
     found, layout = head(TARGET, TARGET_REGION, key), file_format(key)
     assert found
     assert layout
-    return read_file(found.object, layout, lambda: True, Expected())
+    return read_file(found.object, layout, lambda: True, Expected(content_encoding=found.content_encoding))
 
 
 def nested(levels: int, inner: object = 1) -> bytes:
@@ -54,13 +54,26 @@ def test_arrays_in_arrays_do_not_double_the_work_with_each_level() -> None:
         (b'{"a":1}\n{" ":2}\n', "line 2 has an empty key"),
         (b"{}\n{}\n", "records have no keys"),
         (b'{"a": 1' + b"0" * 5000 + b"}\n", "a number has more than 4,300 digits"),
-        (b'{"a": "x\ty"}\n', "invalid control character, at character 9"),
+        (b'{"a":1}\n{"a": "x\x00y"}\n', r"line 2 has a NUL character \(byte 0x00\)"),
+        (b'{"a": "x"\x01}\n', "expecting ',' delimiter"),
         (b"{'a': 1}\n", "expecting property name"),
     ],
 )
 def test_json_that_makes_no_table_is_rejected_with_its_reason(cloud: Cloud, body: bytes, reason: str) -> None:
     with pytest.raises(ValidationFailed, match=reason):
         read(cloud, "t/a.json", body)
+
+
+def test_control_characters_in_the_texts_of_json_pass_in_every_shape_of_record(cloud: Cloud) -> None:
+    controls = bytes({*range(1, 32), 127} - set(b"\n\r"))
+    regular = b'{"id":1,"t":"a\tb","s":{"u":"\x01"}}\n' + b'{"id":2,"t":"' + controls + b'"}\n'
+    texts = [b'{"id":%d,"k\t%d":"\x1f","t":["\t"]}\n' % (n, n) for n in range(200)]
+    found = read(cloud, "t/a.json", regular * 3 + b"".join(texts))
+    assert (found.records, found.columns) == (206, ("id", "t", "s"))
+    table = Table("ferry", "t", {"id": "int", "t": "string", "s": "struct<u:string>"}, {})
+    lines = JsonLines(table, lambda _: None)
+    lines.check(regular * 200)
+    assert (lines.records, lines.warnings) == (400, [])
 
 
 def test_json_nested_a_hundred_levels_deep_passes(cloud: Cloud) -> None:
@@ -98,6 +111,15 @@ def test_a_first_line_that_is_no_header_is_named(line: str, reason: str) -> None
         ("country,2026-11-27,1/22/20", ""),
         ("a\\b,c", "a backslash in the header"),
         ("2019,2020,name", ""),
+        *(
+            (f"a{char}b{char}c", f"if {char!r} separates")
+            for char in (":", " ", "   ", "^", "~", "::", "¦", "/", "-", "、")
+        ),
+        ("a : b", "if ' : ' separates columns, Athena does not split"),
+        ('"a b"', ""),
+        ("first_name", ""),
+        ("$price ", ""),
+        ("a b,c", ""),
         ("id,name", ""),
     ],
 )
@@ -105,6 +127,26 @@ def test_a_header_that_may_be_a_record_is_a_warning(line: str, warning: str) -> 
     found = header_warnings(line, read_header(line, ","))
     assert bool(found) == bool(warning)
     assert warning in "".join(found)
+
+
+@pytest.mark.parametrize(
+    ("body", "line"),
+    [
+        ("1,a\n\ufeff2,b\n", 3),
+        ("\ufeff1,a\n2,b\n", 2),
+        ("1,a\r\n2,b\r\n\ufeff3,c\r\n\ufeff4,d", 4),
+        ("1,a\r\ufeff2,b\r", 3),
+        ("1,\ufeffa\n2,b\n", 0),
+    ],
+)
+def test_a_byte_order_mark_that_joined_files_leave_is_a_warning(cloud: Cloud, body: str, line: int) -> None:
+    found = read(cloud, "t/a.csv", b"\xef\xbb\xbfid,t\n" + body.encode()).warnings
+    assert [f"line {line} begins with a byte order mark" in warning for warning in found] == [True] * bool(line)
+
+
+def test_joined_files_with_byte_order_marks_are_rejected_where_their_headers_are(cloud: Cloud) -> None:
+    with pytest.raises(ValidationFailed, match="line 3 repeats the header"):
+        read(cloud, "t/a.csv", "\ufeffid,t\n1,a\n\ufeffid,t\n2,b\n".encode())
 
 
 def test_the_warning_of_a_header_does_not_hide_that_of_a_line(cloud: Cloud) -> None:
@@ -121,6 +163,10 @@ def test_the_warning_of_a_header_does_not_hide_that_of_a_line(cloud: Cloud) -> N
         ("a,b".encode("utf-16-le"), "UTF-16"),
         ("a,b".encode("utf-16-be"), "UTF-16"),
         ("a,b".encode("utf-32"), "UTF-32"),
+        (b"BZh91AY&SY\xd8", "bzip2; of compressed text, S3 Ferry reads only gzip"),
+        (b"BZh9,b\n1,2\n", ""),
+        (b"\xfd7zXZ\x00\x00", "xz; "),
+        (b"\x28\xb5\x2f\xfd\x04", "zstd; "),
         (b"<b>,a\n", ""),
         (b"a,b\n", ""),
     ],
@@ -133,6 +179,26 @@ def test_other_formats_are_known_by_their_first_bytes(first_bytes: bytes, kind: 
 def test_a_file_that_is_compressed_twice_is_named_so(cloud: Cloud) -> None:
     with pytest.raises(ValidationFailed, match="compressed twice"):
         read(cloud, "t/a.csv.gz", gzip.compress(gzip.compress(b"a,b\n1,2\n")))
+
+
+@pytest.mark.parametrize(
+    ("key", "encoding", "body"),
+    [
+        ("t/a.csv", "gzip", gzip.compress(b"a,b\n1,2\n")),
+        ("t/a.json", "x-gzip", gzip.compress(b'{"a":1}\n')),
+        ("t/a.csv", "br", b"\x8b\x03\x80a,b\n1,2\n\x03"),
+        ("t/a.tsv", "zstd", b"\x28\xb5\x2f\xfd\x04"),
+        ("t/a.parquet", "deflate", b"x\x9c" + b"\x01" * 20),
+    ],
+)
+def test_a_content_encoding_that_athena_ignores_is_named(cloud: Cloud, key: str, encoding: str, body: bytes) -> None:
+    """By the suffix of the name: CompressionKind.forFile in lib/trino-hive-formats."""
+    with pytest.raises(ValidationFailed, match="which Athena ignores: it decompresses only by the suffix") as raised:
+        read(cloud, key, body, encoding)
+    assert f"Content-Encoding: {encoding}" in str(raised.value)
+    with pytest.raises(ValidationFailed) as raised:
+        read(cloud, key, body, "utf-8")
+    assert "Content-Encoding" not in str(raised.value)
 
 
 def test_a_suffix_of_gzip_that_athena_does_not_know_makes_no_table() -> None:
@@ -154,12 +220,18 @@ def test_folders_whose_values_are_shown_as_meant_pass() -> None:
     for folder, table in (
         ("p=1=2", partitioned("p", p="1=2")),
         ("1", partitioned("p", p="1")),
-        # The files have a column of this name, so Glue names the partition otherwise.
-        ("a=1", partitioned("partition_0", partition_0="a=1")),
+        ("a", partitioned("partition_0", partition_0="a")),
     ):
         uri = f"s3://{TARGET}/t/{folder}/x.csv"
         require_partition(uri, table)
         assert folder_warnings(uri, table) == []
+
+
+def test_a_folders_whole_name_as_a_value_is_a_warning() -> None:
+    uri, table = f"s3://{TARGET}/t/x/a=1/a.csv", partitioned("p", "partition_1", p="x", partition_1="a=1")
+    require_partition(uri, table)
+    (warning,) = folder_warnings(uri, table)
+    assert "partition_1 has the value a=1" in warning
 
 
 def test_folders_below_the_partitions_are_a_warning() -> None:

@@ -286,6 +286,36 @@ def test_a_table_that_athena_cannot_read_is_named_with_its_origin_and_how_to_dro
     assert not cloud.hooks.params["GetObject"]
 
 
+@pytest.mark.parametrize(
+    ("columns", "keys", "name"),
+    [
+        (["id", "dt"], ["dt"], "dt"),
+        (["id"], ["dt", "dt"], "dt"),
+        (["$path"], [], "$path"),
+        ([], ["$path"], "$path"),
+    ],
+)
+def test_a_table_with_a_name_twice_is_named_with_how_to_drop_it(
+    cloud: Cloud, columns: list[str], keys: list[str], name: str
+) -> None:
+    """HiveMetadata in trinodb/trino: HIVE_INVALID_METADATA, "Table descriptor contains duplicate columns"."""
+    given = copied(cloud, b'{"id": 1}\n', key="sales/dt=1/dt=2/a.json")
+    found = table(PartitionKeys=[{"Name": key, "Type": "string"} for key in keys])
+    found["StorageDescriptor"]["Columns"] = [{"Name": column, "Type": "int"} for column in columns]
+    cloud.hooks.answer("GetTables", tables(found))
+    with pytest.raises(ValidationFailed) as raised:
+        run(given)
+    assert f"it has the column {name} twice" in str(raised.value)
+    assert "aws glue delete-table --database-name ferry --name sales" in str(raised.value)
+
+
+def test_the_content_encoding_of_a_file_that_athena_cannot_read_is_named(cloud: Cloud) -> None:
+    given = copied(cloud, b"\x1f\x8b\x08packed", ContentEncoding="gzip")
+    cloud.hooks.answer("GetTables", tables(table()))
+    with pytest.raises(ValidationFailed, match="Content-Encoding: gzip, which Athena ignores"):
+        run(given)
+
+
 def test_a_file_that_differs_from_a_wrong_table_says_how_to_drop_it(cloud: Cloud) -> None:
     given = copied(cloud, b'{"id": "x"}\n', key="sales/a.json")
     cloud.hooks.answer("GetTables", tables(table()))

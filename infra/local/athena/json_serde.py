@@ -71,7 +71,14 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 # Made once: json.loads and json.dumps make one for each call with arguments.
-_DECODER = json.JSONDecoder(parse_float=Number, parse_int=Number, parse_constant=Number, object_pairs_hook=_object)
+_DECODER = json.JSONDecoder(
+    parse_float=Number,
+    parse_int=Number,
+    parse_constant=Number,
+    object_pairs_hook=_object,
+    # Control characters in a text need no escape (JsonReader in trino-hive-formats).
+    strict=False,
+)
 _ENCODE = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 _SAFE_DIGITS = {"int": 9, "bigint": 18, "string": 18}
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import duckdb
 from botocore.exceptions import BotoCoreError, ClientError
 
+from functions.catalogue.formats import UNREAD_COMPRESSIONS
 from functions.catalogue.parquet_footer import FooterUnreadable
 from infra.local.athena import parquet_schema
 from infra.local.athena.errors import QueryFailure
@@ -35,8 +36,6 @@ from infra.local.text_files import BrokenFile, reading
 
 _UNREADABLE_CODECS = frozenset({"BROTLI", "LZ4_RAW"})
 """Of Parquet: ParquetCompressionUtils of trinodb/trino."""
-
-_UNSUPPORTED_COMPRESSION = (".bz2", ".zst", ".lz4", ".snappy", ".deflate")
 
 
 class Preparation:
@@ -86,7 +85,7 @@ class Preparation:
                 return self._prepare_parquet(stored, table, fetched, target)
             if serde not in (OPEN_CSV_SERDE, LAZY_SIMPLE_SERDE, *JSON_SERDES):
                 raise QueryFailure(f"NOT_SUPPORTED: the local Athena cannot read {serde} (table {table.name})")
-            if stored.key.endswith(_UNSUPPORTED_COMPRESSION):
+            if stored.key.endswith(UNREAD_COMPRESSIONS):
                 raise QueryFailure(f"NOT_SUPPORTED: the local Athena decompresses only .gz files, not {stored.path}")
             if stored.key.endswith(".gz"):
                 plain = self._folder / "plain"

@@ -8,10 +8,10 @@ import hashlib
 import posixpath
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from functions.catalogue.names import LONGEST_NAME_BYTES
+from functions.catalogue.names import LONGEST_NAME_BYTES, plain_name, unstorable_name
 
 _TABULAR = re.compile(r"(?i:\.(csv|tsv|json|jsonl|ndjson))(\.gz)?$|(?i:\.parquet)$")
 
@@ -44,7 +44,7 @@ class PartitionKey:
     def value(self, folder: str) -> str:
         """Return the value that a folder has for it."""
         key, equals, value = folder.partition("=")
-        return value if equals and self.from_key is not None and _plain_name(key) == self.name else folder
+        return value if equals and self.from_key is not None and plain_name(key) == self.name else folder
 
 
 def parse_key(key: str, target: Target) -> KeyPath | None:
@@ -60,6 +60,8 @@ def parse_key(key: str, target: Target) -> KeyPath | None:
         return None
     if any(len(part.partition("=")[0].encode()) > LONGEST_NAME_BYTES for part in parts[:-1]):
         # Too long for a table or a column.
+        return None
+    if any(map(unstorable_name, parts[:-1])):
         return None
     if any(part.endswith("=") for part in parts[depth:-1]):
         # The catalogue accepts no empty partition value, and rejects the whole batch because of one.
@@ -116,11 +118,7 @@ def _glob(pattern: str) -> re.Pattern[str]:
 
 def table_name(folder: str, table_prefix: str = "") -> str:
     """Name a table after its folder: in lower case, with `_` for anything outside [a-z0-9_]."""
-    return table_prefix.lower() + _plain_name(posixpath.basename(folder.rstrip("/")))
-
-
-def _plain_name(text: str) -> str:
-    return re.sub(r"[^a-z0-9_]", "_", text.lower())
+    return table_prefix.lower() + plain_name(posixpath.basename(folder.rstrip("/")))
 
 
 def distinct_name(name: str, location: str) -> str:
@@ -128,23 +126,19 @@ def distinct_name(name: str, location: str) -> str:
     return f"{name}_{hashlib.md5(location.encode(), usedforsecurity=False).hexdigest()}"
 
 
-def partition_keys(folders: Sequence[tuple[str, ...]], columns: Iterable[str]) -> list[PartitionKey]:
+def partition_keys(folders: Sequence[tuple[str, ...]]) -> list[PartitionKey]:
     """Name the partition columns of a table from its objects' folders, all of the same depth.
 
     A level where most folders are `key=value` is named by the key in lower case, any other `partition_<n>`. A key that
-    is also a column of the data gets the latter name, since Athena reads no table with duplicate columns.
+    is also a column of the data makes a table with duplicate columns, which Athena rejects: so does Glue's crawler
+    (aws-solutions/automated-data-analytics-on-aws, issue 41; open-metadata/OpenMetadata, issue 31975).
     """
-    taken = set(columns)
     keys = []
     depth = len(folders[0]) if folders else 0
     for level in range(depth):
         parts = [path[level] for path in folders]
         keys_found = [part.partition("=")[0] for part in parts if "=" in part and not part.startswith("=")]
-        named = Counter(map(_plain_name, keys_found))
-        name = named.most_common(1)[0][0] if named and named.total() * 2 >= len(parts) else ""
-        key = next((key for key in keys_found if _plain_name(key) == name), None)
-        if not name or name in taken:
-            key, name = None, f"partition_{level}"
-        taken.add(name)
-        keys.append(PartitionKey(name, key))
+        named = Counter(map(plain_name, keys_found))
+        name = named.most_common(1)[0][0] if named and named.total() * 2 >= len(parts) else f"partition_{level}"
+        keys.append(PartitionKey(name, next((key for key in keys_found if plain_name(key) == name), None)))
     return keys

@@ -66,7 +66,7 @@ def _of_json(lines: list[str]) -> Schema:
     names: dict[str, str] = {}
     for number, line in enumerate(lines, 1):
         try:
-            record = json.loads(line)
+            record = json.loads(line, strict=False)
             json.dumps(record, ensure_ascii=False).encode()
         except (ValueError, RecursionError) as error:
             raise UnreadableFile(

@@ -15,6 +15,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
+from functions.catalogue.names import unstorable_name
 from functions.catalogue.type_length import LONGEST_TYPE
 from infra.local.caller import Caller
 from infra.local.glue.errors import CrawlFailed
@@ -55,17 +56,12 @@ class TableWriter:
             if not files:
                 return
             schema = combine([schema for _, schema in files], _column_names(existing))
-            if too_long := [column for column, kind in schema.columns if len(str(kind)) > LONGEST_TYPE]:
-                logger.warning(
-                    "crawler %s skips %s: the type of the column %s is too long",
-                    self._settings.name,
-                    location,
-                    too_long[0],
-                )
+            if problem := _unstorable(schema):
+                logger.warning("crawler %s skips %s: %s", self._settings.name, location, problem)
                 return
             depth = _partition_depth(files, existing)
             objects = self._at_depth(files, depth)
-            keys = _partition_keys(objects, depth, schema, existing)
+            keys = _partition_keys(objects, depth, existing)
             parameters = _parameters(self._settings.name, schema, objects)
             table = _table_input(name, location, schema, keys, parameters)
             table = self._write_table(table, existing)
@@ -149,7 +145,10 @@ class TableWriter:
         return table
 
     def _write_partitions(self, table: GlueTable, keys: list[PartitionKey], objects: list[CrawledObject]) -> None:
-        """Register new partitions, and update registered ones to what the table has become (InheritFromTable)."""
+        """Register new partitions, and update registered ones to what the table has become (InheritFromTable).
+
+        A registered partition keeps its folder: `DT=1/` beside `dt=1/` is left out, so that the rows there stay.
+        """
         names = {"DatabaseName": self._settings.database, "TableName": table["Name"]}
         registered: dict[tuple[str, ...], GlueTable] = {}
         for page in self._role.glue.get_paginator("get_partitions").paginate(**names):
@@ -158,7 +157,10 @@ class TableWriter:
         for values, partition in self._partition_inputs(table, keys, objects).items():
             if values not in registered:
                 new.append(partition)
-            elif registered[values].get("StorageDescriptor") != partition["StorageDescriptor"]:
+                continue
+            found = registered[values].get("StorageDescriptor") or {}
+            partition["StorageDescriptor"]["Location"] = found.get("Location")
+            if found != partition["StorageDescriptor"]:
                 changed.append(partition)
         for batch in _batches(new):
             created = self._role.glue.batch_create_partition(**names, PartitionInputList=batch)  # type: ignore[arg-type]
@@ -212,6 +214,16 @@ def _column_names(table: Mapping[str, Any] | None) -> tuple[str, ...]:
     return tuple(column["Name"] for column in columns)
 
 
+def _unstorable(schema: Schema) -> str:
+    """Describe a column that the catalogue cannot hold (Column, AWS Glue web API reference); empty if there is none."""
+    for column, kind in schema.columns:
+        if problem := unstorable_name(column) or unstorable_name(str(kind)):
+            return problem
+        if len(str(kind)) > LONGEST_TYPE:
+            return f"the type of the column {column} is too long"
+    return ""
+
+
 def _partition_depth(files: Files, existing: GlueTable | None) -> int:
     """Return the table's number of partition keys, or the folder depth that most files have."""
     if existing is not None:
@@ -220,12 +232,10 @@ def _partition_depth(files: Files, existing: GlueTable | None) -> int:
     return min(depths, key=lambda depth: (-depths[depth], depth))
 
 
-def _partition_keys(
-    objects: list[CrawledObject], depth: int, schema: Schema, existing: GlueTable | None
-) -> list[PartitionKey]:
+def _partition_keys(objects: list[CrawledObject], depth: int, existing: GlueTable | None) -> list[PartitionKey]:
     if not depth:
         return []
-    keys = partition_keys([crawled.path.partition_folders[:depth] for crawled in objects], schema.column_names)
+    keys = partition_keys([crawled.path.partition_folders[:depth] for crawled in objects])
     if existing is None:
         return keys
     names = [key["Name"] for key in existing.get("PartitionKeys") or []]

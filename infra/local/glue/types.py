@@ -201,6 +201,10 @@ def of_duckdb(text: str) -> GlueType:
         return GlueType("decimal", size=(int(precision), int(scale)))
     if text.startswith("TIMESTAMP"):
         return GlueType("timestamp")
+    if text.startswith("TUPLE("):
+        # A struct whose fields have no names.
+        of = tuple(map(of_duckdb, _split(text[len("TUPLE(") : -1])))
+        return GlueType("struct", of=of, fields=("",) * len(of))
     if text.startswith(("STRUCT(", "MAP(")):
         parts = _split(text[text.index("(") + 1 : -1])
         if text.startswith("MAP"):
