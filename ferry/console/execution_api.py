@@ -43,6 +43,7 @@ def get_session(request: Request) -> Response:
             "database": outputs.glue_database,
             "sources": sorted(sources.of(outputs)),
             "runs": outputs.bulk_state_machine_arn is not None,
+            "audits": outputs.audit_state_machine_arn is not None,
             "writable": console.writable,
             "poll_seconds": 0.5 if not console.deployment.on_aws else console.poller.pace.seconds,
         }

@@ -1,4 +1,4 @@
-"""The runs of the page: the list, and one run as its page shows it, by the functions of `ferry runs`.
+"""The runs and audits of the page: the list, and one of them as its page shows it, by the functions of `ferry runs`.
 
 A run is looked at only while its page is open, and by one request at a time, which serves the other tabs, too. What has
 ended is read once, until it is redriven. Raises CommandError for a run that does not exist, and ClientError.
@@ -6,7 +6,7 @@ ended is read once, until it is redriven. Raises CommandError for a run that doe
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -15,10 +15,11 @@ from ferry.aws.clients import Deployment
 from ferry.console.details import FRESH_SHARE
 from ferry.console.pictures import Definition, Definitions
 from ferry.stepfunctions import run_reports, runs
+from ferry.stepfunctions.audit_progress import watch_of
 from ferry.stepfunctions.events import read_events
 from ferry.stepfunctions.executions import ExecutionInfo
 from ferry.stepfunctions.map_runs import MapRunDetail, MapRuns
-from ferry.stepfunctions.run_progress import RunProgress, RunWatch
+from ferry.stepfunctions.run_progress import RunProgress
 from ferry.stepfunctions.runs import RunSummary
 from ferry.stepfunctions.visits import Course, StateRun, Visit, read_course, read_states
 from ferry.ui import run_view
@@ -30,6 +31,8 @@ KEPT = 4
 """Each remembers what it has read of the records of a run."""
 
 LISTED = 50
+"""Runs, and as many audits."""
+
 MOST_COUNTED = 200_000
 """Objects: reading more lines of a report would keep the page waiting."""
 
@@ -63,7 +66,7 @@ class _OpenRun:
 
     def __init__(self, deployment: Deployment, definitions: Definitions, arn: str) -> None:
         self._deployment, self._arn = deployment, arn
-        self._watch = RunWatch(deployment, arn)
+        self._watch = watch_of(deployment, arn)
         self._definition = definitions.of_execution(deployment.step_functions, arn)
         self._map_runs = MapRuns(deployment.step_functions, self._definition.transitions)
         self.lock = threading.Lock()
@@ -88,10 +91,11 @@ class _OpenRun:
     def _counts(self, run: RunSummary) -> dict[str, int]:
         if run.info.status == "RUNNING" or run.plan is None:
             return {}
-        if run.plan.objects <= MOST_COUNTED:
-            counts = run_reports.count_lines(self._deployment, run)
-            return {outcome: counts[outcome] for outcome in run_view.sorted_outcomes(counts)}
-        return run.report.counts if run.report else {}
+        if run.audit is None and run.plan.objects <= MOST_COUNTED:
+            counts: Mapping[str, int] = run_reports.count_lines(self._deployment, run)
+        else:
+            counts = run.report.counts if run.report else {}
+        return {outcome: counts[outcome] for outcome in run_view.sorted_outcomes(counts)}
 
 
 class RunPages:
@@ -112,8 +116,9 @@ class RunPages:
         self._summaries: dict[ExecutionInfo, RunSummary] = {}
 
     def list(self) -> list[RunSummary]:
-        """The newest runs; those that have ended are summarized once."""
-        infos = runs.list_runs(self._deployment, limit=LISTED)
+        """The newest runs and audits; those that have ended are summarized once."""
+        infos = runs.list_runs(self._deployment, limit=LISTED) + runs.list_audits(self._deployment, LISTED)
+        infos.sort(key=lambda info: (info.started, info.name), reverse=True)
         wanted = [info for info in infos if info not in self._summaries]
         found = dict(zip(wanted, runs.summarize_runs(self._deployment, wanted), strict=True))
         kept = {info: self._summaries[info] for info in infos if info in self._summaries}
@@ -121,8 +126,8 @@ class RunPages:
         return [found.get(info) or kept[info] for info in infos]
 
     def read(self, name: str) -> RunDetail:
-        """A run by its name."""
-        info = runs.find_run(self._deployment, name)
+        """A run or an audit by its name."""
+        info = runs.find_run(self._deployment, name, or_audit=True)
         opened = self._opened(info.arn)
         with opened.lock:
             detail = opened.detail

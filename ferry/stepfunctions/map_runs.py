@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from ferry.stepfunctions.events import event_details, read_events
 from ferry.stepfunctions.executions import READERS
-from ferry.stepfunctions.run_progress import Slices, slices_of
 from ferry.stepfunctions.visits import Course, StateRun, Transition, Visit, read_course
+from ferry.stepfunctions.watching import Slices, slices_of
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient

@@ -249,13 +249,23 @@ def test_a_dry_run_of_a_prefix_without_objects_says_so() -> None:
 
 def test_a_backfill_is_started_with_the_scope_of_the_form() -> None:
     runs = FakeRuns()
+    manifest = "s3://inventory/source/2026-11-01T01-00Z/manifest.json"
+    form = {"prefix": "a/", "since": "2026-01-01", "min_age": "15m", "inventory": manifest, "again": True}
     with console(runs) as client:
-        name = client.post("/api/runs", {"prefix": "a/", "since": "2026-01-01", "min_age": "15m"}).json["run"]
-    scope = json.loads(runs.executions[f"{BULK.replace(':stateMachine:', ':execution:')}:{name}"].input)["scope"]
+        name = client.post("/api/runs", form | {"max_concurrency": 7}).json["run"]
+    document = json.loads(runs.executions[f"{BULK.replace(':stateMachine:', ':execution:')}:{name}"].input)
+    scope = document["scope"]
     assert (scope["prefix"], scope["min_age_seconds"], scope["since"][:10]) == ("a/", 900, "2026-01-01")
+    assert (scope["inventory"], scope["again"], document["max_concurrency"]) == (manifest, True, 7)
 
 
-@pytest.mark.parametrize("body", [None, [], {"prefix": 1}, {"since": "soon"}, {"min_age": "x"}, {"prefix": "k" * 1025}])
+@pytest.mark.parametrize(
+    "body",
+    [
+        *(None, [], {"prefix": 1}, {"since": "soon"}, {"min_age": "x"}, {"prefix": "k" * 1025}),
+        *({"inventory": "s3://b/list.csv"}, {"again": "yes"}, {"max_concurrency": 1001}, {"max_concurrency": True}),
+    ],
+)
 @pytest.mark.parametrize("path", ["/api/runs", "/api/dry-runs"])
 def test_a_scope_that_the_command_rejects_is_rejected(path: str, body: Any) -> None:
     runs = FakeRuns()

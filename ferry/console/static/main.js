@@ -19,7 +19,7 @@ function Part({ address, session }) {
     return name ? html`<${Execution} key=${name} name=${name} session=${session} />` : html`<${Executions} query=${address.query} session=${session} />`;
   }
   if (section === "runs" && session.runs) {
-    return name ? html`<${Run} key=${name} name=${name} query=${address.query} session=${session} />` : html`<${Runs} session=${session} />`;
+    return name ? html`<${Run} key=${name} name=${name} query=${address.query} session=${session} />` : html`<${Runs} query=${address.query} session=${session} />`;
   }
   if (section === "data") return html`<${Data} table=${name} session=${session} />`;
   if (section === "queue") return html`<${Queue} session=${session} />`;

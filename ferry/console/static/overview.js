@@ -47,7 +47,11 @@ function LastRun({ run, error, known }) {
   if (!run) return html`<${Tile} to="/runs" title="Last run" value="–" note=${error ? error.message : known ? "no runs yet" : ""} />`;
   const title = `Last run${run.kind === "run" ? "" : `: ${run.kind}`}`;
   if (run.status === "RUNNING") {
-    return html`<${Tile} to=${runUrl(run.run)} title=${title} value=${run.planned === null ? "–" : number(run.planned)} tone="run" note=${run.planned === null ? "running: comparing" : "objects to do, running"} />`;
+    return html`<${Tile} to=${runUrl(run.run)} title=${title} value=${run.planned === null ? "–" : number(run.planned)} tone="run" note=${run.planned === null ? "running" : "objects to do, running"} />`;
+  }
+  if (run.kind === "audit") {
+    const wrong = (run.counts.missing || 0) + (run.counts.differs || 0) + (run.counts.failed || 0);
+    return html`<${Tile} to=${runUrl(run.run)} title=${title} value=${run.failed ? "✕" : number(wrong || run.counts.verified)} tone=${run.failed || wrong ? "bad" : ""} note=${`${visible(run.outcome)}, ${age(now - run.started)} ago`} />`;
   }
   const arrived = Object.entries(run.counts).reduce((sum, [status, count]) => sum + (status === "failed" ? 0 : count), 0);
   return html`<${Tile} to=${runUrl(run.run)} title=${title} value=${run.failed ? (run.counts.failed ? number(run.counts.failed) : "✕") : number(arrived)} tone=${run.failed ? "bad" : ""}
