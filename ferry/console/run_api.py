@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ferry.aws.clients import Deployment
+from ferry.aws.denials import Denials
 from ferry.commands import audit, audit_report, backfill
 from ferry.console import details, run_json
 from ferry.console.responses import json_object, json_response, no_change
@@ -28,8 +29,10 @@ SHOWN_LINES = 200
 
 
 def list_runs(request: Request) -> Response:
-    """The newest runs."""
-    return json_response({"runs": [run_json.run_row(run) for run in console_of(request).runs.list()]})
+    """The newest runs and audits."""
+    denials = Denials()
+    found = [run_json.run_row(run) for run in console_of(request).runs.list(denials)]
+    return json_response({"runs": found, "denied": denials.reasons})
 
 
 def get_run(request: Request) -> Response:

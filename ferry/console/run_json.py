@@ -58,6 +58,7 @@ def run_page(detail: RunDetail, results_bucket: str, *, on_aws: bool) -> dict[st
     states = {state.name: state for state in detail.states} | combine_states(children)
     found = run_row(run) | {
         "arn": info.arn,
+        "denied": detail.denied,
         "counts": detail.counts,
         "redrive_reason": info.redrive_reason if info.failed else None,
         "progress": run_view.progress_document(progress),

@@ -7,12 +7,15 @@ CompareBatch writes while it works.
 import time
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 
 from ferry.aws.clients import Deployment
+from ferry.aws.denials import Denials
 from ferry.stepfunctions import audits, runs
+from ferry.stepfunctions.executions import ExecutionInfo
 from ferry.stepfunctions.run_progress import Phase, RunProgress, RunWatch
 from ferry.stepfunctions.runs import RunSummary
-from ferry.stepfunctions.watching import LatestSlices, NewRecords, Rates
+from ferry.stepfunctions.watching import LatestSlices, NewRecords, Rates, Slices
 from functions.batches.records import COMPARED
 from functions.contract.audit import AuditDocument, AuditPlan
 
@@ -40,21 +43,23 @@ class AuditWatch:
         self._counts: Counter[str] = Counter()
         self._failures: Counter[str] = Counter()
 
-    def look(self) -> RunProgress:
-        """Look once."""
-        info = runs.find_run(self._deployment, self._arn, or_audit=True)
-        summary = runs.summarize_run(self._deployment, info)
+    def look(self, info: ExecutionInfo | None = None) -> RunProgress:
+        """Look once; `info` is what the caller knows already."""
+        denials = Denials()
+        info = info or runs.find_run(self._deployment, self._arn, or_audit=True)
+        summary = runs.summarize_readable(self._deployment, info, denials)
         phase = _phase_of(summary)
         document = summary.audit
         if document is None or document.plan is None or document.plan.status == "planning":
             listed = document.plan.objects if document and document.plan else 0
-            return RunProgress(summary, phase, compared=listed)
-        return self._progress(summary, phase, document, document.plan)
+            return RunProgress(summary, phase, compared=listed, denied=denials.reasons)
+        if document.plan.folder != self._plan_folder:
+            self._forget(document.plan.folder)
+        denials.read("Outcomes of objects", self._count, None)
+        slices = denials.read("Slices", self._slices.read, Slices())
+        return replace(self._progress(summary, phase, document, document.plan), slices=slices, denied=denials.reasons)
 
     def _progress(self, summary: RunSummary, phase: Phase, document: AuditDocument, plan: AuditPlan) -> RunProgress:
-        if plan.folder != self._plan_folder:
-            self._forget(plan.folder)
-        self._count()
         done = self._counts.total()
         rate, _ = self._rates.measure(done)
         report = document.report
@@ -66,7 +71,6 @@ class AuditWatch:
             objects=plan.objects,
             objects_done=plan.objects if reported else min(done, plan.objects),
             failures=dict(report.errors if report and reported else self._failures),
-            slices=self._slices.read(),
             objects_rate=rate,
             seconds_left=(plan.objects - done) / rate if rate and phase == "comparing" else None,
             found=report.counts if report and reported else self._found(document),

@@ -12,7 +12,9 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from ferry.aws.clients import Deployment
+from ferry.aws.denials import Denials
 from ferry.stepfunctions import runs
+from ferry.stepfunctions.executions import ExecutionInfo
 from ferry.stepfunctions.runs import RunSummary
 from ferry.stepfunctions.watching import LatestSlices, NewRecords, Rates, Slices
 from functions.batches.outcomes import RECORD_KINDS
@@ -47,6 +49,7 @@ class RunProgress:
     `executions_running` have none yet. `size_bytes` are those of the objects that batches copy, of which `bytes_copied`
     have arrived. The rates are per second; None until there is one. `copied_at` counts the objects by the second, since
     1970, at which their copy ended. Of an audit, `found` counts the objects by status so far, and none are copied.
+    `denied` says what is missing because the caller may not read it.
     """
 
     run: RunSummary
@@ -65,6 +68,7 @@ class RunProgress:
     seconds_left: float | None = None
     copied_at: dict[int, int] = field(default_factory=dict)
     found: dict[str, int] = field(default_factory=dict)
+    denied: tuple[str, ...] = ()
 
 
 @dataclass
@@ -102,19 +106,22 @@ class RunWatch:
         self._provisional: dict[str, tuple[_Counts, Outcome]] = {}
         self._copied_at: Counter[int] = Counter()
 
-    def look(self) -> RunProgress:
-        """Look once."""
-        summary = runs.summarize_run(self._deployment, runs.find_run(self._deployment, self._arn))
+    def look(self, info: ExecutionInfo | None = None) -> RunProgress:
+        """Look once; `info` is what the caller knows already."""
+        denials = Denials()
+        info = info or runs.find_run(self._deployment, self._arn)
+        summary = runs.summarize_readable(self._deployment, info, denials)
         ended = summary.info.status != "RUNNING"
         phase: Phase = "ended" if ended else _phase_of(summary.state)
         plan = summary.plan
         if plan is None or plan.status == "planning" or phase == "planning":
-            return RunProgress(summary, phase, compared=plan.objects if plan and plan.status == "planning" else 0)
+            compared = plan.objects if plan and plan.status == "planning" else 0
+            return RunProgress(summary, phase, compared=compared, denied=denials.reasons)
         if plan.folder != self._plan_folder:
             self._forget(plan.folder)
         self._waits = summary.scope is not None and summary.scope.wait_for_executions
-        for kind, found in self._records.read():
-            self._count(kind, found)
+        denials.read("Outcomes of objects", self._read_records, None)
+        slices = denials.read("Slices", self._slices.read, Slices())
         steps_rate, bytes_rate = self._rates.measure(self._counts.steps, self._counts.size_bytes)
         objects_rate = steps_rate / STEPS if steps_rate else None
         work = [each for each in plan.tallies if each.action in PLANNED]
@@ -132,13 +139,19 @@ class RunWatch:
             bytes_copied=self._counts.size_bytes,
             failures=self._failures(),
             executions_running=self._executions_running(),
-            slices=self._slices.read(),
+            slices=slices,
             objects_rate=objects_rate,
             bytes_rate=bytes_rate,
             # How long executions take, the rate of the batches does not tell.
             seconds_left=left / objects_rate if objects_rate and phase == "copying" else None,
             copied_at=dict(self._copied_at),
+            denied=denials.reasons,
         )
+
+    def _read_records(self) -> None:
+        """Count what the records say that no earlier look has read."""
+        for kind, outcome in self._records.read():
+            self._count(kind, outcome)
 
     def _count(self, kind: str, outcome: Outcome) -> None:
         """Count an outcome instead of an earlier one about the same object, if that could change."""

@@ -15,6 +15,7 @@ from botocore.exceptions import ClientError
 from pydantic import ValidationError
 
 from ferry.aws.clients import Deployment
+from ferry.aws.denials import Denials
 from ferry.errors import CommandError, UsageError
 from ferry.stepfunctions import executions, following
 from ferry.stepfunctions.executions import READERS, ExecutionInfo
@@ -123,7 +124,8 @@ def find_run(deployment: Deployment, name: str, *, or_audit: bool = False) -> Ex
         raise UsageError("RUN is empty. Run `ferry runs` to see the names.")
     client, machines = deployment.step_functions, [machine_of(deployment)]
     if or_audit and deployment.outputs.audit_state_machine_arn:
-        machines.append(deployment.outputs.audit_state_machine_arn)
+        # First the one that it is probably of: the other one may be denied.
+        machines.insert(0 if kind_of(name) == "audit" else 1, deployment.outputs.audit_state_machine_arn)
     if name.startswith("arn:"):
         machines = [each for each in machines if name.startswith(executions.execution_arn(each, ""))]
         if not machines:
@@ -147,6 +149,11 @@ def summarize_run(deployment: Deployment, info: ExecutionInfo) -> RunSummary:
     last = executions.read_last_state(deployment.step_functions, info.arn)
     audit = _parse_audit_document(last.input) if kind_of(info.name) == "audit" else None
     return RunSummary(info, last.state, parse_bulk_document(last.input), last.error, last.cause, audit)
+
+
+def summarize_readable(deployment: Deployment, info: ExecutionInfo, denials: Denials) -> RunSummary:
+    """The same; no more than what is known already if the history may not be read."""
+    return denials.read("States of runs", lambda: summarize_run(deployment, info), RunSummary(info, None, None))
 
 
 def summarize_runs(deployment: Deployment, infos: Iterable[ExecutionInfo]) -> list[RunSummary]:

@@ -169,6 +169,8 @@ def sorted_outcomes(counts: Mapping[str, int]) -> list[str]:
 
 def progress_text(progress: RunProgress) -> str:
     """How far a run or an audit is, in one line."""
+    if progress.denied and not (progress.objects_copied or progress.objects_done):
+        return f"progress unknown: {progress.denied[0]}"
     if progress.phase == "planning":
         return _planning_text(progress)
     parts = [f"{progress.objects_done:,} of {progress.objects:,} objects"]

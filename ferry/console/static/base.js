@@ -242,6 +242,12 @@ export function Alert({ error, kept }) {
     <div><strong>${visible(error.message || error)}</strong>${kept ? html`<span class="muted"> The data shown may be out of date.</span>` : null}</div></div>`;
 }
 
+// What the credentials may not read: one line each, beside everything else.
+export function Denied({ reasons }) {
+  if (!reasons?.length) return null;
+  return html`<div class="alert denied" role="status"><${Icon} name="lock" /><div>${reasons.map((reason) => html`<p key=${reason}>${visible(reason)}</p>`)}</div></div>`;
+}
+
 export function Empty({ title, children }) {
   return html`<div class="empty"><p class="empty-title">${title}</p>${children}</div>`;
 }

@@ -1,7 +1,7 @@
 // One execution: the outcome in words, the graph of its definition, the state that is selected, and all steps.
 import { useEffect, useMemo, useState } from "preact/hooks";
 import {
-  Alert, Copy, Icon, Link, Status, age, call, duration, exact, executionUrl, html, navigate, plural, shortName, size, useLive, useNow, useOnce, visible,
+  Alert, Copy, Denied, Empty, Icon, Link, Status, age, call, duration, exact, executionUrl, html, navigate, plural, shortName, size, useLive, useNow, useOnce, visible,
 } from "/static/base.js";
 import { Picture } from "/static/picture.js";
 import { replay } from "/static/executions.js";
@@ -19,7 +19,7 @@ export const interesting = (data) => {
 export function Execution({ name, session }) {
   const base = `/api/executions/${encodeURIComponent(name)}`;
   const { data, error, refresh } = useLive(base, session.poll_seconds);
-  const { data: picture } = useOnce(data ? `/api/pictures/${encodeURIComponent(data.definition)}` : null);
+  const { data: picture } = useOnce(data?.definition ? `/api/pictures/${encodeURIComponent(data.definition)}` : null);
   const [chosen, setChosen] = useState(null);
   useEffect(() => { document.title = `${data?.key ? visible(data.key) : shortName(name)} · S3 Ferry`; }, [data?.key]);
   if (!data) return error ? html`<${Alert} error=${error} /><p><${Link} to="/executions">All executions<//></p>` : html`<div class="loading" aria-busy="true"></div>`;
@@ -27,9 +27,10 @@ export function Execution({ name, session }) {
   return html`
     <${Heading} data=${data} session=${session} refresh=${refresh} />
     <${Alert} error=${error} kept />
+    <${Denied} reasons=${data.denied} />
     <div class="split">
       <section class="card graph-card" aria-label="Graph">
-        ${picture ? html`<${Picture} picture=${picture} states=${data.states} taken=${data.taken} selected=${selected} onSelect=${setChosen} />` : html`<div class="loading" aria-busy="true"></div>`}
+        ${!data.definition ? html`<${Empty} title="No graph." />` : picture ? html`<${Picture} picture=${picture} states=${data.states} taken=${data.taken} selected=${selected} onSelect=${setChosen} />` : html`<div class="loading" aria-busy="true"></div>`}
       </section>
       <div class="side">
         <${Outcome} data=${data} />

@@ -16,7 +16,9 @@ export function Queue({ session }) {
   const peek = async () => {
     setBusy(true);
     try {
-      setLetters((await call("/api/queues/peek", { method: "POST" })).letters);
+      const found = await call("/api/queues/peek", { method: "POST" });
+      setLetters(found.letters);
+      found.denied.forEach((reason) => toast(reason, { kind: "error" }));
     } catch (failed) {
       toast(failed.message, { kind: "error" });
     }

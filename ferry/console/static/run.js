@@ -1,7 +1,7 @@
 // One run or audit: how far it is, what failed and why, its graph with the slices, and what became of each object.
 import { useEffect, useMemo, useState } from "preact/hooks";
 import {
-  Alert, Copy, Empty, Icon, Link, Status, age, call, duration, exact, executionUrl, html, navigate, number, plural, shortName, size, toast, useLive, useNow, useOnce, visible,
+  Alert, Copy, Denied, Empty, Icon, Link, Status, age, call, duration, exact, executionUrl, html, navigate, number, plural, shortName, size, toast, useLive, useNow, useOnce, visible,
 } from "/static/base.js";
 import { StatePanel, Steps, interesting } from "/static/execution.js";
 import { Picture } from "/static/picture.js";
@@ -18,7 +18,7 @@ const phaseOf = (data) => (data.kind === "audit" && data.progress.phase === "pla
 export function Run({ name, query, session }) {
   const base = `/api/runs/${encodeURIComponent(name)}`;
   const { data, error, refresh } = useLive(base, session.on_aws ? session.poll_seconds : 1);
-  const { data: picture } = useOnce(data ? `/api/pictures/${encodeURIComponent(data.definition)}` : null);
+  const { data: picture } = useOnce(data?.definition ? `/api/pictures/${encodeURIComponent(data.definition)}` : null);
   const [chosen, setChosen] = useState(null);
   useEffect(() => { document.title = `${name} · S3 Ferry`; }, [name]);
   if (!data) return error ? html`<${Alert} error=${error} /><p><${Link} to="/runs">All runs<//></p>` : html`<div class="loading" aria-busy="true"></div>`;
@@ -26,11 +26,12 @@ export function Run({ name, query, session }) {
   return html`
     <${Heading} data=${data} session=${session} refresh=${refresh} />
     <${Alert} error=${error} kept />
+    <${Denied} reasons=${data.denied} />
     <${Progress} data=${data} />
     <${Report} base=${base} data=${data} query=${query} session=${session} />
     <div class="split">
       <section class="card graph-card" aria-label="Graph">
-        ${picture ? html`<${Picture} picture=${picture} states=${data.states} taken=${data.taken} selected=${selected} onSelect=${setChosen} />` : html`<div class="loading" aria-busy="true"></div>`}
+        ${!data.definition ? html`<${Empty} title="No graph." />` : picture ? html`<${Picture} picture=${picture} states=${data.states} taken=${data.taken} selected=${selected} onSelect=${setChosen} />` : html`<div class="loading" aria-busy="true"></div>`}
       </section>
       <div class="side">
         ${selected ? html`<${StatePanel} key=${selected} base=${base} state=${selected} data=${data} />` : null}
@@ -137,7 +138,7 @@ function Slices({ data }) {
   if (!data.map_runs.length) return null;
   return html`<section class="card" aria-labelledby="slices-title"><h2 id="slices-title">Slices</h2>
     ${data.map_runs.map((run, index) => html`<div key=${index} class="map-run">
-      <p class="facts-line"><strong>${run.state}</strong><span>${plural(run.slices.total, "slice")}</span>
+      <p class="facts-line"><strong>${run.state}</strong>${run.status ? html`<span>${plural(run.slices.total, "slice")}</span>` : null}
         ${[["running", run.slices.running], ["waiting", run.slices.waiting], ["done", run.slices.done], ["failed", run.slices.failed]].filter(([, count]) => count).map(([word, count]) => html`<span key=${word} class=${word === "failed" ? "reason" : "muted"}>${number(count)} ${word}</span>`)}</p>
       <div class="table-box"><table class="list compact"><thead><tr><th>Slice</th><th>Status</th><th>State</th><th class="right">Took</th></tr></thead>
         <tbody>${run.children.map((child) => html`<tr key=${child.name}><td title=${child.name}>${child.link ? html`<a href=${child.link} target="_blank" rel="noopener noreferrer">${child.slice || shortName(child.name)}</a>` : child.slice || shortName(child.name)}</td><td><${Status} status=${child.status} quiet /></td>

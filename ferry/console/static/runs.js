@@ -1,6 +1,6 @@
 // Runs over objects that are already in a source, and audits: the list, a backfill with its dry run, and an audit's form.
 import { useEffect, useRef, useState } from "preact/hooks";
-import { Alert, Empty, Icon, Link, Status, age, call, duration, exact, html, navigate, number, plural, size, toast, useLive, useNow, visible } from "/static/base.js";
+import { Alert, Denied, Empty, Icon, Link, Status, age, call, duration, exact, html, navigate, number, plural, size, toast, useLive, useNow, visible } from "/static/base.js";
 
 const PAUSE = 500;
 
@@ -26,6 +26,7 @@ export function Runs({ query, session }) {
   return html`<section aria-labelledby="title">
     <div class="heading"><h1 id="title">Runs</h1><span class="muted">over objects that are already in a source</span></div>
     <${Alert} error=${error} kept=${all.length > 0} />
+    <${Denied} reasons=${data?.denied} />
     ${form === "backfill" ? html`<${BackfillForm} ...${opened} />` : form === "audit" ? html`<${AuditForm} ...${opened} />` : null}
     <div class="filters">
       ${kinds.length > 2 || kind ? html`<div class="chips" role="group" aria-label="Kind">${kinds.map(([name, title]) => html`<button key=${name} type="button" class="chip" aria-pressed=${kind === name} onClick=${() => navigate(name ? `/runs?kind=${name}` : "/runs", { replace: true })}>${title}<span class="count">${number(count(name))}</span></button>`)}</div>` : null}
