@@ -204,7 +204,7 @@ export function age(seconds) {
 export const exact = (seconds) => (seconds ? new Date(seconds * 1000).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "medium" }) : "");
 export const number = (value) => (value ?? 0).toLocaleString("en-US");
 export const plural = (count, one, many = `${one}s`) => `${number(count)} ${count === 1 ? one : many}`;
-export const shortName = (name) => name.replace(/^([^-]{12})[^-]*(-replay-\d+)?$/, "$1$2");
+export const shortName = (name) => name.replace(/^((?:bulk-)?[^-]{12})[^-]*(-replay-\d+)?$/, "$1$2");
 
 export const STATUS_WORDS = {
   SUCCEEDED: "Succeeded", FAILED: "Failed", RUNNING: "Running", TIMED_OUT: "Timed out", ABORTED: "Stopped",

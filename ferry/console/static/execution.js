@@ -116,6 +116,8 @@ export function StatePanel({ base, state, data }) {
   const visits = found?.visits || [];
   const last = visits[number ?? visits.length - 1];
   const visit = last && { ...last, result: resultOf(last) };
+  // The outcome, above, says the same about the step that failed.
+  const said = data.facts?.find((fact) => fact.label === "Failed")?.text || data.cause || "";
   const taken = new Set(data.taken.filter(([source]) => source === state).map(([, target]) => target));
   const tabs = visit ? [["result", "Result"], ["output", "Output"], ["input", "Input"]].filter(([field]) => visit[field] !== null) : [];
   const open = tabs.some(([field]) => field === tab) ? tab : tabs[0]?.[0];
@@ -134,7 +136,7 @@ export function StatePanel({ base, state, data }) {
       ${visits.map((each, index) => html`<option key=${index} value=${index}>${found.visits_omitted + index + 1}, ${duration(each.seconds)}${each.error ? `, ${visible(each.error)}` : ""}</option>`)}</select> of ${found.visits_omitted + visits.length}</label>` : null}
     ${visit ? html`
       <p class="muted small">${exact(visit.entered)}, ${duration(visit.seconds)}${visit.retries ? `, ${plural(visit.retries, "retry", "retries")}` : ""}</p>
-      ${visit.error ? html`<div class="error-box"><strong>${visible(visit.error)}</strong>${visit.cause ? html`<p>${visible(visit.cause)}</p>` : null}</div>` : null}
+      ${visit.error ? html`<div class="error-box"><strong>${visible(visit.error)}</strong>${visit.cause && !said.includes(visit.cause) ? html`<p>${visible(visit.cause)}</p>` : null}</div>` : null}
       ${visit.retried_errors.length ? html`<p class="small">Retried after ${visit.retried_errors.map(visible).join(", ")}</p>` : null}
       ${tabs.length ? html`<div class="tabs"><div role="tablist" aria-label="Documents">${tabs.map(([field, title]) => html`<button key=${field} type="button" role="tab" id=${`tab-${field}`} aria-selected=${open === field} aria-controls="document" class="tab-button" onClick=${() => setTab(field)}>${title}</button>`)}</div>
         <${Copy} text=${visit[open] || ""} label="Copy the document" /></div>

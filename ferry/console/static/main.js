@@ -44,7 +44,7 @@ function Banner({ session }) {
   const where = session.on_aws ? `AWS account ${session.account}, ${session.region}` : `Local cloud, ${session.endpoint}`;
   return html`<div class="where ${session.on_aws ? "aws" : ""}">
     <span class="where-name">${session.name}</span><span class="where-place">${where}</span>
-    ${session.writable ? null : html`<span class="badge" title="Start ferry console with --write to replay and upload."><${Icon} name="lock" />read-only</span>`}</div>`;
+    ${session.writable ? null : html`<span class="badge" title="Start ferry console with --write to replay and upload."><${Icon} name="lock" label="read-only" /><span class="wide-only" aria-hidden="true">read-only</span></span>`}</div>`;
 }
 
 function App() {

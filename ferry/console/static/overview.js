@@ -64,7 +64,7 @@ const hourOf = (seconds) => new Date(seconds * 1000).getHours().toString().padSt
 function Hours({ hours }) {
   const totals = hours.map((hour) => SERIES.reduce((sum, [name]) => sum + hour[name], 0));
   const top = niceTop(Math.max(...totals, 1));
-  const [width, height, left, bottom] = [640, 180, 34, 22];
+  const [width, height, left, bottom] = [640, 186, 34, 28];
   const step = (width - left) / hours.length;
   const y = (count) => (height - bottom - 6) * (1 - count / top) + 6;
   const all = totals.reduce((sum, total) => sum + total, 0);
@@ -79,7 +79,7 @@ function Hours({ hours }) {
           below += hour[name];
           return html`<rect key=${name} class=${`series ${name}`} x=${left + index * step + step * 0.15} y=${to} width=${step * 0.7} height=${Math.max(1, from - to)} rx="1.5" />`;
         })}
-        ${index % 4 === 3 ? html`<text class="tick" x=${left + (index + 0.5) * step} y=${height - 6} text-anchor="middle">${hourOf(hour.begin)}</text>` : null}</g>`;
+        ${index % 4 === 3 ? html`<text class="tick" x=${left + (index + 0.5) * step} y=${height - 8} text-anchor="middle">${hourOf(hour.begin)}</text>` : null}</g>`;
     })}</svg>
     <figcaption>${SERIES.map(([name, title]) => html`<span key=${name} class=${`legend ${name}`}>${title}</span>`)}</figcaption></figure>`;
 }

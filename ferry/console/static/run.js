@@ -93,7 +93,7 @@ function Progress({ data }) {
       ${progress.phase === "planning" && !progress.objects ? html`<p class="muted">${progress.compared ? `${plural(progress.compared, "object")} ${audit ? "listed" : "compared"}` : audit ? "Listing the source." : "Listing both buckets."}</p>` : progress.objects ? html`
         <p class="progress-line"><strong>${number(progress.objects_done)}</strong> of ${plural(progress.objects, "object")}${progress.objects_copied > progress.objects_done ? html` <span class="muted">(${number(progress.objects_copied)} copied)</span>` : null}
           ${progress.size_bytes ? html`<span class="muted">${size(progress.bytes_copied)} of ${size(progress.size_bytes)} copied</span>` : null}
-          ${progress.executions_running ? html`<span class="muted">${plural(progress.executions_running, "execution")} running</span>` : null}
+          ${running && progress.executions_running ? html`<span class="muted">${plural(progress.executions_running, "execution")} running</span>` : null}
           ${running && progress.objects_per_second ? html`<span class="muted">${number(Math.round(progress.objects_per_second * 10) / 10)} a second</span>` : null}
           ${running && progress.seconds_left ? html`<span class="muted">about ${duration(Math.round(progress.seconds_left))} left</span>` : null}</p>
         <progress max="1" value=${done} aria-label="Objects done"></progress>
@@ -122,7 +122,7 @@ function Curve({ data }) {
   const began = plot[0][0];
   const end = Math.max(plot[plot.length - 1][0], data.status === "RUNNING" ? now : 0, began + 1);
   const top = Math.max(progress.objects, plot[plot.length - 1][1], 1);
-  const [width, height, left, bottom] = [640, 170, 48, 20];
+  const [width, height, left, bottom] = [640, 176, 48, 26];
   const x = (seconds) => left + ((width - left - 8) * (seconds - began)) / (end - began);
   const y = (objects) => 8 + (height - bottom - 8) * (1 - objects / top);
   const points = [...plot, [end, plot[plot.length - 1][1]]];
@@ -136,9 +136,10 @@ function Curve({ data }) {
 
 function Slices({ data }) {
   if (!data.map_runs.length) return null;
+  const again = (run) => data.map_runs.filter((other) => other.state === run.state).length;
   return html`<section class="card" aria-labelledby="slices-title"><h2 id="slices-title">Slices</h2>
     ${data.map_runs.map((run, index) => html`<div key=${index} class="map-run">
-      <p class="facts-line"><strong>${run.state}</strong>${run.status ? html`<span>${plural(run.slices.total, "slice")}</span>` : null}
+      <p class="facts-line"><strong>${run.state}</strong>${again(run) > 1 ? html`<span class="muted">visit ${data.map_runs.slice(0, index + 1).filter((other) => other.state === run.state).length} of ${again(run)}</span>` : null}${run.status ? html`<span>${plural(run.slices.total, "slice")}</span>` : null}
         ${[["running", run.slices.running], ["waiting", run.slices.waiting], ["done", run.slices.done], ["failed", run.slices.failed]].filter(([, count]) => count).map(([word, count]) => html`<span key=${word} class=${word === "failed" ? "reason" : "muted"}>${number(count)} ${word}</span>`)}</p>
       <div class="table-box"><table class="list compact"><thead><tr><th>Slice</th><th>Status</th><th>State</th><th class="right">Took</th></tr></thead>
         <tbody>${run.children.map((child) => html`<tr key=${child.name}><td title=${child.name}>${child.link ? html`<a href=${child.link} target="_blank" rel="noopener noreferrer">${child.slice || shortName(child.name)}</a>` : child.slice || shortName(child.name)}</td><td><${Status} status=${child.status} quiet /></td>
@@ -167,18 +168,18 @@ function Report({ base, data, query, session }) {
   const { data: found, error, reload } = useOnce(reported(data) ? `${base}/report${asked ? `?${asked}` : ""}` : null);
   useEffect(() => { if (found) reload(); }, [data.status, data.report, session.on_aws ? 0 : data.progress.objects_done]);
   return html`<section class="card report" aria-labelledby="report-title"><div class="card-head"><h2 id="report-title">Report</h2>
-      <span>${data.report ? html`<code class="small">${visible(data.report)}</code>` : html`<span class="muted small">so far</span>`} <button type="button" class="button small" onClick=${reload}>Reload</button></span></div>
-    <div class="filters" role="search"><label class="search"><${Icon} name="search" /><span class="sr">Find by key</span><input type="search" placeholder="Find by key" value=${text} onInput=${(event) => setText(event.target.value)} /></label>
+      <span>${data.report ? html`<code class="small">${visible(data.report)}</code>` : reported(data) ? html`<span class="muted small">so far</span>` : null} ${reported(data) ? html`<button type="button" class="button small" onClick=${reload}>Reload</button>` : null}</span></div>
+    ${reported(data) ? html`<div class="filters" role="search"><label class="search"><${Icon} name="search" /><span class="sr">Find by key</span><input type="search" placeholder="Find by key" value=${text} onInput=${(event) => setText(event.target.value)} /></label>
       <div class="chips" role="group" aria-label="Outcome">${statuses.map((status) => html`<button key=${status} type="button" class="chip" aria-pressed=${filters.status === status} onClick=${() => to({ status, error: "", difference: "" })}>${status ? title(status) : "All"}${status && data.counts[status] ? html`<span class="count">${number(data.counts[status])}</span>` : null}</button>`)}
-        ${["error", "difference"].filter((name) => filters[name]).map((name) => html`<button key=${name} type="button" class="chip" aria-pressed="true" onClick=${() => to({ [name]: "" })}>${visible(filters[name])}<${Icon} name="close" label="Remove this filter" /></button>`)}</div></div>
+        ${["error", "difference"].filter((name) => filters[name]).map((name) => html`<button key=${name} type="button" class="chip" aria-pressed="true" onClick=${() => to({ [name]: "" })}>${visible(filters[name])}<${Icon} name="close" label="Remove this filter" /></button>`)}</div></div>` : null}
     <${Alert} error=${error} kept=${found} />
     ${reported(data) ? null : html`<p class="muted">${data.failed ? "There is no report: the audit did not succeed." : "The report is written at the end of the audit."}</p>`}
-    ${found ? found.lines.length ? html`<div class="table-box results" role="region" aria-label="Objects" tabindex="0"><table class="list compact"><thead><tr><th>Outcome</th><th class="wide">Key</th><th class="right">Size</th><th>${data.kind === "audit" ? "Why" : "Planned"}</th><th>Grade</th></tr></thead>
+    ${found ? found.lines.length ? html`<div class="table-box results" role="region" aria-label="Objects" tabindex="0"><table class="list compact"><thead><tr><th>Outcome</th><th class="wide">Key</th><th class="right wide-only">Size</th><th class="wide-only">${data.kind === "audit" ? "Why" : "Planned"}</th><th class="wide-only">Grade</th></tr></thead>
       <tbody>${found.lines.map((line) => html`<tr key=${line.key}><td class=${`outcome-word o-${line.status}`}>${line.status}</td>
         <td class="key wide"><bdi>${visible(line.key)}</bdi>${line.target_key === line.key ? null : html`<span class="sub">as <bdi>${visible(line.target_key)}</bdi></span>`}
-          ${line.error || line.cause || line.differences ? html`<span class="sub reason"><strong>${visible(line.error || (line.differences || []).join(", "))}</strong> ${visible(line.cause || "")}</span>` : null}
+          ${line.error || line.cause || line.differences ? html`<span class="sub reason">${line.error ? html`<strong>${visible(line.error)}</strong> ` : null}${visible(line.cause || (line.differences || []).join(", "))}</span>` : null}
           ${line.execution ? html`<span class="sub">execution <${Link} to=${executionUrl(line.execution)}>${shortName(line.execution)}<//></span>` : null}</td>
-        <td class="right">${size(line.size_bytes)}</td><td class="muted">${data.kind === "audit" ? (AS_COMPARED.includes(line.status) ? "" : line.why) : line.reason.replaceAll("_", " ")}</td><td>${line.grade || ""}</td></tr>`)}</tbody></table></div>
+        <td class="right wide-only">${size(line.size_bytes)}</td><td class="muted wide-only">${data.kind === "audit" ? (AS_COMPARED.includes(line.status) ? "" : line.why) : line.reason.replaceAll("_", " ")}</td><td class="wide-only">${line.grade || ""}</td></tr>`)}</tbody></table></div>
       ${found.more ? html`<p class="muted small">Only the first ${found.lines.length} are shown. <code>ferry report ${data.run} --csv</code> prints all.</p>` : null}`
       : html`<${Empty} title=${asked ? "No object matches." : data.kind === "audit" ? "No objects." : "No outcomes yet."} />` : error || !reported(data) ? null : html`<div class="loading" aria-busy="true"></div>`}
   </section>`;

@@ -24,16 +24,15 @@ export function Runs({ query, session }) {
   const kinds = KINDS.filter(([name]) => !name || name === kind || count(name));
   const opened = { session, onStart: refresh, onClose: () => setForm(null) };
   return html`<section aria-labelledby="title">
-    <div class="heading"><h1 id="title">Runs</h1><span class="muted">over objects that are already in a source</span></div>
-    <${Alert} error=${error} kept=${all.length > 0} />
-    <${Denied} reasons=${data?.denied} />
-    ${form === "backfill" ? html`<${BackfillForm} ...${opened} />` : form === "audit" ? html`<${AuditForm} ...${opened} />` : null}
-    <div class="filters">
-      ${kinds.length > 2 || kind ? html`<div class="chips" role="group" aria-label="Kind">${kinds.map(([name, title]) => html`<button key=${name} type="button" class="chip" aria-pressed=${kind === name} onClick=${() => navigate(name ? `/runs?kind=${name}` : "/runs", { replace: true })}>${title}<span class="count">${number(count(name))}</span></button>`)}</div>` : null}
+    <div class="heading"><h1 id="title">Runs</h1><span class="muted">over objects that are already in a source</span>
       <div class="actions">
         ${form === "backfill" ? null : html`<button type="button" class="button primary" onClick=${() => setForm("backfill")}>New backfill</button>`}
         ${session.audits && session.writable && form !== "audit" ? html`<button type="button" class="button" onClick=${() => setForm("audit")}>New audit</button>` : null}</div></div>
-    ${runs.length ? html`<div class="table-box"><table class="list"><thead><tr><th>Status</th><th class="wide">Run</th><th class="wide">Objects</th><th class="right">Duration</th><th class="right">Age</th></tr></thead>
+    <${Alert} error=${error} kept=${all.length > 0} />
+    <${Denied} reasons=${data?.denied} />
+    ${form === "backfill" ? html`<${BackfillForm} ...${opened} />` : form === "audit" ? html`<${AuditForm} ...${opened} />` : null}
+    ${kinds.length > 2 || kind ? html`<div class="filters"><div class="chips" role="group" aria-label="Kind">${kinds.map(([name, title]) => html`<button key=${name} type="button" class="chip" aria-pressed=${kind === name} onClick=${() => navigate(name ? `/runs?kind=${name}` : "/runs", { replace: true })}>${title}<span class="count">${number(count(name))}</span></button>`)}</div></div>` : null}
+    ${runs.length ? html`<div class="table-box stacked"><table class="list"><thead><tr><th>Status</th><th class="wide">Run</th><th class="wide">Objects</th><th class="right">Duration</th><th class="right">Age</th></tr></thead>
       <tbody>${runs.map((run) => html`<tr key=${run.run} class="row" onClick=${(event) => event.target.closest("a") || getSelection().toString() || navigate(runUrl(run.run))}>
         <td data-label="Status"><${Status} status=${run.status} /></td>
         <td class="key wide"><${Link} to=${runUrl(run.run)}><bdi>${visible(run.scope_text)}</bdi><//><span class="sub"><span class="badge">${run.kind}</span> ${visible(run.run)}</span></td>
@@ -175,6 +174,6 @@ function DryRun({ plan }) {
 
 export function Tallies({ tallies, caption, first = "Action" }) {
   if (!tallies.length) return html`<p class="muted">The source has no such objects.</p>`;
-  return html`<div class="table-box"><table class="list compact">${caption ? html`<caption>${visible(caption)}</caption>` : null}<thead><tr><th>${first}</th><th class="right">Objects</th><th class="right size">Size</th><th class="wide">Why</th></tr></thead>
-    <tbody>${tallies.map((tally, index) => html`<tr key=${index}><td class=${`action a-${tally.action}`}>${tally.action || ""}</td><td class="right">${number(tally.objects)}</td><td class="right size">${size(tally.size_bytes)}</td><td class="wide">${visible(tally.why)}</td></tr>`)}</tbody></table></div>`;
+  return html`<div class="table-box"><table class="list compact">${caption ? html`<caption>${visible(caption)}</caption>` : null}<thead><tr><th>${first}</th><th class="right">Objects</th><th class="right wide-only">Size</th><th class="wide">Why</th></tr></thead>
+    <tbody>${tallies.map((tally, index) => html`<tr key=${index}><td class=${`action a-${tally.action}`}>${tally.action || ""}</td><td class="right">${number(tally.objects)}</td><td class="right wide-only">${size(tally.size_bytes)}</td><td class="wide">${visible(tally.why)}</td></tr>`)}</tbody></table></div>`;
 }
