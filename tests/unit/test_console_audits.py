@@ -10,41 +10,12 @@ import pytest
 from ferry.console.state import Console
 from ferry.stepfunctions.audit_progress import AuditWatch
 from ferry.ui import run_view
-from functions.contract.audit import AuditDocument, AuditPlan, AuditReport, AuditScope, ExtraSearch, Finding
+from functions.contract.audit import AuditScope
 from tests.support.console_server import Client, serving
-from tests.unit.ferry_fakes import AUDITS, Remembered, event
+from tests.unit.console_fakes import ARN, AUDIT, FOLDER, REPORT, add_audit, audit_document
+from tests.unit.ferry_fakes import AUDITS
 from tests.unit.run_fakes import RUN, FakeResults, FakeRuns, deployed, map_run, outcome, report_line
 from tests.unit.run_fakes import document as run_document
-
-AUDIT = "audit-20261101T130000Z-0000bbbb"
-ARN = f"{AUDITS.replace(':stateMachine:', ':execution:')}:"
-FOLDER = f"reports/day=2026-11-01/run={AUDIT}/"
-SCOPE = AuditScope(bucket="ferry-source-us-west-2", region="us-west-2", prefix="a/")
-PLAN = AuditPlan(status="planned", folder=f"audits/{AUDIT}/0/plan/", objects=5, slices=1)
-REPORT = AuditReport(
-    status="complete",
-    folder=FOLDER,
-    counts={"missing": 1, "verified": 2, "differs": 1, "failed": 1},
-    size_bytes={"verified": 20},
-    grades={"checksum": 2},
-    differences={"Tags": 1},
-    errors={"AccessDenied": 1},
-    findings=[
-        Finding(key="a/3", status="differs", reason="metadata_differs", differences=["Tags"], cause="Tags: 1"),
-        Finding(key="a/4", status="missing", reason="new"),
-    ],
-)
-
-
-def audit_document(**fields: Any) -> AuditDocument:
-    return AuditDocument(**{"scope": SCOPE, "plan": PLAN, "extra": ExtraSearch(status="complete", extra=2), **fields})
-
-
-def add_audit(runs: FakeRuns, document: AuditDocument, state: str, status: str = "RUNNING") -> Remembered:
-    """An audit whose last state received this document."""
-    audit = runs.add(AUDIT, status, document.model_dump_json(include={"scope", "max_concurrency"}), machine=AUDITS)
-    audit.events.append(event(1, "TaskStateEntered", name=state, input=document.model_dump_json()))
-    return audit
 
 
 def comparing(runs: FakeRuns, results: FakeResults) -> None:

@@ -13,10 +13,9 @@ import pytest
 from ferry.console.state import Console
 from tests.support.client_errors import client_error
 from tests.support.console_server import Client, serving
+from tests.unit.console_fakes import AUDIT, RunsWithSlices, add_audit, audit_document, copying_run
 from tests.unit.ferry_fakes import AUDITS, BEGIN, BULK, DEFINITION, HASH, FakeDeployment, document, event
 from tests.unit.run_fakes import RUN, FakeResults, report_folder, report_line
-from tests.unit.test_console_audits import AUDIT, add_audit, audit_document
-from tests.unit.test_console_runs import RunsWithSlices, copying_run
 
 EXECUTION, RUN_PAGE, AUDIT_PAGE = f"/api/executions/{HASH}", f"/api/runs/{RUN}", f"/api/runs/{AUDIT}"
 STATES = {f"states:{name}" for name in ("DescribeExecution", "GetExecutionHistory")}
