@@ -4,6 +4,8 @@ from typing import Annotated
 
 import typer
 
+from ferry.options import MOST_CONCURRENCY
+
 AuditPrefixOption = Annotated[
     str,
     typer.Option("--prefix", show_default="all keys", help="Compare only objects whose keys start with this prefix."),
@@ -29,7 +31,7 @@ AuditConcurrencyOption = Annotated[
     typer.Option(
         "--max-concurrency",
         min=1,
-        max=1000,
+        max=MOST_CONCURRENCY,
         help="Maximum number of slices (up to 1,000 objects each) to compare at once.",
     ),
 ]

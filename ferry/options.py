@@ -81,12 +81,13 @@ InventoryOption = Annotated[
         "--inventory", show_default=False, help="Read this S3 Inventory (s3://…/manifest.json) instead of listing."
     ),
 ]
+DEFAULT_CONCURRENCY, MOST_CONCURRENCY = 20, 1000
 MaxConcurrencyOption = Annotated[
     int,
     typer.Option(
         "--max-concurrency",
         min=1,
-        max=1000,
+        max=MOST_CONCURRENCY,
         help="Maximum number of slices (up to 1,000 objects each) to copy at once.",
     ),
 ]

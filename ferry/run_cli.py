@@ -16,6 +16,7 @@ from ferry.audit_options import (
     TagsOption,
 )
 from ferry.options import (
+    DEFAULT_CONCURRENCY,
     InventoryOption,
     JsonOption,
     MaxConcurrencyOption,
@@ -41,7 +42,7 @@ def backfill(
     again: Annotated[
         bool, typer.Option("--again", help="Also copy objects that failed earlier or were deleted from the target.")
     ] = False,
-    max_concurrency: MaxConcurrencyOption = 20,
+    max_concurrency: MaxConcurrencyOption = DEFAULT_CONCURRENCY,
     wait: WaitOption = True,
     json: JsonOption = False,
     outputs: OutputsOption = None,
@@ -119,7 +120,7 @@ def audit(
     tags: TagsOption = False,
     strict: StrictOption = False,
     ignore: IgnoreOption = None,
-    max_concurrency: AuditConcurrencyOption = 20,
+    max_concurrency: AuditConcurrencyOption = DEFAULT_CONCURRENCY,
     wait: AuditWaitOption = True,
     json: JsonOption = False,
     outputs: OutputsOption = None,

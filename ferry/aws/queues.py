@@ -8,6 +8,7 @@ Amazon SQS Developer Guide), so an emulator and a caller without cloudwatch:GetM
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -99,9 +100,11 @@ def _peek_queue(queue: DeadLetterQueue, title: str, limit: int, *, wait_seconds:
                 break
     finally:
         for message in messages.values():
-            queue.client.change_message_visibility(
-                QueueUrl=queue.url, ReceiptHandle=message["ReceiptHandle"], VisibilityTimeout=0
-            )
+            # Without the permission they are visible again after HIDDEN_SECONDS.
+            with suppress(ClientError):
+                queue.client.change_message_visibility(
+                    QueueUrl=queue.url, ReceiptHandle=message["ReceiptHandle"], VisibilityTimeout=0
+                )
     return [_dead_letter(message, title) for message in messages.values()]
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from ferry.aws.clients import Deployment
+from ferry.aws.denials import ReadDenied, is_denied
 from ferry.errors import CommandError
 
 READERS = 8
@@ -29,8 +30,8 @@ def _pages(deployment: Deployment, prefix: str, **arguments: Any) -> Iterator[An
 
 
 def _raise_denied(error: ClientError, action: str, what: str) -> None:
-    if error.response["Error"]["Code"] in ("AccessDenied", "403"):
-        raise CommandError(
+    if is_denied(error):
+        raise ReadDenied(
             f"Access denied while reading {what}: you need {action}, and kms:Decrypt if the bucket has a key. "
             "docs/backfill.md lists the permissions that each command needs."
         ) from error

@@ -50,8 +50,7 @@ def audit(
     as_json: bool,
 ) -> None:
     """Start an audit, and wait for its end, or not. It continues if the command is interrupted."""
-    scope = _scope(deployment, request, options)
-    arn = audits.start(deployment, scope, max_concurrency)
+    arn = start(deployment, request, options, max_concurrency)
     name = arn.rpartition(":")[2]
     if not wait:
         if as_json:
@@ -67,9 +66,15 @@ def audit(
     if plan is None or report is None:
         raise CommandError(f"{name} has no report. Start another audit.")
     if not plan.objects and request.prefix and not report.counts:
-        raise CommandError(f"No object in s3://{scope.bucket} has a key that starts with {request.prefix}.")
+        bucket = ended.document.scope.bucket
+        raise CommandError(f"No object in s3://{bucket} has a key that starts with {request.prefix}.")
     _show(deployment, name, ended.document, report, as_json=as_json)
     _require_nothing_wrong(report, strict=options.strict)
+
+
+def start(deployment: Deployment, request: Request, options: AuditOptions, max_concurrency: int) -> str:
+    """Start an audit; return its ARN."""
+    return audits.start(deployment, _scope(deployment, request, options), max_concurrency)
 
 
 def _followed(deployment: Deployment, arn: str) -> EndedAudit:

@@ -3,7 +3,8 @@
 from ferry.aws.clients import Deployment
 from ferry.commands.listing import write_json
 from ferry.stepfunctions import runs
-from ferry.stepfunctions.run_progress import RunProgress, RunWatch
+from ferry.stepfunctions.audit_progress import watch_of
+from ferry.stepfunctions.run_progress import RunProgress
 from ferry.ui import run_view, terminal
 
 
@@ -14,9 +15,7 @@ def show_runs(deployment: Deployment, *, limit: int, as_json: bool) -> None:
     more = bool(limit) and len(infos) > limit
     found = runs.summarize_runs(deployment, infos[: limit or None])
     progress: dict[str, RunProgress] = {
-        run.info.name: RunWatch(deployment, run.info.arn).look()
-        for run in found
-        if run.info.status == "RUNNING" and run.kind != "audit"
+        run.info.name: watch_of(deployment, run.info.arn).look() for run in found if run.info.status == "RUNNING"
     }
     if as_json:
         write_json([run_view.run_document(run, progress.get(run.info.name)) for run in found])

@@ -52,6 +52,7 @@ API = (
     Route("/api/upload", execution_api.put_upload, methods=["PUT"]),
     Route("/api/runs", run_api.list_runs),
     Route("/api/runs", run_api.post_run, methods=["POST"]),
+    Route("/api/audits", run_api.post_audit, methods=["POST"]),
     Route("/api/runs/{name}", run_api.get_run),
     Route("/api/runs/{name}/state", run_api.get_run_state),
     Route("/api/runs/{name}/report", run_api.get_report),

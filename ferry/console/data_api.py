@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from ferry.aws import queries, queues, tables
 from ferry.aws.dead_letters import return_dead_letters
+from ferry.aws.denials import Denials
 from ferry.aws.queries import ResultColumn
 from ferry.console.responses import json_response
 from ferry.console.rows import timestamp
@@ -33,8 +34,10 @@ def get_table(request: Request) -> Response:
     """One table, with its partitions and a query for some of its rows."""
     deployment, name = console_of(request).deployment, request.path_params["name"]
     table = tables.read_table(deployment, name)
-    partitions = tables.list_partitions(deployment, name) if table.keys else []
-    return json_response(_table(table) | {"partitions": partitions, "sample": queries.sample_sql(name)})
+    denials = Denials()
+    partitions = denials.read_all("Partitions", lambda: tables.list_partitions(deployment, name) if table.keys else ())
+    found = {"partitions": partitions, "sample": queries.sample_sql(name), "denied": denials.reasons}
+    return json_response(_table(table) | found)
 
 
 def _table(table: tables.TableSummary) -> dict[str, Any]:
@@ -102,8 +105,14 @@ def get_queues(request: Request) -> Response:
 
 def post_peek(request: Request) -> Response:
     """Dead letters, with their reasons."""
-    letters = list(queues.peek(console_of(request).deployment, PEEKED))
-    return json_response({"letters": [asdict(letter) | {"sent": timestamp(letter.sent)} for letter in letters]})
+    denials, letters = Denials(), list[dict[str, Any]]()
+
+    def receive() -> None:
+        for letter in queues.peek(console_of(request).deployment, PEEKED):
+            letters.append(asdict(letter) | {"sent": timestamp(letter.sent)})
+
+    denials.read("Dead letters", receive, None)
+    return json_response({"letters": letters, "denied": denials.reasons})
 
 
 def post_return(request: Request) -> Response:

@@ -12,8 +12,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ferry.aws.clients import Deployment
+from ferry.aws.denials import Denials
 from ferry.console.conditions import choices
-from ferry.console.pictures import Definition, Definitions
+from ferry.console.pictures import UNREADABLE, Definition, Definitions
 from ferry.console.rows import Row, timestamp
 from ferry.errors import CommandError
 from ferry.stepfunctions import executions
@@ -41,11 +42,13 @@ class Detail:
     definition: Definition
     events: int
     at: float
+    denied: tuple[str, ...] = ()
+    """What is missing because the caller may not read it."""
 
     @property
     def ended(self) -> bool:
-        """Whether nothing more happens in it."""
-        return not self.execution.running
+        """Whether nothing more happens in it, and all of it is known."""
+        return not self.execution.running and not self.denied
 
 
 class Details:
@@ -70,7 +73,7 @@ class Details:
             kept = self._kept.get(name)
         if kept and (self._clock() - kept.at < self._fresh_seconds or (kept.ended and row and _same(kept, row))):
             return kept
-        detail = self._read(name)
+        detail = self._read(name, row)
         with self._lock:
             self._kept.pop(name, None)
             self._kept[name] = detail
@@ -83,14 +86,21 @@ class Details:
         with self._lock:
             self._kept.clear()
 
-    def _read(self, name: str) -> Detail:
+    def _read(self, name: str, row: Row | None) -> Detail:
         client, machine = self._deployment.step_functions, self._deployment.outputs.state_machine_arn
-        info, input_ = executions.describe(client, machine, executions.execution_arn(machine, name))
-        events = list(read_events(client, info.arn))
+        arn, denials = executions.execution_arn(machine, name), Denials()
+
+        def describe() -> tuple[ExecutionInfo, str]:
+            return executions.describe(client, machine, arn)
+
+        # Without the permission, what the list knows.
+        known = (row.summary.info, _input_of(row)) if row else None
+        info, input_ = denials.read("Redrive statuses", describe, known) if known else describe()
+        events = denials.read_all("Steps", lambda: read_events(client, arn))
         execution = executions.from_history(info, input_, events, datetime.now(UTC))
-        definition = self._definitions.of_execution(client, info.arn)
+        definition = denials.read("Graphs", lambda: self._definitions.of_execution(client, arn), UNREADABLE)
         course = read_course(events, info.status, definition.transitions)
-        return Detail(execution, course, definition, len(events), self._clock())
+        return Detail(execution, course, definition, len(events), self._clock(), denials.reasons)
 
 
 def _same(detail: Detail, row: Row) -> bool:
@@ -98,11 +108,17 @@ def _same(detail: Detail, row: Row) -> bool:
     return (one.status, one.redriven) == (other.status, other.redriven)
 
 
+def _input_of(row: Row) -> str:
+    document = row.summary.document
+    return document.model_dump_json() if document else ""
+
+
 def revision(detail: Detail, row: Row | None) -> str:
     """Changes whenever the page has something new to show."""
     info = detail.execution.info
     successor = (row.successor or row.repeated or "") if row else ""
-    return f"{info.status}.{detail.events}.{info.redriven.timestamp() if info.redriven else 0}.{successor}"
+    redriven = info.redriven.timestamp() if info.redriven else 0
+    return f"{info.status}.{detail.events}.{len(detail.denied)}.{redriven}.{successor}"
 
 
 def as_json(detail: Detail, row: Row | None, successor: ExecutionInfo | None, *, on_aws: bool) -> dict[str, Any]:
@@ -113,6 +129,7 @@ def as_json(detail: Detail, row: Row | None, successor: ExecutionInfo | None, *,
     facts = execution_view.outcome_facts(execution, successor)
     return {
         "revision": revision(detail, row),
+        "denied": detail.denied,
         "name": info.name,
         "arn": info.arn,
         "status": info.status,
@@ -180,11 +197,11 @@ def visit_json(visit: Visit, now: datetime) -> dict[str, Any]:
 
 def state_json(execution: str, definition: Definition, visits: Sequence[Visit], name: str) -> dict[str, Any]:
     """A state of an execution: its definition, and the last visits to it with input, output and errors."""
-    state = definition.states.get(name)
-    if state is None:
-        raise CommandError(f"The definition of {execution} has no state {name}.")
     now = datetime.now(UTC)
     visits = [visit for visit in visits if visit.state == name]
+    state = definition.states.get(name) or ({"Type": visits[0].type} if visits else None)
+    if state is None:
+        raise CommandError(f"The definition of {execution} has no state {name}.")
     return {
         "name": name,
         "type": state["Type"],

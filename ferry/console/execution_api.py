@@ -43,6 +43,7 @@ def get_session(request: Request) -> Response:
             "database": outputs.glue_database,
             "sources": sorted(sources.of(outputs)),
             "runs": outputs.bulk_state_machine_arn is not None,
+            "audits": outputs.audit_state_machine_arn is not None,
             "writable": console.writable,
             "poll_seconds": 0.5 if not console.deployment.on_aws else console.poller.pace.seconds,
         }
@@ -174,16 +175,9 @@ def _upload(console: Console, key: str, body: "_Body") -> Response:
     deployment.source_s3.upload_fileobj(
         cast("IO[bytes]", body), deployment.outputs.source_bucket, key, Config=TransferConfig(use_threads=False)
     )
-    stored = upload.stored_upload(deployment, key)
     console.poller.wake()
-    return json_response(
-        {
-            "bucket": stored.bucket,
-            "key": stored.key,
-            "size": stored.size_bytes,
-            "skipped": upload.why_skipped(deployment, key),
-        }
-    )
+    found = {"bucket": deployment.outputs.source_bucket, "key": key, "size": body.size}
+    return json_response(found | {"skipped": upload.why_skipped(deployment, key)})
 
 
 class _Body:
@@ -193,6 +187,7 @@ class _Body:
         self._chunks = chunks
         self._buffer = bytearray()
         self._ended = False
+        self.size = 0
 
     def read(self, size: int = -1) -> bytes:
         """The next bytes; fewer than `size` only at the end."""
@@ -202,6 +197,7 @@ class _Body:
                 self._ended = True
             else:
                 self._buffer += chunk
+                self.size += len(chunk)
         end = len(self._buffer) if size < 0 else size
         found = bytes(self._buffer[:end])
         del self._buffer[:end]

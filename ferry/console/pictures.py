@@ -34,6 +34,10 @@ class Definition:
         return [(edge.source, edge.target) for edge in self.picture.edges]
 
 
+UNREADABLE = Definition("", {}, Picture(0, 0))
+"""Instead of a definition that the caller may not read: without an id."""
+
+
 class Definitions:
     """The definitions that were asked for; they are few, because a deployment changes its workflow rarely."""
 

@@ -16,6 +16,7 @@ from boto3.exceptions import Boto3Error
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ferry.aws.clients import Deployment
+from ferry.aws.denials import Denials
 from ferry.console import rows as listing
 from ferry.console.rows import Row
 from ferry.errors import CommandError
@@ -117,23 +118,24 @@ class Poller:
 
     def refresh(self) -> None:
         """Poll once."""
+        denials = Denials()
         try:
-            self._list()
+            self._list(denials)
             self._publish(None)
-            self._read()
+            denials.read("Keys, states and reasons", self._read, None)
         except (BotoCoreError, ClientError, Boto3Error) as error:
             self._fail(explain(error, self._deployment.outputs.endpoint_url or "AWS"))
         except CommandError as error:
             self._fail(str(error))
         else:
             self._pause = self.pace.seconds
-            self._publish(None)
+            self._publish(" ".join(denials.reasons) or None)
 
     def _fail(self, reason: str) -> None:
         self._pause = min(LONGEST_PAUSE_SECONDS, self._pause * 2)
         self._publish(reason)
 
-    def _list(self) -> None:
+    def _list(self, denials: Denials) -> None:
         client, machine = self._deployment.step_functions, self._deployment.outputs.state_machine_arn
         first = not self._snapshot.complete
         infos = executions.list_executions(client, machine, limit=MOST_EXECUTIONS if first else NEWEST)
@@ -146,7 +148,10 @@ class Poller:
             self._known = {arn: row for arn, row in self._known.items() if arn in listed}
             self._changed = {arn: info for arn, info in self._changed.items() if arn in listed}
         else:
-            infos += [executions.describe(client, machine, arn)[0] for arn in elsewhere]
+            describe = executions.describe
+            infos += denials.read_all(
+                "Changes of older executions", lambda: [describe(client, machine, arn)[0] for arn in elsewhere]
+            )
         for info in infos:
             self._merge(info)
 

@@ -13,18 +13,28 @@ from ferry.console.details import state_run_json, visit_json
 from ferry.console.rows import timestamp
 from ferry.console.run_details import RunDetail
 from ferry.stepfunctions.map_runs import Child, MapRunDetail, combine_states
+from ferry.stepfunctions.run_progress import RunProgress
 from ferry.stepfunctions.runs import RunSummary
-from ferry.ui import plan_view, run_view
+from ferry.ui import audit_view, plan_view, run_view
 from ferry.ui.links import execution_link
-from functions.contract.bulk import Plan
+from functions.contract.audit import AuditDocument, AuditReport, Finding
+from functions.contract.batches import ReportLine
+from functions.contract.bulk import ObjectFailure, Plan
 
 POINTS = 120
 """Of the plot: more than a screen can show."""
 
+AUDIT_REASONS = {
+    "differs": "Differs",
+    "missing": "Missing in the target",
+    "extra": "In the target, but in no source",
+    "undecided": "Undecided: not verified",
+}
+
 
 def run_row(run: RunSummary) -> dict[str, Any]:
     """A run in the list."""
-    info = run.info
+    info, counts = run.info, run.report.counts if run.report else {}
     return run_view.run_document(run) | {
         "started": timestamp(info.started),
         "attempt_started": timestamp(info.attempt_started),
@@ -32,6 +42,7 @@ def run_row(run: RunSummary) -> dict[str, Any]:
         "failed": info.failed,
         "scope_text": run_view.scope_text(run),
         "outcome": run_view.outcome_text(run),
+        "counts": {outcome: counts[outcome] for outcome in run_view.sorted_outcomes(counts)},
     }
 
 
@@ -47,12 +58,13 @@ def run_page(detail: RunDetail, results_bucket: str, *, on_aws: bool) -> dict[st
     states = {state.name: state for state in detail.states} | combine_states(children)
     found = run_row(run) | {
         "arn": info.arn,
+        "denied": detail.denied,
         "counts": detail.counts,
         "redrive_reason": info.redrive_reason if info.failed else None,
         "progress": run_view.progress_document(progress),
-        "tallies": plan_tallies(run.plan) if run.plan else [],
+        "tallies": _tallies(run),
         "report": f"s3://{results_bucket}/{report.folder}" if report and report.folder else None,
-        "failures": [failure.model_dump() for failure in report.failures] if report else [],
+        "reasons": _audit_reasons(progress, run.audit) if run.audit else _failures(progress),
         "plot": plot_points(progress.copied_at, info.attempt_started.timestamp()),
         "definition": detail.definition.id,
         "states": {name: state_run_json(state) for name, state in states.items()},
@@ -66,6 +78,60 @@ def run_page(detail: RunDetail, results_bucket: str, *, on_aws: bool) -> dict[st
         "link": execution_link(info.arn) if on_aws else None,
     }
     return found | {"revision": hashlib.sha256(json.dumps(found).encode()).hexdigest()[:16]}
+
+
+def report_row(line: ReportLine) -> dict[str, Any]:
+    """A line of a report, with its reason in words."""
+    return line.model_dump(mode="json", exclude={"run"}) | {"why": audit_view.reason_text(line.reason)}
+
+
+def _tallies(run: RunSummary) -> list[dict[str, Any]]:
+    """What the plan of a run does, or what an audit has found."""
+    if run.audit is None:
+        return plan_tallies(run.plan) if run.plan else []
+    report = run.audit.report
+    found = audit_view.tallies(report) if report and report.status == "complete" else []
+    return [
+        {"action": tally.status, "objects": tally.objects, "size_bytes": tally.size_bytes, "why": tally.why}
+        for tally in found
+    ]
+
+
+def _failures(progress: RunProgress) -> list[dict[str, Any]]:
+    """The failures of a run by error, each with an example and with the filters that select its objects."""
+    report = progress.run.report
+    errors = progress.failures | (report.errors if report and progress.phase == "ended" else {})
+    examples = {failure.error: failure for failure in report.failures} if report else {}
+    return [
+        _reason(error, number, examples.get(error), status="failed", error=error) for error, number in errors.items()
+    ]
+
+
+def _audit_reasons(progress: RunProgress, audit: AuditDocument) -> list[dict[str, Any]]:
+    """What an audit has found that should not be, in the same form."""
+    report = audit.report or AuditReport(status="in_progress")
+    examples: dict[str, Finding] = {}
+    for finding in report.findings:
+        examples.setdefault(finding.status, finding)
+        for name in finding.differences:
+            examples.setdefault(name.partition(".")[0], finding)
+    differences = report.differences if progress.phase == "ended" else {}
+    found = [
+        _reason(f"{name[:1].upper()}{name[1:]} differs", number, examples.get(name), status="differs", difference=name)
+        for name, number in sorted(differences.items(), key=lambda item: -item[1])
+    ]
+    for status, title in AUDIT_REASONS.items():
+        if progress.found.get(status) and not (status == "differs" and found):
+            found.append(_reason(title, progress.found[status], examples.get(status), status=status))
+    return found + [
+        _reason(error, number, examples.get("failed"), status="failed", error=error)
+        for error, number in progress.failures.items()
+    ]
+
+
+def _reason(title: str, count: int, example: ObjectFailure | Finding | None, **filters: str) -> dict[str, Any]:
+    shown = {"key": example.key, "cause": example.cause} if example else None
+    return {"title": title, "count": count, "filters": filters, "example": shown}
 
 
 def plan_tallies(plan: Plan) -> list[dict[str, Any]]:

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from ferry.aws.denials import Denials
 from ferry.stepfunctions.events import event_details, read_events
 from ferry.stepfunctions.executions import READERS
-from ferry.stepfunctions.run_progress import Slices, slices_of
 from ferry.stepfunctions.visits import Course, StateRun, Transition, Visit, read_course
+from ferry.stepfunctions.watching import Slices, slices_of
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
@@ -44,11 +45,14 @@ class Child:
 
 @dataclass(frozen=True)
 class MapRunDetail:
-    """One visit to a Map state, with some of its children: failed ones first, then running ones, then the newest."""
+    """One visit to a Map state, with some of its children: failed ones first, then running ones, then the newest.
+
+    `status` is None if the caller may not describe it; then `slices` counts nothing.
+    """
 
     arn: str
     state: str
-    status: str
+    status: str | None
     slices: Slices
     children: tuple[Child, ...]
 
@@ -61,25 +65,29 @@ class MapRuns:
         self._ended: dict[str, MapRunDetail] = {}
         self._children: dict[str, Child] = {}
 
-    def read(self, events: Iterable[dict[str, Any]]) -> list[MapRunDetail]:
-        """The Map Runs that a history names, the first one first."""
+    def read(self, events: Iterable[dict[str, Any]], denials: Denials) -> list[MapRunDetail]:
+        """The Map Runs that a history names, the first one first; without what the caller may not read."""
         found, state = [], ""
         for event in events:
             details = event_details(event)
             if event["type"] == "MapStateEntered":
                 state = details["name"]
             elif event["type"] == "MapRunStarted":
-                found.append(self._read(details["mapRunArn"], state))
+                found.append(self._read(details["mapRunArn"], state, denials))
         return found
 
-    def _read(self, arn: str, state: str) -> MapRunDetail:
+    def _read(self, arn: str, state: str, denials: Denials) -> MapRunDetail:
         if arn in self._ended:
             return self._ended[arn]
-        described: Any = self._client.describe_map_run(mapRunArn=arn)
+        own = Denials()
+        described: Any = own.read("Slices", lambda: self._client.describe_map_run(mapRunArn=arn), None)
+        items = own.read_all("Executions of slices", lambda: self._list(arn))
         with ThreadPoolExecutor(READERS) as pool:
-            children = tuple(pool.map(self._read_child, self._list(arn)))
-        found = MapRunDetail(arn, state, described["status"], slices_of(described["itemCounts"]), children)
-        if found.status != "RUNNING":
+            children = tuple(pool.map(lambda item: self._read_child(item, own), items))
+        status, slices = (described["status"], slices_of(described["itemCounts"])) if described else (None, Slices())
+        found = MapRunDetail(arn, state, status, slices, children)
+        denials.add(own)
+        if status not in (None, "RUNNING") and not own.reasons:
             self._ended[arn] = found
         return found
 
@@ -95,11 +103,11 @@ class MapRuns:
                 found.setdefault(item["executionArn"], item)
         return list(found.values())
 
-    def _read_child(self, item: Any) -> Child:
+    def _read_child(self, item: Any, denials: Denials) -> Child:
         arn = item["executionArn"]
         if arn in self._children:
             return self._children[arn]
-        events = list(read_events(self._client, arn))
+        events = denials.read_all("Steps of slices", lambda: read_events(self._client, arn))
         child = Child(
             arn=arn,
             name=item["name"],
@@ -109,7 +117,7 @@ class MapRuns:
             slice_key=_slice_key(events),
             course=read_course(events, item["status"], self._transitions),
         )
-        if child.status != "RUNNING":
+        if events and child.status != "RUNNING":
             self._children[arn] = child
         return child
 

@@ -6,33 +6,29 @@ DescribeMapRun is limited to one call a second ("Step Functions service quotas",
 """
 
 import time
-from collections import Counter, deque
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from itertools import islice
-from typing import Any, Literal
+from typing import Literal
 
-from ferry.aws import run_files
 from ferry.aws.clients import Deployment
+from ferry.aws.denials import Denials
 from ferry.stepfunctions import runs
+from ferry.stepfunctions.executions import ExecutionInfo
 from ferry.stepfunctions.runs import RunSummary
+from ferry.stepfunctions.watching import LatestSlices, NewRecords, Rates, Slices
 from functions.batches.outcomes import RECORD_KINDS
 from functions.batches.records import COPIED, DELETED, READ, VALIDATED, VERIFIED
 from functions.contract.batches import Outcome
-from functions.contract.bulk import IDLE, PLANNED, Plan
+from functions.contract.bulk import IDLE, PLANNED
 
-Phase = Literal["planning", "copying", "starting", "reporting", "ended"]
+Phase = Literal["planning", "searching", "comparing", "copying", "starting", "reporting", "ended"]
+"""`searching` and `comparing` are those of audits."""
+
 PLANNING = (None, "PlanBatches", "PlanComplete?", "PlanShards", "WaitForPlan", "Redriven?")
 STARTING = ("StartExecutions",)
 REPORTING = ("WriteReport", "ReportWritten?", "WaitForReport", "RequireComplete", "Succeeded")
 """States by phase; in all others, slices are copied."""
-
-FILES_OF_A_LOOK = 200
-"""At most as many records are read at once: whoever looks at a large run late catches up within a few looks."""
-
-RATE_SECONDS = 60.0
-"""The rate is that of the last minute: records are written twice a minute."""
-
 
 PROVISIONAL = ("failed", "started")
 """Another outcome of the same object may follow: what failed is repeated, what was started ends."""
@@ -45,17 +41,6 @@ STEPS = 2
 
 
 @dataclass(frozen=True)
-class Slices:
-    """The numbers of slices of the Map that runs, or ran last."""
-
-    total: int = 0
-    waiting: int = 0
-    running: int = 0
-    done: int = 0
-    failed: int = 0
-
-
-@dataclass(frozen=True)
 class RunProgress:
     """How far a run is.
 
@@ -63,7 +48,8 @@ class RunProgress:
     arrived, verified or not yet, and `objects_done` have an outcome, `failures` among them by error. Those with
     `executions_running` have none yet. `size_bytes` are those of the objects that batches copy, of which `bytes_copied`
     have arrived. The rates are per second; None until there is one. `copied_at` counts the objects by the second, since
-    1970, at which their copy ended.
+    1970, at which their copy ended. Of an audit, `found` counts the objects by status so far, and none are copied.
+    `denied` says what is missing because the caller may not read it.
     """
 
     run: RunSummary
@@ -76,11 +62,13 @@ class RunProgress:
     bytes_copied: int = 0
     failures: dict[str, int] = field(default_factory=dict)
     executions_running: int = 0
-    slices: Slices = Slices()
+    slices: Slices = field(default_factory=Slices)
     objects_rate: float | None = None
     bytes_rate: float | None = None
     seconds_left: float | None = None
     copied_at: dict[int, int] = field(default_factory=dict)
+    found: dict[str, int] = field(default_factory=dict)
+    denied: tuple[str, ...] = ()
 
 
 @dataclass
@@ -100,44 +88,44 @@ class _Counts:
         self.size_bytes += sign * other.size_bytes
 
 
-@dataclass(frozen=True)
-class _Sample:
-    moment: float
-    steps: int
-    size_bytes: int
-
-
 class RunWatch:
     """Looks at one run again and again, and remembers what it has read."""
 
     def __init__(self, deployment: Deployment, arn: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._deployment, self._arn, self._clock = deployment, arn, clock
-        self._ended_maps: dict[str, Slices] = {}
+        self._slices = LatestSlices(deployment, arn)
         self._forget("")
 
     def _forget(self, plan_folder: str) -> None:
         """Begin with a plan."""
         self._plan_folder = plan_folder
-        self._read: set[str] = set()
+        self._records = NewRecords(self._deployment, plan_folder, RECORD_KINDS)
+        self._rates = Rates(self._clock)
         self._waits = False
         self._counts = _Counts()
         self._provisional: dict[str, tuple[_Counts, Outcome]] = {}
         self._copied_at: Counter[int] = Counter()
-        self._samples: deque[_Sample] = deque()
 
-    def look(self) -> RunProgress:
-        """Look once."""
-        summary = runs.summarize_run(self._deployment, runs.find_run(self._deployment, self._arn))
+    def look(self, info: ExecutionInfo | None = None) -> RunProgress:
+        """Look once; `info` is what the caller knows already."""
+        denials = Denials()
+        info = info or runs.find_run(self._deployment, self._arn)
+        summary = runs.summarize_readable(self._deployment, info, denials)
         ended = summary.info.status != "RUNNING"
         phase: Phase = "ended" if ended else _phase_of(summary.state)
         plan = summary.plan
         if plan is None or plan.status != "planned" or phase == "planning":
-            return RunProgress(summary, phase, compared=plan.objects if plan and plan.status != "planned" else 0)
+            compared = plan.objects if plan and plan.status != "planned" else 0
+            return RunProgress(summary, phase, compared=compared, denied=denials.reasons)
         if plan.folder != self._plan_folder:
             self._forget(plan.folder)
         self._waits = summary.scope is not None and summary.scope.wait_for_executions
-        self._read_records(plan)
-        objects_rate, bytes_rate = self._rates()
+        denials.read("Outcomes of objects", self._read_records, None)
+        # Without slices, the last Map was that of the plan.
+        has_slices = plan.batches or plan.executions
+        slices = denials.read("Slices", self._slices.read, Slices()) if has_slices else Slices()
+        steps_rate, bytes_rate = self._rates.measure(self._counts.steps, self._counts.size_bytes)
+        objects_rate = steps_rate / STEPS if steps_rate else None
         work = [each for each in plan.tallies if each.action in PLANNED]
         objects = sum(each.objects for each in work)
         left = max(0.0, objects - self._counts.steps / STEPS)
@@ -153,24 +141,19 @@ class RunWatch:
             bytes_copied=self._counts.size_bytes,
             failures=self._failures(),
             executions_running=self._executions_running(),
-            # Without slices, the last Map was that of the plan.
-            slices=self._slices() if plan.batches or plan.executions else Slices(),
+            slices=slices,
             objects_rate=objects_rate,
             bytes_rate=bytes_rate,
             # How long executions take, the rate of the batches does not tell.
             seconds_left=left / objects_rate if objects_rate and phase == "copying" else None,
             copied_at=dict(self._copied_at),
+            denied=denials.reasons,
         )
 
-    def _read_records(self, plan: Plan) -> None:
+    def _read_records(self) -> None:
         """Count what the records say that no earlier look has read."""
-        new = ((kind, key) for kind, key in _record_keys(self._deployment, plan) if key not in self._read)
-        chosen = list(islice(new, FILES_OF_A_LOOK))
-        files = run_files.read_files(self._deployment, (key for _, key in chosen))
-        for (kind, key), lines in zip(chosen, files, strict=True):
-            self._read.add(key)
-            for line in lines:
-                self._count(kind, Outcome.model_validate_json(line))
+        for kind, outcome in self._records.read():
+            self._count(kind, outcome)
 
     def _count(self, kind: str, outcome: Outcome) -> None:
         """Count an outcome instead of an earlier one about the same object, if that could change."""
@@ -193,34 +176,6 @@ class RunWatch:
         failed = (outcome for _, outcome in self._provisional.values() if outcome.status == "failed")
         return dict(Counter(outcome.error or "" for outcome in failed))
 
-    def _rates(self) -> tuple[float | None, float | None]:
-        """Objects and bytes per second."""
-        now = _Sample(self._clock(), self._counts.steps, self._counts.size_bytes)
-        self._samples.append(now)
-        while len(self._samples) > 2 and now.moment - self._samples[1].moment >= RATE_SECONDS:
-            self._samples.popleft()
-        first = self._samples[0]
-        seconds = now.moment - first.moment
-        if seconds <= 0 or now.steps == first.steps:
-            return None, None
-        return (now.steps - first.steps) / STEPS / seconds, (now.size_bytes - first.size_bytes) / seconds
-
-    def _slices(self) -> Slices:
-        """The counts of the latest Map Run; one that has ended is described once."""
-        client = self._deployment.step_functions
-        found = client.list_map_runs(executionArn=self._arn)["mapRuns"]
-        if not found:
-            return Slices()
-        latest: Any = max(found, key=lambda each: each["startDate"])
-        arn = latest["mapRunArn"]
-        if arn not in self._ended_maps:
-            described = client.describe_map_run(mapRunArn=arn)
-            slices = slices_of(described["itemCounts"])
-            if described["status"] == "RUNNING":
-                return slices
-            self._ended_maps[arn] = slices
-        return self._ended_maps[arn]
-
 
 def _worth(kind: str, outcome: Outcome) -> _Counts:
     """What one outcome adds to the counts."""
@@ -237,21 +192,3 @@ def _phase_of(state: str | None) -> Phase:
     if state in STARTING:
         return "starting"
     return "reporting" if state in REPORTING else "copying"
-
-
-def slices_of(counts: Any) -> Slices:
-    """The counts of a Map Run, as DescribeMapRun returns them."""
-    return Slices(
-        total=counts["total"],
-        waiting=counts["pending"],
-        running=counts["running"],
-        done=counts["succeeded"],
-        failed=counts["failed"] + counts["timedOut"] + counts["aborted"],
-    )
-
-
-def _record_keys(deployment: Deployment, plan: Plan) -> Iterator[tuple[str, str]]:
-    """The records of a plan's slices, each with its kind."""
-    for kind in RECORD_KINDS:
-        for key in run_files.list_keys(deployment, run_files.record_folder(plan.folder, kind)):
-            yield kind, key

@@ -15,9 +15,11 @@ from botocore.exceptions import ClientError
 from pydantic import ValidationError
 
 from ferry.aws.clients import Deployment
+from ferry.aws.denials import Denials
 from ferry.errors import CommandError, UsageError
 from ferry.stepfunctions import executions, following
 from ferry.stepfunctions.executions import READERS, ExecutionInfo
+from functions.contract.audit import AuditDocument
 from functions.contract.bulk import BulkDocument, Plan, PlanScope, RunReport
 
 KINDS = ("backfill", "audit", "sweep")
@@ -37,6 +39,8 @@ class RunSummary:
     document: BulkDocument | None
     error: str | None = None
     cause: str | None = None
+    audit: AuditDocument | None = None
+    """The same document, if it is an audit."""
 
     @property
     def kind(self) -> str:
@@ -104,11 +108,14 @@ def list_runs(deployment: Deployment, statuses: Sequence[str] = (), limit: int |
 
 def list_runs_and_audits(deployment: Deployment, limit: int | None = None) -> list[ExecutionInfo]:
     """The same, and the audits, whose workflow is another one."""
-    found = list_runs(deployment, limit=limit)
-    audits = deployment.outputs.audit_state_machine_arn
-    if audits is not None:
-        found += executions.list_executions(deployment.step_functions, audits, (), limit)
+    found = list_runs(deployment, limit=limit) + list_audits(deployment, limit)
     return sorted(found, key=lambda info: (info.started, info.name), reverse=True)[:limit]
+
+
+def list_audits(deployment: Deployment, limit: int | None = None) -> list[ExecutionInfo]:
+    """All audits, newest first; at most `limit`, and none if the deployment has no such workflow."""
+    machine = deployment.outputs.audit_state_machine_arn
+    return executions.list_executions(deployment.step_functions, machine, (), limit) if machine else []
 
 
 def find_run(deployment: Deployment, name: str, *, or_audit: bool = False) -> ExecutionInfo:
@@ -117,7 +124,8 @@ def find_run(deployment: Deployment, name: str, *, or_audit: bool = False) -> Ex
         raise UsageError("RUN is empty. Run `ferry runs` to see the names.")
     client, machines = deployment.step_functions, [machine_of(deployment)]
     if or_audit and deployment.outputs.audit_state_machine_arn:
-        machines.append(deployment.outputs.audit_state_machine_arn)
+        # First the one that it is probably of: the other one may be denied.
+        machines.insert(0 if kind_of(name) == "audit" else 1, deployment.outputs.audit_state_machine_arn)
     if name.startswith("arn:"):
         machines = [each for each in machines if name.startswith(executions.execution_arn(each, ""))]
         if not machines:
@@ -139,7 +147,13 @@ def find_run(deployment: Deployment, name: str, *, or_audit: bool = False) -> Ex
 def summarize_run(deployment: Deployment, info: ExecutionInfo) -> RunSummary:
     """The last state of a run, its document and its error, from the end of its history: usually one call."""
     last = executions.read_last_state(deployment.step_functions, info.arn)
-    return RunSummary(info, last.state, parse_bulk_document(last.input), last.error, last.cause)
+    audit = _parse_audit_document(last.input) if kind_of(info.name) == "audit" else None
+    return RunSummary(info, last.state, parse_bulk_document(last.input), last.error, last.cause, audit)
+
+
+def summarize_readable(deployment: Deployment, info: ExecutionInfo, denials: Denials) -> RunSummary:
+    """The same; no more than what is known already if the history may not be read."""
+    return denials.read("States of runs", lambda: summarize_run(deployment, info), RunSummary(info, None, None))
 
 
 def summarize_runs(deployment: Deployment, infos: Iterable[ExecutionInfo]) -> list[RunSummary]:
@@ -148,15 +162,22 @@ def summarize_runs(deployment: Deployment, infos: Iterable[ExecutionInfo]) -> li
         return list(pool.map(lambda info: summarize_run(deployment, info), infos))
 
 
-def describe_run(deployment: Deployment, name: str) -> RunSummary:
-    """One run by its ARN, its name, or the beginning of its name."""
-    return summarize_run(deployment, find_run(deployment, name))
+def describe_run(deployment: Deployment, name: str, *, or_audit: bool = False) -> RunSummary:
+    """One run by its ARN, its name, or the beginning of its name; or an audit."""
+    return summarize_run(deployment, find_run(deployment, name, or_audit=or_audit))
 
 
 def parse_bulk_document(text: str | None) -> BulkDocument | None:
     """The document of a run; None if it is another kind of text."""
     try:
         return BulkDocument.model_validate_json(text or "")
+    except ValidationError:
+        return None
+
+
+def _parse_audit_document(text: str | None) -> AuditDocument | None:
+    try:
+        return AuditDocument.model_validate_json(text or "")
     except ValidationError:
         return None
 

@@ -1,6 +1,7 @@
 """What an audit found, for people and as JSON."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -63,8 +64,18 @@ def view(scope: AuditScope, report: AuditReport, outputs: Outputs) -> Renderable
     return Group(*layout, Text(), grid)
 
 
-def _counts(report: AuditReport) -> Table:
-    rows = _table("STATUS", "OBJECTS", "SIZE", "WHY")
+@dataclass(frozen=True)
+class AuditTally:
+    """The objects of a status; without one, those of the statuses above for one reason."""
+
+    status: OutcomeStatus | None
+    objects: int
+    size_bytes: int | None
+    why: str
+
+
+def tallies(report: AuditReport) -> list[AuditTally]:
+    """How many objects have which status, and why."""
     why = {
         "verified": [f"{number:,} by {grade}" for grade, number in _largest(report.grades)],
         "differs": [f"{number:,} {name}" for name, number in _largest(report.differences)],
@@ -74,16 +85,25 @@ def _counts(report: AuditReport) -> Table:
         "undecided": ["the stored checksums cannot be compared"],
         "skipped": ["by the rules or options, or changed during the audit"],
     }
-    for status in STATUSES:
-        if number := report.counts.get(status):
-            rows.add_row(
-                Text(status, STYLES[status]),
-                Text(f"{number:,}"),
-                Text(terminal.size(report.size_bytes.get(status, 0))),
-                Text("; ".join(why[status])),
-            )
-    for reason, number in _largest(report.reasons):
-        rows.add_row(Text(), Text(f"{number:,}", "dim"), Text(), Text(_reason(reason), "dim"))
+    return [
+        *(
+            AuditTally(status, report.counts[status], report.size_bytes.get(status, 0), "; ".join(why[status]))
+            for status in STATUSES
+            if report.counts.get(status)
+        ),
+        *(AuditTally(None, number, None, reason_text(reason)) for reason, number in _largest(report.reasons)),
+    ]
+
+
+def _counts(report: AuditReport) -> Table:
+    rows = _table("STATUS", "OBJECTS", "SIZE", "WHY")
+    for tally in tallies(report):
+        rows.add_row(
+            Text(tally.status or "", STYLES.get(tally.status or "", "")),
+            Text(f"{tally.objects:,}", "" if tally.status else "dim"),
+            Text("" if tally.size_bytes is None else terminal.size(tally.size_bytes)),
+            Text(tally.why, "" if tally.status else "dim"),
+        )
     return rows
 
 
@@ -93,7 +113,7 @@ def _findings(findings: Iterable[Finding]) -> Table:
         rows.add_row(
             Text(finding.status, STYLES[finding.status]),
             terminal.line(terminal.shorten(finding.key, LONGEST_KEY)),
-            terminal.line(finding.cause or _reason(finding.reason)),
+            terminal.line(finding.cause or reason_text(finding.reason)),
         )
     return rows
 
@@ -111,7 +131,8 @@ def _status(finding: Finding) -> OutcomeStatus:
     return next(status for status in STATUSES if status == finding.status)
 
 
-def _reason(reason: str) -> str:
+def reason_text(reason: str) -> str:
+    """A reason in words."""
     return next((text for name, text in REASONS.items() if name == reason), reason)
 
 

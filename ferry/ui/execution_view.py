@@ -162,9 +162,9 @@ def validation_text(validation: Validation) -> str:
     """The result of the validation in words."""
     parts = []
     if validation.rows is not None:
-        parts.append(f"{validation.rows:,} rows are queryable")
+        parts.append(f"{_quantity(validation.rows, 'row')} {'is' if validation.rows == 1 else 'are'} queryable")
     if validation.file_records is not None:
-        parts.append(f"the file has {validation.file_records:,} records")
+        parts.append(f"the file has {_quantity(validation.file_records, 'record')}")
     if validation.expected_rows is not None:
         parts.append(f"its row-count metadata is {validation.expected_rows:,}")
     if validation.checks:
@@ -268,4 +268,4 @@ def _joined(parts: Sequence[str | tuple[str, str]]) -> Iterable[str | tuple[str,
 
 
 def _quantity(number: int, singular: str, plural: str | None = None) -> str:
-    return f"{number} {singular if number == 1 else plural or singular + 's'}"
+    return f"{number:,} {singular if number == 1 else plural or singular + 's'}"

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from ferry.estimates import prices
 from ferry.estimates.estimate import cost_of
-from ferry.stepfunctions.run_progress import RunProgress
+from ferry.stepfunctions.run_progress import Phase, RunProgress
 from ferry.stepfunctions.runs import RunSummary
 from ferry.ui import terminal
 from ferry.ui.execution_view import STATUS_STYLES
@@ -18,8 +18,12 @@ from functions.contract.bulk import PLANNED
 from functions.contract.usage import Usage
 
 GAP = 2
-OUTCOME_ORDER = ("verified", "deleted", "copied", "unchanged", "started", "skipped", "undecided", "failed")
+OUTCOME_ORDER = (
+    *("verified", "deleted", "copied", "unchanged", "started", "differs", "missing", "extra"),
+    *("skipped", "undecided", "failed"),
+)
 LEAST_RATE = 0.1
+PHASE_TEXTS: dict[Phase, str] = {"searching": "listing the target", "reporting": "writing the report"}
 
 
 def run_document(run: RunSummary, progress: RunProgress | None = None) -> dict[str, Any]:
@@ -85,6 +89,7 @@ def progress_document(progress: RunProgress) -> dict[str, Any]:
         "objects_per_second": _rounded(progress.objects_rate),
         "bytes_per_second": _rounded(progress.bytes_rate),
         "seconds_left": _rounded(progress.seconds_left),
+        "found": progress.found,
     }
 
 
@@ -163,9 +168,11 @@ def sorted_outcomes(counts: Mapping[str, int]) -> list[str]:
 
 
 def progress_text(progress: RunProgress) -> str:
-    """How far a run is, in one line."""
+    """How far a run or an audit is, in one line."""
+    if progress.denied and not (progress.objects_copied or progress.objects_done):
+        return f"progress unknown: {progress.denied[0]}"
     if progress.phase == "planning":
-        return f"planning: {progress.compared:,} objects compared" if progress.compared else "planning"
+        return _planning_text(progress)
     parts = [f"{progress.objects_done:,} of {progress.objects:,} objects"]
     if progress.objects_copied > progress.objects_done:
         parts[0] += f" ({progress.objects_copied:,} copied)"
@@ -173,19 +180,27 @@ def progress_text(progress: RunProgress) -> str:
         parts.append(f"{terminal.size(progress.bytes_copied)} of {terminal.size(progress.size_bytes)}")
     if progress.objects_rate and progress.objects_rate >= LEAST_RATE:
         parts.append(f"{progress.objects_rate:,.0f}/s" if progress.objects_rate >= 1 else "less than 1/s")
-    if progress.failures:
-        reasons = ", ".join(f"{number:,} {error}" for error, number in sorted(progress.failures.items()))
-        parts.append(f"{sum(progress.failures.values()):,} failed: {reasons}")
+    if progress.found or progress.failures:
+        parts.append(counts_text(progress.found) or _failures_text(progress.failures))
     if progress.executions_running:
         plural = "s" if progress.executions_running > 1 else ""
         parts.append(f"{progress.executions_running:,} execution{plural} running")
     if progress.slices.failed:
         parts.append(f"{progress.slices.failed:,} slices failed")
-    if progress.phase == "reporting":
-        parts.append("writing the report")
-    elif progress.seconds_left:
-        parts.append(f"about {terminal.duration(progress.seconds_left)} left")
+    left = f"about {terminal.duration(progress.seconds_left)} left" if progress.seconds_left else ""
+    if last := PHASE_TEXTS.get(progress.phase, left):
+        parts.append(last)
     return " · ".join(parts)
+
+
+def _planning_text(progress: RunProgress) -> str:
+    compared = "listed" if progress.run.kind == "audit" else "compared"
+    return f"planning: {progress.compared:,} objects {compared}" if progress.compared else "planning"
+
+
+def _failures_text(failures: Mapping[str, int]) -> str:
+    reasons = ", ".join(f"{number:,} {error}" for error, number in sorted(failures.items()))
+    return f"{sum(failures.values()):,} failed: {reasons}"
 
 
 def _rounded(number: float | None) -> float | None:

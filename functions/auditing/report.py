@@ -9,9 +9,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from functions.auditing.slice import COMPARED
 from functions.batches.causes import short_cause
-from functions.batches.records import read_outcomes, read_slice
+from functions.batches.records import COMPARED, read_outcomes, read_slice
 from functions.batches.report_lines import report_line
 from functions.batches.settings import BatchSettings
 from functions.contract.audit import AuditDocument, AuditEvent, AuditReport, Finding

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from functions.auditing.compare import PairCall, compare_pair
-from functions.batches.records import OutcomeFiles, read_outcomes, read_slice
+from functions.batches.records import COMPARED, OutcomeFiles, read_outcomes, read_slice
 from functions.batches.settings import BatchSettings
 from functions.batches.waves import work_in_waves
 from functions.contract.audit import AuditScope
@@ -19,9 +19,6 @@ from functions.contract.batches import Batch, Outcome
 from functions.contract.bulk import PlannedObject
 from functions.contract.limits import BATCH_CALLS
 from functions.runtime.errors import BatchTimedOut, FerryError, Throttled
-
-COMPARED = "compared"
-"""The kind of records."""
 
 MARGIN_MS = 90_000
 """Kept of the function's time for the last wave and for the record: more than a reading keeps, which then stops."""

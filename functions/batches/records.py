@@ -23,6 +23,9 @@ from functions.runtime.aws_errors import aws_errors
 COPIED, VERIFIED, READ, VALIDATED, STARTED, DELETED = "copied", "verified", "read", "validated", "started", "deleted"
 """The kinds of records."""
 
+COMPARED = "compared"
+"""That of an audit."""
+
 NOTHING = Usage()
 _USAGE = re.compile(rf"\.(\d+)-(\d+)-(\d+){re.escape(ENDING)}$")
 

@@ -306,6 +306,31 @@ def test_a_run_is_estimated_started_watched_and_replayed(page: Page, broken_depl
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
+def test_an_audit_is_started_and_its_findings_are_filtered(
+    page: Page, broken_deployment: Deployed, folder: str
+) -> None:
+    keys = [f"{folder}/{number}.bin" for number in range(2)]
+    for key in keys:
+        broken_deployment.put(key, b"x")
+    broken_deployment.runs(keys)
+    outputs = broken_deployment.outputs
+    broken_deployment.target.put_object(Bucket=outputs.target_bucket, Key=keys[0], Body=b"changed")
+    page.get_by_role("link", name="Runs", exact=True).click()
+    page.get_by_role("button", name="New audit").click()
+    page.get_by_label("Keys that start with").fill(f"{folder}/")
+    page.get_by_role("button", name="Start", exact=True).click()
+    expect(page.get_by_role("button", name="Succeeded, Succeed, Succeeded")).to_be_visible(timeout=PATIENCE)
+    expect(page.get_by_role("row", name="verified 1 1 B 1 by checksum")).to_be_visible()
+    page.get_by_role("listitem").filter(has_text="Size differs").get_by_role("link", name="show them").click()
+    assert page.evaluate("location.search") == "?status=differs&difference=size"
+    objects = page.get_by_role("region", name="Objects").locator("tbody tr")
+    expect(objects).to_have_count(1)
+    expect(objects).to_contain_text(keys[0])
+    assert violations(page) == []
+    page.set_viewport_size({"width": 380, "height": 800})
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
 def violations(page: Page, *rules: str) -> list[Any]:
     """What axe-core finds on the page as it is, by some of its rules or all of them. It stays in the document."""
     if not page.evaluate("'axe' in window"):
@@ -341,6 +366,8 @@ def test_axe_finds_nothing_on_any_page(page: Page, broken_deployment: Deployed, 
     check()
     open_part("/runs")
     page.get_by_role("button", name="New backfill").click()
+    check()
+    page.get_by_role("button", name="New audit").click()
     check()
     open_part(f"/data/{folder}")
     expect(page.get_by_role("cell", name="Aurora")).to_be_visible(timeout=PATIENCE)

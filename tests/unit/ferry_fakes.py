@@ -85,6 +85,7 @@ class Remembered:
     events: list[dict[str, Any]] = field(default_factory=list)
     machine: str = MACHINE
     stopped_by: str | None = None
+    output: str | None = None
 
     @property
     def arn(self) -> str:
@@ -138,14 +139,15 @@ class FakeStepFunctions:
             raise client_error("ExecutionDoesNotExist")
         remembered = self.executions[executionArn]
         self.described.append(remembered.name)
-        return remembered.described() | {"input": remembered.input}
+        output = {"output": remembered.output} if remembered.output else {}
+        return remembered.described() | {"input": remembered.input} | output
 
     def describe_state_machine_for_execution(self, *, executionArn: str) -> dict[str, Any]:  # noqa: N803
         assert executionArn in self.executions
         return {"definition": json.dumps(DEFINITION)}
 
     def start_execution(self, *, stateMachineArn: str, name: str, input: str) -> dict[str, Any]:  # noqa: A002, N803
-        assert stateMachineArn in (MACHINE, BULK)
+        assert stateMachineArn in (MACHINE, BULK, AUDITS)
         if name in self.names:
             raise client_error("ExecutionAlreadyExists")
         return {"executionArn": self.add(name, "RUNNING", input, machine=stateMachineArn).arn}

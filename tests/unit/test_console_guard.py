@@ -180,7 +180,7 @@ def test_every_file_that_the_page_loads_exists() -> None:
     while waiting:
         body = files.read(waiting.pop())
         assert body is not None
-        found = set(re.findall(r'from "/static/([\w./-]+)"', body.decode())) - named
+        found = set(re.findall(r'"/static/([\w./-]+\.\w+)"', body.decode())) - named
         named |= found
         waiting |= found
     assert {"main.js", "picture.js", "vendor/preact.mjs"} <= named

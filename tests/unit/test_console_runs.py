@@ -4,7 +4,6 @@ import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -13,63 +12,20 @@ from ferry.console import run_json
 from ferry.console.state import Console
 from functions.contract.bulk import Plan
 from tests.support.console_server import Client, serving
-from tests.unit.ferry_fakes import BEGIN, BULK, Remembered, event
+from tests.unit.console_fakes import RunsWithSlices, copying_run
+from tests.unit.ferry_fakes import BEGIN, BULK
 from tests.unit.run_fakes import (
     RUN,
     FakeResults,
     FakeRuns,
     deployed,
     document,
-    map_run,
-    outcome,
     plan_of,
-    put_record,
     put_slice,
     report_folder,
     report_line,
     report_of,
 )
-
-DEFINITION = {
-    "StartAt": "CopySlices",
-    "States": {
-        "CopySlices": {
-            "Type": "Map",
-            "ItemProcessor": {
-                "StartAt": "CopyBatch",
-                "States": {
-                    "CopyBatch": {"Type": "Task", "Next": "BatchDone"},
-                    "BatchDone": {"Type": "Succeed"},
-                },
-            },
-            "Next": "WriteReport",
-        },
-        "WriteReport": {"Type": "Task", "End": True},
-    },
-}
-
-
-class RunsWithSlices(FakeRuns):
-    """Runs whose Map Run has children."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.children: list[Remembered] = []
-
-    def add_child(self, name: str, status: str, *events: dict[str, Any]) -> None:
-        given = json.dumps({"slice": {"key": f"runs/{RUN}/0/plan/00000-c/batch-0000{len(self.children)}.jsonl.gz"}})
-        child = self.add(name, status, given, machine=f"{BULK}/map")
-        child.events += events
-        self.children.append(child)
-
-    def describe_state_machine_for_execution(self, *, executionArn: str) -> dict[str, Any]:  # noqa: N803
-        assert executionArn in self.executions
-        return {"definition": json.dumps(DEFINITION)}
-
-    def list_executions(self, *, mapRunArn: str, maxResults: int, statusFilter: str | None = None) -> Any:  # noqa: N803
-        assert mapRunArn in self.map_runs
-        found = [child for child in self.children if statusFilter in (None, child.status)]
-        return {"executions": [child.described() for child in found[::-1][:maxResults]]}
 
 
 class Planner:
@@ -90,22 +46,6 @@ class _Body:
 
     def read(self) -> bytes:
         return self._body
-
-
-def copying_run(runs: RunsWithSlices, results: FakeResults) -> None:
-    """A run with two slices: one was copied, with one failure; the other is being copied."""
-    run = runs.add_run(document(plan_of(3)), state="CopySlices")
-    run.events[-1] = event(1, "MapStateEntered", name="CopySlices", input=document(plan_of(3)).model_dump_json())
-    run.events.append(event(2, "MapRunStarted", mapRunArn=run.arn))
-    runs.map_runs[run.arn] = map_run(total=2, succeeded=1, running=1)
-    entered = event(3, "TaskStateEntered", name="CopyBatch")
-    done = (event(4, "TaskStateExited", name="CopyBatch"), event(4, "SucceedStateEntered", name="BatchDone"))
-    runs.add_child("one", "SUCCEEDED", entered, *done, event(5, "SucceedStateExited", name="BatchDone"))
-    runs.add_child("two", "RUNNING", entered)
-    put_slice(results, ["a/1", "a/2", "a/3"])
-    copied = [outcome(f"a/{number}", "copied", copied_at=BEGIN + timedelta(seconds=number)) for number in (1, 2)]
-    put_record(results, "copied", "c1", [*copied, outcome("a/3", "failed", error="AccessDenied", cause="no")])
-    put_record(results, "verified", "v1", [outcome("a/1", "verified", grade="checksum")])
 
 
 @contextmanager
@@ -249,13 +189,23 @@ def test_a_dry_run_of_a_prefix_without_objects_says_so() -> None:
 
 def test_a_backfill_is_started_with_the_scope_of_the_form() -> None:
     runs = FakeRuns()
+    manifest = "s3://inventory/source/2026-11-01T01-00Z/manifest.json"
+    form = {"prefix": "a/", "since": "2026-01-01", "min_age": "15m", "inventory": manifest, "again": True}
     with console(runs) as client:
-        name = client.post("/api/runs", {"prefix": "a/", "since": "2026-01-01", "min_age": "15m"}).json["run"]
-    scope = json.loads(runs.executions[f"{BULK.replace(':stateMachine:', ':execution:')}:{name}"].input)["scope"]
+        name = client.post("/api/runs", form | {"max_concurrency": 7}).json["run"]
+    document = json.loads(runs.executions[f"{BULK.replace(':stateMachine:', ':execution:')}:{name}"].input)
+    scope = document["scope"]
     assert (scope["prefix"], scope["min_age_seconds"], scope["since"][:10]) == ("a/", 900, "2026-01-01")
+    assert (scope["inventory"], scope["again"], document["max_concurrency"]) == (manifest, True, 7)
 
 
-@pytest.mark.parametrize("body", [None, [], {"prefix": 1}, {"since": "soon"}, {"min_age": "x"}, {"prefix": "k" * 1025}])
+@pytest.mark.parametrize(
+    "body",
+    [
+        *(None, [], {"prefix": 1}, {"since": "soon"}, {"min_age": "x"}, {"prefix": "k" * 1025}),
+        *({"inventory": "s3://b/list.csv"}, {"again": "yes"}, {"max_concurrency": 1001}, {"max_concurrency": True}),
+    ],
+)
 @pytest.mark.parametrize("path", ["/api/runs", "/api/dry-runs"])
 def test_a_scope_that_the_command_rejects_is_rejected(path: str, body: Any) -> None:
     runs = FakeRuns()

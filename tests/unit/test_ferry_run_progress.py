@@ -4,7 +4,8 @@ import pytest
 
 from ferry.errors import CommandError, UsageError
 from ferry.stepfunctions import run_reports, runs
-from ferry.stepfunctions.run_progress import RunProgress, RunWatch, Slices
+from ferry.stepfunctions.run_progress import RunProgress, RunWatch
+from ferry.stepfunctions.watching import Slices
 from ferry.ui import run_view
 from functions.contract.bulk import RunReport
 from tests.unit.ferry_fakes import BULK, HASH

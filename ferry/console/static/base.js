@@ -204,7 +204,7 @@ export function age(seconds) {
 export const exact = (seconds) => (seconds ? new Date(seconds * 1000).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "medium" }) : "");
 export const number = (value) => (value ?? 0).toLocaleString("en-US");
 export const plural = (count, one, many = `${one}s`) => `${number(count)} ${count === 1 ? one : many}`;
-export const shortName = (name) => name.replace(/^([^-]{12})[^-]*(-replay-\d+)?$/, "$1$2");
+export const shortName = (name) => name.replace(/^((?:bulk-)?[^-]{12})[^-]*(-replay-\d+)?$/, "$1$2");
 
 export const STATUS_WORDS = {
   SUCCEEDED: "Succeeded", FAILED: "Failed", RUNNING: "Running", TIMED_OUT: "Timed out", ABORTED: "Stopped",
@@ -240,6 +240,12 @@ export function Alert({ error, kept }) {
   if (!error) return null;
   return html`<div class="alert" role="alert"><${Icon} name="warn" />
     <div><strong>${visible(error.message || error)}</strong>${kept ? html`<span class="muted"> The data shown may be out of date.</span>` : null}</div></div>`;
+}
+
+// What the credentials may not read: one line each, beside everything else.
+export function Denied({ reasons }) {
+  if (!reasons?.length) return null;
+  return html`<div class="alert denied" role="status"><${Icon} name="lock" /><div>${reasons.map((reason) => html`<p key=${reason}>${visible(reason)}</p>`)}</div></div>`;
 }
 
 export function Empty({ title, children }) {

@@ -1,6 +1,6 @@
 // The tables of the catalogue with sample rows, a query box, and the crawls.
 import { useEffect, useRef, useState } from "preact/hooks";
-import { Alert, Empty, Icon, Link, age, call, duration, html, number, plural, size, useNow, useOnce, visible } from "/static/base.js";
+import { Alert, Denied, Empty, Icon, Link, age, call, duration, html, number, plural, size, useNow, useOnce, visible } from "/static/base.js";
 
 const PAUSE = 400;
 
@@ -27,7 +27,7 @@ function Table({ name, session }) {
   if (error) return html`<${Alert} error=${error} />`;
   if (!data) return html`<div class="loading" aria-busy="true"></div>`;
   const columns = [...data.columns, ...data.keys.map((key) => ({ ...key, key: true }))];
-  return html`<${Query} key=${name} first=${data.sample} session=${session} runs=${!session.on_aws} title=${name} />
+  return html`<${Denied} reasons=${data.denied} /><${Query} key=${name} first=${data.sample} session=${session} runs=${!session.on_aws} title=${name} />
     <section class="card" aria-labelledby="columns-title"><div class="card-head"><h2 id="columns-title">${visible(data.name)}</h2>
       <div class="tabs"><button type="button" class="tab-button" aria-pressed=${shown === "columns"} onClick=${() => setShown("columns")}>${plural(columns.length, "column")}</button>
       ${data.keys.length ? html`<button type="button" class="tab-button" aria-pressed=${shown === "partitions"} onClick=${() => setShown("partitions")}>${plural(data.partitions.length, "partition")}</button>` : null}</div></div>

@@ -1,7 +1,7 @@
 // One execution: the outcome in words, the graph of its definition, the state that is selected, and all steps.
 import { useEffect, useMemo, useState } from "preact/hooks";
 import {
-  Alert, Copy, Icon, Link, Status, age, call, duration, exact, executionUrl, html, navigate, plural, shortName, size, useLive, useNow, useOnce, visible,
+  Alert, Copy, Denied, Empty, Icon, Link, Status, age, call, duration, exact, executionUrl, html, navigate, plural, shortName, size, useLive, useNow, useOnce, visible,
 } from "/static/base.js";
 import { Picture } from "/static/picture.js";
 import { replay } from "/static/executions.js";
@@ -19,7 +19,7 @@ export const interesting = (data) => {
 export function Execution({ name, session }) {
   const base = `/api/executions/${encodeURIComponent(name)}`;
   const { data, error, refresh } = useLive(base, session.poll_seconds);
-  const { data: picture } = useOnce(data ? `/api/pictures/${encodeURIComponent(data.definition)}` : null);
+  const { data: picture } = useOnce(data?.definition ? `/api/pictures/${encodeURIComponent(data.definition)}` : null);
   const [chosen, setChosen] = useState(null);
   useEffect(() => { document.title = `${data?.key ? visible(data.key) : shortName(name)} · S3 Ferry`; }, [data?.key]);
   if (!data) return error ? html`<${Alert} error=${error} /><p><${Link} to="/executions">All executions<//></p>` : html`<div class="loading" aria-busy="true"></div>`;
@@ -27,9 +27,10 @@ export function Execution({ name, session }) {
   return html`
     <${Heading} data=${data} session=${session} refresh=${refresh} />
     <${Alert} error=${error} kept />
+    <${Denied} reasons=${data.denied} />
     <div class="split">
       <section class="card graph-card" aria-label="Graph">
-        ${picture ? html`<${Picture} picture=${picture} states=${data.states} taken=${data.taken} selected=${selected} onSelect=${setChosen} />` : html`<div class="loading" aria-busy="true"></div>`}
+        ${!data.definition ? html`<${Empty} title="No graph." />` : picture ? html`<${Picture} picture=${picture} states=${data.states} taken=${data.taken} selected=${selected} onSelect=${setChosen} />` : html`<div class="loading" aria-busy="true"></div>`}
       </section>
       <div class="side">
         <${Outcome} data=${data} />
@@ -115,6 +116,8 @@ export function StatePanel({ base, state, data }) {
   const visits = found?.visits || [];
   const last = visits[number ?? visits.length - 1];
   const visit = last && { ...last, result: resultOf(last) };
+  // The outcome, above, says the same about the step that failed.
+  const said = data.facts?.find((fact) => fact.label === "Failed")?.text || data.cause || "";
   const taken = new Set(data.taken.filter(([source]) => source === state).map(([, target]) => target));
   const tabs = visit ? [["result", "Result"], ["output", "Output"], ["input", "Input"]].filter(([field]) => visit[field] !== null) : [];
   const open = tabs.some(([field]) => field === tab) ? tab : tabs[0]?.[0];
@@ -133,7 +136,7 @@ export function StatePanel({ base, state, data }) {
       ${visits.map((each, index) => html`<option key=${index} value=${index}>${found.visits_omitted + index + 1}, ${duration(each.seconds)}${each.error ? `, ${visible(each.error)}` : ""}</option>`)}</select> of ${found.visits_omitted + visits.length}</label>` : null}
     ${visit ? html`
       <p class="muted small">${exact(visit.entered)}, ${duration(visit.seconds)}${visit.retries ? `, ${plural(visit.retries, "retry", "retries")}` : ""}</p>
-      ${visit.error ? html`<div class="error-box"><strong>${visible(visit.error)}</strong>${visit.cause ? html`<p>${visible(visit.cause)}</p>` : null}</div>` : null}
+      ${visit.error ? html`<div class="error-box"><strong>${visible(visit.error)}</strong>${visit.cause && !said.includes(visit.cause) ? html`<p>${visible(visit.cause)}</p>` : null}</div>` : null}
       ${visit.retried_errors.length ? html`<p class="small">Retried after ${visit.retried_errors.map(visible).join(", ")}</p>` : null}
       ${tabs.length ? html`<div class="tabs"><div role="tablist" aria-label="Documents">${tabs.map(([field, title]) => html`<button key=${field} type="button" role="tab" id=${`tab-${field}`} aria-selected=${open === field} aria-controls="document" class="tab-button" onClick=${() => setTab(field)}>${title}</button>`)}</div>
         <${Copy} text=${visit[open] || ""} label="Copy the document" /></div>

@@ -115,7 +115,7 @@ function Table({ rows, session, selected, setSelected, replayable }) {
   });
   const all = replayable.length > 0 && replayable.every((name) => selected.has(name));
   const some = !all && replayable.some((name) => selected.has(name));
-  return html`<div class="table-box"><table class="list">
+  return html`<div class="table-box stacked"><table class="list">
     <thead><tr>
       ${session.writable ? html`<th class="tick"><input type="checkbox" aria-label="Select all failures on this page" checked=${all} ref=${(box) => { if (box) box.indeterminate = some; }} disabled=${!replayable.length}
         onChange=${() => setSelected(all ? new Set() : new Set(replayable))} /></th>` : null}

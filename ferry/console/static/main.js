@@ -3,26 +3,49 @@ import { render } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { Alert, Icon, Link, Toasts, call, html, token, useAddress } from "/static/base.js";
 import { Executions } from "/static/executions.js";
-import { Execution } from "/static/execution.js";
 import { Overview } from "/static/overview.js";
-import { Run } from "/static/run.js";
 import { Runs } from "/static/runs.js";
-import { Data } from "/static/data.js";
-import { Queue } from "/static/queue.js";
 import { UploadButton, Uploads } from "/static/upload.js";
 
 const TABS = [["/", "Overview"], ["/executions", "Executions"], ["/runs", "Runs"], ["/data", "Data"], ["/queue", "Queue"]];
 
+// Parts that the first page does not need are loaded with the first address that shows them, else when nothing else is
+// to do: fewer requests and scripts before something is shown.
+const LATER = { Execution: "/static/execution.js", Run: "/static/run.js", Data: "/static/data.js", Queue: "/static/queue.js" };
+const loaded = {};
+
+const load = async (part) => {
+  loaded[part] ||= (await import(LATER[part]))[part];
+};
+
+const laterPart = (path) => {
+  const [, section, name] = path.split("/");
+  return { executions: name && "Execution", runs: name && "Run", data: "Data", queue: "Queue" }[section];
+};
+
+// Whoever shows the part asks again, and shows the error.
+const loadEarly = (part) => load(part).catch(() => {});
+
+if (laterPart(location.pathname)) loadEarly(laterPart(location.pathname));
+
+function Later({ part, ...rest }) {
+  const [error, setError] = useState(null);
+  const [, setTurn] = useState(0);
+  useEffect(() => { load(part).then(() => setTurn(1), setError); }, []);
+  if (error) return html`<${Alert} error="The console is not responding. Reload the page." />`;
+  return loaded[part] ? html`<${loaded[part]} ...${rest} />` : html`<div class="loading" aria-busy="true"></div>`;
+}
+
 function Part({ address, session }) {
   const [, section, name] = address.path.split("/").map(decodeURIComponent);
   if (section === "executions") {
-    return name ? html`<${Execution} key=${name} name=${name} session=${session} />` : html`<${Executions} query=${address.query} session=${session} />`;
+    return name ? html`<${Later} part="Execution" key=${name} name=${name} session=${session} />` : html`<${Executions} query=${address.query} session=${session} />`;
   }
   if (section === "runs" && session.runs) {
-    return name ? html`<${Run} key=${name} name=${name} query=${address.query} session=${session} />` : html`<${Runs} session=${session} />`;
+    return name ? html`<${Later} part="Run" key=${name} name=${name} query=${address.query} session=${session} />` : html`<${Runs} query=${address.query} session=${session} />`;
   }
-  if (section === "data") return html`<${Data} table=${name} session=${session} />`;
-  if (section === "queue") return html`<${Queue} session=${session} />`;
+  if (section === "data") return html`<${Later} part="Data" key="data" table=${name} session=${session} />`;
+  if (section === "queue") return html`<${Later} part="Queue" key="queue" session=${session} />`;
   return html`<${Overview} session=${session} />`;
 }
 
@@ -44,7 +67,7 @@ function Banner({ session }) {
   const where = session.on_aws ? `AWS account ${session.account}, ${session.region}` : `Local cloud, ${session.endpoint}`;
   return html`<div class="where ${session.on_aws ? "aws" : ""}">
     <span class="where-name">${session.name}</span><span class="where-place">${where}</span>
-    ${session.writable ? null : html`<span class="badge" title="Start ferry console with --write to replay and upload."><${Icon} name="lock" />read-only</span>`}</div>`;
+    ${session.writable ? null : html`<span class="badge" title="Start ferry console with --write to replay and upload."><${Icon} name="lock" label="read-only" /><span class="wide-only" aria-hidden="true">read-only</span></span>`}</div>`;
 }
 
 function App() {
@@ -86,5 +109,7 @@ function Welcome({ error }) {
   return html`<section class="card narrow"><h1>${token() ? "This link has expired" : "Open the link from the terminal"}</h1>
     <p><code>ferry console</code> prints a link with a new token each time it starts. Open that link: it ends with <code>#token=…</code></p></section>`;
 }
+
+addEventListener("load", () => setTimeout(() => Object.keys(LATER).forEach(loadEarly), 1000));
 
 render(html`<${App} />`, document.getElementById("app"));

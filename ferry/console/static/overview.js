@@ -47,7 +47,11 @@ function LastRun({ run, error, known }) {
   if (!run) return html`<${Tile} to="/runs" title="Last run" value="–" note=${error ? error.message : known ? "no runs yet" : ""} />`;
   const title = `Last run${run.kind === "run" ? "" : `: ${run.kind}`}`;
   if (run.status === "RUNNING") {
-    return html`<${Tile} to=${runUrl(run.run)} title=${title} value=${run.planned === null ? "–" : number(run.planned)} tone="run" note=${run.planned === null ? "running: comparing" : "objects to do, running"} />`;
+    return html`<${Tile} to=${runUrl(run.run)} title=${title} value=${run.planned === null ? "–" : number(run.planned)} tone="run" note=${run.planned === null ? "running" : "objects to do, running"} />`;
+  }
+  if (run.kind === "audit") {
+    const wrong = (run.counts.missing || 0) + (run.counts.differs || 0) + (run.counts.failed || 0);
+    return html`<${Tile} to=${runUrl(run.run)} title=${title} value=${run.failed ? "✕" : number(wrong || run.counts.verified)} tone=${run.failed || wrong ? "bad" : ""} note=${`${visible(run.outcome)}, ${age(now - run.started)} ago`} />`;
   }
   const arrived = Object.entries(run.counts).reduce((sum, [status, count]) => sum + (status === "failed" ? 0 : count), 0);
   return html`<${Tile} to=${runUrl(run.run)} title=${title} value=${run.failed ? (run.counts.failed ? number(run.counts.failed) : "✕") : number(arrived)} tone=${run.failed ? "bad" : ""}
@@ -60,7 +64,7 @@ const hourOf = (seconds) => new Date(seconds * 1000).getHours().toString().padSt
 function Hours({ hours }) {
   const totals = hours.map((hour) => SERIES.reduce((sum, [name]) => sum + hour[name], 0));
   const top = niceTop(Math.max(...totals, 1));
-  const [width, height, left, bottom] = [640, 180, 34, 22];
+  const [width, height, left, bottom] = [640, 186, 34, 28];
   const step = (width - left) / hours.length;
   const y = (count) => (height - bottom - 6) * (1 - count / top) + 6;
   const all = totals.reduce((sum, total) => sum + total, 0);
@@ -75,7 +79,7 @@ function Hours({ hours }) {
           below += hour[name];
           return html`<rect key=${name} class=${`series ${name}`} x=${left + index * step + step * 0.15} y=${to} width=${step * 0.7} height=${Math.max(1, from - to)} rx="1.5" />`;
         })}
-        ${index % 4 === 3 ? html`<text class="tick" x=${left + (index + 0.5) * step} y=${height - 6} text-anchor="middle">${hourOf(hour.begin)}</text>` : null}</g>`;
+        ${index % 4 === 3 ? html`<text class="tick" x=${left + (index + 0.5) * step} y=${height - 8} text-anchor="middle">${hourOf(hour.begin)}</text>` : null}</g>`;
     })}</svg>
     <figcaption>${SERIES.map(([name, title]) => html`<span key=${name} class=${`legend ${name}`}>${title}</span>`)}</figcaption></figure>`;
 }

@@ -16,7 +16,9 @@ export function Queue({ session }) {
   const peek = async () => {
     setBusy(true);
     try {
-      setLetters((await call("/api/queues/peek", { method: "POST" })).letters);
+      const found = await call("/api/queues/peek", { method: "POST" });
+      setLetters(found.letters);
+      found.denied.forEach((reason) => toast(reason, { kind: "error" }));
     } catch (failed) {
       toast(failed.message, { kind: "error" });
     }
@@ -51,7 +53,7 @@ export function Queue({ session }) {
 
 function Letters({ letters }) {
   const now = useNow();
-  return html`<div class="table-box"><table class="list"><thead><tr><th class="wide">Key</th><th class="wide">Reason</th><th class="right">Sent</th><th class="right">Received</th><th><span class="sr">Message</span></th></tr></thead>
+  return html`<div class="table-box stacked"><table class="list"><thead><tr><th class="wide">Key</th><th class="wide">Reason</th><th class="right">Sent</th><th class="right">Received</th><th><span class="sr">Message</span></th></tr></thead>
     <tbody>${letters.map((letter) => html`<tr key=${letter.id}><td class="wide">${letter.keys.length ? letter.keys.map((key, index) => html`<div key=${index}><bdi>${visible(key)}</bdi></div>`) : html`<span class="muted clamp">${visible(letter.body.slice(0, 200))}</span>`}</td>
-      <td class="wide reason">${visible(letter.reason || WITHOUT_REASON)}</td><td class="right" title=${exact(letter.sent)}>${letter.sent ? `${age(now - letter.sent)} ago` : ""}</td><td class="right">${letter.receives}</td><td><${Copy} text=${letter.body} label="Copy the message" /></td></tr>`)}</tbody></table></div>`;
+      <td class="wide reason">${visible(letter.reason || WITHOUT_REASON)}</td><td class="right" title=${exact(letter.sent)}>${letter.sent ? `${age(now - letter.sent)} ago` : ""}</td><td class="right" data-label="Received">${letter.receives}<span class="narrow-only"> times received</span></td><td><${Copy} text=${letter.body} label="Copy the message" /></td></tr>`)}</tbody></table></div>`;
 }

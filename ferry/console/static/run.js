@@ -1,21 +1,24 @@
-// One run: how far it is, what failed and why, its graph with the slices, and what became of each object.
+// One run or audit: how far it is, what failed and why, its graph with the slices, and what became of each object.
 import { useEffect, useMemo, useState } from "preact/hooks";
 import {
-  Alert, Copy, Empty, Icon, Link, Status, age, call, duration, exact, executionUrl, html, navigate, number, plural, shortName, size, toast, useLive, useNow, useOnce, visible,
+  Alert, Copy, Denied, Empty, Icon, Link, Status, age, call, duration, exact, executionUrl, html, navigate, number, plural, shortName, size, toast, useLive, useNow, useOnce, visible,
 } from "/static/base.js";
 import { StatePanel, Steps, interesting } from "/static/execution.js";
 import { Picture } from "/static/picture.js";
-import { Tallies, runUrl } from "/static/runs.js";
+import { Tallies, WRONG, runUrl } from "/static/runs.js";
 
 // What became of objects, until the run's own counts are known.
 const OUTCOMES = ["verified", "started", "skipped", "undecided", "failed"];
+// What these are is in the grade and in the differences.
+const AS_COMPARED = ["verified", "differs", "failed"];
 const title = (word) => word.slice(0, 1).toUpperCase() + word.slice(1);
-const PHASES = { planning: "Comparing source and target", copying: "Copying and verifying", starting: "Starting executions", reporting: "Writing the report" };
+const PHASES = { planning: "Comparing source and target", copying: "Copying and verifying", starting: "Starting executions", searching: "Listing the target", comparing: "Comparing", reporting: "Writing the report" };
+const phaseOf = (data) => (data.kind === "audit" && data.progress.phase === "planning" ? "Listing the source" : PHASES[data.progress.phase] || "Running");
 
 export function Run({ name, query, session }) {
   const base = `/api/runs/${encodeURIComponent(name)}`;
   const { data, error, refresh } = useLive(base, session.on_aws ? session.poll_seconds : 1);
-  const { data: picture } = useOnce(data ? `/api/pictures/${encodeURIComponent(data.definition)}` : null);
+  const { data: picture } = useOnce(data?.definition ? `/api/pictures/${encodeURIComponent(data.definition)}` : null);
   const [chosen, setChosen] = useState(null);
   useEffect(() => { document.title = `${name} · S3 Ferry`; }, [name]);
   if (!data) return error ? html`<${Alert} error=${error} /><p><${Link} to="/runs">All runs<//></p>` : html`<div class="loading" aria-busy="true"></div>`;
@@ -23,16 +26,17 @@ export function Run({ name, query, session }) {
   return html`
     <${Heading} data=${data} session=${session} refresh=${refresh} />
     <${Alert} error=${error} kept />
+    <${Denied} reasons=${data.denied} />
     <${Progress} data=${data} />
     <${Report} base=${base} data=${data} query=${query} session=${session} />
     <div class="split">
       <section class="card graph-card" aria-label="Graph">
-        ${picture ? html`<${Picture} picture=${picture} states=${data.states} taken=${data.taken} selected=${selected} onSelect=${setChosen} />` : html`<div class="loading" aria-busy="true"></div>`}
+        ${!data.definition ? html`<${Empty} title="No graph." />` : picture ? html`<${Picture} picture=${picture} states=${data.states} taken=${data.taken} selected=${selected} onSelect=${setChosen} />` : html`<div class="loading" aria-busy="true"></div>`}
       </section>
       <div class="side">
         ${selected ? html`<${StatePanel} key=${selected} base=${base} state=${selected} data=${data} />` : null}
         <${Slices} data=${data} />
-        ${data.tallies.length ? html`<section class="card" aria-labelledby="plan-title"><h2 id="plan-title">Plan</h2><${Tallies} tallies=${data.tallies} /></section>` : null}
+        ${data.tallies.length && data.kind !== "audit" ? html`<section class="card" aria-labelledby="plan-title"><h2 id="plan-title">Plan</h2><${Tallies} tallies=${data.tallies} /></section>` : null}
       </div>
     </div>
     <${Steps} data=${data} selected=${selected} onSelect=${setChosen} />`;
@@ -55,7 +59,8 @@ function Heading({ data, session, refresh }) {
     setBusy(false);
     refresh();
   };
-  const stop = () => confirm("Stop this run? Objects already copied are kept. A replay resumes it.") && send("stop", "The run is being stopped.");
+  const audit = data.kind === "audit";
+  const stop = () => confirm(audit ? "Stop this audit? It cannot be resumed." : "Stop this run? Objects already copied are kept. A replay resumes it.") && send("stop", audit ? "The audit is being stopped." : "The run is being stopped.");
   return html`<div class="heading execution">
     <div class="heading-main">
       <p class="crumbs"><${Link} to="/runs">Runs<//> <span aria-hidden="true">/</span> <code>${visible(data.run)}</code></p>
@@ -67,7 +72,7 @@ function Heading({ data, session, refresh }) {
     </div>
     <div class="heading-actions">
       ${session.writable && running ? html`<button type="button" class="button" disabled=${busy} onClick=${stop}><${Icon} name="stop" />Stop</button>` : null}
-      ${session.writable && data.failed ? html`<button type="button" class="button primary" disabled=${busy} onClick=${() => send("replay")}><${Icon} name="replay" />Replay</button>` : null}
+      ${session.writable && data.failed && !audit ? html`<button type="button" class="button primary" disabled=${busy} onClick=${() => send("replay")}><${Icon} name="replay" />Replay</button>` : null}
       <${Copy} text=${data.arn} label="Copy the ARN">ARN<//>
       <${Copy} text=${() => JSON.stringify(data, null, 2)} label="Copy as JSON">JSON<//>
       ${data.link ? html`<a class="button small" href=${data.link} target="_blank" rel="noopener noreferrer"><${Icon} name="link" />AWS console</a>` : null}
@@ -77,31 +82,35 @@ function Heading({ data, session, refresh }) {
 function Progress({ data }) {
   const { progress } = data;
   const running = data.status === "RUNNING";
-  const failures = Object.entries(running ? progress.failures : { ...progress.failures, ...data.errors });
-  const example = (error) => data.failures.find((failure) => failure.error === error);
+  const audit = data.kind === "audit";
   // An object's copy is the first half, its verification the second.
   const done = progress.objects ? (Math.max(progress.objects_copied, progress.objects_done) + progress.objects_done) / (2 * progress.objects) : 0;
-  const counts = Object.entries(data.counts);
+  const counts = Object.entries(running ? progress.found : data.counts);
+  const nothing = audit ? "Nothing to compare: no object is selected." : "Nothing to copy: the target already has every selected object.";
   return html`<div class="columns run-columns">
     <section class="card" aria-labelledby="progress-title">
-      <h2 id="progress-title">${running ? PHASES[progress.phase] || "Running" : data.failed ? "Result" : "Complete"}</h2>
-      ${progress.phase === "planning" && !progress.objects ? html`<p class="muted">${progress.compared ? `${plural(progress.compared, "object")} compared` : "Listing both buckets."}</p>` : progress.objects ? html`
+      <h2 id="progress-title">${running ? phaseOf(data) : data.failed ? "Result" : "Complete"}</h2>
+      ${progress.phase === "planning" && !progress.objects ? html`<p class="muted">${progress.compared ? `${plural(progress.compared, "object")} ${audit ? "listed" : "compared"}` : audit ? "Listing the source." : "Listing both buckets."}</p>` : progress.objects ? html`
         <p class="progress-line"><strong>${number(progress.objects_done)}</strong> of ${plural(progress.objects, "object")}${progress.objects_copied > progress.objects_done ? html` <span class="muted">(${number(progress.objects_copied)} copied)</span>` : null}
           ${progress.size_bytes ? html`<span class="muted">${size(progress.bytes_copied)} of ${size(progress.size_bytes)} copied</span>` : null}
-          ${progress.executions_running ? html`<span class="muted">${plural(progress.executions_running, "execution")} running</span>` : null}
+          ${running && progress.executions_running ? html`<span class="muted">${plural(progress.executions_running, "execution")} running</span>` : null}
           ${running && progress.objects_per_second ? html`<span class="muted">${number(Math.round(progress.objects_per_second * 10) / 10)} a second</span>` : null}
           ${running && progress.seconds_left ? html`<span class="muted">about ${duration(Math.round(progress.seconds_left))} left</span>` : null}</p>
         <progress max="1" value=${done} aria-label="Objects done"></progress>
-        <${Curve} data=${data} />` : html`<p class="muted">Nothing to copy: the target already has every selected object.</p>`}
-      ${counts.length && !running ? html`<p class="facts-line">${counts.map(([status, count]) => html`<span key=${status} class=${status === "failed" ? "reason" : ""}><strong>${number(count)}</strong> ${status}</span>`)}</p>` : null}
+        <${Curve} data=${data} />` : html`<p class="muted">${data.failed ? "It ended before there was a plan." : nothing}</p>`}
+      ${audit && data.tallies.length ? html`<${Tallies} tallies=${data.tallies} first="Status" />` : counts.length ? html`<p class="facts-line">${counts.map(([status, count]) => html`<span key=${status} class=${WRONG.includes(status) ? "reason" : null}><strong>${number(count)}</strong> ${status}</span>`)}</p>` : null}
       ${data.error ? html`<div class="error-box"><strong>${visible(data.error)}</strong><p>${visible(data.cause || "")}</p></div>` : null}
     </section>
-    <section class="card" aria-labelledby="failures-title"><h2 id="failures-title">Failures by reason</h2>
-      ${failures.length ? html`<ul class="reasons">${failures.map(([error, count]) => html`<li key=${error}><span class="reason-count">${number(count)}</span>
-        <div><strong>${visible(error)}</strong> <${Link} to=${`${runUrl(data.run)}?status=failed&error=${encodeURIComponent(error)}`} class="small">show them<//>
-          ${example(error) ? html`<p class="clamp">${visible(example(error).cause)}</p><p class="small muted">e.g. <bdi>${visible(example(error).key)}</bdi></p>` : null}</div></li>`)}</ul>` : html`<${Empty} title="No object has failed." />`}
+    <section class="card" aria-labelledby="failures-title"><h2 id="failures-title">${audit ? "Findings" : "Failures by reason"}</h2>
+      ${data.reasons.length ? html`<ul class="reasons">${data.reasons.map(({ title, count, filters, example }) => html`<li key=${title}><span class="reason-count">${number(count)}</span>
+        <div><strong>${visible(title)}</strong> ${audit && !reported(data) ? null : html`<${Link} to=${`${runUrl(data.run)}?${new URLSearchParams(filters)}`} class="small">show them<//>`}
+          ${example ? html`<p class="clamp">${visible(example.cause)}</p><p class="small muted">e.g. <bdi>${visible(example.key)}</bdi></p>` : null}</div></li>`)}</ul>`
+        : html`<${Empty} title=${audit ? (running ? "Nothing found so far." : reported(data) ? "The target is what the source is." : "It ended before it could report.") : "No object has failed."} />`}
     </section></div>`;
 }
+
+// The report of an audit is written at its end.
+const reported = (data) => data.kind !== "audit" || data.status === "SUCCEEDED";
 
 const clock = (seconds) => new Date(seconds * 1000).toTimeString().slice(0, 8);
 
@@ -113,7 +122,7 @@ function Curve({ data }) {
   const began = plot[0][0];
   const end = Math.max(plot[plot.length - 1][0], data.status === "RUNNING" ? now : 0, began + 1);
   const top = Math.max(progress.objects, plot[plot.length - 1][1], 1);
-  const [width, height, left, bottom] = [640, 170, 48, 20];
+  const [width, height, left, bottom] = [640, 176, 48, 26];
   const x = (seconds) => left + ((width - left - 8) * (seconds - began)) / (end - began);
   const y = (objects) => 8 + (height - bottom - 8) * (1 - objects / top);
   const points = [...plot, [end, plot[plot.length - 1][1]]];
@@ -127,9 +136,10 @@ function Curve({ data }) {
 
 function Slices({ data }) {
   if (!data.map_runs.length) return null;
+  const again = (run) => data.map_runs.filter((other) => other.state === run.state).length;
   return html`<section class="card" aria-labelledby="slices-title"><h2 id="slices-title">Slices</h2>
     ${data.map_runs.map((run, index) => html`<div key=${index} class="map-run">
-      <p class="facts-line"><strong>${run.state}</strong><span>${plural(run.slices.total, "slice")}</span>
+      <p class="facts-line"><strong>${run.state}</strong>${again(run) > 1 ? html`<span class="muted">visit ${data.map_runs.slice(0, index + 1).filter((other) => other.state === run.state).length} of ${again(run)}</span>` : null}${run.status ? html`<span>${plural(run.slices.total, "slice")}</span>` : null}
         ${[["running", run.slices.running], ["waiting", run.slices.waiting], ["done", run.slices.done], ["failed", run.slices.failed]].filter(([, count]) => count).map(([word, count]) => html`<span key=${word} class=${word === "failed" ? "reason" : "muted"}>${number(count)} ${word}</span>`)}</p>
       <div class="table-box"><table class="list compact"><thead><tr><th>Slice</th><th>Status</th><th>State</th><th class="right">Took</th></tr></thead>
         <tbody>${run.children.map((child) => html`<tr key=${child.name}><td title=${child.name}>${child.link ? html`<a href=${child.link} target="_blank" rel="noopener noreferrer">${child.slice || shortName(child.name)}</a>` : child.slice || shortName(child.name)}</td><td><${Status} status=${child.status} quiet /></td>
@@ -138,8 +148,10 @@ function Slices({ data }) {
       ${run.children.length < run.slices.total ? html`<p class="muted small">Not all slices are listed: failed and running ones come first, then the newest. The graph counts only the listed ones.</p>` : null}</div>`)}</section>`;
 }
 
+const FILTERS = ["status", "error", "difference", "key"];
+
 function Report({ base, data, query, session }) {
-  const filters = useMemo(() => Object.fromEntries(["status", "error", "key"].map((name) => [name, query.get(name) || ""])), [query]);
+  const filters = useMemo(() => Object.fromEntries(FILTERS.map((name) => [name, query.get(name) || ""])), [query]);
   const [text, setText] = useState(filters.key);
   const to = (changes) => {
     const kept = new URLSearchParams(Object.entries({ ...filters, ...changes }).filter(([, value]) => value));
@@ -153,21 +165,22 @@ function Report({ base, data, query, session }) {
   const known = Object.keys(data.counts);
   const statuses = [...new Set(["", ...(known.length ? known : OUTCOMES), filters.status])];
   const asked = new URLSearchParams(Object.entries(filters).filter(([, value]) => value)).toString();
-  const { data: found, error, reload } = useOnce(`${base}/report${asked ? `?${asked}` : ""}`);
+  const { data: found, error, reload } = useOnce(reported(data) ? `${base}/report${asked ? `?${asked}` : ""}` : null);
   useEffect(() => { if (found) reload(); }, [data.status, data.report, session.on_aws ? 0 : data.progress.objects_done]);
   return html`<section class="card report" aria-labelledby="report-title"><div class="card-head"><h2 id="report-title">Report</h2>
-      <span>${data.report ? html`<code class="small">${visible(data.report)}</code>` : html`<span class="muted small">so far</span>`} <button type="button" class="button small" onClick=${reload}>Reload</button></span></div>
-    <div class="filters" role="search"><label class="search"><${Icon} name="search" /><span class="sr">Find by key</span><input type="search" placeholder="Find by key" value=${text} onInput=${(event) => setText(event.target.value)} /></label>
-      <div class="chips" role="group" aria-label="Outcome">${statuses.map((status) => html`<button key=${status} type="button" class="chip" aria-pressed=${filters.status === status} onClick=${() => to({ status, error: "" })}>${status ? title(status) : "All"}${status && data.counts[status] ? html`<span class="count">${number(data.counts[status])}</span>` : null}</button>`)}
-        ${filters.error ? html`<button type="button" class="chip" aria-pressed="true" onClick=${() => to({ error: "" })}>${visible(filters.error)}<${Icon} name="close" label="Remove this filter" /></button>` : null}</div></div>
+      <span>${data.report ? html`<code class="small">${visible(data.report)}</code>` : reported(data) ? html`<span class="muted small">so far</span>` : null} ${reported(data) ? html`<button type="button" class="button small" onClick=${reload}>Reload</button>` : null}</span></div>
+    ${reported(data) ? html`<div class="filters" role="search"><label class="search"><${Icon} name="search" /><span class="sr">Find by key</span><input type="search" placeholder="Find by key" value=${text} onInput=${(event) => setText(event.target.value)} /></label>
+      <div class="chips" role="group" aria-label="Outcome">${statuses.map((status) => html`<button key=${status} type="button" class="chip" aria-pressed=${filters.status === status} onClick=${() => to({ status, error: "", difference: "" })}>${status ? title(status) : "All"}${status && data.counts[status] ? html`<span class="count">${number(data.counts[status])}</span>` : null}</button>`)}
+        ${["error", "difference"].filter((name) => filters[name]).map((name) => html`<button key=${name} type="button" class="chip" aria-pressed="true" onClick=${() => to({ [name]: "" })}>${visible(filters[name])}<${Icon} name="close" label="Remove this filter" /></button>`)}</div></div>` : null}
     <${Alert} error=${error} kept=${found} />
-    ${found ? found.lines.length ? html`<div class="table-box results" role="region" aria-label="Objects" tabindex="0"><table class="list compact"><thead><tr><th>Outcome</th><th class="wide">Key</th><th class="right">Size</th><th>Planned</th><th>Grade</th></tr></thead>
+    ${reported(data) ? null : html`<p class="muted">${data.failed ? "There is no report: the audit did not succeed." : "The report is written at the end of the audit."}</p>`}
+    ${found ? found.lines.length ? html`<div class="table-box results" role="region" aria-label="Objects" tabindex="0"><table class="list compact"><thead><tr><th>Outcome</th><th class="wide">Key</th><th class="right wide-only">Size</th><th class="wide-only">${data.kind === "audit" ? "Why" : "Planned"}</th><th class="wide-only">Grade</th></tr></thead>
       <tbody>${found.lines.map((line) => html`<tr key=${line.key}><td class=${`outcome-word o-${line.status}`}>${line.status}</td>
         <td class="key wide"><bdi>${visible(line.key)}</bdi>${line.target_key === line.key ? null : html`<span class="sub">as <bdi>${visible(line.target_key)}</bdi></span>`}
-          ${line.error ? html`<span class="sub reason"><strong>${visible(line.error)}</strong> ${visible(line.cause || "")}</span>` : null}
+          ${line.error || line.cause || line.differences ? html`<span class="sub reason">${line.error ? html`<strong>${visible(line.error)}</strong> ` : null}${visible(line.cause || (line.differences || []).join(", "))}</span>` : null}
           ${line.execution ? html`<span class="sub">execution <${Link} to=${executionUrl(line.execution)}>${shortName(line.execution)}<//></span>` : null}</td>
-        <td class="right">${size(line.size_bytes)}</td><td class="muted">${line.reason.replaceAll("_", " ")}</td><td>${line.grade || ""}</td></tr>`)}</tbody></table></div>
+        <td class="right wide-only">${size(line.size_bytes)}</td><td class="muted wide-only">${data.kind === "audit" ? (AS_COMPARED.includes(line.status) ? "" : line.why) : line.reason.replaceAll("_", " ")}</td><td class="wide-only">${line.grade || ""}</td></tr>`)}</tbody></table></div>
       ${found.more ? html`<p class="muted small">Only the first ${found.lines.length} are shown. <code>ferry report ${data.run} --csv</code> prints all.</p>` : null}`
-      : html`<${Empty} title=${asked ? "No object matches." : "No outcomes yet."} />` : error ? null : html`<div class="loading" aria-busy="true"></div>`}
+      : html`<${Empty} title=${asked ? "No object matches." : data.kind === "audit" ? "No objects." : "No outcomes yet."} />` : error || !reported(data) ? null : html`<div class="loading" aria-busy="true"></div>`}
   </section>`;
 }
