@@ -13,6 +13,7 @@ from functools import cached_property
 from threading import Lock
 from typing import Any
 
+from functions.batches.failures import note_failures
 from functions.batches.records import READ, VALIDATED, VERIFIED, read_outcomes, read_slice, write_outcomes
 from functions.batches.row_counts import CountedFile, RowCounts
 from functions.batches.steps import BatchCall, work_on_slice
@@ -94,6 +95,7 @@ def validate_batch(call: ValidationCall, previous: Batch | None) -> Batch:
     known = read_outcomes(call.settings, slice_key, VALIDATED)
     waiting = [each for each in read.values() if each.status == "verified" and not each.validated]
     outcomes = [each for each in _counted(call, waiting, known) if each.key not in known]
+    note_failures(call.settings, slice_key, VALIDATED, known.values(), outcomes)
     write_outcomes(call.settings, slice_key, VALIDATED, batch.call_id, outcomes)
     return _progress(progress, len(waiting), {**known, **{each.key: each for each in outcomes}}, slice_key)
 

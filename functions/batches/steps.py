@@ -15,6 +15,7 @@ from typing import Literal, Protocol, TypeVar
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from functions.batches.failures import note_failures
 from functions.batches.faults import fault_of, note_success, raise_fault, require_no_fault
 from functions.batches.records import OutcomeFiles, read_outcomes
 from functions.batches.settings import BatchSettings
@@ -153,6 +154,7 @@ def _finish(
 ) -> Batch:
     """Record the rest of what the call did, and count it."""
     call, kind = record.call, record.kind
+    note_failures(call.settings, call.slice_key, kind, known.values(), outcomes)
     raise_fault(call.settings, call.slice_key, outcomes)
     record.finish_with(outcomes)
     calls = (previous.calls if previous else 0) + 1
