@@ -8,7 +8,7 @@ repeats the same objects.
     runs/<run>/<n>/failures/<call>/batch-00000/copied-0012     12 objects of this slice could not be copied
     runs/<run>/<n>/many-failures.json
 
-Idempotent. Raises nothing: a run goes on without the alert, and its end sends a mail, too. The alert is lost if the
+Idempotent. Raises nothing: a run continues without the alert, and its end sends a mail, too. The alert is lost if the
 function is killed between the file and the metric.
 """
 

@@ -88,7 +88,10 @@ def validate_batch(call: ValidationCall, previous: Batch | None) -> Batch:
     verified = read_outcomes(call.settings, slice_key, VERIFIED).values()
     files = [each for each in verified if each.status == "verified"]
     rules = call.rules
-    progress = work_on_slice(batch, READ, files, lambda each: _read(call, each, rules[each.key]), previous)
+    # The ledger needs to know the copy of a file that cannot be read as its table.
+    progress = work_on_slice(
+        batch, READ, files, lambda each: _read(call, each, rules[each.key]), previous, lambda each: each
+    )
     if progress.status == "in_progress":
         return progress
     read = read_outcomes(call.settings, slice_key, READ)

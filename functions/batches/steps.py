@@ -75,24 +75,31 @@ class BatchCall:
         return self.remaining_ms() > MARGIN_MS
 
 
+def _unknown(item: Keyed) -> Outcome:
+    return Outcome(key=item.key, status="failed")
+
+
 def work_on_slice(
     call: BatchCall,
     kind: str,
     items: Sequence[Item],
     work: Callable[[Item], Outcome | None],
     previous: Batch | None,
+    so_far: Callable[[Item], Outcome] = _unknown,
 ) -> Batch:
-    """Work on the objects that no earlier call has recorded."""
+    """Work on the objects that no earlier call has recorded; `so_far` is what stays known of one that fails."""
     require_no_fault(call.settings, call.slice_key)
     with counted_requests() as requests:
         known = read_outcomes(call.settings, call.slice_key, kind)
         left = [each for each in items if each.key not in known]
         record = Record(call, kind, requests)
-        outcomes = work_in_waves(left, reported(work), call.time_is_left, record.continue_with)
+        outcomes = work_in_waves(left, reported(work, so_far), call.time_is_left, record.continue_with)
         return _finish(record, len(left) + len(known), known, outcomes, previous)
 
 
-def reported(work: Callable[[Item], Outcome | None]) -> Callable[[Item], Outcome | None]:
+def reported(
+    work: Callable[[Item], Outcome | None], so_far: Callable[[Item], Outcome] = _unknown
+) -> Callable[[Item], Outcome | None]:
     """Turn an object's error into its outcome; None if S3 throttled."""
 
     def reporting(item: Item) -> Outcome | None:
@@ -104,7 +111,7 @@ def reported(work: Callable[[Item], Outcome | None]) -> Callable[[Item], Outcome
             # Deleted since the plan, or moved by the execution of its event.
             return Outcome(key=item.key, status="skipped", error=SourceMissing.__name__)
         except FerryError as error:
-            return Outcome(key=item.key, status="failed", error=type(error).__name__, cause=str(error))
+            return so_far(item).changed(status="failed", error=type(error).__name__, cause=str(error))
 
     return reporting
 

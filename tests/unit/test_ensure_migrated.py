@@ -13,6 +13,7 @@ from functions.batches.failures import MANY_FAILURES
 from functions.contract.batches import Outcome
 from functions.contract.limits import EXECUTION_CALLS
 from functions.contract.models import Rule
+from functions.contract.objects import ObjectVersion
 from functions.runtime import clients
 from functions.runtime.errors import AccessDenied
 from tests.support.fake_executions import ARN, FakeExecutions, fail, succeed
@@ -157,9 +158,12 @@ def test_an_execution_that_fails_during_the_run_is_the_objects_failure(
     executions.on_start = fail
     work = Slice(cloud, ["a"])
     work.call()
+    target = arrived(cloud, "a")
     assert (work.call()["status"], work.call()["failed"], executions.number("redrive")) == ("done", 1, 0)
     outcome = work.outcomes()["a"]
     assert (outcome.error, outcome.cause) == ("RequestRejected", "as the test wants it")
+    # The ledger has to know what has arrived.
+    assert outcome.target == ObjectVersion.model_validate(target)
 
 
 def test_executions_that_fail_count_for_the_alert(cloud: Cloud, executions: FakeExecutions, alerts: Alerts) -> None:
