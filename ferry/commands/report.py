@@ -19,6 +19,7 @@ from ferry.errors import UsageError
 from ferry.stepfunctions import audits, run_reports, runs
 from ferry.stepfunctions.runs import RunSummary
 from ferry.ui import run_view, terminal
+from ferry.ui.usage_view import usage_text
 from functions.contract.batches import OutcomeStatus, ReportLine
 
 Format = Literal["text", "csv", "json"]
@@ -94,7 +95,8 @@ def _show_run(deployment: Deployment, run: RunSummary) -> None:
     counts = run_reports.count_lines(deployment, run)
     for outcome in run_view.sorted_outcomes(counts):
         console.print(terminal.line(f"{counts[outcome]:>9,}  ", (outcome, STYLES.get(outcome, ""))))
-    for text in (run_view.unreported_text(run, sum(counts.values())), run_view.usage_text(run)):
+    used = usage_text(run.report.usage) if run.report else None
+    for text in (run_view.unreported_text(run, sum(counts.values())), used):
         if text:
             console.print(terminal.line(text), soft_wrap=True)
 

@@ -10,6 +10,7 @@ from rich.text import Text
 from ferry.ui import terminal
 from ferry.ui.execution_view import facts
 from ferry.ui.plan_view import REASONS
+from ferry.ui.usage_view import usage_document, usage_text
 from functions.contract.audit import AuditReport, AuditScope, Finding
 from functions.contract.batches import OutcomeStatus
 from infra.terraform.outputs import Outputs
@@ -44,6 +45,7 @@ def document(name: str, scope: AuditScope, report: AuditReport, results_bucket: 
         "errors": report.errors,
         "findings": [finding.model_dump(mode="json") for finding in report.findings],
         "report": f"s3://{results_bucket}/{report.folder}",
+        "usage": usage_document(report.usage),
     }
 
 
@@ -58,6 +60,8 @@ def view(scope: AuditScope, report: AuditReport, outputs: Outputs) -> Renderable
         layout += [Text(), _findings(sorted(report.findings, key=lambda each: STATUSES.index(_status(each))))]
     grid = facts()
     grid.add_row("Report", terminal.line(f"s3://{outputs.athena_results}/{report.folder}"))
+    if used := usage_text(report.usage):
+        grid.add_row("", terminal.line(used))
     if report.counts.get("undecided") and not scope.read:
         grid.add_row("", terminal.line("Undecided objects are not verified. `ferry audit --read` reads them."))
     return Group(*layout, Text(), grid)

@@ -17,14 +17,13 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from functions.batches.failures import note_failures
 from functions.batches.faults import fault_of, note_success, raise_fault, require_no_fault
-from functions.batches.records import OutcomeFiles, read_outcomes
+from functions.batches.records import OutcomeFiles, UsageCounter, read_outcomes
 from functions.batches.settings import BatchSettings
 from functions.batches.waves import work_in_waves
 from functions.contract.batches import Batch, BatchEvent, Outcome
 from functions.contract.bulk import PlanScope
 from functions.contract.limits import BATCH_CALLS
-from functions.contract.usage import Usage
-from functions.planning.requests import counted_requests, usage_of
+from functions.planning.requests import counted_requests
 from functions.runtime.errors import BatchTimedOut, FerryError, SourceMissing, Throttled
 
 MARGIN_MS = 60_000
@@ -127,8 +126,7 @@ class Record:
         self.call, self.kind = call, kind
         self._files = OutcomeFiles(call.settings, call.slice_key, kind, call.call_id)
         self._last_ms: int | None = None
-        self._requests, self._counted = requests, Counter[str]()
-        self._counted_ms = call.remaining_ms()
+        self._usage = UsageCounter(requests, call.remaining_ms)
 
     def continue_with(self, outcomes: list[Outcome]) -> None:
         """Write what is new, if it is time."""
@@ -146,14 +144,7 @@ class Record:
 
     def finish_with(self, outcomes: list[Outcome]) -> None:
         """Write what is new."""
-        self._files.write(outcomes, self._usage())
-
-    def _usage(self) -> Usage:
-        """Return what the call used since the last file, and the request that writes this one."""
-        with_this, now_ms = self._requests + Counter(PutObject=1), self.call.remaining_ms()
-        used = usage_of(with_this - self._counted, max(0, self._counted_ms - now_ms))
-        self._counted, self._counted_ms = with_this, now_ms
-        return used
+        self._files.write(outcomes, self._usage.since_last())
 
 
 def _finish(
