@@ -19,20 +19,12 @@ from ferry.errors import UsageError
 from ferry.stepfunctions import audits, run_reports, runs
 from ferry.stepfunctions.runs import RunSummary
 from ferry.ui import run_view, terminal
+from ferry.ui.outcome_styles import STYLES
 from ferry.ui.usage_view import usage_text
 from functions.contract.batches import OutcomeStatus, ReportLine
 
 Format = Literal["text", "csv", "json"]
 STATUSES: tuple[str, ...] = get_args(OutcomeStatus)
-STYLES = {
-    "verified": "green",
-    "failed": "red",
-    "differs": "red",
-    "missing": "red",
-    "extra": "yellow",
-    "undecided": "yellow",
-    "skipped": "yellow",
-}
 
 
 def check_request(status: str | None, *, as_csv: bool, as_json: bool) -> Format:

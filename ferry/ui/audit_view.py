@@ -9,6 +9,7 @@ from rich.text import Text
 
 from ferry.ui import terminal
 from ferry.ui.execution_view import facts
+from ferry.ui.outcome_styles import STYLES
 from ferry.ui.plan_view import REASONS
 from ferry.ui.usage_view import usage_document, usage_text
 from functions.contract.audit import AuditReport, AuditScope, Finding
@@ -18,16 +19,6 @@ from infra.terraform.outputs import Outputs
 STATUSES: tuple[OutcomeStatus, ...] = ("verified", "differs", "missing", "extra", "undecided", "failed", "skipped")
 LONGEST_KEY = 100
 """Of a finding, in characters; the report has the whole key."""
-
-STYLES = {
-    "verified": "green",
-    "differs": "red",
-    "missing": "red",
-    "failed": "red",
-    "extra": "yellow",
-    "undecided": "magenta",
-    "skipped": "dim",
-}
 
 
 def document(name: str, scope: AuditScope, report: AuditReport, results_bucket: str) -> dict[str, Any]:
@@ -81,7 +72,7 @@ def _counts(report: AuditReport) -> Table:
     for status in STATUSES:
         if number := report.counts.get(status):
             rows.add_row(
-                Text(status, STYLES[status]),
+                Text(status, STYLES.get(status, "")),
                 Text(f"{number:,}"),
                 Text(terminal.size(report.size_bytes.get(status, 0))),
                 Text("; ".join(why[status])),
@@ -95,7 +86,7 @@ def _findings(findings: Iterable[Finding]) -> Table:
     rows = _table("FIRST", "KEY", "WHY")
     for finding in findings:
         rows.add_row(
-            Text(finding.status, STYLES[finding.status]),
+            Text(finding.status, STYLES.get(finding.status, "")),
             terminal.line(terminal.shorten(finding.key, LONGEST_KEY)),
             terminal.line(finding.cause or _reason(finding.reason)),
         )

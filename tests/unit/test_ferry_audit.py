@@ -1,7 +1,7 @@
 """`ferry audit`: what it starts, what it prints, and what fails it."""
 
 import json
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
@@ -9,8 +9,10 @@ from ferry.commands import audit, backfill, report
 from ferry.commands.audit import AuditOptions
 from ferry.errors import CommandError, UsageError
 from ferry.stepfunctions import run_reports
+from ferry.ui import audit_view
+from ferry.ui.outcome_styles import STYLES
 from functions.contract.audit import AuditReport, AuditScope
-from functions.contract.batches import ReportLine
+from functions.contract.batches import OutcomeStatus, ReportLine
 from functions.contract.usage import Usage
 from infra.terraform.outputs import DeployedSource
 from tests.unit.ferry_fakes import FakeDeployment
@@ -132,6 +134,10 @@ def test_the_counts_the_first_findings_and_the_report_are_shown(capsys: pytest.C
     assert "\x1b" not in out
     assert "ferry audit --read" in out
     assert "s3://ferry-athena-results-us-east-1/reports/day=2026-11-20/run=a/" in out
+
+
+def test_every_status_of_an_audit_has_a_colour() -> None:
+    assert set(audit_view.STATUSES) <= STYLES.keys() <= set(get_args(OutcomeStatus))
 
 
 def test_what_an_audit_used_is_shown_with_its_cost(capsys: pytest.CaptureFixture[str]) -> None:
