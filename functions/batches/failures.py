@@ -8,6 +8,9 @@ repeats the same objects.
     runs/<run>/<n>/failures/<call>/batch-00000/copied-0012     12 objects of this slice could not be copied
     runs/<run>/<n>/many-failures.json
 
+Sources: "How to prevent object overwrites with conditional writes" (Amazon S3 User Guide); "Embedding metrics within
+logs" (Amazon CloudWatch User Guide).
+
 Idempotent. Raises nothing: a run continues without the alert, and its end sends a mail, too. The alert is lost if the
 function is killed between the file and the metric.
 """

@@ -488,6 +488,17 @@ def test_what_changed_since_its_verification_stays(moving: Cloud, change: Any, o
     assert at_source(moving, "a")
 
 
+def test_a_deletion_that_is_denied_leaves_the_copy_in_the_record(moving: Cloud) -> None:
+    moving.upload(b"x", "a")
+    slice_key = verified_slice()
+    moving.hooks.answer("DeleteObject", ErrorResponse("AccessDenied"))
+    call(delete_batch, slice_key)
+    found = outcomes(slice_key, "deleted")["a"]
+    assert (found.status, found.error, at_source(moving, "a")) == ("failed", "AccessDenied", True)
+    # The ledger needs it to know a failure that stays.
+    assert found.target == outcomes(slice_key, "verified")["a"].target is not None
+
+
 def test_a_call_that_was_killed_finds_what_it_deleted(moving: Cloud) -> None:
     moving.upload(b"x", "a")
     slice_key = verified_slice()
