@@ -42,7 +42,7 @@ def running_console(deployment: Deployed, *options: str) -> Iterator[Running]:
     finally:
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=30)
+        process.communicate(timeout=120)
 
 
 def _read_link(output: IO[str]) -> re.Match[str]:

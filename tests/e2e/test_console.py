@@ -132,6 +132,6 @@ def test_it_ends_with_a_signal_and_says_so(deployment: Deployed, number: int) ->
     with running_console(deployment) as running:
         assert running.client.get("/api/session").json["name"] == deployment.outputs.name
         running.process.send_signal(number)
-        out, _ = running.process.communicate(timeout=30)
+        out, _ = running.process.communicate(timeout=120)
         assert out.endswith("Stopped the console.\n")
         assert running.process.returncode == 0

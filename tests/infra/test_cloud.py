@@ -464,7 +464,9 @@ def test_a_cloud_that_exits_with_its_parent_ends_when_that_is_killed(folder: Pat
 def test_up_gives_its_streams_back(folder: Path) -> None:
     code = f"{UNDEPLOYED}import sys\nfrom pathlib import Path\nlifecycle.up(Path(sys.argv[1]))\n"
     # If a process of the cloud held one of the pipes, this would wait for its end.
-    ended = subprocess.run([sys.executable, "-c", code, folder], input=b"", capture_output=True, timeout=20, check=True)
+    ended = subprocess.run(
+        [sys.executable, "-c", code, folder], input=b"", capture_output=True, timeout=120, check=True
+    )
     assert (ended.stdout, ended.stderr) == (b"", b"")
     assert lifecycle.up(folder).ran_already
     for process in lifecycle.find_processes(folder):

@@ -354,7 +354,7 @@ def test_four_functions_run_at_once_and_the_starter_goes_past_them(clients: Clie
     log.touch()
     with ThreadPoolExecutor(9) as pool:
         held = [pool.submit(others[number % 3].invoke, do="hold", folder=str(tmp_path)) for number in range(8)]
-        wait_for(lambda: log.read_text() == "++++", "four functions", seconds=60)
+        wait_for(lambda: log.read_text() == "++++", "four functions")
         passing = pool.submit(starter.invoke, do="nothing")
         try:
             assert passing.result(60) is None, "the starter ran while the others held all places"

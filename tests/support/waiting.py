@@ -7,7 +7,7 @@ from typing import TypeVar
 Found = TypeVar("Found")
 
 
-def wait_for(find: Callable[[], Found | None], what: str, seconds: float = 30, poll_seconds: float = 0.01) -> Found:
+def wait_for(find: Callable[[], Found | None], what: str, seconds: float = 120, poll_seconds: float = 0.01) -> Found:
     """Call `find` until it returns something; fail with the name of what is missing if it never does."""
     deadline = time.monotonic() + seconds
     while not (found := find()):

@@ -487,7 +487,7 @@ def test_ctrl_c_ends_a_command_at_once_and_without_a_trace(tmp_path: Path) -> No
         ) as waiting:
             connection, _ = silent.accept()
             waiting.send_signal(signal.SIGINT)
-            shown = waiting.communicate(timeout=10)
+            shown = waiting.communicate(timeout=120)
             connection.close()
     assert (waiting.returncode, shown) == (130, (b"", b""))
 
