@@ -21,6 +21,9 @@ ReadOption = Annotated[bool, typer.Option("--read", help="Read objects whose sto
 TagsOption = Annotated[
     bool, typer.Option("--tags", help="Compare the tags, not only their number (two more requests per object).")
 ]
+AnnotationsOption = Annotated[
+    bool, typer.Option("--annotations", help="Compare the annotations (two more list requests per object).")
+]
 StrictOption = Annotated[bool, typer.Option("--strict", help="Also fail if any objects are extra or undecided.")]
 IgnoreOption = Annotated[
     list[str] | None,

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from ferry.audit_options import (
+    AnnotationsOption,
     AuditConcurrencyOption,
     AuditMinAgeOption,
     AuditPrefixOption,
@@ -118,6 +119,7 @@ def audit(
     min_age: AuditMinAgeOption = "0s",
     read: ReadOption = False,
     tags: TagsOption = False,
+    annotations: AnnotationsOption = False,
     strict: StrictOption = False,
     ignore: IgnoreOption = None,
     max_concurrency: AuditConcurrencyOption = DEFAULT_CONCURRENCY,
@@ -130,6 +132,6 @@ def audit(
     from ferry.commands.backfill import check_request
 
     request = check_request(prefix, source, since, min_age)
-    options = command.AuditOptions(read, tags, strict, command.check_ignored(ignore or []))
+    options = command.AuditOptions(read, tags, annotations, strict, command.check_ignored(ignore or []))
     with opened(outputs) as deployment:
         command.audit(deployment, request, options, max_concurrency, wait=wait, as_json=json)

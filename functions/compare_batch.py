@@ -1,7 +1,8 @@
 """CompareBatch: compares the objects of one slice of an audit with the target.
 
-Per object: HEAD the target, HEAD the source. More only for checksums of parts, for tags (`--tags`) and for bytes that
-stored checksums do not tell (`--read`). It writes nothing but its records, to the results bucket.
+Per object: HEAD the target, HEAD the source. More only for checksums of parts, for tags (`--tags`), for annotations
+(`--annotations`), and for bytes that stored checksums do not tell (`--read`). It writes nothing but its records, to the
+results bucket.
 
 Called again until every object has an outcome. Idempotent: what earlier calls recorded is not compared again.
 
@@ -18,7 +19,7 @@ from functions.runtime.sdk import require_sdk
 from functions.runtime.settings import read_settings
 from functions.runtime.step import comparison_step
 
-require_sdk("HeadObject", "GetObjectAttributes", "GetObjectTagging", "ListObjectsV2")
+require_sdk("HeadObject", "GetObjectAttributes", "GetObjectTagging", "ListObjectAnnotations", "ListObjectsV2")
 
 
 @comparison_step

@@ -19,11 +19,11 @@ READERS = 8
 """Files that are read ahead; each has up to 1,000 lines."""
 
 
-def _pages(deployment: Deployment, prefix: str, **arguments: Any) -> Iterator[Any]:
+def _pages(deployment: Deployment, prefix: str) -> Iterator[Any]:
     bucket = deployment.outputs.athena_results
     client = deployment.target_s3
     try:
-        yield from client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix, **arguments)
+        yield from client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
     except ClientError as error:
         _raise_denied(error, "s3:ListBucket", f"s3://{bucket}/{prefix}")
         raise
@@ -43,15 +43,6 @@ def list_keys(deployment: Deployment, prefix: str) -> Iterator[str]:
         (each["Key"], each["LastModified"]) for page in _pages(deployment, prefix) for each in page.get("Contents", ())
     ]
     return (key for key, _ in sorted(found, key=lambda each: (each[0].rpartition("/")[0], each[1], each[0])))
-
-
-def list_folder(deployment: Deployment, prefix: str) -> tuple[list[str], list[str]]:
-    """The files and the folders directly below a prefix that ends with `/`."""
-    files, folders = list[str](), list[str]()
-    for page in _pages(deployment, prefix, Delimiter="/"):
-        files += [each["Key"] for each in page.get("Contents", ())]
-        folders += [each["Prefix"] for each in page.get("CommonPrefixes", ())]
-    return files, folders
 
 
 def read_lines(deployment: Deployment, key: str) -> list[bytes]:

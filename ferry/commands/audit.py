@@ -14,7 +14,7 @@ from ferry.errors import CommandError, UsageError
 from ferry.stepfunctions import audits
 from ferry.stepfunctions.audits import EndedAudit
 from ferry.ui import audit_view, terminal
-from functions.auditing.attributes import NAMES
+from functions.auditing.attributes import NAMES, NAMES_OF_ENTRIES
 from functions.contract.audit import AuditDocument, AuditedSource, AuditReport, AuditScope
 
 WRONG = ("missing", "differs", "failed")
@@ -28,6 +28,7 @@ class AuditOptions:
 
     read: bool
     tags: bool
+    annotations: bool
     strict: bool
     ignored: tuple[str, ...]
 
@@ -35,7 +36,7 @@ class AuditOptions:
 def check_ignored(names: list[str]) -> tuple[str, ...]:
     """Return the differences that do not count; raise UsageError for a name that no difference has."""
     for name in names:
-        if name not in NAMES and not name.startswith("Metadata."):
+        if name not in NAMES and name.partition(".")[0] not in NAMES_OF_ENTRIES:
             raise UsageError(f"--ignore {name} is not an attribute that is compared. Choose from: {', '.join(NAMES)}.")
     return tuple(names)
 
@@ -127,5 +128,6 @@ def _scope(deployment: Deployment, request: Request, options: AuditOptions) -> A
         whole=not request.prefix,
         read=options.read,
         tags=options.tags,
+        annotations=options.annotations,
         ignored=list(options.ignored),
     )

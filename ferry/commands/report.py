@@ -19,19 +19,12 @@ from ferry.errors import UsageError
 from ferry.stepfunctions import audits, run_reports, runs
 from ferry.stepfunctions.runs import RunSummary
 from ferry.ui import run_view, terminal
+from ferry.ui.outcome_styles import STYLES
+from ferry.ui.usage_view import usage_text
 from functions.contract.batches import OutcomeStatus, ReportLine
 
 Format = Literal["text", "csv", "json"]
 STATUSES: tuple[str, ...] = get_args(OutcomeStatus)
-STYLES = {
-    "verified": "green",
-    "failed": "red",
-    "differs": "red",
-    "missing": "red",
-    "extra": "yellow",
-    "undecided": "yellow",
-    "skipped": "yellow",
-}
 
 
 def check_request(status: str | None, *, as_csv: bool, as_json: bool) -> Format:
@@ -94,7 +87,8 @@ def _show_run(deployment: Deployment, run: RunSummary) -> None:
     counts = run_reports.count_lines(deployment, run)
     for outcome in run_view.sorted_outcomes(counts):
         console.print(terminal.line(f"{counts[outcome]:>9,}  ", (outcome, STYLES.get(outcome, ""))))
-    for text in (run_view.unreported_text(run, sum(counts.values())), run_view.usage_text(run)):
+    used = usage_text(run.report.usage) if run.report else None
+    for text in (run_view.unreported_text(run, sum(counts.values())), used):
         if text:
             console.print(terminal.line(text), soft_wrap=True)
 

@@ -144,7 +144,8 @@ async def post_audit(request: Request) -> Response:
     wanted, at_once = _request(body), _concurrency(body)
     ignored = audit.check_ignored(_text(body, "ignore").replace(",", " ").split())
     # What fails the command is not asked for here: the page shows all that was found.
-    options = audit.AuditOptions(read=_flag(body, "read"), tags=_flag(body, "tags"), strict=False, ignored=ignored)
+    read, tags, annotations = (_flag(body, name) for name in ("read", "tags", "annotations"))
+    options = audit.AuditOptions(read, tags, annotations, strict=False, ignored=ignored)
     return await to_thread.run_sync(lambda: _started(audit.start(console.deployment, wanted, options, at_once)))
 
 

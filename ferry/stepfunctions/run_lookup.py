@@ -1,8 +1,8 @@
 """Finds one object's line in a run, without reading the whole report. Read-only.
 
 The slices of a plan, and so the files of its report, are in the order of the listings: by UTF-8, those of batches and
-those of executions each ("Listing object keys programmatically", Amazon S3 User Guide). A round whose plan is no longer
-in the run's document is read whole.
+those of executions each ("Listing object keys programmatically", Amazon S3 User Guide). A report whose plan is not in
+the run's document is read whole.
 
 Raises CommandError for a plan that is missing.
 """
@@ -17,7 +17,7 @@ from ferry.aws.clients import Deployment
 from ferry.stepfunctions.run_reports import (
     recorded_lines,
     records_by_slice,
-    report_rounds,
+    report_folder,
     reported_lines,
     unreported_plan,
 )
@@ -36,17 +36,14 @@ def find_line(deployment: Deployment, run: RunSummary, key: str) -> ReportLine |
         for candidate in _recorded_candidates(deployment, run, plan, key):
             if candidate.key == key:
                 return candidate
-    for folder in report_rounds(deployment, run.info):
-        planned_here = plan is None and run.plan and run.report and run.report.folder == folder
-        lines = (
-            _ordered_candidates(deployment, folder, run.plan, key)
-            if planned_here and run.plan
-            else reported_lines(deployment, folder)
-        )
-        for line in lines:
-            if line.key == key:
-                return line
-    return None
+    folder = report_folder(run.info)
+    reported = plan is None and run.plan and run.report
+    lines = (
+        _ordered_candidates(deployment, folder, run.plan, key)
+        if reported and run.plan
+        else reported_lines(deployment, folder)
+    )
+    return next((line for line in lines if line.key == key), None)
 
 
 def _recorded_candidates(deployment: Deployment, run: RunSummary, plan: Plan, key: str) -> Iterator[ReportLine]:

@@ -1,7 +1,7 @@
 """The lines of a run's report: what became of each object, by its latest round. Read-only.
 
-A round that is reported is read from the report's files. A round that is not (the run continues, or was stopped) is
-read from its records: what has an outcome so far.
+What is reported is read from the report's files. What is not (the run continues, was stopped or redriven) is read from
+its records: what has an outcome so far.
 
 Raises CommandError for a plan that is missing.
 """
@@ -21,51 +21,34 @@ from functions.contract.batches import Outcome, ReportLine
 from functions.contract.bulk import Plan, PlannedObject
 from functions.planning.line_files import ENDING
 
-ROUND = re.compile(r"/round=(\d+)/$")
 REPEATED = re.compile(r"round-(\d+)/[a-z]+/")
 REPORTED = ("complete", "incomplete")
 
 
 def report_lines(deployment: Deployment, run: RunSummary) -> Iterator[ReportLine]:
-    """One line for each object of a run, from its latest round; the keys of later rounds are kept in memory."""
-    parts = [reported_lines(deployment, folder) for folder in report_rounds(deployment, run.info)]
-    plan = unreported_plan(run)
+    """One line for each object of a run; what is not reported yet comes first, and its keys are kept in memory."""
+    plan, seen = unreported_plan(run), set[str]()
     if plan is not None:
-        parts.insert(0, _all_recorded_lines(deployment, run.info.name, plan))
-    seen: set[str] = set()
-    for number, part in enumerate(parts, 1):
-        for line in part:
-            if line.key in seen:
-                continue
-            if number < len(parts):
-                seen.add(line.key)
+        for line in _all_recorded_lines(deployment, run.info.name, plan):
+            seen.add(line.key)
+            yield line
+    # After a redrive, the report of the attempt before.
+    for line in reported_lines(deployment, report_folder(run.info)):
+        if line.key not in seen:
             yield line
 
 
 def count_lines(deployment: Deployment, run: RunSummary) -> Counter[str]:
     """The objects of a run by status; read from the lines only if its document does not have them."""
     report = run.report
-    if report and unreported_plan(run) is None and report_rounds(deployment, run.info) == [report.folder]:
+    if report and report.status in REPORTED and unreported_plan(run) is None:
         return Counter(report.counts)
     return Counter(line.status for line in report_lines(deployment, run))
 
 
 def report_folder(info: ExecutionInfo) -> str:
-    """Where all rounds of a run are reported."""
+    """Where a run is reported."""
     return f"reports/day={info.started.astimezone(UTC):%Y-%m-%d}/run={info.name}/"
-
-
-def report_rounds(deployment: Deployment, info: ExecutionInfo) -> list[str]:
-    """The folders of the rounds that a run has reported, the latest first."""
-    folder = report_folder(info)
-    files, folders = run_files.list_folder(deployment, folder)
-    rounds = sorted((each for each in folders if ROUND.search(each)), key=_round_of, reverse=True)
-    return [folder, *rounds] if files else rounds
-
-
-def _round_of(folder: str) -> int:
-    found = ROUND.search(folder)
-    return int(found[1]) if found else 0
 
 
 def unreported_plan(run: RunSummary) -> Plan | None:
@@ -78,7 +61,7 @@ def unreported_plan(run: RunSummary) -> Plan | None:
 
 
 def reported_lines(deployment: Deployment, folder: str) -> Iterator[ReportLine]:
-    """The lines of one round."""
+    """The lines of a report."""
     for lines in run_files.read_files(deployment, run_files.list_keys(deployment, folder)):
         yield from (ReportLine.model_validate_json(line) for line in lines)
 

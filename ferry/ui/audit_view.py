@@ -10,7 +10,9 @@ from rich.text import Text
 
 from ferry.ui import terminal
 from ferry.ui.execution_view import facts
+from ferry.ui.outcome_styles import STYLES
 from ferry.ui.plan_view import REASONS
+from ferry.ui.usage_view import usage_document, usage_text
 from functions.contract.audit import AuditReport, AuditScope, Finding
 from functions.contract.batches import OutcomeStatus
 from infra.terraform.outputs import Outputs
@@ -18,16 +20,6 @@ from infra.terraform.outputs import Outputs
 STATUSES: tuple[OutcomeStatus, ...] = ("verified", "differs", "missing", "extra", "undecided", "failed", "skipped")
 LONGEST_KEY = 100
 """Of a finding, in characters; the report has the whole key."""
-
-STYLES = {
-    "verified": "green",
-    "differs": "red",
-    "missing": "red",
-    "failed": "red",
-    "extra": "yellow",
-    "undecided": "magenta",
-    "skipped": "dim",
-}
 
 
 def document(name: str, scope: AuditScope, report: AuditReport, results_bucket: str) -> dict[str, Any]:
@@ -45,6 +37,7 @@ def document(name: str, scope: AuditScope, report: AuditReport, results_bucket: 
         "errors": report.errors,
         "findings": [finding.model_dump(mode="json") for finding in report.findings],
         "report": f"s3://{results_bucket}/{report.folder}",
+        "usage": usage_document(report.usage),
     }
 
 
@@ -59,6 +52,8 @@ def view(scope: AuditScope, report: AuditReport, outputs: Outputs) -> Renderable
         layout += [Text(), _findings(sorted(report.findings, key=lambda each: STATUSES.index(_status(each))))]
     grid = facts()
     grid.add_row("Report", terminal.line(f"s3://{outputs.athena_results}/{report.folder}"))
+    if used := usage_text(report.usage):
+        grid.add_row("", terminal.line(used))
     if report.counts.get("undecided") and not scope.read:
         grid.add_row("", terminal.line("Undecided objects are not verified. `ferry audit --read` reads them."))
     return Group(*layout, Text(), grid)
@@ -111,7 +106,7 @@ def _findings(findings: Iterable[Finding]) -> Table:
     rows = _table("FIRST", "KEY", "WHY")
     for finding in findings:
         rows.add_row(
-            Text(finding.status, STYLES[finding.status]),
+            Text(finding.status, STYLES.get(finding.status, "")),
             terminal.line(terminal.shorten(finding.key, LONGEST_KEY)),
             terminal.line(finding.cause or reason_text(finding.reason)),
         )

@@ -25,6 +25,7 @@ REASONS: dict[Reason, str] = {
     "settled": "in the target: unchanged since an earlier run",
     "grade_too_low": "in the target, but not verified as the rule requires",
     "started_before": "an earlier run has started its execution",
+    "not_validated": "in the target, but its validation failed",
     "not_comparable": "in the target, but without a comparable checksum",
     "too_large": "in the target, but too large to compare: left as it is",
     "not_selected": "the source's suffix does not match",

@@ -8,14 +8,12 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from ferry.estimates import prices
-from ferry.estimates.estimate import cost_of
 from ferry.stepfunctions.run_progress import Phase, RunProgress
 from ferry.stepfunctions.runs import RunSummary
 from ferry.ui import terminal
 from ferry.ui.execution_view import STATUS_STYLES
+from ferry.ui.usage_view import usage_document
 from functions.contract.bulk import PLANNED
-from functions.contract.usage import Usage
 
 GAP = 2
 OUTCOME_ORDER = (
@@ -43,32 +41,11 @@ def run_document(run: RunSummary, progress: RunProgress | None = None) -> dict[s
         "counts": report.counts if report else {},
         "errors": report.errors if report else {},
         "report": report.folder if report else None,
-        "usage": _usage_document(report.usage) if report and report.usage != Usage() else None,
+        "usage": usage_document(report.usage) if report else None,
         "error": run.error if info.status != "SUCCEEDED" else None,
         "cause": run.cause if info.status != "SUCCEEDED" else None,
         "progress": progress_document(progress) if progress else None,
     }
-
-
-def _usage_document(usage: Usage) -> dict[str, Any]:
-    return {
-        "s3_writes": usage.writes,
-        "s3_reads": usage.reads,
-        "function_seconds": round(usage.milliseconds / 1000, 1),
-        "dollars": round(float(cost_of(usage)), 6),
-    }
-
-
-def usage_text(run: RunSummary) -> str | None:
-    """What the functions used for the slices of a run, once that is reported."""
-    usage = run.report.usage if run.report else Usage()
-    if usage == Usage():
-        return None
-    return (
-        f"Used {usage.writes:,} S3 write or list requests, {usage.reads:,} read requests, and "
-        f"{terminal.duration(usage.milliseconds / 1000)} of Lambda time: "
-        f"${cost_of(usage):,.4f} at {prices.REGION} list prices."
-    )
 
 
 def progress_document(progress: RunProgress) -> dict[str, Any]:

@@ -21,9 +21,13 @@ METADATA = "Metadata"
 UNTIL = "ObjectLockRetainUntilDate"
 MODE = "ObjectLockMode"
 TAGS = "Tags"
+ANNOTATIONS = "Annotations"
 
-NAMES = (*CONTENT, *GIVEN, "StorageClass", *LOCK, TAGS)
+NAMES = (*CONTENT, *GIVEN, "StorageClass", *LOCK, TAGS, ANNOTATIONS)
 """What may differ, as `--ignore` names it."""
+
+NAMES_OF_ENTRIES = (METADATA, ANNOTATIONS)
+"""Of these, each entry has a name of its own: `Metadata.<entry>`."""
 
 TRANSITIONS = (
     "STANDARD",
@@ -39,7 +43,7 @@ TRANSITIONS = (
 
 @dataclass(frozen=True)
 class Difference:
-    """One thing that differs, and how. Of user metadata, the name has the entry's: `Metadata.<entry>`."""
+    """One thing that differs, and how. The name may be an entry's (NAMES_OF_ENTRIES)."""
 
     name: str
     detail: str
@@ -72,6 +76,18 @@ def _metadata(source: Head, target: Head) -> Iterator[Difference]:
     if source.missing_metadata != target.missing_metadata:
         # S3 returns only the number of entries that HTTP headers cannot hold (MissingMeta of HeadObject).
         yield Difference.of(METADATA, source.missing_metadata, target.missing_metadata)
+
+
+def differing_annotations(
+    source: dict[str, tuple[int, str]], target: dict[str, tuple[int, str]]
+) -> Iterator[Difference]:
+    """Yield the annotations that differ, by size and ETag, as a copy compares them."""
+    for name in sorted(source.keys() | target.keys()):
+        values = source.get(name), target.get(name)
+        if values[0] != values[1]:
+            yield Difference.of(
+                f"{ANNOTATIONS}.{name}", *(value and f"{value[0]:,} bytes, {value[1]}" for value in values)
+            )
 
 
 def _settable(storage_class: str) -> str:

@@ -8,16 +8,19 @@ Raises BatchTimedOut, AccessDenied, BucketMissing, Throttled, RequestRejected.
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import reduce
 
 from functions.batches.causes import short_cause
-from functions.batches.records import COMPARED, read_outcomes, read_slice
+from functions.batches.records import COMPARED, SliceRecords, read_records, read_slice
 from functions.batches.report_lines import report_line
 from functions.batches.settings import BatchSettings
 from functions.contract.audit import AuditDocument, AuditEvent, AuditReport, Finding
 from functions.contract.batches import Outcome, OutcomeStatus, ReportLine
 from functions.contract.bulk import PlannedObject
 from functions.contract.limits import REPORT_CALLS
+from functions.contract.usage import Usage
 from functions.planning.line_files import ENDING, put_lines
+from functions.planning.requests import usage_of
 from functions.planning.slices import BATCH, slice_keys
 from functions.runtime.errors import BatchTimedOut
 
@@ -54,17 +57,19 @@ def write_audit_report(call: AuditReportCall, previous: AuditReport | None) -> A
     """Report the slices that no earlier call has reported."""
     redrive_count = call.event.execution.redrive_count
     if previous is None or previous.redrive_count != redrive_count:
-        previous = AuditReport(status="in_progress", folder=call.folder, redrive_count=redrive_count)
+        usage = _usage_of_listings(call.event.document)
+        previous = AuditReport(status="in_progress", folder=call.folder, redrive_count=redrive_count, usage=usage)
     counts = _ReportCounts(previous)
     keys = list(_slice_keys(call.event.document))
     done = previous.slices
     while done < len(keys) and (done == previous.slices or call.remaining_ms() > MARGIN_MS):
-        lines = list(_lines(call, keys[done]))
+        lines, usage = _lines(call, keys[done])
         text = [line.model_dump_json(exclude_none=True) for line in lines]
         key = f"{previous.folder}{done:06}{ENDING}"
         put_lines(call.settings.results_bucket, call.settings.target_region, key, text, "the report to")
         for line in lines:
             counts.add(line)
+        counts.usage = counts.usage.plus(usage)
         done += 1
     if done < len(keys) and previous.calls + 1 >= REPORT_CALLS:
         raise BatchTimedOut(
@@ -82,6 +87,7 @@ class _ReportCounts:
         self._grades, self._reasons = Counter(previous.grades), Counter(previous.reasons)
         self._differences, self._errors = Counter(previous.differences), Counter(previous.errors)
         self._findings = list(previous.findings)
+        self.usage = previous.usage
 
     def add(self, line: ReportLine) -> None:
         """Count one line."""
@@ -112,6 +118,7 @@ class _ReportCounts:
             differences=dict(self._differences),
             errors=dict(self._errors),
             findings=self._findings,
+            usage=self.usage,
             redrive_count=previous.redrive_count,
             calls=previous.calls + 1,
         )
@@ -136,13 +143,20 @@ def _slice_keys(document: AuditDocument) -> Iterator[str]:
         yield from slice_keys(plan.folder, folder, BATCH)
 
 
-def _lines(call: AuditReportCall, slice_key: str) -> Iterator[ReportLine]:
-    """Yield a line for each object of a slice; without an outcome, its slice failed as a whole."""
+def _usage_of_listings(document: AuditDocument) -> Usage:
+    listings = [each.requests for each in (document.plan, document.extra) if each]
+    return reduce(Usage.plus, (usage_of(requests) for requests in listings), Usage())
+
+
+def _lines(call: AuditReportCall, slice_key: str) -> tuple[list[ReportLine], Usage]:
+    """Return a line for each object of a slice, and what its comparison used.
+
+    An object without an outcome failed with its slice as a whole.
+    """
     planned = read_slice(call.settings, slice_key)
     to_compare = any(each.action != "skip" for each in planned)
-    outcomes = read_outcomes(call.settings, slice_key, COMPARED) if to_compare else {}
-    for each in planned:
-        yield _line(call.run, each, outcomes.get(each.key))
+    found = read_records(call.settings, slice_key, COMPARED) if to_compare else SliceRecords({}, Usage())
+    return [_line(call.run, each, found.outcomes.get(each.key)) for each in planned], found.usage
 
 
 def _line(run: str, planned: PlannedObject, outcome: Outcome | None) -> ReportLine:

@@ -11,13 +11,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from functions.auditing.compare import PairCall, compare_pair
-from functions.batches.records import COMPARED, OutcomeFiles, read_outcomes, read_slice
+from functions.batches.records import COMPARED, OutcomeFiles, UsageCounter, read_outcomes, read_slice
 from functions.batches.settings import BatchSettings
 from functions.batches.waves import work_in_waves
 from functions.contract.audit import AuditScope
 from functions.contract.batches import Batch, Outcome
 from functions.contract.bulk import PlannedObject
 from functions.contract.limits import BATCH_CALLS
+from functions.planning.requests import counted_requests
 from functions.runtime.errors import BatchTimedOut, FerryError, Throttled
 
 MARGIN_MS = 90_000
@@ -42,11 +43,16 @@ class SliceCall:
 
 def compare_slice(call: SliceCall, previous: Batch | None) -> Batch:
     """Compare the objects of a slice that no earlier call has compared."""
+    with counted_requests() as requests:
+        return _compare_slice(call, previous, UsageCounter(requests, call.remaining_ms))
+
+
+def _compare_slice(call: SliceCall, previous: Batch | None, usage: UsageCounter) -> Batch:
     planned = read_slice(call.settings, call.slice_key)
     recorded = read_outcomes(call.settings, call.slice_key, COMPARED)
     known = {key: outcome for key, outcome in recorded.items() if outcome.status != "reading"}
     left = [each for each in planned if each.key not in known]
-    record = _SliceRecord(call)
+    record = _SliceRecord(call, usage)
 
     def compare(each: PlannedObject) -> Outcome | None:
         return _compared(call, each, recorded.get(each.key))
@@ -71,8 +77,8 @@ def _compared(call: SliceCall, planned: PlannedObject, previous: Outcome | None)
 class _SliceRecord:
     """Records the outcomes of a call while it works: a call that is killed loses at most half a minute."""
 
-    def __init__(self, call: SliceCall) -> None:
-        self._call = call
+    def __init__(self, call: SliceCall, usage: UsageCounter) -> None:
+        self._call, self._usage = call, usage
         self._files = OutcomeFiles(call.settings, call.slice_key, COMPARED, call.call_id)
         self._last_ms = call.remaining_ms()
 
@@ -85,7 +91,7 @@ class _SliceRecord:
 
     def write(self, outcomes: list[Outcome]) -> None:
         """Write what is new."""
-        self._files.write(outcomes)
+        self._files.write(outcomes, self._usage.since_last())
 
 
 def _progress(call: SliceCall, objects: int, outcomes: list[Outcome], any_new: bool, previous: Batch | None) -> Batch:

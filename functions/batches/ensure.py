@@ -8,6 +8,7 @@ Raises BatchTimedOut, AccessDenied, BucketMissing, Throttled, RequestRejected, a
 (functions/batches/faults.py).
 """
 
+from functions.batches.failures import note_failures
 from functions.batches.faults import note_success, raise_fault, require_no_fault
 from functions.batches.migrations import Migrations
 from functions.batches.records import STARTED, read_outcomes, read_slice, write_outcomes
@@ -59,6 +60,7 @@ def _look(
 
 def _record(call: BatchCall, name: str, known: dict[str, Outcome], outcomes: list[Outcome]) -> None:
     write_outcomes(call.settings, call.slice_key, STARTED, name, outcomes)
+    note_failures(call.settings, call.slice_key, STARTED, known.values(), outcomes)
     known |= {each.key: each for each in outcomes}
     raise_fault(call.settings, call.slice_key, [each for each in known.values() if each.status != "started"])
 

@@ -13,6 +13,7 @@ from functools import cached_property
 from threading import Lock
 from typing import Any
 
+from functions.batches.failures import note_failures
 from functions.batches.records import READ, VALIDATED, VERIFIED, read_outcomes, read_slice, write_outcomes
 from functions.batches.row_counts import CountedFile, RowCounts
 from functions.batches.steps import BatchCall, work_on_slice
@@ -87,13 +88,17 @@ def validate_batch(call: ValidationCall, previous: Batch | None) -> Batch:
     verified = read_outcomes(call.settings, slice_key, VERIFIED).values()
     files = [each for each in verified if each.status == "verified"]
     rules = call.rules
-    progress = work_on_slice(batch, READ, files, lambda each: _read(call, each, rules[each.key]), previous)
+    # The ledger needs to know the copy of a file that cannot be read as its table.
+    progress = work_on_slice(
+        batch, READ, files, lambda each: _read(call, each, rules[each.key]), previous, lambda each: each
+    )
     if progress.status == "in_progress":
         return progress
     read = read_outcomes(call.settings, slice_key, READ)
     known = read_outcomes(call.settings, slice_key, VALIDATED)
     waiting = [each for each in read.values() if each.status == "verified" and not each.validated]
     outcomes = [each for each in _counted(call, waiting, known) if each.key not in known]
+    note_failures(call.settings, slice_key, VALIDATED, known.values(), outcomes)
     write_outcomes(call.settings, slice_key, VALIDATED, batch.call_id, outcomes)
     return _progress(progress, len(waiting), {**known, **{each.key: each for each in outcomes}}, slice_key)
 

@@ -51,8 +51,7 @@ class Migrations:
         if described["status"] == "RUNNING":
             return started
         if described["status"] != "SUCCEEDED":
-            error, cause = failure_of(described)
-            return started.changed(status="failed", error=error, cause=cause)
+            return self._failed(planned, started, described)
         return _verified(started, described) or self._begin(planned, started.looks + 1)
 
     def _begin(self, planned: PlannedObject, looks: int) -> Outcome:
@@ -75,16 +74,25 @@ class Migrations:
                 if verified and self._still_counts(planned, verified):
                     return verified
                 continue
-            error, cause = failure_of(described)
-            if not self.scope.wait_for_executions and error in REMEMBERED_ERRORS:
+            if not self.scope.wait_for_executions and failure_of(described)[0] in REMEMBERED_ERRORS:
                 # Another attempt would fail alike, and the ledger keeps it from being planned again.
-                return outcome.changed(status="failed", error=error, cause=cause)
+                return self._failed(planned, outcome, described)
             if self._executions.redrive(described):
                 return outcome
         raise RequestRejected(
             f"{location(found.object.bucket, planned.key)} was migrated {MOST_NAMES} times within 90 days: {first} and "
             "its replays. Find out what keeps replacing or deleting its copy, then upload it again."
         )
+
+    def _failed(self, planned: PlannedObject, outcome: Outcome, described: "DescribeExecutionOutputTypeDef") -> Outcome:
+        """Return the failure of an execution, and what is at the target now: its copy may have arrived.
+
+        The output of an execution that failed is empty, and the ledger has to know which target it speaks of.
+        """
+        error, cause = failure_of(described)
+        key = planned.rule.target_key or planned.key
+        now = head(self.settings.target_bucket, self.settings.target_region, key, absence_is_common=True)
+        return outcome.changed(status="failed", error=error, cause=cause, target=now.object if now else None)
 
     def _still_counts(self, planned: PlannedObject, verified: Outcome) -> bool:
         """Check whether the target has what an earlier execution verified, and the plan saw nothing else there."""

@@ -48,7 +48,7 @@ def delete_batch(call: BatchCall, previous: Batch | None) -> Batch:
         outcomes |= read_outcomes(call.settings, call.slice_key, READ)
         outcomes |= read_outcomes(call.settings, call.slice_key, VALIDATED)
     moves = verified_moves(planned, outcomes)
-    return work_on_slice(call, DELETED, moves, delete_moved, previous)
+    return work_on_slice(call, DELETED, moves, delete_moved, previous, lambda move: move.outcome)
 
 
 def verified_moves(planned: Iterable[PlannedObject], verified: dict[str, Outcome]) -> list[VerifiedMove]:

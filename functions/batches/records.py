@@ -7,7 +7,8 @@ Idempotent. Raises AccessDenied, BucketMissing, Throttled, RequestRejected.
 """
 
 import re
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import reduce
 
@@ -17,6 +18,7 @@ from functions.contract.batches import Outcome
 from functions.contract.bulk import PlannedObject
 from functions.contract.usage import Usage
 from functions.planning.line_files import ENDING, put_lines, read_lines
+from functions.planning.requests import usage_of
 from functions.runtime import clients
 from functions.runtime.aws_errors import aws_errors
 
@@ -78,6 +80,21 @@ def write_outcomes(
     used = f".{usage.writes}-{usage.reads}-{usage.milliseconds}" if usage != NOTHING else ""
     key = f"{_folder(slice_key, kind)}{call_id}{used}{ENDING}"
     put_lines(settings.results_bucket, settings.target_region, key, lines, "the record")
+
+
+class UsageCounter:
+    """Counts what a call used since the last file, and the request that writes the next one."""
+
+    def __init__(self, requests: Counter[str], remaining_ms: Callable[[], int]) -> None:
+        self._requests, self._remaining_ms = requests, remaining_ms
+        self._counted, self._counted_ms = Counter[str](), remaining_ms()
+
+    def since_last(self) -> Usage:
+        """Return it, and begin to count the next one."""
+        with_this, now_ms = self._requests + Counter(PutObject=1), self._remaining_ms()
+        used = usage_of(with_this - self._counted, max(0, self._counted_ms - now_ms))
+        self._counted, self._counted_ms = with_this, now_ms
+        return used
 
 
 class OutcomeFiles:

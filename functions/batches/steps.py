@@ -15,15 +15,15 @@ from typing import Literal, Protocol, TypeVar
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from functions.batches.failures import note_failures
 from functions.batches.faults import fault_of, note_success, raise_fault, require_no_fault
-from functions.batches.records import OutcomeFiles, read_outcomes
+from functions.batches.records import OutcomeFiles, UsageCounter, read_outcomes
 from functions.batches.settings import BatchSettings
 from functions.batches.waves import work_in_waves
 from functions.contract.batches import Batch, BatchEvent, Outcome
 from functions.contract.bulk import PlanScope
 from functions.contract.limits import BATCH_CALLS
-from functions.contract.usage import Usage
-from functions.planning.requests import counted_requests, usage_of
+from functions.planning.requests import counted_requests
 from functions.runtime.errors import BatchTimedOut, FerryError, SourceMissing, Throttled
 
 MARGIN_MS = 60_000
@@ -74,24 +74,31 @@ class BatchCall:
         return self.remaining_ms() > MARGIN_MS
 
 
+def _unknown(item: Keyed) -> Outcome:
+    return Outcome(key=item.key, status="failed")
+
+
 def work_on_slice(
     call: BatchCall,
     kind: str,
     items: Sequence[Item],
     work: Callable[[Item], Outcome | None],
     previous: Batch | None,
+    so_far: Callable[[Item], Outcome] = _unknown,
 ) -> Batch:
-    """Work on the objects that no earlier call has recorded."""
+    """Work on the objects that no earlier call has recorded; `so_far` is what stays known of one that fails."""
     require_no_fault(call.settings, call.slice_key)
     with counted_requests() as requests:
         known = read_outcomes(call.settings, call.slice_key, kind)
         left = [each for each in items if each.key not in known]
         record = Record(call, kind, requests)
-        outcomes = work_in_waves(left, reported(work), call.time_is_left, record.continue_with)
+        outcomes = work_in_waves(left, reported(work, so_far), call.time_is_left, record.continue_with)
         return _finish(record, len(left) + len(known), known, outcomes, previous)
 
 
-def reported(work: Callable[[Item], Outcome | None]) -> Callable[[Item], Outcome | None]:
+def reported(
+    work: Callable[[Item], Outcome | None], so_far: Callable[[Item], Outcome] = _unknown
+) -> Callable[[Item], Outcome | None]:
     """Turn an object's error into its outcome; None if S3 throttled."""
 
     def reporting(item: Item) -> Outcome | None:
@@ -103,7 +110,7 @@ def reported(work: Callable[[Item], Outcome | None]) -> Callable[[Item], Outcome
             # Deleted since the plan, or moved by the execution of its event.
             return Outcome(key=item.key, status="skipped", error=SourceMissing.__name__)
         except FerryError as error:
-            return Outcome(key=item.key, status="failed", error=type(error).__name__, cause=str(error))
+            return so_far(item).changed(status="failed", error=type(error).__name__, cause=str(error))
 
     return reporting
 
@@ -119,8 +126,7 @@ class Record:
         self.call, self.kind = call, kind
         self._files = OutcomeFiles(call.settings, call.slice_key, kind, call.call_id)
         self._last_ms: int | None = None
-        self._requests, self._counted = requests, Counter[str]()
-        self._counted_ms = call.remaining_ms()
+        self._usage = UsageCounter(requests, call.remaining_ms)
 
     def continue_with(self, outcomes: list[Outcome]) -> None:
         """Write what is new, if it is time."""
@@ -138,14 +144,7 @@ class Record:
 
     def finish_with(self, outcomes: list[Outcome]) -> None:
         """Write what is new."""
-        self._files.write(outcomes, self._usage())
-
-    def _usage(self) -> Usage:
-        """Return what the call used since the last file, and the request that writes this one."""
-        with_this, now_ms = self._requests + Counter(PutObject=1), self.call.remaining_ms()
-        used = usage_of(with_this - self._counted, max(0, self._counted_ms - now_ms))
-        self._counted, self._counted_ms = with_this, now_ms
-        return used
+        self._files.write(outcomes, self._usage.since_last())
 
 
 def _finish(
@@ -153,6 +152,7 @@ def _finish(
 ) -> Batch:
     """Record the rest of what the call did, and count it."""
     call, kind = record.call, record.kind
+    note_failures(call.settings, call.slice_key, kind, known.values(), outcomes)
     raise_fault(call.settings, call.slice_key, outcomes)
     record.finish_with(outcomes)
     calls = (previous.calls if previous else 0) + 1

@@ -4,8 +4,8 @@ results bucket.
 The statuses of an audit's report:
 
 - `verified`: the target holds the object's bytes, by `grade`, and everything that a copy carries over.
-- `differs`: `differences` names what does: `size`, `content`, `Tags`, a member of functions/objects/attributes.py, or
-  `Metadata.<name>`.
+- `differs`: `differences` names what does: `size`, `content`, `Tags`, a member of functions/objects/attributes.py,
+  `Metadata.<name>` or `Annotations.<name>`.
 - `missing`: not in the target.
 - `extra`: in the target, and by the rules no key of any source leads to it.
 - `undecided`: what S3 stores does not tell whether the bytes are equal; nothing else differs.
@@ -24,6 +24,7 @@ from functions.contract.batches import Batch
 from functions.contract.bulk import PlanFolder, PlanScope, Slice
 from functions.contract.models import ExecutionContext, Model
 from functions.contract.objects import Utc
+from functions.contract.usage import Usage
 
 ROOT = "audits"
 """Where slices and records are. Not `runs`: no function of an audit may write a plan that decides what is copied or
@@ -48,13 +49,15 @@ class AuditScope(PlanScope):
 
     `sources` are all sources of the deployment: what none of them has is extra. `whole`: every object at the target may
     be extra; otherwise only those that a key of the scope leads to. `read`: read what stored checksums do not tell.
-    `tags`: compare the tags themselves, not only their number. `ignored` are differences that do not count.
+    `tags`: compare the tags themselves, not only their number. `annotations`: compare the annotations, which HEAD does
+    not return. `ignored` are differences that do not count.
     """
 
     sources: list[AuditedSource] = Field(default_factory=list)
     whole: bool = True
     read: bool = False
     tags: bool = False
+    annotations: bool = False
     ignored: list[str] = Field(default_factory=list)
 
 
@@ -111,7 +114,8 @@ class AuditReport(Model):
 
     `counts` and `size_bytes` are the objects and bytes by status, `grades` those verified by grade, `reasons` those
     skipped or undecided by reason, `differences` those that differ by what differs, `errors` those that failed by
-    error; `findings` are the first of each status that is not `verified` or `skipped`.
+    error; `findings` are the first of each status that is not `verified` or `skipped`. `usage` is that of the listings
+    and of the comparison.
     """
 
     status: Literal["in_progress", "complete"]
@@ -124,6 +128,7 @@ class AuditReport(Model):
     differences: dict[str, int] = Field(default_factory=dict)
     errors: dict[str, int] = Field(default_factory=dict)
     findings: list[Finding] = Field(default_factory=list)
+    usage: Usage = Usage()
     redrive_count: NonNegativeInt = 0
     calls: NonNegativeInt = 0
     wait_seconds: NonNegativeInt = 1

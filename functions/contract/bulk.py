@@ -31,6 +31,8 @@ Reason = Literal[
     "grade_too_low",
     # copy, move: by the execution that an earlier run has started
     "started_before",
+    # copy: what is there already is verified and validated
+    "not_validated",
     # undecided
     "not_comparable",
     "too_large",
@@ -52,7 +54,9 @@ Reason = Literal[
 ]
 """Why; docs/backfill.md explains each."""
 
-SAME: frozenset[Reason] = frozenset({"same_etag", "same_checksum", "settled", "grade_too_low", "started_before"})
+SAME: frozenset[Reason] = frozenset(
+    {"same_etag", "same_checksum", "settled", "grade_too_low", "started_before", "not_validated"}
+)
 """The target already has the object, as far as what S3 stores shows it, or an execution is bringing it there."""
 
 IDLE: frozenset[Reason] = frozenset({"too_large"})

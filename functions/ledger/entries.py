@@ -23,7 +23,10 @@ cause that goes away: a permission, a bucket, an outage. Its object is tried aga
 
 
 def entry_of(planned: PlannedObject, outcome: Outcome, run: str, as_of: datetime) -> LedgerEntry | None:
-    """Return what to remember about a planned object; None if the next plan has to decide again."""
+    """Return what to remember about a planned object; None if the next plan has to decide again.
+
+    Of a file of a table that has arrived, every failure: by the listings alone, the next plan would count it as done.
+    """
     source, copied = outcome.source, outcome.target
     entry = LedgerEntry(
         key=planned.key,
@@ -49,6 +52,7 @@ def entry_of(planned: PlannedObject, outcome: Outcome, run: str, as_of: datetime
         return entry
     if outcome.status == "started":
         return entry.model_copy(update={"outcome": "started"})
-    if outcome.status == "failed" and outcome.error in REMEMBERED_ERRORS:
+    may_be_unvalidated = planned.rule.catalogue and planned.rule.mode == "copy" and copied is not None
+    if outcome.status == "failed" and (outcome.error in REMEMBERED_ERRORS or may_be_unvalidated):
         return entry.model_copy(update={"outcome": "failed", "error": outcome.error})
     return None

@@ -13,10 +13,12 @@ from typing import Any
 from functions.contract.bulk import PlanScope, Reason
 from functions.contract.ledger import ARRIVED, LedgerEntry, LedgerTarget
 from functions.ledger.cursor import LedgerCursor
+from functions.ledger.entries import REMEMBERED_ERRORS
 from functions.ledger.segments import Ledger
 from functions.planning.decisions import ARRIVED_REASONS, Selected
 from functions.planning.entry_files import EntryWriter
 from functions.planning.listings import ListedObject
+from functions.runtime.errors import ValidationFailed
 from functions.verification.compare import reaches
 
 
@@ -47,15 +49,14 @@ class PlanMemory:
         if entry.outcome == "started":
             return "started_before"
         # A run that is redriven tries again what failed.
-        if self._scope.again or entry.run == self._run:
+        is_tried_again = self._scope.again or entry.run == self._run
+        if entry.outcome == "failed":
+            return _of_failure(entry, selected, target, is_tried_again=is_tried_again)
+        if is_tried_again:
             return None
         if entry.outcome == "skipped":
             return entry.reason
-        if not _is_target(entry, target):
-            return None
-        if entry.outcome == "failed":
-            return "failed_before"
-        return "too_large" if selected.never_comparable else None
+        return "too_large" if _is_target(entry, target) and selected.never_comparable else None
 
     def learn(self, selected: Selected, reason: Reason, target: ListedObject | None, known: LedgerEntry | None) -> None:
         """Note a decision that the next plan need not make again, unless the ledger has it already."""
@@ -95,6 +96,20 @@ class PlanMemory:
             **fields,
         )
         self._writer.add(entry)
+
+
+def _of_failure(
+    entry: LedgerEntry, selected: Selected, target: ListedObject | None, *, is_tried_again: bool
+) -> Reason | None:
+    """Return what a failure decides, as long as the target has the same object as then, or none."""
+    if not _is_target(entry, target):
+        return None
+    if entry.error in REMEMBERED_ERRORS and not is_tried_again:
+        return "failed_before"
+    # The listings would show no difference. A move is planned whatever they show.
+    of_the_rows = entry.error == ValidationFailed.__name__ or entry.error not in REMEMBERED_ERRORS
+    is_copy = selected.is_catalogued and selected.rule.mode == "copy"
+    return "not_validated" if target and of_the_rows and is_copy else None
 
 
 def _is_target(entry: LedgerEntry, target: ListedObject | None) -> bool:

@@ -9,7 +9,7 @@ from threading import Lock
 from typing import Any, TypeVar
 
 from aws_lambda_powertools.logging import Logger
-from aws_lambda_powertools.metrics import Metrics, MetricUnit
+from aws_lambda_powertools.metrics import Metrics, MetricUnit, single_metric
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from functions.contract.audit import AuditEvent, ComparisonEvent
@@ -21,7 +21,8 @@ from functions.runtime.errors import FerryError
 SERVICE = "s3-ferry"
 
 logger = Logger(service=SERVICE)
-metrics = Metrics(namespace="S3Ferry", service=SERVICE)
+NAMESPACE = "S3Ferry"
+metrics = Metrics(namespace=NAMESPACE, service=SERVICE)
 
 _one_at_a_time = Lock()
 """Powertools' Metrics may be used by one thread only, and the objects of a slice are copied by many."""
@@ -35,6 +36,12 @@ def add_metric(name: str, value: float = 1, unit: MetricUnit = MetricUnit.Count)
     """Add to one of our CloudWatch metrics, which is sent when the call ends."""
     with _one_at_a_time:
         metrics.add_metric(name=name, unit=unit, value=value)
+
+
+def send_metric(name: str, **dimensions: str) -> None:
+    """Send 1 of a metric with its own dimensions, at once."""
+    with single_metric(name, MetricUnit.Count, 1, namespace=NAMESPACE, default_dimensions=dimensions):
+        pass
 
 
 def send_metrics() -> None:

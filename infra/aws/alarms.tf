@@ -132,6 +132,26 @@ resource "aws_cloudwatch_metric_alarm" "failed_runs" {
   }
 }
 
+# While a run still works: its end, which failed_runs reports, may be days away. A run sends this metric once
+# (functions/batches/failures.py), through the log ("Embedding metrics within logs", Amazon CloudWatch User Guide). Runs that
+# send it within five minutes share a mail.
+resource "aws_cloudwatch_metric_alarm" "many_failures" {
+  region              = var.target_region
+  alarm_name          = "${var.name}-many-failures"
+  alarm_description   = "100 objects of a run of ${local.bulk_workflow} have failed, and it continues. `ferry runs` shows which run it is, `ferry report RUN --status failed` shows why; `ferry stop RUN` stops it. It sends no other alert until it ends. docs/operate.md#many-failures"
+  namespace           = "S3Ferry"
+  metric_name         = "RunsWithManyFailures"
+  dimensions          = { ResultsBucket = aws_s3_bucket.athena_results.bucket }
+  statistic           = "Sum"
+  period              = 300
+  evaluation_periods  = 1
+  comparison_operator = "GreaterThanThreshold"
+  threshold           = 0
+  # Sent only by such runs.
+  treat_missing_data = "notBreaching"
+  alarm_actions      = [aws_sns_topic.alerts[var.target_region].arn]
+}
+
 # Alarms on sums, because functions share their account's concurrency and are throttled together. An alarm adds at most ten
 # metrics ("Create a CloudWatch alarm based on a metric math expression", Amazon CloudWatch User Guide).
 locals {

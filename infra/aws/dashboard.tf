@@ -7,6 +7,7 @@ locals {
       aws_cloudwatch_metric_alarm.dead_letters.arn,
       aws_cloudwatch_metric_alarm.oldest_message.arn,
       aws_cloudwatch_metric_alarm.failed_runs.arn,
+      aws_cloudwatch_metric_alarm.many_failures.arn,
       aws_cloudwatch_metric_alarm.throttled_executions.arn,
     ],
     [for alarm in aws_cloudwatch_metric_alarm.throttled_functions : alarm.arn],

@@ -8,6 +8,8 @@ import pytest
 import yaml
 
 from functions.batches.executions import PREFIX
+from functions.batches.failures import DIMENSION, MANY_FAILURES, METRIC
+from functions.runtime.step import NAMESPACE
 from infra.build.function_zips import CHECKOUT
 from infra.terraform.outputs import Outputs
 from tests.support.terraform import hcl
@@ -119,6 +121,7 @@ def test_there_is_an_alarm_for_everything_an_operator_must_know() -> None:
         "ExecutionThrottled",
         "Throttles",
         "InvocationDroppedCount",
+        "RunsWithManyFailures",
     }
     watched = {
         name
@@ -127,6 +130,12 @@ def test_there_is_an_alarm_for_everything_an_operator_must_know() -> None:
         if name.startswith("aws_sqs_queue.")
     }
     assert watched == {"aws_sqs_queue.uploads", "aws_sqs_queue.dead_letters", "aws_sqs_queue.undelivered"}
+
+
+def test_the_alarm_on_many_failures_is_on_the_metric_that_the_functions_send() -> None:
+    body = ALARMS["aws_cloudwatch_metric_alarm.many_failures"].body
+    assert (body["namespace"], body["metric_name"], list(body["dimensions"])) == (NAMESPACE, METRIC, [DIMENSION])
+    assert body["alarm_description"].startswith(f"{MANY_FAILURES} objects of a run")
 
 
 def test_each_unsuccessful_execution_is_reported() -> None:

@@ -359,7 +359,7 @@ def test_a_key_admits_each_service_that_writes_for_us(everything: dict[str, Any]
 
 def test_an_alarm_notifies_a_topic_of_its_own_region(everything: dict[str, Any]) -> None:
     alarms = [values for address, values in resources(everything).items() if "metric_alarm" in address]
-    assert len(alarms) == 13
+    assert len(alarms) == 14
     for alarm in alarms:
         assert [arn.split(":")[3] for arn in alarm["alarm_actions"]] == [alarm["region"]]
 

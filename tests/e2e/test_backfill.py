@@ -390,6 +390,31 @@ def test_a_killed_run_loses_nothing_and_copies_nothing_twice(filled: Deployed) -
         assert run.killed.total() >= 1, f"seed {seed}: nothing was killed"
 
 
+def test_a_schedule_starts_sweeps_by_itself(filled: Deployed) -> None:
+    outputs = filled.outputs
+    client: Any = filled.client("stepfunctions", outputs.target_region)
+    machine = outputs.bulk_state_machine_arn
+
+    def newest() -> Any:
+        return client.list_executions(stateMachineArn=machine, maxResults=1)["executions"]
+
+    before = newest()
+    sweeps.schedule(outputs, "rate(1 day)")
+    scheduler: Any = filled.client("scheduler", outputs.target_region)
+    scheduled = scheduler.get_schedule(Name=f"{outputs.name}-sweep-main")
+    # The same target at once: the shortest rate is a minute.
+    scheduler.create_schedule(
+        Name="at-once",
+        ScheduleExpression=f"at({datetime.now(UTC):%Y-%m-%dT%H:%M:%S})",
+        FlexibleTimeWindow={"Mode": "OFF"},
+        Target=scheduled["Target"],
+    )
+    (started,) = wait_for(lambda: found if (found := newest()) != before else None, "a sweep")
+    assert ended_status(filled, started["name"]) == "SUCCEEDED"
+    described = client.describe_execution(executionArn=started["executionArn"])
+    assert json.loads(described["input"]) == json.loads(sweeps.sweep_input(outputs))
+
+
 def ended_status(deployed: Deployed, run: str) -> str:
     """Wait for the end of a run."""
     arn = execution_arn(deployed.outputs.bulk_state_machine_arn or "", run)

@@ -21,6 +21,7 @@ ALARMS = [
     "dead-letters",
     "failed-executions",
     "failed-runs",
+    "many-failures",
     "missing-sweeps",
     "oldest-message",
     "throttled-executions",

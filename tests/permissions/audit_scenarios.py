@@ -147,6 +147,26 @@ def a_target_has_other_tags(world: World) -> str:
 
 @shows(
     "compare_batch",
+    "differs Annotations.berth",
+    {"s3:ListObjectVersionAnnotations source": NAMED, "s3:ListObjectVersionAnnotations target": NAMED},
+)
+def a_target_has_no_annotation(world: World) -> str:
+    key = _both(world, {}, {})
+    world.annotate(world.outputs.source_bucket, key, "berth")
+    return _compared(world, key, annotations=True)
+
+
+@shows(
+    "compare_batch",
+    "differs content",
+    {"s3:ListObjectAnnotations source": NAMED, "s3:ListObjectAnnotations target": NAMED},
+)
+def annotations_without_version_are_compared(world: World) -> str:
+    return _compared(world, "early/parts.bin", annotations=True)
+
+
+@shows(
+    "compare_batch",
     "differs ObjectLockMode ObjectLockRetainUntilDate",
     {"s3:GetObjectRetention source": "verified"},
 )

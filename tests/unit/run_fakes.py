@@ -126,18 +126,18 @@ def document(plan: Plan | None = None, report: RunReport | None = None) -> BulkD
     return BulkDocument(scope=SCOPE, plan=plan, report=report)
 
 
-def report_of(round_: int = 0, **counts: int) -> RunReport:
+def report_of(redrives: int = 0, **counts: int) -> RunReport:
     """A report that is complete, or not if any object failed."""
     return RunReport(
         status="incomplete" if counts.get("failed") else "complete",
-        folder=report_folder(round_),
+        folder=report_folder(),
         counts=counts,
-        redrive_count=round_,
+        redrive_count=redrives,
     )
 
 
-def report_folder(round_: int = 0, run: str = RUN) -> str:
-    return f"reports/day=2026-11-01/run={run}/round={round_}/"
+def report_folder(run: str = RUN) -> str:
+    return f"reports/day=2026-11-01/run={run}/"
 
 
 def report_line(key: str, status: Any = "verified", **fields: Any) -> ReportLine:

@@ -12,13 +12,15 @@ from functions.contract.batches import ReportLine
 from functions.contract.limits import BATCH_CALLS, LISTING_CALLS
 from functions.contract.models import Rule
 from functions.contract.rules import KeyRule, Renaming, Rules
+from functions.planning.requests import usage_of
 from functions.runtime.errors import AccessDenied, BatchTimedOut, BucketMissing, SettingInvalid, Throttled
 from functions.verification import readback
 from tests.support.lambda_context import PLENTY_MS
+from tests.unit.annotations import Annotations, annotations
 from tests.unit.audits import RESULTS, SCOPE, Audits, audits
 from tests.unit.conftest import SOURCE, TARGET, ErrorResponse
 
-__all__ = ["audits"]
+__all__ = ["annotations", "audits"]
 
 HARD_KEYS = [
     *("folder/", "a b+c%.csv", "a\rb", "a\nb", "é", "e\u0301", "\uff5e", "\U0001f600", "k" * 1024, "//", "\x01", "&<"),
@@ -126,6 +128,41 @@ def test_tags_take_two_more_requests(audits: Audits) -> None:
     _, lines = audits.run(tags=True)
     assert (lines["a"].status, lines["b"].differences) == ("verified", ["Tags"])
     assert requests(audits) == {"HeadObject": 4, "GetObjectTagging": 4}
+
+
+def test_annotations_take_two_more_requests(audits: Audits, annotations: Annotations) -> None:
+    for key in ("same", "lost", "other", "own"):
+        audits.copied(key)
+        at_both = (SOURCE, audits.cloud.source), (TARGET, audits.cloud.target)
+        ids = {bucket: client.head_object(Bucket=bucket, Key=key)["VersionId"] for bucket, client in at_both}
+        at_source = {} if key == "own" else {"berth.1": b"4"}
+        at_target = {"same": {"berth.1": b"4"}, "other": {"berth.1": b"5"}, "own": {"captain": b"x"}}.get(key, {})
+        annotations.of(SOURCE, ids[SOURCE], key).update(at_source)
+        annotations.of(TARGET, ids[TARGET], key).update(at_target)
+    report, lines = audits.run(annotations=True)
+    assert {key: line.differences for key, line in lines.items()} == {
+        "same": None,
+        "lost": ["Annotations.berth.1"],
+        "other": ["Annotations.berth.1"],
+        "own": ["Annotations.captain"],
+    }
+    assert (lines["same"].status, report.differences) == ("verified", {"Annotations": 3})
+    assert requests(audits) == {"HeadObject": 8, "ListObjectAnnotations": 8}
+    assert audits.run(annotations=True, ignored=["Annotations"])[0].counts == {"verified": 4}
+    assert audits.run()[0].counts == {"verified": 4}
+
+
+def test_the_report_counts_the_requests_of_the_listings_and_of_the_comparison(audits: Audits) -> None:
+    for key in "abc":
+        audits.copied(key)
+    document = audits.listed()
+    listings = usage_of(document["plan"]["requests"]).plus(usage_of(document["extra"]["requests"]))
+    assert listings.writes > 3
+    audits.cloud.hooks.forget()
+    audits.compare(document)
+    compared = usage_of({name: len(calls) for name, calls in audits.cloud.hooks.params.items()})
+    assert compared.reads >= 6
+    assert audits.reported(document).usage == listings.plus(compared)
 
 
 def test_nothing_is_written_to_either_bucket(audits: Audits) -> None:

@@ -10,6 +10,7 @@ import boto3
 import pytest
 
 from functions import copy_batch, delete_batch, plan_batches, verify_batch
+from functions.batches.failures import MANY_FAILURES
 from functions.batches.faults import LEAST_SYSTEMIC, MOST_FAULTS
 from functions.batches.waves import FIRST_WIDTH, WaveWidth, work_in_waves
 from functions.contract.batches import Outcome
@@ -20,10 +21,11 @@ from functions.copying import bucket_settings
 from functions.intake import deployed_rules
 from functions.runtime.errors import AccessDenied, BatchTimedOut
 from tests.support.lambda_context import PLENTY_MS, LambdaContext
+from tests.unit.alerts import Alerts, alerts, fail_objects
 from tests.unit.annotations import annotations
 from tests.unit.conftest import SOURCE, SOURCE_REGION, TARGET, TARGET_REGION, Cloud, ErrorResponse
 
-__all__ = ["annotations"]
+__all__ = ["alerts", "annotations"]
 
 pytestmark = pytest.mark.usefixtures("annotations")
 
@@ -314,6 +316,20 @@ def test_a_bad_copy_is_discarded_and_its_object_fails(cloud: Cloud) -> None:
     assert "Contents" not in cloud.target.list_objects_v2(Bucket=TARGET)
 
 
+def test_what_copy_and_verification_fail_counts_for_the_alert(cloud: Cloud, alerts: Alerts) -> None:
+    for key in "ab":
+        cloud.upload(b"x", key)
+    slice_key = planned_slice()
+    fail_objects(MANY_FAILURES - 2, run=slice_key.partition("/plan/")[0])
+    cloud.hooks.answer("CopyObject", ErrorResponse("InvalidRequest"))
+    assert call(copy_batch, slice_key)["failed"] == 1
+    assert alerts.sent() == 0
+    (copied,) = [each for each in outcomes(slice_key, "copied").values() if each.status == "copied"]
+    cloud.target.put_object(Bucket=TARGET, Key=copied.key, Body=b"y")
+    assert call(verify_batch, slice_key)["failed"] == 1
+    assert alerts.sent() == 1
+
+
 def test_an_upload_after_the_copy_fails_nothing(cloud: Cloud) -> None:
     for key in ("replaced", "deleted", "overwritten"):
         cloud.upload(b"planned", key)
@@ -470,6 +486,17 @@ def test_what_changed_since_its_verification_stays(moving: Cloud, change: Any, o
     found = outcomes(slice_key, "deleted")["a"]
     assert (found.status, found.error) == outcome
     assert at_source(moving, "a")
+
+
+def test_a_deletion_that_is_denied_leaves_the_copy_in_the_record(moving: Cloud) -> None:
+    moving.upload(b"x", "a")
+    slice_key = verified_slice()
+    moving.hooks.answer("DeleteObject", ErrorResponse("AccessDenied"))
+    call(delete_batch, slice_key)
+    found = outcomes(slice_key, "deleted")["a"]
+    assert (found.status, found.error, at_source(moving, "a")) == ("failed", "AccessDenied", True)
+    # The ledger needs it to know a failure that stays.
+    assert found.target == outcomes(slice_key, "verified")["a"].target is not None
 
 
 def test_a_call_that_was_killed_finds_what_it_deleted(moving: Cloud) -> None:

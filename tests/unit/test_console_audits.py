@@ -134,7 +134,14 @@ def test_the_findings_are_filtered_by_status_difference_and_key() -> None:
 
 def test_an_audit_is_started_with_the_options_of_the_command_and_stopped() -> None:
     runs = FakeRuns()
-    form = {"prefix": "a/", "min_age": "15m", "read": True, "tags": True, "ignore": "Tags, Metadata.mtime"}
+    form = {
+        "prefix": "a/",
+        "min_age": "15m",
+        "read": True,
+        "tags": True,
+        "annotations": True,
+        "ignore": "Tags, Metadata.mtime",
+    }
     with console(runs) as client:
         answer = client.post("/api/audits", form | {"max_concurrency": 7})
         assert answer.status == 201
@@ -142,7 +149,8 @@ def test_an_audit_is_started_with_the_options_of_the_command_and_stopped() -> No
         assert client.post(f"/api/runs/{started.name}/stop").status == 200
     document = json.loads(started.input)
     scope = AuditScope.model_validate(document["scope"])
-    assert (scope.prefix, scope.min_age_seconds, scope.read, scope.tags) == ("a/", 900, True, True)
+    assert (scope.prefix, scope.min_age_seconds) == ("a/", 900)
+    assert (scope.read, scope.tags, scope.annotations) == (True, True, True)
     assert (scope.ignored, scope.whole, document["max_concurrency"]) == (["Tags", "Metadata.mtime"], False, 7)
     assert started.status == "ABORTED"
 

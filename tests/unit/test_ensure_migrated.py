@@ -9,14 +9,19 @@ import pytest
 
 from functions import ensure_migrated
 from functions.batches import ensure, faults
+from functions.batches.failures import MANY_FAILURES
 from functions.contract.batches import Outcome
 from functions.contract.limits import EXECUTION_CALLS
 from functions.contract.models import Rule
+from functions.contract.objects import ObjectVersion
 from functions.runtime import clients
 from functions.runtime.errors import AccessDenied
 from tests.support.fake_executions import ARN, FakeExecutions, fail, succeed
 from tests.support.lambda_context import LambdaContext
+from tests.unit.alerts import Alerts, alerts, fail_objects
 from tests.unit.conftest import SOURCE, SOURCE_REGION, TARGET, TARGET_REGION, Cloud
+
+__all__ = ["alerts"]
 
 RESULTS = "ferry-results"
 EXECUTION = {"Id": "arn:x", "Name": "child", "StartTime": "2026-11-20T12:00:00Z"}
@@ -153,9 +158,23 @@ def test_an_execution_that_fails_during_the_run_is_the_objects_failure(
     executions.on_start = fail
     work = Slice(cloud, ["a"])
     work.call()
+    target = arrived(cloud, "a")
     assert (work.call()["status"], work.call()["failed"], executions.number("redrive")) == ("done", 1, 0)
     outcome = work.outcomes()["a"]
     assert (outcome.error, outcome.cause) == ("RequestRejected", "as the test wants it")
+    # The ledger has to know what has arrived.
+    assert outcome.target == ObjectVersion.model_validate(target)
+
+
+def test_executions_that_fail_count_for_the_alert(cloud: Cloud, executions: FakeExecutions, alerts: Alerts) -> None:
+    cloud.upload(b"x", "a")
+    executions.on_start = fail
+    work = Slice(cloud, ["a"])
+    fail_objects(MANY_FAILURES - 1, run="runs/r1/0")
+    work.call()
+    assert alerts.sent() == 0
+    work.call()
+    assert alerts.sent() == 1
 
 
 def test_an_earlier_success_counts_if_the_target_still_has_its_copy(cloud: Cloud, executions: FakeExecutions) -> None:

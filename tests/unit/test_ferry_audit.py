@@ -1,7 +1,7 @@
 """`ferry audit`: what it starts, what it prints, and what fails it."""
 
 import json
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
@@ -9,13 +9,16 @@ from ferry.commands import audit, backfill, report
 from ferry.commands.audit import AuditOptions
 from ferry.errors import CommandError, UsageError
 from ferry.stepfunctions import run_reports
+from ferry.ui import audit_view
+from ferry.ui.outcome_styles import STYLES
 from functions.contract.audit import AuditReport, AuditScope
-from functions.contract.batches import ReportLine
+from functions.contract.batches import OutcomeStatus, ReportLine
+from functions.contract.usage import Usage
 from infra.terraform.outputs import DeployedSource
 from tests.unit.ferry_fakes import FakeDeployment
 
 MACHINE = "arn:aws:states:us-east-1:000000000000:stateMachine:ferry-audit"
-OPTIONS = AuditOptions(read=False, tags=False, strict=False, ignored=())
+OPTIONS = AuditOptions(read=False, tags=False, annotations=False, strict=False, ignored=())
 FORMS = {
     "csv": {"as_csv": True, "as_json": False},
     "json": {"as_csv": False, "as_json": True},
@@ -86,7 +89,7 @@ def source(bucket: str, **fields: Any) -> DeployedSource:
 
 def test_all_sources_are_given_and_the_prefix_of_the_chosen_one() -> None:
     audits = finding({"verified": 3})
-    options = AuditOptions(read=True, tags=True, strict=True, ignored=("Tags",))
+    options = AuditOptions(read=True, tags=True, annotations=True, strict=True, ignored=("Tags",))
     run(audits, "in/a/", options, sources={"main": source("one", prefix="in/", suffix=".csv")})
     scope = AuditScope.model_validate(audits.inputs[0]["scope"])
     assert (scope.bucket, scope.prefix, scope.suffix, scope.whole) == ("one", "in/a/", ".csv", False)
@@ -112,7 +115,7 @@ def test_a_source_s_own_prefix_leaves_the_whole_target_to_judge() -> None:
     ],
 )
 def test_what_is_wrong_fails_the_command(counts: dict[str, int], strict: bool, wrong: str | None) -> None:
-    options = AuditOptions(read=False, tags=False, strict=strict, ignored=())
+    options = AuditOptions(read=False, tags=False, annotations=False, strict=strict, ignored=())
     if wrong is None:
         run(finding(counts), options=options)
         return
@@ -131,6 +134,21 @@ def test_the_counts_the_first_findings_and_the_report_are_shown(capsys: pytest.C
     assert "\x1b" not in out
     assert "ferry audit --read" in out
     assert "s3://ferry-athena-results-us-east-1/reports/day=2026-11-20/run=a/" in out
+
+
+def test_every_status_of_an_audit_has_a_colour() -> None:
+    assert set(audit_view.STATUSES) <= STYLES.keys() <= set(get_args(OutcomeStatus))
+
+
+def test_what_an_audit_used_is_shown_with_its_cost(capsys: pytest.CaptureFixture[str]) -> None:
+    used = Usage(writes=1_000, reads=2_000, milliseconds=5_000)
+    run(finding({"verified": 1_000}, usage=used.model_dump()))
+    text = " ".join(capsys.readouterr().out.split())
+    assert "1,000 S3 write or list requests, 2,000 read requests" in text
+    run(finding({"verified": 1_000}, usage=used.model_dump()), as_json=True)
+    shown = json.loads(capsys.readouterr().out)["usage"]
+    assert (shown["s3_writes"], shown["s3_reads"], shown["function_seconds"]) == (1_000, 2_000, 5.0)
+    assert f"${shown['dollars']:.4f}" in text
 
 
 def test_the_json_has_the_findings_also_if_the_command_fails(capsys: pytest.CaptureFixture[str]) -> None:
@@ -204,6 +222,7 @@ def test_an_audit_without_a_report_is_one_line() -> None:
 
 
 def test_only_what_is_compared_can_be_ignored() -> None:
-    assert audit.check_ignored(["StorageClass", "Metadata.mtime"]) == ("StorageClass", "Metadata.mtime")
+    names = ["StorageClass", "Metadata.mtime", "Annotations", "Annotations.berth"]
+    assert audit.check_ignored(names) == tuple(names)
     with pytest.raises(UsageError, match="ContentType"):
         audit.check_ignored(["content-type"])

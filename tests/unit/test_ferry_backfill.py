@@ -231,7 +231,7 @@ def test_an_error_of_the_function_is_one_line(answer: dict[str, Any] | Exception
 BULK = "arn:aws:states:us-east-1:000000000000:stateMachine:ferry-migrate-bulk"
 REPORT = {
     "status": "complete",
-    "folder": "reports/day=2026-11-20/run=r/round=0/",
+    "folder": "reports/day=2026-11-20/run=r/",
     "counts": {"verified": 3, "started": 1},
 }
 
@@ -274,7 +274,7 @@ def test_a_run_is_started_and_followed_to_its_report(capsys: pytest.CaptureFixtu
     assert (given["scope"]["prefix"], given["scope"]["most_seconds"], given["max_concurrency"]) == ("in/", None, 7)
     shown = capsys.readouterr()
     assert "3  verified" in shown.out
-    assert "s3://ferry-athena-results-us-east-1/reports/day=2026-11-20/run=r/round=0/" in shown.out
+    assert "s3://ferry-athena-results-us-east-1/reports/day=2026-11-20/run=r/" in shown.out
     assert "does not stop it" in shown.err
 
 

@@ -148,11 +148,13 @@ def test_an_object_of_many_slices_is_found_in_few_files(world: World) -> None:
         assert run_lookup.find_line(world.deployment, run, key) is None
 
 
-def test_an_object_of_a_run_that_has_no_report_is_found_in_its_records_or_an_earlier_round(world: World) -> None:
-    world.results.put(f"{report_folder(0)}000000.jsonl.gz", [report_line("x"), report_line("y", "failed")])
+def test_an_object_of_a_run_that_has_no_report_is_found_in_its_records_or_the_report_before_a_redrive(
+    world: World,
+) -> None:
+    world.results.put(f"{report_folder()}000000.jsonl.gz", [report_line("x"), report_line("y", "failed")])
     world.results.put(f"runs/{RUN}/1/plan/00000-c/batch-00000.jsonl.gz", [planned("y"), planned("z")])
     put_record(world.results, "copied", "a", [outcome("y", "failed", error="NotSmall")], round_=1)
-    begun = RunReport(status="in_progress", folder=report_folder(1))
+    begun = RunReport(status="in_progress", folder=report_folder(), redrive_count=1)
     world.runs.add_run(document(plan_of(2, 1), begun), state="WriteReport")
     run = runs.describe_run(world.deployment, RUN)
     found = {key: run_lookup.find_line(world.deployment, run, key) for key in "xyz"}

@@ -190,15 +190,13 @@ def report(found: FakeRuns, results: FakeResults) -> list[tuple[str, str]]:
     return lines
 
 
-def test_the_latest_round_of_each_object_is_reported_and_each_object_once() -> None:
+def test_each_object_of_a_report_has_a_line() -> None:
     found, results = FakeRuns(), FakeResults()
-    results.put(f"{report_folder(0)}000000.jsonl.gz", [report_line("a"), report_line("b", "failed")])
-    results.put(f"{report_folder(0)}000001.jsonl.gz", [report_line("c", "failed")])
-    results.put(f"{report_folder(2)}000000.jsonl.gz", [report_line("c", "failed")])
-    results.put(f"{report_folder(10)}000000.jsonl.gz", [report_line("b"), report_line("c")])
-    results.put(f"{report_folder(0, f'{RUN}0')}000000.jsonl.gz", [report_line("x")])  # another run's
-    found.add_run(document(plan_of(2, 10), report_of(10, verified=2)), state="Succeeded", status="SUCCEEDED")
-    assert report(found, results) == [("b", "verified"), ("c", "verified"), ("a", "verified")]
+    results.put(f"{report_folder()}000000.jsonl.gz", [report_line("a"), report_line("b", "failed")])
+    results.put(f"{report_folder()}000001.jsonl.gz", [report_line("c")])
+    results.put(f"{report_folder(f'{RUN}0')}000000.jsonl.gz", [report_line("x")])  # another run's
+    found.add_run(document(plan_of(3), report_of(verified=2, failed=1)), state="RequireComplete", status="FAILED")
+    assert report(found, results) == [("a", "verified"), ("b", "failed"), ("c", "verified")]
 
 
 @pytest.mark.parametrize("status", ["RUNNING", "ABORTED"])
@@ -226,26 +224,21 @@ def test_what_was_repeated_counts_by_its_latest_round() -> None:
 
 def test_a_report_that_is_written_again_after_a_redrive_is_completed_by_what_is_recorded() -> None:
     found, results = FakeRuns(), FakeResults()
-    folder = report_folder(0).removesuffix("round=0/")
-    results.put(f"{folder}000000.jsonl.gz", [report_line("a", "failed"), report_line("b", "failed")])
+    results.put(f"{report_folder()}000000.jsonl.gz", [report_line("a", "failed"), report_line("b", "failed")])
     put_slice(results, list("ab"))
     put_repeated(results, "verified", [outcome("a", "verified")])
-    before = report_of(failed=2).model_copy(update={"folder": folder})
-    run = found.add_run(document(plan_of(2), before), state="CopySlices")
+    run = found.add_run(document(plan_of(2), report_of(failed=2)), state="CopySlices")
     run.redrives = 1
     assert report(found, results) == [("a", "verified"), ("b", "failed")]
 
 
-def test_a_round_that_is_not_reported_yet_comes_before_the_reports_of_earlier_ones() -> None:
+def test_a_report_that_is_being_written_again_is_not_taken_for_complete() -> None:
     found, results = FakeRuns(), FakeResults()
-    results.put(f"{report_folder(0)}000000.jsonl.gz", [report_line("a"), report_line("b", "failed")])
-    put_slice(results, ["b"], round_=1)
-    put_record(results, "copied", "a", [outcome("b", "failed", error="X")], round_=1)
-    put_record(results, "copied", "b", [outcome("b", "skipped")], round_=1)
-    # The report of the round has begun, and is not complete.
-    results.put(f"{report_folder(1)}000000.jsonl.gz", [report_line("b", "failed")])
-    begun = RunReport(status="in_progress", folder=report_folder(1), redrive_count=1)
-    found.add_run(document(plan_of(1, 1), begun), state="WriteReport")
+    results.put(f"{report_folder()}000000.jsonl.gz", [report_line("a"), report_line("b", "failed")])
+    put_slice(results, ["b"])
+    put_repeated(results, "copied", [outcome("b", "skipped")])
+    begun = RunReport(status="in_progress", folder=report_folder(), redrive_count=1)
+    found.add_run(document(plan_of(1), begun), state="WriteReport")
     assert report(found, results) == [("b", "skipped"), ("a", "verified")]
 
 

@@ -9,16 +9,25 @@ from typing import Any
 import pytest
 
 from functions.batches.catalogue import catalogue_files
-from functions.batches.records import write_outcomes
+from functions.batches.failures import MANY_FAILURES
+from functions.batches.files import ValidationCall, validate_batch
+from functions.batches.records import READ, VERIFIED, write_outcomes
 from functions.batches.row_counts import CountedFile, RowCounts
+from functions.batches.steps import BatchCall
 from functions.batches.table_settings import CatalogueBatchSettings, FileSettings
 from functions.catalogue.glue_table import Table
 from functions.contract.batches import Outcome
-from functions.contract.models import Catalogue, ExecutionContext, ObjectVersion
+from functions.contract.bulk import PlannedObject, PlanScope
+from functions.contract.models import Catalogue, ExecutionContext, ObjectVersion, Rule
+from functions.planning.line_files import put_lines
 from functions.validation import group_queries
 from functions.validation.athena_queries import NULL_PARTITION, ROWS
 from functions.validation.group_queries import MOST_BYTES, TableFile, ask_by_group, groups
-from tests.unit.conftest import TARGET, TARGET_REGION, Cloud, Hooks
+from tests.support.lambda_context import PLENTY_MS
+from tests.unit.alerts import Alerts, alerts, fail_objects
+from tests.unit.conftest import SOURCE, SOURCE_REGION, TARGET, TARGET_REGION, Cloud, Hooks
+
+__all__ = ["alerts"]
 
 RESULTS = "ferry-results"
 SETTINGS = FileSettings(
@@ -219,3 +228,29 @@ def test_what_no_table_describes_is_crawled(cloud: Cloud, key: str) -> None:
     cloud.hooks.answer("ListCrawls", {"Crawls": [crawl]})
     assert catalogue(cloud, key, previous=running).status == "covered"
     assert len(cloud.hooks.params["GetTables"]) == 1, "only the first call looks at the tables"
+
+
+def test_files_that_fail_their_queries_count_for_the_alert(cloud: Cloud, alerts: Alerts) -> None:
+    cloud.target.create_bucket(Bucket=RESULTS)
+    slice_key = "runs/r/0/plan/a/file-00000.jsonl.gz"
+    planned = PlannedObject(
+        key="sales/a.csv",
+        etag="e",
+        size_bytes=2,
+        last_modified=datetime.now(UTC),
+        action="copy",
+        reason="new",
+        rule=Rule(),
+    )
+    put_lines(RESULTS, TARGET_REGION, slice_key, [planned.model_dump_json()], "the slice")
+    target = ObjectVersion(bucket=TARGET, region=TARGET_REGION, key="sales/a.csv", version_id=None, etag="e")
+    # Its table was dropped since it was read.
+    read = Outcome(key="sales/a.csv", status="verified", target=target, records=2)
+    for kind in (VERIFIED, READ):
+        write_outcomes(SETTINGS, slice_key, kind, "c1", [read])
+    fail_objects(MANY_FAILURES - 1)
+    scope = PlanScope(bucket=SOURCE, region=SOURCE_REGION)
+    batch = BatchCall(scope, slice_key, SETTINGS, datetime.now(UTC), "c1", lambda: PLENTY_MS)
+    assert alerts.sent() == 0
+    assert validate_batch(ValidationCall(batch, SETTINGS, "0"), None).failed == 1
+    assert alerts.sent() == 1

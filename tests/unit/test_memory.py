@@ -8,7 +8,15 @@ from typing import Any
 import boto3
 import pytest
 
-from functions import copy_batch, ensure_migrated, plan_batches, verify_batch, write_report
+from functions import (
+    copy_batch,
+    delete_batch,
+    ensure_migrated,
+    plan_batches,
+    validate_batch,
+    verify_batch,
+    write_report,
+)
 from functions.contract.ledger import LedgerEntry, LedgerTarget
 from functions.contract.models import Rule
 from functions.contract.rules import KeyRule, Rules
@@ -17,7 +25,12 @@ from functions.intake import deployed_rules
 from tests.support.inventories import ADDRESS, INVENTORIES, inventory_files, row_of
 from tests.support.lambda_context import LambdaContext
 from tests.support.listed_buckets import COPIED, UPLOADED, ListedBuckets, planned
+from tests.unit.annotations import annotations
 from tests.unit.conftest import SOURCE, SOURCE_REGION, TARGET, TARGET_REGION, Cloud, ErrorResponse
+
+__all__ = ["annotations"]
+
+pytestmark = pytest.mark.usefixtures("annotations")
 
 RESULTS = "ferry-results"
 RUNS_ARN = "arn:aws:states:us-east-1:123456789012:execution:migrate-bulk"
@@ -62,6 +75,10 @@ class Runs:
         for pointer in self._pointers(planned, "batches"):
             self._called(copy_batch, redrives, scope, slice=pointer)
             self._called(verify_batch, redrives, scope, slice=pointer)
+        for pointer in self._pointers(planned, "files"):
+            self._called(validate_batch, redrives, scope, slice=pointer)
+        for pointer in self._pointers(planned, "moves"):
+            self._called(delete_batch, redrives, scope, slice=pointer)
         for pointer in self._pointers(planned, "executions"):
             self._called(ensure_migrated, redrives, scope, slice=pointer)
         report = self._called(write_report, redrives, scope, plan=planned)
@@ -80,6 +97,8 @@ class Runs:
         return returned
 
     def _pointers(self, plan: dict[str, Any], name: str) -> list[dict[str, Any]]:
+        if not plan[name]:
+            return []
         body = boto3.client("s3", TARGET_REGION).get_object(Bucket=RESULTS, Key=plan[f"{name}_key"])["Body"].read()
         found: list[dict[str, Any]] = json.loads(body)
         return found
@@ -188,6 +207,79 @@ def test_an_error_that_may_go_away_is_tried_again(cloud: Cloud, runs: Runs) -> N
     cloud.hooks.answer("CopyObject", ErrorResponse("AccessDenied"))
     assert runs.run()["counts"] == {"failed": 1}
     assert runs.run()["counts"] == {"verified": 1}
+
+
+class Tables:
+    """A file of a table, without rows, which a rule may allow."""
+
+    def __init__(self, cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._cloud, self._monkeypatch = cloud, monkeypatch
+        cloud.upload(b"id\n", "t/a.csv")
+
+    def under(self, rule: Rule) -> None:
+        """Deploy a rule for all of them."""
+        body = Rules(default=rule).model_dump_json().encode()
+        self._cloud.target.put_object(Bucket=RESULTS, Key="rules/migration.json", Body=body)
+        self._monkeypatch.setattr(deployed_rules, "_last_read", {})
+        bucket_settings.forget()
+
+
+@pytest.fixture
+def tables(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Tables:
+    return Tables(cloud, monkeypatch)
+
+
+def test_a_copied_file_whose_validation_failed_is_validated_again_only_if_asked_for(
+    cloud: Cloud, runs: Runs, tables: Tables
+) -> None:
+    tables.under(Rule())
+    assert runs.run()["report"]["errors"] == {"ValidationFailed": 1}
+    assert runs.run()["decided"] == {("skip", "failed_before"): 1}
+    assert runs.run(again=True)["report"]["errors"] == {"ValidationFailed": 1}
+    tables.under(Rule(allow_empty=True))
+    assert runs.run(sweep=True)["decided"] == {("skip", "failed_before"): 1}
+    cloud.hooks.forget()
+    later = runs.run(again=True)
+    assert (later["decided"], later["counts"]) == ({("copy", "not_validated"): 1}, {"verified": 1})
+    assert cloud.hooks.params["CopyObject"] == []
+    assert runs.run()["decided"] == {("done", "settled"): 1}
+
+
+def test_a_copied_file_that_an_outage_kept_from_its_validation_is_validated_by_the_next_run(
+    cloud: Cloud, runs: Runs, tables: Tables
+) -> None:
+    tables.under(Rule(allow_empty=True))
+    # The copy looks for a foreign file first.
+    cloud.hooks.answer("GetTables", {"TableList": []}, ErrorResponse("AccessDeniedException"))
+    assert runs.run()["report"]["errors"] == {"AccessDenied": 1}
+    later = runs.run(sweep=True)
+    assert (later["decided"], later["counts"]) == ({("copy", "not_validated"): 1}, {"verified": 1})
+    assert runs.run()["decided"] == {("done", "settled"): 1}
+
+
+def test_a_file_that_failed_its_validation_is_not_validated_again_once_its_rule_makes_no_table(
+    runs: Runs, tables: Tables
+) -> None:
+    tables.under(Rule())
+    runs.run()
+    tables.under(Rule(catalogue=False))
+    assert runs.run(again=True)["decided"] == {("done", "same_checksum"): 1}
+
+
+def test_a_moved_file_is_deleted_only_after_a_later_validation_has_passed(
+    cloud: Cloud, runs: Runs, tables: Tables
+) -> None:
+    def at_source() -> int:
+        return cloud.source.list_objects_v2(Bucket=SOURCE)["KeyCount"]
+
+    tables.under(Rule(mode="move"))
+    assert runs.run()["report"]["errors"] == {"ValidationFailed": 1}
+    assert runs.run(sweep=True)["decided"] == {("skip", "failed_before"): 1}
+    assert runs.run(again=True)["report"]["errors"] == {"ValidationFailed": 1}
+    assert at_source() == 1
+    tables.under(Rule(mode="move", allow_empty=True))
+    assert runs.run(again=True)["counts"] == {"deleted": 1}
+    assert at_source() == 0
 
 
 def test_what_was_deleted_at_the_target_is_copied_only_if_asked_for(cloud: Cloud, runs: Runs) -> None:

@@ -85,7 +85,7 @@ async function begin(path, form, onStart) {
 }
 
 function AuditForm({ session, onStart, onClose }) {
-  const [form, setForm] = useState({ ...SCOPE, ...ofSource(session), read: false, tags: false, ignore: "" });
+  const [form, setForm] = useState({ ...SCOPE, ...ofSource(session), read: false, tags: false, annotations: false, ignore: "" });
   const [state, setState] = useState({ busy: false });
   const start = async () => {
     setState({ busy: true });
@@ -99,7 +99,8 @@ function AuditForm({ session, onStart, onClose }) {
   return html`<${Form} title="Audit" ...${own} session=${session} onSubmit=${start} onClose=${onClose} more=${html`
       <label>Ignore <input type="text" value=${form.ignore} placeholder="StorageClass Metadata.mtime" size="26" onInput=${(event) => setForm({ ...form, ignore: event.target.value })} /></label>
       <${Tick} name="read" ...${own}>Read objects whose stored checksums cannot be compared<//>
-      <${Tick} name="tags" ...${own}>Compare tags<//>`}>
+      <${Tick} name="tags" ...${own}>Compare tags<//>
+      <${Tick} name="annotations" ...${own}>Compare annotations<//>`}>
       <div class="actions"><button type="submit" class="button primary" disabled=${state.busy}>Start</button>
         <span class="muted small">An audit compares ${keysOf(form)} with the target. It writes to neither bucket.</span></div>
       ${state.error ? html`<${Alert} error=${state.error} />` : null}<//>`;
