@@ -24,12 +24,12 @@ from functions.catalogue.file_columns import read_columns
 from functions.catalogue.formats import file_format
 from functions.catalogue.glue_table import Table, column_problem, find_table, missing_columns, partition_folder
 from functions.catalogue.new_table import require_table_can_be_made
+from functions.catalogue.partition_folders import in_other_folder
 from functions.contract.models import Catalogue, Document, ObjectVersion, StepEvent
 from functions.objects.head import ObjectChanged, location
 from functions.runtime.sdk import require_sdk
 from functions.runtime.settings import read_settings
 from functions.runtime.step import add_metric, step
-from functions.validation.partition_folders import in_other_folder
 
 require_sdk()
 

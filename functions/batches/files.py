@@ -20,6 +20,7 @@ from functions.batches.steps import BatchCall, work_on_slice
 from functions.batches.table_settings import FileSettings
 from functions.catalogue.formats import file_format, not_catalogued_reason
 from functions.catalogue.glue_table import Table, containing, tables_with_locations
+from functions.catalogue.partition_folders import folder_warnings, require_partition
 from functions.catalogue.table_folders import foreign_object
 from functions.contract.batches import Batch, Outcome
 from functions.contract.limits import BATCH_CALLS
@@ -36,7 +37,6 @@ from functions.validation.file_checks import (
 )
 from functions.validation.file_reader import read_file
 from functions.validation.group_queries import TableFile
-from functions.validation.partition_folders import folder_warnings, require_partition
 from functions.validation.recrawl import no_table, not_catalogued
 from functions.validation.start import column_warnings
 

@@ -4,9 +4,9 @@ Raises AccessDenied, Throttled, RequestRejected.
 """
 
 from functions.catalogue.glue_table import Table, partition_folder
+from functions.catalogue.partition_folders import in_other_folder
 from functions.contract.models import ObjectVersion, StepEvent, Validation
 from functions.runtime.errors import ValidationFailed
-from functions.validation.partition_folders import in_other_folder
 
 
 def may_crawl_again(event: StepEvent) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from functions.catalogue.formats import Format, file_format
 from functions.catalogue.glue_table import Table, abbreviated, find_table, listed
 from functions.catalogue.names import special_names
+from functions.catalogue.partition_folders import folder_warnings, require_partition
 from functions.catalogue.table_folders import MOST_PAGES, foreign_object
 from functions.contract.limits import READING_CALLS
 from functions.contract.models import StepEvent, Validation
@@ -22,7 +23,6 @@ from functions.validation.file_checks import (
     require_readable_types,
 )
 from functions.validation.file_reader import read_file
-from functions.validation.partition_folders import folder_warnings, require_partition
 from functions.validation.recrawl import may_crawl_again, no_table, recrawl_or_fail
 from functions.validation.replacement import target_replaced
 from functions.validation.settings import ValidationSettings

@@ -12,6 +12,7 @@ import pytest
 from functions.catalogue.file_columns import Unreadable
 from functions.catalogue.formats import file_format, not_catalogued_reason
 from functions.catalogue.glue_table import Table
+from functions.catalogue.partition_folders import folder_warnings, require_partition
 from functions.objects.head import head
 from functions.runtime.errors import ValidationFailed
 from functions.validation.contents import Expected, FileContents
@@ -19,7 +20,6 @@ from functions.validation.delimited_lines import DelimitedLines
 from functions.validation.file_reader import read_file
 from functions.validation.header_check import header_warnings, read_header
 from functions.validation.json_lines import JsonLines
-from functions.validation.partition_folders import folder_warnings, require_partition
 from functions.validation.text_blocks import known_format
 from tests.unit.conftest import TARGET, TARGET_REGION, Cloud
 
