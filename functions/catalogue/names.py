@@ -45,7 +45,10 @@ def unusable_name(names: Sequence[str]) -> str:
     """Describe a name that no column can have: too long, not storable or a hidden column's; empty if there is none."""
     for name in names:
         if name.lower() in HIDDEN_COLUMNS:
-            return f"a column named {name}, as each table's hidden column, so each query of the table would fail"
+            return (
+                f"a column named {name}, which clashes with a hidden column of every table, so every query of the table "
+                "would fail"
+            )
         if problem := unstorable_name(name):
             return problem
     return too_long(names)
@@ -70,7 +73,7 @@ def partition_problem(columns: Iterable[str], folders: Sequence[str]) -> str:
             continue
         names = (key.lower(), plain_name(key))
         if names[0] in HIDDEN_IN_PARTITIONS:
-            return f"its folder `{folder}` makes a partition column {key}, as each table's hidden column"
+            return f"its folder `{folder}` makes a partition column {key}, which clashes with a hidden column of every table"
         if found := taken.get(names[0]) or taken.get(names[1]):
             return (
                 f"its folder `{folder}` makes a partition column {key}, but it has {found}, and Athena reads no table "
@@ -78,7 +81,7 @@ def partition_problem(columns: Iterable[str], folders: Sequence[str]) -> str:
             )
         taken |= dict.fromkeys(names, f"the folder `{folder}`")
     if folders and taken.keys() & (HIDDEN_IN_PARTITIONS - HIDDEN_COLUMNS):
-        return "it has a column named $partition, as each partitioned table's hidden column"
+        return "it has a column named $partition, which clashes with a hidden column of every partitioned table"
     return ""
 
 

@@ -44,9 +44,10 @@ def in_other_folder(uri: str, folder: str, table: Table) -> ValidationFailed:
     """
     partition = ", ".join(f"{key}={value}" for key, value in table.partition.items())
     return ValidationFailed(
-        f"{uri} was copied and verified, but none of its rows can be queried: a partition has one folder, and that of "
-        f"the partition {partition} of the table {table.database}.{table.name} is {folder} (names of partition columns "
-        "are in lower case). Delete the file from the target, and upload it into that folder."
+        f"{uri} was copied and verified, but none of its rows can be queried: the partition "
+        f"{partition} of the table {table.database}.{table.name} already has the folder {folder}, and a partition has "
+        "only one (names of partition columns are in lower case). Delete the file from the target, and upload it into "
+        "that folder."
     )
 
 
@@ -61,7 +62,7 @@ def folder_warnings(uri: str, table: Table) -> list[str]:
     warnings = []
     if whole:
         warnings.append(
-            "the table's partition columns are not named by the file's folders, of which Athena shows the whole name: "
+            "the partition columns have generated names, so Athena shows whole folder names as their values: "
             + listed(whole)
         )
     if further:

@@ -52,8 +52,8 @@ def _unreadable(table: Table) -> tuple[str, str]:
     for name in table.repeated_names:
         return (
             f"it has the column {abbreviated(name)} twice (HIVE_INVALID_METADATA)",
-            "which has a column with the name of a hidden column (`$path`) or of the partition in its folder's name "
-            f"(`{abbreviated(name)}=`), or is in two such folders",
+            "which has a column named like a hidden column (`$path`) or like its partition folder "
+            f"(`{abbreviated(name)}=`), or has two such folders in its key",
         )
     return "", ""
 

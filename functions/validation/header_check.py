@@ -67,8 +67,8 @@ def header_warnings(line: str, names: Sequence[str]) -> list[str]:
         )
     if len(names) == 1 and not line.startswith(QUOTE) and (found := _INNER.search(names[0].strip())):
         warnings.append(
-            f"it has a single column: if {found[1]!r} separates columns, Athena does not split there. Use commas in "
-            ".csv and tabs in .tsv files; Glue's own classifier knows comma, pipe, tab, semicolon and Ctrl-A only"
+            f"it has a single column: if {found[1]!r} is the delimiter, Athena will not split on it. Use commas in "
+            ".csv and tabs in .tsv files; Glue's own classifier supports only comma, pipe, tab, semicolon and Ctrl-A"
         )
     if "\\" in line and "\\" not in "".join(names):
         warnings.append("Athena treats a backslash in the header as an escape character and drops it")

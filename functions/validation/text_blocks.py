@@ -26,7 +26,7 @@ BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 LINE_BREAK = rb"(?:\r\n?+|\n)"
 LINE = re.compile(rb"([^\r\n]*+)" + LINE_BREAK)
 
-ONLY_GZIP = "of compressed text, S3 Ferry reads only gzip, under a name that ends in .gz"
+ONLY_GZIP = "the only compressed text that S3 Ferry reads is gzip, under a name that ends in .gz"
 MAGIC_NUMBERS = {
     b"\x89PNG": "a PNG image",
     b"\xff\xd8\xff": "a JPEG image",

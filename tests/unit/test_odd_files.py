@@ -115,7 +115,7 @@ def test_a_first_line_that_is_no_header_is_named(line: str, reason: str) -> None
             (f"a{char}b{char}c", f"if {char!r} separates")
             for char in (":", " ", "   ", "^", "~", "::", "¦", "/", "-", "、")
         ),
-        ("a : b", "if ' : ' separates columns, Athena does not split"),
+        ("a : b", "if ' : ' is the delimiter, Athena will not split"),
         ('"a b"', ""),
         ("first_name", ""),
         ("$price ", ""),
@@ -163,7 +163,7 @@ def test_the_warning_of_a_header_does_not_hide_that_of_a_line(cloud: Cloud) -> N
         ("a,b".encode("utf-16-le"), "UTF-16"),
         ("a,b".encode("utf-16-be"), "UTF-16"),
         ("a,b".encode("utf-32"), "UTF-32"),
-        (b"BZh91AY&SY\xd8", "bzip2; of compressed text, S3 Ferry reads only gzip"),
+        (b"BZh91AY&SY\xd8", "bzip2; the only compressed text that S3 Ferry reads is gzip"),
         (b"BZh9,b\n1,2\n", ""),
         (b"\xfd7zXZ\x00\x00", "xz; "),
         (b"\x28\xb5\x2f\xfd\x04", "zstd; "),

@@ -138,7 +138,7 @@ function BackfillForm({ session, onStart, onClose }) {
     }
   };
   const start = async () => {
-    if (!confirm(`Copy what the target lacks of ${keysOf(form)}?`)) return;
+    if (!confirm(`Copy the objects of ${keysOf(form)} that the target is missing?`)) return;
     setState({ ...state, phase: "starting" });
     try {
       await begin("/api/runs", form, onStart);
@@ -150,7 +150,7 @@ function BackfillForm({ session, onStart, onClose }) {
   const own = { values: form, change };
   return html`<${Form} title="Backfill" ...${own} session=${session} onSubmit=${(action) => (action === "start" ? start() : plan())} onClose=${onClose} more=${html`
       <label class="grow">S3 Inventory in place of a listing <input type="text" value=${form.inventory} placeholder="s3://…/manifest.json" onInput=${(event) => change({ ...form, inventory: event.target.value })} /></label>
-      <${Tick} name="again" ...${own}>Also what failed earlier, or was deleted from the target<//>`}>
+      <${Tick} name="again" ...${own}>Include objects that failed earlier or were deleted from the target<//>`}>
       <div class="actions"><button type="submit" class="button primary" disabled=${busy}>Dry run</button>
         ${session.writable ? html`<button type="submit" value="start" class="button" disabled=${busy}>Start</button>` : null}
         ${state.phase === "planning" ? html`<span class="spinner" role="status">Comparing${state.compared ? `: ${plural(state.compared, "object")}` : "…"}</span>` : html`<span class="muted small">A dry run writes nothing to the source or the target.</span>`}</div>
