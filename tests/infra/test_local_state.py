@@ -20,6 +20,8 @@ EXCEPTIONS = {
 IMMUTABLE = {
     *("compile", "frozenset", "range", "tuple", "Path", "float", "int", "str"),
     *("getLogger", "get_path", "GlueType", "Config", "join", "object", "MappingProxyType", "JSONDecoder"),
+    # Frozen dataclasses.
+    *("FileType", "ParquetField"),
     # Context variables belong to a request, and must be created in a module (Python's contextvars documentation).
     "ContextVar",
 }

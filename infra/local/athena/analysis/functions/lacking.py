@@ -4,6 +4,7 @@ Source: the pages "Functions and operators" of Trino's documentation.
 """
 
 from collections.abc import Sequence
+from types import MappingProxyType
 
 from infra.local.athena.analysis import types
 from infra.local.athena.analysis.types import Type
@@ -65,7 +66,7 @@ def _parsed(text: str) -> dict[str, list[tuple[str, ...]]]:
     return found
 
 
-_MISSING = _parsed(_OVERLOADS)
+_MISSING = MappingProxyType(_parsed(_OVERLOADS))
 
 
 def is_overload(name: str, arguments: Sequence[Value]) -> bool:
