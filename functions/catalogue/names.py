@@ -46,8 +46,8 @@ def unusable_name(names: Sequence[str]) -> str:
     for name in names:
         if name.lower() in HIDDEN_COLUMNS:
             return (
-                f"a column named {name}, which clashes with a hidden column of every table, so every query of the table "
-                "would fail"
+                f"a column named {name}, which clashes with a hidden column of every table, so every query of the "
+                "table would fail"
             )
         if problem := unstorable_name(name):
             return problem
@@ -73,7 +73,10 @@ def partition_problem(columns: Iterable[str], folders: Sequence[str]) -> str:
             continue
         names = (key.lower(), plain_name(key))
         if names[0] in HIDDEN_IN_PARTITIONS:
-            return f"its folder `{folder}` makes a partition column {key}, which clashes with a hidden column of every table"
+            return (
+                f"its folder `{folder}` makes a partition column {key}, which clashes with a hidden column of every "
+                "table"
+            )
         if found := taken.get(names[0]) or taken.get(names[1]):
             return (
                 f"its folder `{folder}` makes a partition column {key}, but it has {found}, and Athena reads no table "
