@@ -10,8 +10,10 @@ import boto3
 import pytest
 
 from functions import copy_batch, delete_batch, plan_batches, verify_batch
+from functions.batches import verification
 from functions.batches.failures import MANY_FAILURES
 from functions.batches.faults import LEAST_SYSTEMIC, MOST_FAULTS
+from functions.batches.verification import verify_copied
 from functions.batches.waves import FIRST_WIDTH, WaveWidth, work_in_waves
 from functions.contract.batches import Outcome
 from functions.contract.limits import BATCH_CALLS
@@ -242,6 +244,25 @@ def test_one_objects_failure_is_its_own(cloud: Cloud) -> None:
     failed = outcomes(slice_key, "copied")["b"]
     assert (failed.status, failed.error) == ("failed", "SourceArchived")
     assert call(verify_batch, slice_key)["done"] == 3
+
+
+def test_a_copy_that_may_not_be_verified_stays_in_the_record(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    for key in "ab":
+        cloud.upload(b"x", key)
+    slice_key = planned_slice()
+    call(copy_batch, slice_key)
+
+    def denied_once(outcome: Outcome, *arguments: Any) -> Outcome | None:
+        if outcome.key == "a":
+            raise AccessDenied("as the test wants it")
+        return verify_copied(outcome, *arguments)
+
+    monkeypatch.setattr(verification, "verify_copied", denied_once)
+    assert call(verify_batch, slice_key)["failed"] == 1
+    failed, copied = outcomes(slice_key, "verified")["a"], outcomes(slice_key, "copied")["a"]
+    assert (failed.status, failed.error) == ("failed", "AccessDenied")
+    assert copied.target is not None
+    assert (failed.source, failed.target) == (copied.source, copied.target)
 
 
 def test_a_verification_that_stops_midway_is_repeated_by_the_next_call(

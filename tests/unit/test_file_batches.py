@@ -8,17 +8,22 @@ from typing import Any
 
 import pytest
 
+from functions.batches import records
 from functions.batches.catalogue import catalogue_files
 from functions.batches.failures import MANY_FAILURES
 from functions.batches.files import ValidationCall, validate_batch
-from functions.batches.records import READ, VERIFIED, write_outcomes
+from functions.batches.outcomes import outcomes_of
+from functions.batches.records import COPIED, READ, VERIFIED, write_outcomes
 from functions.batches.row_counts import CountedFile, RowCounts
+from functions.batches.slice_names import repeated
 from functions.batches.steps import BatchCall
 from functions.batches.table_settings import CatalogueBatchSettings, FileSettings
 from functions.catalogue.glue_table import Table
 from functions.contract.batches import Outcome
 from functions.contract.bulk import PlannedObject, PlanScope
-from functions.contract.models import Catalogue, ExecutionContext, ObjectVersion, Rule
+from functions.contract.ledger import LedgerTarget
+from functions.contract.models import Catalogue, ExecutionContext, ObjectVersion, Rule, StoredObject
+from functions.ledger.entries import entry_of
 from functions.planning.line_files import put_lines
 from functions.validation import group_queries
 from functions.validation.athena_queries import NULL_PARTITION, ROWS
@@ -254,3 +259,29 @@ def test_files_that_fail_their_queries_count_for_the_alert(cloud: Cloud, alerts:
     assert alerts.sent() == 0
     assert validate_batch(ValidationCall(batch, SETTINGS, "0"), None).failed == 1
     assert alerts.sent() == 1
+
+
+@pytest.mark.parametrize(("kind", "record"), [("batch", COPIED), ("batch", VERIFIED), ("execution", records.STARTED)])
+def test_a_file_that_fails_again_before_its_copy_is_still_one_that_has_arrived(
+    cloud: Cloud, kind: str, record: str
+) -> None:
+    cloud.target.create_bucket(Bucket=RESULTS)
+    slice_key = "runs/r/0/plan/a/file-00000.jsonl.gz"
+    now = datetime.now(UTC)
+    common = {"key": "sales/a.csv", "etag": "e", "size_bytes": 2, "last_modified": now}
+    planned = PlannedObject.model_validate({**common, "action": "copy", "reason": "new", "rule": Rule(catalogue=True)})
+    put_lines(RESULTS, TARGET_REGION, slice_key, [planned.model_dump_json()], "the slice")
+    place = {"key": "sales/a.csv", "version_id": None, "etag": "e"}
+    source = StoredObject.model_validate({**common, **place, "bucket": SOURCE, "region": SOURCE_REGION})
+    target = ObjectVersion.model_validate({**place, "bucket": TARGET, "region": TARGET_REGION})
+    # It was copied, and its validation did not end.
+    copied = Outcome(key="sales/a.csv", status="copied", source=source, target=target, copied_at=now)
+    write_outcomes(SETTINGS, slice_key, COPIED, "c1", [copied])
+    write_outcomes(SETTINGS, slice_key, VERIFIED, "c1", [copied.changed(status="verified", grade="checksum")])
+    denied = Outcome(key="sales/a.csv", status="failed", error="AccessDenied")
+    write_outcomes(SETTINGS, repeated(slice_key, 1, kind), record, "c2", [denied])
+    ((_, outcome),) = outcomes_of(SETTINGS, slice_key, 1).objects
+    assert (outcome.status, outcome.error, outcome.target) == ("failed", "AccessDenied", target)
+    entry = entry_of(planned, outcome, "r", now)
+    assert entry is not None
+    assert (entry.outcome, entry.target) == ("failed", LedgerTarget(etag="e", size_bytes=2))
