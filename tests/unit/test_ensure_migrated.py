@@ -19,7 +19,7 @@ from functions.runtime.errors import AccessDenied
 from tests.support.fake_executions import ARN, FakeExecutions, fail, succeed
 from tests.support.lambda_context import LambdaContext
 from tests.unit.alerts import Alerts, alerts, fail_objects
-from tests.unit.conftest import SOURCE, SOURCE_REGION, TARGET, TARGET_REGION, Cloud
+from tests.unit.conftest import SOURCE, SOURCE_REGION, TARGET, TARGET_REGION, Cloud, ErrorResponse
 
 __all__ = ["alerts"]
 
@@ -164,6 +164,20 @@ def test_an_execution_that_fails_during_the_run_is_the_objects_failure(
     assert (outcome.error, outcome.cause) == ("RequestRejected", "as the test wants it")
     # The ledger has to know what has arrived.
     assert outcome.target == ObjectVersion.model_validate(target)
+
+
+def test_an_execution_keeps_its_own_error_if_its_target_may_not_be_read(
+    cloud: Cloud, executions: FakeExecutions
+) -> None:
+    cloud.upload(b"x", "a")
+    executions.on_start = fail
+    work = Slice(cloud, ["a"])
+    work.call()
+    cloud.hooks.answer("HeadObject", ErrorResponse("403"))
+    assert work.call()["failed"] == 1
+    outcome = work.outcomes()["a"]
+    assert (outcome.error, outcome.execution) == ("RequestRejected", *executions.records)
+    assert (outcome.source and outcome.source.key, outcome.target) == ("a", None)
 
 
 def test_executions_that_fail_count_for_the_alert(cloud: Cloud, executions: FakeExecutions, alerts: Alerts) -> None:
