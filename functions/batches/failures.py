@@ -33,8 +33,6 @@ MANY_FAILURES = 100
 METRIC, DIMENSION = "RunsWithManyFailures", "ResultsBucket"
 """The results bucket is one deployment's: the alarm of another one must not go off."""
 
-WRITE_TIMEOUT_SECONDS = 30
-
 
 def note_failures(
     settings: BatchSettings, slice_key: str, kind: str, known: Iterable[Outcome], new: Iterable[Outcome]
@@ -67,4 +65,4 @@ def _failures_of_run(settings: BatchSettings, slice_key: str, kind: str, failed:
 
 def _is_first(settings: BatchSettings, slice_key: str) -> bool:
     key = f"{run_of(slice_key)}/many-failures.json"
-    return SharedFile(settings.results_bucket, settings.target_region, key, WRITE_TIMEOUT_SECONDS).write(b"{}", None)
+    return SharedFile(settings.results_bucket, settings.target_region, key).write(b"{}", None)
