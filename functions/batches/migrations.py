@@ -88,7 +88,7 @@ class Migrations:
         """Return the failure of an execution, and what is at the target now: its copy may have arrived.
 
         The output of an execution that failed is empty, and the ledger has to know which target it speaks of. An object
-        of another size is no copy: the ledger has it from the plan.
+        of another size is not a copy: the ledger has it from the plan.
         """
         error, cause = failure_of(described)
         key = planned.rule.target_key or planned.key
