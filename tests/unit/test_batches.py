@@ -326,6 +326,20 @@ def test_the_calls_of_a_slice_are_bounded(cloud: Cloud) -> None:
         call(copy_batch, slice_key, copy=earlier)
 
 
+def test_what_the_calls_of_a_slice_leave_counts_once_for_the_alert(cloud: Cloud, alerts: Alerts) -> None:
+    cloud.upload(b"x", "a")
+    slice_key = planned_slice()
+    run = slice_key.partition("/plan/")[0]
+    fail_objects(MANY_FAILURES - 2, run=run)
+    for call_id in ("c1", "c2"):
+        cloud.hooks.answer("CopyObject", ErrorResponse("SlowDown"))
+        with pytest.raises(BatchTimedOut):
+            call(copy_batch, slice_key, call_id, copy={"status": "in_progress", "calls": BATCH_CALLS - 1})
+    assert alerts.sent() == 0
+    fail_objects(1, "another", run=run)
+    assert alerts.sent() == 1
+
+
 def test_a_bad_copy_is_discarded_and_its_object_fails(cloud: Cloud) -> None:
     cloud.upload(b"good", "a")
     slice_key = planned_slice()

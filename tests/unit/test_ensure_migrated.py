@@ -15,7 +15,7 @@ from functions.contract.limits import EXECUTION_CALLS
 from functions.contract.models import Rule
 from functions.contract.objects import ObjectVersion
 from functions.runtime import clients
-from functions.runtime.errors import AccessDenied
+from functions.runtime.errors import AccessDenied, BatchTimedOut
 from tests.support.fake_executions import ARN, FakeExecutions, fail, succeed
 from tests.support.lambda_context import LambdaContext
 from tests.unit.alerts import Alerts, alerts, fail_objects
@@ -188,6 +188,18 @@ def test_executions_that_fail_count_for_the_alert(cloud: Cloud, executions: Fake
     work.call()
     assert alerts.sent() == 0
     work.call()
+    assert alerts.sent() == 1
+
+
+def test_what_never_has_an_execution_counts_for_the_alert(
+    cloud: Cloud, alerts: Alerts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ensure, "MOST_RUNNING", 0)
+    fail_objects(MANY_FAILURES - 1, run="runs/r1/0")
+    work = Slice(cloud, ["a"])
+    work.result = {"status": "in_progress", "calls": EXECUTION_CALLS - 1}
+    with pytest.raises(BatchTimedOut):
+        work.call()
     assert alerts.sent() == 1
 
 

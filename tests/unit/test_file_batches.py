@@ -19,12 +19,14 @@ from functions.batches.slice_names import repeated
 from functions.batches.steps import BatchCall
 from functions.batches.table_settings import CatalogueBatchSettings, FileSettings
 from functions.catalogue.glue_table import Table
-from functions.contract.batches import Outcome
+from functions.contract.batches import Batch, Outcome
 from functions.contract.bulk import PlannedObject, PlanScope
 from functions.contract.ledger import LedgerTarget
+from functions.contract.limits import BATCH_CALLS
 from functions.contract.models import Catalogue, ExecutionContext, ObjectVersion, Rule, StoredObject
 from functions.ledger.entries import entry_of
 from functions.planning.line_files import put_lines
+from functions.runtime.errors import BatchTimedOut
 from functions.validation import group_queries
 from functions.validation.athena_queries import NULL_PARTITION, ROWS
 from functions.validation.group_queries import MOST_BYTES, TableFile, ask_by_group, groups
@@ -235,7 +237,8 @@ def test_what_no_table_describes_is_crawled(cloud: Cloud, key: str) -> None:
     assert len(cloud.hooks.params["GetTables"]) == 1, "only the first call looks at the tables"
 
 
-def test_files_that_fail_their_queries_count_for_the_alert(cloud: Cloud, alerts: Alerts) -> None:
+def read_file_of_a_slice(cloud: Cloud) -> ValidationCall:
+    """A slice with one file that was read, and not yet counted."""
     cloud.target.create_bucket(Bucket=RESULTS)
     slice_key = "runs/r/0/plan/a/file-00000.jsonl.gz"
     planned = PlannedObject(
@@ -249,15 +252,31 @@ def test_files_that_fail_their_queries_count_for_the_alert(cloud: Cloud, alerts:
     )
     put_lines(RESULTS, TARGET_REGION, slice_key, [planned.model_dump_json()], "the slice")
     target = ObjectVersion(bucket=TARGET, region=TARGET_REGION, key="sales/a.csv", version_id=None, etag="e")
-    # Its table was dropped since it was read.
     read = Outcome(key="sales/a.csv", status="verified", target=target, records=2)
     for kind in (VERIFIED, READ):
         write_outcomes(SETTINGS, slice_key, kind, "c1", [read])
-    fail_objects(MANY_FAILURES - 1)
     scope = PlanScope(bucket=SOURCE, region=SOURCE_REGION)
     batch = BatchCall(scope, slice_key, SETTINGS, datetime.now(UTC), "c1", lambda: PLENTY_MS)
+    return ValidationCall(batch, SETTINGS, "0")
+
+
+def test_files_that_fail_their_queries_count_for_the_alert(cloud: Cloud, alerts: Alerts) -> None:
+    # Its table was dropped since it was read.
+    call = read_file_of_a_slice(cloud)
+    fail_objects(MANY_FAILURES - 1)
     assert alerts.sent() == 0
-    assert validate_batch(ValidationCall(batch, SETTINGS, "0"), None).failed == 1
+    assert validate_batch(call, None).failed == 1
+    assert alerts.sent() == 1
+
+
+def test_files_whose_queries_do_not_end_count_for_the_alert(
+    cloud: Cloud, alerts: Alerts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call = read_file_of_a_slice(cloud)
+    monkeypatch.setattr(RowCounts, "count", lambda *_: [])
+    fail_objects(MANY_FAILURES - 1)
+    with pytest.raises(BatchTimedOut):
+        validate_batch(call, Batch(status="in_progress", calls=BATCH_CALLS - 1))
     assert alerts.sent() == 1
 
 
