@@ -21,17 +21,23 @@ from functions.batches.outcomes import plan_slices
 REPLAYED_TOGETHER = ("FAILED", "TIMED_OUT")
 """Without being named: a run that somebody stopped should stay stopped."""
 
+NOT_IN_LEDGER = (
+    "The failed run ended before its report, so files of tables that it copied but did not validate count as done."
+)
+
 
 @dataclass(frozen=True)
 class RunReplay:
     """What was done with a failed run.
 
-    `running` is the run that is running now; None if nothing was done because of `settled_by`.
+    `running` is the run that is running now; None if nothing was done because of `settled_by`. The ledger has
+    nothing of a run that has not reported.
     """
 
     name: str
     running: str | None = None
     new_run_reason: str | None = None
+    has_reported: bool = True
     settled_by: ExecutionInfo | None = None
 
     def describe(self) -> str:
@@ -39,7 +45,8 @@ class RunReplay:
         if self.settled_by:
             return f"skipped: {self.settled_by.name} ({self.settled_by.status}) is a later run of the same scope"
         if self.new_run_reason:
-            return f"started again as {self.running}, {self.new_run_reason}: it copies what is still missing"
+            done = f"started again as {self.running}, {self.new_run_reason}: it copies what is still missing"
+            return done if self.has_reported else f"{done}. {NOT_IN_LEDGER}"
         return "redriven: it continues with what is still missing"
 
 
@@ -99,7 +106,8 @@ def replay_run(history: RunHistory, info: ExecutionInfo, *, restart: bool) -> Ru
         return RunReplay(info.name, info.name)
     taken = [each.name for each in history.infos]
     name = replays.start_again(deployment.step_functions, runs.machine_of(deployment), failure, taken)
-    return RunReplay(info.name, name, reason)
+    report = runs.summarize_run(deployment, info).report
+    return RunReplay(info.name, name, reason, report is not None and report.status != "in_progress")
 
 
 def _why_not_redrivable(deployment: Deployment, info: ExecutionInfo) -> str | None:

@@ -12,7 +12,7 @@ Idempotent: it only reads. Raises Throttled, AccessDenied, BucketMissing, Reques
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from functions.auditing.attributes import TAGS, Difference, differing, differing_annotations
+from functions.auditing.attributes import ANNOTATIONS, TAGS, Difference, differing, differing_annotations
 from functions.batches.causes import short_cause
 from functions.contract.audit import AuditScope
 from functions.contract.batches import Outcome
@@ -98,7 +98,7 @@ def _compare(call: PairCall, source: Head, target: Head) -> Outcome:
         # HEAD counts tags only for a role that may read them, and equal numbers say nothing about their values.
         pair = tags(source.object), tags(target.object)
         found += [Difference.of(TAGS, *pair)] if pair[0] != pair[1] else []
-    if call.scope.annotations:
+    if call.scope.annotations and ANNOTATIONS not in call.scope.ignored:
         annotated = differing_annotations(annotations(source.object), annotations(target.object))
         found += [each for each in annotated if not _is_ignored(call.scope, each)]
     judged = _judge_bytes(call, source, target)

@@ -73,6 +73,7 @@ def _progress(
     left = sum(key not in known for key in keys)
     running = sum(each.status == "started" for each in known.values()) if call.scope.wait_for_executions else 0
     if left and calls >= EXECUTION_CALLS:
+        note_failures(call.settings, call.slice_key, STARTED, known.values(), [], left)
         raise BatchTimedOut(
             f"{left} of {len(keys)} objects in the slice {call.slice_key} still have no execution after {calls} Lambda "
             "invocations: the executions before them take too long. Redrive the run or start another backfill."

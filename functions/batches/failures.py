@@ -3,7 +3,8 @@
 A run has no place where all its slices count. So each call notes in the name of an empty file how many objects of its
 slice have failed, and adds up what the others have noted. The first to find many writes a file that exists once in a
 run, and sends a metric, on which an alarm notifies (infra/aws/alarms.tf). Only the first round counts: a later one
-repeats the same objects.
+repeats the same objects. Of a step of a slice the largest number counts, so one that is redriven counts nothing twice.
+The objects of a slice whose function crashes or exceeds its time are not counted, as long as no call has noted them.
 
     runs/<run>/<n>/failures/<call>/batch-00000/copied-0012     12 objects of this slice could not be copied
     runs/<run>/<n>/many-failures.json
@@ -33,14 +34,20 @@ MANY_FAILURES = 100
 METRIC, DIMENSION = "RunsWithManyFailures", "ResultsBucket"
 """The results bucket is one deployment's: the alarm of another one must not go off."""
 
-WRITE_TIMEOUT_SECONDS = 30
-
 
 def note_failures(
-    settings: BatchSettings, slice_key: str, kind: str, known: Iterable[Outcome], new: Iterable[Outcome]
+    settings: BatchSettings,
+    slice_key: str,
+    kind: str,
+    known: Iterable[Outcome],
+    new: Iterable[Outcome],
+    unfinished: int = 0,
 ) -> None:
-    """Note how many objects of a slice have failed so far in one step, if more have; alert if the run has many."""
-    more = sum(each.status == "failed" for each in new)
+    """Note how many objects of a slice have failed so far in one step, if more have; alert if the run has many.
+
+    `unfinished` have no outcome and fail with their slice, whose calls are used up.
+    """
+    more = sum(each.status == "failed" for each in new) + unfinished
     if not more or round_of(slice_key):
         return
     failed = more + sum(each.status == "failed" for each in known)
@@ -67,4 +74,4 @@ def _failures_of_run(settings: BatchSettings, slice_key: str, kind: str, failed:
 
 def _is_first(settings: BatchSettings, slice_key: str) -> bool:
     key = f"{run_of(slice_key)}/many-failures.json"
-    return SharedFile(settings.results_bucket, settings.target_region, key, WRITE_TIMEOUT_SECONDS).write(b"{}", None)
+    return SharedFile(settings.results_bucket, settings.target_region, key).write(b"{}", None)

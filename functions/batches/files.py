@@ -100,7 +100,7 @@ def validate_batch(call: ValidationCall, previous: Batch | None) -> Batch:
     outcomes = [each for each in _counted(call, waiting, known) if each.key not in known]
     note_failures(call.settings, slice_key, VALIDATED, known.values(), outcomes)
     write_outcomes(call.settings, slice_key, VALIDATED, batch.call_id, outcomes)
-    return _progress(progress, len(waiting), {**known, **{each.key: each for each in outcomes}}, slice_key)
+    return _progress(batch, progress, len(waiting), {**known, **{each.key: each for each in outcomes}})
 
 
 def _read(call: ValidationCall, outcome: Outcome, rule: Rule) -> Outcome | None:
@@ -171,12 +171,13 @@ def _counted(call: ValidationCall, waiting: list[Outcome], known: dict[str, Outc
     return RowCounts(call.settings, scope, call.batch.time_is_left).count(files, known)
 
 
-def _progress(read: Batch, waiting: int, validated: dict[str, Outcome], slice_key: str) -> Batch:
+def _progress(call: BatchCall, read: Batch, waiting: int, validated: dict[str, Outcome]) -> Batch:
     left = waiting - len(validated)
     if left and read.calls >= BATCH_CALLS:
+        note_failures(call.settings, call.slice_key, VALIDATED, validated.values(), [], left)
         raise BatchTimedOut(
-            f"The queries on {left} files of the slice {slice_key} did not end in {read.calls} calls. Start another "
-            "backfill: it continues with what is missing."
+            f"The queries on {left} files of the slice {call.slice_key} did not end in {read.calls} calls. Start "
+            "another backfill: it continues with what is missing."
         )
     failed = read.failed + sum(each.status == "failed" for each in validated.values())
     return read.model_copy(

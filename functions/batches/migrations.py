@@ -15,7 +15,7 @@ from functions.contract.bulk import SAME, PlannedObject, PlanScope
 from functions.contract.models import Document, Source
 from functions.ledger.entries import REMEMBERED_ERRORS
 from functions.objects.head import Head, head, location
-from functions.runtime.errors import RequestRejected
+from functions.runtime.errors import FerryError, RequestRejected, Throttled
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions.type_defs import DescribeExecutionOutputTypeDef
@@ -87,12 +87,21 @@ class Migrations:
     def _failed(self, planned: PlannedObject, outcome: Outcome, described: "DescribeExecutionOutputTypeDef") -> Outcome:
         """Return the failure of an execution, and what is at the target now: its copy may have arrived.
 
-        The output of an execution that failed is empty, and the ledger has to know which target it speaks of.
+        The output of an execution that failed is empty, and the ledger has to know which target it speaks of. An object
+        of another size is not a copy: the ledger has it from the plan.
         """
         error, cause = failure_of(described)
         key = planned.rule.target_key or planned.key
-        now = head(self.settings.target_bucket, self.settings.target_region, key, absence_is_common=True)
-        return outcome.changed(status="failed", error=error, cause=cause, target=now.object if now else None)
+        try:
+            now = head(self.settings.target_bucket, self.settings.target_region, key, absence_is_common=True)
+        except Throttled:
+            raise
+        except FerryError:
+            # The cause of the execution's failure counts.
+            now = None
+        may_be_copy = now and outcome.source and now.object.size_bytes == outcome.source.size_bytes
+        target = now.object if now and may_be_copy else None
+        return outcome.changed(status="failed", error=error, cause=cause, target=target)
 
     def _still_counts(self, planned: PlannedObject, verified: Outcome) -> bool:
         """Check whether the target has what an earlier execution verified, and the plan saw nothing else there."""

@@ -62,8 +62,21 @@ def outcomes_of(settings: BatchSettings, slice_key: str, rounds: int) -> SliceOu
             break
         for repeated_kind in (BATCH, EXECUTION):
             later, used = _recorded(settings, repeated(slice_key, number, repeated_kind), repeated_kind)
-            found, usage = found | later, usage.plus(used)
+            found, usage = _merged(found, later), usage.plus(used)
     return SliceOutcomes(slice_key, kind, [(each, found[each.key]) for each in planned], usage)
+
+
+def _merged(found: dict[str, Outcome], later: dict[str, Outcome]) -> dict[str, Outcome]:
+    """Return the later outcome of each object. One that failed without a copy leaves the copy that is known already.
+
+    Otherwise the ledger would not have it, and the next plan would count a file as done that was never validated.
+    """
+    merged = found | later
+    for key, outcome in later.items():
+        earlier = found.get(key)
+        if outcome.status == "failed" and outcome.target is None and earlier is not None and earlier.target is not None:
+            merged[key] = outcome.changed(source=earlier.source, target=earlier.target)
+    return merged
 
 
 def _recorded(settings: BatchSettings, slice_key: str, kind: str) -> tuple[dict[str, Outcome], Usage]:
@@ -71,7 +84,7 @@ def _recorded(settings: BatchSettings, slice_key: str, kind: str) -> tuple[dict[
     usage = Usage()
     for record in _records(slice_key, kind):
         records = read_records(settings, slice_key, record)
-        found, usage = found | records.outcomes, usage.plus(records.usage)
+        found, usage = _merged(found, records.outcomes), usage.plus(records.usage)
     return (found if kind == EXECUTION else _ended(settings, slice_key, found)), usage
 
 

@@ -152,14 +152,15 @@ def _finish(
 ) -> Batch:
     """Record the rest of what the call did, and count it."""
     call, kind = record.call, record.kind
-    note_failures(call.settings, call.slice_key, kind, known.values(), outcomes)
-    raise_fault(call.settings, call.slice_key, outcomes)
-    record.finish_with(outcomes)
     calls = (previous.calls if previous else 0) + 1
     done = len(known) + len(outcomes)
-    if done < objects and calls >= BATCH_CALLS:
+    unfinished = objects - done if calls >= BATCH_CALLS else 0
+    note_failures(call.settings, call.slice_key, kind, known.values(), outcomes, unfinished)
+    raise_fault(call.settings, call.slice_key, outcomes)
+    record.finish_with(outcomes)
+    if unfinished:
         raise BatchTimedOut(
-            f"{objects - done} of {objects} objects in the slice {call.slice_key} were not {kind} within {calls} "
+            f"{unfinished} of {objects} objects in the slice {call.slice_key} were not {kind} within {calls} "
             "Lambda invocations. Redrive the run or start another backfill; either one continues with what is missing."
         )
     failed = sum(each.status == "failed" for each in [*known.values(), *outcomes])

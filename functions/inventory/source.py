@@ -57,7 +57,8 @@ class InventorySource:
 
     def parts(self, progress: SortedInventory, ranges: Sequence[KeyRange], wanted: int) -> list[WeightedRange]:
         """Divide ranges where blocks of the sorted runs begin, into about so many parts of equal weight."""
-        firsts = block_keys(self._folder, progress.runs)
+        blocks = block_keys(self._folder, progress.runs)
+        firsts = [key for keys in ranges for key in keys.within(blocks)]
         step = max(1, len(firsts) // wanted)
         return [WeightedRange(part, 1) for keys in ranges for part in keys.divided(firsts[step::step])]
 

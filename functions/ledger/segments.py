@@ -83,7 +83,7 @@ class Ledger:
 
     def _file(self, boundary: str) -> SharedFile:
         key = f"{self.folder}from-{boundary.encode().hex()}{ENDING}"
-        return SharedFile(self.results_bucket, self.region, key, WRITE_TIMEOUT_SECONDS, "the ledger")
+        return SharedFile(self.results_bucket, self.region, key, "the ledger", WRITE_TIMEOUT_SECONDS)
 
 
 def first_of(end: str | None, other: str | None) -> str | None:

@@ -16,6 +16,8 @@ from functions.runtime import clients
 from functions.runtime.aws_errors import aws_errors, code_of
 
 MISSING = "NoSuchKey"
+WRITE_TIMEOUT_SECONDS = 30
+"""Enough for a few kilobytes."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +36,8 @@ class SharedFile:
     bucket: str
     region: str
     key: str
-    timeout_seconds: int
     what: str = ""
+    timeout_seconds: int = WRITE_TIMEOUT_SECONDS
 
     def read(self) -> SharedFileVersion | None:
         """Return the file; None if it does not exist."""

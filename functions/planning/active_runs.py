@@ -24,7 +24,6 @@ from functions.runtime.aws_errors import RETRIED, aws_errors, code_of
 from functions.runtime.errors import RunOverlaps, Throttled
 
 ATTEMPTS = 8
-WRITE_TIMEOUT_SECONDS = 30
 
 
 class ActiveRun(Model):
@@ -60,7 +59,7 @@ def enter(settings: PlanSettings, scope: PlanScope, execution: ExecutionContext)
 
 def _enter(settings: PlanSettings, scope: PlanScope, execution: ExecutionContext) -> ActiveRun | None:
     key = f"runs/active/{scope.bucket}.json"
-    file = SharedFile(settings.rules_bucket, settings.target_region, key, WRITE_TIMEOUT_SECONDS)
+    file = SharedFile(settings.rules_bucket, settings.target_region, key)
     mine = ActiveRun(execution=execution.id, prefix=scope.prefix, suffix=scope.suffix)
     for _ in range(ATTEMPTS):
         found = file.read()

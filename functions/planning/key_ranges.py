@@ -3,6 +3,7 @@
 Keys are compared by code points, which is the order of S3's listings (functions/planning/listings.py).
 """
 
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -22,6 +23,11 @@ class KeyRange:
     def has(self, key: str) -> bool:
         """Check whether a key is in the range."""
         return self.after < key and (self.until is None or key <= self.until)
+
+    def within(self, ascending: Sequence[str]) -> Sequence[str]:
+        """Return those of the sorted keys that are in the range."""
+        end = len(ascending) if self.until is None else bisect_right(ascending, self.until)
+        return ascending[bisect_right(ascending, self.after) : end]
 
     def divided(self, bounds: Iterable[str]) -> list["KeyRange"]:
         """Return the ranges between those of these keys that are inside. Together they always are this range."""

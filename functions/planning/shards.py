@@ -73,8 +73,7 @@ def read_results(settings: PlanSettings, plans: Sequence[Plan]) -> dict[int, Pla
     found = {}
     for number, plan in enumerate(plans):
         key = plan.shard.result_key if plan.shard else ""
-        # It is only read here.
-        result = SharedFile(settings.rules_bucket, settings.target_region, key, 0, "the plan").read()
+        result = SharedFile(settings.rules_bucket, settings.target_region, key, "the plan").read()
         if result:
             found[number] = Plan.model_validate_json(result.body)
     return found

@@ -44,9 +44,11 @@ class FakeExecutions:
             raise ClientError({"Error": {"Code": "ExecutionAlreadyExists"}}, "StartExecution")
         return {"executionArn": known["executionArn"]}
 
-    def describe_execution(self, executionArn: str) -> dict[str, Any]:  # noqa: N803 - boto3's own
+    def describe_execution(self, executionArn: str, **_: str) -> dict[str, Any]:  # noqa: N803 - boto3's own
         name = executionArn.rpartition(":")[2]
         self.calls.append(("describe", name))
+        if name not in self.records:
+            raise ClientError({"Error": {"Code": "ExecutionDoesNotExist"}}, "DescribeExecution")
         return dict(self.records[name])
 
     def redrive_execution(self, executionArn: str, clientToken: str) -> None:  # noqa: N803 - boto3's own

@@ -10,8 +10,10 @@ import boto3
 import pytest
 
 from functions import copy_batch, delete_batch, plan_batches, verify_batch
+from functions.batches import verification
 from functions.batches.failures import MANY_FAILURES
 from functions.batches.faults import LEAST_SYSTEMIC, MOST_FAULTS
+from functions.batches.verification import verify_copied
 from functions.batches.waves import FIRST_WIDTH, WaveWidth, work_in_waves
 from functions.contract.batches import Outcome
 from functions.contract.limits import BATCH_CALLS
@@ -244,6 +246,25 @@ def test_one_objects_failure_is_its_own(cloud: Cloud) -> None:
     assert call(verify_batch, slice_key)["done"] == 3
 
 
+def test_a_copy_that_may_not_be_verified_stays_in_the_record(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    for key in "ab":
+        cloud.upload(b"x", key)
+    slice_key = planned_slice()
+    call(copy_batch, slice_key)
+
+    def denied_once(outcome: Outcome, *arguments: Any) -> Outcome | None:
+        if outcome.key == "a":
+            raise AccessDenied("as the test wants it")
+        return verify_copied(outcome, *arguments)
+
+    monkeypatch.setattr(verification, "verify_copied", denied_once)
+    assert call(verify_batch, slice_key)["failed"] == 1
+    failed, copied = outcomes(slice_key, "verified")["a"], outcomes(slice_key, "copied")["a"]
+    assert (failed.status, failed.error) == ("failed", "AccessDenied")
+    assert copied.target is not None
+    assert (failed.source, failed.target) == (copied.source, copied.target)
+
+
 def test_a_verification_that_stops_midway_is_repeated_by_the_next_call(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -303,6 +324,20 @@ def test_the_calls_of_a_slice_are_bounded(cloud: Cloud) -> None:
     earlier = {"status": "in_progress", "calls": BATCH_CALLS - 1}
     with pytest.raises(BatchTimedOut, match="1 of 1 objects"):
         call(copy_batch, slice_key, copy=earlier)
+
+
+def test_what_the_calls_of_a_slice_leave_counts_once_for_the_alert(cloud: Cloud, alerts: Alerts) -> None:
+    cloud.upload(b"x", "a")
+    slice_key = planned_slice()
+    run = slice_key.partition("/plan/")[0]
+    fail_objects(MANY_FAILURES - 2, run=run)
+    for call_id in ("c1", "c2"):
+        cloud.hooks.answer("CopyObject", ErrorResponse("SlowDown"))
+        with pytest.raises(BatchTimedOut):
+            call(copy_batch, slice_key, call_id, copy={"status": "in_progress", "calls": BATCH_CALLS - 1})
+    assert alerts.sent() == 0
+    fail_objects(1, "another", run=run)
+    assert alerts.sent() == 1
 
 
 def test_a_bad_copy_is_discarded_and_its_object_fails(cloud: Cloud) -> None:

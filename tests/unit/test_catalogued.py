@@ -310,10 +310,10 @@ NO_TABLES: dict[str, tuple[str, bytes, str]] = {
     "an empty key": ("sales/a.json", b'{"id":1,"s":{"":1}}\n', "the column s has a nested key without a name"),
     "a blank key": ("sales/a.json", b'{"id":1,"s":[[{" ":1}]]}\n', "the column s has a nested key without a name"),
     "a hidden column": ("sales/a.csv", b"$path,b\n1,2\n", "a column named \\$path"),
-    "a hidden partition": ("sales/$path=1/a.csv", CSV, "`\\$path=1` makes a partition column \\$path, as each"),
-    "a hidden one in capitals": ("sales/x/$File_Size=1/a.csv", CSV, "a partition column \\$File_Size, as each"),
+    "a hidden partition": ("sales/$path=1/a.csv", CSV, "`\\$path=1` makes a partition column \\$path, which clashes"),
+    "a hidden one in capitals": ("sales/x/$File_Size=1/a.csv", CSV, "a partition column \\$File_Size, which clashes"),
     "the one of partitions": ("sales/dt=1/a.csv", b"id,$partition\n1,2\n", "a column named \\$partition"),
-    "the one as a partition": ("sales/$partition=1/a.csv", CSV, "makes a partition column \\$partition, as each"),
+    "the one as a partition": ("sales/$partition=1/a.csv", CSV, "makes a partition column \\$partition, which clashes"),
     "a column as its folder": (
         "sales/dt=1/a.csv",
         b"dt,v\n5,1\n",

@@ -15,11 +15,11 @@ from functions.contract.limits import EXECUTION_CALLS
 from functions.contract.models import Rule
 from functions.contract.objects import ObjectVersion
 from functions.runtime import clients
-from functions.runtime.errors import AccessDenied
+from functions.runtime.errors import AccessDenied, BatchTimedOut
 from tests.support.fake_executions import ARN, FakeExecutions, fail, succeed
 from tests.support.lambda_context import LambdaContext
 from tests.unit.alerts import Alerts, alerts, fail_objects
-from tests.unit.conftest import SOURCE, SOURCE_REGION, TARGET, TARGET_REGION, Cloud
+from tests.unit.conftest import SOURCE, SOURCE_REGION, TARGET, TARGET_REGION, Cloud, ErrorResponse
 
 __all__ = ["alerts"]
 
@@ -166,6 +166,20 @@ def test_an_execution_that_fails_during_the_run_is_the_objects_failure(
     assert outcome.target == ObjectVersion.model_validate(target)
 
 
+def test_an_execution_keeps_its_own_error_if_its_target_may_not_be_read(
+    cloud: Cloud, executions: FakeExecutions
+) -> None:
+    cloud.upload(b"x", "a")
+    executions.on_start = fail
+    work = Slice(cloud, ["a"])
+    work.call()
+    cloud.hooks.answer("HeadObject", ErrorResponse("403"))
+    assert work.call()["failed"] == 1
+    outcome = work.outcomes()["a"]
+    assert (outcome.error, outcome.execution) == ("RequestRejected", *executions.records)
+    assert (outcome.source and outcome.source.key, outcome.target) == ("a", None)
+
+
 def test_executions_that_fail_count_for_the_alert(cloud: Cloud, executions: FakeExecutions, alerts: Alerts) -> None:
     cloud.upload(b"x", "a")
     executions.on_start = fail
@@ -174,6 +188,18 @@ def test_executions_that_fail_count_for_the_alert(cloud: Cloud, executions: Fake
     work.call()
     assert alerts.sent() == 0
     work.call()
+    assert alerts.sent() == 1
+
+
+def test_what_never_has_an_execution_counts_for_the_alert(
+    cloud: Cloud, alerts: Alerts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ensure, "MOST_RUNNING", 0)
+    fail_objects(MANY_FAILURES - 1, run="runs/r1/0")
+    work = Slice(cloud, ["a"])
+    work.result = {"status": "in_progress", "calls": EXECUTION_CALLS - 1}
+    with pytest.raises(BatchTimedOut):
+        work.call()
     assert alerts.sent() == 1
 
 

@@ -11,6 +11,7 @@ import pytest
 from ferry.commands import backfill, listing, replay, report, stop, waiting
 from ferry.commands import runs as runs_command
 from ferry.errors import CommandError, UsageError
+from ferry.stepfunctions import run_replays
 from functions.contract.audit import AuditDocument, AuditReport, AuditScope
 from functions.contract.usage import Usage
 from tests.support.client_errors import client_error
@@ -266,7 +267,18 @@ def test_where_a_redrive_cannot_help_the_same_scope_starts_again(
     again = runs.executions[failed.arn.replace(RUN, f"{RUN}-replay-1")]
     assert (json.loads(again.input), again.machine) == (json.loads(failed.input), BULK)
     assert runs.redriven == []
-    assert said in capsys.readouterr().out
+    output = capsys.readouterr().out
+    assert said in output
+    assert run_replays.NOT_IN_LEDGER in output
+
+
+def test_a_run_that_has_reported_starts_again_with_all_that_it_knew(capsys: pytest.CaptureFixture[str]) -> None:
+    runs = FakeRuns(redrives=True)
+    runs.add_run(document(*FAILED), state="RequireComplete", status="FAILED")
+    replay.replay(deployed(runs), [RUN], failed=False, restart=True)
+    output = capsys.readouterr().out
+    assert "as requested by --restart" in output
+    assert run_replays.NOT_IN_LEDGER not in output
 
 
 def test_a_stopped_run_whose_plan_is_there_is_redriven() -> None:

@@ -8,18 +8,25 @@ from typing import Any
 
 import pytest
 
+from functions.batches import records
 from functions.batches.catalogue import catalogue_files
 from functions.batches.failures import MANY_FAILURES
 from functions.batches.files import ValidationCall, validate_batch
-from functions.batches.records import READ, VERIFIED, write_outcomes
+from functions.batches.outcomes import outcomes_of
+from functions.batches.records import COPIED, READ, VERIFIED, write_outcomes
 from functions.batches.row_counts import CountedFile, RowCounts
+from functions.batches.slice_names import repeated
 from functions.batches.steps import BatchCall
 from functions.batches.table_settings import CatalogueBatchSettings, FileSettings
 from functions.catalogue.glue_table import Table
-from functions.contract.batches import Outcome
+from functions.contract.batches import Batch, Outcome
 from functions.contract.bulk import PlannedObject, PlanScope
-from functions.contract.models import Catalogue, ExecutionContext, ObjectVersion, Rule
+from functions.contract.ledger import LedgerTarget
+from functions.contract.limits import BATCH_CALLS
+from functions.contract.models import Catalogue, ExecutionContext, ObjectVersion, Rule, StoredObject
+from functions.ledger.entries import entry_of
 from functions.planning.line_files import put_lines
+from functions.runtime.errors import BatchTimedOut
 from functions.validation import group_queries
 from functions.validation.athena_queries import NULL_PARTITION, ROWS
 from functions.validation.group_queries import MOST_BYTES, TableFile, ask_by_group, groups
@@ -230,7 +237,8 @@ def test_what_no_table_describes_is_crawled(cloud: Cloud, key: str) -> None:
     assert len(cloud.hooks.params["GetTables"]) == 1, "only the first call looks at the tables"
 
 
-def test_files_that_fail_their_queries_count_for_the_alert(cloud: Cloud, alerts: Alerts) -> None:
+def read_file_of_a_slice(cloud: Cloud) -> ValidationCall:
+    """A slice with one file that was read, and not yet counted."""
     cloud.target.create_bucket(Bucket=RESULTS)
     slice_key = "runs/r/0/plan/a/file-00000.jsonl.gz"
     planned = PlannedObject(
@@ -244,13 +252,55 @@ def test_files_that_fail_their_queries_count_for_the_alert(cloud: Cloud, alerts:
     )
     put_lines(RESULTS, TARGET_REGION, slice_key, [planned.model_dump_json()], "the slice")
     target = ObjectVersion(bucket=TARGET, region=TARGET_REGION, key="sales/a.csv", version_id=None, etag="e")
-    # Its table was dropped since it was read.
     read = Outcome(key="sales/a.csv", status="verified", target=target, records=2)
     for kind in (VERIFIED, READ):
         write_outcomes(SETTINGS, slice_key, kind, "c1", [read])
-    fail_objects(MANY_FAILURES - 1)
     scope = PlanScope(bucket=SOURCE, region=SOURCE_REGION)
     batch = BatchCall(scope, slice_key, SETTINGS, datetime.now(UTC), "c1", lambda: PLENTY_MS)
+    return ValidationCall(batch, SETTINGS, "0")
+
+
+def test_files_that_fail_their_queries_count_for_the_alert(cloud: Cloud, alerts: Alerts) -> None:
+    # Its table was dropped since it was read.
+    call = read_file_of_a_slice(cloud)
+    fail_objects(MANY_FAILURES - 1)
     assert alerts.sent() == 0
-    assert validate_batch(ValidationCall(batch, SETTINGS, "0"), None).failed == 1
+    assert validate_batch(call, None).failed == 1
     assert alerts.sent() == 1
+
+
+def test_files_whose_queries_do_not_end_count_for_the_alert(
+    cloud: Cloud, alerts: Alerts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call = read_file_of_a_slice(cloud)
+    monkeypatch.setattr(RowCounts, "count", lambda *_: [])
+    fail_objects(MANY_FAILURES - 1)
+    with pytest.raises(BatchTimedOut):
+        validate_batch(call, Batch(status="in_progress", calls=BATCH_CALLS - 1))
+    assert alerts.sent() == 1
+
+
+@pytest.mark.parametrize(("kind", "record"), [("batch", COPIED), ("batch", VERIFIED), ("execution", records.STARTED)])
+def test_a_file_that_fails_again_before_its_copy_is_still_one_that_has_arrived(
+    cloud: Cloud, kind: str, record: str
+) -> None:
+    cloud.target.create_bucket(Bucket=RESULTS)
+    slice_key = "runs/r/0/plan/a/file-00000.jsonl.gz"
+    now = datetime.now(UTC)
+    common = {"key": "sales/a.csv", "etag": "e", "size_bytes": 2, "last_modified": now}
+    planned = PlannedObject.model_validate({**common, "action": "copy", "reason": "new", "rule": Rule(catalogue=True)})
+    put_lines(RESULTS, TARGET_REGION, slice_key, [planned.model_dump_json()], "the slice")
+    place = {"key": "sales/a.csv", "version_id": None, "etag": "e"}
+    source = StoredObject.model_validate({**common, **place, "bucket": SOURCE, "region": SOURCE_REGION})
+    target = ObjectVersion.model_validate({**place, "bucket": TARGET, "region": TARGET_REGION})
+    # It was copied, and its validation did not end.
+    copied = Outcome(key="sales/a.csv", status="copied", source=source, target=target, copied_at=now)
+    write_outcomes(SETTINGS, slice_key, COPIED, "c1", [copied])
+    write_outcomes(SETTINGS, slice_key, VERIFIED, "c1", [copied.changed(status="verified", grade="checksum")])
+    denied = Outcome(key="sales/a.csv", status="failed", error="AccessDenied")
+    write_outcomes(SETTINGS, repeated(slice_key, 1, kind), record, "c2", [denied])
+    ((_, outcome),) = outcomes_of(SETTINGS, slice_key, 1).objects
+    assert (outcome.status, outcome.error, outcome.target) == ("failed", "AccessDenied", target)
+    entry = entry_of(planned, outcome, "r", now)
+    assert entry is not None
+    assert (entry.outcome, entry.target) == ("failed", LedgerTarget(etag="e", size_bytes=2))

@@ -14,8 +14,11 @@ import boto3
 import pytest
 
 from functions.contract.bulk import Plan
+from functions.contract.inventory import SortedInventory
 from functions.contract.rules import NO_RULES
 from functions.inventory import sorted_runs
+from functions.inventory.source import InventorySource
+from functions.planning.key_ranges import KeyRange
 from functions.planning.plan import PlanRequest
 from functions.planning.run_plan import continue_plan
 from functions.runtime.errors import AccessDenied, InventoryInvalid
@@ -91,6 +94,19 @@ def test_a_call_that_is_repeated_while_it_sorts_writes_the_same_runs(buckets: In
     assert first.inventory
     assert (first.status, first.inventory.status, first.inventory.runs) == ("planning", "sorting", 1)
     assert call(first, PLENTY_MS).inventory == call(call(first, 0), PLENTY_MS).inventory
+
+
+@pytest.mark.usefixtures("small_runs")
+@pytest.mark.parametrize("left", [[KeyRange("m/04", None)], [KeyRange("m/01", "m/02"), KeyRange("m/03", "m/05")]])
+def test_what_is_left_is_divided_into_as_many_parts_as_all_of_it(
+    buckets: InventoriedBuckets, left: list[KeyRange]
+) -> None:
+    fill(buckets)
+    buckets.inventory(buckets.rows())
+    source = InventorySource(scope(inventory=ADDRESS), SETTINGS.rules_bucket, SETTINGS.target_region, "runs/i/plan/")
+    progress = source.continue_sorting(SortedInventory(), lambda: True)
+    assert len(source.parts(progress, [KeyRange("", None)], 4)) >= 4
+    assert len(source.parts(progress, left, 4)) >= 4
 
 
 def test_of_versions_only_current_objects_are_planned(buckets: InventoriedBuckets) -> None:

@@ -22,6 +22,9 @@ from functions.contract.models import Rule
 from functions.contract.rules import KeyRule, Rules
 from functions.copying import bucket_settings
 from functions.intake import deployed_rules
+from functions.runtime import clients
+from tests.support.fake_executions import FakeExecutions
+from tests.support.fake_executions import fail as execution_fails
 from tests.support.inventories import ADDRESS, INVENTORIES, inventory_files, row_of
 from tests.support.lambda_context import LambdaContext
 from tests.support.listed_buckets import COPIED, UPLOADED, ListedBuckets, planned
@@ -255,6 +258,21 @@ def test_a_copied_file_that_an_outage_kept_from_its_validation_is_validated_by_t
     later = runs.run(sweep=True)
     assert (later["decided"], later["counts"]) == ({("copy", "not_validated"): 1}, {"verified": 1})
     assert runs.run()["decided"] == {("done", "settled"): 1}
+
+
+def test_an_execution_that_fails_for_good_beside_an_older_object_fails_no_later_sweep(
+    cloud: Cloud, runs: Runs, tables: Tables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A check that is about one file at a time.
+    tables.under(Rule(checks=["of_one_file.sql"]))
+    cloud.target.put_object(Bucket=TARGET, Key="t/a.csv", Body=b"of another size")
+    executions = FakeExecutions()
+    executions.on_start = lambda record: execution_fails(record, "ForeignFile")
+    monkeypatch.setattr(clients, "step_functions", lambda _: executions)
+    sweep: dict[str, Any] = {"sweep": True, "wait_for_executions": False}
+    assert runs.run(**sweep)["counts"] == {"started": 1}
+    assert runs.run(**sweep)["report"]["errors"] == {"ForeignFile": 1}
+    assert runs.run(**sweep)["decided"] == {("skip", "failed_before"): 1}
 
 
 def test_a_file_that_failed_its_validation_is_not_validated_again_once_its_rule_makes_no_table(
