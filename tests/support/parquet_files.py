@@ -29,7 +29,7 @@ def footer_of_a_struct(name: str, fields: list[str]) -> bytes:
 
 
 def footer_of_empty_chunks(groups: int, chunks: int) -> bytes:
-    """A footer of as many row groups, each with as many column chunks of which nothing is said."""
+    """A footer of as many row groups, each with as many column chunks that are empty."""
     group = (b"\x19\xfc" + _varint(chunks) + bytes(chunks) if chunks else b"") + b"\x00"
     return footer("id", rows=1).removesuffix(b"\x19\x0c\x00") + b"\x19\xfc" + _varint(groups) + group * groups + b"\x00"
 
