@@ -33,6 +33,8 @@ def require_table_can_be_made(target: ObjectVersion, size_bytes: int, layout: Fo
         problem = unusable_name(names)
         problem = f"it has {problem}" if problem else partition_problem(names, target.key.split("/")[1:-1])
     if problem:
+        # Half a surrogate pair in a name fits into no message.
+        problem = problem.encode(errors="replace").decode()
         raise ValidationFailed(
             f"{location(target.bucket, target.key)} was copied and verified, but no table can be made of it: "
             f"{problem}. Delete the file from the target, and upload a corrected version."

@@ -14,6 +14,8 @@ from functions.catalogue.thrift import BINARY, INTEGERS, LIST, STOP, STRUCT, Com
 PHYSICAL_TYPES = ("boolean", "int32", "int64", "int96", "float", "double", "byte_array", "fixed_len_byte_array")
 CODECS = ("uncompressed", "snappy", "gzip", "lzo", "brotli", "lz4", "zstd", "lz4_raw")
 BYTE_STREAM_SPLIT = 9
+MOST_CHUNKS = 150_000
+"""Of all row groups, which count too: more than a footer that is read whole can describe, and few enough for memory."""
 
 _ROW_GROUPS, _COLUMNS, _GROUP_ROWS = 4, 1, 3
 _FILE_PATH, _META_DATA, _CRYPTO = 1, 3, 8
@@ -67,16 +69,25 @@ def row_groups(reader: CompactReader, previous: int = 0) -> Iterator[RowGroup]:
         number, kind = reader.field(number)
     if kind != LIST:
         return
-    for _ in range(reader.list_header()[1]):
+    left = MOST_CHUNKS
+    for _ in range(_size(reader, left)):
         group = RowGroup()
         yield group
-        _read_group(reader, group)
+        _read_group(reader, group, left)
+        left -= 1 + len(group.chunks)
 
 
-def _read_group(reader: CompactReader, group: RowGroup) -> None:
+def _size(reader: CompactReader, most: int) -> int:
+    size = reader.list_header()[1]
+    if size > most:
+        raise ThriftUnreadable(f"it has more than {MOST_CHUNKS:,} row groups and columns in them")
+    return size
+
+
+def _read_group(reader: CompactReader, group: RowGroup, most: int) -> None:
     for number, kind in reader.fields():
         if number == _COLUMNS and kind == LIST:
-            for _ in range(reader.list_header()[1]):
+            for _ in range(_size(reader, most - len(group.chunks))):
                 group.chunks.append(Chunk())
                 _read_chunk(reader, group.chunks[-1])
         elif number == _GROUP_ROWS and kind in INTEGERS:
@@ -112,14 +123,15 @@ def _read_meta_data(reader: CompactReader, chunk: Chunk) -> None:
 
 def _encodings(reader: CompactReader) -> set[int]:
     kind, size = reader.list_header()
-    if kind not in INTEGERS:
+    # Of an empty list, some writers state no type.
+    if size and kind not in INTEGERS:
         raise ThriftUnreadable("the encodings are not numbers")
     return {reader.integer() for _ in range(size)}
 
 
 def _joined(reader: CompactReader) -> str:
     kind, size = reader.list_header()
-    if kind != BINARY:
+    if size and kind != BINARY:
         raise ThriftUnreadable("the path of a column is not text")
     return ".".join(reader.text() for _ in range(size))
 

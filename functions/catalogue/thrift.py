@@ -30,7 +30,7 @@ class ThriftCutOff(ThriftUnreadable):
 class CompactReader:
     """Reads bytes of the compact protocol, forward only."""
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes | memoryview) -> None:
         self._data = data
         self._position = 0
 
@@ -66,7 +66,7 @@ class CompactReader:
     def text(self) -> str:
         """Read a name."""
         try:
-            return self._take(self._varint()).decode()
+            return str(self._take(self._varint()), "utf-8")
         except UnicodeDecodeError as error:
             raise ThriftUnreadable("a name is not UTF-8") from error
 
@@ -133,7 +133,7 @@ class CompactReader:
     def _byte(self) -> int:
         return self._take(1)[0]
 
-    def _take(self, length: int) -> bytes:
+    def _take(self, length: int) -> bytes | memoryview:
         taken = self._data[self._position : self._position + length]
         if len(taken) < length:
             raise ThriftCutOff("it ends unexpectedly")

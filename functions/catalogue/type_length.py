@@ -10,10 +10,12 @@ Raises NoTable with the column and what to do.
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from functions.catalogue.column_types import ColumnType
 from functions.catalogue.file_columns import NoTable
 from functions.catalogue.glue_table import abbreviated
 from functions.catalogue.names import unstorable_name
 from functions.catalogue.parquet_footer import ParquetField
+from functions.catalogue.parquet_types import type_of
 
 LONGEST_TYPE = 131_072
 MOST_RECORDS = 1000
@@ -42,14 +44,14 @@ class TypeLengths:
         for key, value in record.items():
             if type(value) is dict or type(value) is list:
                 tree = self._columns.setdefault(key.lower(), {})
-                _grow(key, tree, value)
-                _require(key, _length(tree))
+                if _grow(key, tree, value):
+                    _require(key, _length(tree))
 
 
 def require_fields(fields: Iterable[ParquetField]) -> None:
     """Raise NoTable if the catalogue cannot hold the type of a Parquet column."""
     for field in fields:
-        _require(field.name, _length(_tree(field.name, field)))
+        _require(field.name, _length_of(field.name, type_of(field)))
 
 
 def _require(name: str, length: int) -> None:
@@ -67,19 +69,27 @@ def _require_name(name: str, column: str) -> None:
         raise NoTable(f"the column {abbreviated(column)} has {problem}")
 
 
-def _grow(column: str, tree: Tree, value: Any) -> None:
+def _grow(column: str, tree: Tree, value: Any) -> bool:
+    """Add what is new in a value; return whether anything was."""
+    is_new = False
     for key, item in value.items() if type(value) is dict else ((_ITEMS, item) for item in value):
         if type(value) is dict:
             _require_name(key, column)
+        is_new |= key.lower() not in tree
         child = tree.setdefault(key.lower(), {})
         if type(item) is dict or type(item) is list:
-            _grow(column, child, item)
+            is_new |= _grow(column, child, item)
+    return is_new
 
 
-def _tree(column: str, field: ParquetField) -> Tree:
-    for child in field.children:
-        _require_name(child.name, column)
-    return {child.name.lower(): _tree(column, child) for child in field.children}
+def _length_of(column: str, kind: ColumnType) -> int:
+    """Return the length of a type, without the groups that make a list or a map in Parquet."""
+    if not kind.of:
+        return _SCALAR
+    for name in kind.fields:
+        _require_name(name, column)
+    names = sum(map(len, kind.fields)) + len(kind.fields)
+    return len(kind.name) + len("<>") + len(kind.of) - 1 + names + sum(_length_of(column, of) for of in kind.of)
 
 
 def _length(tree: Tree) -> int:

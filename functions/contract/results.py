@@ -186,10 +186,12 @@ class FileProgress(Model):
     `target` is the version id (else the ETag) of the copy that is read, `table` a digest of the columns that it is
     compared with: progress on another copy or table is void. Read and checked are the first `position_bytes`, as text:
     gzip is decompressed. `columns_seen` has a bit for each of the table's columns (a hexadecimal number).
+    `header` is a digest of the names in the header of a delimited file, as the file has them.
     """
 
     target: str
     table: str
+    header: str = ""
     position_bytes: NonNegativeInt = 0
     lines: NonNegativeInt = 0
     records: NonNegativeInt = 0

@@ -4,7 +4,7 @@ A line passes if OpenCSVSerDe's reading has the header's number of fields, does 
 reading of RFC 4180, or that of a backslash dialect (`"say \"hi\""`, as Spark and MySQL write) of a line that RFC 4180
 does not allow. Blanks beside a quoted field, which readers skip, do not count. A backslash that is lost elsewhere
 (`C:\temp`) is a warning, and so is a byte order mark that joined files leave at the start of a line. A line that
-repeats the header is rejected; in a single column it may be a value, and is a warning.
+repeats the header is rejected; in a single column or with other capitals it may be meant, and is a warning.
 
 Most lines pass many at a time: without quotes and backslashes only the separators are counted, and quoted fields match
 one pattern. Only what is left is read line by line.
@@ -37,15 +37,16 @@ class DelimitedLines:
     """Checks block after block of a file's lines, its header excepted."""
 
     def __init__(self, separator: str, columns: Sequence[str]) -> None:
-        """`columns`: as the catalogue names them."""
+        """`columns`: as the header names them, or if reading is resumed, the catalogue."""
         # The header.
         self.lines = 1
         self.records = 0
         self.warnings: list[str] = []
         self._warned = False
+        self._header_warned = False
         self._may_have_mark = True
         self._fields = fields = len(columns)
-        self._repeated_header: RepeatedHeader | None = RepeatedHeader(separator, columns)
+        self._repeated_header = RepeatedHeader(separator, columns)
         self._dialect = Dialect(separator)
         self._readings = Readings(separator)
         self._separator = separator.encode()
@@ -59,35 +60,40 @@ class DelimitedLines:
         self.lines, self.records, self.warnings = progress.lines, progress.records, list(progress.warnings)
         self._warned = any(LOST_BACKSLASH in warning for warning in self.warnings)
         self._may_have_mark = not any(BEGINS_WITH_MARK in warning for warning in self.warnings)
-        if any(REPEATED_HEADER in warning for warning in self.warnings):
-            self._repeated_header = None
+        self._header_warned = any(REPEATED_HEADER in warning for warning in self.warnings)
+        self._repeated_header.digest = progress.header
 
     def progress(self, until: FileProgress) -> FileProgress:
         """Return how far the reading has got."""
-        return until.model_copy(update={"lines": self.lines, "records": self.records, "warnings": self.warnings})
+        read = {"lines": self.lines, "records": self.records, "warnings": self.warnings}
+        return until.model_copy(update=read | {"header": self._repeated_header.digest})
 
     def check(self, block: bytes) -> None:
         """Check whole lines, which are UTF-8 text; only the last one may lack its line break."""
         block = whole_lines(block)
         before = self.lines
         self._check_block(block)
-        line = self._repeated_header.line_in(block) if self._repeated_header else None
-        if line is not None:
-            self._report_header(before + line)
+        # A value that equals the only column's name is looked for once.
+        if self._fields > 1 or not self._header_warned:
+            for line, is_exact in self._repeated_header.lines_in(block):
+                self._report_header(before + line, is_exact)
         if self._may_have_mark and BYTE_ORDER_MARK in block and (mark := _MARKED_LINE.search(block)):
             self._may_have_mark = False
             line = before + count_lines(block[: mark.start(1)]) + 1
             self.warnings.append(f"line {line} {BEGINS_WITH_MARK}, as if files had been joined; Athena shows it")
 
-    def _report_header(self, line: int) -> None:
-        if self._fields > 1:
+    def _report_header(self, line: int, is_exact: bool) -> None:
+        if self._fields > 1 and is_exact:
             raise Unreadable(
                 f"line {line} {REPEATED_HEADER}, as if files had been joined: Athena skips only the first line, and "
                 "shows these names as a row. Or the file has no header: then Athena hides its first record"
             )
-        # A value that equals the column's name may be meant.
-        self._repeated_header = None
-        self.warnings.append(f"line {line} {REPEATED_HEADER}; Athena skips only the first line, and shows it as a row")
+        if self._header_warned:
+            return
+        # It may be meant: a value that equals the column's name, or a row of a glossary.
+        self._header_warned = True
+        how = REPEATED_HEADER if is_exact else f"{REPEATED_HEADER} but for case"
+        self.warnings.append(f"line {line} {how}; Athena skips only the first line, and shows it as a row")
 
     def _check_block(self, block: bytes) -> None:
         if len(block) <= LONGEST_BLOCK and (b'"' not in block and b"\\" not in block and b"\0" not in block):

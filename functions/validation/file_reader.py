@@ -14,7 +14,7 @@ import re
 import zlib
 from collections.abc import Callable
 
-from functions.catalogue.file_columns import TableMismatch, Unreadable, catalogue_header
+from functions.catalogue.file_columns import TableMismatch, Unreadable
 from functions.catalogue.formats import Format
 from functions.catalogue.glue_table import abbreviated, how_to_drop
 from functions.contract.models import FileProgress, StoredObject
@@ -131,7 +131,7 @@ class _TextReader:
         self._columns = read_header(header.decode(), self._layout.delimiter)
         self._expected.accept(self._columns)
         rest = first_block[end.end() :] if end else b""
-        lines = DelimitedLines(self._layout.delimiter, catalogue_header(self._columns))
+        lines = DelimitedLines(self._layout.delimiter, self._columns)
         lines.warnings += header_warnings(header.decode(), self._columns)
         return lines, rest
 
@@ -143,7 +143,7 @@ class _TextReader:
             lines: Lines = JsonLines(table, self._expected.accept)
         else:
             self._columns = tuple(table.columns)
-            lines = DelimitedLines(self._layout.delimiter, list(table.columns))
+            lines = DelimitedLines(self._layout.delimiter, self._columns)
         lines.resume(progress)
         return lines
 

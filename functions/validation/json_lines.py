@@ -29,6 +29,8 @@ MOST_LATER_COLUMNS = 50
 DEEPEST = 100
 """Levels of a value that is to become a column: for no deeper type is there a known reader."""
 
+TOO_DEEP = "its values are nested too deeply"
+
 
 class _DuplicateKey(Exception):
     """An object has a key twice; the message is the key."""
@@ -51,6 +53,7 @@ class JsonLines:
         self._warnings: list[str] = []
         self._passing = Records(self._kinds, self._types)
         self._noted: set[str] = set()
+        self._first: frozenset[str] = frozenset()
         self._type_lengths = None if table else TypeLengths()
         self._decoder = json.JSONDecoder(object_pairs_hook=_object, strict=False)
         self._seen = 0
@@ -133,6 +136,13 @@ class JsonLines:
         if not line or line.isspace():
             raise Unreadable(f"line {self.lines} is empty, but Athena needs one record per line")
         record = self._record(line)
+        try:
+            self._check_record(line, record)
+        except RecursionError as error:
+            raise Unreadable(self._incomplete(TOO_DEEP)) from error
+        return record
+
+    def _check_record(self, line: str, record: dict[str, Any]) -> None:
         if self._table is None and line.count("{") + line.count("[") > DEEPEST and _is_deep(record):
             raise Unreadable(f"line {self.lines} has values that are nested deeper than {DEEPEST} levels")
         if "\\u" in line and HALF_PAIR.search(line) and not _is_encodable(record):
@@ -147,7 +157,6 @@ class JsonLines:
             kind = self._kinds.get(key.lower())
             if kind is not None and (found := self._types.mismatch(key.lower(), value, kind)):
                 raise TableMismatch(f"on line {self.lines} {found}")
-        return record
 
     def _record(self, line: str) -> dict[str, Any]:
         try:
@@ -166,12 +175,13 @@ class JsonLines:
         except ValueError:
             record, reason = None, f"a number has more than {sys.get_int_max_str_digits():,} digits"
         except RecursionError:
-            record, reason = None, "its values are nested too deeply"
+            record, reason = None, TOO_DEEP
         if not isinstance(record, dict):
-            raise Unreadable(
-                f"line {self.lines} is not a complete JSON object ({reason}), but Athena needs one record per line"
-            )
+            raise Unreadable(self._incomplete(reason))
         return record
+
+    def _incomplete(self, reason: str) -> str:
+        return f"line {self.lines} is not a complete JSON object ({reason}), but Athena needs one record per line"
 
     def _note_columns(self, record: dict[str, object]) -> None:
         """Note which columns there are."""
@@ -184,13 +194,13 @@ class JsonLines:
             if not all(map(str.strip, names)):
                 raise Unreadable(f"line {self.lines} has an empty key, which cannot name a column")
         if self.lines == 1:
-            self.first_columns = names or None
+            self.first_columns, self._first = names or None, frozenset(names)
             self._accept(names)
         for name in names:
             index = self._columns.get(name)
             if index is not None:
                 self._seen |= 1 << index
-            elif self.lines > 1 and name not in (self.first_columns or ()):
+            elif self.lines > 1 and name not in self._first:
                 self._note_later(name)
         if len(self._noted) + len(keys) <= MOST_KEYS:
             self._noted.update(keys)

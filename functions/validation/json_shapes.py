@@ -87,7 +87,8 @@ class Shapes:
                     self._shapes[index] = (merged, self._compiled(merged))
                     return
             self._shapes.insert(0, (record, self._compiled(record)))
-        except _Unlearnable:
+        except (_Unlearnable, RecursionError):
+            # What the table lacks may be nested deeply.
             return
         del self._shapes[MOST_SHAPES:]
 

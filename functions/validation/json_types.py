@@ -158,7 +158,11 @@ def _fits_decimal(value: object, kind: ColumnType) -> bool:
     if not _NUMBER.fullmatch(str(value)):
         return False
     precision, scale = kind.digits
-    digits, exponent = Decimal(str(value)).normalize().as_tuple()[1:]
+    try:
+        digits, exponent = Decimal(str(value)).normalize().as_tuple()[1:]
+    except ArithmeticError:
+        # Its exponent is beyond what any type can hold.
+        return False
     fraction = max(0, -int(exponent))
     whole = max(0, len(digits) + int(exponent))
     return fraction <= scale and whole <= precision - scale

@@ -29,8 +29,11 @@ MOST_PAGES = 50_000
 WINDOW_BYTES = 32 * 1024**2
 """How much is read by one request, and is in memory."""
 
-LONGEST_HEADERS = (1024, 1024**2)
-"""A header is short, unless it has statistics of long texts."""
+LONGEST_HEADER = 16 * 1024**2
+"""A header is short, unless it has statistics of long texts. Behind a longer one, a column is not checked."""
+
+COSTLY_HEADER = 256
+"""For each so many bytes, a header counts as one more page: what is read of headers is bounded too."""
 
 DATA_PAGE, INDEX_PAGE, DICTIONARY_PAGE, DATA_PAGE_V2 = range(4)
 _TYPE, _UNCOMPRESSED, _COMPRESSED, _CRC = 1, 2, 3, 4
@@ -74,6 +77,8 @@ def _located_chunks(groups: Sequence[RowGroup], footer: Footer, end: int) -> Ite
                     f"it is damaged: the pages of the column {_named(chunk)} are at the bytes {chunk.start:,} to "
                     f"{chunk.start + chunk.size_bytes:,}, outside of its data, which ends at {end:,}"
                 )
+            if not chunk.size_bytes:
+                raise _damaged(chunk, 0, "ends too early")
             yield chunk
 
 
@@ -107,9 +112,14 @@ def _windows(chunks: Sequence[Chunk]) -> Iterator[_Window]:
 
 @dataclass
 class _Page:
-    """A page's header: its length, its numbers, and those of its kind of page."""
+    """A page's header: its length, its numbers, and those of its kind of page.
+
+    `is_cut_off`: only its start was read. `is_too_long`: more of it is there than is read.
+    """
 
     header_bytes: int = 0
+    is_cut_off: bool = False
+    is_too_long: bool = False
     numbers: dict[int, int] = field(default_factory=dict)
     details: dict[int, int] = field(default_factory=dict)
 
@@ -127,39 +137,39 @@ class _Page:
 
 
 def _check_pages(chunk: Chunk, data: bytes, position: int, window_end: int, most: int) -> int:
-    """Check the pages of a column that were read; return how many there are."""
-    values = pages = 0
+    """Check the pages of a column that were read; return how many headers were read, a costly one as several."""
+    values = number = cost = 0
     is_whole = chunk.start + chunk.size_bytes <= window_end
     end = min(position + chunk.size_bytes, len(data))
-    while values < chunk.values and pages < most:
-        page = _page(data, position, end) if position < end else None
-        stored = page.numbers.get(_COMPRESSED, -1) if page else 0
-        if page is None or position + page.header_bytes + stored > end:
-            if is_whole or (page and stored < 0):
+    while values < chunk.values and cost < most:
+        page = _page(memoryview(data)[position : min(end, position + LONGEST_HEADER)], position + LONGEST_HEADER < end)
+        cost += 1 + page.header_bytes // COSTLY_HEADER
+        stored = page.numbers.get(_COMPRESSED, -1)
+        if page.is_too_long:
+            return cost
+        if page.is_cut_off or position + page.header_bytes + stored > end:
+            if is_whole:
                 raise _damaged(chunk, values, "ends too early")
-            return pages
+            return cost
         position += page.header_bytes
-        if problem := _problem(page, memoryview(data)[position : position + max(stored, 0)], chunk, pages):
+        if problem := _problem(page, memoryview(data)[position : position + max(stored, 0)], chunk, number):
             raise _damaged(chunk, values, problem)
         position += stored
-        pages += 1
+        number += 1
         if page.kind in (DATA_PAGE, DATA_PAGE_V2):
             values += page.details.get(_VALUES, 0)
-    return pages
+    return cost
 
 
-def _page(data: bytes, position: int, end: int) -> _Page | None:
-    """Read a page's header; None if it is cut off. What is not a header has no size."""
-    for length in LONGEST_HEADERS:
-        reader = CompactReader(data[position : min(end, position + length)])
-        try:
-            return _header(reader)
-        except ThriftCutOff:
-            if position + length >= end:
-                return None
-        except ThriftUnreadable:
-            break
-    return _Page(numbers={_COMPRESSED: -1})
+def _page(data: memoryview, has_more: bool) -> _Page:
+    """Read a page's header. What is not a header has no size."""
+    reader = CompactReader(data)
+    try:
+        return _header(reader)
+    except ThriftCutOff:
+        return _Page(reader.position, is_cut_off=not has_more, is_too_long=has_more)
+    except ThriftUnreadable:
+        return _Page(reader.position, numbers={_COMPRESSED: -1})
 
 
 def _header(reader: CompactReader) -> _Page:

@@ -28,6 +28,12 @@ def footer_of_a_struct(name: str, fields: list[str]) -> bytes:
     return b"\x15\x02\x19" + elements + b"\x16\x02\x19\x0c\x00"
 
 
+def footer_of_empty_chunks(groups: int, chunks: int) -> bytes:
+    """A footer of as many row groups, each with as many column chunks that are empty."""
+    group = (b"\x19\xfc" + _varint(chunks) + bytes(chunks) if chunks else b"") + b"\x00"
+    return footer("id", rows=1).removesuffix(b"\x19\x0c\x00") + b"\x19\xfc" + _varint(groups) + group * groups + b"\x00"
+
+
 def _varint(number: int) -> bytes:
     rest = b""
     while number > 0x7F:
@@ -44,23 +50,37 @@ def footer_of_one_chunk(name: str, physical: int, encoding: int) -> bytes:
     return footer(name, rows=1).removesuffix(b"\x19\x0c\x00") + b"\x19\x1c" + row_group + b"\x00"
 
 
-def page(stored: bytes, values: int, crc: int | None = None, kind: int = 0) -> bytes:
-    """A data page (or one of another kind) that is stored as it is, with its header in Thrift's compact protocol."""
+def page(stored: bytes, values: int, crc: int | None = None, kind: int = 0, largest: bytes = b"") -> bytes:
+    """A data page (or one of another kind) that is stored as it is, with its header in Thrift's compact protocol.
+
+    `largest`: the largest value, in the statistics of the header.
+    """
     sizes = 2 * (b"\x15" + _number(len(stored)))
     checksum = b"" if crc is None else b"\x15" + _number(crc - (crc >> 31 << 32))
     field = {0: 5, 2: 7}.get(kind, 5)
-    details = bytes([(field - (4 if checksum else 3)) << 4 | 0x0C]) + b"\x15" + _number(values) + b"\x15\x00\x00"
+    details = bytes([(field - (4 if checksum else 3)) << 4 | 0x0C]) + b"\x15" + _number(values) + b"\x15\x00"
+    details += (b"\x3c\x18" + _varint(len(largest)) + largest + b"\x00" if largest else b"") + b"\x00"
     return b"\x15" + _number(kind) + sizes + checksum + details + b"\x00" + stored
 
 
 def footer_of_pages(
-    name: str, values: int, size: int, *, start: int = 4, rows: int | None = None, codec: int = 0
+    name: str, values: int, size: int, *, start: int = 4, rows: int | None = None, codec: int = 0, chunks: int = 1
 ) -> bytes:
-    """A footer of one row group with one column of INT32: how many values its pages have, and where they are."""
+    """A footer of one row group with one column of INT32: how many values its pages have, and where they are.
+
+    `chunks`: how often the row group has the column.
+    """
     path = b"\x19\x18" + bytes([len(name)]) + name.encode()
     numbers = b"\x15" + b"\x16".join(map(_number, (codec, values, size, size))) + b"\x26" + _number(start)
     chunk = b"\x3c" + b"\x15\x02\x19\x15\x00" + path + numbers + b"\x00\x00"
-    group = b"\x19\x1c" + chunk + b"\x26" + _number(values if rows is None else rows) + b"\x00"
+    group = (
+        b"\x19"
+        + bytes([chunks << 4 | 0x0C])
+        + chunk * chunks
+        + b"\x26"
+        + _number(values if rows is None else rows)
+        + b"\x00"
+    )
     return b"\x15\x02\x19" + schema(name) + b"\x16" + _number(values) + b"\x19\x1c" + group + b"\x00"
 
 

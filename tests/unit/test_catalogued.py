@@ -346,6 +346,17 @@ def test_names_of_which_no_table_can_be_made_fail_before_a_crawl(cloud: Cloud, w
 
 
 @pytest.mark.parametrize(
+    "record",
+    ['{"a\\ud800":{"":1}}', '{"a\\ud800":{"b\\n":1}}', '{"a\\ud800\\n":1}', '{"\\ud800%s":1}' % ("x" * 256)],
+)
+def test_half_a_surrogate_pair_in_a_name_is_replaced_in_the_message(cloud: Cloud, record: str) -> None:
+    cloud.hooks.answer("GetTables", {"TableList": []})
+    with pytest.raises(ValidationFailed) as raised:
+        call(cloud, "sales/a.json", record.encode())
+    assert str(raised.value).encode()
+
+
+@pytest.mark.parametrize(
     ("key", "body"),
     [
         ("sales/a.csv", b"a\tb,c\x7f\n1,2\n"),

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from functions.catalogue import type_length
 from functions.catalogue.column_types import TypeUnreadable, parse
-from functions.catalogue.file_columns import Unreadable
+from functions.catalogue.file_columns import TableMismatch, Unreadable
 from functions.catalogue.glue_table import Table
 from functions.contract.models import FileProgress
 from functions.validation import json_lines, json_records, json_shapes
@@ -388,9 +389,41 @@ def test_what_is_noted_of_a_map_names_its_column_not_its_keys() -> None:
     assert checked.warnings == ["the column m has values that are not text, which Athena shows as their JSON text"]
 
 
+@pytest.mark.parametrize("value", ['"1e1000000"', '"1e99999999999999999999"', '"-1e-99999999999999999999"'])
+def test_a_number_that_no_decimal_can_hold_is_a_mismatch(value: str) -> None:
+    with pytest.raises(TableMismatch, match=r"on line 1 the column a is string .* but decimal\(10,2\)"):
+        check({"a": "decimal(10,2)"}, f'{{"a":{value}}}')
+
+
+def test_deep_values_that_the_table_lacks_pass_in_all_elements_of_an_array() -> None:
+    deep = '{"d":' * 600 + "1" + "}" * 600
+    line = f'{{"f":[{{"k":"x","u":{deep}}},{{"k":"x","u":{deep}}}]}}'
+    assert check({"f": "array<struct<k:string>>"}, line, line).records == 2
+
+
+def test_a_value_of_any_depth_is_rejected_with_a_reason() -> None:
+    for levels in range(700, 1000):
+        line = '{"a":' + "[" * levels + "]" * levels + "}"
+        with pytest.raises((Unreadable, TableMismatch), match=r"the column a is array|nested too deeply"):
+            check({"a": "int"}, line)
+    for levels in range(700, 1000):
+        line = '{"b":' + "[" * levels + '"\\ud800"' + "]" * levels + "}"
+        with pytest.raises(Unreadable, match=r"unpaired surrogate|nested too deeply"):
+            check({"a": "int"}, line)
+
+
 def test_keys_of_all_records_together_make_the_type_that_is_too_long_for_the_catalogue() -> None:
     checked = JsonLines(None, lambda _: None)
     records = [{"id": number, "s": [{f"key_{number}_{'x' * 150}": 1}]} for number in range(1000)]
     with pytest.raises(Unreadable, match="the column s has so many nested keys"):
         checked.check("".join(json.dumps(record) + "\n" for record in records).encode())
     assert 500 < checked.lines < 1000
+
+
+def test_the_length_of_a_type_is_found_anew_only_for_new_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    lengths = []
+    monkeypatch.setattr(type_length, "_require", lambda _, length: lengths.append(length))
+    checked = JsonLines(None, lambda _: None)
+    records: list[object] = [{"x": 1}, {"x": 2}, [{"y": 1}], {"x": {"z": 1}}, {"X": {"Z": 2}}, {"x": 1}]
+    checked.check("".join(json.dumps({"s": [each]}) + "\n" for each in records).encode())
+    assert len(lengths) == 3

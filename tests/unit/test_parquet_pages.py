@@ -5,16 +5,18 @@ Hand-made pages after parquet.thrift; files of several writers (Arrow, Polars, f
 
 import zlib
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from functions.catalogue import parquet_chunks
 from functions.catalogue.formats import Format
-from functions.catalogue.parquet_footer import read_row_groups
+from functions.catalogue.parquet_footer import FooterUnreadable, read_row_groups
 from functions.runtime.errors import ValidationFailed
 from functions.validation import parquet_pages
 from functions.validation.contents import Expected, FileContents
 from functions.validation.file_reader import read_file
-from tests.support.parquet_files import footer_of_pages, page, parquet
+from tests.support.parquet_files import footer_of_empty_chunks, footer_of_pages, page, parquet
 from tests.unit.conftest import Cloud
 from tests.unit.parquet_by_duckdb import ask, footer_of, put
 
@@ -123,6 +125,61 @@ def test_no_more_is_read_than_a_part_of_a_large_file(cloud: Cloud, monkeypatch: 
     assert read(cloud, body).records == 100
     ranges = [asked["Range"] for asked in cloud.hooks.params["GetObject"]]
     assert ranges[-1] == "bytes=4-10003"
+
+
+def test_a_header_with_statistics_of_long_texts_passes_and_one_that_is_too_long_is_not_checked(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = of(page(VALUES, 2, largest=bytes(2 * 1024**2)) + page(VALUES, 3))
+    assert read(cloud, body).records == 5
+    monkeypatch.setattr(parquet_pages, "LONGEST_HEADER", 1024**2)
+    assert read(cloud, body).records == 5
+    with pytest.raises(ValidationFailed, match="after 0 values ends too early"):
+        read(cloud, of(page(VALUES, 5, largest=bytes(3000))[:2500]))
+
+
+def test_what_is_read_of_headers_is_bounded(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    body = of(page(VALUES, 1, largest=bytes(4096)) * 9 + bytes(300), values=100)
+    with pytest.raises(ValidationFailed, match="after 9 values"):
+        read(cloud, body)
+    monkeypatch.setattr(parquet_pages, "MOST_PAGES", 100)
+    assert read(cloud, body).records == 100
+
+
+def test_columns_whose_pages_are_cut_off_are_counted_too(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    checked = []
+    check = parquet_pages._check_pages
+
+    def counted(*given: Any) -> int:
+        checked.append(given)
+        return check(*given)
+
+    monkeypatch.setattr(parquet_pages, "_check_pages", counted)
+    monkeypatch.setattr(parquet_pages, "MOST_PAGES", 6)
+    monkeypatch.setattr(parquet_pages, "WINDOW_BYTES", 100)
+    assert read(cloud, of(page(VALUES, 5), chunks=14)).records == 5
+    assert len(checked) == 6
+
+
+def test_a_column_of_values_without_bytes_is_damaged(cloud: Cloud) -> None:
+    with pytest.raises(ValidationFailed, match="after 0 values ends too early"):
+        read(cloud, of(page(VALUES, 5), size=0, start=50))
+    assert all(asked["Range"] != "bytes=50-49" for asked in cloud.hooks.params["GetObject"])
+
+
+def test_an_empty_list_of_encodings_needs_no_type(cloud: Cloud) -> None:
+    pages = page(VALUES, 5)
+    footer = footer_of_pages("id", 5, len(pages)).replace(b"\x15\x02\x19\x15\x00", b"\x15\x02\x19\x00")
+    assert read(cloud, parquet(footer, pages)).records == 5
+
+
+@pytest.mark.parametrize(("groups", "chunks"), [(150, 0), (1, 150), (15, 15)])
+def test_a_footer_of_more_parts_than_it_can_describe_is_rejected(
+    monkeypatch: pytest.MonkeyPatch, groups: int, chunks: int
+) -> None:
+    monkeypatch.setattr(parquet_chunks, "MOST_CHUNKS", 100)
+    with pytest.raises(FooterUnreadable, match="more than 100 row groups and columns"):
+        read_row_groups(footer_of_empty_chunks(groups, chunks))
 
 
 def test_the_windows_of_a_file_with_many_columns_are_bounded(

@@ -1,16 +1,19 @@
 """The types of a Parquet file's columns, and whether Athena reads each as the table's: DuckDB writes, Trino decides."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 
 from functions.catalogue.column_types import parse
+from functions.catalogue.file_columns import NoTable
 from functions.catalogue.formats import Format
 from functions.catalogue.glue_table import Table
 from functions.catalogue.parquet_chunks import CODECS, PHYSICAL_TYPES
 from functions.catalogue.parquet_footer import ParquetField, read_footer
 from functions.catalogue.parquet_types import compare, duplicate_names, type_of
+from functions.catalogue.type_length import LONGEST_TYPE, require_fields
 from functions.runtime.errors import ValidationFailed
 from functions.validation.contents import Expected
 from functions.validation.file_reader import read_file
@@ -287,6 +290,20 @@ def test_a_split_encoding_passes_only_where_athena_decodes_it(cloud: Cloud, phys
         return
     with pytest.raises(ValidationFailed, match=f"{physical} columns in the encoding BYTE_STREAM_SPLIT"):
         read(cloud, body)
+
+
+def test_the_groups_that_make_a_list_or_a_map_do_not_lengthen_a_type() -> None:
+    number = ParquetField("element", "int32")
+    items = (ParquetField("list", repeated=True, children=(number,)),)
+    pairs = (ParquetField("key_value", repeated=True, children=(number, number)),)
+    for annotation, children in (("list", items), ("map", pairs)):
+        nested = ParquetField("", annotation=annotation, children=children)
+        fields = tuple(replace(nested, name=f"key_{index:04}") for index in range(5500))
+        column = ParquetField("s", children=fields)
+        assert len(str(type_of(column))) < LONGEST_TYPE
+        require_fields([column])
+        with pytest.raises(NoTable, match="characters"):
+            require_fields([ParquetField("s", children=tuple(replace(each, name=each.name * 3) for each in fields))])
 
 
 def test_other_encodings_pass(cloud: Cloud) -> None:

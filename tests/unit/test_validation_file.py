@@ -18,6 +18,7 @@ from functions.runtime.errors import AccessDenied, Throttled, ValidationFailed
 from functions.validation import json_lines, text_blocks
 from functions.validation.contents import Expected, FileContents
 from functions.validation.file_reader import read_file
+from functions.validation.repeated_header import RepeatedHeader
 from tests.support.parquet_files import footer, parquet
 from tests.unit.conftest import TARGET, TARGET_REGION, Cloud, ErrorResponse
 
@@ -101,8 +102,10 @@ KINDS = {
         b"\xef\xbb\xbfa,b\r\n1,2\r\n\xef\xbb\xbfa,b\r\n",
         "line 3 repeats the header",
     ),
-    "joined files of several writers": (b'a b,"c, d"\r1,2\r"A B", "C, D"\r3,4\r', "line 3 repeats the header"),
-    "joined files with other letters": ("Ä,b\n1,2\nä,B\n".encode(), "line 3 repeats the header"),
+    "joined files of several writers": (b'A b,"c, d"\r1,2\r"A b", "c, d"\r3,4\r', "line 3 repeats the header"),
+    "joined files with other letters": ("Ä,b\n1,2\nÄ,b\n".encode(), "line 3 repeats the header"),
+    "a quote in the first name": (b'"a ""b""",c\n1,2\n"a ""b""",c\n', "line 3 repeats the header"),
+    "an exact header after another": (b"Id,Name\n1,a\nid,name\nId,Name\n", "line 4 repeats the header, as if"),
     "records without a header": (b"M,yes\nF,no\nM,yes\n", "Or the file has no header"),
     # Not text.
     "a NUL byte in a field": (b"a,b\n1,2\n3,\x00\n", "line 3 has a NUL character"),
@@ -143,6 +146,8 @@ def test_a_line_that_athena_reads_otherwise_than_meant_is_rejected(cloud: Cloud,
         (b"a,b\nb,a\n", 0),
         (b"word\nword\n", 1),
         (b"word\nwords\n", 0),
+        (b"name,type\nName,Type\n", 1),
+        ("İd,b\ni̇d,B\n".encode(), 1),
     ],
 )
 def test_a_line_that_athena_reads_as_meant_passes(cloud: Cloud, body: bytes, warnings: int) -> None:
@@ -193,6 +198,25 @@ def test_a_header_is_found_again_by_a_later_call(cloud: Cloud, monkeypatch: pyte
     assert progress
     with pytest.raises(ValidationFailed, match="line 4 repeats the header"):
         read_file(obj, layout, lambda: True, Expected(TABLE), progress)
+
+
+def test_a_row_that_differs_from_the_header_in_case_is_a_warning_in_a_later_call_too(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(text_blocks, "BLOCK_BYTES", 7)
+    obj, layout = put(cloud, "t/a.csv", b"Id,Name\n1,a\nid,name\nID,NAME\n2,b\n"), file_format("t/a.csv")
+    assert layout
+    found = read_file(obj, layout, lambda: False, Expected(TABLE))
+    while found.progress:
+        found = read_file(obj, layout, lambda: False, Expected(TABLE), found.progress)
+    (warning,) = found.warnings
+    assert warning.startswith("line 3 repeats the header but for case")
+
+
+def test_quotes_in_the_first_name_do_not_slow_the_search_for_headers() -> None:
+    pattern = RepeatedHeader(",", ['a""""b""c', "d"])._start
+    assert pattern.pattern.count(b'"++') == 2
+    assert [line for line, _ in RepeatedHeader(",", ['a"b', "c"]).lines_in(b'1,2\n"a""b",c\n')] == [2]
 
 
 WHOLE_GZIP = packed(b"id,name\n" + b"".join(b"%d,x%d\n" % (n, n * n) for n in range(5000)))
