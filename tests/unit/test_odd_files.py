@@ -112,7 +112,7 @@ def test_a_first_line_that_is_no_header_is_named(line: str, reason: str) -> None
         ("a\\b,c", "a backslash in the header"),
         ("2019,2020,name", ""),
         *(
-            (f"a{char}b{char}c", f"if {char!r} separates")
+            (f"a{char}b{char}c", f"if {char!r} is the delimiter")
             for char in (":", " ", "   ", "^", "~", "::", "¦", "/", "-", "、")
         ),
         ("a : b", "if ' : ' is the delimiter, Athena will not split"),
