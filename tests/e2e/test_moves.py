@@ -56,7 +56,11 @@ def test_of_several_uploads_the_last_is_moved_and_none_is_lost(versioned: Deploy
     for body in bodies:
         versioned.put(key, body)
     runs = versioned.runs([key], number=3)
-    assert [(run.status, run.cause) for run in runs] == [("SUCCEEDED", "")] * 3
+    assert "SUCCEEDED" in {run.status for run in runs}
+    # One that begins after the last upload was moved finds no source, and says where that upload is.
+    moved = f"a later upload of it was already moved and is at s3://{versioned.outputs.target_bucket}/{key}"
+    for run in runs:
+        assert run.status == "SUCCEEDED" or (run.error == "SourceMissing" and moved in run.cause), run.cause
     assert versioned.arrived(key) == bodies[-1]
     assert not versioned.is_at_source(key)
     kept = [version["VersionId"] for version in versions(versioned, key)["Versions"]]

@@ -222,7 +222,7 @@ def test_a_partition_of_another_folder_is_named_before_a_crawl_could_move_it(clo
     cloud.hooks.answer("GetTables", {"TableList": [partitioned("a.csv", "dt")]})
     cloud.hooks.answer("GetPartition", partition("sales/DT=1"))
     with pytest.raises(
-        ValidationFailed, match=f"the partition dt=1 of the table ferry.sales is s3://{TARGET}/sales/DT=1/"
+        ValidationFailed, match=f"of the table ferry.sales already has the folder s3://{TARGET}/sales/DT=1/"
     ):
         call(cloud, key, CSV)
     assert not cloud.hooks.params["StartCrawler"]
