@@ -78,14 +78,14 @@ CASES: dict[str, list[File]] = {
     "partitions but for case": [
         File("dt=2024-01-01/a.csv", b"id,t\n1,a\n"),
         File("DT=2024-01-02/a.csv", b"id,t\n2,b\n"),
-        File("Dt=2024-01-01/a.csv", b"id,t\n3,c\n", "a partition has one folder"),
+        File("Dt=2024-01-01/a.csv", b"id,t\n3,c\n", "a partition has only one"),
     ],
     "a partition as a column": [
         # Before a crawl, or after one of other files that made its table: "it has the column dt twice".
         File("DT=1/a.csv", b"dt,v\n5,1\n", "column dt"),
     ],
     "a tab in JSON": [File("a.json", b'{"id":1,"t":"a\tb"}\n{"id":2,"t":"\x01"}\n')],
-    "colons": [File("a.csv", b"a:b:c\n1:2:3\n", warns="if ':' separates columns")],
+    "colons": [File("a.csv", b"a:b:c\n1:2:3\n", warns="if ':' is the delimiter")],
     "other types in Parquet": [
         File("a.parquet", select="SELECT 1::BIGINT AS id, 1.5::DECIMAL(4,2) AS price"),
         File("b.parquet", fails="the column id is string in the file, but bigint in", select="SELECT 'x' AS id"),
