@@ -406,7 +406,7 @@ def test_rows_in_another_folder_of_the_same_partition_are_reported_with_both_fol
     with pytest.raises(ValidationFailed) as raised:
         run(given, pending())
     assert f"s3://{TARGET}/sales/dt=1/a.csv was copied" in str(raised.value)
-    assert f"that of the partition dt=1 of the table ferry.sales is s3://{TARGET}/sales/DT=1/" in str(raised.value)
+    assert f"dt=1 of the table ferry.sales already has the folder s3://{TARGET}/sales/DT=1/" in str(raised.value)
 
 
 @pytest.mark.parametrize("other", ["Sales", "SALES"])
