@@ -1,6 +1,7 @@
 """A cloud by moto for the functions' own tests, whose answers can be replaced where moto has none to give."""
 
 import os
+import threading
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -53,6 +54,9 @@ class Hooks:
     sent: dict[str, list[Any]] = field(default_factory=lambda: defaultdict(list))
     """The HTTP requests of every call, each attempt one."""
 
+    own: threading.local = field(default_factory=threading.local)
+    """`params`: those of the last call of this thread."""
+
     answers: dict[str, deque[Answer]] = field(default_factory=lambda: defaultdict(deque))
     edits: dict[str, Callable[[Values], object]] = field(default_factory=dict)
 
@@ -73,7 +77,8 @@ class Hooks:
             memory.clear()
 
     def _params(self, params: Values, model: Any, **_: object) -> None:
-        self.params[model.name].append(dict(params))
+        self.own.params = dict(params)
+        self.params[model.name].append(self.own.params)
 
     def _before(self, model: Any, **_: object) -> tuple[SimpleNamespace, Values] | None:
         if not self.answers[model.name]:
@@ -174,6 +179,13 @@ def hooks(hooked_session: tuple[boto3.Session, Hooks], monkeypatch: pytest.Monke
         recent_tables.forget()
         yield hooks
     clients._client.cache_clear()
+
+
+@pytest.fixture
+def session(hooks: Hooks) -> boto3.Session:  # noqa: ARG001 - it sets the session up
+    """The one that the functions' clients are made of."""
+    assert boto3.DEFAULT_SESSION
+    return boto3.DEFAULT_SESSION
 
 
 @pytest.fixture(scope="session")

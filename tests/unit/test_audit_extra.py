@@ -20,6 +20,7 @@ from functions.contract.limits import LISTING_CALLS
 from functions.contract.models import Rule
 from functions.contract.rules import NO_RULES, KeyRule, Renaming, Rules, TargetKeyImpossible, decide
 from functions.runtime.errors import Throttled
+from tests.support.keys_and_rules import RULES
 from tests.support.listed_buckets import (
     NOW,
     PLENTY_MS,
@@ -31,7 +32,6 @@ from tests.support.listed_buckets import (
     ListedBuckets,
 )
 from tests.support.plan_of_many_keys import ComputedBuckets
-from tests.unit.conftest import Hooks
 
 OTHER = "ferry-other-source"
 SETTINGS = AuditSettings(
@@ -49,30 +49,6 @@ CHARACTERS = st.sampled_from(["a", "b", "!", ".", "\r", "é", "\uff5e", "\U0001f
 """Among them a character that UTF-8 and UTF-16 sort differently than its neighbour."""
 
 OBJECTS = st.sets(st.lists(CHARACTERS, min_size=1, max_size=4).map("".join), max_size=20)
-RULES = st.lists(
-    st.builds(
-        KeyRule,
-        prefix=st.sampled_from(["", "a", "a!", "b"]),
-        suffix=st.sampled_from(["", ".", "b"]),
-        exclude=st.sampled_from([False, False, False, True]),
-        renaming=st.none()
-        | st.builds(
-            Renaming,
-            before=st.sampled_from(["", "a", "b!", "\uff5e"]),
-            of=st.sampled_from(["key", "rest"]),
-            after=st.sampled_from(["", "", ".x"]),
-        ),
-        rule=st.just(Rule()),
-    ),
-    max_size=3,
-).map(lambda rules: Rules(rules=tuple(rules)))
-
-
-@pytest.fixture
-def session(hooks: Hooks) -> boto3.Session:  # noqa: ARG001 - it sets the session up
-    """The one that the functions' clients are made of."""
-    assert boto3.DEFAULT_SESSION
-    return boto3.DEFAULT_SESSION
 
 
 def scope(**fields: Any) -> AuditScope:

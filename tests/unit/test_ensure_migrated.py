@@ -151,13 +151,19 @@ def test_an_execution_that_failed_before_the_run_is_replayed(
     assert work.outcomes()["a"].execution == last["name"]
 
 
-def test_an_execution_that_fails_during_the_run_is_the_objects_failure(
-    cloud: Cloud, executions: FakeExecutions
-) -> None:
+def one_failed(cloud: Cloud, executions: FakeExecutions) -> Slice:
+    """A slice whose only object has an execution that has failed."""
     cloud.upload(b"x", "a")
     executions.on_start = fail
     work = Slice(cloud, ["a"])
     work.call()
+    return work
+
+
+def test_an_execution_that_fails_during_the_run_is_the_objects_failure(
+    cloud: Cloud, executions: FakeExecutions
+) -> None:
+    work = one_failed(cloud, executions)
     target = arrived(cloud, "a")
     assert (work.call()["status"], work.call()["failed"], executions.number("redrive")) == ("done", 1, 0)
     outcome = work.outcomes()["a"]
@@ -169,10 +175,7 @@ def test_an_execution_that_fails_during_the_run_is_the_objects_failure(
 def test_an_execution_keeps_its_own_error_if_its_target_may_not_be_read(
     cloud: Cloud, executions: FakeExecutions
 ) -> None:
-    cloud.upload(b"x", "a")
-    executions.on_start = fail
-    work = Slice(cloud, ["a"])
-    work.call()
+    work = one_failed(cloud, executions)
     cloud.hooks.answer("HeadObject", ErrorResponse("403"))
     assert work.call()["failed"] == 1
     outcome = work.outcomes()["a"]

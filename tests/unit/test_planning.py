@@ -38,18 +38,10 @@ from tests.support.listed_buckets import (
     scope,
 )
 from tests.support.plan_of_many_keys import ComputedBuckets
-from tests.unit.conftest import Hooks
 
 GIB = 1024**3
 SOAK = "FERRY_SOAK" in os.environ
 CHECKOUT = Path(__file__).parents[2]
-
-
-@pytest.fixture
-def session(hooks: Hooks) -> boto3.Session:  # noqa: ARG001 - it sets the session up
-    """The one that the functions' clients are made of."""
-    assert boto3.DEFAULT_SESSION
-    return boto3.DEFAULT_SESSION
 
 
 @pytest.fixture

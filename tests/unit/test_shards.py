@@ -40,19 +40,11 @@ from tests.support.listed_buckets import (
     planned,
     scope,
 )
-from tests.unit.conftest import Hooks
 
 DOCUMENT_BYTES = 262_144
 """Of a state's input or output ("Step Functions service quotas")."""
 
 LEDGER_KEY = f"ledger/{SOURCE}/from-.jsonl.gz"
-
-
-@pytest.fixture
-def session(hooks: Hooks) -> boto3.Session:  # noqa: ARG001 - it sets the session up
-    """The one that the functions' clients are made of."""
-    assert boto3.DEFAULT_SESSION
-    return boto3.DEFAULT_SESSION
 
 
 @pytest.fixture
