@@ -45,27 +45,32 @@ class Records:
 
     def passed(self, line: str) -> dict[str, Any] | None:
         """Return the record on a line if nothing about it is in doubt."""
-        passed, _ = self.pass_over(iter([line]))
-        return self._scan(line)[0] if passed else None
+        passed, _, record = self._pass_over(iter([line]))
+        return record if passed else None
 
     def pass_over(self, lines: Iterator[str]) -> tuple[int, str | None]:
         """Return how many of the next lines have records about which nothing is in doubt; and the line after them."""
+        passed, line, _ = self._pass_over(lines)
+        return passed, line
+
+    def _pass_over(self, lines: Iterator[str]) -> tuple[int, str | None, Any]:
+        """Return the same, and the last record that was read."""
         scan, check = self._scan, self._check
         passed = 0
-        line = None
+        line = record = None
         try:
             for line in lines:
                 if "\\u" in line and may_have_half_a_pair(line):
-                    return passed, line
+                    return passed, line, record
                 record, end = scan(line)
                 members = check(record)
                 # Every member has a colon; most texts have none.
                 if end != len(line) or (line.count(":") != members and _most_members(line) != members):
-                    return passed, line
+                    return passed, line, record
                 passed += 1
         except (_Doubtful, ValueError, RecursionError):
-            return passed, line
-        return passed, None
+            return passed, line, record
+        return passed, None, record
 
     def learn(self, record: Iterable[str]) -> None:
         """Remember the keys of a record that was checked in full."""
