@@ -27,11 +27,19 @@ class Chunk:
     """A ColumnChunk: the pages of a column in a row group. `is_here`: they are in this file, and not encrypted."""
 
     path: str = ""
-    codec: str = ""
-    physical: str = ""
     encodings: set[int] = field(default_factory=set)
     numbers: dict[int, int] = field(default_factory=dict)
     is_here: bool = False
+
+    @property
+    def codec(self) -> str:
+        """How the pages are compressed; empty if the footer does not say, or the format has no such codec."""
+        return named(CODECS, self.numbers.get(_CODEC))
+
+    @property
+    def physical(self) -> str:
+        """The physical type; empty as for a codec."""
+        return named(PHYSICAL_TYPES, self.numbers.get(_TYPE))
 
     @property
     def values(self) -> int:
@@ -115,8 +123,6 @@ def _read_meta_data(reader: CompactReader, chunk: Chunk) -> None:
             chunk.path = _joined(reader)
         elif kind in INTEGERS:
             chunk.numbers[number] = reader.integer()
-            chunk.codec = named(CODECS, chunk.numbers.get(_CODEC))
-            chunk.physical = named(PHYSICAL_TYPES, chunk.numbers.get(_TYPE))
         else:
             reader.skip(kind)
 

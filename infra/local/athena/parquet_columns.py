@@ -123,7 +123,7 @@ def _read_item(sql: str, found: FileType, kind: GlueType, name: str, path: str) 
 
 def _read_struct(sql: str, found: FileType, kind: GlueType, name: str, path: str) -> str | None:
     item = local_name("s", sql, kind.duckdb)
-    in_file = {**{field.lower(): i for i, field in reversed(list(enumerate(found.fields)))}}
+    in_file = {field.lower(): i for i, field in reversed(list(enumerate(found.fields)))}
     in_file |= {field: i for i, field in enumerate(found.fields)}
     fields: list[str | None] = []
     is_same = found.fields == kind.fields

@@ -10,11 +10,10 @@ from typing import Any
 
 import duckdb
 
+from functions.catalogue.file_columns import FOOTER_END_BYTES
 from functions.catalogue.parquet_footer import Footer, FooterUnreadable, ParquetField, read_footer
 from infra.local.athena.literals import identifier
 
-_TAIL_BYTES = 8
-"""The length of the footer, and `PAR1`."""
 _NONE = ParquetField("")
 
 
@@ -49,11 +48,11 @@ def footer_of(path: Path) -> Footer:
     """Read the footer of a file."""
     with path.open("rb") as file:
         size = file.seek(0, 2)
-        file.seek(max(0, size - _TAIL_BYTES))
+        file.seek(max(0, size - FOOTER_END_BYTES))
         length = int.from_bytes(file.read(4), "little")
-        if length > size - _TAIL_BYTES:
+        if length > size - FOOTER_END_BYTES:
             raise FooterUnreadable("its footer is longer than the file")
-        file.seek(size - _TAIL_BYTES - length)
+        file.seek(size - FOOTER_END_BYTES - length)
         return read_footer(file.read(length))
 
 
@@ -62,8 +61,7 @@ def columns(connection: duckdb.DuckDBPyConnection, path: Path, footer: Footer) -
     opened = connection.table_function("read_parquet", [str(path)])
     found = {}
     for name, kind, field in zip(opened.columns, opened.types, footer.fields, strict=True):
-        leaves = list(_leaves(field))
-        remaining = iter(leaves)
+        remaining = _leaves(field)
         tree = _tree(kind, remaining)
         found[name] = UNKNOWN if tree is None or next(remaining, None) is not None else tree
     return found
