@@ -26,8 +26,8 @@ def require_partition(uri: str, table: Table) -> None:
             f"{', '.join(table.partition_keys)}, and the file is not in a partition folder. Upload it to a folder such "
             f"as `{_example(table)}`."
         )
-    for name, folder in zip(table.partition_keys, _folders(uri, table), strict=False):
-        if "=" in folder and not UNNAMED.fullmatch(name) and table.partition.get(name) == folder:
+    for name, folder in _whole_names(uri, table):
+        if not UNNAMED.fullmatch(name):
             raise ValidationFailed(
                 f"{uri} was copied and verified, but its folder `{abbreviated(folder)}` is where the value of "
                 f"the partition column {name} of the table {table.database}.{table.name} belongs, so Athena shows the "
@@ -53,11 +53,7 @@ def in_other_folder(uri: str, folder: str, table: Table) -> ValidationFailed:
 
 def folder_warnings(uri: str, table: Table) -> list[str]:
     """Return which folders name columns that the table does not have, or the same table as another folder."""
-    whole = [
-        f"{name} has the value {folder}"
-        for name, folder in zip(table.partition_keys, _folders(uri, table), strict=False)
-        if "=" in folder and UNNAMED.fullmatch(name) and table.partition.get(name) == folder
-    ]
+    whole = [f"{name} has the value {folder}" for name, folder in _whole_names(uri, table) if UNNAMED.fullmatch(name)]
     further = [folder for folder in _folders(uri, table)[len(table.partition_keys) :] if "=" in folder]
     warnings = []
     if whole:
@@ -76,6 +72,12 @@ def folder_warnings(uri: str, table: Table) -> list[str]:
             "To have one table, upload into one folder; to have two, rename one of the folders"
         )
     return warnings
+
+
+def _whole_names(uri: str, table: Table) -> list[tuple[str, str]]:
+    """Return the partition columns whose value is the whole name of a folder `key=value`, each with that name."""
+    pairs = zip(table.partition_keys, _folders(uri, table), strict=False)
+    return [(name, folder) for name, folder in pairs if "=" in folder and table.partition.get(name) == folder]
 
 
 def _folders(uri: str, table: Table) -> list[str]:
