@@ -12,7 +12,6 @@ from math import ceil
 from ferry.estimates.estimate import OBJECTS_PER_SECOND, SLICE_OBJECTS, SLICES_AT_ONCE, TRANSITIONS_OF_A_SLICE, estimate
 from functions.contract import limits
 from functions.contract.bulk import Plan, PlanFolder, Tally
-from functions.contract.limits import SHARD_ROUNDS
 from functions.contract.rules import LONGEST_KEY_BYTES
 from functions.planning.plan import MARGIN_MS
 from functions.planning.run_plan import MOST_FOLDERS, MOST_SHARDS, SHARD_ABOVE_KEYS
@@ -89,7 +88,7 @@ class ScaleRun:
     def shard_rounds(self) -> int:
         """Of the Map that plans ranges of keys."""
         left = max(0, self.objects - SHARD_ABOVE_KEYS)
-        most = min(SHARD_ROUNDS, (MOST_FOLDERS - self.first_plan_calls) // SHARDS)
+        most = min(limits.SHARD_ROUNDS, (MOST_FOLDERS - self.first_plan_calls) // SHARDS)
         return min(most, ceil(left / _keys_of_a_call() / SHARDS))
 
     @property

@@ -22,9 +22,7 @@ from functions.batches.settings import BatchSettings
 from functions.batches.slice_names import folder_of, round_of, run_of
 from functions.contract.batches import Outcome
 from functions.objects.shared_file import SharedFile
-from functions.planning.line_files import put
-from functions.runtime import clients
-from functions.runtime.aws_errors import aws_errors
+from functions.planning.line_files import first_keys, put
 from functions.runtime.errors import FerryError
 from functions.runtime.step import logger, send_metric
 
@@ -63,10 +61,8 @@ def _failures_of_run(settings: BatchSettings, slice_key: str, kind: str, failed:
     bucket, region = settings.results_bucket, settings.target_region
     folder = f"{run_of(slice_key)}/failures/"
     put(bucket, region, f"{folder}{folder_of(slice_key)}/{kind}-{failed:04}", b"", "the number of failures to")
-    with aws_errors(f"listing s3://{bucket}/{folder}"):
-        listed = clients.s3(region).list_objects_v2(Bucket=bucket, Prefix=folder, MaxKeys=MANY_FAILURES)
     latest: dict[str, int] = {}
-    for each in sorted(each["Key"] for each in listed.get("Contents", ())):
+    for each in sorted(first_keys(bucket, region, folder, MANY_FAILURES)):
         step, _, number = each.rpartition("-")
         latest[step] = int(number)
     return sum(latest.values())

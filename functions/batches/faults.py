@@ -14,9 +14,7 @@ from functions.batches.settings import BatchSettings
 from functions.batches.slice_names import folder_of, kind_of, round_of, run_of
 from functions.contract.batches import Outcome
 from functions.contract.objects import Model
-from functions.planning.line_files import put, read
-from functions.runtime import clients
-from functions.runtime.aws_errors import aws_errors
+from functions.planning.line_files import first_keys, put, read
 from functions.runtime.errors import (
     AccessDenied,
     BucketMissing,
@@ -98,11 +96,7 @@ def _key(slice_key: str, what: str) -> str:
 
 
 def _keys(settings: BatchSettings, prefix: str, most: int) -> list[str]:
-    with aws_errors(f"listing s3://{settings.results_bucket}/{prefix}"):
-        listed = clients.s3(settings.target_region).list_objects_v2(
-            Bucket=settings.results_bucket, Prefix=prefix, MaxKeys=most
-        )
-    return [each["Key"] for each in listed.get("Contents", ())]
+    return first_keys(settings.results_bucket, settings.target_region, prefix, most)
 
 
 def _read(settings: BatchSettings, key: str) -> SliceFault:

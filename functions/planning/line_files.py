@@ -29,6 +29,13 @@ def read(bucket: str, region: str, key: str) -> bytes:
         return clients.s3(region).get_object(Bucket=bucket, Key=key)["Body"].read()
 
 
+def first_keys(bucket: str, region: str, prefix: str, most: int) -> list[str]:
+    """List the first keys with a prefix, up to 1,000."""
+    with aws_errors(f"listing s3://{bucket}/{prefix}"):
+        listed = clients.s3(region).list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=most)
+    return [each["Key"] for each in listed.get("Contents", ())]
+
+
 def read_lines(bucket: str, region: str, key: str) -> Iterator[bytes]:
     """Read a file's lines."""
     # JSON escapes line feeds, and nothing else ends a line here.
