@@ -4,9 +4,7 @@ What is listed and what is extra is in the audit's document; what was found abou
 CompareBatch writes while it works.
 """
 
-import time
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import replace
 
 from ferry.aws.clients import Deployment
@@ -15,7 +13,7 @@ from ferry.stepfunctions import audits, runs
 from ferry.stepfunctions.executions import ExecutionInfo
 from ferry.stepfunctions.run_progress import Phase, RunProgress, RunWatch
 from ferry.stepfunctions.runs import RunSummary
-from ferry.stepfunctions.watching import LatestSlices, NewRecords, Rates, Slices
+from ferry.stepfunctions.watching import Slices, Watch
 from functions.batches.records import COMPARED
 from functions.contract.audit import AuditDocument, AuditPlan
 
@@ -27,19 +25,14 @@ PHASES: dict[Phase, tuple[str | None, ...]] = {
 """By state; in the others, the report is written."""
 
 
-class AuditWatch:
+class AuditWatch(Watch):
     """Looks at one audit again and again, and remembers what it has read."""
 
-    def __init__(self, deployment: Deployment, arn: str, clock: Callable[[], float] = time.monotonic) -> None:
-        self._deployment, self._arn, self._clock = deployment, arn, clock
-        self._slices = LatestSlices(deployment, arn)
-        self._forget("")
+    KINDS = (COMPARED,)
 
     def _forget(self, plan_folder: str) -> None:
         """Begin with a plan."""
-        self._plan_folder = plan_folder
-        self._records = NewRecords(self._deployment, plan_folder, (COMPARED,))
-        self._rates = Rates(self._clock)
+        super()._forget(plan_folder)
         self._counts: Counter[str] = Counter()
         self._failures: Counter[str] = Counter()
 

@@ -5,18 +5,15 @@ in the records that the functions write while they work. A look takes few calls,
 DescribeMapRun is limited to one call a second ("Step Functions service quotas", AWS Step Functions Developer Guide).
 """
 
-import time
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
-from ferry.aws.clients import Deployment
 from ferry.aws.denials import Denials
 from ferry.stepfunctions import runs
 from ferry.stepfunctions.executions import ExecutionInfo
 from ferry.stepfunctions.runs import RunSummary
-from ferry.stepfunctions.watching import LatestSlices, NewRecords, Rates, Slices
+from ferry.stepfunctions.watching import Slices, Watch
 from functions.batches.outcomes import RECORD_KINDS
 from functions.batches.records import COPIED, DELETED, READ, VALIDATED, VERIFIED
 from functions.contract.batches import Outcome
@@ -88,19 +85,14 @@ class _Counts:
         self.size_bytes += sign * other.size_bytes
 
 
-class RunWatch:
+class RunWatch(Watch):
     """Looks at one run again and again, and remembers what it has read."""
 
-    def __init__(self, deployment: Deployment, arn: str, clock: Callable[[], float] = time.monotonic) -> None:
-        self._deployment, self._arn, self._clock = deployment, arn, clock
-        self._slices = LatestSlices(deployment, arn)
-        self._forget("")
+    KINDS = RECORD_KINDS
 
     def _forget(self, plan_folder: str) -> None:
         """Begin with a plan."""
-        self._plan_folder = plan_folder
-        self._records = NewRecords(self._deployment, plan_folder, RECORD_KINDS)
-        self._rates = Rates(self._clock)
+        super()._forget(plan_folder)
         self._waits = False
         self._counts = _Counts()
         self._provisional: dict[str, tuple[_Counts, Outcome]] = {}

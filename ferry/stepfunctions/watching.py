@@ -4,11 +4,12 @@ A record is read only once. DescribeMapRun is limited to one call a second ("Ste
 Functions Developer Guide).
 """
 
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from typing import Any, ClassVar
 
 from ferry.aws import run_files
 from ferry.aws.clients import Deployment
@@ -115,3 +116,21 @@ class Rates:
         if seconds <= 0 or now.objects == first.objects:
             return None, None
         return (now.objects - first.objects) / seconds, (now.size_bytes - first.size_bytes) / seconds
+
+
+class Watch:
+    """What looking again and again at one execution remembers."""
+
+    KINDS: ClassVar[Sequence[str]]
+    """Of the records that are counted."""
+
+    def __init__(self, deployment: Deployment, arn: str, clock: Callable[[], float] = time.monotonic) -> None:
+        self._deployment, self._arn, self._clock = deployment, arn, clock
+        self._slices = LatestSlices(deployment, arn)
+        self._forget("")
+
+    def _forget(self, plan_folder: str) -> None:
+        """Begin with a plan."""
+        self._plan_folder = plan_folder
+        self._records = NewRecords(self._deployment, plan_folder, self.KINDS)
+        self._rates = Rates(self._clock)
