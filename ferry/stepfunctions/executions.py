@@ -139,7 +139,9 @@ def describe(client: "SFNClient", state_machine_arn: str, name: str) -> tuple[Ex
         response = client.describe_execution(executionArn=execution_arn(state_machine_arn, name))
     except ClientError as error:
         if error.response["Error"]["Code"] in ("ExecutionDoesNotExist", "InvalidArn", "ValidationException"):
-            raise CommandError(f"Execution {name} not found. Run `ferry list`.") from error
+            raise CommandError(
+                f"Execution {name} not found. Run `ferry list` to see the names, or `ferry find KEY` to look for a key."
+            ) from error
         raise
     return _info(response), response.get("input", "{}")
 
