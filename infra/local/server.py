@@ -27,7 +27,7 @@ from infra.local.athena.api import Athena
 from infra.local.athena.file_cache import FileCache
 from infra.local.caller import Callers
 from infra.local.glue.api import Crawlers
-from infra.local.iam import wildcards
+from infra.local.iam import parsed_policies, wildcards
 from infra.local.iam.resources import ResourcePatch
 from infra.local.lambda_ import patches as lambda_patches
 from infra.local.lambda_.gate import Gate
@@ -51,6 +51,7 @@ def raise_file_limit() -> None:
 def install_patches() -> None:
     """Apply the patches that need no service of this project."""
     lambda_patches.install(Gate())
+    parsed_policies.install()
     wildcards.install()
     s3_patches.install()
     stepfunctions_patches.install(StepFunctions())

@@ -5,10 +5,14 @@ Resource", `*` is any combination of characters).
 """
 
 import re
+from functools import lru_cache
 
 from ministack.core import iam_evaluator
 
 from infra.local.patching import require_attributes
+
+PATTERNS = 4_096
+"""As many as MiniStack itself keeps compiled."""
 
 
 def install() -> None:
@@ -17,6 +21,7 @@ def install() -> None:
     iam_evaluator._fnmatch_compile = compile_wildcards
 
 
+@lru_cache(PATTERNS)
 def compile_wildcards(pattern: str, ignore_case: bool) -> re.Pattern[str]:
     """Compile an IAM pattern: `*` is any text, `?` any character, line breaks included."""
     wildcards = {"*": ".*", "?": "."}
