@@ -68,6 +68,24 @@ def test_copies_and_verifications_go_before_crawls_and_queries() -> None:
     ]
 
 
+def test_slices_of_many_objects_run_one_after_the_other() -> None:
+    gate, ended = Gate(), threading.Event()
+
+    def invoke(name: str) -> None:
+        with gate.admission(name):
+            ended.wait(10)
+
+    names = ["f-copy-batch", "f-copy-batch", "f-verify-batch"]
+    threads = [threading.Thread(target=invoke, args=[name]) for name in names]
+    for thread in threads:
+        thread.start()
+    wait_for(lambda: gate.waiting == 1, "the second slice to wait, and the other function to run")
+    ended.set()
+    for thread in threads:
+        thread.join(10)
+    assert gate.waiting == 0
+
+
 def test_no_invocation_waits_long_behind_later_ones() -> None:
     came = ["f-start-crawler", "f-copy-object", "f-poll-crawler", "f-copy-object"]
     assert order_of(Gate(limit=1, head_start_seconds=0), *came) == came

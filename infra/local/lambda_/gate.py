@@ -18,6 +18,10 @@ MAX_INVOCATIONS = 4
 MAX_INVOCATIONS_PER_FUNCTION = 2
 """Each concurrent invocation of a function leaves a process that waits for the next one (65 MB)."""
 
+THREADED = "-batch"
+"""The functions whose names end so work on many objects at once, a thread for each. One of them already keeps two cores
+busy: with a second one both wait for each other, and the whole takes longer."""
+
 PREFERRED = ("-copy-object", "-verify-checksum")
 HEAD_START_SECONDS = 10
 """A crawl covers what was copied before it started: the sooner all is copied, the fewer crawls. But no invocation
@@ -68,7 +72,10 @@ class Gate:
             if self._running.total() >= self._limit:
                 return
             _, _, name, admitted = invocation
-            if self._running[name] < self._limit_per_function:
+            if self._running[name] < self._limit_of(name):
                 self._running[name] += 1
                 self._waiting.remove(invocation)
                 admitted.set()
+
+    def _limit_of(self, name: str) -> int:
+        return 1 if name.endswith(THREADED) else self._limit_per_function

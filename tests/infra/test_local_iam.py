@@ -1,9 +1,11 @@
-"""Wildcards of policies in the local cloud match as AWS's do (AWS: "IAM JSON policy elements: Resource")."""
+"""Policies in the local cloud: wildcards match as AWS's do ("IAM JSON policy elements: Resource"); each is read once."""
+
+import json
 
 import pytest
 from ministack.core import iam_evaluator
 
-from infra.local.iam import wildcards
+from infra.local.iam import parsed_policies, wildcards
 
 
 @pytest.mark.parametrize(
@@ -35,3 +37,16 @@ def test_a_name_that_is_gone_ends_the_start(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.delattr(iam_evaluator, "_fnmatch_compile")
     with pytest.raises(SystemExit, match=r"MiniStack has no ministack\.core\.iam_evaluator\._fnmatch_compile\."):
         wildcards.install()
+
+
+def test_what_is_gathered_of_one_request_is_not_in_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(iam_evaluator, "parse_policy_document", iam_evaluator.parse_policy_document)
+    parsed_policies.install()
+    text = json.dumps({"Statement": {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}})
+    first = iam_evaluator.parse_policy_document(text)
+    first.append(first[0])
+
+    second = iam_evaluator.parse_policy_document(text)
+
+    assert [each.actions for each in second] == [["s3:GetObject"]]
+    assert second[0] is first[0]
