@@ -1,4 +1,4 @@
-"""Policies in the local cloud: wildcards match as AWS's do ("IAM JSON policy elements: Resource"); each is read once."""
+"""Policies in the local cloud: wildcards match as on AWS ("IAM JSON policy elements: Resource"); each is read once."""
 
 import json
 
