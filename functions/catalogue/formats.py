@@ -73,6 +73,11 @@ def not_catalogued_reason(key: str, size_bytes: int) -> str | None:
             unread_compression(key) != "",
             f"S3 Ferry does not read {unread_compression(key)} files: the only compressed text it reads is gzip (.gz)",
         ),
+        (
+            file_format(key) is None and "." not in name,
+            "its name has no suffix, so S3 Ferry does not know its format; a table that its folder has reads it "
+            "without validation",
+        ),
         (file_format(key) is None, f"not a tabular file: its suffix is not one of {', '.join(FORMATS)}"),
         (not folders, "it is at the root of the bucket, but a table is a folder"),
         ("" in folders, "its key has an empty folder name (`//`, or a `/` at the start)"),

@@ -17,6 +17,10 @@ from functions.runtime.errors import ValidationFailed
 UNNAMED = re.compile(r"partition_[0-9]+")
 """How Glue names the partition column of folders that name none."""
 
+ESCAPED = re.compile(r"[^=]+=.*%[0-9A-F]{2}.*")
+"""Hive and Spark write special characters of a value so (Apache Hive, FileUtils.escapePathName). No AWS page says that
+a crawler decodes them."""
+
 
 def require_partition(uri: str, table: Table) -> None:
     """Raise ValidationFailed if the file is in no partition of its table, or in folders that name another column."""
@@ -55,7 +59,13 @@ def folder_warnings(uri: str, table: Table) -> list[str]:
     """Return which folders name columns that the table does not have, or the same table as another folder."""
     whole = [f"{name} has the value {folder}" for name, folder in _whole_names(uri, table) if UNNAMED.fullmatch(name)]
     further = [folder for folder in _folders(uri, table)[len(table.partition_keys) :] if "=" in folder]
+    escaped = [folder for folder in _folders(uri, table)[: len(table.partition_keys)] if ESCAPED.fullmatch(folder)]
     warnings = []
+    if escaped:
+        warnings.append(
+            f"the folders {listed(escaped)} seem to be percent-encoded, as Hive and Spark write them: Athena may show "
+            "the values of their partition columns encoded, too"
+        )
     if whole:
         warnings.append(
             "the partition columns have generated names, so Athena shows whole folder names as their values: "

@@ -7,8 +7,8 @@ folders only.
 
 A name that does not say what it holds may be data of the table: Firehose, Hive and Athena itself write names without a
 suffix, or with that of gzip alone ("Use compression in Athena"; "Configure Amazon S3 object name format", Amazon Data
-Firehose Developer Guide). Athena decompresses more than S3 Ferry does: what cannot be checked does not join a table
-unseen.
+Firehose Developer Guide); its first bytes tell (functions/catalogue/first_bytes.py). Athena decompresses more than
+S3 Ferry does: what cannot be checked does not join a table unseen.
 
 Idempotent: it only reads. Sources: GetTables (AWS Glue web API reference), ListObjectsV2 (Amazon S3 API reference).
 Raises AccessDenied, Throttled, RequestRejected.
@@ -49,6 +49,15 @@ def table_that_breaks(obj: ObjectVersion, size_bytes: int, database: str) -> Tab
     # The catalogue is asked again before a file is rejected: whoever drops the table replays at once.
     table = find_table(obj, database)
     return table if _breaks(obj.key, table) else None
+
+
+def table_of_unnamed(obj: ObjectVersion, size_bytes: int, database: str) -> Table | None:
+    """Return the table that reads this object as its data, if the object's name does not say what it holds."""
+    if "/" not in obj.key or not _is_read(obj.key, size_bytes) or _named_format(obj.key):
+        return None
+    table = recent_table(obj, database)
+    is_read = table is not None and not table.unpartitioned and table.classification in CLASSIFICATIONS.values()
+    return table if is_read else None
 
 
 def foreign_object(table: Table, obj: ObjectVersion, pages: int = MOST_PAGES) -> str | None:

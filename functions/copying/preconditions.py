@@ -8,10 +8,12 @@ from contextlib import contextmanager
 
 from botocore.exceptions import ClientError
 
-from functions.catalogue.table_folders import described, table_that_breaks, unchecked
+from functions.catalogue.first_bytes import SNIFFED_BYTES, may_be_data
+from functions.catalogue.glue_table import Table
+from functions.catalogue.table_folders import described, table_of_unnamed, table_that_breaks, unchecked
 from functions.copying.bucket_settings import is_versioned
 from functions.copying.request import CopyRequest
-from functions.objects.head import Head
+from functions.objects.head import Head, opened
 from functions.runtime.aws_errors import aws_errors, code_of
 from functions.runtime.errors import (
     ForeignFile,
@@ -63,11 +65,38 @@ def require_no_foreign_table(request: CopyRequest) -> None:
         reason = unchecked(target.key) or (
             f"Athena would read the file as {described(table)}, so queries on the table would fail or return wrong rows"
         )
-        raise ForeignFile(
-            f"{request.source} was not copied: {request.target} is in the folder of the table "
-            f"{table.database}.{table.name}, which holds {described(table)}. {reason}. "
-            "Upload the file into another folder, or under a name that begins with `_`; or drop the table, then replay."
+        raise _foreign(request, table, reason)
+
+
+def require_data_of_its_table(request: CopyRequest, source: Head) -> None:
+    """Reject a file that a table would read as its data, and that does not begin as such, whatever its name.
+
+    Only if the name does not say what the file holds: other names are checked by `require_no_foreign_table`, and by the
+    validation. Raises ObjectChanged if the source changes meanwhile.
+    """
+    settings = request.settings
+    if not settings.glue_database or not request.rule.catalogue:
+        return
+    target = request.written_object(None, request.upload.etag)
+    table = table_of_unnamed(target, source.object.size_bytes, settings.glue_database)
+    if table is None:
+        return
+    with opened(source.object, f"bytes=0-{SNIFFED_BYTES - 1}") as body:
+        first = body.read()
+    if not may_be_data(target.key, first, table):
+        reason = (
+            f"The file's name does not say what it holds, so Athena would read it as {described(table)}, but it does "
+            "not begin like that: every query on the table would fail, or return wrong rows"
         )
+        raise _foreign(request, table, reason)
+
+
+def _foreign(request: CopyRequest, table: Table, reason: str) -> ForeignFile:
+    return ForeignFile(
+        f"{request.source} was not copied: {request.target} is in the folder of the table "
+        f"{table.database}.{table.name}, which holds {described(table)}. {reason}. "
+        "Upload the file into another folder, or under a name that begins with `_`; or drop the table, then replay."
+    )
 
 
 @contextmanager

@@ -24,7 +24,12 @@ from functions.copying.already_copied import is_same
 from functions.copying.annotations import carry_annotations
 from functions.copying.multipart import advance, is_multipart
 from functions.copying.outcome import CallAgain, ConditionFailed, Copied, CopyOutcome, PartsCopied
-from functions.copying.preconditions import require_no_foreign_table, require_readable, require_versioned_target
+from functions.copying.preconditions import (
+    require_data_of_its_table,
+    require_no_foreign_table,
+    require_readable,
+    require_versioned_target,
+)
 from functions.copying.request import MARGIN_MS, CopyRequest
 from functions.copying.single_request import copy_at_once
 from functions.copying.tags import carry_tags
@@ -79,6 +84,10 @@ def copy_planned(request: CopyRequest, source: Head, target_etag: str | None) ->
     require_versioned_target(request)
     require_no_foreign_table(request)
     require_readable(request, source)
+    try:
+        require_data_of_its_table(request, source)
+    except ObjectChanged:
+        return copy_object(request)
     attributes = target_attributes(source, request.rule)
     outcome = copy_at_once(request, source, target_etag, attributes)
     if isinstance(outcome, ConditionFailed):
@@ -107,6 +116,7 @@ def _check_and_copy(request: CopyRequest, progress: Progress) -> Copy | None:
         if not is_ours:
             return _superseded(request, progress)
         return _unchanged(request, progress, source, target, attributes)
+    require_data_of_its_table(request, source)
     outcome = _copy(request, progress, source, target, attributes)
     match outcome:
         case Copied():

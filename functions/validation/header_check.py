@@ -10,6 +10,7 @@ Raises Unreadable with the reason.
 import re
 from collections import Counter
 from collections.abc import Sequence
+from itertools import pairwise
 
 from functions.catalogue.dialect import Dialect, Readings
 from functions.catalogue.file_columns import LONGEST_FIRST_LINE, Unreadable
@@ -25,8 +26,12 @@ _INNER = re.compile(r"\w(\W+)\w")
 _DATA = re.compile(r"[+-]?[0-9][0-9.,:/T -]*Z?")
 """A number, date or time; years and dates name columns, too."""
 
-_DECIMAL = re.compile(r"[+-]?[0-9]+\.[0-9]+")
+_RARE = re.compile(r"[+-]?[0-9]+\.[0-9]+|true|false|null|nan|n/a", re.IGNORECASE)
 """What a name seldom is, even among others."""
+
+_INTEGER = re.compile(r"[+-]?[0-9]+")
+_YEAR = re.compile(r"[12][0-9]{3}")
+LONG_RUN = 3
 
 
 def read_header(line: str, separator: str) -> tuple[str, ...]:
@@ -59,8 +64,7 @@ def read_header(line: str, separator: str) -> tuple[str, ...]:
 def header_warnings(line: str, names: Sequence[str]) -> list[str]:
     """Return what is unusual, but valid, about a header."""
     warnings = []
-    names_stripped = [name.strip() for name in names]
-    if all(map(_DATA.fullmatch, names_stripped)) or any(map(_DECIMAL.fullmatch, names_stripped)):
+    if _has_values([name.strip() for name in names]):
         warnings.append(
             "its header seems to hold values instead of names: Athena takes the column names from the first line, so "
             "it does not show a record there"
@@ -73,6 +77,27 @@ def header_warnings(line: str, names: Sequence[str]) -> list[str]:
     if "\\" in line and "\\" not in "".join(names):
         warnings.append("Athena treats a backslash in the header as an escape character and drops it")
     return warnings
+
+
+def _has_values(names: Sequence[str]) -> bool:
+    """Check whether names look like values: the first one, all, or numbers that are not in series, as days are."""
+    first_is_data = _DATA.fullmatch(names[0]) and not _YEAR.fullmatch(names[0])
+    if first_is_data or all(map(_DATA.fullmatch, names)) or any(map(_RARE.fullmatch, names)):
+        return True
+    run: list[int] = []
+    for name in [*names, ""]:
+        if _INTEGER.fullmatch(name) and not _YEAR.fullmatch(name):
+            run.append(int(name))
+        elif run:
+            if not _is_series(run):
+                return True
+            run = []
+    return False
+
+
+def _is_series(numbers: Sequence[int]) -> bool:
+    steps = [later - earlier for earlier, later in pairwise(numbers)]
+    return all(step > 0 for step in steps) and (len(numbers) >= LONG_RUN or steps == [1])
 
 
 def _require_names(names: Sequence[str], separator: str) -> None:

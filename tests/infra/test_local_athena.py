@@ -7,9 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import airportsdata
+import duckdb
 import pytest
 from botocore.exceptions import ClientError
 
+from infra.local.athena.analysis.types import Type
+from infra.local.athena.results import printer
 from tests.infra.lake import CSV, JSON, LAZY, PARQUET, Lake, Row, texts
 from tests.support.local_server import ACCOUNT, REGION, Server, allow, write_parquet
 from tests.support.waiting import wait_for
@@ -486,3 +489,21 @@ def test_nothing_of_a_query_stays_on_the_disk(lake: Lake, server: Server) -> Non
     environment = Path(f"/proc/{server.pid}/environ").read_bytes().decode().split("\0")
     temporary = Path(dict(variable.split("=", 1) for variable in environment if variable)["TMPDIR"])
     assert [folder.name for folder in temporary.glob("athena-query-*")] == []
+
+
+@pytest.mark.parametrize(
+    ("value", "key", "printed"),
+    [
+        ("MAP {'key': 1}", Type("varchar"), "{key=1}"),
+        (
+            "MAP([{'x': 7}, {'x': NULL}], [1, NULL])",
+            Type("row", (), (Type("integer"),), ("x",), ("x",)),
+            "{{x=7}=1, {x=null}=null}",
+        ),
+        ("MAP([[1, 2]], [3])", Type("array", (), (Type("integer"),)), "{[1, 2]=3}"),
+    ],
+)
+def test_a_map_is_printed_whatever_its_keys_are(value: str, key: Type, printed: str) -> None:
+    """A Parquet file may have a map whose keys are groups (Apache Parquet, "LogicalTypes": MAP)."""
+    found = duckdb.connect().execute(f"SELECT {value}").fetchall()[0][0]
+    assert printer(Type("map", (), (key, Type("integer"))))(found) == printed

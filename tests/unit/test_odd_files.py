@@ -108,6 +108,11 @@ def test_a_first_line_that_is_no_header_is_named(line: str, reason: str) -> None
     [
         ("1,2,2026-11-27 10:00:00", "seems to hold values instead of names"),
         ("Adelie,Torgersen,39.1", "seems to hold values instead of names"),
+        *(
+            (line, "seems to hold values instead of names")
+            for line in ("1,a", "1,Alice,x", "a,30,x", "x,true", "NULL,x", "2026-11-27,a,b", "a,7,3", "a,5,7", "2019,5")
+        ),
+        *((line, "") for line in ("id,0,1,2", "p,50,75,90", "station,1,2", "id,2019", "2019,a", "a,2026-11-27")),
         ("country,2026-11-27,1/22/20", ""),
         ("a\\b,c", "a backslash in the header"),
         ("2019,2020,name", ""),
@@ -235,6 +240,8 @@ def test_a_folders_whole_name_as_a_value_is_a_warning() -> None:
 
 
 def test_folders_below_the_partitions_are_a_warning() -> None:
+    (warning,) = folder_warnings(f"s3://{TARGET}/t/p=1%3A2/a.csv", partitioned("p"))
+    assert "the folders p=1%3A2 seem to be percent-encoded, as Hive and Spark write them" in warning
     (warning,) = folder_warnings(f"s3://{TARGET}/t/p=1/q=2/a.csv", partitioned("p"))
     assert "q=2" in warning
     assert folder_warnings(f"s3://{TARGET}/t/deep/er/a.csv", partitioned()) == []

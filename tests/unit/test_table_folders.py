@@ -1,5 +1,6 @@
 """A file of another kind in a table's folder: it is not copied there, and one that was there before is named."""
 
+import gzip
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
@@ -92,31 +93,54 @@ def test_what_athena_reads_as_meant_or_not_at_all_is_copied(
 
 CSV = tables("csv", delimiter=",")
 UUID = "0b1c2d3e-4f50-6172-8394-a5b6c7d8e9f0"
+UNNAMED = ("000000_0", "part-00000", UUID, UUID.upper(), "data", "a.1")
+TEXT, JSON, PARQUET, BOM = b"id\n1\n", b'{"id":1}\n', b"PAR1\0\0", b"\xef\xbb\xbf"
 
 
 @pytest.mark.parametrize(
-    ("name", "found"),
+    ("name", "found", "body"),
     [
-        *(
-            (name, found)
-            for name in ("000000_0", "part-00000", UUID, UUID.upper(), "data", "a.1")
-            for found in (CSV, tables())
-        ),
-        (f"stream-1-2026-11-27-12-00-00-{UUID}", CSV),
-        (f"my.stream-1-2026-11-27-12-00-00-{UUID}.gz", CSV),
-        ("events.2026-11-27", CSV),
-        ("000000_0.gz", CSV),
-        ("000000_0.GZ", tables("json")),
-        ("part.0.gz", CSV),
-        ("a.parq", tables()),
-        ("a.PQ", tables()),
-        ("a.snappy.parquet", tables()),
-        ("a.parquet.gz", tables()),
+        *((name, CSV, TEXT) for name in UNNAMED),
+        *((name, tables(), PARQUET) for name in UNNAMED),
+        *((name, tables("json"), body) for name in UNNAMED[:2] for body in (JSON, b"\n [1]", b" \n", BOM + JSON)),
+        (f"stream-1-2026-11-27-12-00-00-{UUID}", CSV, TEXT),
+        (f"my.stream-1-2026-11-27-12-00-00-{UUID}.gz", CSV, gzip.compress(TEXT, mtime=0)),
+        (f"my.stream-1-2026-11-27-12-00-00-{UUID}.gz", tables("json"), gzip.compress(JSON * 9999, mtime=0)),
+        ("events.2026-11-27", CSV, TEXT),
+        ("000000_0.gz", CSV, gzip.compress(TEXT, mtime=0)),
+        ("000000_0.GZ", tables("json"), JSON),
+        ("part.0.gz", CSV, gzip.compress(b"", mtime=0)),
+        ("a.parq", tables(), TEXT),
+        ("a.PQ", tables(), TEXT),
+        ("a.snappy.parquet", tables(), TEXT),
+        ("a.parquet.gz", tables(), TEXT),
     ],
 )
-def test_a_name_that_may_be_data_of_the_table_is_copied(cloud: Cloud, name: str, found: dict[str, Any]) -> None:
+def test_what_may_be_data_of_the_table_is_copied(cloud: Cloud, name: str, found: dict[str, Any], body: bytes) -> None:
     cloud.hooks.answer("GetTables", found)
-    assert copy(cloud, f"sales/{name}").status == "copied"
+    assert copy(cloud, f"sales/{name}", body).status == "copied"
+
+
+@pytest.mark.parametrize(
+    ("name", "found", "body"),
+    [
+        *((name, tables(), body) for name in ("part-2", "data") for body in (TEXT, JSON, b"x")),
+        *((name, tables("json"), body) for name in ("part-2", "a.1") for body in (b"not json\n", PARQUET, b"1\n")),
+        *((name, CSV, body) for name in ("part-2", "z") for body in (PARQUET, b"a,b\n\0")),
+        ("part-2.gz", CSV, TEXT),
+        ("part-2.gz", tables("json"), gzip.compress(TEXT, mtime=0)),
+        ("000000_0.GZ", CSV, gzip.compress(TEXT, mtime=0)),
+    ],
+)
+def test_what_does_not_begin_as_data_of_the_table_is_not_copied(
+    cloud: Cloud, name: str, found: dict[str, Any], body: bytes
+) -> None:
+    """Athena opens it as the table's format: HIVE_CURSOR_ERROR or HIVE_CANNOT_OPEN_SPLIT of every query."""
+    cloud.hooks.answer("GetTables", found)
+    with pytest.raises(ForeignFile, match=r"Athena would read it as (JSON|Parquet|delimited text)"):
+        copy(cloud, f"sales/{name}", body)
+    assert not cloud.hooks.params["CopyObject"]
+    assert copy(cloud, f"sales/{name}", body, catalogue=False).status == "copied"
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,7 @@ _PRECISIONS = {
     "varchar": 2147483647,
     "json": 2147483647,
 }
+_UNHASHABLE = {"array", "row", "map", "timestamp with time zone"}
 Printer = Callable[[Any], str]
 
 
@@ -76,8 +77,14 @@ def printer(kind: Type) -> Printer:
         return lambda value: f"{{{', '.join(f'{name}={p(value[stored])}' for name, stored, p in fields)}}}"
     if kind.name == "map":
         key, item = (_or_null(printer(of)) for of in kind.of)
-        return lambda value: f"{{{', '.join(f'{key(k)}={item(v)}' for k, v in value.items())}}}"
+        entries = _listed_entries if kind.of[0].name in _UNHASHABLE else dict.items
+        return lambda value: f"{{{', '.join(f'{key(k)}={item(v)}' for k, v in entries(value))}}}"
     return _PRINTERS.get(kind.name) or (lambda value: _char(value, kind) if kind.name == "char" else str(value))
+
+
+def _listed_entries(value: dict[str, list[Any]]) -> Iterable[tuple[Any, Any]]:
+    """DuckDB returns a map whose keys Python cannot hash as two lists."""
+    return zip(value["key"], value["value"], strict=True)
 
 
 def _or_null(print_value: Printer) -> Printer:
