@@ -22,6 +22,9 @@ EXACT_IN_A_DOUBLE = 2**53
 LARGEST_DOUBLE = sys.float_info.max
 _INTEGER = re.compile(r"[+-]?(?:0|[1-9][0-9]*)")
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+_NOT_FINITE = re.compile(r"[+-]?(?:NaN|Infinity)")
+"""Which Double.valueOf reads from a text (Java SE, class Double)."""
+
 _DATE = re.compile(r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}(?: .*)?")
 _TIMESTAMP = re.compile(
     r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}"
@@ -148,7 +151,7 @@ def _fits_integer(value: object, kind: ColumnType) -> bool:
 
 def _fits_number(value: object, _kind: ColumnType) -> bool:
     if isinstance(value, str):
-        return _NUMBER.fullmatch(value) is not None
+        return (_NUMBER.fullmatch(value) or _NOT_FINITE.fullmatch(value)) is not None
     return type(value) in {int, float}
 
 

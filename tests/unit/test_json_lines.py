@@ -122,6 +122,7 @@ def test_a_nested_value_of_another_type_is_rejected_with_its_path(kind: str, val
         ("struct<x:int,y:int>", '{"Y": 1}'),
         ("map<string,int>", '{"any": 1}'),
         ("varchar(10)", '"x"'),
+        *(("double", f'"{text}"') for text in ("NaN", "Infinity", "-Infinity")),
     ],
 )
 def test_a_value_that_athena_reads_as_meant_passes(kind: str, value: str) -> None:
