@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Literal, Protocol, TypeVar
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
+from botocore.exceptions import BotoCoreError
 
 from functions.batches.failures import note_failures
 from functions.batches.faults import fault_of, note_success, raise_fault, require_no_fault
@@ -25,6 +26,7 @@ from functions.contract.bulk import PlanScope
 from functions.contract.limits import BATCH_CALLS
 from functions.planning.requests import counted_requests
 from functions.runtime.errors import BatchTimedOut, FerryError, SourceMissing, Throttled
+from functions.runtime.step import logger
 
 MARGIN_MS = 60_000
 """Kept of the function's time for the last wave and for the record."""
@@ -111,8 +113,19 @@ def reported(
             return Outcome(key=item.key, status="skipped", error=SourceMissing.__name__)
         except FerryError as error:
             return so_far(item).changed(status="failed", error=type(error).__name__, cause=str(error))
+        except BotoCoreError:
+            # The connection or the credentials: the state is tried again.
+            raise
+        except Exception as error:  # noqa: BLE001 - one odd object must not stop the others of its slice
+            logger.exception("unexpected", key=item.key)
+            return so_far(item).changed(status="failed", error=type(error).__name__, cause=unexpected(error))
 
     return reporting
+
+
+def unexpected(error: Exception) -> str:
+    """Describe an error that no code raises on purpose."""
+    return f"Unexpected: {error}. This is a bug in S3 Ferry; the function's log says where. It stops no other object."
 
 
 class Record:

@@ -8,6 +8,7 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import EndpointConnectionError
 
 from functions import copy_batch, delete_batch, plan_batches, verify_batch
 from functions.batches import verification
@@ -61,6 +62,15 @@ def planned_slices(**scope: Any) -> list[str]:
     document = {"scope": {**SCOPE, **scope}}
     plan: dict[str, Any] = plan_batches.handler({"execution": EXECUTION, "document": document}, LambdaContext())
     return sorted(str(pointer["key"]) for pointer in json.loads(read(f"{plan['folder']}batches.json")))
+
+
+class Killed(BaseException):
+    """Ends a call as a killed process does: nothing catches it."""
+
+
+def kill() -> None:
+    """Answer a request by this."""
+    raise Killed
 
 
 def read(key: str) -> bytes:
@@ -196,9 +206,9 @@ def test_a_call_that_is_killed_has_recorded_what_it_did_long_before(cloud: Cloud
         cloud.upload(b"x", f"{each:02}")
     slice_key = planned_slice()
     # When the last copy begins, most of the others have ended.
-    cloud.hooks.answer("CopyObject", *[lambda: None] * (number - 1), RuntimeError("killed"))
+    cloud.hooks.answer("CopyObject", *[lambda: None] * (number - 1), kill)
     # Three seconds go by between two looks at the clock.
-    with pytest.raises(RuntimeError, match="killed"):
+    with pytest.raises(Killed):
         call(copy_batch, slice_key, times_ms=list(range(PLENTY_MS, 100_000, -3_000)))
     assert FIRST_WIDTH <= len(outcomes(slice_key, "copied")) < number
     assert call(copy_batch, slice_key, "c2")["done"] == number
@@ -244,6 +254,38 @@ def test_one_objects_failure_is_its_own(cloud: Cloud) -> None:
     failed = outcomes(slice_key, "copied")["b"]
     assert (failed.status, failed.error) == ("failed", "SourceArchived")
     assert call(verify_batch, slice_key)["done"] == 3
+
+
+def test_an_error_that_nobody_expects_is_that_of_one_object(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    for key in "abc":
+        cloud.upload(b"x", key)
+    slice_key = planned_slice()
+    call(copy_batch, slice_key)
+
+    def wrong_once(outcome: Outcome, *arguments: Any) -> Outcome | None:
+        if outcome.key == "b":
+            raise RecursionError("maximum depth")
+        return verify_copied(outcome, *arguments)
+
+    monkeypatch.setattr(verification, "verify_copied", wrong_once)
+    verified = call(verify_batch, slice_key)
+    assert (verified["status"], verified["done"], verified["failed"]) == ("done", 3, 1)
+    failed = outcomes(slice_key, "verified")["b"]
+    assert (failed.status, failed.error) == ("failed", "RecursionError")
+    assert str(failed.cause).startswith("Unexpected: maximum depth. This is a bug in S3 Ferry; the function's log says")
+
+
+def test_a_lost_connection_is_no_objects_failure(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    cloud.upload(b"x", "a")
+    slice_key = planned_slice()
+    call(copy_batch, slice_key)
+
+    def unconnected(*_: Any) -> None:
+        raise EndpointConnectionError(endpoint_url="https://s3")
+
+    monkeypatch.setattr(verification, "verify_copied", unconnected)
+    with pytest.raises(EndpointConnectionError):
+        call(verify_batch, slice_key)
 
 
 def test_a_copy_that_may_not_be_verified_stays_in_the_record(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
