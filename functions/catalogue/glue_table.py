@@ -17,14 +17,14 @@ from botocore.exceptions import ClientError
 
 from functions.catalogue.column_types import ColumnType, TypeUnreadable, parse
 from functions.catalogue.file_columns import catalogue_header, catalogue_names
-from functions.catalogue.formats import Format
+from functions.catalogue.formats import Format, Layout
 from functions.catalogue.names import plain_name, repeated_names
 from functions.contract.models import ObjectVersion
 from functions.objects.head import location
 from functions.runtime import clients
 from functions.runtime.aws_errors import aws_errors, code_of
 
-CLASSIFICATIONS = {"delimited": "csv", "json": "json", "parquet": "parquet"}
+CLASSIFICATIONS: dict[Layout, str] = {"delimited": "csv", "json": "json", "parquet": "parquet"}
 """What Glue's crawler calls the layouts."""
 
 DELIMITER_PARAMETERS = ("separatorChar", "field.delim")

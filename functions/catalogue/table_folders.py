@@ -7,8 +7,8 @@ folders only.
 
 A name that does not say what it holds may be data of the table: Firehose, Hive and Athena itself write names without a
 suffix, or with that of gzip alone ("Use compression in Athena"; "Configure Amazon S3 object name format", Amazon Data
-Firehose Developer Guide); its first bytes tell (functions/catalogue/first_bytes.py). Athena decompresses more than
-S3 Ferry does: what cannot be checked does not join a table unseen.
+Firehose Developer Guide); then its columns decide. Athena decompresses more than S3 Ferry does: what cannot be checked
+does not join a table unseen.
 
 Idempotent: it only reads. Sources: GetTables (AWS Glue web API reference), ListObjectsV2 (Amazon S3 API reference).
 Raises AccessDenied, Throttled, RequestRejected.
@@ -55,7 +55,10 @@ def table_of_unnamed(obj: ObjectVersion, size_bytes: int, database: str) -> Tabl
     """Return the table that reads this object as its data, if the object's name does not say what it holds."""
     if "/" not in obj.key or not _is_read(obj.key, size_bytes) or _named_format(obj.key):
         return None
-    table = recent_table(obj, database)
+    if recent_table(obj, database) is None:
+        return None
+    # Asked again, for the table's columns are not remembered.
+    table = find_table(obj, database)
     is_read = table is not None and not table.unpartitioned and table.classification in CLASSIFICATIONS.values()
     return table if is_read else None
 
@@ -80,6 +83,16 @@ def foreign_object(table: Table, obj: ObjectVersion, pages: int = MOST_PAGES) ->
                 if is_other and is_foreign(found["Key"], table):
                     return str(found["Key"])
     return None
+
+
+def format_of(table: Table, *, gzipped: bool) -> Format:
+    """Return how Athena reads a file of this table; Parquet has no compression of the whole file."""
+    layout = next(
+        layout for layout, classification in CLASSIFICATIONS.items() if classification == table.classification
+    )
+    if layout == "delimited":
+        return Format(layout, table.delimiter or ",", gzipped)
+    return Format(layout, "", gzipped and layout != "parquet")
 
 
 def described(table: Table) -> str:

@@ -8,12 +8,12 @@ from contextlib import contextmanager
 
 from botocore.exceptions import ClientError
 
-from functions.catalogue.first_bytes import SNIFFED_BYTES, may_be_data
-from functions.catalogue.glue_table import Table
-from functions.catalogue.table_folders import described, table_of_unnamed, table_that_breaks, unchecked
+from functions.catalogue.file_columns import read_columns
+from functions.catalogue.glue_table import Table, column_problem
+from functions.catalogue.table_folders import described, format_of, table_of_unnamed, table_that_breaks, unchecked
 from functions.copying.bucket_settings import is_versioned
 from functions.copying.request import CopyRequest
-from functions.objects.head import Head, opened
+from functions.objects.head import Head
 from functions.runtime.aws_errors import aws_errors, code_of
 from functions.runtime.errors import (
     ForeignFile,
@@ -69,7 +69,7 @@ def require_no_foreign_table(request: CopyRequest) -> None:
 
 
 def require_data_of_its_table(request: CopyRequest, source: Head) -> None:
-    """Reject a file that a table would read as its data, and that does not begin as such, whatever its name.
+    """Reject a file that a table would read as its data, and whose columns are others, whatever its name.
 
     Only if the name does not say what the file holds: other names are checked by `require_no_foreign_table`, and by the
     validation. Raises ObjectChanged if the source changes meanwhile.
@@ -81,12 +81,13 @@ def require_data_of_its_table(request: CopyRequest, source: Head) -> None:
     table = table_of_unnamed(target, source.object.size_bytes, settings.glue_database)
     if table is None:
         return
-    with opened(source.object, f"bytes=0-{SNIFFED_BYTES - 1}") as body:
-        first = body.read()
-    if not may_be_data(target.key, first, table):
+    layout = format_of(table, gzipped=target.key.endswith(".gz"))
+    columns = read_columns(source.object, source.object.size_bytes, layout)
+    problem = "it does not begin like that" if columns is None else column_problem(columns, table, layout)
+    if problem:
         reason = (
-            f"The file's name does not say what it holds, so Athena would read it as {described(table)}, but it does "
-            "not begin like that: every query on the table would fail, or return wrong rows"
+            f"The file's name does not say what it holds, so Athena would read it as {described(table)}, but "
+            f"{problem}: every query on the table would fail, or return wrong rows"
         )
         raise _foreign(request, table, reason)
 

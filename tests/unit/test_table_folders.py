@@ -14,6 +14,7 @@ from functions.contract.models import Catalogue, Copy, Validation
 from functions.objects.head import head
 from functions.runtime.errors import AccessDenied, ForeignFile, ValidationFailed
 from tests.support.lambda_context import LambdaContext
+from tests.support.parquet_files import footer, parquet
 from tests.unit.conftest import (
     SOURCE,
     SOURCE_REGION,
@@ -94,7 +95,7 @@ def test_what_athena_reads_as_meant_or_not_at_all_is_copied(
 CSV = tables("csv", delimiter=",")
 UUID = "0b1c2d3e-4f50-6172-8394-a5b6c7d8e9f0"
 UNNAMED = ("000000_0", "part-00000", UUID, UUID.upper(), "data", "a.1")
-TEXT, JSON, PARQUET, BOM = b"id\n1\n", b'{"id":1}\n', b"PAR1\0\0", b"\xef\xbb\xbf"
+TEXT, JSON, PARQUET, BOM = b"id\n1\n", b'{"id":1}\n', parquet(footer("id", rows=1)), b"\xef\xbb\xbf"
 
 
 @pytest.mark.parametrize(
@@ -102,14 +103,13 @@ TEXT, JSON, PARQUET, BOM = b"id\n1\n", b'{"id":1}\n', b"PAR1\0\0", b"\xef\xbb\xb
     [
         *((name, CSV, TEXT) for name in UNNAMED),
         *((name, tables(), PARQUET) for name in UNNAMED),
-        *((name, tables("json"), body) for name in UNNAMED[:2] for body in (JSON, b"\n [1]", b" \n", BOM + JSON)),
+        *((name, tables("json"), body) for name in UNNAMED[:2] for body in (JSON, BOM + JSON, b'{"ID": 1}')),
         (f"stream-1-2026-11-27-12-00-00-{UUID}", CSV, TEXT),
         (f"my.stream-1-2026-11-27-12-00-00-{UUID}.gz", CSV, gzip.compress(TEXT, mtime=0)),
         (f"my.stream-1-2026-11-27-12-00-00-{UUID}.gz", tables("json"), gzip.compress(JSON * 9999, mtime=0)),
         ("events.2026-11-27", CSV, TEXT),
         ("000000_0.gz", CSV, gzip.compress(TEXT, mtime=0)),
-        ("000000_0.GZ", tables("json"), JSON),
-        ("part.0.gz", CSV, gzip.compress(b"", mtime=0)),
+        ("part.0.gz", CSV, gzip.compress(TEXT * 99, mtime=0)),
         ("a.parq", tables(), TEXT),
         ("a.PQ", tables(), TEXT),
         ("a.snappy.parquet", tables(), TEXT),
@@ -117,7 +117,7 @@ TEXT, JSON, PARQUET, BOM = b"id\n1\n", b'{"id":1}\n', b"PAR1\0\0", b"\xef\xbb\xb
     ],
 )
 def test_what_may_be_data_of_the_table_is_copied(cloud: Cloud, name: str, found: dict[str, Any], body: bytes) -> None:
-    cloud.hooks.answer("GetTables", found)
+    cloud.hooks.answer("GetTables", found, found)
     assert copy(cloud, f"sales/{name}", body).status == "copied"
 
 
@@ -126,17 +126,17 @@ def test_what_may_be_data_of_the_table_is_copied(cloud: Cloud, name: str, found:
     [
         *((name, tables(), body) for name in ("part-2", "data") for body in (TEXT, JSON, b"x")),
         *((name, tables("json"), body) for name in ("part-2", "a.1") for body in (b"not json\n", PARQUET, b"1\n")),
-        *((name, CSV, body) for name in ("part-2", "z") for body in (PARQUET, b"a,b\n\0")),
+        *((name, CSV, body) for name in ("part-2", "z") for body in (PARQUET, b"hello\n", b"1\n2\n", b"id,b\n", b"\n")),
+        ("part-2", tables("json"), b'{"id": 1, "b": 2}\n'),
         ("part-2.gz", CSV, TEXT),
         ("part-2.gz", tables("json"), gzip.compress(TEXT, mtime=0)),
-        ("000000_0.GZ", CSV, gzip.compress(TEXT, mtime=0)),
     ],
 )
 def test_what_does_not_begin_as_data_of_the_table_is_not_copied(
     cloud: Cloud, name: str, found: dict[str, Any], body: bytes
 ) -> None:
     """Athena opens it as the table's format: HIVE_CURSOR_ERROR or HIVE_CANNOT_OPEN_SPLIT of every query."""
-    cloud.hooks.answer("GetTables", found)
+    cloud.hooks.answer("GetTables", found, found)
     with pytest.raises(ForeignFile, match=r"Athena would read it as (JSON|Parquet|delimited text)"):
         copy(cloud, f"sales/{name}", body)
     assert not cloud.hooks.params["CopyObject"]
@@ -166,6 +166,7 @@ def test_what_does_not_begin_as_data_of_the_table_is_not_copied(
         ),
         *((name, CSV) for name in ("a.csv.br", "a.csv.xz", "a.csv.ZST", "a.csv.Bz2", "a.csv.Z", "a.lzma")),
         ("a.csv.bak", CSV),
+        ("000000_0.GZ", tables("json")),
         ("a.tsv.gz", CSV),
         ("a.parq", CSV),
     ],
