@@ -17,6 +17,7 @@ from typing import Any
 
 from functions.catalogue.dialect import Dialect
 from functions.catalogue.formats import Format
+from functions.catalogue.known_formats import SNIFFED_BYTES, known_format
 from functions.catalogue.parquet_footer import Footer, FooterCutOff, FooterUnreadable, read_footer
 from functions.contract.models import ObjectVersion
 from functions.objects.head import opened
@@ -45,11 +46,16 @@ class TableMismatch(Unreadable):
 
 def read_columns(obj: ObjectVersion, size_bytes: int, layout: Format) -> tuple[str, ...] | None:
     """Return the columns; None if they cannot be determined, although the file may be valid."""
+    try:
+        return columns_of(obj, size_bytes, layout)
+    except Unreadable:
+        return None
+
+
+def columns_of(obj: ObjectVersion, size_bytes: int, layout: Format) -> tuple[str, ...] | None:
+    """Return the columns, as `read_columns` does; raises Unreadable if the file is of no kind that has any."""
     if layout.layout == "parquet":
-        try:
-            footer = parquet_footer(obj, size_bytes)
-        except Unreadable:
-            return None
+        footer = parquet_footer(obj, size_bytes)
         return catalogue_names(footer.columns) if footer else None
     line = _first_line(obj, size_bytes, layout.gzipped)
     if line is None:
@@ -58,7 +64,7 @@ def read_columns(obj: ObjectVersion, size_bytes: int, layout: Format) -> tuple[s
 
 
 def first_record(obj: ObjectVersion, size_bytes: int, layout: Format) -> dict[str, Any] | None:
-    """Return the record on the first line of a JSON file; None if it cannot be read."""
+    """Return the record on the first line of a JSON file; None if it cannot be read. Raises NoTable."""
     line = _first_line(obj, size_bytes, layout.gzipped)
     return None if line is None else _record(line)
 
@@ -99,7 +105,7 @@ def parquet_footer(obj: ObjectVersion, size_bytes: int) -> Footer | None:
 
 
 def _first_line(obj: ObjectVersion, size_bytes: int, gzipped: bool) -> str | None:
-    """Return the first line of a text file; None if it is too long or not text."""
+    """Return the first line of a text file; None if it is not text. Raises NoTable if a crawler would not read it."""
     for length in (FIRST_READ_BYTES, LONGEST_FIRST_LINE):
         data = _read(obj, f"bytes=0-{length - 1}")
         whole = len(data) >= size_bytes
@@ -110,13 +116,17 @@ def _first_line(obj: ObjectVersion, size_bytes: int, gzipped: bool) -> str | Non
             except zlib.error:
                 return None
             whole = whole and decompressor.eof and not decompressor.unused_data
+        if kind := known_format(data[:SNIFFED_BYTES]):
+            raise NoTable(f"it is {kind}")
         line_break = _LINE_BREAK.search(data)
         if line_break or whole:
             try:
                 return (data[: line_break.start()] if line_break else data).decode("utf-8-sig")
             except UnicodeDecodeError:
                 return None
-    return None
+    raise NoTable(
+        f"its first line is longer than {LONGEST_FIRST_LINE // 1024**2} MB, the most that Glue's crawler reads"
+    )
 
 
 def _header(line: str, delimiter: str) -> tuple[str, ...] | None:

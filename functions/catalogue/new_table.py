@@ -11,7 +11,7 @@ Raises ValidationFailed, AccessDenied, BucketMissing, Throttled, RequestRejected
 
 from collections.abc import Sequence
 
-from functions.catalogue.file_columns import NoTable, Unreadable, first_record, parquet_footer, read_columns
+from functions.catalogue.file_columns import NoTable, Unreadable, columns_of, first_record, parquet_footer
 from functions.catalogue.formats import Format
 from functions.catalogue.names import partition_problem, unusable_name
 from functions.catalogue.type_length import TypeLengths, require_fields
@@ -51,4 +51,4 @@ def _require_types(target: ObjectVersion, size_bytes: int, layout: Format) -> Se
         footer = parquet_footer(target, size_bytes)
         require_fields(footer.fields if footer else ())
         return footer.columns if footer else ()
-    return read_columns(target, size_bytes, layout) or ()
+    return columns_of(target, size_bytes, layout) or ()

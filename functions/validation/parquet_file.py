@@ -11,6 +11,7 @@ Raises Unreadable with the reason, and what opening the object raises.
 
 from functions.catalogue.file_columns import PARQUET, TableMismatch, Unreadable, parquet_footer
 from functions.catalogue.glue_table import listed, missing_columns
+from functions.catalogue.known_formats import known_format
 from functions.catalogue.names import unusable_name
 from functions.catalogue.parquet_footer import Footer
 from functions.catalogue.parquet_types import compare, duplicate_names
@@ -19,7 +20,6 @@ from functions.contract.models import StoredObject
 from functions.objects.head import opened
 from functions.validation.contents import Expected, FileContents
 from functions.validation.parquet_pages import require_whole_pages
-from functions.validation.text_blocks import known_format
 
 SMALLEST_PARQUET = 12
 MOST_SHOWN = 10

@@ -12,6 +12,8 @@ import pytest
 from functions.catalogue.file_columns import Unreadable
 from functions.catalogue.formats import file_format, not_catalogued_reason
 from functions.catalogue.glue_table import Table
+from functions.catalogue.known_formats import known_format
+from functions.catalogue.new_table import require_table_can_be_made
 from functions.catalogue.partition_folders import folder_warnings, require_partition
 from functions.objects.head import head
 from functions.runtime.errors import ValidationFailed
@@ -20,7 +22,6 @@ from functions.validation.delimited_lines import DelimitedLines
 from functions.validation.file_reader import read_file
 from functions.validation.header_check import header_warnings, read_header
 from functions.validation.json_lines import JsonLines
-from functions.validation.text_blocks import known_format
 from tests.unit.conftest import TARGET, TARGET_REGION, Cloud
 
 
@@ -179,6 +180,28 @@ def test_the_warning_of_a_header_does_not_hide_that_of_a_line(cloud: Cloud) -> N
 def test_other_formats_are_known_by_their_first_bytes(first_bytes: bytes, kind: str) -> None:
     assert kind in known_format(first_bytes)
     assert bool(kind) == bool(known_format(first_bytes))
+
+
+@pytest.mark.parametrize(
+    ("key", "body", "reason"),
+    [
+        ("t/a.csv", "id,name\n1,a\n".encode("utf-16-le"), "it is UTF-16 text; save it as UTF-8"),
+        ("t/a.csv", b"PK\x03\x04\x14\n", r"it is a zip archive \(or an Excel file\)"),
+        ("t/a.json", b"PAR1\n", "it is Parquet"),
+        ("t/a.json.gz", gzip.compress(gzip.compress(b"{}", mtime=0), mtime=0), "its content is compressed twice"),
+        ("t/a.json", b'{"a": "' + bytes(1024**2).replace(b"\0", b"x") + b'"}\n', "first line is longer than 1 MB"),
+    ],
+    ids=["UTF-16", "Excel", "Parquet", "twice", "long"],
+)
+def test_a_file_that_no_crawler_makes_a_table_of_is_named_before_the_crawl(
+    cloud: Cloud, key: str, body: bytes, reason: str
+) -> None:
+    cloud.target.put_object(Bucket=TARGET, Key=key, Body=body)
+    found, layout = head(TARGET, TARGET_REGION, key), file_format(key)
+    assert found
+    assert layout
+    with pytest.raises(ValidationFailed, match=f"no table can be made of it: .*{reason}"):
+        require_table_can_be_made(found.object, len(body), layout)
 
 
 def test_a_file_that_is_compressed_twice_is_named_so(cloud: Cloud) -> None:
