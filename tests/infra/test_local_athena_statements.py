@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from infra.local.athena.errors import InvalidRequest
+from infra.local.athena.statement import ParsedStatement
 from tests.infra.lake import CSV, PARQUET, Lake
 from tests.support.local_server import ACCOUNT, REGION, allow
 
@@ -137,6 +139,29 @@ def test_explain_resolves_the_query_and_reads_nothing(shop: Lake) -> None:
     assert "dt :: ['1']" in shown
     assert found["Statistics"]["DataScannedInBytes"] == 0
     assert "COLUMN_NOT_FOUND" in shop.failure("EXPLAIN SELECT nope FROM t")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ("(TYPE LOGICAL, FORMAT TEXT)", ""),
+        (
+            "(TYPE VALIDATE)",
+            "NOT_SUPPORTED: line 1:10: the local Athena explains queries as text only, not by TYPE VALIDATE",
+        ),
+        ("(TYPE IO, FORMAT JSON)", "as text only, not by TYPE IO"),
+        ("(TYPE OTHER)", "mismatched input 'OTHER'"),
+    ],
+)
+def test_explain_answers_with_text_or_not_at_all(options: str, message: str) -> None:
+    """On Trino's page "EXPLAIN": VALIDATE, IO, JSON and GRAPHVIZ answer otherwise."""
+    try:
+        ParsedStatement.parse(f"EXPLAIN {options} SELECT 1", [])
+    except InvalidRequest as rejected:
+        assert message
+        assert message in str(rejected)
+    else:
+        assert not message
 
 
 def test_tables_and_databases_are_created_and_dropped(shop: Lake) -> None:

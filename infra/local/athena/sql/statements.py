@@ -10,6 +10,9 @@ from infra.local.athena.sql import commands, nodes, query_nodes
 from infra.local.athena.sql.queries import QueryParser
 from infra.local.athena.sql.tokens import BACKQUOTED, END, STRING, WORD
 
+_PLANS_AS_TEXT = {"LOGICAL", "DISTRIBUTED", "TEXT"}
+_EXPLAINED = {"TYPE": ("LOGICAL", "DISTRIBUTED", "VALIDATE", "IO"), "FORMAT": ("TEXT", "JSON", "GRAPHVIZ")}
+_PLANS_AS_TEXT = {"LOGICAL", "DISTRIBUTED", "TEXT"}
 _NOT_HERE = (
     "not supported by the local Athena, which runs queries, CREATE TABLE AS, UNLOAD, EXPLAIN, SHOW, DESCRIBE, DROP"
 )
@@ -162,11 +165,22 @@ class StatementParser(QueryParser):
 
     def _explain(self) -> commands.Explain:
         at = self.next().at
-        if self.accept_sign("("):
+        if self.peek(1).is_word("TYPE", "FORMAT") and self.accept_sign("("):
             while not self.accept_sign(")"):
-                if self.next().kind == END:
-                    self.fail()
+                self.accept_sign(",")
+                self._explain_option()
         return commands.Explain(at, self.query())
+
+    def _explain_option(self) -> None:
+        line, column = self.at
+        option = self.expect_word(*_EXPLAINED).text.upper()
+        value = self.expect_word(*_EXPLAINED[option]).text.upper()
+        if value not in _PLANS_AS_TEXT:
+            raise InvalidRequest(
+                f"NOT_SUPPORTED: line {line}:{column}: the local Athena explains queries as text only, not by {option} "
+                f"{value}",
+                "MALFORMED_QUERY",
+            )
 
     def _show(self) -> commands.Show:
         at = self.at
