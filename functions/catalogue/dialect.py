@@ -68,9 +68,31 @@ class Dialect:
         )
         return self._lines_of(rf"(?:{quoted}|{plain})", fields, newline)
 
-    def _lines_of(self, field: str, fields: int, newline: bytes) -> re.Pattern[bytes]:
+    def spaced_lines(self, fields: int, newline: bytes) -> re.Pattern[bytes]:
+        """Match any number of lines with blanks before quoted fields (`1, "a, b"`), else regular.
+
+        Only where OpenCSVSerDe drops them: behind the third character, and if the field starts with neither a quote nor a
+        separator.
+        """
+        separator, quote, escape = map(re.escape, (self.separator, self.quote, self.escape))
+        text = rf"[^{quote}{escape}\r\n{CONTROL}]"
+        quoted = rf"{quote}{text}*+(?:{quote}{quote}{text}*+)*+{quote}"
+        plain = rf"[^{separator}{quote}{escape}\r\n{CONTROL}]"
+        blanks = " ++" if self.separator == "\t" else r"[ \t]++"
+        spaced = rf"{blanks}{quote}{plain}{text}*+(?:{quote}{quote}{text}*+)*+{quote}(?=[{separator}\r\n])"
+        return self._lines_of(rf"(?:{spaced}|{quoted}|{plain}*+)", fields, newline, rf"(?:{quoted}|{plain}++)")
+
+    def lossy_lines(self, fields: int, newline: bytes) -> re.Pattern[bytes]:
+        r"""Match any number of lines that lose backslashes (`C:\temp`, `\N`), else regular."""
+        separator, quote, escape = map(re.escape, (self.separator, self.quote, self.escape))
+        lost = rf"{escape}(?![{separator}{quote}{escape}\r\n])"
+        text, plain = rf"[^{quote}{escape}\r\n{CONTROL}]*+", rf"[^{separator}{quote}{escape}\r\n{CONTROL}]*+"
+        quoted = rf"{quote}{text}(?:(?:{quote}{quote}|{lost}){text})*+{quote}"
+        return self._lines_of(rf"(?:{quoted}|{plain}(?:{lost}{plain})*+)", fields, newline)
+
+    def _lines_of(self, field: str, fields: int, newline: bytes, first: str = "") -> re.Pattern[bytes]:
         rest = rf"(?:{re.escape(self.separator)}{field}){{{fields - 1}}}" if fields > 1 else ""
-        return re.compile(f"(?:{field}{rest}".encode() + newline + b")*+")
+        return re.compile(f"(?:{first or field}{rest}".encode() + newline + b")*+")
 
     @cached_property
     def _field(self) -> str:

@@ -53,7 +53,9 @@ class DelimitedLines:
         self._patterns = (
             self._dialect.regular_lines(fields, LINE_BREAK),
             self._dialect.escaping_lines(fields, LINE_BREAK),
+            self._dialect.spaced_lines(fields, LINE_BREAK),
         )
+        self._lossy_lines = self._dialect.lossy_lines(fields, LINE_BREAK)
 
     def resume(self, progress: FileProgress) -> None:
         """Continue where an earlier call stopped."""
@@ -109,7 +111,8 @@ class DelimitedLines:
         """Check as many lines as one pattern matches, else one by itself; return where the next one starts."""
         # With one field, the patterns would match an empty line.
         if self._fields > 1 and len(block) <= LONGEST_BLOCK:
-            for pattern in self._patterns:
+            # The first line that loses a backslash is read by itself: it is in the warning.
+            for pattern in (*self._patterns, self._lossy_lines) if self._warned else self._patterns:
                 found = pattern.match(block, position)
                 if found is not None and found.end() > position:
                     self._count(count_lines(found[0]))
