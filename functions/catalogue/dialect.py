@@ -71,7 +71,7 @@ class Dialect:
     def spaced_lines(self, fields: int, newline: bytes) -> re.Pattern[bytes]:
         """Match any number of lines with blanks before quoted fields (`1, "a, b"`), else regular.
 
-        Only where OpenCSVSerDe drops them: behind the third character, and if the field starts with neither a quote nor a
+        Only where OpenCSVSerDe drops them: behind the third character, and if the text starts with no quote and no
         separator.
         """
         separator, quote, escape = map(re.escape, (self.separator, self.quote, self.escape))
