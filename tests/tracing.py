@@ -4,19 +4,41 @@ The functions' own tests (tests/unit, without those of the `ferry` command) reac
 line of every library several times slower, and the other tests run mostly those. Python 3.14 has a cheap tracer, which
 coverage uses by itself there; before, that one cannot trace branches.
 
+Nor is a call to AWS traced, inside of botocore and moto: that is most of what the functions' tests run. So the few
+handlers of botocore's events in functions/runtime, which run there, count as lines that no test reaches.
+
 pytest-cov has no interface for this, so its controller is paused and resumed: a version without these methods is
 rejected with a message.
 """
 
 import os
+import sys
+from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.client import BaseClient
 
 UNIT = Path(__file__).parent / "unit"
 NEEDED = ("started", "pause", "resume")
 """What is used of pytest-cov's controller (`pytest_cov.engine.CovController`)."""
+
+
+def _untraced(call: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(call)
+    def pausing(*arguments: Any, **named: Any) -> Any:
+        tracer = sys.gettrace()
+        if tracer is None:
+            return call(*arguments, **named)
+        sys.settrace(None)
+        try:
+            return call(*arguments, **named)
+        finally:
+            sys.settrace(tracer)
+
+    return pausing
 
 
 class Tracing:
@@ -78,6 +100,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if plugin is None or plugin.cov_controller is None:
         return
     tracing = Tracing(plugin)
+    BaseClient._make_api_call = _untraced(BaseClient._make_api_call)  # type: ignore[attr-defined]
     if config.getoption("numprocesses", None) or "PYTEST_XDIST_WORKER" in os.environ:
         # The controller runs no test. A worker's first tracer is its second one's double (pytest-cov starts that with
         # the session), is heard by nobody, and runs whenever the other one pauses.
