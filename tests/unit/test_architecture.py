@@ -2,7 +2,7 @@
 
 import ast
 from collections import Counter
-from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -12,15 +12,24 @@ ROOMS = ("functions", "statemachine", "infra", "ferry")
 """From the lowest to the highest."""
 
 
-def imports(file: Path) -> Iterator[str]:
+@cache
+def tree_of(file: Path) -> ast.Module:
+    """The parsed file."""
+    return ast.parse(file.read_text(encoding="utf-8"))
+
+
+@cache
+def imports(file: Path) -> frozenset[str]:
     """Every module that a file names in an import, wherever it stands."""
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+    found: set[str] = set()
+    for node in ast.walk(tree_of(file)):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            found.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
             # `from package import module` needs nothing of the package itself.
             named = {f"{node.module}.{alias.name}" for alias in node.names}
-            yield from named if named <= MODULES.keys() else {node.module}
+            found.update(named if named <= MODULES.keys() else {node.module})
+    return frozenset(found)
 
 
 def module_name(file: Path) -> str:
@@ -52,10 +61,7 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
 
 def test_a_class_name_stands_in_one_module() -> None:
     names = Counter(
-        node.name
-        for file in MODULES.values()
-        for node in ast.parse(file.read_text(encoding="utf-8")).body
-        if isinstance(node, ast.ClassDef)
+        node.name for file in MODULES.values() for node in tree_of(file).body if isinstance(node, ast.ClassDef)
     )
     assert [name for name, number in names.items() if number > 1] == []
 
