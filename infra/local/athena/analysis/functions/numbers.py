@@ -199,8 +199,9 @@ def _substring(context: Context, arguments: list[Value], at: Position) -> Value 
     parts = [value.sql, *(coerce(context, n, types.BIGINT).sql for n in numbers_)]
 
     def body(sql: str, start: str, length: str = "") -> str:
-        is_empty = f"{start} = 0 OR abs({start}) > length({sql})" + (f" OR {length} <= 0" if length else "")
-        arguments_ = ", ".join(filter(None, (sql, start, length)))
+        is_outside = f"{start} NOT BETWEEN -length({sql}) AND length({sql})"
+        is_empty = f"{start} = 0 OR {is_outside}" + (f" OR {length} <= 0" if length else "")
+        arguments_ = ", ".join(filter(None, (sql, start, length and f"least({length}, length({sql}))")))
         nulls = " OR ".join(f"{part} IS NULL" for part in filter(None, (sql, start, length)))
         return f"CASE WHEN {nulls} THEN NULL WHEN {is_empty} THEN '' ELSE substring({arguments_}) END"
 
