@@ -1,4 +1,4 @@
-"""The local Athena answers the assertions of Trino's own tests on texts, patterns, binaries, URLs and formats.
+"""The local Athena answers the assertions of Trino's own tests on texts, patterns, binaries, URLs, formats and JSON.
 
 The name of each table is that of a class of trino-main: its tests, or the class that says so.
 """
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.local.athena.errors import QueryFailure
+from infra.local.athena.errors import InvalidRequest, QueryFailure
 from tests.infra.local_queries import rows
 
 Case = tuple[str, str | None]
@@ -106,6 +106,54 @@ VALUES: dict[str, list[Case]] = {
         ("url_extract_parameter('http://a.com/?a%20b=1+2', 'a%20b')", "1 2"),
         ("url_extract_parameter('http://a.com/?', '')", ""),
     ],
+    "TestJsonExtract, TestJsonFunctions": [
+        ("typeof(json_extract_scalar('{\"a\": 1}', '$.a'))", "varchar(8)"),
+        ('json_extract_scalar(\'{"0" : 0, "1" : 1, "2" : 2, }\', \'$.1\')', "1"),
+        ("json_array_contains('[1]', 1.0)", "false"),
+        ("json_array_contains('[9.6E400]', infinity())", "false"),
+    ],
+    "JsonExtract and JsonFunctions read no further than they need to": [
+        ("json_extract_scalar('{\"a\":1', '$.a')", "1"),
+        ("json_extract('{\"a\":{\"b\":2}', '$.a')", '{"b":2}'),
+        ("json_extract('{\"a\":{\"b\":2', '$.a')", None),
+        ("json_extract('{\"a\":1,\"a\":2}', '$.a')", "1"),
+        ("json_extract('{\"a\":1,\"a\":2}', '$')", '{"a":1,"a":2}'),
+        ("json_extract_scalar('1 x', '$')", "1"),
+        ("json_extract_scalar('1x', '$')", None),
+        ("json_extract_scalar('{\"a\":01}', '$.a')", None),
+        ("json_extract_scalar('{\"a\":truex}', '$.a')", None),
+        ("json_size('{\"a\":1,\"a\":2}', '$')", "2"),
+        ("json_array_length('[1,2] x')", "2"),
+        ("json_array_length('[1,2')", None),
+        ("json_array_contains('[1,0,]', 1)", "true"),
+        ("json_array_contains('[1,0,]', 8)", None),
+        ("json_array_contains('[1e0]', 1)", "false"),
+        ("json_array_get('[1.10', 0)", "1.10"),
+        ("json_array_get('[1,2', -1)", None),
+    ],
+    "Jackson": [
+        ("json_parse('-0')", "0"),
+        ("json_parse('1e400')", '"Infinity"'),
+        ("json_format(CAST(chr(31) AS json))", '"\\u001F"'),
+        ("json_extract_scalar('\"\\ud83d\"', '$')", "?"),
+        ("CAST(DECIMAL '0.0000001' AS json)", "1E-7"),
+    ],
+    "TestJsonOperators": [
+        ("CAST(JSON '1e309' AS double)", "Infinity"),
+        ("CAST(JSON '1e309' AS varchar)", "Infinity"),
+        ("CAST(JSON '\" 1.5f \"' AS double)", "1.5"),
+        ("TRY_CAST(JSON '\"test \"' AS varchar(4))", None),
+        ("CAST(json_parse('{\"1\": 1}') AS map(integer, integer))", "{1=1}"),
+    ],
+    "JsonUtil": [
+        ("CAST(MAP(ARRAY[1.50], ARRAY[1]) AS json)", '{"1.50":1}'),
+        ("CAST(MAP(ARRAY[1.5e0], ARRAY[1]) AS json)", '{"1.5":1}'),
+        ('CAST(json_parse(\'[{"b":1,"a":2}]\') AS array(json))', '[{"b":1,"a":2}]'),
+        ('CAST(JSON \'[{"b":1,"a":2}]\' AS array(json))', '[{"a":2,"b":1}]'),
+        ("CAST(json_extract('[{\"b\":1,\"a\":2}]', '$') AS array(json))", '[{"b":1,"a":2}]'),
+        ('TRY(CAST(json_parse(\'{"a":1,"a":2}\') AS map(varchar, integer)))', None),
+    ],
+    "AstBuilder.decodeUnicodeLiteral": [("U&'d!0061t' UESCAPE '!'", "dat"), ("U&'a\\\\b\\+01F600'", "a\\b😀")],
 }
 FAILURES: dict[str, list[tuple[str, str]]] = {
     "TestStringFunctions": [
@@ -140,6 +188,20 @@ FAILURES: dict[str, list[tuple[str, str]]] = {
         ("format('%<s', 8)", "INVALID_FUNCTION_ARGUMENT"),
         ("format(5, 8)", "TYPE_MISMATCH"),
     ],
+    "TestJsonExtract": [("json_extract('{}', '$.²')", "INVALID_FUNCTION_ARGUMENT")],
+    "TestJsonOperators": [
+        ("CAST(JSON '12345678901.0' AS integer)", "NUMERIC_VALUE_OUT_OF_RANGE"),
+        ("CAST(JSON '12345678901' AS integer)", "INVALID_CAST_ARGUMENT"),
+        ("CAST(JSON '12345678901234567890' AS boolean)", "INVALID_CAST_ARGUMENT"),
+        ("CAST(JSON '\"inf\"' AS double)", "INVALID_CAST_ARGUMENT"),
+        ("CAST(JSON '\"1_0\"' AS double)", "INVALID_CAST_ARGUMENT"),
+        ("CAST(JSON '\"test \"' AS varchar(4))", "INVALID_CAST_ARGUMENT"),
+        ("CAST(JSON '{\"a\":1}' AS row(integer))", "INVALID_CAST_ARGUMENT"),
+        ('CAST(JSON \'{"A":1,"a":2}\' AS row(a integer))', "INVALID_CAST_ARGUMENT"),
+        ("CAST(JSON '[300]' AS array(tinyint))", "INVALID_CAST_ARGUMENT"),
+        ("CAST(JSON '{}' AS map(double, integer))", "NOT_SUPPORTED: the local Athena does not support cast of JSON to"),
+    ],
+    "AbstractTestLikeFunctions": [("'a' LIKE 'a' ESCAPE '💰'", "INVALID_FUNCTION_ARGUMENT")],
 }
 
 
@@ -158,3 +220,9 @@ def test_what_trino_rejects_fails(tmp_path: Path, query: str, reason: str) -> No
     with pytest.raises(QueryFailure) as failed:
         rows(f"SELECT {query}", tmp_path)
     assert str(failed.value).startswith(reason)
+
+
+@pytest.mark.parametrize("text", ["U&'\\00'", "U&'\\D800'", "U&'x' UESCAPE '+'"])
+def test_an_invalid_unicode_escape_is_malformed(tmp_path: Path, text: str) -> None:
+    with pytest.raises(InvalidRequest):
+        rows(f"SELECT {text}", tmp_path)

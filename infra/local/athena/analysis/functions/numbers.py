@@ -9,7 +9,7 @@ from collections.abc import Callable
 from infra.local.athena.analysis import operators, types
 from infra.local.athena.analysis.functions.times import Coded
 from infra.local.athena.analysis.values import SPECIAL, Context, Value, coerce, failure, let, text, unify, unsupported
-from infra.local.athena.rowwise import json_texts, numbers, texts
+from infra.local.athena.rowwise import json_paths, numbers, texts
 from infra.local.athena.sql.tokens import Position
 
 
@@ -216,7 +216,7 @@ def _json_array_contains(context: Context, arguments: list[Value], at: Position)
         if types.coerces(value.type, kind):
             shown = Value(f"CAST({coerce(context, value, kind).sql} AS VARCHAR)", types.VARCHAR)
             parts = [Value(document.sql, types.VARCHAR), shown, text(kind.name)]
-            call: Callable[..., object] = json_texts.array_contains
+            call: Callable[..., object] = json_paths.array_contains
             return Value(context.call(call, parts, types.BOOLEAN, "maybe"), types.BOOLEAN)
     return None
 

@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from infra.local.athena.analysis.functions.registry import Rule, parse_rules
 from infra.local.athena.analysis.values import MAYBE
-from infra.local.athena.rowwise import binaries, doubles, json_texts, numbers, regexes, texts, times, urls
+from infra.local.athena.rowwise import binaries, doubles, json_paths, json_texts, numbers, regexes, texts, times, urls
 
 # Java's white space: Character.isWhitespace and SliceUtf8.
 _BLANKS = (
@@ -126,16 +126,16 @@ _NUMBERS: list[Rule] = [
 _JSON: list[Rule] = [
     ("json_parse(varchar) json", json_texts.parse),
     ("json_format(json) varchar", "{0}"),
-    ("json_extract(varchar, varchar) json", json_texts.extract, MAYBE),
-    ("json_extract(json, varchar) json", json_texts.extract, MAYBE),
-    ("json_extract_scalar(varchar, varchar) part", json_texts.extract_scalar, MAYBE),
-    ("json_extract_scalar(json, varchar) varchar", json_texts.extract_scalar, MAYBE),
-    ("json_size(varchar, varchar) bigint", json_texts.size, MAYBE),
-    ("json_size(json, varchar) bigint", json_texts.size, MAYBE),
-    ("json_array_length(varchar) bigint", json_texts.array_length, MAYBE),
-    ("json_array_length(json) bigint", json_texts.array_length, MAYBE),
-    ("json_array_get(varchar, bigint) json", json_texts.array_get, MAYBE),
-    ("json_array_get(json, bigint) json", json_texts.array_get, MAYBE),
+    ("json_extract(varchar, varchar) json", json_paths.extract, MAYBE),
+    ("json_extract(json, varchar) json", json_paths.extract, MAYBE),
+    ("json_extract_scalar(varchar, varchar) part", json_paths.extract_scalar, MAYBE),
+    ("json_extract_scalar(json, varchar) varchar", json_paths.extract_scalar, MAYBE),
+    ("json_size(varchar, varchar) bigint", json_paths.size, MAYBE),
+    ("json_size(json, varchar) bigint", json_paths.size, MAYBE),
+    ("json_array_length(varchar) bigint", json_paths.array_length, MAYBE),
+    ("json_array_length(json) bigint", json_paths.array_length, MAYBE),
+    ("json_array_get(varchar, bigint) json", json_paths.array_get, MAYBE),
+    ("json_array_get(json, bigint) json", json_paths.array_get, MAYBE),
     ("is_json_scalar(varchar) boolean", json_texts.is_scalar),
     ("is_json_scalar(json) boolean", json_texts.is_scalar),
 ]
