@@ -34,14 +34,15 @@ _KINDS = {
 
 
 def _text(argument: Value) -> Type:
-    return argument.type if argument.type.is_text else types.VARCHAR
+    """Return the type of a text; NULL coerces to one without characters (TypeCoercion)."""
+    return Type("varchar", (0,)) if argument.type == types.UNKNOWN else argument.type
 
 
 def _longest(lengths: Callable[..., int]) -> Callable[[Sequence[Value]], Type]:
     """Return what finds the type of a text from the lengths of the arguments; unbounded if one of them is."""
 
     def returns(arguments: Sequence[Value]) -> Type:
-        sizes = [argument.type.size for argument in arguments if argument.type.is_text]
+        sizes = [_text(argument).size for argument in arguments]
         if not all(sizes):
             return types.VARCHAR
         length = lengths(*(size[0] for size in sizes))
@@ -53,8 +54,7 @@ def _longest(lengths: Callable[..., int]) -> Callable[[Sequence[Value]], Type]:
 # The lengths are the constraints of StringFunctions.replace, JoniRegexpFunctions.regexpReplace and
 # UrlFunctions.urlEncode.
 _RETURNS: dict[str, Callable[[Sequence[Value]], Type]] = {
-    "same": lambda arguments: arguments[0].type,
-    "part": lambda arguments: _text(arguments[0]),
+    "same": lambda arguments: _text(arguments[0]),
     "parts": lambda arguments: types.array(_text(arguments[0])),
     "replaced": _longest(lambda text, _, new: text + new * (text + 1)),
     "rewritten": _longest(lambda text, _, new: text + max(text * new // 2, new) * (text + 1)),
