@@ -5,9 +5,12 @@ The name of each table is that of a class of trino-main: its tests, or the class
 
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from infra.local.athena.errors import InvalidRequest, QueryFailure
+from infra.local.athena.parquet_columns import shortened
+from infra.local.glue.types import parse
 from tests.infra.local_queries import rows
 
 Case = tuple[str, str | None]
@@ -155,6 +158,13 @@ VALUES: dict[str, list[Case]] = {
     ],
     "AstBuilder.decodeUnicodeLiteral": [("U&'d!0061t' UESCAPE '!'", "dat"), ("U&'a\\\\b\\+01F600'", "a\\b😀")],
 }
+CHARS: list[tuple[str, list[str | None]]] = [
+    ("code", ["ab ", "abc", None]),
+    ("CAST(code AS varchar)", ["ab ", "abc", None]),
+    ("CAST(code AS varchar(10))", ["ab ", "abc", None]),
+    ("CAST(code AS varchar(1))", ["a", "a", None]),
+    ("CAST(code AS varchar) LIKE 'ab_'", ["true", "true", None]),
+]
 FAILURES: dict[str, list[tuple[str, str]]] = {
     "TestStringFunctions": [
         ("codepoint('hello')", "FUNCTION_NOT_FOUND"),
@@ -201,6 +211,15 @@ FAILURES: dict[str, list[tuple[str, str]]] = {
         ("CAST(JSON '[300]' AS array(tinyint))", "INVALID_CAST_ARGUMENT"),
         ("CAST(JSON '{}' AS map(double, integer))", "NOT_SUPPORTED: the local Athena does not support cast of JSON to"),
     ],
+    "TestCharOperators: what the local Athena lacks": [
+        ("code = 'ab' FROM t", "NOT_SUPPORTED: the local Athena does not combine char(3) with varchar(2)"),
+        ("code IN ('ab') FROM t", "NOT_SUPPORTED: the local Athena does not combine char(3) with varchar(2)"),
+        ("code LIKE 'ab' FROM t", "NOT_SUPPORTED: the local Athena does not combine char(3) with varchar"),
+        ("CASE WHEN ok THEN code ELSE name END FROM t", "NOT_SUPPORTED: the local Athena does not combine char(3)"),
+        ("code || 'x' FROM t", "NOT_SUPPORTED: the local Athena does not concatenate char"),
+        ("code FROM t UNION SELECT name FROM t", "NOT_SUPPORTED: the local Athena does not combine char(3) with"),
+        ("code = 1 FROM t", "TYPE_MISMATCH"),
+    ],
     "AbstractTestLikeFunctions": [("'a' LIKE 'a' ESCAPE '💰'", "INVALID_FUNCTION_ARGUMENT")],
 }
 
@@ -226,3 +245,19 @@ def test_what_trino_rejects_fails(tmp_path: Path, query: str, reason: str) -> No
 def test_an_invalid_unicode_escape_is_malformed(tmp_path: Path, text: str) -> None:
     with pytest.raises(InvalidRequest):
         rows(f"SELECT {text}", tmp_path)
+
+
+def test_chars_are_padded_in_the_result_and_in_casts(tmp_path: Path) -> None:
+    """TestCharacterStringCasts.testCharToVarcharCast."""
+    found = rows(f"SELECT {', '.join(query for query, _ in CHARS)} FROM t ORDER BY id", tmp_path)
+    assert [list(column) for column in zip(*found, strict=True)] == [values for _, values in CHARS]
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "found"),
+    [("ab  ", "char(3)", "ab"), ("abcd", "char(3)", "abc"), ("ab  ", "varchar(3)", "ab "), ("ab ", "string", "ab ")],
+)
+def test_blanks_at_the_end_of_a_char_do_not_count(text: str, kind: str, found: str) -> None:
+    """Chars.truncateToLengthAndTrimSpaces: so are the values of a file stored."""
+    sql = shortened(f"'{text}'", parse(kind))
+    assert duckdb.execute(f"SELECT {sql}").fetchall() == [(found,)]
