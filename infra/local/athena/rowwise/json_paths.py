@@ -13,10 +13,11 @@ from functools import lru_cache
 from typing import Any
 
 from infra.local.athena.errors import Fault
-from infra.local.athena.rowwise.json_texts import Members, Number, read_at, skip, unique, write
+from infra.local.athena.rowwise.json_texts import Members, Number, read, read_at, skip, unique, write
 from infra.local.athena.rowwise.texts import INVALID_ARGUMENT
 
 _STEP = re.compile(r'\.([\w:]+)|\[(?:"((?:[^"\\]|\\["\\])*)"|(\w+))\]')
+_MISSING = object()
 _INDEX = re.compile(r"\+?\d+")
 _LETTERS = {"Lu", "Ll", "Lt", "Lm", "Lo", "Nd"}
 
@@ -80,46 +81,70 @@ def _elements(text: str, position: int) -> Iterator[int]:
         position = skip(text, position + 1)
 
 
-def _find(text: str, path: str) -> int | None:
-    """Return where the value at a path begins; None if there is none. Raises ValueError for an invalid text."""
+def _find(text: str, path: str) -> Any:
+    """Return the value at a path, _MISSING if there is none. Raises ValueError for a text that is invalid before it."""
     wanted = steps(path)
+    try:
+        value = read(text)
+    except ValueError:
+        return _find_in_part(text, wanted)
+    for step in wanted:
+        if isinstance(value, Members):
+            value = next((item for name, item in value if name == step), _MISSING)
+        else:
+            index = _index(step)
+            value = value[index] if isinstance(value, list) and 0 <= index < len(value) else _MISSING
+    return value
+
+
+def _index(step: str) -> int:
+    return int(step) if _INDEX.fullmatch(step) else -1
+
+
+def _find_in_part(text: str, wanted: tuple[str, ...]) -> Any:
+    """Return the value at a path of a text that is not JSON as a whole, slowly."""
     position: int | None = skip(text, 0)
     for step in wanted:
         if position is None:
-            return None
+            return _MISSING
         if text.startswith("{", position):
             position = next((at for name, at in _members(text, position) if name == step), None)
         elif text.startswith("[", position):
-            index = int(step) if _INDEX.fullmatch(step) else -1
+            index = _index(step)
             position = next((at for i, at in enumerate(_elements(text, position)) if i == index), None)
         else:
-            return None
-    return position
+            return _MISSING
+    return _MISSING if position is None else read_at(text, position)[0]
 
 
 def extract(text: str, path: str) -> str | None:
     """Return the value at a path as JSON; NULL if there is none."""
-    try:
-        position = _find(text, path)
-        return None if position is None else write(read_at(text, position)[0], is_sorted=False)
-    except Fault:
-        raise
-    except (ValueError, RecursionError):
-        return None
+    value = _found(text, path)
+    return None if value is _MISSING else write(value, is_sorted=False)
 
 
 def extract_scalar(text: str, path: str) -> str | None:
     """Return the scalar at a path as text; NULL if there is none."""
+    value = _found(text, path)
+    return None if value is _MISSING or value is None or isinstance(value, list | Members) else _shown(value)
+
+
+def size(text: str, path: str) -> int | None:
+    """Return the number of members at a path; 0 for a scalar."""
+    value = _found(text, path)
+    if value is _MISSING:
+        return None
+    return len(value) if isinstance(value, list | Members) else 0
+
+
+def _found(text: str, path: str) -> Any:
+    """Return the value at a path, or _MISSING, also for a text that is invalid before its end."""
     try:
-        position = _find(text, path)
-        if position is None or text[position : position + 1] in {"{", "["}:
-            return None
-        value, _ = read_at(text, position)
+        return _find(text, path)
     except Fault:
         raise
     except (ValueError, RecursionError):
-        return None
-    return None if value is None else _shown(value)
+        return _MISSING
 
 
 def _shown(value: Any) -> str:
@@ -129,29 +154,17 @@ def _shown(value: Any) -> str:
     return str(value).encode(errors="replace").decode()
 
 
-def size(text: str, path: str) -> int | None:
-    """Return the number of members at a path; 0 for a scalar."""
-    try:
-        position = _find(text, path)
-        if position is None:
-            return None
-        if text.startswith("[", position):
-            return sum(1 for _ in _elements(text, position))
-        value, _ = read_at(text, position)
-    except Fault:
-        raise
-    except (ValueError, RecursionError):
-        return None
-    return len(value) if isinstance(value, list | Members) else 0
-
-
 def _array(text: str) -> Iterator[Any]:
     """Yield the elements of an array. Raises ValueError for another text, and where it turns out to be invalid."""
     start = skip(text, 0)
     if not text.startswith("[", start):
         raise ValueError("it is not an array")
-    for position in _elements(text, start):
-        yield read_at(text, position)[0]
+    try:
+        found = read(text)
+    except ValueError:
+        yield from (read_at(text, position)[0] for position in _elements(text, start))
+    else:
+        yield from found
 
 
 def array_length(text: str) -> int | None:

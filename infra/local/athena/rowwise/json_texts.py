@@ -14,6 +14,9 @@ from infra.local.athena.rowwise.texts import INVALID_ARGUMENT
 
 _CONTROL = re.compile(r"(?<!\\)((?:\\\\)*)\\u([0-9a-f]{4})")
 _INTEGER = re.compile(r"-?\d+")
+_NUMBER_PARTS = frozenset("0123456789.eE")
+_NAME_PARTS = frozenset("_$")
+_BLANKS = frozenset(" \t\n\r")
 _WHITE = re.compile(r"[ \t\n\r]*")
 
 
@@ -55,6 +58,8 @@ def java_order(text: str) -> bytes:
 
 def skip(text: str, position: int) -> int:
     """Return the position of what follows the blanks."""
+    if text[position : position + 1] not in _BLANKS:
+        return position
     found = _WHITE.match(text, position)
     return position if found is None else found.end()
 
@@ -66,10 +71,12 @@ def read_at(text: str, position: int) -> tuple[Any, int]:
     """
     value, end = _DECODER.raw_decode(text, position)
     following = text[end : end + 1]
-    is_cut = isinstance(value, Number) and following and following in "0123456789.eE"
-    is_glued = (value is None or isinstance(value, bool)) and (following.isalnum() or following in {"_", "$"})
-    is_root = not text[:position].strip(" \t\n\r")
-    if is_cut or is_glued or (is_root and isinstance(value, Number) and skip(text, end) == end < len(text)):
+    if isinstance(value, Number):
+        is_root = position == skip(text, 0)
+        is_wrong = following in _NUMBER_PARTS or (is_root and following not in _BLANKS)
+    else:
+        is_wrong = (value is None or isinstance(value, bool)) and (following.isalnum() or following in _NAME_PARTS)
+    if following and is_wrong:
         raise ValueError(f"{following} is behind a value")
     return value, end
 
