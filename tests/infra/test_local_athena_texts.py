@@ -52,6 +52,12 @@ VALUES: dict[str, list[Case]] = {
         ("regexp_position('a1b2c3d', '', 2, 7)", "8"),
         ("regexp_position('a1b2c3d', '', 8)", "-1"),
     ],
+    "Joni's syntax of Java": [
+        ("regexp_like('a.b-c@d.com', '^[\\w-\\.]+@([\\w-]+\\.)+[\\w-]{2,4}$')", "true"),
+        ("regexp_like('a+b', '^[\\w-.]+$')", "false"),
+        ("regexp_like('A\nb', '^(?is)a.b')", "true"),
+        ("regexp_like('xAb', 'x(?i:a)b')", "true"),
+    ],
     "JoniRegexpFunctions.getNextStart": [
         ("regexp_extract_all('a', '|a')", "[, ]"),
         ("regexp_replace('ab', '|a', '-')", "-a-b-"),
@@ -177,6 +183,9 @@ FAILURES: dict[str, list[tuple[str, str]]] = {
     "Base64.Decoder": [("from_base64('YQ=')", "INVALID_FUNCTION_ARGUMENT")],
     "JoniRegexpFunctions: what Python reads otherwise": [
         ("regexp_like('ß', '(?i)ss')", "NOT_SUPPORTED: the local Athena cannot read"),
+        ("regexp_like('ß', 'x|(?i:ss)')", "NOT_SUPPORTED: the local Athena cannot read"),
+        ("regexp_like('é', '\\xe9')", "NOT_SUPPORTED: the local Athena cannot read"),
+        ("regexp_like('a', '[a-\\d]')", "INVALID_FUNCTION_ARGUMENT"),
         ("regexp_like('x²', '\\w+')", "NOT_SUPPORTED: the local Athena cannot read"),
         ("regexp_like(chr(28), '\\s')", "NOT_SUPPORTED: the local Athena cannot read"),
         ("regexp_like('ab', '(?<=a|bb)b')", "NOT_SUPPORTED: the local Athena cannot read"),

@@ -14,6 +14,7 @@ from infra.local.athena.errors import Fault, QueryFailure, fault_of
 from infra.local.athena.rowwise.texts import INVALID_ARGUMENT
 
 _ESCAPES = frozenset("dDwWsSbBtnrf123456789")
+_TYPES = frozenset({"\\d", "\\D", "\\w", "\\W", "\\s", "\\S"})
 _QUANTIFIER = re.compile(r"[*+?]|\{\d+(?:,\d*)?\}")
 _REPLACEMENT = re.compile(r"\\(.)|\$(\d+)|\$\{([A-Za-z][A-Za-z0-9]*)\}|([$\\])", re.DOTALL)
 _INVALID = ("missing )", "unbalanced parenthesis", "unterminated character set", "bad character range", "invalid group")
@@ -49,6 +50,9 @@ def translate(pattern: str) -> str:
             if char == "[" or pattern.startswith("&&", position):
                 raise _reject(pattern, char)
             in_class = char != "]"
+            if char == "-" and parts[-1] in _TYPES and not pattern.startswith("]", position + 1):
+                # Joni reads the minus as itself; Python misses the end of a range.
+                char = "\\-"
         elif char == "[":
             in_class = True
             start = position + 1 + pattern.startswith("^", position + 1)
@@ -63,9 +67,8 @@ def translate(pattern: str) -> str:
             raise _reject(pattern, "{")
         parts.append(char)
         position += 1
-    written = "".join(parts)
-    # Python wants the flag first.
-    return f"(?i)^{written[5:]}" if written.startswith("^(?i)") else written
+    # Python wants the flags first.
+    return re.sub(r"\^(\(\?[is]+\))", r"\1^", "".join(parts), count=1) if parts[:1] == ["^"] else "".join(parts)
 
 
 def _escape(pattern: str, position: int) -> tuple[str, int]:
@@ -74,7 +77,11 @@ def _escape(pattern: str, position: int) -> tuple[str, int]:
     letter = pattern[position + 1]
     unicode_escape = re.compile(r"\\u([0-9A-Fa-f]{4})|\\x([0-9A-Fa-f]{2})").match(pattern, position)
     if unicode_escape:
-        return re.escape(chr(int(unicode_escape[1] or unicode_escape[2], 16))), len(unicode_escape[0])
+        code = int(unicode_escape[1] or unicode_escape[2], 16)
+        # To Joni, two digits are a byte of UTF-8, and half of a surrogate pair is none.
+        if (unicode_escape[2] and code > 0x7F) or 0xD800 <= code < 0xE000:
+            raise _reject(pattern, unicode_escape[0])
+        return re.escape(chr(code)), len(unicode_escape[0])
     if letter.isalnum() and letter not in _ESCAPES:
         raise _reject(pattern, "\\" + letter)
     return "\\" + letter, 2
@@ -82,13 +89,13 @@ def _escape(pattern: str, position: int) -> tuple[str, int]:
 
 def _group(pattern: str, position: int) -> tuple[str, int]:
     """Translate what opens a special group."""
-    for opening in ("(?:", "(?=", "(?!", "(?<=", "(?<!", "(?>"):
+    for opening in ("(?:", "(?i:", "(?=", "(?!", "(?<=", "(?<!", "(?>"):
         if pattern.startswith(opening, position):
             return opening, len(opening)
     named = re.compile(r"\(\?<([A-Za-z][A-Za-z0-9]*)>").match(pattern, position)
     if named:
         return f"(?P<{named[1]}>", len(named[0])
-    flags = re.compile(r"\(\?i\)").match(pattern, position)
+    flags = re.compile(r"\(\?[is]+\)").match(pattern, position)
     if flags and pattern[:position] in {"", "^"}:
         return flags[0], len(flags[0])
     raise _reject(pattern, pattern[position : position + 3])
@@ -102,6 +109,7 @@ class Expression:
     source: str
     has_words: bool
     has_blanks: bool
+    has_folds: bool
 
     def matches(self, text: str, start: int = 0) -> Iterator[re.Match[str]]:
         """Yield the matches as JoniRegexpFunctions.getNextStart finds them: an empty one moves on by a character."""
@@ -126,7 +134,7 @@ class Expression:
             return
         if self.has_words and any(map(_is_ambiguous, text)):
             raise _reject(self.source, "a mark or a special number in the text as a letter")
-        if self.pattern.flags & re.IGNORECASE:
+        if self.has_folds:
             mine, other = self.source.lower(), text.lower()
             for read, against in ((text, mine), (self.source, other)):
                 # Joni lets `ss` match a sharp s.
@@ -147,7 +155,8 @@ def compiled(pattern: str) -> Expression:
             raise Fault(INVALID_ARGUMENT, f"{error}: {pattern}") from error
         raise _reject(pattern, f"it ({error})") from error
     escapes = set(re.findall(r"\\(.)", pattern.replace("\\\\", "")))
-    return Expression(found, pattern, bool(escapes & set("wWbB")), bool(escapes & set("sS")))
+    has_folds = bool(found.flags & re.IGNORECASE) or "(?i:" in pattern
+    return Expression(found, pattern, bool(escapes & set("wWbB")), bool(escapes & set("sS")), has_folds)
 
 
 def check(pattern: str) -> None:
