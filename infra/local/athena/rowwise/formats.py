@@ -6,10 +6,8 @@ Sources: FormatFunction of Trino, java.util.Formatter.
 import re
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Context, Decimal
-from functools import lru_cache
 
 _ITEM = re.compile(r"%(\d+\$)?([-#+ 0,(<]*)(\d+)?(\.\d+)?([a-zA-Z%])")
-_EXACT = Context(prec=1000, rounding=ROUND_HALF_UP)
 _FLAGS = {"s": "-", "b": "-", "d": "-+ 0,(", "x": "-0#", "o": "-0#", "f": "-+ 0,(#", "e": "-+ 0(#", "%": "-", "n": ""}
 CONVERSIONS = frozenset("sSbBdoxXfeE%n")
 OTHERS = frozenset("hHcCgGaAtT")
@@ -21,7 +19,7 @@ class InvalidFormat(ValueError):
 
 
 @dataclass(frozen=True)
-class Item:
+class FormatItem:
     """A conversion: its argument (-1: that of the item before), flags, width, digits and letter."""
 
     argument: int | None
@@ -31,10 +29,9 @@ class Item:
     kind: str
 
 
-@lru_cache(maxsize=256)
-def parse(template: str) -> tuple[str | Item, ...]:
+def parse(template: str) -> tuple[str | FormatItem, ...]:
     """Split a template into texts and items whose arguments are counted. Raises InvalidFormat."""
-    parts: list[str | Item] = []
+    parts: list[str | FormatItem] = []
     position, following, last = 0, 0, None
     for match in _ITEM.finditer(template):
         parts.append(template[position : match.start()])
@@ -52,7 +49,7 @@ def parse(template: str) -> tuple[str | Item, ...]:
                 raise InvalidFormat("MissingFormatArgument" if argument is None else "IllegalFormatArgumentIndex")
             last = argument
         number = int(precision[1:]) if precision else None
-        item = Item(argument, flags.replace("<", ""), int(width) if width else None, number, kind)
+        item = FormatItem(argument, flags.replace("<", ""), int(width) if width else None, number, kind)
         _check(item)
         parts.append(item)
     parts.append(template[position:])
@@ -61,7 +58,7 @@ def parse(template: str) -> tuple[str | Item, ...]:
     return tuple(parts)
 
 
-def _check(item: Item) -> None:
+def _check(item: FormatItem) -> None:
     """Raise InvalidFormat for flags, a width or a precision that the conversion does not take."""
     kind, flags = item.kind.lower() if item.kind in "SBXE" else item.kind, item.flags
     if kind in OTHERS:
@@ -87,7 +84,7 @@ def format_text(items: list[str | None], template: str) -> str:
     return "".join(part if isinstance(part, str) else _fill(part, items) for part in parse(template))
 
 
-def _fill(item: Item, items: list[str | None]) -> str:
+def _fill(item: FormatItem, items: list[str | None]) -> str:
     value = None if item.argument is None else items[item.argument]
     kind, width = item.kind, item.width or 0
     if kind == "n":
@@ -106,7 +103,7 @@ def _fill(item: Item, items: list[str | None]) -> str:
     return shown.ljust(width) if "-" in item.flags else shown.rjust(width)
 
 
-def _unsigned(value: int, item: Item) -> str:
+def _unsigned(value: int, item: FormatItem) -> str:
     """Write the 64 bits of a number."""
     is_octal = item.kind == "o"
     shown = format(value % 2**64, "o" if is_octal else "x")
@@ -114,7 +111,7 @@ def _unsigned(value: int, item: Item) -> str:
     return prefix + (shown.rjust((item.width or 0) - len(prefix), "0") if "0" in item.flags else shown)
 
 
-def _signed(value: str, item: Item) -> str:
+def _signed(value: str, item: FormatItem) -> str:
     if value == "NaN":
         return value
     is_negative = value.startswith("-")
@@ -133,19 +130,23 @@ def _signed(value: str, item: Item) -> str:
     return before + digits + after
 
 
-def _digits(value: Decimal, item: Item) -> str:
+def _digits(value: Decimal, item: FormatItem) -> str:
     """Write a number that is not negative; digits beyond the precision are rounded half up."""
     if item.kind == "d":
         return format(value, "f")
     places = 6 if item.precision is None else item.precision
     dot = "." if not places and "#" in item.flags else ""
     if item.kind == "f":
-        return format(value.quantize(Decimal(1).scaleb(-places), context=_EXACT), "f") + dot
+        return format(_rounded(value, places), "f") + dot
     exponent = value.adjusted() if value else 0
-    mantissa = value.scaleb(-exponent).quantize(Decimal(1).scaleb(-places), context=_EXACT)
+    mantissa = _rounded(value.scaleb(-exponent), places)
     if mantissa >= 10:
-        exponent, mantissa = exponent + 1, (mantissa / 10).quantize(Decimal(1).scaleb(-places), context=_EXACT)
+        exponent, mantissa = exponent + 1, _rounded(mantissa / 10, places)
     return f"{mantissa:f}{dot}e{exponent:+03}"
+
+
+def _rounded(value: Decimal, places: int) -> Decimal:
+    return value.quantize(Decimal(1).scaleb(-places), context=Context(prec=1000, rounding=ROUND_HALF_UP))
 
 
 def java_decimal(text: str) -> str:

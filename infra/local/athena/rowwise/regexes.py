@@ -102,7 +102,7 @@ def _group(pattern: str, position: int) -> tuple[str, int]:
 
 
 @dataclass(frozen=True)
-class Expression:
+class RegularExpression:
     """A regular expression, and where its answers depend on the library."""
 
     pattern: re.Pattern[str]
@@ -143,7 +143,7 @@ class Expression:
 
 
 @lru_cache(maxsize=256)
-def compiled(pattern: str) -> Expression:
+def compiled(pattern: str) -> RegularExpression:
     """Compile a pattern. Raises Fault if it is invalid or not supported."""
     written = translate(pattern)
     try:
@@ -156,7 +156,7 @@ def compiled(pattern: str) -> Expression:
         raise _reject(pattern, f"it ({error})") from error
     escapes = set(re.findall(r"\\(.)", pattern.replace("\\\\", "")))
     has_folds = bool(found.flags & re.IGNORECASE) or "(?i:" in pattern
-    return Expression(found, pattern, bool(escapes & set("wWbB")), bool(escapes & set("sS")), has_folds)
+    return RegularExpression(found, pattern, bool(escapes & set("wWbB")), bool(escapes & set("sS")), has_folds)
 
 
 def check(pattern: str) -> None:

@@ -8,7 +8,6 @@ import ipaddress
 import re
 import unicodedata
 from dataclasses import dataclass
-from functools import lru_cache
 from urllib.parse import quote_plus, unquote, unquote_plus
 
 from infra.local.athena.errors import Fault
@@ -39,7 +38,6 @@ class _Url:
     fragment: str = ""
 
 
-@lru_cache(maxsize=1024)
 def _parse(url: str) -> _Url | None:
     """Split a URL; None for what java.net.URI rejects."""
     match = _PARTS.fullmatch(url)

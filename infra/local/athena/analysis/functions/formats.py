@@ -31,7 +31,7 @@ def _check(template: str, values: list[Value], at: Position) -> None:
         return failure("INVALID_FUNCTION_ARGUMENT", at, f"Invalid format string: {template} ({problem})")
 
     try:
-        items = [part for part in formats.parse(template) if isinstance(part, formats.Item)]
+        items = [part for part in formats.parse(template) if isinstance(part, formats.FormatItem)]
     except formats.InvalidFormat as error:
         raise invalid(str(error)) from error
     for item in items:
