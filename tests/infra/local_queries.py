@@ -22,12 +22,15 @@ COLUMNS = {
     "sizes": "map<string,int>",
     "o": "struct<n:struct<x:int>,items:array<struct<sku:string,count:int>>>",
     "ok": "boolean",
+    "code": "char(3)",
 }
 ROWS = """
     (1, 'anna', 1.5::DOUBLE, 10.25, DATE '2026-01-31', TIMESTAMP '2026-01-31 10:20:30.5', ['x', 'y'],
-     MAP(['s', 'm'], [1, 2]), {'n': {'x': 7}, 'items': [{'sku': 'A', 'count': 2}, {'sku': 'B', 'count': 3}]}, true),
-    (2, 'ben', 'NaN'::DOUBLE, 20.50, DATE '2026-02-28', TIMESTAMP '2026-02-28 00:00:00', [], MAP {}, NULL, false),
-    (3, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)
+     MAP(['s', 'm'], [1, 2]), {'n': {'x': 7}, 'items': [{'sku': 'A', 'count': 2}, {'sku': 'B', 'count': 3}]}, true,
+     'ab'),
+    (2, 'ben', 'NaN'::DOUBLE, 20.50, DATE '2026-02-28', TIMESTAMP '2026-02-28 00:00:00', [], MAP {}, NULL, false,
+     'abc'),
+    (3, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)
 """
 _TABLE = QueryTable(
     "shop",
@@ -58,10 +61,11 @@ def rows(sql: str, folder: Path) -> list[list[str | None]]:
             names = ", ".join(f'"{name}"' for name in COLUMNS)
             source = f"(VALUES {ROWS}) AS r({names})"
             connection.execute(f"CREATE VIEW {scan.relation} AS SELECT {columns} FROM {source}")
-        engine.add_functions(connection, analyzer.context.functions.values())
+        refused = engine.add_functions(connection, analyzer.context.functions.values())
         try:
             found = connection.execute(compiled.sql).fetchall()
         except duckdb.Error as error:
             raise QueryFailure(state_change_reason(error)) from error
+        engine.require_answered(refused)
     printers = [results.printer(output.type) for output in compiled.outputs]
     return [[None if v is None else p(v) for v, p in zip(row, printers, strict=True)] for row in found]

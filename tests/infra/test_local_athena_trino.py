@@ -387,7 +387,7 @@ FAILURES: dict[str, list[tuple[str, str]]] = {
         ("count(DISTINCT)", "FUNCTION_NOT_FOUND"),
     ],
     "What Trino documents and the local Athena lacks": [
-        ("from_utf8(X'61', '?')", "NOT_SUPPORTED: the local Athena does not support from_utf8 with the parameters"),
+        ("reverse(X'61')", "NOT_SUPPORTED: the local Athena does not support reverse with the parameters (varbinary)"),
         ("substr(X'010203', 2)", "NOT_SUPPORTED: the local Athena does not support substr with the parameters"),
         ("array_position(ARRAY[1], 1, 1)", "NOT_SUPPORTED: the local Athena does not support array_position with"),
         ("from_unixtime(1, 1, 30)", "NOT_SUPPORTED: the local Athena does not support from_unixtime with"),

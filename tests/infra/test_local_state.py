@@ -12,7 +12,7 @@ EXCEPTIONS = {
     "lambda_/runtime/runtime_client.py": "mirrors awslambdaric's own module, whose functions share a user agent",
     "athena/analysis/json_casts.py": "remembers pure functions, by type",
     "athena/analysis/values.py": "remembers pure functions, by the function that they wrap",
-    "athena/rowwise/json_texts.py": "remembers parsed paths, by their text",
+    "athena/rowwise/json_paths.py": "remembers parsed paths, by their text",
     "athena/rowwise/numbers.py": "a decimal context, which localcontext copies",
     "athena/rowwise/regexes.py": "remembers compiled patterns, by their text, as Python's re does",
     "athena/rowwise/times.py": "remembers compiled patterns, by their text",

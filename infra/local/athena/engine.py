@@ -14,7 +14,7 @@ from typing import Any
 import duckdb
 
 from infra.local.athena.analysis.values import MAYBE, STRICT, PythonFunction
-from infra.local.athena.errors import Fault
+from infra.local.athena.errors import Fault, QueryFailure, fault_of
 from infra.local.athena.literals import literal
 
 _FLOATS = re.compile("DOUBLE|FLOAT")
@@ -33,13 +33,40 @@ def connect(folder: Path) -> duckdb.DuckDBPyConnection:
     return connection
 
 
-def add_functions(connection: duckdb.DuckDBPyConnection, functions: Iterable[PythonFunction]) -> None:
-    """Add the Python functions of a query. The first call imports numpy, which DuckDB needs for them."""
+def add_functions(connection: duckdb.DuckDBPyConnection, functions: Iterable[PythonFunction]) -> list[str]:
+    """Add the Python functions of a query. The first call imports numpy, which DuckDB needs for them.
+
+    Return a list that gets the reason of each value that the local Athena cannot compute: TRY makes NULL of it.
+    """
+    refused: list[str] = []
     for function in functions:
         checked = _without_nan(function.call) if _FLOATS.search(function.returns) else function.call
-        call = _of_parameters(checked, len(function.parameters), function.nulls == MAYBE)
+        call = _of_parameters(_noting(checked, refused), len(function.parameters), function.nulls == MAYBE)
         handling: dict[str, Any] = {} if function.nulls == STRICT else {"null_handling": "special"}
         connection.create_function(function.name, call, list(function.parameters), function.returns, **handling)
+    return refused
+
+
+def require_answered(refused: list[str]) -> None:
+    """Raise QueryFailure if a query that has run had a value that the local Athena cannot compute."""
+    if refused:
+        raise QueryFailure(refused[0])
+
+
+def _noting(function: Callable[..., Any], refused: list[str]) -> Callable[..., Any]:
+    """Note what the local Athena does not support, and fail."""
+
+    @functools.wraps(function)
+    def call(*arguments: Any) -> Any:
+        try:
+            return function(*arguments)
+        except Fault as fault:
+            reason = fault_of(str(fault)) or ""
+            if reason.startswith("NOT_SUPPORTED"):
+                refused.append(reason)
+            raise
+
+    return call
 
 
 def _without_nan(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -246,4 +246,7 @@ def _unless_infinite(reading: _Reading, number: str, sql: str) -> str:
 
 def shortened(sql: str, kind: types.GlueType) -> str:
     """Cut a text to the length of its type ("Considerations for data types", Amazon Athena User Guide)."""
-    return f"left({sql}, {kind.size[0]})" if kind.name in {"varchar", "char"} and kind.size else sql
+    if kind.name == "char":
+        # Blanks at the end do not count (Chars.truncateToLengthAndTrimSpaces).
+        return f"rtrim(left({sql}, {kind.size[0] if kind.size else 1}), ' ')"
+    return f"left({sql}, {kind.size[0]})" if kind.name == "varchar" and kind.size else sql

@@ -36,6 +36,7 @@ class PreparedQuery:
             raise QueryFailure(message) from error
         self.scans = [scan.with_columns_of(self.compiled.sql) for scan in analyzer.scans]
         self.connection = engine.connect(folder)
+        self.refused: list[str] = []
         self._functions = list(analyzer.context.functions.values())
         self._preparation = Preparation(execution.caller, self.connection, folder, cache)
 
@@ -53,7 +54,7 @@ class PreparedQuery:
             relations.create(scan, table, self._catalogue.partitions(table, scan))
             if self._execution.completed is not None:
                 return False
-        engine.add_functions(self.connection, self._functions)
+        self.refused = engine.add_functions(self.connection, self._functions)
         self._execution.bytes_scanned = relations.bytes_scanned
         self._execution.planned = time.time() - self._execution.started
         self._execution.set_interrupt(self.connection.interrupt)

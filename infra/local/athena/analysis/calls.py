@@ -9,7 +9,7 @@ from infra.local.athena.analysis.functions.scalars import DEFAULTS, SIGNATURES
 from infra.local.athena.analysis.literals import now
 from infra.local.athena.analysis.protocols import Expressions
 from infra.local.athena.analysis.scope import Scope
-from infra.local.athena.analysis.values import Value, failure, unsupported
+from infra.local.athena.analysis.values import Value, failure, text, unsupported
 from infra.local.athena.rowwise import regexes
 from infra.local.athena.sql import nodes
 
@@ -101,10 +101,10 @@ def _with_defaults(name: str, arguments: list[Value]) -> tuple[Signature, list[V
         defaults = DEFAULTS.get(name, ())
         missing = len(signatures[0].parameters) - len(arguments)
         if 0 < missing <= len(defaults):
-            kinds = signatures[0].parameters[-missing:]
+            kinds, omitted = signatures[0].parameters[-missing:], defaults[-missing:]
             arguments = [
                 *arguments,
-                *(Value(d, kind, d) for d, kind in zip(defaults[-missing:], kinds, strict=True)),
+                *(text(d) if kind.is_text else Value(d, kind, d) for d, kind in zip(omitted, kinds, strict=True)),
             ]
             signature = choose(signatures, arguments)
     return None if signature is None else (signature, arguments)

@@ -27,8 +27,10 @@ def cast(context: Context, value: Value, target: Type, is_try: bool = False) -> 
     source = value.type
     if source in {target, types.UNKNOWN}:
         return coerce(context, value, target)
+    if source.name == "char" and target.is_text:
+        return Value(_padded(value, target), target)
     if target.name == "char" or source.name == "char":
-        raise unsupported("does not support casts of char")
+        raise unsupported(f"does not support casts of {source} to {target}; cast char to varchar first")
     if source.of and target.of:
         return _cast_inside(context, value, target, is_try)
     if target.name == "json":
@@ -43,6 +45,12 @@ def cast(context: Context, value: Value, target: Type, is_try: bool = False) -> 
     if convert is None and "time" in {source.name, target.name}:
         raise unsupported(f"does not cast {source} to {target}")
     return None if convert is None else Value(convert(_Cast(context, value, target, is_try)), target)
+
+
+def _padded(value: Value, target: Type) -> str:
+    """Write a char, which is stored without its blanks, as varchar (CharacterStringCasts.charToVarcharCast)."""
+    length = value.type.size[0] if value.type.size else 1
+    return f"rpad({value.sql}, {min([length, *target.size])}, ' ')"
 
 
 class _Cast:

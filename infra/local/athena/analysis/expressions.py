@@ -281,8 +281,10 @@ class ExpressionAnalyzer:
         escape = self.analyze(node.escape, scope)
         if escape.constant is None or pattern.constant is None:
             raise unsupported("supports only literals as the pattern and the escape of LIKE")
-        if len(escape.constant) != 1:
+        if len(escape.constant) != 1 or ord(escape.constant) >= 0x10000:
             raise failure("INVALID_FUNCTION_ARGUMENT", node.at, "Escape string must be a single character")
+        if not escape.constant.isascii():
+            raise unsupported("supports only ASCII characters as the escape of LIKE")
         _check_escapes(pattern.constant, escape.constant, node)
         return Value(f"({value.sql} LIKE {pattern.sql} ESCAPE {escape.sql})", types.BOOLEAN)
 

@@ -85,17 +85,16 @@ def of_typed(context: Context, node: nodes.TypedLiteral) -> Value:
     if kind.name == "char":
         raise unsupported("does not support CHAR literals")
     if kind.name == "json":
-        return Value(f"{literal(written)}", types.JSON) if _is_canonical(written) else _json(context, written)
+        return _json(written)
     value = text(written)
     return require_cast(context, value, kind)
 
 
-def _is_canonical(written: str) -> bool:
-    return re.fullmatch(r"-?\d+|true|false|null", written) is not None
-
-
-def _json(context: Context, written: str) -> Value:
-    return Value(context.call(json_texts.parse, [text(written)], types.VARCHAR), types.JSON)
+def _json(written: str) -> Value:
+    try:
+        return Value(literal(json_texts.parse(written)), types.JSON)
+    except Fault as error:
+        raise QueryFailure(fault_of(str(error))) from error
 
 
 def _date(written: str, invalid: QueryFailure) -> str:

@@ -188,6 +188,8 @@ def concat(context: Context, values: list[Value], at: Position) -> Value:
         return Value(f"({' || '.join(coerce(context, v, types.VARCHAR).sql for v in values)})", types.VARCHAR)
     if all(kind == types.VARBINARY for kind in kinds):
         return Value(f"({' || '.join(coerce(context, v, types.VARBINARY).sql for v in values)})", types.VARBINARY)
+    if any(kind.name == "char" for kind in kinds):
+        raise unsupported("does not concatenate char; cast it to varchar")
     shown = ", ".join(str(value.type) for value in values)
     raise failure("FUNCTION_NOT_FOUND", at, f"Unexpected parameters ({shown}) for function concat")
 

@@ -227,6 +227,8 @@ def common(a: Type, b: Type) -> Type | None:
         return a
     if UNKNOWN in {a, b}:
         return b if a == UNKNOWN else a
+    if "char" in {a.name, b.name} <= {"char", "varchar"}:
+        raise QueryFailure(f"NOT_SUPPORTED: the local Athena does not combine {a} with {b}; cast char to varchar")
     if a.name == b.name:
         return _common_of_one_kind(a, b)
     for source, target in ((a, b), (b, a)):

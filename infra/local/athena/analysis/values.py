@@ -68,9 +68,28 @@ class Context:
         written = (f"CAST({a.sql} AS {kind})" for a, kind in zip(arguments, parameters, strict=True))
         return f"{self.functions[key].name}({', '.join(written)})"
 
+    def argument_of(self, function: Callable[..., Any], sql: str) -> str | None:
+        """Return the argument of a call of a Python function with one argument; None if `sql` is another expression."""
+        for known in self.functions.values():
+            inner = sql.removeprefix(f"{known.name}(")
+            if known.call is function and inner != sql and _is_closed_last(inner):
+                return inner[:-1]
+        return None
+
     def fail(self, message: str, returns: Type) -> str:
         """Write an expression that fails the query where it is evaluated; `message` is SQL for `CODE: text`."""
         return f"CAST({self.call(fail, [Value(message, types.VARCHAR)], types.VARCHAR)} AS {returns.duckdb})"
+
+
+def _is_closed_last(sql: str) -> bool:
+    """Whether the parenthesis that was open before `sql` is closed by its last character."""
+    depth = 1
+    plain = re.sub(r"'[^']*'|\"[^\"]*\"", "", sql)
+    for position, char in enumerate(plain):
+        depth += (char == "(") - (char == ")")
+        if depth == 0:
+            return position == len(plain) - 1
+    return False
 
 
 @functools.lru_cache(maxsize=256)

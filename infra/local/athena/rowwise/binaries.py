@@ -1,24 +1,57 @@
-"""Binaries, hashes and URLs.
+"""Binaries and hashes.
 
-Sources: VarbinaryFunctions and UrlFunctions of Trino; "Binary" and "URL functions" (Trino documentation).
+Sources: VarbinaryFunctions of Trino, SliceUtf8 of airlift; "Binary functions" (Trino documentation).
 """
 
 import base64
 import binascii
 import hashlib
-import re
 import zlib
-from urllib.parse import SplitResult, parse_qsl, quote_plus, unquote, unquote_plus, urlsplit
 
 from infra.local.athena.errors import Fault
 from infra.local.athena.rowwise.texts import INVALID_ARGUMENT
 
-_NOT_IN_URLS = re.compile(r"[\s<>\"{}|\\^`]")
+_LEADS = {2: (0xE0, 0xC0), 3: (0xF0, 0xE0), 4: (0xF8, 0xF0), 5: (0xFC, 0xF8), 6: (0xFE, 0xFC)}
 
 
 def from_utf8(data: bytes) -> str:
-    """Decode UTF-8; invalid bytes become U+FFFD."""
-    return data.decode(errors="replace")
+    """Decode UTF-8; what is invalid becomes U+FFFD."""
+    return _decoded(data, "\ufffd")
+
+
+def from_utf8_replacing(data: bytes, replacement: str) -> str:
+    """Decode UTF-8; what is invalid becomes the replacement."""
+    if len(replacement) > 1:
+        raise Fault(INVALID_ARGUMENT, "Replacement character string must empty or a single character")
+    return _decoded(data, replacement)
+
+
+def from_utf8_replacing_by_code(data: bytes, code: int) -> str:
+    """Decode UTF-8; what is invalid becomes the replacement, a code point."""
+    if not 0 <= code < 0x110000 or 0xD800 <= code < 0xE000:
+        raise Fault(INVALID_ARGUMENT, f"Invalid replacement character {code}")
+    return _decoded(data, chr(code))
+
+
+def _decoded(data: bytes, replacement: str) -> str:
+    parts: list[str] = []
+    while data:
+        try:
+            return "".join([*parts, data.decode()])
+        except UnicodeDecodeError as error:
+            parts += [data[: error.start].decode(), replacement]
+            data = data[error.start + _invalid_length(data[error.start : error.start + 6]) :]
+    return "".join(parts)
+
+
+def _invalid_length(data: bytes) -> int:
+    """Return how many bytes one replacement stands for: those that the first byte announces and that continue it."""
+    first = data[0]
+    announced = next((n for n, (mask, lead) in _LEADS.items() if first & mask == lead), 1)
+    found = 1
+    while found < announced and found < len(data) and data[found] & 0xC0 == 0x80:
+        found += 1
+    return found
 
 
 def from_hex(text: str) -> bytes:
@@ -32,7 +65,9 @@ def from_hex(text: str) -> bytes:
 
 
 def from_base64(text: str) -> bytes:
-    """Decode Base64."""
+    """Decode Base64, whose padding is complete or missing."""
+    if "=" in text and len(text) % 4:
+        raise Fault(INVALID_ARGUMENT, f"Illegal base64: {text}")
     try:
         return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
     except (binascii.Error, ValueError) as error:
@@ -62,74 +97,3 @@ def sha512(data: bytes) -> bytes:
 def crc32(data: bytes) -> int:
     """Return the CRC-32 checksum."""
     return zlib.crc32(data)
-
-
-def url_encode(text: str) -> str:
-    """Escape a text for a URL's query."""
-    return quote_plus(text, safe="*-._").replace("~", "%7E")
-
-
-def url_decode(text: str) -> str:
-    """Undo url_encode."""
-    if re.search(r"%(?![0-9A-Fa-f]{2})", text):
-        raise Fault(INVALID_ARGUMENT, f"URLDecoder: Illegal hex characters in escape (%) pattern: {text}")
-    return unquote_plus(text)
-
-
-def _split(url: str) -> SplitResult | None:
-    """Split a URL; None for what java.net.URI rejects."""
-    try:
-        return None if _NOT_IN_URLS.search(url) else urlsplit(url)
-    except ValueError:
-        return None
-
-
-def url_host(url: str) -> str | None:
-    """Return the host as it is written."""
-    found = _split(url)
-    if found is None:
-        return None
-    host = found.netloc.rpartition("@")[2]
-    return re.sub(r":\d*$", "", host)
-
-
-def url_path(url: str) -> str | None:
-    """Return the path, decoded."""
-    found = _split(url)
-    return None if found is None else unquote(found.path)
-
-
-def url_port(url: str) -> int | None:
-    """Return the port, if the URL states one."""
-    found = _split(url)
-    try:
-        return None if found is None else found.port
-    except ValueError:
-        return None
-
-
-def url_protocol(url: str) -> str | None:
-    """Return the scheme."""
-    found = _split(url)
-    return None if found is None else url[: len(found.scheme)]
-
-
-def url_query(url: str) -> str | None:
-    """Return the query, decoded."""
-    found = _split(url)
-    return None if found is None else unquote(found.query)
-
-
-def url_fragment(url: str) -> str | None:
-    """Return the fragment, decoded."""
-    found = _split(url)
-    return None if found is None else unquote(found.fragment)
-
-
-def url_parameter(url: str, name: str) -> str | None:
-    """Return the first value of a parameter of the query."""
-    found = _split(url)
-    if found is None:
-        return None
-    values = (value for key, value in parse_qsl(found.query, keep_blank_values=True) if key == name)
-    return next(values, None)

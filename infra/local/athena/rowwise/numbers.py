@@ -4,11 +4,15 @@ Sources: DoubleOperators, RealOperators, DecimalOperators, MathFunctions, Interv
 """
 
 import math
+import re
 import struct
 from decimal import ROUND_HALF_UP, Context, Decimal, DecimalException, localcontext
 
 from infra.local.athena.errors import Fault
 
+_DOUBLE = re.compile(
+    r"[\x00-\x20]*([+-]?(?:NaN|Infinity|(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?))([fFdD]?)[\x00-\x20]*"
+)
 _EXACT = Context(prec=400, Emax=10000, Emin=-10000, rounding=ROUND_HALF_UP)
 
 
@@ -24,6 +28,14 @@ def java_double(value: float) -> str:
     sign, digits, exponent = Decimal(repr(value)).normalize().as_tuple()
     shown = "".join(map(str, digits))
     return f"{'-' if sign else ''}{shown[0]}.{shown[1:] or '0'}E{len(shown) - 1 + int(exponent)}"
+
+
+def double_of_text(text: str) -> float:
+    """Read a double as Java's Double.parseDouble does, without hexadecimal ones. Raises ValueError."""
+    match = _DOUBLE.fullmatch(text)
+    if match is None or (match[2] and match[1].endswith(("NaN", "Infinity"))):
+        raise ValueError(f"{text} is not a number")
+    return float(match[1])
 
 
 def shortest_float(value: float) -> float:

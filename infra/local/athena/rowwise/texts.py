@@ -1,32 +1,34 @@
-"""Texts as Trino splits, compares and formats them, and times that texts state.
+"""Texts as Trino splits and compares them, and times that texts state.
 
-Sources: StringFunctions, FormatFunction, VarcharToTimestampWithTimeZoneCast of Trino; "String functions" and
-"Conversion functions" (Trino documentation); java.util.Formatter.
+Sources: StringFunctions and VarcharToTimestampWithTimeZoneCast of Trino; "String functions" (Trino documentation).
 """
 
 import datetime as dt
 import re
 import unicodedata
 from collections.abc import Sequence
-from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from infra.local.athena.errors import Fault
 from infra.local.athena.rowwise import years
-from infra.local.athena.rowwise.numbers import java_double
 
 INVALID_ARGUMENT = "INVALID_FUNCTION_ARGUMENT"
+_MAX_LEVENSHTEIN = 1_000_000
 _INSTANT = re.compile(
     r"\s*(\d{4,6})-(\d{1,2})-(\d{1,2})(?: (?:(\d{1,2}):(\d{1,2})(?::(\d{1,2})(?:\.(\d{1,6}))?)?)?\s*(.+?)?)?\s*"
 )
 _OFFSET = re.compile(r"[+-]\d\d:\d\d")
-FORMAT_ITEM = re.compile(r"%(\d+\$)?([-#+ 0,(]*)(\d+)?(\.\d+)?([a-zA-Z%])")
 
 
 def upper(text: str) -> str:
     """Return the upper case of each code point, where it is one code point (Character.toUpperCase)."""
-    return "".join(c if len(c.upper()) > 1 else c.upper() for c in text) if not text.isascii() else text.upper()
+    return text.upper() if text.isascii() else "".join(map(_upper_char, text))
+
+
+def _upper_char(char: str) -> str:
+    """Return the simple mapping of Unicode: that of a Greek letter with an iota below is its title case."""
+    return next((case for case in (char.upper(), char.title()) if len(case) == 1), char)
 
 
 def lower(text: str) -> str:
@@ -45,6 +47,8 @@ def split(text: str, delimiter: str, limit: int) -> list[str]:
         raise Fault(INVALID_ARGUMENT, "The delimiter may not be the empty string")
     if limit <= 0:
         raise Fault(INVALID_ARGUMENT, "Limit must be positive")
+    if limit >= 2**31:
+        raise Fault(INVALID_ARGUMENT, "Limit is too large")
     return text.split(delimiter, limit - 1)
 
 
@@ -122,6 +126,9 @@ def translate(text: str, source: str, target: str) -> str:
 
 def levenshtein(a: str, b: str) -> int:
     """Return the edit distance of two texts."""
+    a, b = sorted((a, b), key=len, reverse=True)
+    if b and len(a) * (len(b) - 1) > _MAX_LEVENSHTEIN:
+        raise Fault(INVALID_ARGUMENT, "The combined inputs for Levenshtein distance are too large")
     previous = list(range(len(b) + 1))
     for i, char in enumerate(a, 1):
         current = [i]
@@ -198,63 +205,6 @@ def try_instant(text: str, precision: int) -> dict[str, Any] | None:
         return {"u": local - offset + dt.timedelta(microseconds=rounded), "z": name}
     except OverflowError:
         raise years.unsupported(text) from None
-
-
-def format_text(items: list[str], template: str) -> str:
-    """Fill a Java format with values that are texts already: numbers as digits, others as `%s` prints them."""
-    following = iter(range(len(items)))
-
-    def item(match: re.Match[str]) -> str:
-        index, flags, width, precision, kind = match.groups()
-        if kind in "%n":
-            return "%" if kind == "%" else "\n"
-        value = items[int(index[:-1]) - 1 if index else next(following)]
-        return _format_item(value, flags, int(width or 0), precision, kind)
-
-    return FORMAT_ITEM.sub(item, template)
-
-
-def _format_item(value: str, flags: str, width: int, precision: str | None, kind: str) -> str:
-    if kind in "sS" or value == "null":
-        text = value[: int(precision[1:])] if precision else value
-        text = text.upper() if kind == "S" else text
-    else:
-        text = _format_number(value, flags, precision, kind)
-        if "0" in flags and len(text) < width:
-            sign = text[0] if text[0] in "+- (" else ""
-            text = sign + text[len(sign) :].rjust(width - len(sign), "0")
-    return text.ljust(width) if "-" in flags else text.rjust(width)
-
-
-def _format_number(value: str, flags: str, precision: str | None, kind: str) -> str:
-    if kind in "xX":
-        number = int(value)
-        shown = format(number if number >= 0 else number + 2**64, "x")
-        return shown.upper() if kind == "X" else shown
-    if value in {"NaN", "Infinity", "-Infinity"}:
-        return value
-    number_value = Decimal(value)
-    if kind == "d":
-        shown = format(abs(number_value), "f")
-    elif kind == "f":
-        digits = int(precision[1:]) if precision else 6
-        shown = format(abs(number_value).quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP), "f")
-    else:
-        digits = int(precision[1:]) if precision else 6
-        shown = f"{abs(number_value):.{digits}e}"
-        shown = shown.upper() if kind == "E" else shown
-    if "," in flags:
-        whole, dot, rest = shown.partition(".")
-        shown = f"{int(whole):,}{dot}{rest}"
-    negative = number_value < 0
-    if negative and "(" in flags:
-        return f"({shown})"
-    return ("-" if negative else "+" if "+" in flags else " " if " " in flags else "") + shown
-
-
-def java_text(value: float) -> str:
-    """Print a double as `%s` does."""
-    return java_double(value)
 
 
 def join(items: Sequence[str | None] | None, delimiter: str | None, null: str | None) -> str | None:

@@ -81,7 +81,7 @@ class KeywordCallParser(TypeNameParser, ABC):
     def _trim(self, at: tuple[int, int]) -> Expression:
         side = self.accept_word("LEADING", "TRAILING", "BOTH")
         name = {"LEADING": "ltrim", "TRAILING": "rtrim"}.get(side.text if side else "", "trim")
-        if side and self.accept_word("FROM"):
+        if self.accept_word("FROM"):
             return nodes.Call(at, name, (self.value(),))
         first = self.value()
         if self.accept_word("FROM"):

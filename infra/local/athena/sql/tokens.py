@@ -16,7 +16,7 @@ Position = tuple[int, int]
 _TOKEN = re.compile(
     r"""
       (?P<space>[ \r\n\t]+|--[^\r\n]*|/\*.*?\*/)
-    | (?P<unicode>[Uu]&'(?:[^']|'')*')
+    | (?P<unicode>[Uu]&'(?:[^']|'')*'(?:[ \r\n\t]*(?i:UESCAPE)[ \r\n\t]*'[^']*')?)
     | (?P<binary>[Xx]'[^']*')
     | (?P<string>'(?:[^']|'')*')
     | (?P<quoted>"(?:[^"]|"")*")
@@ -30,7 +30,8 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
-_UNICODE_ESCAPE = re.compile(r"\\(\\|[0-9A-Fa-f]{4}|\+[0-9A-Fa-f]{6})")
+_UNICODE = re.compile(r"[Uu]&'((?:[^']|'')*)'(?:\s*\w+\s*'([^']*)')?")
+_NO_ESCAPE = frozenset("+\"' 0123456789abcdefABCDEF")
 
 RESERVED = frozenset(
     [
@@ -181,7 +182,7 @@ def _token(kind: str, text: str, at: Position) -> Token:
         quote = text[0]
         return Token(kind, text, text[1:-1].replace(quote * 2, quote), at)
     if kind == "unicode":
-        return Token(STRING, text, _unescape(text[3:-1].replace("''", "'")), at)
+        return Token(STRING, text, _unescape(text, at), at)
     if kind == "binary":
         digits = re.sub(r"[ \r\n\t]", "", text[2:-1])
         if len(digits) % 2 or not re.fullmatch(r"[0-9A-Fa-f]*", digits):
@@ -190,5 +191,24 @@ def _token(kind: str, text: str, at: Position) -> Token:
     return Token(kind, text, text, at)
 
 
-def _unescape(text: str) -> str:
-    return _UNICODE_ESCAPE.sub(lambda m: "\\" if m[1] == "\\" else chr(int(m[1].lstrip("+"), 16)), text)
+def _unescape(text: str, at: Position) -> str:
+    """Decode a text such as U&'\\0061' or U&'!0061' UESCAPE '!' (AstBuilder.decodeUnicodeLiteral)."""
+    match = _UNICODE.fullmatch(text)
+    body, escape = (match[1].replace("''", "'"), match[2]) if match is not None else (text, None)
+    invalid = mismatch(Token(STRING, text, text, at), "Incomplete or invalid Unicode escape sequence")
+    escape = "\\" if escape is None else escape
+    if len(escape) != 1 or escape in _NO_ESCAPE or not 0x20 < ord(escape) < 0x7F:
+        raise invalid
+    parts: list[str] = []
+    rest = body
+    while escape in rest:
+        before, _, rest = rest.partition(escape)
+        digits = re.match(r"\+([0-9A-Fa-f]{6})|([0-9A-Fa-f]{4})", rest)
+        if rest.startswith(escape):
+            parts, rest = [*parts, before, escape], rest[1:]
+            continue
+        code = int(digits[1] or digits[2], 16) if digits else -1
+        if digits is None or code > 0x10FFFF or 0xD800 <= code < 0xE000:
+            raise invalid
+        parts, rest = [*parts, before, chr(code)], rest[digits.end() :]
+    return "".join([*parts, rest])

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from infra.local.athena.analysis import operators, types
 from infra.local.athena.analysis.functions.times import Coded
 from infra.local.athena.analysis.values import SPECIAL, Context, Value, coerce, failure, let, text, unify, unsupported
-from infra.local.athena.rowwise import json_texts, numbers, texts
+from infra.local.athena.rowwise import json_paths, numbers, texts
 from infra.local.athena.sql.tokens import Position
 
 
@@ -199,8 +199,9 @@ def _substring(context: Context, arguments: list[Value], at: Position) -> Value 
     parts = [value.sql, *(coerce(context, n, types.BIGINT).sql for n in numbers_)]
 
     def body(sql: str, start: str, length: str = "") -> str:
-        is_empty = f"{start} = 0 OR abs({start}) > length({sql})" + (f" OR {length} <= 0" if length else "")
-        arguments_ = ", ".join(filter(None, (sql, start, length)))
+        is_outside = f"{start} NOT BETWEEN -length({sql}) AND length({sql})"
+        is_empty = f"{start} = 0 OR {is_outside}" + (f" OR {length} <= 0" if length else "")
+        arguments_ = ", ".join(filter(None, (sql, start, length and f"least({length}, length({sql}))")))
         nulls = " OR ".join(f"{part} IS NULL" for part in filter(None, (sql, start, length)))
         return f"CASE WHEN {nulls} THEN NULL WHEN {is_empty} THEN '' ELSE substring({arguments_}) END"
 
@@ -215,7 +216,7 @@ def _json_array_contains(context: Context, arguments: list[Value], at: Position)
         if types.coerces(value.type, kind):
             shown = Value(f"CAST({coerce(context, value, kind).sql} AS VARCHAR)", types.VARCHAR)
             parts = [Value(document.sql, types.VARCHAR), shown, text(kind.name)]
-            call: Callable[..., object] = json_texts.array_contains
+            call: Callable[..., object] = json_paths.array_contains
             return Value(context.call(call, parts, types.BOOLEAN, "maybe"), types.BOOLEAN)
     return None
 

@@ -13,7 +13,9 @@ from infra.local.athena.analysis.types import Type
 from infra.local.athena.analysis.values import STRICT, Context, Value, coerce
 
 _SIGNATURE = re.compile(r"(\w+)\((.*)\) (.+)")
+_MAX_LENGTH = 2**31 - 1
 _KINDS = {
+    "varchar(1)": Type("varchar", (1,)),
     "boolean": types.BOOLEAN,
     "integer": types.INTEGER,
     "bigint": types.BIGINT,
@@ -29,6 +31,36 @@ _KINDS = {
     "array(varchar)": types.array(types.VARCHAR),
     "map(varchar,varchar)": types.map_of(types.VARCHAR, types.VARCHAR),
 }
+
+
+def _text(argument: Value) -> Type:
+    """Return the type of a text; NULL coerces to one without characters (TypeCoercion)."""
+    return Type("varchar", (0,)) if argument.type == types.UNKNOWN else argument.type
+
+
+def _longest(lengths: Callable[..., int]) -> Callable[[Sequence[Value]], Type]:
+    """Return what finds the type of a text from the lengths of the arguments; unbounded if one of them is."""
+
+    def returns(arguments: Sequence[Value]) -> Type:
+        sizes = [_text(argument).size for argument in arguments]
+        if not all(sizes):
+            return types.VARCHAR
+        length = lengths(*(size[0] for size in sizes))
+        return types.VARCHAR if length >= _MAX_LENGTH else Type("varchar", (length,))
+
+    return returns
+
+
+# The lengths are the constraints of StringFunctions.replace, JoniRegexpFunctions.regexpReplace and
+# UrlFunctions.urlEncode.
+_RETURNS: dict[str, Callable[[Sequence[Value]], Type]] = {
+    "same": lambda arguments: _text(arguments[0]),
+    "parts": lambda arguments: types.array(_text(arguments[0])),
+    "replaced": _longest(lambda text, _, new: text + new * (text + 1)),
+    "rewritten": _longest(lambda text, _, new: text + max(text * new // 2, new) * (text + 1)),
+    "escaped": _longest(lambda text: text * 12),
+}
+"""Types that depend on those of the arguments."""
 Rule = tuple[str, str | Callable[..., Any]] | tuple[str, Callable[..., Any], str]
 
 
@@ -38,15 +70,14 @@ class Signature:
 
     name: str
     parameters: tuple[Type, ...]
-    returns: Type | None
-    """None: the type of the first argument."""
+    returns: Type | Callable[[Sequence[Value]], Type]
     body: str | Callable[..., Any]
     nulls: str = STRICT
 
     def call(self, context: Context, arguments: Sequence[Value]) -> Value:
         """Return the call with arguments that coerce."""
         values = [coerce(context, a, p) for a, p in zip(arguments, self.parameters, strict=True)]
-        returns = self.returns or arguments[0].type
+        returns = self.returns if isinstance(self.returns, Type) else self.returns(arguments)
         if isinstance(self.body, str):
             return Value("(" + self.body.format(*(f"({value.sql})" for value in values)) + ")", returns)
         return Value(context.call(self.body, values, returns, self.nulls), returns)
@@ -77,7 +108,7 @@ def parse_rules(rules: Sequence[Rule]) -> dict[str, list[Signature]]:
         if match is None:
             raise ValueError(f"{written!r} is not a signature")
         parameters = tuple(_KINDS[kind] for kind in filter(None, re.split(r", ", match[2])))
-        returns = None if match[3] == "same" else _KINDS[match[3]]
+        returns = _RETURNS.get(match[3]) or _KINDS[match[3]]
         signature = Signature(match[1], parameters, returns, body, nulls[0] if nulls else STRICT)
         found.setdefault(match[1], []).append(signature)
     return found
