@@ -7,7 +7,9 @@ import duckdb
 from infra.local.athena.errors import fault_of
 
 _UNGROUPED = re.compile(r'column "?([^"]+?)"? must appear in the GROUP BY clause')
-_OVERFLOW = re.compile(r"Overflow in (addition|subtraction|multiplication) of (?:U?INT|DECIMAL)[^ ]* ?\((.*)\)")
+_OVERFLOW = re.compile(
+    r"Overflow in (addition|subtraction|multiplication|division) (?:of (?:U?INT|DECIMAL)[^ ]* ?\()?([^)\n]*)"
+)
 _OUTSIDE = ("Could not convert Timestamp(", "Date out of range in timestamp conversion")
 """DuckDB's timestamps have microseconds, in 64 bits; Trino reads a file's number of milliseconds that exceeds them."""
 _INTERNAL = re.compile(r"(?:scan|q|u|v|with)_?\d*\.")

@@ -148,6 +148,8 @@ def _to_boolean(cast: _Cast) -> str:
 
 
 def _boolean_to_number(cast: _Cast) -> str:
+    if cast.target.name == "decimal" and cast.target.size[0] == cast.target.size[1]:
+        raise unsupported(f"does not cast boolean to {cast.target}, which has no digit for a 1")
     return f"CAST({cast.sql} AS {cast.target.duckdb})"
 
 
@@ -163,7 +165,7 @@ def _floating_to_integer(cast: _Cast) -> str:
 def _ranged(cast: _Cast, convert: Callable[[str], str]) -> str:
     """Convert to a type that may be too narrow."""
     duckdb = cast.target.duckdb
-    if types.coerces(cast.source, cast.target):
+    if types.fits(cast.source, cast.target):
         return f"CAST({convert(cast.sql)} AS {duckdb})"
 
     def body(sql: str) -> str:
@@ -173,6 +175,8 @@ def _ranged(cast: _Cast, convert: Callable[[str], str]) -> str:
             precision, scale = cast.target.size
             code = "INVALID_CAST_ARGUMENT"
             message = f"'Cannot cast {cast.source.name.upper()} ''' || {shown} || ''' to DECIMAL({precision}, {scale})'"
+        if cast.source.name == "decimal" and cast.target.is_integer:
+            code = "INVALID_CAST_ARGUMENT"
         if cast.source.is_floating and cast.target == types.BIGINT:
             code, message = "INVALID_CAST_ARGUMENT", f"'Unable to cast ' || {shown} || ' to bigint'"
         converted = f"coalesce(TRY_CAST({convert(sql)} AS {duckdb}), {cast.fail(message, code)})"
@@ -198,8 +202,15 @@ def _floating_to_decimal(cast: _Cast) -> str:
     return cast.context.call(function, [argument, *size], cast.target, nulls=MAYBE)
 
 
-def _to_double(cast: _Cast) -> str:
-    return f"CAST({cast.sql} AS {cast.target.duckdb})"
+def _floating_to_floating(cast: _Cast) -> str:
+    # A double that no real can hold is an infinity in Java; DuckDB rejects it.
+    return let(
+        [cast.sql],
+        lambda sql: (
+            f"coalesce(TRY_CAST({sql} AS {cast.target.duckdb}), "
+            f"CAST(CASE WHEN {sql} > 0 THEN 'Infinity' WHEN {sql} < 0 THEN '-Infinity' END AS {cast.target.duckdb}))"
+        ),
+    )
 
 
 def _plain(cast: _Cast) -> str:
@@ -328,13 +339,13 @@ _CASTS: dict[tuple[str, str], Callable[[_Cast], str]] = {
     ("decimal", "boolean"): _to_boolean,
     ("integer", "integer"): _integer_to_number,
     ("integer", "decimal"): _integer_to_number,
-    ("integer", "floating"): _to_double,
+    ("integer", "floating"): _plain,
     ("floating", "integer"): _floating_to_integer,
     ("floating", "decimal"): _floating_to_decimal,
-    ("floating", "floating"): _to_double,
+    ("floating", "floating"): _floating_to_floating,
     ("decimal", "integer"): _integer_to_number,
     ("decimal", "decimal"): _integer_to_number,
-    ("decimal", "floating"): _to_double,
+    ("decimal", "floating"): _plain,
     ("date", "timestamp"): _to_timestamp,
     ("date", "timestamp with time zone"): _to_instant,
     ("timestamp", "date"): _plain,

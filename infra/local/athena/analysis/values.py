@@ -147,6 +147,15 @@ def _convert(context: Context, sql: str, source: Type, target: Type) -> str:
         return f"map_from_entries(list_transform(map_entries({sql}), lambda {name}: {pair}))"
     if target.name == "row":
         return let([sql], lambda row: _convert_row(context, row, source, target))
+    if target.name == "decimal" and not types.fits(source, target):
+        message = f"'INVALID_CAST_ARGUMENT: Cannot cast {source} to {target}: ' || {{0}}"
+        return let(
+            [sql],
+            lambda v: (
+                f"CASE WHEN {v} IS NOT NULL THEN coalesce(TRY_CAST({v} AS {target.duckdb}), "
+                f"{context.fail(message.format(v), target)}) END"
+            ),
+        )
     return f"CAST({sql} AS {target.duckdb})"
 
 

@@ -83,7 +83,7 @@ _BINARIES: list[Rule] = [
 ]
 _NUMBERS: list[Rule] = [
     ("sqrt(double) double", doubles.sqrt),
-    ("cbrt(double) double", "cbrt({0})"),
+    ("cbrt(double) double", doubles.cbrt),
     ("exp(double) double", doubles.exp),
     ("ln(double) double", doubles.ln),
     ("log2(double) double", doubles.log2),
@@ -112,7 +112,7 @@ _NUMBERS: list[Rule] = [
     ("is_infinite(double) boolean", "isinf({0})"),
     ("rand() double", "random()"),
     ("random() double", "random()"),
-    ("to_base(bigint, bigint) varchar", numbers.to_base),
+    ("to_base(bigint, bigint) varchar(64)", numbers.to_base),
     ("from_base(varchar, bigint) bigint", numbers.from_base),
     ("width_bucket(double, double, double, bigint) bigint", numbers.width_bucket),
     ("width_bucket(double, array(double)) bigint", numbers.width_bucket_of_bins),
