@@ -12,12 +12,12 @@ from infra.local.athena.analysis.moments import date_text, local_time, round_tim
 from infra.local.athena.analysis.types import Type
 from infra.local.athena.analysis.values import MAYBE, Context, Value, coerce, instant, let, local_name, unsupported
 from infra.local.athena.errors import QueryFailure
-from infra.local.athena.rowwise import numbers, texts
+from infra.local.athena.rowwise import numbers, zones
 
 _DECIMAL_TEXT = r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"
 _DOUBLE_TEXT = rf"[\x00-\x20]*([+-]?(NaN|Infinity)|{_DECIMAL_TEXT}[fFdD]?)[\x00-\x20]*"
 _DATE_TEXT = r"\s*[0-9]{1,6}-[0-9]{1,2}-[0-9]{1,2}\s*"
-_TIME_TEXT = r"[0-9]{1,2}:[0-9]{1,2}(:[0-9]{1,2}(\.[0-9]{1,6})?)?"
+_TIME_TEXT = r"([01]?[0-9]|2[0-3]):[0-9]{1,2}(:[0-9]{1,2}(\.[0-9]{1,18})?)?"
 _TIMESTAMP_TEXT = rf"\s*[0-9]{{4,6}}-[0-9]{{1,2}}-[0-9]{{1,2}}( {_TIME_TEXT})?\s*"
 _JAVA_NAMES = {"integer": "INT"}
 
@@ -131,14 +131,16 @@ def _text_to_timestamp(cast: _Cast) -> str:
 
 
 def _parsed_timestamp(sql: str) -> str:
-    """Parse a timestamp whose hours, minutes and seconds may have one digit or be missing."""
-    padded = f"regexp_replace(trim({sql}), '([ :])([0-9])(:|\\.|$)', '\\10\\2\\3', 'g')"
+    """Parse a timestamp whose hours, minutes and seconds may have one digit or be missing; the 7th digit rounds it."""
+    cut = f"regexp_replace(trim({sql}), '(\\.[0-9]{{6}})[0-9]+$', '\\1')"
+    up = f"to_microseconds(CAST(regexp_matches({sql}, '\\.[0-9]{{6}}[5-9]') AS INTEGER))"
+    padded = f"regexp_replace({cut}, '([ :])([0-9])(:|\\.|$)', '\\10\\2\\3', 'g')"
     padded = f"regexp_replace({padded}, '([ :])([0-9])(:|\\.|$)', '\\10\\2\\3', 'g')"
-    return f"TRY_CAST(regexp_replace({padded}, '^([^ ]+ [0-9]+:[0-9]+)$', '\\1:00') AS TIMESTAMP)"
+    return f"(TRY_CAST(regexp_replace({padded}, '^([^ ]+ [0-9]+:[0-9]+)$', '\\1:00') AS TIMESTAMP) + {up})"
 
 
 def _text_to_instant(cast: _Cast) -> str:
-    function = texts.try_instant if cast.is_try else texts.instant
+    function = zones.try_instant if cast.is_try else zones.instant
     precision = Value(str(cast.target.size[0]), types.INTEGER)
     return cast.context.call(function, [cast.value, precision], cast.target, nulls=MAYBE)
 

@@ -14,7 +14,7 @@ from infra.local.athena.analysis.values import Context, Value, failure, text, un
 from infra.local.athena.errors import Fault, QueryFailure, fault_of
 from infra.local.athena.literals import literal
 from infra.local.athena.rowwise import json_texts
-from infra.local.athena.rowwise.texts import try_instant, zone_offset
+from infra.local.athena.rowwise.zones import try_instant, zone_name
 from infra.local.athena.sql import nodes
 from infra.local.athena.sql.tokens import BINARY, DECIMAL, DOUBLE, INTEGER, STRING, Position
 
@@ -143,16 +143,21 @@ def of_interval(node: nodes.IntervalLiteral) -> Value:
     invalid = failure("INVALID_LITERAL", node.at, f"'{node.text}' is not a valid INTERVAL literal")
     if node.start in {"YEAR", "MONTH"}:
         months = sign * _months(node, invalid)
+        if abs(months) >= _MAX_INTEGER:
+            raise invalid
         return Value(f"CAST({months} AS INTEGER)", types.YEAR_INTERVAL, str(months))
     milliseconds = sign * _milliseconds(node, invalid)
+    if abs(milliseconds) >= _MAX_BIGINT:
+        raise invalid
     return Value(f"CAST({milliseconds} AS BIGINT)", types.DAY_INTERVAL, str(milliseconds))
 
 
 def _months(node: nodes.IntervalLiteral, invalid: QueryFailure) -> int:
     written = node.text.strip()
-    if node.end is None:
-        if not re.fullmatch(r"[+-]?\d+", written):
-            raise invalid
+    if (node.start, node.end) == ("MONTH", "YEAR"):
+        raise invalid
+    # The smaller unit may be left out.
+    if re.fullmatch(r"[+-]?\d+", written):
         return int(written) * (12 if node.start == "YEAR" else 1)
     match = re.fullmatch(r"(-?)(\d+)-(\d+)", written)
     if match is None or (node.start, node.end) != ("YEAR", "MONTH"):
@@ -169,12 +174,15 @@ def _milliseconds(node: nodes.IntervalLiteral, invalid: QueryFailure) -> int:
     if not units:
         raise invalid
     match = re.fullmatch(r"\s*(-?)([\d: ]+?)(?:\.(\d{1,3}))?\s*", node.text)
-    if match is None or (match[3] and units[-1] != "SECOND"):
+    parts = re.split(r"[: ]", match[2]) if match is not None else []
+    # The smaller units may be left out.
+    if match is None or len(parts) > len(units) or (match[3] and units[len(parts) - 1] != "SECOND"):
         raise invalid
-    parts = re.split(r"[: ]", match[2])
-    if len(parts) != len(units) or not all(part.isdecimal() for part in parts):
+    separators = "".join(char for char in match[2] if not char.isdecimal())
+    expected = " ::" if units[0] == "DAY" else "::"
+    if not all(part.isdecimal() for part in parts) or not expected.startswith(separators):
         raise invalid
-    total = sum(int(part) * _MILLISECONDS[unit] for part, unit in zip(parts, units, strict=True))
+    total = sum(int(part) * _MILLISECONDS[unit] for part, unit in zip(parts, units, strict=False))
     total += int((match[3] or "").ljust(3, "0"))
     return -total if match[1] else total
 
@@ -187,7 +195,7 @@ def zone_of(value: Value, at: Position) -> str:
     if value.constant is None or not value.type.is_text:
         raise unsupported("supports only literal time zones")
     try:
-        return zone_offset(value.constant, dt.datetime(2000, 1, 1))[1]  # noqa: DTZ001 - its zone is the question
+        return zone_name(value.constant)
     except Fault as error:
         raise failure("INVALID_ARGUMENTS", at, f"Time zone not supported: {value.constant}") from error
 

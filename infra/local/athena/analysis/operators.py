@@ -8,7 +8,7 @@ documentation).
 from collections.abc import Callable
 
 from infra.local.athena.analysis import types
-from infra.local.athena.analysis.moments import local_time
+from infra.local.athena.analysis.moments import change_instant, change_local
 from infra.local.athena.analysis.types import Type
 from infra.local.athena.analysis.values import SPECIAL, Context, Value, coerce, failure, let, unify, unsupported
 from infra.local.athena.rowwise import collections, numbers
@@ -167,40 +167,6 @@ def _shifted(context: Context, sign: str, moment: Value, interval: Value) -> Val
     if interval.type == types.DAY_INTERVAL:
         return Value(change_instant(moment.sql, shift), kind)
     return Value(change_local(moment.sql, shift), moment.type)
-
-
-def change_instant(sql: str, change: Callable[[str], str]) -> str:
-    """Write a timestamp with time zone whose instant is changed."""
-    return let(
-        [sql],
-        lambda v: f"CASE WHEN {v} IS NOT NULL THEN struct_pack(u := {change(f'{v}.u')}, z := {v}.z) END",
-    )
-
-
-def change_local(sql: str, change: Callable[[str], str]) -> str:
-    """Write a timestamp with time zone whose local time is changed."""
-    return let(
-        [sql],
-        lambda v: (
-            f"CASE WHEN {v} IS NOT NULL THEN "
-            f"struct_pack(u := {in_utc(change(local_time(v)), f'{v}.z')}, z := {v}.z) END"
-        ),
-    )
-
-
-def in_utc(local: str, zone: str) -> str:
-    """Write the timestamp in UTC of a local one."""
-
-    def body(moment: str) -> str:
-        minutes = (
-            f"CAST({zone}[1] || '1' AS INTEGER) * (CAST({zone}[2:3] AS INTEGER) * 60 + CAST({zone}[5:6] AS INTEGER))"
-        )
-        return (
-            f"CASE WHEN {zone} = 'UTC' THEN {moment} WHEN {zone}[1] IN ('+', '-') THEN {moment} - "
-            f"to_minutes({minutes}) ELSE timezone('UTC', timezone({zone}, {moment})) END"
-        )
-
-    return let([local], body)
 
 
 def negate(value: Value, at: Position) -> Value:
