@@ -41,6 +41,12 @@ VALUES: dict[str, list[Case]] = {
         ("CAST(REAL '12345678.9e0' AS varchar)", "1.234568E7"),
         ("CAST(DECIMAL '1.5' AS decimal(38,37))", "1.5000000000000000000000000000000000000"),
         ("TRY_CAST(DECIMAL '12345678901' AS integer)", None),
+        ("CAST(DECIMAL '4265292598459439.14' AS double)", "4.2652925984594395E15"),
+        ("DECIMAL '4265292598459439.14' * 1e0", "4.2652925984594395E15"),
+        ("CAST(DECIMAL '-822328889966021786174593959079843373' AS double)", "-8.223288899660217E35"),
+        ("CAST(DECIMAL '-0.05' AS double)", "-0.05"),
+        ("CAST(DECIMAL '0.12345678901234567' AS real)", "0.12345678"),
+        ("CAST(REAL '1234567940' AS decimal(20,2))", "1234568000.00"),
     ],
     "TestIntegerOperators, TestBigintOperators": [
         ("INTEGER '-2147483648' % INTEGER '-1'", "0"),

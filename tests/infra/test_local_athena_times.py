@@ -85,6 +85,11 @@ VALUES: dict[str, list[Case]] = {
     ],
 }
 FAILURES: dict[str, list[tuple[str, str]]] = {
+    "DateTimes: digits are ASCII's": [
+        ("DATE '٢٠٢٦-01-05'", "INVALID_LITERAL"),
+        ("TIMESTAMP '٢٠٢٦-01-05 10:00:00'", "INVALID_LITERAL"),
+        ("DECIMAL '٢'", "INVALID_LITERAL"),
+    ],
     "DateTimes: a local time that clocks skip": [
         ("TIMESTAMP '2020-03-08 02:30:00 America/New_York'", "INVALID_LITERAL"),
         ("CAST('2020-03-08 02:30:00 America/New_York' AS timestamp with time zone)", "INVALID_CAST_ARGUMENT"),
@@ -115,6 +120,10 @@ FAILURES: dict[str, list[tuple[str, str]]] = {
     ],
     "TestIntervalDayTime, TestIntervalYearMonth": [
         ("INTERVAL '12 10' DAY", "INVALID_LITERAL"),
+        ("INTERVAL '12 -10' DAY TO HOUR", "INVALID_LITERAL"),
+        ("INTERVAL '+5' YEAR", "INVALID_LITERAL"),
+        ("now() AT TIME ZONE INTERVAL '15' HOUR", "INVALID_FUNCTION_ARGUMENT: line 1:8: Invalid offset minutes 900"),
+        ("now() AT TIME ZONE INTERVAL '1.5' SECOND", "INVALID_FUNCTION_ARGUMENT"),
         ("INTERVAL '1:2' DAY TO HOUR", "INVALID_LITERAL"),
         ("INTERVAL '5.5' DAY TO SECOND", "INVALID_LITERAL"),
         ("INTERVAL '3000000000' MONTH", "INVALID_LITERAL"),

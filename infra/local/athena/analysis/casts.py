@@ -10,7 +10,17 @@ from infra.local.athena.analysis import types
 from infra.local.athena.analysis.json_casts import from_json, to_json
 from infra.local.athena.analysis.moments import date_text, local_time, round_timestamp, timestamp_text
 from infra.local.athena.analysis.types import Type
-from infra.local.athena.analysis.values import MAYBE, Context, Value, coerce, instant, let, local_name, unsupported
+from infra.local.athena.analysis.values import (
+    MAYBE,
+    Context,
+    Value,
+    coerce,
+    instant,
+    let,
+    local_name,
+    of_decimal,
+    unsupported,
+)
 from infra.local.athena.errors import QueryFailure
 from infra.local.athena.rowwise import numbers, zones
 
@@ -215,6 +225,10 @@ def _floating_to_floating(cast: _Cast) -> str:
     )
 
 
+def _decimal_to_floating(cast: _Cast) -> str:
+    return of_decimal(cast.sql, cast.source, cast.target)
+
+
 def _plain(cast: _Cast) -> str:
     return f"CAST({cast.sql} AS {cast.target.duckdb})"
 
@@ -347,7 +361,7 @@ _CASTS: dict[tuple[str, str], Callable[[_Cast], str]] = {
     ("floating", "floating"): _floating_to_floating,
     ("decimal", "integer"): _integer_to_number,
     ("decimal", "decimal"): _integer_to_number,
-    ("decimal", "floating"): _plain,
+    ("decimal", "floating"): _decimal_to_floating,
     ("date", "timestamp"): _to_timestamp,
     ("date", "timestamp with time zone"): _to_instant,
     ("timestamp", "date"): _plain,

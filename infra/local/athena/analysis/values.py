@@ -156,7 +156,28 @@ def _convert(context: Context, sql: str, source: Type, target: Type) -> str:
                 f"{context.fail(message.format(v), target)}) END"
             ),
         )
+    if source.name == "decimal" and target.is_floating:
+        return of_decimal(sql, source, target)
     return f"CAST({sql} AS {target.duckdb})"
+
+
+def of_decimal(sql: str, source: Type, target: Type) -> str:
+    """Write a decimal as a double or a real with the roundings of DecimalCasts of Trino; DuckDB has others.
+
+    A short decimal is a whole number divided by a power of ten, a long one is read from its text.
+    """
+    precision, scale = source.size
+    if precision <= _EXACT_DIGITS[target.name]:
+        return f"CAST({sql} AS {target.duckdb})"
+    text = f"CAST({sql} AS VARCHAR)"
+    if precision > _SHORT_DIGITS:
+        return f"CAST({text} AS {target.duckdb})"
+    whole = f"CAST(replace({text}, '.', '') AS BIGINT)"
+    return f"(CAST({whole} AS {target.duckdb}) / CAST(1e{scale} AS {target.duckdb}))"
+
+
+_EXACT_DIGITS = {"double": 15, "real": 7}
+_SHORT_DIGITS = 18
 
 
 def _convert_row(context: Context, sql: str, source: Type, target: Type) -> str:

@@ -26,7 +26,7 @@ _SHORT_NAMES = frozenset(_WITHOUT_SLASH.split())
 """Those of Java: the zones of tzdata without a slash, except EST, HST, MST and ROC."""
 _OFFSET = re.compile(r"([+-])(\d|\d\d|\d\d:?\d\d)", re.ASCII)
 _LEGACY_OFFSET = re.compile(r"(Etc/GMT|Etc/UTC|Etc/UT|GMT|UTC|UT)([+-])(\d{1,2})(?::(\d{1,2}))?", re.ASCII)
-_MOST_MINUTES = 14 * 60
+MOST_MINUTES = 14 * 60
 
 
 def zone_name(zone: str) -> str:
@@ -55,7 +55,7 @@ def _minutes(zone: str) -> int | None:
         is_west = offset[1] == "-"
     else:
         return None
-    if rest >= 60 or hours * 60 + rest > _MOST_MINUTES:
+    if rest >= 60 or hours * 60 + rest > MOST_MINUTES:
         return None
     return (hours * 60 + rest) * (-1 if is_west else 1)
 
