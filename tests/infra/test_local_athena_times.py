@@ -110,6 +110,7 @@ FAILURES: dict[str, list[tuple[str, str]]] = {
         ("date_parse('', '')", "INVALID_FUNCTION_ARGUMENT"),
         ("date_parse('201', '%Y%m')", "INVALID_FUNCTION_ARGUMENT"),
         ("date_parse('٢٠٢٠', '%Y')", "INVALID_FUNCTION_ARGUMENT"),
+        ("TRY(date_parse('0000-01-01', '%Y-%m-%d'))", "NOT_SUPPORTED: the local Athena supports only the years"),
         ("TRY(date_parse('2020', '%a'))", "NOT_SUPPORTED: the local Athena cannot parse %a"),
         ("date_parse('1 2', '%d %e')", "NOT_SUPPORTED: the local Athena cannot parse a format that has a field twice"),
         ("parse_datetime('2020-08-18 03:04:05.678901', 'yyyy-MM-dd HH:mm:ss.SSS')", "INVALID_FUNCTION_ARGUMENT"),

@@ -13,8 +13,8 @@ from typing import Any
 
 import duckdb
 
-from infra.local.athena.analysis.values import MAYBE, STRICT, PythonFunction
-from infra.local.athena.errors import Fault
+from infra.local.athena.analysis.values import MAYBE, STRICT, PythonFunction, fail
+from infra.local.athena.errors import Fault, QueryFailure, fault_of
 from infra.local.athena.literals import literal
 
 _FLOATS = re.compile("DOUBLE|FLOAT")
@@ -33,13 +33,39 @@ def connect(folder: Path) -> duckdb.DuckDBPyConnection:
     return connection
 
 
-def add_functions(connection: duckdb.DuckDBPyConnection, functions: Iterable[PythonFunction]) -> None:
-    """Add the Python functions of a query. The first call imports numpy, which DuckDB needs for them."""
+def add_functions(connection: duckdb.DuckDBPyConnection, functions: Iterable[PythonFunction]) -> list[str]:
+    """Add the Python functions of a query. The first call imports numpy, which DuckDB needs for them.
+
+    Return a list to which they add what they do not support when it occurs.
+    """
+    refusals: list[str] = []
     for function in functions:
-        checked = _without_nan(function.call) if _FLOATS.search(function.returns) else function.call
+        noted = function.call if function.call is fail else _noting(function.call, refusals)
+        checked = _without_nan(noted) if _FLOATS.search(function.returns) else noted
         call = _of_parameters(checked, len(function.parameters), function.nulls == MAYBE)
         handling: dict[str, Any] = {} if function.nulls == STRICT else {"null_handling": "special"}
         connection.create_function(function.name, call, list(function.parameters), function.returns, **handling)
+    return refusals
+
+
+def check_refusals(sql: str, refusals: list[str]) -> None:
+    """Raise QueryFailure if TRY may have made NULL of what the local Athena does not support and Athena answers."""
+    if refusals and "TRY(" in sql:
+        raise QueryFailure(refusals[0])
+
+
+def _noting(function: Callable[..., Any], refusals: list[str]) -> Callable[..., Any]:
+    @functools.wraps(function)
+    def call(*arguments: Any) -> Any:
+        try:
+            return function(*arguments)
+        except Fault as fault:
+            message = fault_of(str(fault)) or ""
+            if message.startswith("NOT_SUPPORTED"):
+                refusals.append(message)
+            raise
+
+    return call
 
 
 def _without_nan(function: Callable[..., Any]) -> Callable[..., Any]:

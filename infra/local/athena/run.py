@@ -100,6 +100,7 @@ def _write_result(execution: QueryExecution, query: PreparedQuery) -> None:
             for row in rows:
                 values = (None if v is None else print_value(v) for v, print_value in zip(row, printers, strict=True))
                 results.write_row(out, values)
+        query.check()
         out.seek(0)
         _put(execution, out)
 

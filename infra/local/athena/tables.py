@@ -165,6 +165,7 @@ def _copy(query: PreparedQuery, target: Path, codec: str) -> None:
     columns = ", ".join(f"{v.sql} AS {identifier(str(o.name).lower())}" for v, o in zip(stored, outputs, strict=True))
     selected = f"SELECT {columns} FROM ({query.compiled.sql}) AS q"  # noqa: S608 - generated
     query.connection.execute(f"COPY ({selected}) TO {literal(target)} (FORMAT parquet, COMPRESSION {codec})")
+    query.check()
 
 
 def write_failure(location: str, error: Exception) -> QueryFailure:
