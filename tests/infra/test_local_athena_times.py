@@ -60,6 +60,17 @@ VALUES: dict[str, list[Case]] = {
         ("date_parse('Mayx', '%Mx')", "2000-05-01 00:00:00.000"),
         ("parse_datetime('20200818', 'yyyyMMdd')", "2020-08-18 00:00:00.000 UTC"),
     ],
+    "ISODateTimeFormat (Joda): dateTimeParser, dateElementParser": [
+        ("from_iso8601_timestamp('2001-W34-3T01:02:03')", "2001-08-22 01:02:03.000 UTC"),
+        ("from_iso8601_timestamp('2001-234')", "2001-08-22 00:00:00.000 UTC"),
+        ("from_iso8601_timestamp('T01:02:03')", "1970-01-01 01:02:03.000 UTC"),
+        ("from_iso8601_timestamp('2001-08-22T03:04:05,1234567-1130')", "2001-08-22 03:04:05.123 -11:30"),
+        ("from_iso8601_date('2020-02')", "2020-02-01"),
+        ("from_iso8601_date('2020')", "2020-01-01"),
+        ("TRY(from_iso8601_date('2019-366'))", None),
+        ("TRY(from_iso8601_timestamp('2001-08-22 03:04:05'))", None),
+        ("TRY(from_iso8601_timestamp('T'))", None),
+    ],
     "TestTimeZoneKey": [
         ("with_timezone(TIMESTAMP '2001-08-22 03:04:05', '+13')", "2001-08-22 03:04:05.000 +13:00"),
         ("with_timezone(TIMESTAMP '2001-08-22 03:04:05', '-14')", "2001-08-22 03:04:05.000 -14:00"),
@@ -85,6 +96,16 @@ VALUES: dict[str, list[Case]] = {
     ],
 }
 FAILURES: dict[str, list[tuple[str, str]]] = {
+    "What is out of the range of DuckDB's timestamps, or not read": [
+        (
+            "DATE '9999-12-31' + INTERVAL '300000' YEAR",
+            "NOT_SUPPORTED: the local Athena supports timestamps",
+        ),
+        ("CAST(DATE '500000-01-01' AS timestamp)", "NOT_SUPPORTED: the local Athena supports timestamps"),
+        ("TIMESTAMP '999999-01-01 00:00:00'", "NOT_SUPPORTED: the local Athena supports timestamps"),
+        ("from_iso8601_timestamp('2001-08-22T03.5')", "NOT_SUPPORTED: the local Athena does not read fractions of"),
+        ("from_iso8601_date('20200101')", "NOT_SUPPORTED: the local Athena supports only the years"),
+    ],
     "DateTimes: digits are ASCII's": [
         ("DATE '٢٠٢٦-01-05'", "INVALID_LITERAL"),
         ("TIMESTAMP '٢٠٢٦-01-05 10:00:00'", "INVALID_LITERAL"),

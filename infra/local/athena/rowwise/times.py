@@ -1,4 +1,4 @@
-"""Dates and times that texts state, in MySQL's, Joda's and ISO 8601's formats.
+"""Dates and times that texts state, in MySQL's and Joda's formats.
 
 Sources: DateTimeFunctions of Trino; "Date and time functions" (Trino documentation): the specifiers of date_format and
 date_parse. DuckDB passes and takes a timestamp without its zone, as a naive datetime.
@@ -13,7 +13,7 @@ from typing import Any
 from infra.local.athena.errors import Fault, QueryFailure, fault_of
 from infra.local.athena.rowwise import years
 from infra.local.athena.rowwise.texts import INVALID_ARGUMENT
-from infra.local.athena.rowwise.zones import zone_offset
+from infra.local.athena.rowwise.zones import in_zone
 
 _MONTHS = (
     *("January", "February", "March", "April", "May", "June"),
@@ -23,10 +23,6 @@ _DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Su
 _NOT_SUPPORTED = "DUuVwX"
 _PIVOT_START = 1970
 _DEFAULT_YEAR = 2000
-_ISO = re.compile(
-    r"(\d{4})(?:-(\d{1,2})(?:-(\d{1,2}))?)?"
-    r"(?:T(?:(\d{1,2})(?::(\d{1,2})(?::(\d{1,2})(?:[.,](\d{1,9}))?)?)?)?(Z|[+-]\d\d(?::?\d\d)?)?)?"
-)
 # Joda letters of a pattern, as the parts below name them. A quote that nothing closes ends with the pattern.
 _JODA = re.compile(r"('')|'((?:[^']|'')*)(?:'|$)|([A-Za-z])\3*|[^A-Za-z']+")
 
@@ -280,54 +276,4 @@ def parse_datetime(text: str, pattern: str) -> dict[str, Any]:
         raise Fault(INVALID_ARGUMENT, f'Invalid format: "{text}"')
     match = parser.fullmatch(text)
     zone = match["zone"] if match is not None and "zone" in parser.groupindex else "UTC"
-    return _instant(moment, zone if zone in {"Z", "UTC"} or ":" in zone else f"{zone[:3]}:{zone[3:]}")
-
-
-def _instant(moment: dt.datetime, zone: str) -> dict[str, Any]:
-    offset, name = zone_offset(zone, moment)
-    try:
-        return {"u": moment - offset, "z": name}
-    except OverflowError:
-        raise years.unsupported(f"{moment} {zone}") from None
-
-
-def from_iso8601(text: str) -> dict[str, Any]:
-    """Read a timestamp in ISO 8601's format; without a zone it is UTC, the session's."""
-    match = _ISO.fullmatch(text)
-    if match is None:
-        raise Fault(INVALID_ARGUMENT, f'Invalid format: "{text}"')
-    year, month, day, hour, minute, second, fraction, zone = match.groups()
-    years.require(int(year))
-    try:
-        moment = dt.datetime(  # noqa: DTZ001 - its zone follows
-            int(year),
-            int(month or 1),
-            int(day or 1),
-            int(hour or 0),
-            int(minute or 0),
-            int(second or 0),
-            int((fraction or "0").ljust(3, "0")[:3]) * 1000,
-        )
-    except ValueError as error:
-        raise Fault(INVALID_ARGUMENT, f'Cannot parse "{text}": {error}') from error
-    if zone and zone != "Z":
-        zone = f"{zone[:3]}:{zone[3:].lstrip(':') or '00'}"
-    return _instant(moment, zone or "UTC")
-
-
-def from_iso8601_date(text: str) -> dt.date:
-    """Read a date in ISO 8601's format."""
-    match = re.fullmatch(r"(\d{4})-(?:(\d{1,2})-(\d{1,2})|W(\d\d)(?:-(\d))?|(\d{3}))", text)
-    if match is not None:
-        years.require(int(match[1]))
-    try:
-        if match is not None:
-            year, month, day, week, weekday, ordinal = (int(part) if part else None for part in match.groups())
-            if week:
-                return dt.date.fromisocalendar(year or 0, week, weekday or 1)
-            if ordinal:
-                return dt.datetime.strptime(text, "%Y-%j").date()  # noqa: DTZ007 - a date has no zone
-            return dt.date(year or 0, month or 0, day or 0)
-    except ValueError:
-        pass
-    raise Fault(INVALID_ARGUMENT, f'Invalid format: "{text}"')
+    return in_zone(moment, zone if zone in {"Z", "UTC"} or ":" in zone else f"{zone[:3]}:{zone[3:]}")

@@ -82,6 +82,15 @@ def zone_offset(zone: str, local: dt.datetime) -> tuple[dt.timedelta, str]:
     return offset, name
 
 
+def in_zone(moment: dt.datetime, zone: str) -> dict[str, Any]:
+    """Return the timestamp with time zone of a local time."""
+    offset, name = zone_offset(zone, moment)
+    try:
+        return {"u": moment - offset, "z": name}
+    except OverflowError:
+        raise years.unsupported(f"{moment} {zone}") from None
+
+
 def instant(text: str, precision: int) -> dict[str, Any]:
     """Cast a text to a timestamp with time zone; without a zone it is UTC, the session's."""
     found = try_instant(text, precision)

@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from infra.local.athena.analysis.functions.registry import Rule, parse_rules
 from infra.local.athena.analysis.values import MAYBE
-from infra.local.athena.rowwise import binaries, doubles, json_texts, numbers, regexes, texts, times
+from infra.local.athena.rowwise import binaries, doubles, iso_times, json_texts, numbers, regexes, texts, times
 
 # Java's white space: Character.isWhitespace and SliceUtf8.
 _BLANKS = (
@@ -142,8 +142,8 @@ _TIMES: list[Rule] = [
     ("date_parse(varchar, varchar) timestamp", times.date_parse),
     ("format_datetime(timestamp, varchar) varchar", times.format_datetime),
     ("parse_datetime(varchar, varchar) instant", times.parse_datetime),
-    ("from_iso8601_timestamp(varchar) instant", times.from_iso8601),
-    ("from_iso8601_date(varchar) date", times.from_iso8601_date),
+    ("from_iso8601_timestamp(varchar) instant", iso_times.from_iso8601),
+    ("from_iso8601_date(varchar) date", iso_times.from_iso8601_date),
     ("to_milliseconds(interval) bigint", "{0}"),
     ("current_timezone() varchar", "'UTC'"),
     ("to_unixtime(timestamp) double", "epoch_us({0}) / CAST(1000000 AS DOUBLE)"),
