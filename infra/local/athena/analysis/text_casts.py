@@ -16,6 +16,7 @@ _DOUBLE_TEXT = rf"[\x00-\x20]*([+-]?(NaN|Infinity)|{_DECIMAL_TEXT}[fFdD]?)[\x00-
 _DATE_TEXT = r"\s*[0-9]{1,6}-[0-9]{1,2}-[0-9]{1,2}\s*"
 _TIME_TEXT = r"([01]?[0-9]|2[0-3]):[0-9]{1,2}(:[0-9]{1,2}(\.[0-9]{1,18})?)?"
 _TIMESTAMP_TEXT = rf"\s*[0-9]{{4,6}}-[0-9]{{1,2}}-[0-9]{{1,2}}( {_TIME_TEXT})?\s*"
+_SIGNED_YEAR = r"\s*([+-][0-9]{4,}|[0-9]{7,})-[0-9]{1,2}-[0-9]{1,2}.*"
 _JAVA_NAMES = {"integer": "INT"}
 
 
@@ -30,17 +31,23 @@ class Cast:
         """Write what a failed cast is: NULL, or an error with this message (SQL)."""
         return "NULL" if self.is_try else self.context.fail(f"'{code}: ' || {message}", self.target)
 
-    def checked(self, pattern: str, convert: Callable[[str], str], message: Callable[[str], str]) -> str:
-        """Convert a text that matches the pattern; fail for any other."""
+    def checked(
+        self, pattern: str, convert: Callable[[str], str], message: Callable[[str], str], refused: str = ""
+    ) -> str:
+        """Convert a text that matches the pattern; fail for any other, also in TRY_CAST for the pattern `refused`."""
 
         def body(sql: str) -> str:
             converted = f"coalesce({convert(sql)}, {self.fail(message(sql))})"
             return (
                 f"CASE WHEN {sql} IS NULL THEN NULL WHEN regexp_full_match({sql}, '{pattern}') THEN {converted} "
-                f"ELSE {self.fail(message(sql))} END"
+                + (f"WHEN regexp_full_match({sql}, '{refused}') THEN {self._unread()} " if refused else "")
+                + f"ELSE {self.fail(message(sql))} END"
             )
 
         return let([self.sql], body)
+
+    def _unread(self) -> str:
+        return self.context.fail("'NOT_SUPPORTED: the local Athena does not read such a year'", self.target)
 
 
 def text_to_number(cast: Cast) -> str:
@@ -93,6 +100,7 @@ def text_to_date(cast: Cast) -> str:
         _DATE_TEXT,
         lambda sql: f"TRY_CAST(trim({sql}) AS DATE)",
         lambda sql: f"'Value cannot be cast to date: ' || {sql}",
+        _SIGNED_YEAR,
     )
 
 
@@ -102,6 +110,7 @@ def text_to_timestamp(cast: Cast) -> str:
         _TIMESTAMP_TEXT,
         lambda sql: round_timestamp(_parsed_timestamp(sql), cast.target.size[0]),
         lambda sql: f"'Value cannot be cast to timestamp: ' || {sql}",
+        _SIGNED_YEAR,
     )
 
 

@@ -13,7 +13,7 @@ from infra.local.athena.errors import Fault
 from infra.local.athena.rowwise import years
 
 _TIME = r"(\d{1,2}):(\d{1,2})(?::(\d{1,2})(?:\.(\d{1,18}))?)?"
-_INSTANT = re.compile(rf"\s*(\d{{4,6}})-(\d{{1,2}})-(\d{{1,2}})(?: (?:{_TIME})?\s*(.+?)?)?\s*", re.ASCII)
+_INSTANT = re.compile(rf"\s*([+-]?\d{{4,9}})-(\d{{1,2}})-(\d{{1,2}})(?: (?:{_TIME})?\s*(.+?)?)?\s*", re.ASCII)
 _UTC_NAMES = """
 Z UTC GMT UT UCT GMT0 Zulu Greenwich Universal Etc/UTC Etc/GMT Etc/UT Etc/UCT Etc/Universal Etc/GMT0
 """
