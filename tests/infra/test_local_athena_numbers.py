@@ -37,6 +37,8 @@ VALUES: dict[str, list[Case]] = {
         ("CAST(1e40 AS real)", "Infinity"),
         ("CAST(-1e40 AS real)", "-Infinity"),
         ("CAST(nan() AS real)", "NaN"),
+        ("(SELECT sum(x) FROM (VALUES REAL '3e38', REAL '3e38') AS t (x))", "Infinity"),
+        ("(SELECT sum(x) OVER () FROM (VALUES REAL '-3e38', REAL '-3e38') AS t (x) LIMIT 1)", "-Infinity"),
         ("CAST(CAST(NULL AS double) AS real)", None),
         ("CAST(REAL '12345678.9e0' AS varchar)", "1.234568E7"),
         ("CAST(DECIMAL '1.5' AS decimal(38,37))", "1.5000000000000000000000000000000000000"),

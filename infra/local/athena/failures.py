@@ -51,4 +51,5 @@ def _of_conversion(error: duckdb.Error, text: str) -> str:
     is_range = isinstance(error, duckdb.OutOfRangeException) or "out of range" in text
     # Without DuckDB's own words around it: its class of errors, and its SQL.
     message = re.sub(r"^[\w ]+ Error: ", "", text.partition("\nLINE ")[0].strip())
+    message = message.partition(" when casting from source column ")[0]
     return f"{'NUMERIC_VALUE_OUT_OF_RANGE' if is_range else 'INVALID_CAST_ARGUMENT'}: {message}"

@@ -20,6 +20,7 @@ from infra.local.athena.analysis.values import (
     let,
     local_name,
     of_decimal,
+    to_real,
     unsupported,
 )
 from infra.local.athena.errors import QueryFailure
@@ -115,14 +116,7 @@ def _floating_to_decimal(cast: Cast) -> str:
 
 
 def _floating_to_floating(cast: Cast) -> str:
-    # A double that no real can hold is an infinity in Java; DuckDB rejects it.
-    return let(
-        [cast.sql],
-        lambda sql: (
-            f"coalesce(TRY_CAST({sql} AS {cast.target.duckdb}), "
-            f"CAST(CASE WHEN {sql} > 0 THEN 'Infinity' WHEN {sql} < 0 THEN '-Infinity' END AS {cast.target.duckdb}))"
-        ),
-    )
+    return let([cast.sql], to_real) if cast.target == types.REAL else f"CAST({cast.sql} AS DOUBLE)"
 
 
 def _decimal_to_floating(cast: Cast) -> str:

@@ -161,6 +161,12 @@ def _convert(context: Context, sql: str, source: Type, target: Type) -> str:
     return f"CAST({sql} AS {target.duckdb})"
 
 
+def to_real(sql: str) -> str:
+    """Write a double as a real: an infinity if no real can hold it, as in Java; DuckDB rejects it."""
+    infinity = f"CASE WHEN {sql} > 0 THEN 'Infinity' WHEN {sql} < 0 THEN '-Infinity' END"
+    return f"coalesce(TRY_CAST({sql} AS FLOAT), CAST({infinity} AS FLOAT))"
+
+
 def of_decimal(sql: str, source: Type, target: Type) -> str:
     """Write a decimal as a double or a real with the roundings of DecimalCasts of Trino; DuckDB has others.
 
