@@ -50,6 +50,9 @@ VALUES: dict[str, list[Case]] = {
         ("typeof(to_iso8601(TIMESTAMP '2001-08-22 03:04:05.321 +07:09'))", "varchar(32)"),
         ("typeof(to_iso8601(DATE '2001-08-22'))", "varchar(16)"),
         ("timezone_hour(TIMESTAMP '2001-08-22 03:04:05.321')", "0"),
+        ("EXTRACT(timezone_minute FROM TIMESTAMP '2001-08-22 03:04:05.321 -07:09')", "-9"),
+        ("EXTRACT(hour FROM INTERVAL '27' HOUR)", "3"),
+        ("day_of_month(INTERVAL '55' HOUR)", "2"),
         ("date_format(TIMESTAMP '2001-01-09 13:04:05.3219', '%f')", "322000"),
         ("format_datetime(TIMESTAMP '2001-08-22 03:04:05.3215', 'SSSSSS')", "322000"),
         ("format_datetime(TIMESTAMP '2001-08-22 03:04:05', 'yyyy''abc')", "2001abc"),
@@ -96,6 +99,20 @@ VALUES: dict[str, list[Case]] = {
     ],
 }
 FAILURES: dict[str, list[tuple[str, str]]] = {
+    "TestExtract, ExpressionAnalyzer.visitExtract": [
+        (
+            "EXTRACT(timezone_hour FROM TIMESTAMP '2001-08-22 03:04:05')",
+            "TYPE_MISMATCH: line 1:8: Cannot extract TIMEZONE_HOUR from timestamp(0)",
+        ),
+        ("EXTRACT(hour FROM DATE '2001-08-22')", "TYPE_MISMATCH: line 1:8: Cannot extract HOUR from date"),
+        ("EXTRACT(year FROM INTERVAL '1' DAY)", "TYPE_MISMATCH"),
+        ("EXTRACT(day_of_month FROM INTERVAL '1' DAY)", "TYPE_MISMATCH"),
+        ("EXTRACT(year FROM '2020-01-01')", "TYPE_MISMATCH"),
+        (
+            "EXTRACT(hour FROM CAST(TIMESTAMP '2001-08-22 03:04:05' AS time))",
+            "NOT_SUPPORTED: the local Athena does not",
+        ),
+    ],
     "What is out of the range of DuckDB's timestamps, or not read": [
         (
             "DATE '9999-12-31' + INTERVAL '300000' YEAR",

@@ -62,6 +62,7 @@ _MOMENTS = {"date", "timestamp", "timestamp with time zone"}
 
 _DAY_PARTS = {
     "day": (86_400_000, 2**63),
+    "day_of_month": (86_400_000, 2**63),
     "hour": (3_600_000, 24),
     "minute": (60_000, 60),
     "second": (1000, 60),
