@@ -5,9 +5,9 @@ Sources: TimeZoneKey of trino-spi (names, offsets), DateTimes and VarcharToTimes
 
 import datetime as dt
 import re
-from functools import lru_cache
+from contextlib import suppress
 from typing import Any
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from infra.local.athena.errors import Fault
 from infra.local.athena.rowwise import years
@@ -24,6 +24,7 @@ MST7MDT NZ NZ-CHAT Navajo PRC PST8PDT Poland Portugal ROK Singapore Turkey W-SU 
 """
 _SHORT_NAMES = frozenset(_WITHOUT_SLASH.split())
 """Those of Java: the zones of tzdata without a slash, except EST, HST, MST and ROC."""
+_LONG_NAME = re.compile(r"[A-Z][\w+-]*(/[A-Z][\w+-]*)+", re.ASCII)
 _OFFSET = re.compile(r"([+-])(\d|\d\d|\d\d:?\d\d)", re.ASCII)
 _LEGACY_OFFSET = re.compile(r"(Etc/GMT|Etc/UTC|Etc/UT|GMT|UTC|UT)([+-])(\d{1,2})(?::(\d{1,2}))?", re.ASCII)
 MOST_MINUTES = 14 * 60
@@ -35,9 +36,10 @@ def zone_name(zone: str) -> str:
     if minutes is not None:
         sign = "-" if minutes < 0 else "+"
         return f"{sign}{abs(minutes) // 60:02}:{abs(minutes) % 60:02}" if minutes else "UTC"
-    if not ("/" in zone or zone in _SHORT_NAMES) or zone not in _names():
-        raise Fault("INVALID_CAST_ARGUMENT", f"'{zone}' is not a valid time zone")
-    return zone
+    if _LONG_NAME.fullmatch(zone) or zone in _SHORT_NAMES:
+        with suppress(ZoneInfoNotFoundError, ValueError, OSError):
+            return ZoneInfo(zone).key
+    raise Fault("INVALID_CAST_ARGUMENT", f"'{zone}' is not a valid time zone")
 
 
 def _minutes(zone: str) -> int | None:
@@ -58,11 +60,6 @@ def _minutes(zone: str) -> int | None:
     if rest >= 60 or hours * 60 + rest > MOST_MINUTES:
         return None
     return (hours * 60 + rest) * (-1 if is_west else 1)
-
-
-@lru_cache(maxsize=1)
-def _names() -> frozenset[str]:
-    return frozenset(available_timezones())
 
 
 def zone_offset(zone: str, local: dt.datetime) -> tuple[dt.timedelta, str]:
