@@ -61,11 +61,11 @@ def rows(sql: str, folder: Path) -> list[list[str | None]]:
             names = ", ".join(f'"{name}"' for name in COLUMNS)
             source = f"(VALUES {ROWS}) AS r({names})"
             connection.execute(f"CREATE VIEW {scan.relation} AS SELECT {columns} FROM {source}")
-        refused = engine.add_functions(connection, analyzer.context.functions.values())
+        refusals = engine.add_functions(connection, analyzer.context.functions.values())
         try:
             found = connection.execute(compiled.sql).fetchall()
         except duckdb.Error as error:
             raise QueryFailure(state_change_reason(error)) from error
-        engine.require_answered(refused)
+    engine.check_refusals(compiled.sql, refusals)
     printers = [results.printer(output.type) for output in compiled.outputs]
     return [[None if v is None else p(v) for v, p in zip(row, printers, strict=True)] for row in found]

@@ -13,7 +13,7 @@ from typing import Any
 
 import duckdb
 
-from infra.local.athena.analysis.values import MAYBE, STRICT, PythonFunction
+from infra.local.athena.analysis.values import MAYBE, STRICT, PythonFunction, fail
 from infra.local.athena.errors import Fault, QueryFailure, fault_of
 from infra.local.athena.literals import literal
 
@@ -36,34 +36,33 @@ def connect(folder: Path) -> duckdb.DuckDBPyConnection:
 def add_functions(connection: duckdb.DuckDBPyConnection, functions: Iterable[PythonFunction]) -> list[str]:
     """Add the Python functions of a query. The first call imports numpy, which DuckDB needs for them.
 
-    Return a list that gets the reason of each value that the local Athena cannot compute: TRY makes NULL of it.
+    Return a list to which they add what they do not support when it occurs.
     """
-    refused: list[str] = []
+    refusals: list[str] = []
     for function in functions:
-        checked = _without_nan(function.call) if _FLOATS.search(function.returns) else function.call
-        call = _of_parameters(_noting(checked, refused), len(function.parameters), function.nulls == MAYBE)
+        noted = function.call if function.call is fail else _noting(function.call, refusals)
+        checked = _without_nan(noted) if _FLOATS.search(function.returns) else noted
+        call = _of_parameters(checked, len(function.parameters), function.nulls == MAYBE)
         handling: dict[str, Any] = {} if function.nulls == STRICT else {"null_handling": "special"}
         connection.create_function(function.name, call, list(function.parameters), function.returns, **handling)
-    return refused
+    return refusals
 
 
-def require_answered(refused: list[str]) -> None:
-    """Raise QueryFailure if a query that has run had a value that the local Athena cannot compute."""
-    if refused:
-        raise QueryFailure(refused[0])
+def check_refusals(sql: str, refusals: list[str]) -> None:
+    """Raise QueryFailure if TRY may have made NULL of what the local Athena does not support and Athena answers."""
+    if refusals and "TRY(" in sql:
+        raise QueryFailure(refusals[0])
 
 
-def _noting(function: Callable[..., Any], refused: list[str]) -> Callable[..., Any]:
-    """Note what the local Athena does not support, and fail."""
-
+def _noting(function: Callable[..., Any], refusals: list[str]) -> Callable[..., Any]:
     @functools.wraps(function)
     def call(*arguments: Any) -> Any:
         try:
             return function(*arguments)
         except Fault as fault:
-            reason = fault_of(str(fault)) or ""
-            if reason.startswith("NOT_SUPPORTED"):
-                refused.append(reason)
+            message = fault_of(str(fault)) or ""
+            if message.startswith("NOT_SUPPORTED"):
+                refusals.append(message)
             raise
 
     return call

@@ -7,8 +7,13 @@ import duckdb
 from infra.local.athena.errors import fault_of
 
 _UNGROUPED = re.compile(r'column "?([^"]+?)"? must appear in the GROUP BY clause')
-_OVERFLOW = re.compile(r"Overflow in (addition|subtraction|multiplication) of (?:U?INT|DECIMAL)[^ ]* ?\((.*)\)")
-_OUTSIDE = ("Could not convert Timestamp(", "Date out of range in timestamp conversion")
+_OVERFLOW = re.compile(
+    r"Overflow in (addition|subtraction|multiplication|division) (?:of (?:U?INT|DECIMAL)[^ ]* ?\()?([^)\n]*)"
+)
+_OUTSIDE = re.compile(
+    r"Could not convert Timestamp\(|Date out of range in timestamp conversion|Date and time not in timestamp range|"
+    r"timestamp field value out of range|Type INT32 with value \S+-\d\d-\d\d\S* can't be cast"
+)
 """DuckDB's timestamps have microseconds, in 64 bits; Trino reads a file's number of milliseconds that exceeds them."""
 _INTERNAL = re.compile(r"(?:scan|q|u|v|with)_?\d*\.")
 
@@ -41,7 +46,10 @@ def state_change_reason(error: duckdb.Error) -> str:
 
 
 def _of_conversion(error: duckdb.Error, text: str) -> str:
-    if any(words in text for words in _OUTSIDE):
+    if _OUTSIDE.search(text):
         return f"NOT_SUPPORTED: the local Athena supports timestamps of the years -290307 to 294246 only ({text})"
     is_range = isinstance(error, duckdb.OutOfRangeException) or "out of range" in text
-    return f"{'NUMERIC_VALUE_OUT_OF_RANGE' if is_range else 'INVALID_CAST_ARGUMENT'}: {text}"
+    # Without DuckDB's own words around it: its class of errors, and its SQL.
+    message = re.sub(r"^[\w ]+ Error: ", "", text.partition("\nLINE ")[0].strip())
+    message = message.partition(" when casting from source column ")[0]
+    return f"{'NUMERIC_VALUE_OUT_OF_RANGE' if is_range else 'INVALID_CAST_ARGUMENT'}: {message}"

@@ -36,8 +36,8 @@ class PreparedQuery:
             raise QueryFailure(message) from error
         self.scans = [scan.with_columns_of(self.compiled.sql) for scan in analyzer.scans]
         self.connection = engine.connect(folder)
-        self.refused: list[str] = []
         self._functions = list(analyzer.context.functions.values())
+        self._refusals: list[str] = []
         self._preparation = Preparation(execution.caller, self.connection, folder, cache)
 
     def close(self) -> None:
@@ -45,6 +45,10 @@ class PreparedQuery:
         self._execution.set_interrupt(None)
         self._preparation.close()
         self.connection.close()
+
+    def check(self) -> None:
+        """Check what has run. Raises QueryFailure if TRY may have hidden what is not supported."""
+        engine.check_refusals(self.compiled.sql, self._refusals)
 
     def prepare(self) -> bool:
         """Prepare the tables and functions; False if the query was stopped."""
@@ -54,7 +58,7 @@ class PreparedQuery:
             relations.create(scan, table, self._catalogue.partitions(table, scan))
             if self._execution.completed is not None:
                 return False
-        self.refused = engine.add_functions(self.connection, self._functions)
+        self._refusals = engine.add_functions(self.connection, self._functions)
         self._execution.bytes_scanned = relations.bytes_scanned
         self._execution.planned = time.time() - self._execution.started
         self._execution.set_interrupt(self.connection.interrupt)

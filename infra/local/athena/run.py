@@ -13,7 +13,7 @@ from typing import IO
 import duckdb
 from botocore.exceptions import BotoCoreError, ClientError
 
-from infra.local.athena import descriptions, engine, results, tables
+from infra.local.athena import descriptions, results, tables
 from infra.local.athena.errors import QueryFailure
 from infra.local.athena.executions import QueryExecution
 from infra.local.athena.failures import state_change_reason
@@ -100,7 +100,7 @@ def _write_result(execution: QueryExecution, query: PreparedQuery) -> None:
             for row in rows:
                 values = (None if v is None else print_value(v) for v, print_value in zip(row, printers, strict=True))
                 results.write_row(out, values)
-        engine.require_answered(query.refused)
+        query.check()
         out.seek(0)
         _put(execution, out)
 

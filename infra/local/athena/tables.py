@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from infra.local.athena import engine
 from infra.local.athena.analysis import types
 from infra.local.athena.analysis.results import Output
 from infra.local.athena.analysis.values import Context, Value, coerce
@@ -166,7 +165,7 @@ def _copy(query: PreparedQuery, target: Path, codec: str) -> None:
     columns = ", ".join(f"{v.sql} AS {identifier(str(o.name).lower())}" for v, o in zip(stored, outputs, strict=True))
     selected = f"SELECT {columns} FROM ({query.compiled.sql}) AS q"  # noqa: S608 - generated
     query.connection.execute(f"COPY ({selected}) TO {literal(target)} (FORMAT parquet, COMPRESSION {codec})")
-    engine.require_answered(query.refused)
+    query.check()
 
 
 def write_failure(location: str, error: Exception) -> QueryFailure:

@@ -68,8 +68,8 @@ def _scalar(analyzer: Expressions, node: nodes.Call, scope: Scope) -> Value:
         raise unsupported(f"does not support {name} with a lambda")
     arguments = [analyzer.analyze(argument, scope) for argument in node.arguments]
     _check_arguments(name, arguments)
-    if name in {"date_format", "format_datetime"} and arguments[0].type.is_instant:
-        arguments[0] = times.in_its_zone(arguments[0])
+    if name in {"date_format", "format_datetime"} and arguments:
+        arguments[0] = times.printed(arguments[0])
     if name == "format":
         return formats.format_call(context, arguments, node.at)
     for counts, function in tables:

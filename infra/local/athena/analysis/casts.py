@@ -6,20 +6,25 @@ BooleanOperators and JsonOperators of Trino, and its documentation's page "Conve
 
 from collections.abc import Callable
 
-from infra.local.athena.analysis import types
+from infra.local.athena.analysis import text_casts, types
 from infra.local.athena.analysis.json_casts import from_json, to_json
 from infra.local.athena.analysis.moments import date_text, local_time, round_timestamp, timestamp_text
+from infra.local.athena.analysis.text_casts import Cast
 from infra.local.athena.analysis.types import Type
-from infra.local.athena.analysis.values import MAYBE, Context, Value, coerce, instant, let, local_name, unsupported
+from infra.local.athena.analysis.values import (
+    MAYBE,
+    Context,
+    Value,
+    coerce,
+    instant,
+    let,
+    local_name,
+    of_decimal,
+    to_real,
+    unsupported,
+)
 from infra.local.athena.errors import QueryFailure
-from infra.local.athena.rowwise import numbers, texts
-
-_DECIMAL_TEXT = r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"
-_DOUBLE_TEXT = rf"[\x00-\x20]*([+-]?(NaN|Infinity)|{_DECIMAL_TEXT}[fFdD]?)[\x00-\x20]*"
-_DATE_TEXT = r"\s*[0-9]{1,6}-[0-9]{1,2}-[0-9]{1,2}\s*"
-_TIME_TEXT = r"[0-9]{1,2}:[0-9]{1,2}(:[0-9]{1,2}(\.[0-9]{1,6})?)?"
-_TIMESTAMP_TEXT = rf"\s*[0-9]{{4,6}}-[0-9]{{1,2}}-[0-9]{{1,2}}( {_TIME_TEXT})?\s*"
-_JAVA_NAMES = {"integer": "INT"}
+from infra.local.athena.rowwise import numbers
 
 
 def cast(context: Context, value: Value, target: Type, is_try: bool = False) -> Value | None:
@@ -44,7 +49,7 @@ def cast(context: Context, value: Value, target: Type, is_try: bool = False) -> 
     convert = _CASTS.get((_family(source), _family(target)))
     if convert is None and "time" in {source.name, target.name}:
         raise unsupported(f"does not cast {source} to {target}")
-    return None if convert is None else Value(convert(_Cast(context, value, target, is_try)), target)
+    return None if convert is None else Value(convert(Cast(context, value, target, is_try)), target)
 
 
 def _padded(value: Value, target: Type) -> str:
@@ -53,125 +58,35 @@ def _padded(value: Value, target: Type) -> str:
     return f"rpad({value.sql}, {min([length, *target.size])}, ' ')"
 
 
-class _Cast:
-    """One cast: the value, its target, and what happens where it fails."""
-
-    def __init__(self, context: Context, value: Value, target: Type, is_try: bool) -> None:
-        self.context, self.value, self.target, self.is_try = context, value, target, is_try
-        self.sql, self.source = value.sql, value.type
-
-    def fail(self, message: str, code: str = "INVALID_CAST_ARGUMENT") -> str:
-        """Write what a failed cast is: NULL, or an error with this message (SQL)."""
-        return "NULL" if self.is_try else self.context.fail(f"'{code}: ' || {message}", self.target)
-
-    def checked(self, pattern: str, convert: Callable[[str], str], message: Callable[[str], str]) -> str:
-        """Convert a text that matches the pattern; fail for any other."""
-
-        def body(sql: str) -> str:
-            converted = f"coalesce({convert(sql)}, {self.fail(message(sql))})"
-            return (
-                f"CASE WHEN {sql} IS NULL THEN NULL WHEN regexp_full_match({sql}, '{pattern}') THEN {converted} "
-                f"ELSE {self.fail(message(sql))} END"
-            )
-
-        return let([self.sql], body)
-
-
 def _family(kind: Type) -> str:
     if kind.is_integer:
         return "integer"
     return "floating" if kind.is_floating else kind.name
 
 
-def _text_to_number(cast: _Cast) -> str:
-    name = _JAVA_NAMES.get(cast.target.name, cast.target.name.upper())
-    duckdb = cast.target.duckdb
-    return cast.checked(
-        "[+-]?[0-9]+",
-        lambda sql: f"TRY_CAST({sql} AS {duckdb})",
-        lambda sql: f"'Cannot cast ''' || {sql} || ''' to {name}'",
-    )
-
-
-def _text_to_floating(cast: _Cast) -> str:
-    name, duckdb = cast.target.name.upper(), cast.target.duckdb
-    return cast.checked(
-        _DOUBLE_TEXT,
-        lambda sql: f"TRY_CAST(regexp_replace({sql}, '([0-9.])[fFdD]\\s*$', '\\1') AS {duckdb})",
-        lambda sql: f"'Cannot cast ''' || {sql} || ''' to {name}'",
-    )
-
-
-def _text_to_decimal(cast: _Cast) -> str:
-    precision, scale = cast.target.size
-    return cast.checked(
-        _DECIMAL_TEXT,
-        lambda sql: f"TRY_CAST({sql} AS {cast.target.duckdb})",
-        lambda sql: f"'Cannot cast VARCHAR ''' || {sql} || ''' to DECIMAL({precision}, {scale})'",
-    )
-
-
-def _text_to_boolean(cast: _Cast) -> str:
-    def body(sql: str) -> str:
-        message = f"'Cannot cast ''' || {sql} || ''' to BOOLEAN'"
-        return (
-            f"CASE WHEN {sql} IS NULL THEN NULL WHEN lower({sql}) IN ('t', 'true', '1') THEN true "
-            f"WHEN lower({sql}) IN ('f', 'false', '0') THEN false ELSE {cast.fail(message)} END"
-        )
-
-    return let([cast.sql], body)
-
-
-def _text_to_date(cast: _Cast) -> str:
-    return cast.checked(
-        _DATE_TEXT,
-        lambda sql: f"TRY_CAST(trim({sql}) AS DATE)",
-        lambda sql: f"'Value cannot be cast to date: ' || {sql}",
-    )
-
-
-def _text_to_timestamp(cast: _Cast) -> str:
-    return cast.checked(
-        _TIMESTAMP_TEXT,
-        lambda sql: round_timestamp(_parsed_timestamp(sql), cast.target.size[0]),
-        lambda sql: f"'Value cannot be cast to timestamp: ' || {sql}",
-    )
-
-
-def _parsed_timestamp(sql: str) -> str:
-    """Parse a timestamp whose hours, minutes and seconds may have one digit or be missing."""
-    padded = f"regexp_replace(trim({sql}), '([ :])([0-9])(:|\\.|$)', '\\10\\2\\3', 'g')"
-    padded = f"regexp_replace({padded}, '([ :])([0-9])(:|\\.|$)', '\\10\\2\\3', 'g')"
-    return f"TRY_CAST(regexp_replace({padded}, '^([^ ]+ [0-9]+:[0-9]+)$', '\\1:00') AS TIMESTAMP)"
-
-
-def _text_to_instant(cast: _Cast) -> str:
-    function = texts.try_instant if cast.is_try else texts.instant
-    precision = Value(str(cast.target.size[0]), types.INTEGER)
-    return cast.context.call(function, [cast.value, precision], cast.target, nulls=MAYBE)
-
-
-def _to_boolean(cast: _Cast) -> str:
+def _to_boolean(cast: Cast) -> str:
     return f"({cast.sql} <> 0)"
 
 
-def _boolean_to_number(cast: _Cast) -> str:
+def _boolean_to_number(cast: Cast) -> str:
+    if cast.target.name == "decimal" and cast.target.size[0] == cast.target.size[1]:
+        raise unsupported(f"does not cast boolean to {cast.target}, which has no digit for a 1")
     return f"CAST({cast.sql} AS {cast.target.duckdb})"
 
 
-def _integer_to_number(cast: _Cast) -> str:
+def _integer_to_number(cast: Cast) -> str:
     return _ranged(cast, lambda sql: sql)
 
 
-def _floating_to_integer(cast: _Cast) -> str:
+def _floating_to_integer(cast: Cast) -> str:
     # Trino rounds half away from zero; DuckDB's own cast rounds half to even.
     return _ranged(cast, lambda sql: f"round({sql})")
 
 
-def _ranged(cast: _Cast, convert: Callable[[str], str]) -> str:
+def _ranged(cast: Cast, convert: Callable[[str], str]) -> str:
     """Convert to a type that may be too narrow."""
     duckdb = cast.target.duckdb
-    if types.coerces(cast.source, cast.target):
+    if types.fits(cast.source, cast.target):
         return f"CAST({convert(cast.sql)} AS {duckdb})"
 
     def body(sql: str) -> str:
@@ -181,6 +96,8 @@ def _ranged(cast: _Cast, convert: Callable[[str], str]) -> str:
             precision, scale = cast.target.size
             code = "INVALID_CAST_ARGUMENT"
             message = f"'Cannot cast {cast.source.name.upper()} ''' || {shown} || ''' to DECIMAL({precision}, {scale})'"
+        if cast.source.name == "decimal" and cast.target.is_integer:
+            code = "INVALID_CAST_ARGUMENT"
         if cast.source.is_floating and cast.target == types.BIGINT:
             code, message = "INVALID_CAST_ARGUMENT", f"'Unable to cast ' || {shown} || ' to bigint'"
         converted = f"coalesce(TRY_CAST({convert(sql)} AS {duckdb}), {cast.fail(message, code)})"
@@ -192,7 +109,7 @@ def _ranged(cast: _Cast, convert: Callable[[str], str]) -> str:
     return let([cast.sql], body)
 
 
-def _floating_to_decimal(cast: _Cast) -> str:
+def _floating_to_decimal(cast: Cast) -> str:
     # The digits that are printed are rounded half up: BigDecimal.valueOf.
     functions = {
         ("double", False): numbers.decimal_of_double,
@@ -206,33 +123,37 @@ def _floating_to_decimal(cast: _Cast) -> str:
     return cast.context.call(function, [argument, *size], cast.target, nulls=MAYBE)
 
 
-def _to_double(cast: _Cast) -> str:
+def _floating_to_floating(cast: Cast) -> str:
+    return let([cast.sql], to_real) if cast.target == types.REAL else f"CAST({cast.sql} AS DOUBLE)"
+
+
+def _decimal_to_floating(cast: Cast) -> str:
+    return of_decimal(cast.sql, cast.source, cast.target)
+
+
+def _plain(cast: Cast) -> str:
     return f"CAST({cast.sql} AS {cast.target.duckdb})"
 
 
-def _plain(cast: _Cast) -> str:
-    return f"CAST({cast.sql} AS {cast.target.duckdb})"
-
-
-def _to_timestamp(cast: _Cast) -> str:
+def _to_timestamp(cast: Cast) -> str:
     return round_timestamp(f"CAST({cast.sql} AS TIMESTAMP)", cast.target.size[0], cast.source)
 
 
-def _to_instant(cast: _Cast) -> str:
+def _to_instant(cast: Cast) -> str:
     return let(
         [round_timestamp(f"CAST({cast.sql} AS TIMESTAMP)", cast.target.size[0], cast.source)],
         instant,
     )
 
 
-def _instant_to_instant(cast: _Cast) -> str:
+def _instant_to_instant(cast: Cast) -> str:
     return let(
         [cast.sql],
         lambda sql: instant(round_timestamp(f"{sql}.u", cast.target.size[0], cast.source), f"{sql}.z"),
     )
 
 
-def _from_instant(cast: _Cast) -> str:
+def _from_instant(cast: Cast) -> str:
     local = local_time(cast.sql)
     if cast.target.name == "timestamp":
         return round_timestamp(local, cast.target.size[0], cast.source)
@@ -284,10 +205,6 @@ def text_of(context: Context, value: Value) -> str:
     return f"CAST({sql} AS VARCHAR)"
 
 
-def _text_to_binary(cast: _Cast) -> str:
-    return f"encode({cast.sql})"
-
-
 def _cast_inside(context: Context, value: Value, target: Type, is_try: bool) -> Value | None:
     """Cast the elements of an array or a map, or the fields of a row."""
     source = value.type
@@ -319,15 +236,15 @@ def _cast_inside(context: Context, value: Value, target: Type, is_try: bool) -> 
     return Value(f"list_transform([{value.sql}], lambda {name}: {packed})[1]", target)
 
 
-_CASTS: dict[tuple[str, str], Callable[[_Cast], str]] = {
-    ("varchar", "boolean"): _text_to_boolean,
-    ("varchar", "integer"): _text_to_number,
-    ("varchar", "floating"): _text_to_floating,
-    ("varchar", "decimal"): _text_to_decimal,
-    ("varchar", "date"): _text_to_date,
-    ("varchar", "timestamp"): _text_to_timestamp,
-    ("varchar", "timestamp with time zone"): _text_to_instant,
-    ("varchar", "varbinary"): _text_to_binary,
+_CASTS: dict[tuple[str, str], Callable[[Cast], str]] = {
+    ("varchar", "boolean"): text_casts.text_to_boolean,
+    ("varchar", "integer"): text_casts.text_to_number,
+    ("varchar", "floating"): text_casts.text_to_floating,
+    ("varchar", "decimal"): text_casts.text_to_decimal,
+    ("varchar", "date"): text_casts.text_to_date,
+    ("varchar", "timestamp"): text_casts.text_to_timestamp,
+    ("varchar", "timestamp with time zone"): text_casts.text_to_instant,
+    ("varchar", "varbinary"): text_casts.text_to_binary,
     ("boolean", "integer"): _boolean_to_number,
     ("boolean", "floating"): _boolean_to_number,
     ("boolean", "decimal"): _boolean_to_number,
@@ -336,13 +253,13 @@ _CASTS: dict[tuple[str, str], Callable[[_Cast], str]] = {
     ("decimal", "boolean"): _to_boolean,
     ("integer", "integer"): _integer_to_number,
     ("integer", "decimal"): _integer_to_number,
-    ("integer", "floating"): _to_double,
+    ("integer", "floating"): _plain,
     ("floating", "integer"): _floating_to_integer,
     ("floating", "decimal"): _floating_to_decimal,
-    ("floating", "floating"): _to_double,
+    ("floating", "floating"): _floating_to_floating,
     ("decimal", "integer"): _integer_to_number,
     ("decimal", "decimal"): _integer_to_number,
-    ("decimal", "floating"): _to_double,
+    ("decimal", "floating"): _decimal_to_floating,
     ("date", "timestamp"): _to_timestamp,
     ("date", "timestamp with time zone"): _to_instant,
     ("timestamp", "date"): _plain,

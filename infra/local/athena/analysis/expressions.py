@@ -11,6 +11,7 @@ from infra.local.athena.analysis import literals, operators, types
 from infra.local.athena.analysis.calls import call_function
 from infra.local.athena.analysis.casts import cast, instant_of
 from infra.local.athena.analysis.conditions import name_parts, terms
+from infra.local.athena.analysis.functions.extract import extract_field
 from infra.local.athena.analysis.protocols import Subqueries
 from infra.local.athena.analysis.scope import Scope, not_found
 from infra.local.athena.analysis.types import Type
@@ -361,17 +362,7 @@ class ExpressionAnalyzer:
         return Value(f"struct_pack({packed})", kind)
 
     def _extract(self, node: nodes.Extract, scope: Scope) -> Value:
-        names = {"DOW": "day_of_week", "DOY": "day_of_year", "YOW": "year_of_week"}
-        call = nodes.Call(node.at, names.get(node.field, node.field.lower()), (node.value,))
-        if call.name not in _FIELDS:
-            raise failure("SYNTAX_ERROR", node.at, f"Invalid EXTRACT field: {node.field}")
-        return call_function(self, call, scope)
-
-
-_FIELDS = {
-    *("year", "quarter", "month", "week", "day", "day_of_month", "day_of_week", "day_of_year", "year_of_week"),
-    *("hour", "minute", "second", "timezone_hour", "timezone_minute"),
-}
+        return extract_field(self.context, node.field, self.analyze(node.value, scope), node.at)
 
 
 def _may_fail(sql: str) -> bool:

@@ -14,17 +14,18 @@ from infra.local.athena.analysis.values import Context, Value, failure, text, un
 from infra.local.athena.errors import Fault, QueryFailure, fault_of
 from infra.local.athena.literals import literal
 from infra.local.athena.rowwise import json_texts
-from infra.local.athena.rowwise.texts import try_instant, zone_offset
+from infra.local.athena.rowwise.zones import MOST_MINUTES, try_instant, zone_name
 from infra.local.athena.sql import nodes
 from infra.local.athena.sql.tokens import BINARY, DECIMAL, DOUBLE, INTEGER, STRING, Position
 
 _TIMESTAMP = re.compile(
-    r"\s*(\d{4,6})-(\d{1,2})-(\d{1,2})(?: (\d{1,2}):(\d{1,2})(?::(\d{1,2})(?:\.(\d+))?)?)?(\s*[^\d\s].*)?\s*"
+    r"\s*(\d{4,6})-(\d{1,2})-(\d{1,2})(?: (\d{1,2}):(\d{1,2})(?::(\d{1,2})(?:\.(\d+))?)?)?(\s*[^\d\s].*)?\s*",
+    re.ASCII,
 )
-_DATE = re.compile(r"\s*(\d{1,6})-(\d{1,2})-(\d{1,2})\s*")
+_DATE = re.compile(r"\s*(\d{1,6})-(\d{1,2})-(\d{1,2})\s*", re.ASCII)
 _SIGNED = re.compile(r"\s*[+-]\d")
 _SIGNED_YEARS = "does not support literals whose year has a sign"
-_DECIMAL = re.compile(r"([+-]?)0*(\d*)(?:\.(\d*))?")
+_DECIMAL = re.compile(r"([+-]?)0*(\d*)(?:\.(\d*))?", re.ASCII)
 _MILLISECONDS = {"DAY": 86_400_000, "HOUR": 3_600_000, "MINUTE": 60_000, "SECOND": 1000}
 _UNITS = ("DAY", "HOUR", "MINUTE", "SECOND")
 _MAX_INTEGER, _MAX_BIGINT = 2**31, 2**63
@@ -142,18 +143,23 @@ def of_interval(node: nodes.IntervalLiteral) -> Value:
     invalid = failure("INVALID_LITERAL", node.at, f"'{node.text}' is not a valid INTERVAL literal")
     if node.start in {"YEAR", "MONTH"}:
         months = sign * _months(node, invalid)
+        if abs(months) >= _MAX_INTEGER:
+            raise invalid
         return Value(f"CAST({months} AS INTEGER)", types.YEAR_INTERVAL, str(months))
     milliseconds = sign * _milliseconds(node, invalid)
+    if abs(milliseconds) >= _MAX_BIGINT:
+        raise invalid
     return Value(f"CAST({milliseconds} AS BIGINT)", types.DAY_INTERVAL, str(milliseconds))
 
 
 def _months(node: nodes.IntervalLiteral, invalid: QueryFailure) -> int:
     written = node.text.strip()
-    if node.end is None:
-        if not re.fullmatch(r"[+-]?\d+", written):
-            raise invalid
+    if (node.start, node.end) == ("MONTH", "YEAR"):
+        raise invalid
+    # The smaller unit may be left out.
+    if re.fullmatch(r"-?\d+", written, re.ASCII):
         return int(written) * (12 if node.start == "YEAR" else 1)
-    match = re.fullmatch(r"(-?)(\d+)-(\d+)", written)
+    match = re.fullmatch(r"(-?)(\d+)-(\d+)", written, re.ASCII)
     if match is None or (node.start, node.end) != ("YEAR", "MONTH"):
         raise invalid
     return (-1 if match[1] else 1) * (int(match[2]) * 12 + int(match[3]))
@@ -167,13 +173,16 @@ def _milliseconds(node: nodes.IntervalLiteral, invalid: QueryFailure) -> int:
     )
     if not units:
         raise invalid
-    match = re.fullmatch(r"\s*(-?)([\d: ]+?)(?:\.(\d{1,3}))?\s*", node.text)
-    if match is None or (match[3] and units[-1] != "SECOND"):
+    match = re.fullmatch(r"\s*(-?)([\d: ]+?)(?:\.(\d{1,3}))?\s*", node.text, re.ASCII)
+    parts = re.split(r"[: ]", match[2]) if match is not None else []
+    # The smaller units may be left out.
+    if match is None or len(parts) > len(units) or (match[3] and units[len(parts) - 1] != "SECOND"):
         raise invalid
-    parts = re.split(r"[: ]", match[2])
-    if len(parts) != len(units) or not all(part.isdecimal() for part in parts):
+    separators = "".join(char for char in match[2] if not char.isdecimal())
+    expected = " ::" if units[0] == "DAY" else "::"
+    if not all(part.isdecimal() for part in parts) or not expected.startswith(separators):
         raise invalid
-    total = sum(int(part) * _MILLISECONDS[unit] for part, unit in zip(parts, units, strict=True))
+    total = sum(int(part) * _MILLISECONDS[unit] for part, unit in zip(parts, units, strict=False))
     total += int((match[3] or "").ljust(3, "0"))
     return -total if match[1] else total
 
@@ -181,12 +190,14 @@ def _milliseconds(node: nodes.IntervalLiteral, invalid: QueryFailure) -> int:
 def zone_of(value: Value, at: Position) -> str:
     """Return the zone that a literal names. Raises QueryFailure if it is none."""
     if value.type == types.DAY_INTERVAL and value.constant is not None:
-        minutes = int(value.constant) // 60_000
+        minutes, rest = divmod(int(value.constant), 60_000)
+        if rest or abs(minutes) > MOST_MINUTES:
+            raise failure("INVALID_FUNCTION_ARGUMENT", at, f"Invalid offset minutes {minutes}")
         return "UTC" if not minutes else f"{'-' if minutes < 0 else '+'}{abs(minutes) // 60:02}:{abs(minutes) % 60:02}"
     if value.constant is None or not value.type.is_text:
         raise unsupported("supports only literal time zones")
     try:
-        return zone_offset(value.constant, dt.datetime(2000, 1, 1))[1]  # noqa: DTZ001 - its zone is the question
+        return zone_name(value.constant)
     except Fault as error:
         raise failure("INVALID_ARGUMENTS", at, f"Time zone not supported: {value.constant}") from error
 

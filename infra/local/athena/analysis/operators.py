@@ -8,7 +8,7 @@ documentation).
 from collections.abc import Callable
 
 from infra.local.athena.analysis import types
-from infra.local.athena.analysis.moments import local_time
+from infra.local.athena.analysis.moments import change_instant, change_local
 from infra.local.athena.analysis.types import Type
 from infra.local.athena.analysis.values import SPECIAL, Context, Value, coerce, failure, let, unify, unsupported
 from infra.local.athena.rowwise import collections, numbers
@@ -16,6 +16,7 @@ from infra.local.athena.sql.tokens import Position
 
 _INTERVALS = {types.DAY_INTERVAL, types.YEAR_INTERVAL}
 _MOMENTS = ("date", "timestamp", "timestamp with time zone")
+_SHORT = 18
 _NEGATED = {"<": ">", ">": "<", "<=": ">=", ">=": "<="}
 
 
@@ -40,10 +41,12 @@ def _numeric(context: Context, sign: str, left: Value, right: Value) -> Value | 
         return Value(f"({a} {sign} {b})", both)
     if sign in "/%":
         operator = "//" if sign == "/" else "%"
-        if right.constant not in {None, "0"} and both.is_integer:
+        if right.constant not in {None, "0", "-1"} and both.is_integer:
             return Value(f"({a} {operator} {b})", both)
         failed = context.fail("'DIVISION_BY_ZERO: Division by zero'", both)
-        sql = let([b], lambda divisor: f"(CASE WHEN {divisor} = 0 THEN {failed} ELSE {divisor} END)")
+        # DuckDB rejects the remainder of the least integer and -1, which is 0.
+        other = "{0}" if sign == "/" else "CASE WHEN {0} = -1 THEN 1 ELSE {0} END"
+        sql = let([b], lambda divisor: f"(CASE WHEN {divisor} = 0 THEN {failed} ELSE {other.format(divisor)} END)")
         return Value(f"({a} {operator} {sql})", both)
     return Value(f"({a} {sign} {b})", both)
 
@@ -51,20 +54,25 @@ def _numeric(context: Context, sign: str, left: Value, right: Value) -> Value | 
 def _decimal(context: Context, sign: str, left: Value, right: Value) -> Value:
     a, b = (_as_decimal(context, value) for value in (left, right))
     (p1, s1), (p2, s2) = a.type.size, b.type.size
+    scale = max(s1, s2)
+    function: Callable[..., object]
     if sign in "+-":
-        scale = max(s1, s2)
-        result = types.decimal(min(types.MAX_PRECISION, max(p1 - s1, p2 - s2) + scale + 1), scale)
-        x, y = coerce(context, a, result).sql, coerce(context, b, result).sql
-        return Value(f"CAST({x} {sign} {y} AS {result.duckdb})", result)
-    if sign == "*":
+        precision = min(types.MAX_PRECISION, max(p1 - s1, p2 - s2) + scale + 1)
+        result = types.decimal(precision, scale)
+        if types.fits(a.type, result) and types.fits(b.type, result):
+            x, y = coerce(context, a, result).sql, coerce(context, b, result).sql
+            return Value(f"CAST({x} {sign} {y} AS {result.duckdb})", result)
+        function = numbers.add if sign == "+" else numbers.subtract
+    elif sign == "*":
         if s1 + s2 > types.MAX_PRECISION:
             raise unsupported(f"does not multiply decimals with {s1 + s2} digits of scale")
         result = types.decimal(min(types.MAX_PRECISION, p1 + p2), s1 + s2)
-        return Value(f"CAST({a.sql} * {b.sql} AS {result.duckdb})", result)
-    scale = max(s1, s2)
-    if sign == "/":
+        # DuckDB keeps a product of two short decimals in 64 bits.
+        wide = f"CAST({a.sql} AS {types.decimal(types.MAX_PRECISION, s1).duckdb})" if p1 + p2 > _SHORT else a.sql
+        return Value(f"CAST({wide} * {b.sql} AS {result.duckdb})", result)
+    elif sign == "/":
         precision = min(types.MAX_PRECISION, p1 + s2 + max(s2 - s1, 0))
-        function: Callable[..., object] = numbers.divide
+        function = numbers.divide
     else:
         precision = min(p2 - s2, p1 - s1) + scale
         function = numbers.remainder
@@ -83,9 +91,9 @@ def _as_decimal(context: Context, value: Value) -> Value:
 
 def _temporal(context: Context, sign: str, left: Value, right: Value) -> Value | None:
     if sign in "*/" and left.type in _INTERVALS and right.type.is_number:
-        return _scaled(sign, left, right)
+        return _scaled(context, sign, left, right)
     if sign == "*" and right.type in _INTERVALS and left.type.is_number:
-        return _scaled(sign, right, left)
+        return _scaled(context, sign, right, left)
     if sign not in "+-":
         return None
     if sign == "+" and left.type in _INTERVALS and right.type.name in _MOMENTS:
@@ -97,18 +105,37 @@ def _temporal(context: Context, sign: str, left: Value, right: Value) -> Value |
     if sign == "-" and left.type.name in _MOMENTS:
         both = unify(context, [left, right])
         if both is not None and both[0].type.name in _MOMENTS:
-            return Value(f"({_milliseconds(both[0])} - {_milliseconds(both[1])})", types.DAY_INTERVAL)
+            # The difference is rounded to milliseconds, half up; // truncates.
+            return Value(
+                let(
+                    [f"{_microseconds(both[0])} - {_microseconds(both[1])} + 500"],
+                    lambda us: f"(({us} - ({us} % 1000 + 1000) % 1000) // 1000)",
+                ),
+                types.DAY_INTERVAL,
+            )
     return None
 
 
-def _milliseconds(value: Value) -> str:
+def _microseconds(value: Value) -> str:
     sql = f"({value.sql}).u" if value.type.is_instant else f"CAST({value.sql} AS TIMESTAMP)"
-    return f"epoch_ms({sql})"
+    return f"epoch_us({sql})"
 
 
-def _scaled(sign: str, interval: Value, factor: Value) -> Value:
-    product = f"CAST({interval.sql} AS DOUBLE) {sign} CAST({factor.sql} AS DOUBLE)"
-    return Value(f"CAST(trunc({product}) AS {interval.type.duckdb})", interval.type)
+def _scaled(context: Context, sign: str, interval: Value, factor: Value) -> Value:
+    """Multiply or divide an interval: by an integer exactly, else as a double that is truncated."""
+    kind = interval.type
+    if sign == "*" and factor.type.is_integer:
+        return Value(f"({interval.sql} * CAST({factor.sql} AS {kind.duckdb}))", kind)
+    verb = "multiply" if sign == "*" else "divide"
+    invalid = context.fail(f"'INVALID_FUNCTION_ARGUMENT: Cannot {verb} by double NaN or zero'", kind)
+    large = context.fail("'NOT_SUPPORTED: the local Athena does not support such a long interval'", kind)
+
+    def body(a: str, b: str) -> str:
+        is_invalid = f"isnan({b})" + (f" OR {b} = 0" if sign == "/" else "")
+        scaled = f"coalesce(TRY_CAST(trunc(CAST({a} AS DOUBLE) {sign} {b}) AS {kind.duckdb}), {large})"
+        return f"CASE WHEN {a} IS NULL OR {b} IS NULL THEN NULL WHEN {is_invalid} THEN {invalid} ELSE {scaled} END"
+
+    return Value(let([interval.sql, f"CAST({factor.sql} AS DOUBLE)"], body), kind)
 
 
 def _shifted(context: Context, sign: str, moment: Value, interval: Value) -> Value:
@@ -131,51 +158,24 @@ def _shifted(context: Context, sign: str, moment: Value, interval: Value) -> Val
             )
             return Value(f"({moment.sql} {sign} {days})", types.DATE)
         return Value(f"CAST({shift(moment.sql)} AS DATE)", types.DATE)
-    if not moment.type.is_instant:
-        return Value(shift(moment.sql), moment.type)
+    kind = moment.type
     if interval.type == types.DAY_INTERVAL:
-        return Value(change_instant(moment.sql, shift), moment.type)
+        # An interval has milliseconds.
+        kind = Type(kind.name, (max(kind.size[0], 3),))
+    if not kind.is_instant:
+        return Value(shift(moment.sql), kind)
+    if interval.type == types.DAY_INTERVAL:
+        return Value(change_instant(moment.sql, shift), kind)
     return Value(change_local(moment.sql, shift), moment.type)
-
-
-def change_instant(sql: str, change: Callable[[str], str]) -> str:
-    """Write a timestamp with time zone whose instant is changed."""
-    return let(
-        [sql],
-        lambda v: f"CASE WHEN {v} IS NOT NULL THEN struct_pack(u := {change(f'{v}.u')}, z := {v}.z) END",
-    )
-
-
-def change_local(sql: str, change: Callable[[str], str]) -> str:
-    """Write a timestamp with time zone whose local time is changed."""
-    return let(
-        [sql],
-        lambda v: (
-            f"CASE WHEN {v} IS NOT NULL THEN "
-            f"struct_pack(u := {in_utc(change(local_time(v)), f'{v}.z')}, z := {v}.z) END"
-        ),
-    )
-
-
-def in_utc(local: str, zone: str) -> str:
-    """Write the timestamp in UTC of a local one."""
-
-    def body(moment: str) -> str:
-        minutes = (
-            f"CAST({zone}[1] || '1' AS INTEGER) * (CAST({zone}[2:3] AS INTEGER) * 60 + CAST({zone}[5:6] AS INTEGER))"
-        )
-        return (
-            f"CASE WHEN {zone} = 'UTC' THEN {moment} WHEN {zone}[1] IN ('+', '-') THEN {moment} - "
-            f"to_minutes({minutes}) ELSE timezone('UTC', timezone({zone}, {moment})) END"
-        )
-
-    return let([local], body)
 
 
 def negate(value: Value, at: Position) -> Value:
     """Return `-value`."""
     if not value.type.is_number and value.type not in _INTERVALS:
         raise failure("TYPE_MISMATCH", at, f"Cannot negate {value.type}")
+    if value.type.is_integer or value.type in _INTERVALS:
+        # Which fails for the least integer; DuckDB's own negation gives it a wider type.
+        return Value(f"(CAST(0 AS {value.type.duckdb}) - {value.sql})", value.type)
     return Value(f"(-{value.sql})", value.type)
 
 

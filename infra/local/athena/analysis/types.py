@@ -280,6 +280,14 @@ def coerces(source: Type, target: Type) -> bool:
     return source == target or _same(common(source, target), target)
 
 
+def fits(source: Type, target: Type) -> bool:
+    """Whether every value of a type that coerces fits: a decimal of 38 digits may have too few before the point."""
+    if target.name == "decimal" and (source.is_integer or source.name == "decimal"):
+        precision, scale = source.size or (_DIGITS[source.name], 0)
+        return target.size[1] >= scale and target.size[0] - target.size[1] >= precision - scale
+    return coerces(source, target)
+
+
 def _same(a: Type | None, b: Type) -> bool:
     """Whether two types are equal but for the names of a row's fields."""
     if a is None or a.name != b.name or a.size != b.size or len(a.of) != len(b.of):

@@ -166,7 +166,43 @@ def _convert(context: Context, sql: str, source: Type, target: Type) -> str:
         return f"map_from_entries(list_transform(map_entries({sql}), lambda {name}: {pair}))"
     if target.name == "row":
         return let([sql], lambda row: _convert_row(context, row, source, target))
+    if target.name == "decimal" and not types.fits(source, target):
+        message = f"'INVALID_CAST_ARGUMENT: Cannot cast {source} to {target}: ' || {{0}}"
+        return let(
+            [sql],
+            lambda v: (
+                f"CASE WHEN {v} IS NOT NULL THEN coalesce(TRY_CAST({v} AS {target.duckdb}), "
+                f"{context.fail(message.format(v), target)}) END"
+            ),
+        )
+    if source.name == "decimal" and target.is_floating:
+        return of_decimal(sql, source, target)
     return f"CAST({sql} AS {target.duckdb})"
+
+
+def to_real(sql: str) -> str:
+    """Write a double as a real: an infinity if no real can hold it, as in Java; DuckDB rejects it."""
+    infinity = f"CASE WHEN {sql} > 0 THEN 'Infinity' WHEN {sql} < 0 THEN '-Infinity' END"
+    return f"coalesce(TRY_CAST({sql} AS FLOAT), CAST({infinity} AS FLOAT))"
+
+
+def of_decimal(sql: str, source: Type, target: Type) -> str:
+    """Write a decimal as a double or a real with the roundings of DecimalCasts of Trino; DuckDB has others.
+
+    A short decimal is a whole number divided by a power of ten, a long one is read from its text.
+    """
+    precision, scale = source.size
+    if precision <= _EXACT_DIGITS[target.name]:
+        return f"CAST({sql} AS {target.duckdb})"
+    text = f"CAST({sql} AS VARCHAR)"
+    if precision > _SHORT_DIGITS:
+        return f"CAST({text} AS {target.duckdb})"
+    whole = f"CAST(replace({text}, '.', '') AS BIGINT)"
+    return f"(CAST({whole} AS {target.duckdb}) / CAST(1e{scale} AS {target.duckdb}))"
+
+
+_EXACT_DIGITS = {"double": 15, "real": 7}
+_SHORT_DIGITS = 18
 
 
 def _convert_row(context: Context, sql: str, source: Type, target: Type) -> str:

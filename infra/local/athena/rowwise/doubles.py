@@ -1,6 +1,7 @@
 """Functions of doubles that give NaN or an infinity where Python and DuckDB raise an error, as Java does."""
 
 import math
+import struct
 from collections.abc import Callable
 
 
@@ -18,6 +19,34 @@ def sqrt(value: float) -> float:
     return _or(math.sqrt, value)
 
 
+def cbrt(value: float) -> float:
+    """Return the cube root, with the roundings of Java's: the polynomial and the step of Newton of fdlibm's s_cbrt."""
+    if value == 0 or not math.isfinite(value):
+        return value
+    size = abs(value)
+    if size < _SMALLEST_NORMAL:
+        guess = _of_words(_high_word(size * 2.0**54) // 3 + 696219795)
+    else:
+        guess = _of_words(_high_word(size) // 3 + 715094163)
+    s = 19 / 35 + guess * guess / size * guess
+    guess *= 5 / 14 + 45 / 28 / (s + 99 / 70 + -864 / 1225 / s)
+    guess = _of_words(_high_word(guess) + 1)
+    quotient = size / (guess * guess)
+    root = guess + guess * ((quotient - guess) / (guess + guess + quotient))
+    return math.copysign(root, value)
+
+
+_SMALLEST_NORMAL = 2.0**-1022
+
+
+def _high_word(value: float) -> int:
+    return int(struct.unpack(">I", struct.pack(">d", value)[:4])[0])
+
+
+def _of_words(high: int) -> float:
+    return float(struct.unpack(">d", struct.pack(">I", high) + bytes(4))[0])
+
+
 def exp(value: float) -> float:
     """Return e to the power of a number."""
     return _or(math.exp, value)
@@ -29,8 +58,8 @@ def ln(value: float) -> float:
 
 
 def log2(value: float) -> float:
-    """Return the logarithm to base 2."""
-    return -math.inf if value == 0 else _or(math.log2, value)
+    """Return the logarithm to base 2 as MathFunctions of Trino computes it, which is not always a whole number."""
+    return ln(value) / math.log(2)
 
 
 def log10(value: float) -> float:

@@ -13,6 +13,7 @@ from infra.local.athena.errors import Fault
 _DOUBLE = re.compile(
     r"[\x00-\x20]*([+-]?(?:NaN|Infinity|(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?))([fFdD]?)[\x00-\x20]*"
 )
+_DIGITS = re.compile("([+-]?)([0-9A-Za-z]+)")
 _EXACT = Context(prec=400, Emax=10000, Emin=-10000, rounding=ROUND_HALF_UP)
 
 
@@ -62,8 +63,14 @@ def text_of_double(value: float) -> str:
 
 
 def text_of_real(value: float) -> str:
-    """Cast a real to varchar."""
-    return text_of_double(shortest_float(value))
+    """Cast a real to varchar: at most 7 digits, where the shortest text may need 9 (TestRealOperators)."""
+    return text_of_double(float(f"{value:.6e}"))
+
+
+_LONG = 2.0**63
+_LONG_POWERS = 18
+_LEAST_POWER, _MOST_POWER = -323, 308
+"""The powers of ten that a double has."""
 
 
 def _fit(value: Decimal, precision: int, scale: int) -> Decimal | None:
@@ -100,6 +107,20 @@ def try_decimal_of_real(value: float, precision: int, scale: int) -> Decimal | N
     return try_decimal_of_double(shortest_float(value), precision, scale)
 
 
+def add(left: Decimal, right: Decimal, precision: int, scale: int) -> Decimal:
+    """Add two decimals whose sum may have too many digits for the scale of the result."""
+    with localcontext(_EXACT):
+        # Trino rescales both to 128 bits first.
+        if max(abs(left), abs(right)).scaleb(scale) >= 2**127:
+            raise Fault("NUMERIC_VALUE_OUT_OF_RANGE", "Decimal overflow")
+        return _in_range(left + right, precision, scale)
+
+
+def subtract(left: Decimal, right: Decimal, precision: int, scale: int) -> Decimal:
+    """Subtract two decimals as `add` adds them."""
+    return add(left, right.copy_negate(), precision, scale)
+
+
 def divide(left: Decimal, right: Decimal, precision: int, scale: int) -> Decimal:
     """Divide two decimals, rounded half up to the scale of the result."""
     if right == 0:
@@ -126,20 +147,36 @@ def _in_range(value: Decimal, precision: int, scale: int) -> Decimal:
 
 def round_decimal(value: Decimal, digits: int, precision: int, scale: int) -> Decimal:
     """Round a decimal to a number of digits, half up; its scale stays."""
+    if digits >= scale:
+        return value
     with localcontext(_EXACT):
-        rounded = value.quantize(Decimal(1).scaleb(-min(digits, scale)))
+        rounded = value.quantize(Decimal(1).scaleb(-max(digits, -precision)))
     return _in_range(rounded, precision, scale)
+
+
+def round_integer(value: int, digits: int, bits: int) -> int:
+    """Round an integer of a number of bits to a power of ten, half away from zero (MathFunctions.roundLong)."""
+    if digits >= 0:
+        return value
+    factor: int = 10 ** min(-digits, _LONG_POWERS + 1)
+    rounded = (abs(value) + factor // 2) // factor * factor * (-1 if value < 0 else 1)
+    if digits < -_LONG_POWERS or not -(2 ** (bits - 1)) <= rounded < 2 ** (bits - 1):
+        raise Fault("NUMERIC_VALUE_OUT_OF_RANGE", f"numerical overflow: {value}")
+    return rounded
 
 
 def round_double(value: float, digits: int) -> float:
     """Round a double to a number of digits, half up (MathFunctions.round)."""
     if not math.isfinite(value):
         return value
-    factor = 10.0**digits
-    scaled = abs(value) * factor
-    if math.isinf(scaled):
+    if value == 0 or digits < _LEAST_POWER:
+        return math.nan if digits < _LEAST_POWER else 0.0
+    # A number with so many digits has no more to round.
+    scaled = abs(value) * 10.0**digits if digits <= _MOST_POWER else math.inf
+    if scaled >= _LONG:
         return value
-    return math.copysign(math.floor(scaled + 0.5) / factor, value)
+    whole = math.floor(scaled)
+    return math.copysign((whole + (scaled - whole >= 0.5)) / 10.0**digits, value)
 
 
 def average(total: Decimal, count: int, precision: int, scale: int) -> Decimal:
@@ -175,8 +212,10 @@ def to_base(value: int, radix: int) -> str:
 def from_base(text: str, radix: int) -> int:
     """Read an integer in a base."""
     _check_radix(radix)
+    match = _DIGITS.fullmatch(text)
     try:
-        value = int(text, radix) if not text.startswith((" ", "_")) and "_" not in text else None
+        # The zero keeps Python's int from taking a prefix such as 0x.
+        value = int(f"{match[1]}0{match[2]}", radix) if match is not None else None
     except ValueError:
         value = None
     if value is None or not -(2**63) <= value < 2**63:
@@ -195,6 +234,8 @@ def width_bucket(value: float, low: float, high: float, count: int) -> int:
         raise Fault("INVALID_FUNCTION_ARGUMENT", "bucketCount must be greater than 0")
     if not all(map(math.isfinite, (low, high))) or math.isnan(value) or low == high:
         raise Fault("INVALID_FUNCTION_ARGUMENT", "bounds must be finite and cannot equal each other")
+    if count == 2**63 - 1 and value >= max(low, high):
+        raise Fault("NUMERIC_VALUE_OUT_OF_RANGE", f"Bucket for value {java_double(value)} is out of range")
     lower, upper = min(low, high), max(low, high)
     if value < lower:
         found = 0

@@ -3,22 +3,14 @@
 Sources: StringFunctions and VarcharToTimestampWithTimeZoneCast of Trino; "String functions" (Trino documentation).
 """
 
-import datetime as dt
 import re
 import unicodedata
 from collections.abc import Sequence
-from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from infra.local.athena.errors import Fault
-from infra.local.athena.rowwise import years
 
 INVALID_ARGUMENT = "INVALID_FUNCTION_ARGUMENT"
 _MAX_LEVENSHTEIN = 1_000_000
-_INSTANT = re.compile(
-    r"\s*(\d{4,6})-(\d{1,2})-(\d{1,2})(?: (?:(\d{1,2}):(\d{1,2})(?::(\d{1,2})(?:\.(\d{1,6}))?)?)?\s*(.+?)?)?\s*"
-)
-_OFFSET = re.compile(r"[+-]\d\d:\d\d")
 
 
 def upper(text: str) -> str:
@@ -162,49 +154,6 @@ def char(code: int) -> str:
     if not 0 <= code < 0x110000 or 0xD800 <= code < 0xE000:
         raise Fault(INVALID_ARGUMENT, f"Not a valid Unicode code point: {code}")
     return chr(code)
-
-
-def zone_offset(zone: str, local: dt.datetime) -> tuple[dt.timedelta, str]:
-    """Return the offset of a zone at a local time, and the zone's name as Trino prints it."""
-    if zone.upper() in {"UTC", "Z", "GMT", "+00:00", "-00:00", "UT", "ZULU"}:
-        return dt.timedelta(), "UTC"
-    if _OFFSET.fullmatch(zone):
-        sign = -1 if zone[0] == "-" else 1
-        return sign * dt.timedelta(hours=int(zone[1:3]), minutes=int(zone[4:6])), zone
-    try:
-        offset = local.replace(tzinfo=ZoneInfo(zone)).utcoffset()
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise Fault("INVALID_CAST_ARGUMENT", f"'{zone}' is not a valid time zone") from error
-    return offset or dt.timedelta(), zone
-
-
-def instant(text: str, precision: int) -> dict[str, Any]:
-    """Cast a text to a timestamp with time zone; without a zone it is UTC, the session's."""
-    found = try_instant(text, precision)
-    if found is None:
-        raise Fault("INVALID_CAST_ARGUMENT", f"Value cannot be cast to timestamp with time zone: {text}")
-    return found
-
-
-def try_instant(text: str, precision: int) -> dict[str, Any] | None:
-    """Cast a text to a timestamp with time zone; None if it is not one. Raises Fault for a year that Python has not."""
-    match = _INSTANT.fullmatch(text)
-    if match is None:
-        return None
-    year, month, day, hour, minute, second, fraction, zone = match.groups()
-    years.require(int(year))
-    try:
-        local = dt.datetime(int(year), int(month), int(day), int(hour or 0), int(minute or 0), int(second or 0))  # noqa: DTZ001 - its zone follows
-        offset, name = zone_offset(zone or "UTC", local)
-    except (ValueError, Fault):
-        return None
-    microseconds = int((fraction or "0").ljust(6, "0"))
-    unit = 10 ** (6 - precision)
-    rounded = (microseconds + unit // 2) // unit * unit
-    try:
-        return {"u": local - offset + dt.timedelta(microseconds=rounded), "z": name}
-    except OverflowError:
-        raise years.unsupported(text) from None
 
 
 def join(items: Sequence[str | None] | None, delimiter: str | None, null: str | None) -> str | None:

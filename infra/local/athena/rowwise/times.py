@@ -1,4 +1,4 @@
-"""Dates and times that texts state, in MySQL's, Joda's and ISO 8601's formats.
+"""Dates and times that texts state, in MySQL's and Joda's formats.
 
 Sources: DateTimeFunctions of Trino; "Date and time functions" (Trino documentation): the specifiers of date_format and
 date_parse. DuckDB passes and takes a timestamp without its zone, as a naive datetime.
@@ -10,9 +10,10 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
-from infra.local.athena.errors import Fault, QueryFailure
+from infra.local.athena.errors import Fault, QueryFailure, fault_of
 from infra.local.athena.rowwise import years
-from infra.local.athena.rowwise.texts import INVALID_ARGUMENT, zone_offset
+from infra.local.athena.rowwise.texts import INVALID_ARGUMENT
+from infra.local.athena.rowwise.zones import in_zone
 
 _MONTHS = (
     *("January", "February", "March", "April", "May", "June"),
@@ -22,36 +23,32 @@ _DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Su
 _NOT_SUPPORTED = "DUuVwX"
 _PIVOT_START = 1970
 _DEFAULT_YEAR = 2000
-_ISO = re.compile(
-    r"(\d{4})(?:-(\d{1,2})(?:-(\d{1,2}))?)?"
-    r"(?:T(?:(\d{1,2})(?::(\d{1,2})(?::(\d{1,2})(?:[.,](\d{1,9}))?)?)?)?(Z|[+-]\d\d(?::?\d\d)?)?)?"
-)
-# Joda letters of a pattern, as the parts below name them.
-_JODA = re.compile(r"'((?:[^']|'')*)'|([A-Za-z])\2*|[^A-Za-z']+")
+# Joda letters of a pattern, as the parts below name them. A quote that nothing closes ends with the pattern.
+_JODA = re.compile(r"('')|'((?:[^']|'')*)(?:'|$)|([A-Za-z])\3*|[^A-Za-z']+")
 
+# A field takes as many digits as it can, and gives none back, as Joda's formatters do.
+_TWO_DIGITS = r"(?P<{}>\d{{1,2}}+)"
+_NAMES = "|".join(f"{n}|{n.lower()}|{n.upper()}" for n in (*_MONTHS, *(month[:3] for month in _MONTHS)))
 _PARSERS = {
-    "Y": r"(?P<year>[+-]?\d{1,4})",
+    "Y": r"(?P<year>[+-]?\d{1,4}+)",
     "y": r"(?P<short>\d\d)",
-    "m": r"(?P<month>\d{1,2})",
-    "c": r"(?P<month>\d{1,2})",
-    "d": r"(?P<day>\d{1,2})",
-    "e": r"(?P<day>\d{1,2})",
-    "H": r"(?P<hour>\d{1,2})",
-    "k": r"(?P<hour>\d{1,2})",
-    "h": r"(?P<half>\d{1,2})",
-    "I": r"(?P<half>\d{1,2})",
-    "l": r"(?P<half>\d{1,2})",
-    "i": r"(?P<minute>\d{1,2})",
-    "s": r"(?P<second>\d{1,2})",
-    "S": r"(?P<second>\d{1,2})",
-    "f": r"(?P<fraction>\d{1,9})",
+    **dict.fromkeys("mc", _TWO_DIGITS.format("month")),
+    **dict.fromkeys("de", _TWO_DIGITS.format("day")),
+    **dict.fromkeys("Hk", _TWO_DIGITS.format("hour")),
+    **dict.fromkeys("hIl", _TWO_DIGITS.format("half")),
+    "i": _TWO_DIGITS.format("minute"),
+    **dict.fromkeys("sS", _TWO_DIGITS.format("second")),
+    "f": r"(?P<fraction>\d{1,9}+)",
     "p": r"(?P<noon>AM|PM|am|pm)",
-    "j": r"(?P<ordinal>\d{1,3})",
-    "M": r"(?P<name>[A-Za-z]+)",
-    "b": r"(?P<name>[A-Za-z]+)",
+    "j": r"(?P<ordinal>\d{1,3}+)",
+    **dict.fromkeys("Mb", f"(?P<name>(?>{_NAMES}))"),
     "%": "%",
 }
+_GROUP = re.compile(r"\?P<(\w+)>")
+_CONFLICTS = ({"hour", "half"}, {"day", "ordinal"}, {"month", "name"})
+"""Fields of a format of which one overrides the other; by rules of Joda that are not answered here."""
 _JODA_TO_MYSQL = {"y": "Y", "Y": "Y", "M": "m", "d": "d", "H": "H", "h": "h", "m": "i", "s": "s", "S": "f", "a": "p"}
+_JODA_NUMBERS = "cCxyYdhHmsSeDFwWkK"
 
 
 def _specifiers(template: str) -> list[tuple[str, bool]]:
@@ -60,9 +57,11 @@ def _specifiers(template: str) -> list[tuple[str, bool]]:
     position = 0
     while position < len(template):
         char = template[position]
-        if char == "%" and position + 1 < len(template):
+        if char == "%":
             position += 1
-            letter = template[position]
+            letter = template[position : position + 1]
+            if not letter:
+                break
             if letter in _NOT_SUPPORTED:
                 raise QueryFailure(f"INVALID_FUNCTION_ARGUMENT: %{letter} not supported in date format string")
             parts.extend(
@@ -77,8 +76,17 @@ def _specifiers(template: str) -> list[tuple[str, bool]]:
 
 
 def check_format(template: str) -> None:
-    """Raise QueryFailure for a specifier that Trino rejects."""
-    _specifiers(template)
+    """Raise QueryFailure for a specifier that Trino rejects, and for a format without any character."""
+    if not _specifiers(template):
+        raise QueryFailure("INVALID_FUNCTION_ARGUMENT: Both printing and parsing not supported")
+
+
+def check_parser(name: str, pattern: str) -> None:
+    """Raise QueryFailure for a format that date_parse or parse_datetime cannot read here."""
+    try:
+        (_parser if name == "date_parse" else _joda_parser)(pattern)
+    except Fault as error:
+        raise QueryFailure(fault_of(str(error))) from None
 
 
 def date_format(value: dt.datetime | str, template: str) -> str:
@@ -118,16 +126,20 @@ def _print(letter: str, moment: dt.datetime) -> str:
 
 @lru_cache(maxsize=256)
 def _parser(template: str) -> re.Pattern[str]:
-    parts, used = [], set()
+    parts = []
     for letter, is_specifier in _specifiers(template):
-        pattern = _PARSERS.get(letter) if is_specifier else re.escape(letter)
+        pattern = _PARSERS.get(letter, letter if letter not in "aWvx" else None) if is_specifier else re.escape(letter)
         if pattern is None:
             raise Fault("NOT_SUPPORTED", f"the local Athena cannot parse %{letter}")
-        if is_specifier and pattern in used:
-            raise Fault("NOT_SUPPORTED", f"the local Athena cannot parse a format with %{letter} twice")
-        used.add(pattern)
         parts.append(pattern)
-    return re.compile("".join(parts))
+    return _compiled("".join(parts), template)
+
+
+def _compiled(pattern: str, written: str) -> re.Pattern[str]:
+    names = _GROUP.findall(pattern)
+    if len(names) > len(set(names)) or any(pair <= set(names) for pair in _CONFLICTS):
+        raise Fault("NOT_SUPPORTED", f"the local Athena cannot parse a format that has a field twice: {written}")
+    return re.compile(pattern, re.ASCII)
 
 
 def date_parse(text: str, template: str) -> dt.datetime:
@@ -145,17 +157,12 @@ def _parse(pattern: re.Pattern[str], text: str) -> dt.datetime | None:
     found = {name: value for name, value in match.groupdict().items() if value is not None}
     has_date = found.keys() & {"month", "day", "name", "ordinal"}
     year = int(found.get("year", _DEFAULT_YEAR if has_date else 1970))
-    if "short" in found:
+    if [field for field in found if field in {"year", "short"}][-1:] == ["short"]:
+        # Of both, the last one counts.
         year = _PIVOT_START + (int(found["short"]) - _PIVOT_START) % 100
     month = int(found.get("month", 1))
     if "name" in found:
-        name = found["name"]
-        months = [
-            i for i, m in enumerate(_MONTHS, 1) if name in {x for n in (m, m[:3]) for x in (n, n.lower(), n.upper())}
-        ]
-        if not months:
-            return None
-        month = months[0]
+        month = [name[:3].lower() for name in _MONTHS].index(found["name"][:3].lower()) + 1
     years.require(year)
     hour = int(found.get("hour", 0))
     if "half" in found:
@@ -184,14 +191,18 @@ def _parse(pattern: re.Pattern[str], text: str) -> dt.datetime | None:
 
 def joda_parts(pattern: str) -> list[tuple[str, str]]:
     """Split a Joda pattern into (letter, its run) and ("", text). Raises QueryFailure for what is not supported."""
+    if not pattern:
+        raise QueryFailure("INVALID_FUNCTION_ARGUMENT: Invalid pattern specification")
     parts = []
     for match in _JODA.finditer(pattern):
         if match[1] is not None:
-            parts.append(("", match[1].replace("''", "'") or "'"))
+            parts.append(("", "'"))
         elif match[2] is not None:
-            if match[2] not in "yYMdHhKkmsSaEDewxZ":
-                raise QueryFailure(f"NOT_SUPPORTED: the local Athena does not support {match[2]} in date patterns")
-            parts.append((match[2], match[0]))
+            parts.append(("", match[2].replace("''", "'")))
+        elif match[3] is not None:
+            if match[3] not in "yYMdHhKkmsSaEDewxZz":
+                raise QueryFailure(f"NOT_SUPPORTED: the local Athena does not support {match[3]} in date patterns")
+            parts.append((match[3], match[0]))
         else:
             parts.append(("", match[0]))
     return parts
@@ -216,8 +227,6 @@ def _print_joda(letter: str, width: int, moment: dt.datetime) -> str:
         return "AM" if moment.hour < 12 else "PM"
     if letter == "S":
         return f"{moment.microsecond:06}".ljust(width, "0")[:width]
-    if letter == "Z":
-        return {1: "+0000", 2: "+00:00"}.get(width, "UTC")
     numbers = {
         "M": moment.month,
         "d": moment.day,
@@ -237,18 +246,26 @@ def _print_joda(letter: str, width: int, moment: dt.datetime) -> str:
 @lru_cache(maxsize=256)
 def _joda_parser(pattern: str) -> re.Pattern[str]:
     parts = []
-    for letter, run in joda_parts(pattern):
+    tokens = joda_parts(pattern)
+    for (letter, run), (following, next_run) in zip(tokens, [*tokens[1:], ("", "")], strict=True):
+        width = len(run)
         if not letter:
             parts.append(re.escape(run))
-        elif letter == "Z":
+        elif letter == "Z" and width <= 2:
             parts.append(r"(?P<zone>Z|[+-]\d\d:?\d\d)")
-        elif letter == "M" and len(run) >= 3:
+        elif letter == "M" and width >= 3:
             parts.append(_PARSERS["M"])
-        elif letter in _JODA_TO_MYSQL and not (letter in "yY" and len(run) == 2):
+        elif letter in "yY" and width != 2:
+            is_number = (bool(following) and following in _JODA_NUMBERS) or (following == "M" and len(next_run) <= 2)
+            sign = "[+-]?" if letter == "y" else ""
+            parts.append(rf"(?P<year>{sign}\d{{1,{width if is_number else 9}}}+)")
+        elif letter == "S" and width <= 9:
+            parts.append(rf"(?P<fraction>\d{{1,{width}}}+)")
+        elif letter in _JODA_TO_MYSQL and width <= 2 and letter not in "yY":
             parts.append(_PARSERS[_JODA_TO_MYSQL[letter]])
         else:
             raise Fault("NOT_SUPPORTED", f"the local Athena cannot parse {run} in a date pattern")
-    return re.compile("".join(parts))
+    return _compiled("".join(parts), pattern)
 
 
 def parse_datetime(text: str, pattern: str) -> dict[str, Any]:
@@ -259,54 +276,4 @@ def parse_datetime(text: str, pattern: str) -> dict[str, Any]:
         raise Fault(INVALID_ARGUMENT, f'Invalid format: "{text}"')
     match = parser.fullmatch(text)
     zone = match["zone"] if match is not None and "zone" in parser.groupindex else "UTC"
-    return _instant(moment, zone if zone in {"Z", "UTC"} or ":" in zone else f"{zone[:3]}:{zone[3:]}")
-
-
-def _instant(moment: dt.datetime, zone: str) -> dict[str, Any]:
-    offset, name = zone_offset(zone, moment)
-    try:
-        return {"u": moment - offset, "z": name}
-    except OverflowError:
-        raise years.unsupported(f"{moment} {zone}") from None
-
-
-def from_iso8601(text: str) -> dict[str, Any]:
-    """Read a timestamp in ISO 8601's format; without a zone it is UTC, the session's."""
-    match = _ISO.fullmatch(text)
-    if match is None:
-        raise Fault(INVALID_ARGUMENT, f'Invalid format: "{text}"')
-    year, month, day, hour, minute, second, fraction, zone = match.groups()
-    years.require(int(year))
-    try:
-        moment = dt.datetime(  # noqa: DTZ001 - its zone follows
-            int(year),
-            int(month or 1),
-            int(day or 1),
-            int(hour or 0),
-            int(minute or 0),
-            int(second or 0),
-            int((fraction or "0").ljust(3, "0")[:3]) * 1000,
-        )
-    except ValueError as error:
-        raise Fault(INVALID_ARGUMENT, f'Cannot parse "{text}": {error}') from error
-    if zone and zone != "Z":
-        zone = f"{zone[:3]}:{zone[3:].lstrip(':') or '00'}"
-    return _instant(moment, zone or "UTC")
-
-
-def from_iso8601_date(text: str) -> dt.date:
-    """Read a date in ISO 8601's format."""
-    match = re.fullmatch(r"(\d{4})-(?:(\d{1,2})-(\d{1,2})|W(\d\d)(?:-(\d))?|(\d{3}))", text)
-    if match is not None:
-        years.require(int(match[1]))
-    try:
-        if match is not None:
-            year, month, day, week, weekday, ordinal = (int(part) if part else None for part in match.groups())
-            if week:
-                return dt.date.fromisocalendar(year or 0, week, weekday or 1)
-            if ordinal:
-                return dt.datetime.strptime(text, "%Y-%j").date()  # noqa: DTZ007 - a date has no zone
-            return dt.date(year or 0, month or 0, day or 0)
-    except ValueError:
-        pass
-    raise Fault(INVALID_ARGUMENT, f'Invalid format: "{text}"')
+    return in_zone(moment, zone if zone in {"Z", "UTC"} or ":" in zone else f"{zone[:3]}:{zone[3:]}")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from infra.local.athena.analysis import types
-from infra.local.athena.analysis.values import Context, Value, coerce, unsupported
+from infra.local.athena.analysis.values import Context, Value, coerce, to_real, unsupported
 from infra.local.athena.rowwise import numbers
 
 Core = Callable[[str, str], str]
@@ -37,7 +37,9 @@ def _sum(call: Aggregation) -> Value | None:
     if kind.name == "decimal":
         result = types.decimal(types.MAX_PRECISION, kind.size[1])
         return Value(f"CAST({call.core('sum', value.sql)} AS {result.duckdb})", result)
-    if kind.is_floating or kind in {types.DAY_INTERVAL, types.YEAR_INTERVAL}:
+    if kind == types.REAL:
+        return Value(to_real(call.core("sum", value.sql)), kind)
+    if kind == types.DOUBLE or kind in {types.DAY_INTERVAL, types.YEAR_INTERVAL}:
         return Value(f"CAST({call.core('sum', value.sql)} AS {kind.duckdb})", kind)
     return None
 

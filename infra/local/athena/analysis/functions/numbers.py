@@ -12,6 +12,8 @@ from infra.local.athena.analysis.values import SPECIAL, Context, Value, coerce, 
 from infra.local.athena.rowwise import json_paths, numbers, texts
 from infra.local.athena.sql.tokens import Position
 
+_BITS = {"tinyint": 8, "smallint": 16, "integer": 32, "bigint": 64}
+
 
 def _same(template: str) -> Coded:
     def call(context: Context, arguments: list[Value], at: Position) -> Value | None:  # noqa: ARG001
@@ -42,20 +44,18 @@ def _whole(function: str) -> Coded:
 def _round(context: Context, arguments: list[Value], at: Position) -> Value | None:  # noqa: ARG001
     """Round half away from zero."""
     value, *digits = arguments
-    if not value.type.is_number or (digits and not types.coerces(digits[0].type, types.BIGINT)):
+    if not value.type.is_number or (digits and not types.coerces(digits[0].type, types.INTEGER)):
         return None
     if value.type.name == "decimal":
         return _round_decimal(context, value, digits)
-    count = coerce(context, digits[0], types.BIGINT) if digits else Value("CAST(0 AS BIGINT)", types.BIGINT, "0")
-    if value.type.is_integer:
-        if not digits:
-            return value
-        as_decimal = Value(f"CAST({value.sql} AS DECIMAL(38,0))", types.decimal(38, 0))
-        size = [Value(str(number), types.INTEGER) for number in (38, 0)]
-        rounded = context.call(numbers.round_decimal, [as_decimal, count, *size], types.decimal(38, 0))
-        return Value(f"CAST({rounded} AS {value.type.duckdb})", value.type)
     if not digits:
-        return Value(f"CAST(round({value.sql}) AS {value.type.duckdb})", value.type)
+        # The rounding of -0.0 is 0.0, that of -0.1 is -0.0.
+        sql = let([value.sql], lambda v: f"CASE WHEN {v} = 0 THEN 0 ELSE round({v}) END")
+        return value if value.type.is_integer else Value(f"CAST({sql} AS {value.type.duckdb})", value.type)
+    count = coerce(context, digits[0], types.INTEGER)
+    if value.type.is_integer:
+        bits = Value(str(_BITS[value.type.name]), types.INTEGER)
+        return Value(context.call(numbers.round_integer, [value, count, bits], value.type), value.type)
     argument = Value(f"CAST({value.sql} AS DOUBLE)", types.DOUBLE)
     rounded = context.call(numbers.round_double, [argument, count], types.DOUBLE)
     return Value(f"CAST({rounded} AS {value.type.duckdb})", value.type)
@@ -65,10 +65,10 @@ def _round_decimal(context: Context, value: Value, digits: list[Value]) -> Value
     precision, scale = value.type.size
     if digits:
         kind = types.decimal(min(types.MAX_PRECISION, precision + 1), scale)
-        count = coerce(context, digits[0], types.BIGINT)
+        count = coerce(context, digits[0], types.INTEGER)
     else:
         kind = types.decimal(min(types.MAX_PRECISION, precision - scale + min(1, scale)), 0)
-        count = Value("CAST(0 AS BIGINT)", types.BIGINT)
+        count = Value("CAST(0 AS INTEGER)", types.INTEGER)
     size = [Value(str(number), types.INTEGER) for number in kind.size]
     if not digits:
         # The scale of the result is 0, that of the argument decides how it is rounded.
@@ -79,15 +79,17 @@ def _round_decimal(context: Context, value: Value, digits: list[Value]) -> Value
 def _truncate(context: Context, arguments: list[Value], at: Position) -> Value | None:  # noqa: ARG001
     value, *digits = arguments
     if digits:
-        if value.type.name != "decimal" or not types.coerces(digits[0].type, types.BIGINT):
+        if value.type.name != "decimal" or not types.coerces(digits[0].type, types.INTEGER):
             return None
         if digits[0].constant is None:
             raise unsupported("supports only a literal as the second argument of truncate")
         return Value(f"CAST(trunc({value.sql}, {digits[0].constant}) AS {value.type.duckdb})", value.type)
     if value.type.is_floating:
         return Value(f"CAST(trunc({value.sql}) AS {value.type.duckdb})", value.type)
+    if value.type.is_integer:
+        raise unsupported("does not truncate integers")
     if value.type.name != "decimal":
-        return coerce(context, value, types.DOUBLE) if value.type.is_integer else None
+        return None
     precision, scale = value.type.size
     kind = types.decimal(max(1, precision - scale), 0)
     return Value(f"CAST(trunc({value.sql}) AS {kind.duckdb})", kind)
@@ -98,7 +100,9 @@ def _sign(context: Context, arguments: list[Value], at: Position) -> Value | Non
     if not value.type.is_number:
         return None
     kind = types.decimal(1, 0) if value.type.name == "decimal" else value.type
-    sql = let([value.sql], lambda v: f"CASE WHEN isnan({v}) THEN {v} ELSE CAST(sign({v}) AS {kind.duckdb}) END")
+    sql = let(
+        [value.sql], lambda v: f"CASE WHEN isnan({v}) OR {v} = 0 THEN {v} ELSE CAST(sign({v}) AS {kind.duckdb}) END"
+    )
     plain = f"CAST(sign({value.sql}) AS {kind.duckdb})"
     return Value(sql if value.type.is_floating else plain, kind)
 
@@ -128,7 +132,7 @@ def _random(context: Context, arguments: list[Value], at: Position) -> Value | N
 
 
 def _extreme(name: str, sign: str) -> Coded:
-    """Return greatest or least: NULL if any argument is NULL."""
+    """Return greatest or least: NULL if any argument is NULL; NaN only if all are."""
 
     def call(context: Context, arguments: list[Value], at: Position) -> Value | None:
         values = unify(context, arguments)
@@ -137,7 +141,7 @@ def _extreme(name: str, sign: str) -> Coded:
         if values[0].type.of or values[0].type.is_floating:
             found = values[0]
             for value in values[1:]:
-                found = _larger(context, found, value, sign, at)
+                found = _larger(found, value, sign, at)
             return found
         if values[0].type.is_instant:
             raise unsupported(f"does not support {name} of timestamps with time zone")
@@ -152,16 +156,14 @@ def _unless_null(parts: tuple[str, ...], otherwise: str) -> str:
     return f"CASE WHEN {' AND '.join(f'{part} IS NOT NULL' for part in parts)} THEN {otherwise} END"
 
 
-def _larger(context: Context, a: Value, b: Value, sign: str, at: Position) -> Value:
+def _larger(a: Value, b: Value, sign: str, at: Position) -> Value:
     if a.type.of:
         raise failure("NOT_SUPPORTED", at, f"the local Athena does not compare values of {a.type.name}")
-    name = "greatest" if sign == ">=" else "least"
-    failed = context.fail(f"'INVALID_FUNCTION_ARGUMENT: Invalid argument to {name}(): NaN'", a.type)
     sql = let(
         [a.sql, b.sql],
         lambda x, y: (
-            f"CASE WHEN {x} IS NULL OR {y} IS NULL THEN NULL WHEN isnan({x}) OR isnan({y}) THEN {failed} "
-            f"WHEN {x} {sign} {y} THEN {x} ELSE {y} END"
+            f"CASE WHEN {x} IS NULL OR {y} IS NULL THEN NULL WHEN isnan({x}) THEN {y} "
+            f"WHEN isnan({y}) OR {x} {sign} {y} THEN {x} ELSE {y} END"
         ),
     )
     return Value(sql, a.type)

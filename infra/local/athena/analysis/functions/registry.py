@@ -21,6 +21,7 @@ _KINDS = {
     "bigint": types.BIGINT,
     "double": types.DOUBLE,
     "varchar": types.VARCHAR,
+    "varchar(64)": Type("varchar", (64,)),
     "varbinary": types.VARBINARY,
     "json": types.JSON,
     "date": types.DATE,

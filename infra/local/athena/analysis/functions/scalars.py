@@ -8,7 +8,18 @@ from types import MappingProxyType
 
 from infra.local.athena.analysis.functions.registry import Rule, parse_rules
 from infra.local.athena.analysis.values import MAYBE
-from infra.local.athena.rowwise import binaries, doubles, json_paths, json_texts, numbers, regexes, texts, times, urls
+from infra.local.athena.rowwise import (
+    binaries,
+    doubles,
+    iso_times,
+    json_paths,
+    json_texts,
+    numbers,
+    regexes,
+    texts,
+    times,
+    urls,
+)
 
 # Java's white space: Character.isWhitespace and SliceUtf8.
 _BLANKS = (
@@ -85,7 +96,7 @@ _BINARIES: list[Rule] = [
 ]
 _NUMBERS: list[Rule] = [
     ("sqrt(double) double", doubles.sqrt),
-    ("cbrt(double) double", "cbrt({0})"),
+    ("cbrt(double) double", doubles.cbrt),
     ("exp(double) double", doubles.exp),
     ("ln(double) double", doubles.ln),
     ("log2(double) double", doubles.log2),
@@ -114,7 +125,7 @@ _NUMBERS: list[Rule] = [
     ("is_infinite(double) boolean", "isinf({0})"),
     ("rand() double", "random()"),
     ("random() double", "random()"),
-    ("to_base(bigint, bigint) varchar", numbers.to_base),
+    ("to_base(bigint, bigint) varchar(64)", numbers.to_base),
     ("from_base(varchar, bigint) bigint", numbers.from_base),
     ("width_bucket(double, double, double, bigint) bigint", numbers.width_bucket),
     ("width_bucket(double, array(double)) bigint", numbers.width_bucket_of_bins),
@@ -144,8 +155,8 @@ _TIMES: list[Rule] = [
     ("date_parse(varchar, varchar) timestamp", times.date_parse),
     ("format_datetime(timestamp, varchar) varchar", times.format_datetime),
     ("parse_datetime(varchar, varchar) instant", times.parse_datetime),
-    ("from_iso8601_timestamp(varchar) instant", times.from_iso8601),
-    ("from_iso8601_date(varchar) date", times.from_iso8601_date),
+    ("from_iso8601_timestamp(varchar) instant", iso_times.from_iso8601),
+    ("from_iso8601_date(varchar) date", iso_times.from_iso8601_date),
     ("to_milliseconds(interval) bigint", "{0}"),
     ("current_timezone() varchar", "'UTC'"),
     ("to_unixtime(timestamp) double", "epoch_us({0}) / CAST(1000000 AS DOUBLE)"),

@@ -8,9 +8,18 @@ from collections.abc import Callable
 
 from infra.local.athena.analysis import literals, types
 from infra.local.athena.analysis.casts import cast, instant_of
-from infra.local.athena.analysis.moments import date_text, local_time, timestamp_text
-from infra.local.athena.analysis.operators import change_local, in_utc
+from infra.local.athena.analysis.moments import (
+    change_instant,
+    change_local,
+    date_text,
+    in_utc,
+    local_time,
+    milliseconds,
+    round_timestamp,
+    timestamp_text,
+)
 from infra.local.athena.analysis.values import Context, Value, coerce, failure, instant, let, unify, unsupported
+from infra.local.athena.errors import QueryFailure
 from infra.local.athena.literals import literal
 from infra.local.athena.rowwise import times as rowwise
 from infra.local.athena.sql.tokens import Position
@@ -53,6 +62,7 @@ _MOMENTS = {"date", "timestamp", "timestamp with time zone"}
 
 _DAY_PARTS = {
     "day": (86_400_000, 2**63),
+    "day_of_month": (86_400_000, 2**63),
     "hour": (3_600_000, 24),
     "minute": (60_000, 60),
     "second": (1000, 60),
@@ -75,7 +85,7 @@ def part(name: str) -> Coded:
             return None
         local = local_time(value.sql) if value.type.is_instant else value.sql
         if name == "millisecond":
-            return Value(f"(CAST(epoch_ms({local}) AS BIGINT) % 1000 + 1000) % 1000", types.BIGINT)
+            return Value(f"({milliseconds(local)} % 1000 + 1000) % 1000", types.BIGINT)
         return Value(f"CAST(date_part('{_PARTS[name]}', {local}) AS BIGINT)", types.BIGINT)
 
     return call
@@ -102,7 +112,7 @@ def date_trunc(context: Context, arguments: list[Value], at: Position) -> Value 
         return f"CAST(date_trunc('{unit}', {sql}) AS {'DATE' if value.type == types.DATE else 'TIMESTAMP'})"
 
     if value.type.is_instant:
-        return Value(change_local(value.sql, truncate), value.type)
+        return Value(change_local(value.sql, truncate, is_time=unit in _TIME_UNITS), value.type)
     return Value(truncate(value.sql), value.type)
 
 
@@ -112,7 +122,7 @@ def date_add(context: Context, arguments: list[Value], at: Position) -> Value | 
     if value.type.name not in _MOMENTS or not types.coerces(amount.type, types.BIGINT):
         return None
     unit = _unit(unit_value, value.type, at)
-    count = coerce(context, amount, types.BIGINT).sql
+    count = _count(context, amount)
 
     def add(sql: str) -> str:
         if unit in _MONTHS:
@@ -120,11 +130,25 @@ def date_add(context: Context, arguments: list[Value], at: Position) -> Value | 
         else:
             step = f"to_microseconds({count} * {_MILLISECONDS[unit] * 1000})"
         shifted = f"({sql} + {step})"
-        return f"CAST({shifted} AS DATE)" if value.type == types.DATE else shifted
+        if value.type == types.DATE:
+            return f"CAST({shifted} AS DATE)"
+        precision = value.type.size[0]
+        return round_timestamp(shifted, precision, types.TIMESTAMP) if unit == "millisecond" else shifted
 
     if value.type.is_instant:
-        return Value(change_local(value.sql, add), value.type)
+        return Value((change_instant if unit in _TIME_UNITS else change_local)(value.sql, add), value.type)
     return Value(add(value.sql), value.type)
+
+
+def _count(context: Context, amount: Value) -> str:
+    """Write a number of units, which has 32 bits in Joda."""
+    count = coerce(context, amount, types.BIGINT).sql
+    if amount.type != types.BIGINT:
+        return count
+    failed = context.fail("'INVALID_FUNCTION_ARGUMENT: integer overflow'", types.BIGINT)
+    return let(
+        [count], lambda v: f"CASE WHEN {v} BETWEEN -2147483648 AND 2147483647 OR {v} IS NULL THEN {v} ELSE {failed} END"
+    )
 
 
 def date_diff(context: Context, arguments: list[Value], at: Position) -> Value | None:
@@ -136,11 +160,13 @@ def date_diff(context: Context, arguments: list[Value], at: Position) -> Value |
     if both is None:
         return None
     unit = _unit(unit_value, both[0].type, at)
-    is_instant = both[0].type.is_instant
-    local = [local_time(v.sql) if is_instant and unit not in _OF_TIMES else v.sql for v in both]
-    if is_instant and unit in _OF_TIMES:
-        local = [f"({value.sql}).u" for value in both]
-    first, second = (f"CAST({sql} AS TIMESTAMP)" for sql in local)
+    one, other = (value.sql for value in both)
+    if both[0].type.is_instant:
+        # Both in the zone of the first; with more than milliseconds, in UTC.
+        is_utc = unit in _OF_TIMES or both[0].type.size[0] > types.INSTANT.size[0]
+        stored = [one, f"struct_pack(u := CAST(({other}).u AS TIMESTAMP), z := CAST(({one}).z AS VARCHAR))"]
+        one, other = (f"({sql}).u" if is_utc else local_time(sql) for sql in stored)
+    first, second = (f"date_trunc('millisecond', CAST({sql} AS TIMESTAMP))" for sql in (one, other))
     if unit in _MONTHS:
         return Value(f"date_sub('{unit}', {first}, {second})", types.BIGINT)
     return Value(f"((epoch_ms({second}) - epoch_ms({first})) // {_MILLISECONDS[unit]})", types.BIGINT)
@@ -181,6 +207,8 @@ def from_unixtime(context: Context, arguments: list[Value], at: Position) -> Val
 def at_timezone(context: Context, arguments: list[Value], at: Position) -> Value | None:
     """Return a time in another zone."""
     value, zone_value = arguments
+    if value.type == types.DATE:
+        raise unsupported("does not take a date in at_timezone; cast it to timestamp")
     if value.type.name not in {"timestamp", "timestamp with time zone"}:
         return None
     zone = literal(literals.zone_of(zone_value, at))
@@ -192,6 +220,8 @@ def at_timezone(context: Context, arguments: list[Value], at: Position) -> Value
 def with_timezone(context: Context, arguments: list[Value], at: Position) -> Value | None:  # noqa: ARG001
     """Return a local time in its zone."""
     value, zone_value = arguments
+    if value.type == types.DATE:
+        raise unsupported("does not take a date in with_timezone; cast it to timestamp")
     if value.type.name != "timestamp":
         return None
     zone = literals.zone_of(zone_value, at)
@@ -206,7 +236,7 @@ def to_iso8601(context: Context, arguments: list[Value], at: Position) -> Value 
     (value,) = arguments
     kind = value.type
     if kind == types.DATE:
-        return Value(date_text(value.sql), types.VARCHAR)
+        return Value(date_text(value.sql), types.Type("varchar", (16,)))
     if kind.name not in _MOMENTS:
         return None
 
@@ -214,7 +244,7 @@ def to_iso8601(context: Context, arguments: list[Value], at: Position) -> Value 
         return timestamp_text(sql, kind.size[0], "T")
 
     if kind.name == "timestamp":
-        return Value(shown(value.sql), types.VARCHAR)
+        return Value(shown(value.sql), types.Type("varchar", (23 + kind.size[0],)))
 
     def body(sql: str) -> str:
         local = local_time(sql)
@@ -225,16 +255,16 @@ def to_iso8601(context: Context, arguments: list[Value], at: Position) -> Value 
         )
         return f"{shown(local)} || {offset}"
 
-    return Value(let([value.sql], body), types.VARCHAR)
+    return Value(let([value.sql], body), types.Type("varchar", (29 + kind.size[0],)))
 
 
 def zone_part(divisor: int) -> Coded:
     """Return the function of the hours or minutes of a zone's offset."""
 
     def call(context: Context, arguments: list[Value], at: Position) -> Value | None:  # noqa: ARG001
-        (value,) = arguments
-        if not value.type.is_instant:
+        if arguments[0].type.name not in _MOMENTS:
             return None
+        value = instant_of(context, arguments[0])
 
         def body(sql: str) -> str:
             minutes = f"((epoch_ms({local_time(sql)}) - epoch_ms({sql}.u)) // 60000)"
@@ -252,15 +282,26 @@ def checked_format(name: str, arguments: list[Value]) -> None:
         raise unsupported(f"supports only a literal as the pattern of {name}")
     if name in {"date_format", "date_parse"}:
         rowwise.check_format(pattern.constant)
+        if name == "date_parse":
+            rowwise.check_parser(name, pattern.constant)
         return
     letters = {letter for letter, _ in rowwise.joda_parts(pattern.constant)}
-    if "Z" in letters and name == "format_datetime" and arguments[0].type.is_instant:
+    if letters & {"Z", "z"} and name == "format_datetime":
+        if not arguments[0].type.is_instant:
+            message = "cannot use 'Z' nor 'z' in format, as this type does not contain TZ information"
+            raise QueryFailure(f"INVALID_FUNCTION_ARGUMENT: format_datetime for TIMESTAMP type, {message}")
         raise unsupported("does not print time zones with format_datetime; use to_iso8601")
+    if name == "parse_datetime":
+        rowwise.check_parser(name, pattern.constant)
 
 
-def in_its_zone(value: Value) -> Value:
-    """Return the local time of a timestamp with time zone."""
-    return Value(local_time(value.sql), types.Type("timestamp", value.type.size))
+def printed(value: Value) -> Value:
+    """Return the timestamp that a function prints: a local time, rounded to milliseconds."""
+    if value.type.name not in _MOMENTS or value.type == types.DATE:
+        return value
+    local = local_time(value.sql) if value.type.is_instant else value.sql
+    precision = min(value.type.size[0], types.TIMESTAMP.size[0])
+    return Value(round_timestamp(local, precision, value.type), types.Type("timestamp", (precision,)))
 
 
 FUNCTIONS: dict[str, tuple[tuple[int, ...], Coded]] = {
