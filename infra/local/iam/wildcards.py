@@ -18,10 +18,9 @@ PATTERNS = 4_096
 def install() -> None:
     """Apply the patch. Idempotent."""
     require_attributes(iam_evaluator, "_fnmatch_compile")
-    iam_evaluator._fnmatch_compile = compile_wildcards
+    iam_evaluator._fnmatch_compile = lru_cache(PATTERNS)(compile_wildcards)
 
 
-@lru_cache(PATTERNS)
 def compile_wildcards(pattern: str, ignore_case: bool) -> re.Pattern[str]:
     """Compile an IAM pattern: `*` is any text, `?` any character, line breaks included."""
     wildcards = {"*": ".*", "?": "."}
