@@ -106,36 +106,39 @@ class RelationAnalyzer:
         expressions = self._queries.expressions
         values = [expressions.analyze(value, scope.within("UNNEST")) for value in node.values]
         lists: list[str] = []
-        columns: list[tuple[str, Type]] = []
+        columns: list[tuple[str, Type, str | None]] = []
         for value in values:
             sql, fields = self._unnested(value, node, f"e{len(lists)}")
             columns.extend(fields)
             lists.append(sql)
         if node.has_ordinality:
             longest = f"greatest({', '.join(f'coalesce(len({sql}), 0)' for sql in lists)})"
-            columns.append((f"e{len(lists)}", types.BIGINT))
+            columns.append((f"e{len(lists)}", types.BIGINT, None))
             lists.append(let([longest], lambda count: f"range(1, {count} + 1)"))
         unnested = ", ".join(f"unnest({sql}) AS e{i}" for i, sql in enumerate(lists))
-        selected = ", ".join(f"{sql} AS c{i}" for i, (sql, _) in enumerate(columns))
+        selected = ", ".join(f"{sql} AS c{i}" for i, (sql, _, _) in enumerate(columns))
         return FromItem(
             f"LATERAL (SELECT {selected} FROM (SELECT {unnested})) AS {alias}",  # noqa: S608 - generated
-            [ScopeColumn(None, (), f"{alias}.c{i}", kind) for i, (_, kind) in enumerate(columns)],
+            [ScopeColumn(name, (), f"{alias}.c{i}", kind) for i, (_, kind, name) in enumerate(columns)],
         )
 
     def _unnested(
         self, value: Value, node: query_nodes.UnnestRelation, name: str
-    ) -> tuple[str, list[tuple[str, Type]]]:
-        """Return the list of an array or map, and the columns that its elements become."""
+    ) -> tuple[str, list[tuple[str, Type, str | None]]]:
+        """Return the list of an array or map, and the columns that its elements become: a row's keep their names."""
         kind = value.type
         if kind.name == "map":
-            return f"map_entries({value.sql})", [(f"{name}.key", kind.of[0]), (f"{name}.value", kind.of[1])]
+            return f"map_entries({value.sql})", [
+                (f"{name}.key", kind.of[0], None),
+                (f"{name}.value", kind.of[1], None),
+            ]
         if kind.name != "array":
-            raise failure("TYPE_MISMATCH", node.at, f"Cannot unnest type: {kind}")
+            raise failure("INVALID_FUNCTION_ARGUMENT", node.at, f"Cannot unnest type: {kind}")
         item = kind.of[0]
         if item.name != "row":
-            return value.sql, [(name, item)]
-        fields = zip(item.duck_names, item.of, strict=True)
-        return value.sql, [(f"{name}.{identifier(duck)}", of) for duck, of in fields]
+            return value.sql, [(name, item, None)]
+        fields = zip(item.duck_names, item.of, item.fields, strict=True)
+        return value.sql, [(f"{name}.{identifier(duck)}", of, field) for duck, of, field in fields]
 
     def _join(self, node: query_nodes.Join, scope: Scope) -> FromItem:
         left = self.source(node.left, scope)

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from infra.local.athena.analysis import types
-from infra.local.athena.analysis.values import Context, Value, coerce, unsupported
+from infra.local.athena.analysis.sorting import comparable
+from infra.local.athena.analysis.values import MAYBE, Context, Value, coerce, let, unsupported
+from infra.local.athena.errors import QueryFailure
 from infra.local.athena.rowwise import numbers
 
 Core = Callable[[str, str], str]
@@ -27,6 +29,9 @@ class Aggregation:
 
 
 Aggregate = Callable[[Aggregation], Value | None]
+_MAX_COUNT = 10_000
+_ERRORS = (0.0040625, 0.26)
+"""The standard errors that approx_distinct takes (ApproximateCountDistinctAggregation)."""
 
 
 def _sum(call: Aggregation) -> Value | None:
@@ -78,15 +83,38 @@ def _count_if(call: Aggregation) -> Value | None:
 def _extreme(name: str) -> Aggregate:
     def aggregate(call: Aggregation) -> Value | None:
         value, *count = call.arguments
-        if not types.is_orderable(value.type) or any(not types.coerces(n.type, types.BIGINT) for n in count):
+        kind = value.type
+        if not types.is_orderable(kind) or any(not types.coerces(n.type, types.BIGINT) for n in count):
             return None
-        if not count:
-            return Value(call.core(name, value.sql), value.type)
-        if count[0].constant is None:
-            raise unsupported(f"supports only a literal as the second argument of {name}")
-        return Value(call.core(name, f"{value.sql}, {count[0].constant}"), types.array(value.type))
+        if count:
+            return _some(name, call, value, count[0])
+        sql = value.sql if kind.is_instant else comparable(call.context, value)
+        found = call.core(name, sql)
+        if name == "max" and kind.is_floating:
+            numbers = call.core(name, f"CASE WHEN NOT isnan({sql}) THEN {sql} END")
+            found = f"coalesce({numbers}, {found})"
+        return Value(found, kind)
 
     return aggregate
+
+
+def _some(name: str, call: Aggregation, value: Value, count: Value) -> Value:
+    """Return the largest or smallest values."""
+    if count.constant is None:
+        raise unsupported(f"supports only a literal as the second argument of {name}")
+    if not 1 <= int(count.constant) <= _MAX_COUNT:
+        message = f"INVALID_FUNCTION_ARGUMENT: second argument of {name}_n must be from 1 to {_MAX_COUNT}"
+        raise QueryFailure(message)
+    if name == "max" and value.type.is_floating:
+        found = call.core(name, f"{_nan_first(value.sql)}, {count.constant}")
+        return Value(f"list_transform({found}, lambda pair: pair.v)", types.array(value.type))
+    sql = value.sql if value.type.is_instant else comparable(call.context, value)
+    return Value(call.core(name, f"{sql}, {count.constant}"), types.array(value.type))
+
+
+def _nan_first(sql: str) -> str:
+    """Write what orders NaN before all numbers, as COMPARISON_UNORDERED_FIRST of Trino does."""
+    return let([sql], lambda v: f"CASE WHEN {v} IS NOT NULL THEN struct_pack(n := NOT isnan({v}), v := {v}) END")
 
 
 def _by(function: str) -> Aggregate:
@@ -98,7 +126,9 @@ def _by(function: str) -> Aggregate:
             return None
         # Trino returns the value of the row with the largest key, even if that value is NULL.
         packed = f"struct_pack(v := CAST({value.sql} AS {value.type.duckdb}))"
-        return Value(f"({call.core(function, f'{packed}, {key.sql}')}).v", value.type)
+        is_nan_first = function == "arg_max" and key.type.is_floating
+        order = _nan_first(key.sql) if is_nan_first else comparable(call.context, key)
+        return Value(f"({call.core(function, f'{packed}, {order}')}).v", value.type)
 
     return aggregate
 
@@ -132,36 +162,36 @@ def _map_agg(function: Callable[..., Any], is_multimap: bool) -> Aggregate:
         )
         listed = Value(call.core("list", packed), types.array(pair))
         kind = types.map_of(key.type, types.array(value.type) if is_multimap else value.type)
-        return Value(call.context.call(function, [listed], kind), kind)
+        return Value(call.context.call(function, [listed], kind, MAYBE), kind)
 
     return aggregate
 
 
-def first_of_each_key(entries: list[dict[str, Any]]) -> dict[Any, Any]:
-    """Make a map of pairs; the first value of a key stays, and a NULL key is left out."""
+def first_of_each_key(entries: list[dict[str, Any]]) -> dict[Any, Any] | None:
+    """Make a map of pairs; the first value of a key stays, and a NULL key is left out. None if no pair is left."""
     found: dict[Any, Any] = {}
     for entry in entries:
         if entry["f0"] is not None:
             found.setdefault(entry["f0"], entry["f1"])
-    return found
+    return found or None
 
 
-def all_of_each_key(entries: list[dict[str, Any]]) -> dict[Any, list[Any]]:
-    """Make a map of the values of each key; a NULL key is left out."""
+def all_of_each_key(entries: list[dict[str, Any]]) -> dict[Any, list[Any]] | None:
+    """Make a map of the values of each key; a NULL key is left out. None if no pair is left."""
     found: dict[Any, list[Any]] = {}
     for entry in entries:
         if entry["f0"] is not None:
             found.setdefault(entry["f0"], []).append(entry["f1"])
-    return found
+    return found or None
 
 
-def count_each(items: list[Any]) -> dict[Any, int]:
-    """Count each value but NULL."""
+def count_each(items: list[Any]) -> dict[Any, int] | None:
+    """Count each value but NULL. None if there is none."""
     found: dict[Any, int] = {}
     for item in items:
         if item is not None:
             found[item] = found.get(item, 0) + 1
-    return found
+    return found or None
 
 
 def _histogram(call: Aggregation) -> Value | None:
@@ -170,7 +200,7 @@ def _histogram(call: Aggregation) -> Value | None:
         raise unsupported("does not count arrays, maps or rows in histogram")
     listed = Value(call.core("list", value.sql), types.array(value.type))
     kind = types.map_of(value.type, types.BIGINT)
-    return Value(call.context.call(count_each, [listed], kind), kind)
+    return Value(call.context.call(count_each, [listed], kind, MAYBE), kind)
 
 
 def _doubles(function: str, count: int) -> Aggregate:
@@ -221,7 +251,20 @@ def _bits(function: str) -> Aggregate:
 
 
 def _approx_distinct(call: Aggregation) -> Value | None:
+    error = call.arguments[1] if len(call.arguments) > 1 else None
+    if error is not None:
+        if not types.coerces(error.type, types.DOUBLE):
+            return None
+        if error.constant is None:
+            raise unsupported("supports only a literal as the standard error of approx_distinct")
+        if not _ERRORS[0] <= float(error.constant) <= _ERRORS[1]:
+            message = f"Standard error must be in [{_ERRORS[0]}, {_ERRORS[1]}]: {error.constant}"
+            raise QueryFailure(f"INVALID_FUNCTION_ARGUMENT: {message}")
     return Value(call.core("count", f"DISTINCT {call.arguments[0].sql}"), types.BIGINT)
+
+
+_PERCENTILE = "CASE WHEN ({0}) < 0 THEN 2 ELSE {0} END"
+"""DuckDB counts a negative fraction from the other end; it rejects 2."""
 
 
 def _approx_percentile(call: Aggregation) -> Value | None:
@@ -235,16 +278,19 @@ def _approx_percentile(call: Aggregation) -> Value | None:
     argument = f"CAST({value.sql} AS {kind.duckdb})"
     if fraction.type.name == "array" and types.coerces(fraction.type, types.array(types.DOUBLE)):
         fractions = coerce(call.context, fraction, types.array(types.DOUBLE)).sql
+        fractions = f"list_transform({fractions}, lambda f: {_PERCENTILE.format('f')})"
         return Value(call.core("quantile_disc", f"{argument}, {fractions}"), types.array(kind))
     if not types.coerces(fraction.type, types.DOUBLE):
         return None
-    return Value(call.core("quantile_disc", f"{argument}, {coerce(call.context, fraction, types.DOUBLE).sql}"), kind)
+    written = _PERCENTILE.format(coerce(call.context, fraction, types.DOUBLE).sql)
+    return Value(call.core("quantile_disc", f"{argument}, {written}"), kind)
 
 
 def _listagg(call: Aggregation) -> Value | None:
     value, *separator = call.arguments
-    if not all(types.coerces(a.type, types.VARCHAR) for a in call.arguments):
-        return None
+    for argument in call.arguments:
+        if not types.coerces(argument.type, types.VARCHAR):
+            raise QueryFailure(f"TYPE_MISMATCH: Expected listagg's arguments to be varchar, but found {argument.type}")
     written = separator[0].sql if separator else "''"
     return Value(call.core("string_agg", f"{value.sql}, {written}"), types.VARCHAR)
 

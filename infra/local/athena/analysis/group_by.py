@@ -1,0 +1,92 @@
+"""GROUP BY, and the check of a query with groups.
+
+Source: analyzeGroupBy and analyzeAggregations of StatementAnalyzer of Trino.
+"""
+
+from infra.local.athena.analysis import conditions
+from infra.local.athena.analysis.grouping import GroupedQuery, is_aggregate, is_grouping, is_window, parts_of
+from infra.local.athena.analysis.protocols import Expressions
+from infra.local.athena.analysis.scope import Scope
+from infra.local.athena.analysis.select_items import SelectedValue, at_position
+from infra.local.athena.analysis.values import failure, unsupported
+from infra.local.athena.sql import nodes, query_nodes
+
+
+def group_by(
+    expressions: Expressions,
+    node: query_nodes.Select,
+    items: list[SelectedValue],
+    scope: Scope,
+    grouped: GroupedQuery,
+) -> str:
+    """Return GROUP BY with a blank before it; its keys are added to `grouped`."""
+    if node.groups is None:
+        return ""
+    written = []
+    for group in node.groups:
+        sets = [
+            [
+                _group_key(expressions, value, items, scope, grouped, is_simple=group.kind == "SIMPLE")
+                for value in values
+            ]
+            for values in group.sets
+        ]
+        if group.kind == "SETS":
+            written.append(f"GROUPING SETS ({', '.join(f'({chr(44).join(s)})' for s in sets)})")
+        elif group.kind == "SIMPLE":
+            written.append(", ".join(sets[0]) if sets[0] else "()")
+        else:
+            written.append(f"{group.kind} ({', '.join(s[0] for s in sets)})")
+    return f" GROUP BY {', '.join(written)}"
+
+
+def _group_key(
+    expressions: Expressions,
+    node: nodes.Expression,
+    items: list[SelectedValue],
+    scope: Scope,
+    grouped: GroupedQuery,
+    *,
+    is_simple: bool,
+) -> str:
+    item = at_position(node, items, "GROUP BY") if is_simple else None
+    if item is None:
+        item = SelectedValue(None, expressions.analyze(node, scope.within("GROUP BY")), node)
+        parts = conditions.name_parts(node)
+        if not is_simple and (parts is None or Scope(scope.columns).find(parts, node.at) is None):
+            raise failure("INVALID_COLUMN_REFERENCE", node.at, "GROUP BY expression must be a column reference")
+    if item.node is None:
+        grouped.add_column(item.value.sql)
+    elif any(is_aggregate(part) or is_window(part) or is_grouping(part) for part in parts_of(item.node)):
+        message = "GROUP BY clause cannot contain aggregations, window functions or grouping operations"
+        raise failure("EXPRESSION_NOT_SCALAR", node.at, message)
+    else:
+        grouped.add(item.node)
+    if item.value.type.contains("timestamp with time zone"):
+        raise unsupported("does not group by timestamp with time zone; cast it to timestamp or varchar")
+    return item.value.sql
+
+
+def check_groups(
+    node: query_nodes.Select,
+    query: query_nodes.Query,
+    items: list[SelectedValue],
+    grouped: GroupedQuery,
+    order_scope: Scope,
+) -> None:
+    """Raise QueryFailure for a value that a group may have several of."""
+    clauses = (node.items, node.having, query.order, node.windows)
+    parts = list(parts_of(clauses))
+    if node.groups is None and any(map(is_grouping, parts)):
+        message = (
+            "A GROUPING() operation can only be used with a corresponding GROUPING SET/CUBE/ROLLUP/GROUP BY clause"
+        )
+        raise failure("MISSING_GROUP_BY", node.at, message)
+    if node.groups is None and node.having is None and not any(map(is_aggregate, parts)):
+        return
+    for item in items:
+        if item.node is None:
+            grouped.check_column(item, node.at)
+    grouped.check((node.items, node.having, node.windows), grouped.scope)
+    positions = {i for i, item in enumerate(query.order) if isinstance(item.value, nodes.Literal)}
+    grouped.check(tuple(item for i, item in enumerate(query.order) if i not in positions), order_scope)
