@@ -9,7 +9,7 @@ from infra.local.athena.analysis.functions.scalars import DEFAULTS, SIGNATURES
 from infra.local.athena.analysis.literals import now
 from infra.local.athena.analysis.protocols import Expressions
 from infra.local.athena.analysis.scope import Scope
-from infra.local.athena.analysis.sorting import order_by
+from infra.local.athena.analysis.sorting import check_distinct, order_by
 from infra.local.athena.analysis.types import Type
 from infra.local.athena.analysis.values import Value, failure, unsupported
 from infra.local.athena.rowwise import regexes
@@ -17,7 +17,7 @@ from infra.local.athena.sql import nodes
 
 _CODED = {**numbers.FUNCTIONS, **times.FUNCTIONS}
 _PATTERNS = {"date_format", "date_parse", "format_datetime", "parse_datetime"}
-_NO_AGGREGATES = {"WHERE", "GROUP BY", "JOIN", "AGGREGATE", "FILTER", "LAMBDA", "UNNEST", "LIMIT"}
+_NO_AGGREGATES = {"WHERE", "GROUP BY", "JOIN", "AGGREGATE", "FILTER", "LAMBDA", "UNNEST", "LIMIT", "VALUES"}
 _IN_TEXT_CLAUSE = {"WHERE": "WHERE clause", "GROUP BY": "GROUP BY clause", "JOIN": "JOIN clause"}
 
 
@@ -160,8 +160,8 @@ def _misplaced(node: nodes.Call, scope: Scope) -> Exception:
 def _check_aggregate(node: nodes.Call, arguments: list[Value]) -> None:
     if any(argument.type.name == "char" for argument in arguments):
         raise unsupported("does not aggregate char; cast it to varchar")
-    if node.is_distinct and any(argument.type.contains("timestamp with time zone") for argument in arguments):
-        raise unsupported("does not compare timestamps with time zone in DISTINCT")
+    for argument in arguments if node.is_distinct or node.name == "approx_distinct" else ():
+        check_distinct(argument.type, "DISTINCT")
 
 
 def _check_clauses(analyzer: Expressions, node: nodes.Call, scope: Scope) -> None:

@@ -259,7 +259,9 @@ class ExpressionAnalyzer:
         if both.of or both.is_instant:
             raise unsupported(f"does not look for {both} in a query")
         left, column = coerce(self.context, value, both), coerce(self.context, Value("q.c0", kind), both)
-        query = f"(SELECT {column.sql} FROM ({sql}) AS q(c0))"  # noqa: S608 - generated
+        # NaN equals nothing.
+        where = f" WHERE {column.sql} IS NULL OR NOT isnan({column.sql})" if both.is_floating else ""
+        query = f"(SELECT {column.sql} FROM ({sql}) AS q(c0){where})"  # noqa: S608 - generated
         return Value(f"({left.sql} IN {query})", types.BOOLEAN)
 
     def _one_column(self, query: nodes.QueryNode, scope: Scope, at: tuple[int, int]) -> tuple[str, Type]:

@@ -8,7 +8,8 @@ from infra.local.athena.analysis.grouping import GroupedQuery, is_aggregate, is_
 from infra.local.athena.analysis.protocols import Expressions
 from infra.local.athena.analysis.scope import Scope
 from infra.local.athena.analysis.select_items import SelectedValue, at_position
-from infra.local.athena.analysis.values import failure, unsupported
+from infra.local.athena.analysis.sorting import check_distinct
+from infra.local.athena.analysis.values import failure
 from infra.local.athena.sql import nodes, query_nodes
 
 
@@ -62,8 +63,7 @@ def _group_key(
         raise failure("EXPRESSION_NOT_SCALAR", node.at, message)
     else:
         grouped.add(item.node)
-    if item.value.type.contains("timestamp with time zone"):
-        raise unsupported("does not group by timestamp with time zone; cast it to timestamp or varchar")
+    check_distinct(item.value.type, "GROUP BY")
     return item.value.sql
 
 

@@ -135,7 +135,7 @@ class GroupedQuery:
             if parts is not None and (_resolved(parts, inner, named.at) or ("",))[0] == "output":
                 raise failure("COLUMN_NOT_FOUND", named.at, message)
         outputs = {(column.name or "").lower() for column in scope.columns}
-        for query in _queries(node):
+        for query in queries_in(node):
             if any(c.name in outputs and not c.qualifier for c in self.correlated.get(id(query), ())):
                 raise failure("COLUMN_NOT_FOUND", query.at, message)
 
@@ -202,12 +202,13 @@ def _names(node: Any, scope: Scope) -> Iterator[tuple[nodes.Expression, Scope]]:
             yield from _names(child, inner)
 
 
-def _queries(node: Any) -> Iterator[nodes.QueryNode]:
+def queries_in(node: Any) -> Iterator[nodes.QueryNode]:
+    """Yield the queries inside an expression."""
     if isinstance(node, tuple):
         for item in node:
-            yield from _queries(item)
+            yield from queries_in(item)
     elif isinstance(node, nodes.QueryNode):
         yield node
     elif isinstance(node, nodes.Node):
         for child in _children(node):
-            yield from _queries(child)
+            yield from queries_in(child)

@@ -7,7 +7,7 @@ Trino (aliases in WHERE, GROUP BY and HAVING, ambiguous names) is thereby reject
 import datetime as dt
 from collections.abc import Sequence
 
-from infra.local.athena.analysis import conditions, types
+from infra.local.athena.analysis import conditions, correlation, types
 from infra.local.athena.analysis.expressions import ExpressionAnalyzer
 from infra.local.athena.analysis.functions import frames
 from infra.local.athena.analysis.group_by import check_groups, group_by
@@ -16,7 +16,7 @@ from infra.local.athena.analysis.relations import FromItem, RelationAnalyzer
 from infra.local.athena.analysis.results import Compiled, FindTable, Output, TableScan
 from infra.local.athena.analysis.scope import Scope, ScopeColumn
 from infra.local.athena.analysis.select_items import SelectedValue, at_position, select_items
-from infra.local.athena.analysis.sorting import sort_key
+from infra.local.athena.analysis.sorting import check_distinct, sort_key
 from infra.local.athena.analysis.types import Type
 from infra.local.athena.analysis.values import Context, Value, coerce, failure, unsupported
 from infra.local.athena.sql import nodes, query_nodes
@@ -37,7 +37,7 @@ class QueryAnalyzer:
         self._relations = RelationAnalyzer(self)
         self._named: list[dict[str, tuple[str, tuple[Output, ...]]]] = []
         self._with: list[str] = []
-        self._correlated: dict[int, list[ScopeColumn]] = {}
+        self.correlated: dict[int, list[ScopeColumn]] = {}
 
     def whole(self, query: query_nodes.Query) -> Compiled:
         """Resolve the query of a statement."""
@@ -88,7 +88,7 @@ class QueryAnalyzer:
         inner = Scope(parent=scope)
         compiled = self.analyze(query, inner)
         if inner.correlations:
-            self._correlated[id(query)] = inner.correlations
+            self.correlated[id(query)] = inner.correlations
             body = query.body
             if not isinstance(body, query_nodes.Select) or query.limit or query.offset or body.is_distinct:
                 raise failure("NOT_SUPPORTED", query.at, "Given correlated subquery is not supported")
@@ -131,8 +131,8 @@ class QueryAnalyzer:
             if both is None:
                 message = f"column {i} in {node.operator} query has incompatible types: {a.type}, {b.type}"
                 raise failure("TYPE_MISMATCH", node.at, message)
-            if both.contains("timestamp with time zone") and not (node.is_all and node.operator == "UNION"):
-                raise unsupported(f"does not compare timestamps with time zone in {node.operator}")
+            if not (node.is_all and node.operator == "UNION"):
+                check_distinct(both, node.operator)
             kinds.append(both)
         quantifier = " ALL" if node.is_all else ""
         sides = [self._coerced(side, kinds) for side in (left, right)]
@@ -148,7 +148,7 @@ class QueryAnalyzer:
         return f"SELECT {', '.join(columns)} FROM ({side.sql}) AS {alias}"  # noqa: S608 - generated
 
     def _values(self, node: query_nodes.Values, outer: Scope | None) -> Compiled:
-        scope = Scope(parent=outer, clause="WHERE")
+        scope = Scope(parent=outer, clause="VALUES")
         rows = []
         for row in node.rows:
             items = row.items if isinstance(row, nodes.RowOf) else (row,)
@@ -169,15 +169,16 @@ class QueryAnalyzer:
         where = "" if node.where is None else f" WHERE {self.expressions.condition(node.where, scope, 'WHERE')}"
         frames.named_windows(self.expressions, node.windows, scope)
         items = select_items(self.expressions, node, scope)
-        grouped = GroupedQuery(scope, self._correlated)
+        grouped = GroupedQuery(scope, self.correlated)
         groups = group_by(self.expressions, node, items, scope, grouped)
         having = "" if node.having is None else f" HAVING {self.expressions.condition(node.having, scope, 'HAVING')}"
-        if node.is_distinct and any(item.value.type.contains("timestamp with time zone") for item in items):
-            raise unsupported("does not compare timestamps with time zone in DISTINCT")
+        for item in items if node.is_distinct else ():
+            check_distinct(item.value.type, "DISTINCT")
         outputs = [ScopeColumn(item.name, (), item.value.sql, item.value.type) for item in items]
         order_scope = Scope(outputs, scope, windows=scope.windows, clause="ORDER BY")
         keys = [self._sort_key(item, outputs, order_scope, is_distinct=node.is_distinct) for item in query.order]
         check_groups(node, query, items, grouped, order_scope)
+        correlation.check_select(node, query, scope, self.correlated)
         is_plain = before == (self.context.aggregate_count, self.context.window_count)
         self._narrow(node, query, scope, is_plain=is_plain)
         selected = ", ".join(f"{item.value.sql} AS c{i}" for i, item in enumerate(items))

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from infra.local.athena.analysis import types
+from infra.local.athena.analysis.correlation import check_join
+from infra.local.athena.analysis.operators import compare
 from infra.local.athena.analysis.protocols import Queries
 from infra.local.athena.analysis.results import PATH, Compiled, TableScan
 from infra.local.athena.analysis.scope import Scope, ScopeColumn
@@ -156,6 +158,7 @@ class RelationAnalyzer:
             raise failure("NOT_SUPPORTED", node.at, "FULL JOIN involving an unsupported condition")
         both = Scope([*left.columns, *right.columns], scope.parent, correlations=scope.correlations)
         condition = self._queries.expressions.condition(node.condition, both, "JOIN")
+        check_join(node, self._queries.correlated)
         sql = f"{left.sql} {node.kind} JOIN {_nested(node.right, right.sql)} ON {condition}"
         return FromItem(sql, both.columns)
 
@@ -163,15 +166,18 @@ class RelationAnalyzer:
         merged: list[ScopeColumn] = []
         conditions: list[str] = []
         used: set[str] = set()
-        for name in node.using:
+        for i, name in enumerate(node.using):
+            if name.lower() in {other.lower() for other in node.using[:i]}:
+                message = f"Column '{name}' appears multiple times in USING clause"
+                raise failure("DUPLICATE_COLUMN_NAME", node.at, message)
             a, b = (self._using_column(side.columns, name, node) for side in (left, right))
             kind = types.common(a.type, b.type)
             if kind is None or kind.of or kind.is_instant:
                 message = f"Column types of left and right must be comparable: {a.type} and {b.type}"
                 raise failure("TYPE_MISMATCH", node.at, message)
-            x, y = (coerce(self._context, Value(c.sql, c.type), kind).sql for c in (a, b))
-            conditions.append(f"{x} = {y}")
-            chosen = {"RIGHT": y, "FULL": f"coalesce({x}, {y})"}.get(node.kind, x)
+            x, y = (coerce(self._context, Value(c.sql, c.type), kind) for c in (a, b))
+            conditions.append(compare(self._context, "=", x, y, node.at).sql)
+            chosen = {"RIGHT": y.sql, "FULL": f"coalesce({x.sql}, {y.sql})"}.get(node.kind, x.sql)
             merged.append(ScopeColumn(name, (), chosen, kind))
             used.update((a.sql, b.sql))
         rest = [column for column in (*left.columns, *right.columns) if column.sql not in used]

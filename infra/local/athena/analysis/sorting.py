@@ -10,13 +10,22 @@ from infra.local.athena.analysis import types
 from infra.local.athena.analysis.protocols import Expressions
 from infra.local.athena.analysis.scope import Scope
 from infra.local.athena.analysis.types import Type
-from infra.local.athena.analysis.values import Context, Value, failure, let, local_name
+from infra.local.athena.analysis.values import Context, Value, failure, let, local_name, unsupported
 from infra.local.athena.literals import identifier
 from infra.local.athena.sql import nodes
 
 
+def check_distinct(kind: Type, clause: str) -> None:
+    """Raise QueryFailure for a type whose equal values DuckDB takes as distinct: maps in another order, instants."""
+    for name, shown in (("timestamp with time zone", "timestamps with time zone"), ("map", "maps")):
+        if kind.contains(name):
+            raise unsupported(f"does not compare {shown} in {clause}; cast them to varchar or JSON")
+
+
 def group_key(value: Value) -> str:
-    """Return what a value is grouped by: instants in several time zones are one."""
+    """Return what a window is partitioned by: instants in several time zones are one."""
+    if value.type.contains("map"):
+        check_distinct(value.type, "PARTITION BY")
     return f"({value.sql}).u" if value.type.is_instant else value.sql
 
 
