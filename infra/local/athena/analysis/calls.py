@@ -16,6 +16,8 @@ from infra.local.athena.rowwise import regexes
 from infra.local.athena.sql import nodes
 
 _CODED = {**numbers.FUNCTIONS, **times.FUNCTIONS}
+_MAX_ARGUMENTS = 127
+_SPECIAL_FORMS = {"coalesce", "format"}
 _PATTERNS = {"date_format", "date_parse", "format_datetime", "parse_datetime"}
 _NO_AGGREGATES = {"WHERE", "GROUP BY", "JOIN", "AGGREGATE", "FILTER", "LAMBDA", "UNNEST", "LIMIT", "VALUES"}
 _IN_TEXT_CLAUSE = {"WHERE": "WHERE clause", "GROUP BY": "GROUP BY clause", "JOIN": "JOIN clause"}
@@ -24,6 +26,8 @@ _IN_TEXT_CLAUSE = {"WHERE": "WHERE clause", "GROUP BY": "GROUP BY clause", "JOIN
 def call_function(analyzer: Expressions, node: nodes.Call, scope: Scope) -> Value:
     """Return the value of a call. Raises QueryFailure for a function that Athena or the local Athena lacks."""
     name = node.name
+    if len(node.arguments) > _MAX_ARGUMENTS and name not in _SPECIAL_FORMS:
+        raise failure("TOO_MANY_ARGUMENTS", node.at, f"Too many arguments for function call {name}()")
     if node.window is not None and name in windows.FUNCTIONS:
         return windows.call_window(analyzer, node, scope)
     if name in AGGREGATES or node.is_star:
@@ -166,7 +170,7 @@ def _check_aggregate(node: nodes.Call, arguments: list[Value]) -> None:
 
 def _check_clauses(analyzer: Expressions, node: nodes.Call, scope: Scope) -> None:
     """Raise QueryFailure for clauses that Trino's aggregates do not take together."""
-    if node.ignores_nulls:
+    if node.ignores_nulls or node.respects_nulls:
         message = f"Cannot specify null treatment for aggregate function {node.name}"
         raise failure("NULL_TREATMENT_NOT_ALLOWED", node.at, message)
     if node.window is not None and (node.is_distinct or node.order):

@@ -18,6 +18,9 @@ from infra.local.athena.analysis.values import Context, Value, coerce, failure, 
 from infra.local.athena.literals import identifier, literal
 from infra.local.athena.sql import nodes
 
+_MAX_ITEMS = 254
+"""Of ARRAY[…]: TestArrayFunctions of Trino."""
+
 
 class ExpressionAnalyzer:
     """Resolves the expressions of one statement."""
@@ -346,6 +349,8 @@ class ExpressionAnalyzer:
     def _array(self, node: nodes.ArrayOf, scope: Scope) -> Value:
         if not node.items:
             return Value("CAST([] AS INTEGER[])", types.array(types.UNKNOWN))
+        if len(node.items) > _MAX_ITEMS:
+            raise failure("NOT_SUPPORTED", node.at, "Too many arguments for array constructor")
         items = [self.analyze(item, scope) for item in node.items]
         values = self.common(items, "All ARRAY elements", node.at)
         listed = ", ".join(f"CAST({value.sql} AS {value.type.duckdb})" for value in values)

@@ -3,6 +3,8 @@
 Source: analyzeGroupBy and analyzeAggregations of StatementAnalyzer of Trino.
 """
 
+from collections.abc import Sequence
+
 from infra.local.athena.analysis import conditions
 from infra.local.athena.analysis.grouping import GroupedQuery, is_aggregate, is_grouping, is_window, parts_of
 from infra.local.athena.analysis.protocols import Expressions
@@ -11,6 +13,8 @@ from infra.local.athena.analysis.select_items import SelectedValue, at_position
 from infra.local.athena.analysis.sorting import check_distinct
 from infra.local.athena.analysis.values import failure
 from infra.local.athena.sql import nodes, query_nodes
+
+_MAX_SETS = 2048
 
 
 def group_by(
@@ -23,6 +27,7 @@ def group_by(
     """Return GROUP BY with a blank before it; its keys are added to `grouped`."""
     if node.groups is None:
         return ""
+    _check_number(node.groups)
     written = []
     for group in node.groups:
         sets = [
@@ -36,9 +41,22 @@ def group_by(
             written.append(f"GROUPING SETS ({', '.join(f'({chr(44).join(s)})' for s in sets)})")
         elif group.kind == "SIMPLE":
             written.append(", ".join(sets[0]) if sets[0] else "()")
+        elif not sets:
+            written.append("()")
         else:
             written.append(f"{group.kind} ({', '.join(s[0] for s in sets)})")
     return f" GROUP BY {', '.join(written)}"
+
+
+def _check_number(groups: Sequence[query_nodes.Grouping]) -> None:
+    """Raise QueryFailure for more grouping sets than max_grouping_sets of Trino."""
+    count = 1
+    for group in groups:
+        number = len(group.sets)
+        count *= {"SETS": number, "ROLLUP": number + 1, "CUBE": 2**number}.get(group.kind, 1)
+    if count > _MAX_SETS:
+        message = f"GROUP BY has {count} grouping sets but can contain at most {_MAX_SETS}"
+        raise failure("TOO_MANY_GROUPING_SETS", groups[0].at, message)
 
 
 def _group_key(

@@ -65,7 +65,7 @@ class GroupedQuery:
 
     def add(self, node: nodes.Expression) -> None:
         """Add an expression of GROUP BY."""
-        self.keys.add(self._key(node, self.scope))
+        self.keys.add(key_of(node, self.scope))
         self._kinds.add(type(node))
 
     def add_column(self, sql: str) -> None:
@@ -93,7 +93,7 @@ class GroupedQuery:
     def _is_key(self, node: nodes.Node, scope: Scope) -> bool:
         if not isinstance(node, nodes.Identifier | nodes.Dereference) and type(node) not in self._kinds:
             return False
-        return self._key(node, scope) in self.keys
+        return key_of(node, scope) in self.keys
 
     def _check_node(self, node: nodes.Node, scope: Scope) -> None:
         if isinstance(node, nodes.Lambda):
@@ -145,7 +145,7 @@ class GroupedQuery:
             message = f"GROUPING supports up to {_MAX_GROUPING_ARGUMENTS} column arguments"
             raise failure("TOO_MANY_ARGUMENTS", node.at, message)
         for argument in arguments:
-            key = self._key(argument, scope)
+            key = key_of(argument, scope)
             if key[0] == "output":
                 message = "Invalid reference to output of SELECT clause from grouping() expression in ORDER BY"
                 raise failure("INVALID_ARGUMENTS", argument.at, message)
@@ -153,21 +153,22 @@ class GroupedQuery:
                 message = "The arguments to GROUPING() must be expressions referenced by the GROUP BY"
                 raise failure("INVALID_ARGUMENTS", argument.at, f"{message} at the associated query level")
 
-    def _key(self, node: Any, scope: Scope) -> Key:
-        """Return what equal expressions have in common: their names are resolved, their places left out."""
-        if isinstance(node, tuple):
-            return tuple(self._key(item, scope) for item in node)
-        if not isinstance(node, nodes.Node):
-            return node
-        if isinstance(node, nodes.QueryNode):
-            return ("query", id(node))
-        parts = name_parts(node) if isinstance(node, nodes.Expression) else None
-        found = None if parts is None else _resolved(parts, scope, node.at)
-        if found is not None:
-            return found
-        if isinstance(node, nodes.Lambda):
-            scope = _with_names(scope, node)
-        return (type(node), *(self._key(child, scope) for child in _children(node)))
+
+def key_of(node: Any, scope: Scope) -> Key:
+    """Return what equal expressions have in common: their names are resolved, their places left out."""
+    if isinstance(node, tuple):
+        return tuple(key_of(item, scope) for item in node)
+    if not isinstance(node, nodes.Node):
+        return node
+    if isinstance(node, nodes.QueryNode):
+        return ("query", id(node))
+    parts = name_parts(node) if isinstance(node, nodes.Expression) else None
+    found = None if parts is None else _resolved(parts, scope, node.at)
+    if found is not None:
+        return found
+    if isinstance(node, nodes.Lambda):
+        scope = _with_names(scope, node)
+    return (type(node), *(key_of(child, scope) for child in _children(node)))
 
 
 def _resolved(parts: tuple[str, ...], scope: Scope, at: tuple[int, int]) -> tuple[str, str] | None:

@@ -10,7 +10,17 @@ from collections.abc import Callable
 from infra.local.athena.analysis import types
 from infra.local.athena.analysis.moments import local_time
 from infra.local.athena.analysis.types import Type
-from infra.local.athena.analysis.values import SPECIAL, Context, Value, coerce, failure, let, unify, unsupported
+from infra.local.athena.analysis.values import (
+    SPECIAL,
+    Context,
+    Value,
+    check_equal,
+    coerce,
+    failure,
+    let,
+    unify,
+    unsupported,
+)
 from infra.local.athena.rowwise import collections, numbers
 from infra.local.athena.sql.tokens import Position
 
@@ -249,6 +259,10 @@ def _comparison(context: Context, sign: str, left: Value, right: Value) -> str:
     if kind.is_instant:
         return f"({left.sql}).u {sign} ({right.sql}).u"
     if kind.of:
+        check_equal(kind)
+        if sign.endswith("FROM"):
+            distinct = context.call(collections.is_distinct, [left, right], types.BOOLEAN, SPECIAL)
+            return distinct if sign == "IS DISTINCT FROM" else f"(NOT {distinct})"
         if sign not in {"=", "<>"}:
             raise unsupported(f"does not compare values of {kind.name} with {sign}")
         equal = context.call(collections.equals, [left, right], types.BOOLEAN, SPECIAL)

@@ -11,7 +11,7 @@ from infra.local.athena.analysis import conditions, correlation, types
 from infra.local.athena.analysis.expressions import ExpressionAnalyzer
 from infra.local.athena.analysis.functions import frames
 from infra.local.athena.analysis.group_by import check_groups, group_by
-from infra.local.athena.analysis.grouping import GroupedQuery, parts_of
+from infra.local.athena.analysis.grouping import GroupedQuery, key_of, parts_of
 from infra.local.athena.analysis.relations import FromItem, RelationAnalyzer
 from infra.local.athena.analysis.results import Compiled, FindTable, Output, TableScan
 from infra.local.athena.analysis.scope import Scope, ScopeColumn
@@ -19,6 +19,7 @@ from infra.local.athena.analysis.select_items import SelectedValue, at_position,
 from infra.local.athena.analysis.sorting import check_distinct, sort_key
 from infra.local.athena.analysis.types import Type
 from infra.local.athena.analysis.values import Context, Value, coerce, failure, unsupported
+from infra.local.athena.literals import identifier
 from infra.local.athena.sql import nodes, query_nodes
 
 
@@ -100,7 +101,8 @@ class QueryAnalyzer:
             return compiled
         alias = self.context.name("q")
         columns = [ScopeColumn(o.name, (), f"{alias}.c{i}", o.type) for i, o in enumerate(compiled.outputs)]
-        keys = [self._sort_key(item, columns, Scope(columns, outer), is_distinct=False) for item in query.order]
+        values = [SelectedValue(column.name, Value(column.sql, column.type)) for column in columns]
+        keys = [self._sort_key(item, values, Scope(columns, outer), is_distinct=False) for item in query.order]
         order = f" ORDER BY {', '.join(keys)}" if keys else ""
         sql = f"SELECT * FROM ({compiled.sql}) AS {alias}{order}{self._limit(query)}"  # noqa: S608 - generated
         return Compiled(sql, compiled.outputs)
@@ -149,10 +151,7 @@ class QueryAnalyzer:
 
     def _values(self, node: query_nodes.Values, outer: Scope | None) -> Compiled:
         scope = Scope(parent=outer, clause="VALUES")
-        rows = []
-        for row in node.rows:
-            items = row.items if isinstance(row, nodes.RowOf) else (row,)
-            rows.append([self.expressions.analyze(item, scope) for item in items])
+        rows = [self._row_of_values(row, scope) for row in node.rows]
         if len({len(row) for row in rows}) != 1:
             raise failure("TYPE_MISMATCH", node.at, "Values rows have mismatched sizes")
         columns = [self.expressions.common(list(column), "Values rows", node.at) for column in zip(*rows, strict=True)]
@@ -160,6 +159,16 @@ class QueryAnalyzer:
         names = ", ".join(f"c{i}" for i in range(len(columns)))
         sql = f"SELECT * FROM (VALUES {', '.join(written)}) AS {self.context.name('v')}({names})"  # noqa: S608
         return Compiled(sql, tuple(Output(None, column[0].type) for column in columns))
+
+    def _row_of_values(self, node: nodes.Expression, scope: Scope) -> list[Value]:
+        """Return one row of VALUES: a row has its fields as columns, however it is written."""
+        if isinstance(node, nodes.RowOf):
+            return [self.expressions.analyze(item, scope) for item in node.items]
+        value = self.expressions.analyze(node, scope)
+        if value.type.name != "row":
+            return [value]
+        fields = zip(value.type.duck_names, value.type.of, strict=True)
+        return [Value(f"({value.sql}).{identifier(name)}", kind) for name, kind in fields]
 
     def _select(self, node: query_nodes.Select, query: query_nodes.Query, outer: Scope | None) -> Compiled:
         source = FromItem("", []) if node.source is None else self._relations.source(node.source, Scope(parent=outer))
@@ -176,7 +185,7 @@ class QueryAnalyzer:
             check_distinct(item.value.type, "DISTINCT")
         outputs = [ScopeColumn(item.name, (), item.value.sql, item.value.type) for item in items]
         order_scope = Scope(outputs, scope, windows=scope.windows, clause="ORDER BY")
-        keys = [self._sort_key(item, outputs, order_scope, is_distinct=node.is_distinct) for item in query.order]
+        keys = [self._sort_key(item, items, order_scope, is_distinct=node.is_distinct) for item in query.order]
         check_groups(node, query, items, grouped, order_scope)
         correlation.check_select(node, query, scope, self.correlated)
         is_plain = before == (self.context.aggregate_count, self.context.window_count)
@@ -202,12 +211,11 @@ class QueryAnalyzer:
                 rows = int(self._row_count(query.limit) or 0)
                 self.scans[number] = conditions.limited(self.scans[number], rows)
 
-    def _sort_key(self, item: nodes.SortItem, outputs: list[ScopeColumn], scope: Scope, is_distinct: bool) -> str:
-        values = [SelectedValue(column.name, Value(column.sql, column.type)) for column in outputs]
-        chosen = at_position(item.value, values, "ORDER BY")
+    def _sort_key(self, item: nodes.SortItem, outputs: Sequence[SelectedValue], scope: Scope, is_distinct: bool) -> str:
+        chosen = at_position(item.value, outputs, "ORDER BY")
         value = self.expressions.analyze(item.value, scope) if chosen is None else chosen.value
-        position = next((i for i, output in enumerate(values) if output.value.sql == value.sql), None)
-        if is_distinct and (position is None or _is_random(item.value)):
+        position = next((i for i, output in enumerate(outputs) if output.value.sql == value.sql), None)
+        if is_distinct and (position is None or (chosen is None and not _is_selected(item.value, outputs, scope))):
             message = "For SELECT DISTINCT, ORDER BY expressions must appear in select list"
             raise failure("EXPRESSION_NOT_IN_DISTINCT", item.at, message)
         key = sort_key(self.context, Value(f"sorted.c{position}", value.type) if is_distinct else value, item)
@@ -233,6 +241,16 @@ class QueryAnalyzer:
         if value.constant is None or not value.type.is_integer or int(value.constant) < 0:
             raise failure("TYPE_MISMATCH", node.at, "LIMIT and OFFSET take a number of rows")
         return value.constant
+
+
+def _is_selected(node: nodes.Expression, outputs: Sequence[SelectedValue], scope: Scope) -> bool:
+    """Whether an expression of ORDER BY names a column of SELECT, or is one of its expressions."""
+    key = key_of(node, scope)
+    if key[0] == "output":
+        return True
+    inner = scope.parent or scope
+    selected = [("column", o.value.sql) if o.node is None else key_of(o.node, inner) for o in outputs]
+    return key in selected and not _is_random(node)
 
 
 def _is_random(node: nodes.Expression) -> bool:

@@ -94,7 +94,7 @@ def _is_around(parts: tuple[str, ...], scope: Scope | None) -> bool:
     return False
 
 
-def at_position(node: nodes.Expression, items: list[SelectedValue], clause: str) -> SelectedValue | None:
+def at_position(node: nodes.Expression, items: Sequence[SelectedValue], clause: str) -> SelectedValue | None:
     """Return the item that a number names; None if the expression is not a number."""
     if not isinstance(node, nodes.Literal) or node.kind != INTEGER:
         return None

@@ -41,6 +41,11 @@ def key(value: Any) -> Any:
     return "NaN" if isinstance(value, float) and math.isnan(value) else value
 
 
+def is_distinct(a: Any, b: Any) -> bool:
+    """Whether two values differ; NULL and NaN are values as others."""
+    return bool(key(a) != key(b))
+
+
 def distinct(items: Items) -> Items:
     """Return each value once, in the order of the first."""
     seen: dict[Any, Any] = {}

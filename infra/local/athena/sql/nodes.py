@@ -300,4 +300,5 @@ class Call(Expression):
     order: tuple[SortItem, ...] = ()
     where: Expression | None = None
     ignores_nulls: bool = False
+    respects_nulls: bool = False
     window: Window | None = None

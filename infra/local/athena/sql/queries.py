@@ -163,7 +163,10 @@ class QueryParser(WindowParser):
         at = self.at
         if self.peek().is_word("ROLLUP", "CUBE") and self.peek(1).is_sign("("):
             kind = self.next().text
-            return query_nodes.Grouping(at, kind, tuple((value,) for value in self._grouping_set()))
+            self.expect_sign("(")
+            values = () if self.peek().is_sign(")") else self.expressions()
+            self.expect_sign(")")
+            return query_nodes.Grouping(at, kind, tuple((value,) for value in values))
         if self.accept_words("GROUPING", "SETS"):
             self.expect_sign("(")
             sets = [self._grouping_set()]

@@ -156,6 +156,8 @@ def _array_agg(call: Aggregation) -> Value | None:
 def _map_agg(function: Callable[..., Any], is_multimap: bool) -> Aggregate:
     def aggregate(call: Aggregation) -> Value | None:
         key, value = call.arguments
+        if key.type.of or key.type.is_instant:
+            raise unsupported(f"does not support {key.type.name} as the type of map keys")
         pair = types.row((key.type, value.type))
         packed = (
             f"struct_pack(f0 := CAST({key.sql} AS {key.type.duckdb}), f1 := CAST({value.sql} AS {value.type.duckdb}))"
@@ -196,8 +198,8 @@ def count_each(items: list[Any]) -> dict[Any, int] | None:
 
 def _histogram(call: Aggregation) -> Value | None:
     (value,) = call.arguments
-    if value.type.of:
-        raise unsupported("does not count arrays, maps or rows in histogram")
+    if value.type.of or value.type.is_instant:
+        raise unsupported(f"does not count values of {value.type.name} in histogram")
     listed = Value(call.core("list", value.sql), types.array(value.type))
     kind = types.map_of(value.type, types.BIGINT)
     return Value(call.context.call(count_each, [listed], kind, MAYBE), kind)
@@ -208,7 +210,12 @@ def _doubles(function: str, count: int) -> Aggregate:
         if len(call.arguments) != count or not all(types.coerces(a.type, types.DOUBLE) for a in call.arguments):
             return None
         listed = ", ".join(coerce(call.context, a, types.DOUBLE).sql for a in call.arguments)
-        return Value(call.core(function, listed), types.DOUBLE)
+        found = call.core(function, listed)
+        if function.endswith("_pop"):
+            # DuckDB answers 0 for one value, even if it is not finite.
+            one = call.core("any_value", listed)
+            found = f"CASE WHEN {found} = 0 AND NOT isfinite({one}) THEN CAST('NaN' AS DOUBLE) ELSE {found} END"
+        return Value(found, types.DOUBLE)
 
     return aggregate
 

@@ -17,6 +17,7 @@ from infra.local.athena.analysis.values import (
     STRICT,
     Context,
     Value,
+    check_equal,
     coerce,
     failure,
     let,
@@ -71,6 +72,7 @@ def _with_item(function: Callable[..., Any], returns: Type | None, nulls: str) -
         both = types.common(items.type, types.array(value.type))
         if both is None:
             return None
+        check_equal(both)
         values = [coerce(context, items, both), coerce(context, value, both.of[0])]
         return Value(context.call(function, values, returns or both, nulls), returns or both)
 
@@ -86,6 +88,7 @@ def _with_arrays(function: Callable[..., Any], returns: Type | None, nulls: str)
         values = unify(context, arguments)
         if values is None:
             return None
+        check_equal(values[0].type)
         kind = returns or values[0].type
         return Value(context.call(function, values, kind, nulls), kind)
 

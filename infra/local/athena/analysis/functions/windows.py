@@ -10,7 +10,7 @@ from infra.local.athena.analysis import types
 from infra.local.athena.analysis.functions import frames
 from infra.local.athena.analysis.protocols import Expressions
 from infra.local.athena.analysis.scope import Scope
-from infra.local.athena.analysis.values import Context, Value, coerce, failure, let, unify
+from infra.local.athena.analysis.values import Context, Value, coerce, failure, let, unify, unsupported
 from infra.local.athena.sql import nodes
 
 _ALLOWED = {"SELECT", "ORDER BY"}
@@ -117,6 +117,5 @@ def call_window(analyzer: Expressions, node: nodes.Call, scope: Scope) -> Value:
     if "%s" in sql:
         sql = nulls.join(sql.rsplit("%s", 1))
     elif nulls:
-        message = f"Cannot specify null treatment for {node.name} function"
-        raise failure("NULL_TREATMENT_NOT_ALLOWED", node.at, message)
+        raise unsupported(f"does not support IGNORE NULLS for {node.name}")
     return Value(f"{sql}{over_clause}", kind)
