@@ -79,32 +79,32 @@ class GroupedQuery:
 
     def check(self, node: Any, scope: Scope) -> None:
         """Raise QueryFailure if an expression depends on more than the keys and aggregates."""
-        if isinstance(node, tuple):
-            for item in node:
-                self.check(item, scope)
-            return
-        if not isinstance(node, nodes.Node):
-            return
-        if isinstance(node, nodes.QueryNode):
-            self._check_query(node)
-        elif not self._is_key(node, scope):
-            self._check_node(node, scope)
+        waiting: list[tuple[Any, Scope]] = [(node, scope)]
+        while waiting:
+            part, inner = waiting.pop()
+            if isinstance(part, tuple):
+                waiting.extend((item, inner) for item in reversed(part))
+            elif isinstance(part, nodes.QueryNode):
+                self._check_query(part)
+            elif isinstance(part, nodes.Node) and not self._is_key(part, inner):
+                waiting.append(self._open_parts(part, inner))
 
     def _is_key(self, node: nodes.Node, scope: Scope) -> bool:
         if not isinstance(node, nodes.Identifier | nodes.Dereference) and type(node) not in self._kinds:
             return False
         return key_of(node, scope) in self.keys
 
-    def _check_node(self, node: nodes.Node, scope: Scope) -> None:
+    def _open_parts(self, node: nodes.Node, scope: Scope) -> tuple[tuple[Any, ...], Scope]:
+        """Check one node that is not a key; return what inside it is to be checked."""
         if isinstance(node, nodes.Lambda):
-            self.check(node.body, _with_names(scope, node))
-        elif is_aggregate(node):
+            return (node.body,), _with_names(scope, node)
+        if is_aggregate(node):
             self._check_aggregate(node, scope)
         elif is_grouping(node):
             self._check_grouping(node, scope)
         elif not self._is_column(node, scope):
-            for child in _children(node):
-                self.check(child, scope)
+            return tuple(_children(node)), scope
+        return (), scope
 
     def _is_column(self, node: nodes.Node, scope: Scope) -> bool:
         """Whether it names a column; raise QueryFailure for one of FROM, which is not a key."""
@@ -205,11 +205,12 @@ def _names(node: Any, scope: Scope) -> Iterator[tuple[nodes.Expression, Scope]]:
 
 def queries_in(node: Any) -> Iterator[nodes.QueryNode]:
     """Yield the queries inside an expression."""
-    if isinstance(node, tuple):
-        for item in node:
-            yield from queries_in(item)
-    elif isinstance(node, nodes.QueryNode):
-        yield node
-    elif isinstance(node, nodes.Node):
-        for child in _children(node):
-            yield from queries_in(child)
+    waiting = [node]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, tuple):
+            waiting.extend(part)
+        elif isinstance(part, nodes.QueryNode):
+            yield part
+        elif isinstance(part, nodes.Node):
+            waiting.extend(_children(part))
