@@ -172,7 +172,7 @@ class RelationAnalyzer:
                 raise failure("DUPLICATE_COLUMN_NAME", node.at, message)
             a, b = (self._using_column(side.columns, name, node) for side in (left, right))
             kind = types.common(a.type, b.type)
-            if kind is None or kind.of or kind.is_instant:
+            if kind is None:
                 message = f"Column types of left and right must be comparable: {a.type} and {b.type}"
                 raise failure("TYPE_MISMATCH", node.at, message)
             x, y = (coerce(self._context, Value(c.sql, c.type), kind) for c in (a, b))

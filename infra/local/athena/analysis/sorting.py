@@ -17,9 +17,9 @@ from infra.local.athena.sql import nodes
 
 def check_distinct(kind: Type, clause: str) -> None:
     """Raise QueryFailure for a type whose equal values DuckDB takes as distinct: maps in another order, instants."""
-    for name, shown in (("timestamp with time zone", "timestamps with time zone"), ("map", "maps")):
+    for name, other in (("timestamp with time zone", "timestamp"), ("map", "JSON")):
         if kind.contains(name):
-            raise unsupported(f"does not compare {shown} in {clause}; cast them to varchar or JSON")
+            raise unsupported(f"does not compare values of {name} in {clause}; cast them to {other}")
 
 
 def group_key(value: Value) -> str:
