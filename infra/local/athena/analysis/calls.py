@@ -2,7 +2,8 @@
 
 from infra.local.athena.analysis import types
 from infra.local.athena.analysis.functions import arrays, formats, lacking, lambdas, numbers, times, windows
-from infra.local.athena.analysis.functions.aggregates import AGGREGATES, Aggregation
+from infra.local.athena.analysis.functions.aggregates import AGGREGATES
+from infra.local.athena.analysis.functions.aggregation import Aggregation
 from infra.local.athena.analysis.functions.names import NAMES
 from infra.local.athena.analysis.functions.registry import Signature, choose
 from infra.local.athena.analysis.functions.scalars import DEFAULTS, SIGNATURES

@@ -11,7 +11,7 @@ from infra.local.athena.analysis import conditions, correlation, types
 from infra.local.athena.analysis.expressions import ExpressionAnalyzer
 from infra.local.athena.analysis.functions import frames
 from infra.local.athena.analysis.group_by import check_groups, group_by
-from infra.local.athena.analysis.grouping import GroupedQuery, key_of, parts_of
+from infra.local.athena.analysis.grouping import GroupedQuery, is_aggregate, is_grouping, key_of, parts_of
 from infra.local.athena.analysis.relations import FromItem, RelationAnalyzer
 from infra.local.athena.analysis.results import Compiled, FindTable, Output, TableScan
 from infra.local.athena.analysis.scope import Scope, ScopeColumn
@@ -99,6 +99,10 @@ class QueryAnalyzer:
         compiled = self._body(body, outer)
         if not query.order and query.limit is None and query.offset is None:
             return compiled
+        for item in query.order:
+            if any(is_aggregate(part) or is_grouping(part) for part in parts_of(item)):
+                message = "ORDER BY of a set operation cannot contain aggregations or grouping operations"
+                raise failure("NOT_SUPPORTED", item.at, message)
         alias = self.context.name("q")
         columns = [ScopeColumn(o.name, (), f"{alias}.c{i}", o.type) for i, o in enumerate(compiled.outputs)]
         values = [SelectedValue(column.name, Value(column.sql, column.type)) for column in columns]
