@@ -109,6 +109,8 @@ def _check_order(analyzer: Expressions, window: nodes.Window, scope: Scope) -> N
     if not kind.is_number and kind.name not in _SORTED_BY_DISTANCE and kind != types.YEAR_INTERVAL:
         message = f"{what} that sort item type be numeric, datetime or interval (actual: {kind})"
         raise failure("TYPE_MISMATCH", window.order[0].at, message)
+    if kind.is_floating and window.order[0].nulls_first:
+        raise unsupported(f"does not support RANGE frames with a distance over {kind} with NULLS FIRST")
 
 
 def _bound(analyzer: Expressions, window: nodes.Window, bound: nodes.FrameBound, scope: Scope) -> str:
