@@ -248,6 +248,7 @@ def test_an_identifier_is_not_empty(tmp_path: Path) -> None:
         ("SELECT (a + 1) * 2, t.a + 1 FROM (VALUES 1) t(a) GROUP BY A + 1", [["4", "2"]]),
         ("SELECT r.x, t.r.x FROM (VALUES (CAST(ROW(1) AS ROW(x integer)), 1)) t(r, i) GROUP BY r.x", [["1", "1"]]),
         ("SELECT (SELECT u.a FROM (VALUES 1) u(a)) FROM (VALUES (1, 2)) u(a, b) GROUP BY b", [["1"]]),
+        ("SELECT u.* FROM (VALUES (1, 2)) u(a, b), (VALUES 3) v(u) GROUP BY a, b", [["1", "2"]]),
         ("SELECT transform(array_agg(a), x -> x + 1) FROM (VALUES 1) t(a)", [["[2]"]]),
         ("SELECT a AS b FROM (VALUES 1) t(a) GROUP BY t.a ORDER BY (SELECT b)", [["1"]]),
         ("SELECT b, rank() OVER (ORDER BY sum(a)) FROM (VALUES (1, 2), (3, 4)) t(a, b) GROUP BY b ORDER BY 2", [

@@ -105,6 +105,7 @@ def check_groups(
     for item in items:
         if item.node is None:
             grouped.check_column(item, node.at)
-    grouped.check((node.items, node.having, node.windows), grouped.scope)
+    selected = tuple(item.node for item in items if item.node is not None)
+    grouped.check((selected, node.having, node.windows), grouped.scope)
     positions = {i for i, item in enumerate(query.order) if isinstance(item.value, nodes.Literal)}
     grouped.check(tuple(item for i, item in enumerate(query.order) if i not in positions), order_scope)
