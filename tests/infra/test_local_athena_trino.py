@@ -509,7 +509,7 @@ FAILURES: dict[str, list[tuple[str, str]]] = {
         ('id FROM t WHERE name = "anna"', "COLUMN_NOT_FOUND: line 1:31: Column 'anna' cannot be resolved"),
         (
             "name, count(*) FROM t",
-            "EXPRESSION_NOT_AGGREGATE: 'name' must be an aggregate expression",
+            "EXPRESSION_NOT_AGGREGATE: line 1:8: 'name' must be an aggregate expression",
         ),
         ("id FROM t WHERE count(*) > 1", "EXPRESSION_NOT_SCALAR"),
         ("sum(max(id)) FROM t", "NESTED_AGGREGATION"),

@@ -18,7 +18,12 @@ from infra.local.athena.errors import Fault, QueryFailure, fault_of
 from infra.local.athena.literals import literal
 
 _FLOATS = re.compile("DOUBLE|FLOAT")
-_SETTINGS = ("TimeZone = 'UTC'", "enable_external_access = false", "lock_configuration = true")
+_SETTINGS = (
+    "TimeZone = 'UTC'",
+    "order_by_non_integer_literal = true",
+    "enable_external_access = false",
+    "lock_configuration = true",
+)
 
 
 def connect(folder: Path) -> duckdb.DuckDBPyConnection:

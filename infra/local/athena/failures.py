@@ -15,6 +15,23 @@ _OUTSIDE = re.compile(
     r"timestamp field value out of range|Type INT32 with value \S+-\d\d-\d\d\S* can't be cast"
 )
 """DuckDB's timestamps have microseconds, in 64 bits; Trino reads a file's number of milliseconds that exceeds them."""
+_NO_TRY = "NOT_SUPPORTED: the local Athena does not support TRY around aggregates and queries"
+_CONSTANT_FRACTION = "NOT_SUPPORTED: the local Athena supports only a constant fraction in approx_percentile"
+_KNOWN = {
+    "aggregates are not allowed inside the TRY": _NO_TRY,
+    "TRY can not be used": _NO_TRY,
+    "More than one row returned by a subquery": "SUBQUERY_MULTIPLE_ROWS: Scalar sub-query has returned multiple rows",
+    "QUANTILE can only take parameters in the range": (
+        "INVALID_FUNCTION_ARGUMENT: Percentile must be between 0 and 1 in approx_percentile"
+    ),
+    'The "quantile" argument in function': _CONSTANT_FRACTION,
+    "subqueries in lambda expressions are not supported": (
+        "NOT_SUPPORTED: the local Athena does not support queries inside lambdas"
+    ),
+    "Map keys must be unique": "INVALID_CAST_ARGUMENT: duplicate keys in a map",
+    "Map keys can not be NULL": "INVALID_CAST_ARGUMENT: map key is null",
+}
+"""Words of DuckDB → the reason of Athena."""
 _INTERNAL = re.compile(r"(?:scan|q|u|v|with)_?\d*\.")
 
 
@@ -31,10 +48,9 @@ def state_change_reason(error: duckdb.Error) -> str:
     overflow = _OVERFLOW.search(text)
     if overflow:
         return f"NUMERIC_VALUE_OUT_OF_RANGE: {overflow[1]} overflow: {overflow[2]}"
-    if "aggregates are not allowed inside the TRY" in text or "TRY can not be used" in text:
-        return "NOT_SUPPORTED: the local Athena does not support TRY around aggregates and queries"
-    if "More than one row returned by a subquery" in text:
-        return "SUBQUERY_MULTIPLE_ROWS: Scalar sub-query has returned multiple rows"
+    found = next((reason for words, reason in _KNOWN.items() if words in text), None)
+    if found is not None:
+        return found
     if isinstance(error, duckdb.OutOfRangeException | duckdb.ConversionException):
         return _of_conversion(error, text)
     if isinstance(error, duckdb.OutOfMemoryException):

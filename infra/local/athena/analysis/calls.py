@@ -2,26 +2,33 @@
 
 from infra.local.athena.analysis import types
 from infra.local.athena.analysis.functions import arrays, formats, lacking, lambdas, numbers, times, windows
-from infra.local.athena.analysis.functions.aggregates import AGGREGATES, Aggregation
+from infra.local.athena.analysis.functions.aggregates import AGGREGATES
+from infra.local.athena.analysis.functions.aggregation import Aggregation
 from infra.local.athena.analysis.functions.names import NAMES
 from infra.local.athena.analysis.functions.registry import Signature, choose
 from infra.local.athena.analysis.functions.scalars import DEFAULTS, SIGNATURES
 from infra.local.athena.analysis.literals import now
 from infra.local.athena.analysis.protocols import Expressions
 from infra.local.athena.analysis.scope import Scope
+from infra.local.athena.analysis.sorting import check_distinct, order_by
+from infra.local.athena.analysis.types import Type
 from infra.local.athena.analysis.values import Value, failure, text, unsupported
 from infra.local.athena.rowwise import regexes
 from infra.local.athena.sql import nodes
 
 _CODED = {**numbers.FUNCTIONS, **times.FUNCTIONS}
+_MAX_ARGUMENTS = 127
+_SPECIAL_FORMS = {"coalesce", "format"}
 _PATTERNS = {"date_format", "date_parse", "format_datetime", "parse_datetime"}
-_NO_AGGREGATES = {"WHERE", "GROUP BY", "JOIN", "AGGREGATE", "LAMBDA", "UNNEST", "LIMIT"}
+_NO_AGGREGATES = {"WHERE", "GROUP BY", "JOIN", "AGGREGATE", "FILTER", "LAMBDA", "UNNEST", "LIMIT", "VALUES"}
 _IN_TEXT_CLAUSE = {"WHERE": "WHERE clause", "GROUP BY": "GROUP BY clause", "JOIN": "JOIN clause"}
 
 
 def call_function(analyzer: Expressions, node: nodes.Call, scope: Scope) -> Value:
     """Return the value of a call. Raises QueryFailure for a function that Athena or the local Athena lacks."""
     name = node.name
+    if len(node.arguments) > _MAX_ARGUMENTS and name not in _SPECIAL_FORMS:
+        raise failure("TOO_MANY_ARGUMENTS", node.at, f"Too many arguments for function call {name}()")
     if node.window is not None and name in windows.FUNCTIONS:
         return windows.call_window(analyzer, node, scope)
     if name in AGGREGATES or node.is_star:
@@ -36,7 +43,7 @@ def call_function(analyzer: Expressions, node: nodes.Call, scope: Scope) -> Valu
     if name in lambdas.FUNCTIONS:
         found = lambdas.FUNCTIONS[name](analyzer, node, scope)
         if found is None:
-            raise _unexpected(name, [], node)
+            raise _unexpected(name, _shown_types(analyzer, node, scope), node)
         return found
     return _scalar(analyzer, node, scope)
 
@@ -65,7 +72,9 @@ def _scalar(analyzer: Expressions, node: nodes.Call, scope: Scope) -> Value:
     if name not in SIGNATURES and not tables and name != "format":
         raise _unknown(name, node)
     if any(isinstance(argument, nodes.Lambda) for argument in node.arguments):
-        raise unsupported(f"does not support {name} with a lambda")
+        if name in lacking.WITH_LAMBDAS:
+            raise unsupported(f"does not support {name} with a lambda")
+        raise _unexpected(name, _shown_types(analyzer, node, scope), node)
     arguments = [analyzer.analyze(argument, scope) for argument in node.arguments]
     _check_arguments(name, arguments)
     if name in {"date_format", "format_datetime"} and arguments:
@@ -78,9 +87,17 @@ def _scalar(analyzer: Expressions, node: nodes.Call, scope: Scope) -> Value:
             return found
     chosen = _with_defaults(name, arguments)
     if chosen is None:
-        raise _unexpected(name, arguments, node)
+        raise _unexpected(name, [argument.type for argument in arguments], node)
     signature, complete = chosen
     return signature.call(context, complete)
+
+
+def _shown_types(analyzer: Expressions, node: nodes.Call, scope: Scope) -> list[Type]:
+    """Return the types of arguments, for a message: a lambda is shown as <function>."""
+    return [
+        Type("<function>") if isinstance(argument, nodes.Lambda) else analyzer.analyze(argument, scope).type
+        for argument in node.arguments
+    ]
 
 
 def _check_arguments(name: str, arguments: list[Value]) -> None:
@@ -120,16 +137,18 @@ def _unknown(name: str, node: nodes.Call) -> Exception:
     return failure("FUNCTION_NOT_FOUND", node.at, f"Function '{name}' not registered")
 
 
-def _unexpected(name: str, arguments: list[Value], node: nodes.Call) -> Exception:
-    shown = ", ".join(str(argument.type) for argument in arguments)
-    if lacking.is_overload(name, arguments):
+def _unexpected(name: str, kinds: list[Type], node: nodes.Call) -> Exception:
+    shown = ", ".join(map(str, kinds))
+    if lacking.is_overload(name, kinds):
         return unsupported(f"does not support {name} with the parameters ({shown}), which Trino has")
-    if types.UNKNOWN in {argument.type for argument in arguments}:
+    if any(kind.contains("unknown") for kind in kinds):
         return unsupported(f"does not find the function {name} for NULL ({shown}); cast it to a type")
     return failure("FUNCTION_NOT_FOUND", node.at, f"Unexpected parameters ({shown}) for function {name}")
 
 
 def _grouping(analyzer: Expressions, node: nodes.Call, scope: Scope) -> Value:
+    if scope.clause in _NO_AGGREGATES:
+        raise _misplaced(node, scope)
     columns = ", ".join(analyzer.analyze(argument, scope.within("GROUP BY")).sql for argument in node.arguments)
     kind = types.BIGINT if len(node.arguments) >= 32 else types.INTEGER
     return Value(f"CAST(grouping({columns}) AS {kind.duckdb})", kind)
@@ -144,13 +163,32 @@ def _misplaced(node: nodes.Call, scope: Scope) -> Exception:
 
 
 def _check_aggregate(node: nodes.Call, arguments: list[Value]) -> None:
-    if node.ignores_nulls:
-        message = f"Cannot specify null treatment for aggregate function {node.name}"
-        raise failure("FUNCTION_NOT_WINDOW", node.at, message)
     if any(argument.type.name == "char" for argument in arguments):
         raise unsupported("does not aggregate char; cast it to varchar")
-    if node.is_distinct and any(argument.type.contains("timestamp with time zone") for argument in arguments):
-        raise unsupported("does not compare timestamps with time zone in DISTINCT")
+    for argument in arguments if node.is_distinct or node.name == "approx_distinct" else ():
+        check_distinct(argument.type, "DISTINCT")
+
+
+def _check_clauses(analyzer: Expressions, node: nodes.Call, scope: Scope) -> None:
+    """Raise QueryFailure for clauses that Trino's aggregates do not take together."""
+    if node.ignores_nulls or node.respects_nulls:
+        message = f"Cannot specify null treatment for aggregate function {node.name}"
+        raise failure("NULL_TREATMENT_NOT_ALLOWED", node.at, message)
+    if node.window is not None and (node.is_distinct or node.order):
+        what = "DISTINCT" if node.is_distinct else "ORDER BY"
+        raise failure("NOT_SUPPORTED", node.at, f"{what} in window function parameters is not supported")
+    if node.is_distinct and node.order:
+        given = {analyzer.analyze(argument, scope).sql for argument in node.arguments}
+        for item in node.order:
+            if analyzer.analyze(item.value, scope).sql not in given:
+                message = "For aggregate function with DISTINCT, ORDER BY expressions must appear in arguments"
+                raise failure("EXPRESSION_NOT_IN_DISTINCT", item.at, message)
+
+
+def _filter(analyzer: Expressions, node: nodes.Call, scope: Scope) -> str:
+    if node.where is None:
+        return ""
+    return f" FILTER (WHERE {analyzer.condition(node.where, scope.within('FILTER'), 'FILTER')})"
 
 
 def _aggregate(analyzer: Expressions, node: nodes.Call, scope: Scope) -> Value:
@@ -161,14 +199,17 @@ def _aggregate(analyzer: Expressions, node: nodes.Call, scope: Scope) -> Value:
         raise _misplaced(node, scope)
     context.aggregate_count += not over
     inner = scope.within("WINDOW" if over else "AGGREGATE")
-    where = f" FILTER (WHERE {analyzer.condition(node.where, inner, 'FILTER')})" if node.where is not None else ""
+    _check_clauses(analyzer, node, inner)
+    where = _filter(analyzer, node, scope)
     if node.is_star:
         if name != "count":
             raise failure("FUNCTION_NOT_FOUND", node.at, f"Unexpected parameters (*) for function {name}")
         return Value(f"count(*){where}{over}", types.BIGINT)
+    if any(isinstance(argument, nodes.Lambda) for argument in node.arguments):
+        raise _unexpected(name, _shown_types(analyzer, node, inner), node)
     arguments = [analyzer.analyze(argument, inner) for argument in node.arguments]
     _check_aggregate(node, arguments)
-    order = windows.order_by(analyzer, node.order, inner)
+    order = order_by(analyzer, node.order, inner)
     distinct = "DISTINCT " if node.is_distinct else ""
 
     def core(function: str, written: str) -> str:
@@ -180,5 +221,5 @@ def _aggregate(analyzer: Expressions, node: nodes.Call, scope: Scope) -> Value:
     if len(arguments) in counts:
         found = aggregate(Aggregation(context, core, arguments, node.is_distinct))
     if found is None:
-        raise _unexpected(name, arguments, node)
+        raise _unexpected(name, [argument.type for argument in arguments], node)
     return found

@@ -19,6 +19,9 @@ from infra.local.athena.analysis.values import Context, Value, coerce, failure, 
 from infra.local.athena.literals import identifier, literal
 from infra.local.athena.sql import nodes
 
+_MAX_ITEMS = 254
+"""Of ARRAY[…]: TestArrayFunctions of Trino."""
+
 
 class ExpressionAnalyzer:
     """Resolves the expressions of one statement."""
@@ -260,7 +263,9 @@ class ExpressionAnalyzer:
         if both.of or both.is_instant:
             raise unsupported(f"does not look for {both} in a query")
         left, column = coerce(self.context, value, both), coerce(self.context, Value("q.c0", kind), both)
-        query = f"(SELECT {column.sql} FROM ({sql}) AS q(c0))"  # noqa: S608 - generated
+        # NaN equals nothing.
+        where = f" WHERE {column.sql} IS NULL OR NOT isnan({column.sql})" if both.is_floating else ""
+        query = f"(SELECT {column.sql} FROM ({sql}) AS q(c0){where})"  # noqa: S608 - generated
         return Value(f"({left.sql} IN {query})", types.BOOLEAN)
 
     def _one_column(self, query: nodes.QueryNode, scope: Scope, at: tuple[int, int]) -> tuple[str, Type]:
@@ -347,6 +352,8 @@ class ExpressionAnalyzer:
     def _array(self, node: nodes.ArrayOf, scope: Scope) -> Value:
         if not node.items:
             return Value("CAST([] AS INTEGER[])", types.array(types.UNKNOWN))
+        if len(node.items) > _MAX_ITEMS:
+            raise failure("NOT_SUPPORTED", node.at, "Too many arguments for array constructor")
         items = [self.analyze(item, scope) for item in node.items]
         values = self.common(items, "All ARRAY elements", node.at)
         listed = ", ".join(f"CAST({value.sql} AS {value.type.duckdb})" for value in values)

@@ -10,7 +10,17 @@ from collections.abc import Callable
 from infra.local.athena.analysis import types
 from infra.local.athena.analysis.moments import change_instant, change_local
 from infra.local.athena.analysis.types import Type
-from infra.local.athena.analysis.values import SPECIAL, Context, Value, coerce, failure, let, unify, unsupported
+from infra.local.athena.analysis.values import (
+    SPECIAL,
+    Context,
+    Value,
+    check_equal,
+    coerce,
+    failure,
+    let,
+    unify,
+    unsupported,
+)
 from infra.local.athena.rowwise import collections, numbers
 from infra.local.athena.sql.tokens import Position
 
@@ -195,20 +205,30 @@ def concat(context: Context, values: list[Value], at: Position) -> Value:
 
 
 def _concat_arrays(context: Context, values: list[Value], at: Position) -> Value:
-    item: Type | None = types.UNKNOWN
-    for value in values:
-        kind = value.type.of[0] if value.type.name == "array" else value.type
-        item = None if item is None else types.common(item, kind)
-    if item is None:
-        shown = ", ".join(str(value.type) for value in values)
+    """Join arrays, or an array and one element.
+
+    Sources: ArrayConcatFunction, ArrayToElementConcatFunction, ElementToArrayConcatFunction, TestArrayOperators.
+    """
+    kinds = [value.type for value in values]
+    joined: Type | None = kinds[0]
+    for kind in kinds[1:]:
+        joined = joined and types.common(joined, kind)
+    found: list[tuple[Type, list[Value]]] = [] if joined is None else [(joined, values)]
+    if len(values) == len("ab") and kinds[0] != kinds[1]:
+        for i, value in enumerate(values):
+            # The other value may be an array that this one is an element of.
+            both = types.common(kinds[1 - i], types.array(kinds[i]))
+            if both is not None and kinds[1 - i].name == "array":
+                one = Value(f"[CAST({coerce(context, value, both.of[0]).sql} AS {both.of[0].duckdb})]", both)
+                found.append((both, [one if j == i else other for j, other in enumerate(values)]))
+    shown = ", ".join(map(str, kinds))
+    if len(found) > 1:
+        raise failure("AMBIGUOUS_FUNCTION_CALL", at, f"concat({shown}) joins arrays or adds an element: cast a value")
+    if not found:
         raise failure("FUNCTION_NOT_FOUND", at, f"Unexpected parameters ({shown}) for function concat")
-    result = types.array(item)
-    parts = [
-        coerce(context, v, result).sql if v.type.name == "array" else f"[{coerce(context, v, item).sql}]"
-        for v in values
-    ]
+    ((result, parts),) = found
     # list_concat leaves NULL out; in Trino a NULL array makes the result NULL.
-    return Value(let(parts, _concat_lists), result)
+    return Value(let([coerce(context, part, result).sql for part in parts], _concat_lists), result)
 
 
 def _concat_lists(*parts: str) -> str:
@@ -241,6 +261,10 @@ def _comparison(context: Context, sign: str, left: Value, right: Value) -> str:
     if kind.is_instant:
         return f"({left.sql}).u {sign} ({right.sql}).u"
     if kind.of:
+        check_equal(kind)
+        if sign.endswith("FROM"):
+            distinct = context.call(collections.is_distinct, [left, right], types.BOOLEAN, SPECIAL)
+            return distinct if sign == "IS DISTINCT FROM" else f"(NOT {distinct})"
         if sign not in {"=", "<>"}:
             raise unsupported(f"does not compare values of {kind.name} with {sign}")
         equal = context.call(collections.equals, [left, right], types.BOOLEAN, SPECIAL)

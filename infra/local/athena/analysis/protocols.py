@@ -4,7 +4,7 @@ import datetime as dt
 from typing import Protocol
 
 from infra.local.athena.analysis.results import Compiled, FindTable, Output, TableScan
-from infra.local.athena.analysis.scope import Scope
+from infra.local.athena.analysis.scope import Scope, ScopeColumn
 from infra.local.athena.analysis.types import Type
 from infra.local.athena.analysis.values import Context, Value
 from infra.local.athena.sql import nodes, query_nodes
@@ -41,6 +41,7 @@ class Queries(Protocol):
     default_database: str
     scans: list[TableScan]
     scan_columns: dict[str, tuple[int, str]]
+    correlated: dict[int, list[ScopeColumn]]
 
     @property
     def expressions(self) -> Expressions:

@@ -7,17 +7,20 @@ Trino (aliases in WHERE, GROUP BY and HAVING, ambiguous names) is thereby reject
 import datetime as dt
 from collections.abc import Sequence
 
-from infra.local.athena.analysis import conditions, types
+from infra.local.athena.analysis import conditions, correlation, types
 from infra.local.athena.analysis.expressions import ExpressionAnalyzer
-from infra.local.athena.analysis.functions.windows import direction, sort_key
+from infra.local.athena.analysis.functions import frames
+from infra.local.athena.analysis.group_by import check_groups, group_by
+from infra.local.athena.analysis.grouping import GroupedQuery, is_aggregate, is_grouping, key_of, parts_of
 from infra.local.athena.analysis.relations import FromItem, RelationAnalyzer
 from infra.local.athena.analysis.results import Compiled, FindTable, Output, TableScan
 from infra.local.athena.analysis.scope import Scope, ScopeColumn
+from infra.local.athena.analysis.select_items import SelectedValue, at_position, select_items
+from infra.local.athena.analysis.sorting import check_distinct, sort_key
 from infra.local.athena.analysis.types import Type
 from infra.local.athena.analysis.values import Context, Value, coerce, failure, unsupported
 from infra.local.athena.literals import identifier
 from infra.local.athena.sql import nodes, query_nodes
-from infra.local.athena.sql.tokens import INTEGER
 
 
 class QueryAnalyzer:
@@ -35,6 +38,7 @@ class QueryAnalyzer:
         self._relations = RelationAnalyzer(self)
         self._named: list[dict[str, tuple[str, tuple[Output, ...]]]] = []
         self._with: list[str] = []
+        self.correlated: dict[int, list[ScopeColumn]] = {}
 
     def whole(self, query: query_nodes.Query) -> Compiled:
         """Resolve the query of a statement."""
@@ -85,6 +89,7 @@ class QueryAnalyzer:
         inner = Scope(parent=scope)
         compiled = self.analyze(query, inner)
         if inner.correlations:
+            self.correlated[id(query)] = inner.correlations
             body = query.body
             if not isinstance(body, query_nodes.Select) or query.limit or query.offset or body.is_distinct:
                 raise failure("NOT_SUPPORTED", query.at, "Given correlated subquery is not supported")
@@ -94,9 +99,14 @@ class QueryAnalyzer:
         compiled = self._body(body, outer)
         if not query.order and query.limit is None and query.offset is None:
             return compiled
+        for item in query.order:
+            if any(is_aggregate(part) or is_grouping(part) for part in parts_of(item)):
+                message = "ORDER BY of a set operation cannot contain aggregations or grouping operations"
+                raise failure("NOT_SUPPORTED", item.at, message)
         alias = self.context.name("q")
         columns = [ScopeColumn(o.name, (), f"{alias}.c{i}", o.type) for i, o in enumerate(compiled.outputs)]
-        keys = [self._sort_key(item, columns, Scope(columns, outer), is_distinct=False) for item in query.order]
+        values = [SelectedValue(column.name, Value(column.sql, column.type)) for column in columns]
+        keys = [self._sort_key(item, values, Scope(columns, outer), is_distinct=False) for item in query.order]
         order = f" ORDER BY {', '.join(keys)}" if keys else ""
         sql = f"SELECT * FROM ({compiled.sql}) AS {alias}{order}{self._limit(query)}"  # noqa: S608 - generated
         return Compiled(sql, compiled.outputs)
@@ -127,8 +137,8 @@ class QueryAnalyzer:
             if both is None:
                 message = f"column {i} in {node.operator} query has incompatible types: {a.type}, {b.type}"
                 raise failure("TYPE_MISMATCH", node.at, message)
-            if both.contains("timestamp with time zone") and not (node.is_all and node.operator == "UNION"):
-                raise unsupported(f"does not compare timestamps with time zone in {node.operator}")
+            if not (node.is_all and node.operator == "UNION"):
+                check_distinct(both, node.operator)
             kinds.append(both)
         quantifier = " ALL" if node.is_all else ""
         sides = [self._coerced(side, kinds) for side in (left, right)]
@@ -144,11 +154,8 @@ class QueryAnalyzer:
         return f"SELECT {', '.join(columns)} FROM ({side.sql}) AS {alias}"  # noqa: S608 - generated
 
     def _values(self, node: query_nodes.Values, outer: Scope | None) -> Compiled:
-        scope = Scope(parent=outer, clause="WHERE")
-        rows = []
-        for row in node.rows:
-            items = row.items if isinstance(row, nodes.RowOf) else (row,)
-            rows.append([self.expressions.analyze(item, scope) for item in items])
+        scope = Scope(parent=outer, clause="VALUES")
+        rows = [self._row_of_values(row, scope) for row in node.rows]
         if len({len(row) for row in rows}) != 1:
             raise failure("TYPE_MISMATCH", node.at, "Values rows have mismatched sizes")
         columns = [self.expressions.common(list(column), "Values rows", node.at) for column in zip(*rows, strict=True)]
@@ -157,28 +164,43 @@ class QueryAnalyzer:
         sql = f"SELECT * FROM (VALUES {', '.join(written)}) AS {self.context.name('v')}({names})"  # noqa: S608
         return Compiled(sql, tuple(Output(None, column[0].type) for column in columns))
 
+    def _row_of_values(self, node: nodes.Expression, scope: Scope) -> list[Value]:
+        """Return one row of VALUES: a row has its fields as columns, however it is written."""
+        if isinstance(node, nodes.RowOf):
+            return [self.expressions.analyze(item, scope) for item in node.items]
+        value = self.expressions.analyze(node, scope)
+        if value.type.name != "row":
+            return [value]
+        fields = zip(value.type.duck_names, value.type.of, strict=True)
+        return [Value(f"({value.sql}).{identifier(name)}", kind) for name, kind in fields]
+
     def _select(self, node: query_nodes.Select, query: query_nodes.Query, outer: Scope | None) -> Compiled:
         source = FromItem("", []) if node.source is None else self._relations.source(node.source, Scope(parent=outer))
         correlations = outer.correlations if outer is not None else []
-        scope = Scope(source.columns, outer, correlations=correlations, windows=dict(node.windows))
+        scope = Scope(source.columns, outer, correlations=correlations)
         before = (self.context.aggregate_count, self.context.window_count)
         where = "" if node.where is None else f" WHERE {self.expressions.condition(node.where, scope, 'WHERE')}"
-        items = self._items(node, scope)
-        groups = self._groups(node, items, scope)
+        frames.named_windows(self.expressions, node.windows, scope)
+        items = select_items(self.expressions, node, scope)
+        grouped = GroupedQuery(scope, self.correlated)
+        groups = group_by(self.expressions, node, items, scope, grouped)
         having = "" if node.having is None else f" HAVING {self.expressions.condition(node.having, scope, 'HAVING')}"
-        if node.is_distinct and any(value.type.contains("timestamp with time zone") for _, value in items):
-            raise unsupported("does not compare timestamps with time zone in DISTINCT")
-        outputs = [ScopeColumn(name, (), value.sql, value.type) for name, value in items]
+        for item in items if node.is_distinct else ():
+            check_distinct(item.value.type, "DISTINCT")
+        outputs = [ScopeColumn(item.name, (), item.value.sql, item.value.type) for item in items]
         order_scope = Scope(outputs, scope, windows=scope.windows, clause="ORDER BY")
-        keys = [self._sort_key(item, outputs, order_scope, is_distinct=node.is_distinct) for item in query.order]
+        keys = [self._sort_key(item, items, order_scope, is_distinct=node.is_distinct) for item in query.order]
+        check_groups(node, query, items, grouped, order_scope)
+        correlation.check_select(node, query, scope, self.correlated)
         is_plain = before == (self.context.aggregate_count, self.context.window_count)
         self._narrow(node, query, scope, is_plain=is_plain)
-        selected = ", ".join(f"{value.sql} AS c{i}" for i, (_, value) in enumerate(items))
+        selected = ", ".join(f"{item.value.sql} AS c{i}" for i, item in enumerate(items))
         distinct = "DISTINCT " if node.is_distinct else ""
         order = f" ORDER BY {', '.join(keys)}" if keys else ""
-        sql = f"SELECT {distinct}{selected}{source.sql and ' FROM ' + source.sql}{where}{groups}{having}{order}"  # noqa: S608
-        sql += self._limit(query)
-        return Compiled(sql, tuple(Output(name, value.type) for name, value in items))
+        sql = f"SELECT {distinct}{selected}{source.sql and ' FROM ' + source.sql}{where}{groups}{having}"  # noqa: S608
+        if node.is_distinct and order:
+            sql = f"SELECT * FROM ({sql}) AS sorted"  # noqa: S608
+        return Compiled(sql + order + self._limit(query), tuple(Output(item.name, item.value.type) for item in items))
 
     def _narrow(self, node: query_nodes.Select, query: query_nodes.Query, scope: Scope, is_plain: bool) -> None:
         """Tell the scans which values and how many rows the query needs."""
@@ -193,87 +215,27 @@ class QueryAnalyzer:
                 rows = int(self._row_count(query.limit) or 0)
                 self.scans[number] = conditions.limited(self.scans[number], rows)
 
-    def _items(self, node: query_nodes.Select, scope: Scope) -> list[tuple[str | None, Value]]:
-        items: list[tuple[str | None, Value]] = []
-        for item in node.items:
-            if item.is_star:
-                items.extend(self._star(item, scope))
-            elif item.value is not None:
-                value = self.expressions.analyze(item.value, scope)
-                items.append((item.alias or _implicit_name(item.value), value))
-        return items
-
-    def _star(self, item: query_nodes.SelectItem, scope: Scope) -> list[tuple[str | None, Value]]:
-        visible = [column for column in scope.columns if not column.is_hidden]
-        if item.value is not None:
-            parts = conditions.name_parts(item.value)
-            qualifier = tuple(part.lower() for part in parts or ())
-            chosen = [c for c in visible if qualifier and c.qualifier[-len(qualifier) :] == qualifier]
-            if not chosen:
-                return self._row_star(item, scope)
-            visible = chosen
-        elif not scope.columns:
-            raise failure("COLUMN_NOT_FOUND", item.at, "SELECT * not allowed in queries without FROM clause")
-        if item.columns is not None and len(item.columns) != len(visible):
-            raise failure("MISMATCHED_COLUMN_ALIASES", item.at, "Column alias list has a different number of entries")
-        names = item.columns or [column.name for column in visible]
-        return [(n, Value(c.sql, c.type)) for n, c in zip(names, visible, strict=True)]
-
-    def _row_star(self, item: query_nodes.SelectItem, scope: Scope) -> list[tuple[str | None, Value]]:
-        if item.value is None:
-            return []
-        if isinstance(item.value, nodes.Identifier) and scope.find((item.value.name,), item.at) is None:
-            raise failure("TABLE_NOT_FOUND", item.at, f"Unable to resolve reference {item.value.name}")
-        value = self.expressions.analyze(item.value, scope)
-        if value.type.name != "row":
-            raise failure("TYPE_MISMATCH", item.at, f"Expression {value.type} is not of type ROW")
-        names = item.columns or value.type.fields
-        fields = zip(names, value.type.duck_names, value.type.of, strict=True)
-        return [(name, Value(f"({value.sql}).{identifier(duck)}", kind)) for name, duck, kind in fields]
-
-    def _groups(self, node: query_nodes.Select, items: list[tuple[str | None, Value]], scope: Scope) -> str:
-        if node.groups is None:
-            return ""
-        written = []
-        for group in node.groups:
-            sets = [self._grouping_set(values, items, scope) for values in group.sets]
-            if group.kind == "SETS":
-                written.append(f"GROUPING SETS ({', '.join(f'({chr(44).join(s)})' for s in sets)})")
-            elif group.kind == "SIMPLE":
-                written.append(", ".join(sets[0]) if sets[0] else "()")
-            else:
-                written.append(f"{group.kind} ({', '.join(s[0] for s in sets)})")
-        return f" GROUP BY {', '.join(written)}"
-
-    def _grouping_set(
-        self, values: Sequence[nodes.Expression], items: list[tuple[str | None, Value]], scope: Scope
-    ) -> list[str]:
-        keys = []
-        for node in values:
-            value = _at_position(node, items, "GROUP BY")
-            if value is None:
-                value = self.expressions.analyze(node, scope.within("GROUP BY"))
-            if value.type.contains("timestamp with time zone"):
-                raise unsupported("does not group by timestamp with time zone; cast it to timestamp or varchar")
-            keys.append(value.sql)
-        return keys
-
-    def _sort_key(self, item: nodes.SortItem, outputs: list[ScopeColumn], scope: Scope, is_distinct: bool) -> str:
-        values = [(column.name, Value(column.sql, column.type)) for column in outputs]
-        value = _at_position(item.value, values, "ORDER BY")
-        if value is None:
-            value = self.expressions.analyze(item.value, scope)
-        positions = [i for i, (_, output) in enumerate(values, 1) if output.sql == value.sql]
-        if is_distinct and not positions:
+    def _sort_key(self, item: nodes.SortItem, outputs: Sequence[SelectedValue], scope: Scope, is_distinct: bool) -> str:
+        chosen = at_position(item.value, outputs, "ORDER BY")
+        value = self.expressions.analyze(item.value, scope) if chosen is None else chosen.value
+        position = next((i for i, output in enumerate(outputs) if output.value.sql == value.sql), None)
+        if is_distinct and (position is None or (chosen is None and not _is_selected(item.value, outputs, scope))):
             message = "For SELECT DISTINCT, ORDER BY expressions must appear in select list"
             raise failure("EXPRESSION_NOT_IN_DISTINCT", item.at, message)
-        key = sort_key(value, item.at)
-        return (str(positions[0]) if positions and key == value.sql else key) + direction(item)
+        key = sort_key(self.context, Value(f"sorted.c{position}", value.type) if is_distinct else value, item)
+        # What is computed twice may differ: random().
+        is_same = position is not None and not is_distinct and key.startswith(f"{value.sql} ")
+        return f"{(position or 0) + 1}{key.removeprefix(value.sql)}" if is_same else key
 
     def _limit(self, query: query_nodes.Query) -> str:
+        if query.with_ties and not query.order:
+            raise failure("MISSING_ORDER_BY", query.at, "FETCH FIRST WITH TIES clause requires ORDER BY")
         if query.with_ties:
             raise unsupported("does not support FETCH FIRST … WITH TIES")
         limit, offset = self._row_count(query.limit), self._row_count(query.offset)
+        if query.is_fetch and limit == "0":
+            message = "FETCH FIRST row count must be positive (actual value: 0)"
+            raise failure("NUMERIC_VALUE_OUT_OF_RANGE", query.at, message)
         return (f" LIMIT {limit}" if limit is not None else "") + (f" OFFSET {offset}" if offset is not None else "")
 
     def _row_count(self, node: nodes.Expression | None) -> str | None:
@@ -285,17 +247,15 @@ class QueryAnalyzer:
         return value.constant
 
 
-def _implicit_name(node: nodes.Expression) -> str | None:
-    if isinstance(node, nodes.Identifier):
-        return node.name
-    return node.field if isinstance(node, nodes.Dereference) else None
+def _is_selected(node: nodes.Expression, outputs: Sequence[SelectedValue], scope: Scope) -> bool:
+    """Whether an expression of ORDER BY names a column of SELECT, or is one of its expressions."""
+    key = key_of(node, scope)
+    if key[0] == "output":
+        return True
+    inner = scope.parent or scope
+    selected = [("column", o.value.sql) if o.node is None else key_of(o.node, inner) for o in outputs]
+    return key in selected and not _is_random(node)
 
 
-def _at_position(node: nodes.Expression, items: list[tuple[str | None, Value]], clause: str) -> Value | None:
-    """Return the item that a number names; None if the expression is not a number."""
-    if not isinstance(node, nodes.Literal) or node.kind != INTEGER:
-        return None
-    position = int(node.text)
-    if not 1 <= position <= len(items):
-        raise failure("INVALID_COLUMN_REFERENCE", node.at, f"{clause} position {position} is not in select list")
-    return items[position - 1][1]
+def _is_random(node: nodes.Expression) -> bool:
+    return any(isinstance(part, nodes.Call) and part.name in {"rand", "random", "shuffle"} for part in parts_of(node))

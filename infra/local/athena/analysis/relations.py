@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from infra.local.athena.analysis import types
+from infra.local.athena.analysis.correlation import check_join
+from infra.local.athena.analysis.operators import compare
 from infra.local.athena.analysis.protocols import Queries
 from infra.local.athena.analysis.results import PATH, Compiled, TableScan
 from infra.local.athena.analysis.scope import Scope, ScopeColumn
@@ -106,36 +108,39 @@ class RelationAnalyzer:
         expressions = self._queries.expressions
         values = [expressions.analyze(value, scope.within("UNNEST")) for value in node.values]
         lists: list[str] = []
-        columns: list[tuple[str, Type]] = []
+        columns: list[tuple[str, Type, str | None]] = []
         for value in values:
             sql, fields = self._unnested(value, node, f"e{len(lists)}")
             columns.extend(fields)
             lists.append(sql)
         if node.has_ordinality:
             longest = f"greatest({', '.join(f'coalesce(len({sql}), 0)' for sql in lists)})"
-            columns.append((f"e{len(lists)}", types.BIGINT))
+            columns.append((f"e{len(lists)}", types.BIGINT, None))
             lists.append(let([longest], lambda count: f"range(1, {count} + 1)"))
         unnested = ", ".join(f"unnest({sql}) AS e{i}" for i, sql in enumerate(lists))
-        selected = ", ".join(f"{sql} AS c{i}" for i, (sql, _) in enumerate(columns))
+        selected = ", ".join(f"{sql} AS c{i}" for i, (sql, _, _) in enumerate(columns))
         return FromItem(
             f"LATERAL (SELECT {selected} FROM (SELECT {unnested})) AS {alias}",  # noqa: S608 - generated
-            [ScopeColumn(None, (), f"{alias}.c{i}", kind) for i, (_, kind) in enumerate(columns)],
+            [ScopeColumn(name, (), f"{alias}.c{i}", kind) for i, (_, kind, name) in enumerate(columns)],
         )
 
     def _unnested(
         self, value: Value, node: query_nodes.UnnestRelation, name: str
-    ) -> tuple[str, list[tuple[str, Type]]]:
-        """Return the list of an array or map, and the columns that its elements become."""
+    ) -> tuple[str, list[tuple[str, Type, str | None]]]:
+        """Return the list of an array or map, and the columns that its elements become: a row's keep their names."""
         kind = value.type
         if kind.name == "map":
-            return f"map_entries({value.sql})", [(f"{name}.key", kind.of[0]), (f"{name}.value", kind.of[1])]
+            return f"map_entries({value.sql})", [
+                (f"{name}.key", kind.of[0], None),
+                (f"{name}.value", kind.of[1], None),
+            ]
         if kind.name != "array":
-            raise failure("TYPE_MISMATCH", node.at, f"Cannot unnest type: {kind}")
+            raise failure("INVALID_FUNCTION_ARGUMENT", node.at, f"Cannot unnest type: {kind}")
         item = kind.of[0]
         if item.name != "row":
-            return value.sql, [(name, item)]
-        fields = zip(item.duck_names, item.of, strict=True)
-        return value.sql, [(f"{name}.{identifier(duck)}", of) for duck, of in fields]
+            return value.sql, [(name, item, None)]
+        fields = zip(item.duck_names, item.of, item.fields, strict=True)
+        return value.sql, [(f"{name}.{identifier(duck)}", of, field) for duck, of, field in fields]
 
     def _join(self, node: query_nodes.Join, scope: Scope) -> FromItem:
         left = self.source(node.left, scope)
@@ -153,6 +158,7 @@ class RelationAnalyzer:
             raise failure("NOT_SUPPORTED", node.at, "FULL JOIN involving an unsupported condition")
         both = Scope([*left.columns, *right.columns], scope.parent, correlations=scope.correlations)
         condition = self._queries.expressions.condition(node.condition, both, "JOIN")
+        check_join(node, self._queries.correlated)
         sql = f"{left.sql} {node.kind} JOIN {_nested(node.right, right.sql)} ON {condition}"
         return FromItem(sql, both.columns)
 
@@ -160,15 +166,18 @@ class RelationAnalyzer:
         merged: list[ScopeColumn] = []
         conditions: list[str] = []
         used: set[str] = set()
-        for name in node.using:
+        for i, name in enumerate(node.using):
+            if name.lower() in {other.lower() for other in node.using[:i]}:
+                message = f"Column '{name}' appears multiple times in USING clause"
+                raise failure("DUPLICATE_COLUMN_NAME", node.at, message)
             a, b = (self._using_column(side.columns, name, node) for side in (left, right))
             kind = types.common(a.type, b.type)
-            if kind is None or kind.of or kind.is_instant:
+            if kind is None:
                 message = f"Column types of left and right must be comparable: {a.type} and {b.type}"
                 raise failure("TYPE_MISMATCH", node.at, message)
-            x, y = (coerce(self._context, Value(c.sql, c.type), kind).sql for c in (a, b))
-            conditions.append(f"{x} = {y}")
-            chosen = {"RIGHT": y, "FULL": f"coalesce({x}, {y})"}.get(node.kind, x)
+            x, y = (coerce(self._context, Value(c.sql, c.type), kind) for c in (a, b))
+            conditions.append(compare(self._context, "=", x, y, node.at).sql)
+            chosen = {"RIGHT": y.sql, "FULL": f"coalesce({x.sql}, {y.sql})"}.get(node.kind, x.sql)
             merged.append(ScopeColumn(name, (), chosen, kind))
             used.update((a.sql, b.sql))
         rest = [column for column in (*left.columns, *right.columns) if column.sql not in used]

@@ -63,7 +63,9 @@ class Scope:
             raise failure("AMBIGUOUS_NAME", at, f"Column '{'.'.join(parts)}' is ambiguous")
         if found:
             return Value(found[0].sql, found[0].type)
-        if self.parent is None:
+        # A name whose first part is a column here is a field of that column, never a column of a scope around.
+        is_own = len(parts) > 1 and any(_matches(c, parts[0].lower(), ()) for c in self.columns)
+        if self.parent is None or is_own:
             return None
         outer = self.parent.find(parts, at)
         if outer is not None:

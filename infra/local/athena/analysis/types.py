@@ -297,4 +297,4 @@ def _same(a: Type | None, b: Type) -> bool:
 
 def is_orderable(kind: Type) -> bool:
     """Whether values can be sorted."""
-    return kind.name not in {"map", "json", "unknown"} and all(map(is_orderable, kind.of))
+    return kind.name not in {"map", "json"} and all(map(is_orderable, kind.of))

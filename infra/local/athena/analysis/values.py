@@ -118,6 +118,14 @@ def unsupported(message: str) -> QueryFailure:
     return QueryFailure(f"NOT_SUPPORTED: the local Athena {message}")
 
 
+def check_equal(kind: Type) -> None:
+    """Raise QueryFailure for arrays, maps and rows whose instants would have to be equal in any time zone."""
+    if kind.of and kind.contains("timestamp with time zone"):
+        raise unsupported(
+            f"does not compare timestamps with time zone in values of {kind.name}; cast them to timestamp"
+        )
+
+
 def text(value: str) -> Value:
     """A text literal."""
     return Value(literal(value), Type("varchar", (len(value),)), value)

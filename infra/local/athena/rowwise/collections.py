@@ -41,6 +41,11 @@ def key(value: Any) -> Any:
     return "NaN" if isinstance(value, float) and math.isnan(value) else value
 
 
+def is_distinct(a: Any, b: Any) -> bool:
+    """Whether two values differ; NULL and NaN are values as others."""
+    return bool(key(a) != key(b))
+
+
 def distinct(items: Items) -> Items:
     """Return each value once, in the order of the first."""
     seen: dict[Any, Any] = {}
@@ -55,9 +60,10 @@ def union(a: Items, b: Items) -> Items:
 
 
 def intersect(a: Items, b: Items) -> Items:
-    """Return the values that both have, each once."""
-    other = set(map(key, b))
-    return [item for item in distinct(a) if key(item) in other]
+    """Return the values that both have, each once, in the order of the longer array (ArrayIntersectFunction)."""
+    longer, shorter = (a, b) if len(a) >= len(b) else (b, a)
+    other = set(map(key, shorter))
+    return [item for item in distinct(longer) if key(item) in other]
 
 
 def difference(a: Items, b: Items) -> Items:
@@ -73,20 +79,30 @@ def overlap(a: Items, b: Items) -> bool | None:
     return None if (None in a and b) or (None in b and a) else False
 
 
+def _is_equal(item: Any, value: Any, name: str) -> bool:
+    """Compare an element that is not NULL; the query fails if a NULL inside leaves it open."""
+    found = equals(item, value)
+    if found is None:
+        raise Fault("NOT_SUPPORTED", f"{name} does not support arrays with elements that are null or contain null")
+    return found
+
+
 def contains(items: Items, value: Any) -> bool | None:
     """Whether an array has a value; None if a NULL leaves it open."""
-    answers = [equals(item, value) for item in items]
-    return True if True in answers else None if None in answers else False
+    if any(_is_equal(item, value, "contains") for item in items if item is not None):
+        return True
+    return None if None in items else False
 
 
 def position(items: Items, value: Any) -> int:
     """Return the position of a value; 0 if there is none."""
-    return next((i for i, item in enumerate(items, 1) if equals(item, value)), 0)
+    found = (i for i, item in enumerate(items, 1) if item is not None and _is_equal(item, value, "array_position"))
+    return next(found, 0)
 
 
 def remove(items: Items, value: Any) -> Items:
     """Return an array without the elements that equal a value."""
-    return [item for item in items if not equals(item, value)]
+    return [item for item in items if item is None or not _is_equal(item, value, "array_remove")]
 
 
 def combinations(items: Items, count: int) -> list[Items]:
@@ -174,5 +190,9 @@ def multimap_from_entries(entries: list[dict[str, Any] | None]) -> dict[Any, Ite
         if entry is None:
             raise Fault(INVALID_ARGUMENT, "map entry cannot be null")
         name, value = entry.values()
+        if name is None:
+            raise Fault(INVALID_ARGUMENT, "map key cannot be null")
+        if isinstance(name, dict | list):
+            raise Fault("NOT_SUPPORTED", "the local Athena does not support rows or arrays as map keys")
         found.setdefault(name, []).append(value)
     return found

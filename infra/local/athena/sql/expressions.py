@@ -1,6 +1,7 @@
 """Parse expressions as Trino's grammar defines them (SqlBase.g4, from `expression` on)."""
 
 from abc import ABC, abstractmethod
+from dataclasses import replace
 
 from infra.local.athena.errors import QueryFailure
 from infra.local.athena.sql import nodes, query_nodes
@@ -300,7 +301,7 @@ class ExpressionParser(KeywordCallParser, ABC):
 
     def call_suffixes(self, call: nodes.Call) -> Expression:
         """Parse FILTER, IGNORE NULLS and OVER behind a call."""
-        where, ignores_nulls, window = None, False, None
+        where, treatment, window = None, "", None
         if self.peek().is_word("FILTER") and self.peek(1).is_sign("("):
             self.next()
             self.next()
@@ -308,23 +309,17 @@ class ExpressionParser(KeywordCallParser, ABC):
             where = self.expression()
             self.expect_sign(")")
         if self.peek().is_word("IGNORE", "RESPECT") and self.peek(1).is_word("NULLS"):
-            ignores_nulls = self.next().text == "IGNORE"
+            treatment = self.next().text
             self.next()
             if not self.peek().is_word("OVER"):
                 self.expect_word("OVER")
         if self.peek().is_word("OVER") and (self.peek(1).is_sign("(") or self.is_identifier(1)):
             self.next()
             window = self.window()
-        if where is None and not ignores_nulls and window is None:
-            return call
-        return nodes.Call(
-            call.at,
-            call.name,
-            call.arguments,
-            is_star=call.is_star,
-            is_distinct=call.is_distinct,
-            order=call.order,
+        return replace(
+            call,
             where=where,
-            ignores_nulls=ignores_nulls,
+            ignores_nulls=treatment == "IGNORE",
+            respects_nulls=treatment == "RESPECT",
             window=window,
         )

@@ -279,11 +279,14 @@ class Window(Node):
     """The specification of a window."""
 
     name: str | None = None
+    """The named window that it is, or extends; in upper case unless it was quoted."""
     partition: tuple[Expression, ...] = ()
     order: tuple[SortItem, ...] = ()
     frame_type: str | None = None
     start: FrameBound | None = None
     end: FrameBound | None = None
+    is_reference: bool = False
+    """Whether it is `OVER name`, without parentheses."""
 
 
 @dataclass(frozen=True)
@@ -297,4 +300,5 @@ class Call(Expression):
     order: tuple[SortItem, ...] = ()
     where: Expression | None = None
     ignores_nulls: bool = False
+    respects_nulls: bool = False
     window: Window | None = None

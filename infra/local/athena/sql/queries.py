@@ -2,13 +2,13 @@
 
 from infra.local.athena.errors import QueryFailure
 from infra.local.athena.sql import nodes, query_nodes
-from infra.local.athena.sql.expressions import ExpressionParser
 from infra.local.athena.sql.tokens import INTEGER
+from infra.local.athena.sql.windows import WindowParser
 
 _CLAUSE_STARTS = ("LIMIT", "OFFSET", "FETCH", "WINDOW", "TABLESAMPLE", "MATCH_RECOGNIZE")
 
 
-class QueryParser(ExpressionParser):
+class QueryParser(WindowParser):
     """Queries."""
 
     def query(self) -> query_nodes.Query:
@@ -27,7 +27,7 @@ class QueryParser(ExpressionParser):
         body = self._union()
         order: tuple[nodes.SortItem, ...] = ()
         offset = limit = None
-        with_ties = False
+        with_ties = is_fetch = False
         if self.accept_word("ORDER"):
             self.expect_word("BY")
             order = self.sort_items()
@@ -38,6 +38,7 @@ class QueryParser(ExpressionParser):
             if not self.accept_word("ALL"):
                 limit = self._row_count()
         elif self.accept_word("FETCH"):
+            is_fetch = True
             self.expect_word("FIRST", "NEXT")
             limit = nodes.Literal(self.at, INTEGER, "1") if self.peek().is_word("ROW", "ROWS") else self._row_count()
             self.expect_word("ROW", "ROWS")
@@ -45,7 +46,7 @@ class QueryParser(ExpressionParser):
                 self.expect_word("WITH")
                 self.expect_word("TIES")
                 with_ties = True
-        return query_nodes.Query(at, body, named, order, offset, limit, with_ties)
+        return query_nodes.Query(at, body, named, order, offset, limit, with_ties, is_fetch)
 
     def _row_count(self) -> nodes.Expression:
         if self.peek().is_sign("?"):
@@ -114,12 +115,12 @@ class QueryParser(ExpressionParser):
             self.expect_word("BY")
             groups = self._groups()
         having = self.expression() if self.accept_word("HAVING") else None
-        windows: list[tuple[str, nodes.Window]] = []
+        windows: list[query_nodes.NamedWindow] = []
         if self.peek().is_word("WINDOW") and self.peek(2).is_word("AS"):
             self.next()
-            windows.append(self._window_definition())
+            windows.append(self.window_definition())
             while self.accept_sign(","):
-                windows.append(self._window_definition())
+                windows.append(self.window_definition())
         return query_nodes.Select(at, tuple(items), is_distinct, source, where, groups, having, tuple(windows))
 
     def _select_item(self) -> query_nodes.SelectItem:
@@ -162,7 +163,10 @@ class QueryParser(ExpressionParser):
         at = self.at
         if self.peek().is_word("ROLLUP", "CUBE") and self.peek(1).is_sign("("):
             kind = self.next().text
-            return query_nodes.Grouping(at, kind, tuple((value,) for value in self._grouping_set()))
+            self.expect_sign("(")
+            values = () if self.peek().is_sign(")") else self.expressions()
+            self.expect_sign(")")
+            return query_nodes.Grouping(at, kind, tuple((value,) for value in values))
         if self.accept_words("GROUPING", "SETS"):
             self.expect_sign("(")
             sets = [self._grouping_set()]
@@ -225,14 +229,24 @@ class QueryParser(ExpressionParser):
     def _aliased(self) -> query_nodes.Relation:
         at = self.at
         relation = self._relation_primary()
-        for word in ("TABLESAMPLE", "MATCH_RECOGNIZE"):
-            if self.peek().is_word(word):
-                raise QueryFailure(f"NOT_SUPPORTED: the local Athena does not support {word}")
+        self._reject_suffixes()
         name = self._alias()
         if name is None:
             return relation
         columns = self._column_names() if self.peek().is_sign("(") else None
+        self._reject_suffixes()
         return query_nodes.Aliased(at, relation, name, columns)
+
+    def _reject_suffixes(self) -> None:
+        """Raise QueryFailure for what Trino's grammar allows behind a relation and the local Athena lacks."""
+        sample = self.peek().is_word("TABLESAMPLE") and self.peek(1).is_word("BERNOULLI", "SYSTEM")
+        for found, what in (
+            (sample, "TABLESAMPLE"),
+            (self.peek().is_word("MATCH_RECOGNIZE") and self.peek(1).is_sign("("), "MATCH_RECOGNIZE"),
+            (self.peek().is_word("FOR") and self.peek(1).is_word("TIMESTAMP", "VERSION"), "FOR … AS OF"),
+        ):
+            if found:
+                raise QueryFailure(f"NOT_SUPPORTED: the local Athena does not support {what}")
 
     def _relation_primary(self) -> query_nodes.Relation:
         at = self.at
@@ -277,61 +291,3 @@ class QueryParser(ExpressionParser):
         return following.is_sign(")") or following.is_word(
             "UNION", "EXCEPT", "INTERSECT", "ORDER", "LIMIT", "OFFSET", "FETCH"
         )
-
-    def sort_items(self) -> tuple[nodes.SortItem, ...]:
-        """Parse what follows ORDER BY."""
-        items = [self._sort_item()]
-        while self.accept_sign(","):
-            items.append(self._sort_item())
-        return tuple(items)
-
-    def _sort_item(self) -> nodes.SortItem:
-        at, value = self.at, self.expression()
-        direction = self.accept_word("ASC", "DESC")
-        nulls_first = False  # Trino's default for both directions
-        if self.accept_word("NULLS"):
-            nulls_first = self.expect_word("FIRST", "LAST").text == "FIRST"
-        return nodes.SortItem(at, value, direction is not None and direction.text == "DESC", nulls_first)
-
-    def _window_definition(self) -> tuple[str, nodes.Window]:
-        name = self.identifier()
-        self.expect_word("AS")
-        return name.lower(), self.window()
-
-    def window(self) -> nodes.Window:
-        """Parse what follows OVER: a name, or a specification in parentheses."""
-        at = self.at
-        if not self.accept_sign("("):
-            return nodes.Window(at, self.identifier().lower())
-        name = None
-        if self.is_identifier() and not self.peek().is_word("PARTITION", "RANGE", "ROWS", "GROUPS"):
-            name = self.identifier().lower()
-        partition: tuple[nodes.Expression, ...] = ()
-        order: tuple[nodes.SortItem, ...] = ()
-        if self.accept_word("PARTITION"):
-            self.expect_word("BY")
-            partition = self.expressions()
-        if self.accept_word("ORDER"):
-            self.expect_word("BY")
-            order = self.sort_items()
-        frame_type, start, end = None, None, None
-        if token := self.accept_word("RANGE", "ROWS", "GROUPS"):
-            frame_type = token.text
-            if self.accept_word("BETWEEN"):
-                start = self._frame_bound()
-                self.expect_word("AND")
-                end = self._frame_bound()
-            else:
-                start = self._frame_bound()
-        self.expect_sign(")")
-        return nodes.Window(at, name, partition, order, frame_type, start, end)
-
-    def _frame_bound(self) -> nodes.FrameBound:
-        at = self.at
-        if self.accept_word("UNBOUNDED"):
-            return nodes.FrameBound(at, "UNBOUNDED " + self.expect_word("PRECEDING", "FOLLOWING").text, None)
-        if self.accept_word("CURRENT"):
-            self.expect_word("ROW")
-            return nodes.FrameBound(at, "CURRENT ROW", None)
-        value = self.expression()
-        return nodes.FrameBound(at, self.expect_word("PRECEDING", "FOLLOWING").text, value)

@@ -76,7 +76,15 @@ class Select(QueryBody):
     where: Expression | None = None
     groups: tuple["Grouping", ...] | None = None
     having: Expression | None = None
-    windows: tuple[tuple[str, Window], ...] = ()
+    windows: tuple["NamedWindow", ...] = ()
+
+
+@dataclass(frozen=True)
+class NamedWindow(Node):
+    """One window of WINDOW."""
+
+    name: str
+    window: Window
 
 
 @dataclass(frozen=True)
@@ -137,3 +145,5 @@ class Query(QueryNode):
     offset: Expression | None = None
     limit: Expression | None = None
     with_ties: bool = False
+    is_fetch: bool = False
+    """Whether the limit is written as FETCH FIRST."""

@@ -180,6 +180,8 @@ def _token(kind: str, text: str, at: Position) -> Token:
         return Token(WORD, text.upper(), text, at)
     if kind in {"string", "quoted", "backquoted"}:
         quote = text[0]
+        if text == '""':
+            raise mismatch(Token(kind, text, text, at), "Zero-length delimited identifier not allowed")
         return Token(kind, text, text[1:-1].replace(quote * 2, quote), at)
     if kind == "unicode":
         return Token(STRING, text, _unescape(text, at), at)

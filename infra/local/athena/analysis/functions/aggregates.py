@@ -5,28 +5,17 @@ of sums and averages, and what NULL does. Approximate functions are answered exa
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from infra.local.athena.analysis import types
-from infra.local.athena.analysis.values import Context, Value, coerce, to_real, unsupported
+from infra.local.athena.analysis.functions.aggregation import Aggregate, Aggregation
+from infra.local.athena.analysis.functions.extremes import extreme, extreme_by
+from infra.local.athena.analysis.values import MAYBE, Value, coerce, to_real, unsupported
+from infra.local.athena.errors import QueryFailure
 from infra.local.athena.rowwise import numbers
 
-Core = Callable[[str, str], str]
-"""Write the call of a DuckDB aggregate with its arguments, with DISTINCT, ORDER BY, FILTER and OVER of the query."""
-
-
-@dataclass(frozen=True)
-class Aggregation:
-    """One call of an aggregate function."""
-
-    context: Context
-    core: Core
-    arguments: list[Value]
-    is_distinct: bool
-
-
-Aggregate = Callable[[Aggregation], Value | None]
+_ERRORS = (0.0040625, 0.26)
+"""The standard errors that approx_distinct takes (ApproximateCountDistinctAggregation)."""
 
 
 def _sum(call: Aggregation) -> Value | None:
@@ -77,34 +66,6 @@ def _count_if(call: Aggregation) -> Value | None:
     return Value(call.core("count", f"CASE WHEN {value.sql} THEN 1 END"), types.BIGINT)
 
 
-def _extreme(name: str) -> Aggregate:
-    def aggregate(call: Aggregation) -> Value | None:
-        value, *count = call.arguments
-        if not types.is_orderable(value.type) or any(not types.coerces(n.type, types.BIGINT) for n in count):
-            return None
-        if not count:
-            return Value(call.core(name, value.sql), value.type)
-        if count[0].constant is None:
-            raise unsupported(f"supports only a literal as the second argument of {name}")
-        return Value(call.core(name, f"{value.sql}, {count[0].constant}"), types.array(value.type))
-
-    return aggregate
-
-
-def _by(function: str) -> Aggregate:
-    def aggregate(call: Aggregation) -> Value | None:
-        if len(call.arguments) != 2:
-            raise unsupported("supports min_by and max_by only with two arguments")
-        value, key = call.arguments
-        if not types.is_orderable(key.type):
-            return None
-        # Trino returns the value of the row with the largest key, even if that value is NULL.
-        packed = f"struct_pack(v := CAST({value.sql} AS {value.type.duckdb}))"
-        return Value(f"({call.core(function, f'{packed}, {key.sql}')}).v", value.type)
-
-    return aggregate
-
-
 def _any_value(call: Aggregation) -> Value | None:
     (value,) = call.arguments
     return Value(call.core("any_value", value.sql), value.type)
@@ -128,51 +89,53 @@ def _array_agg(call: Aggregation) -> Value | None:
 def _map_agg(function: Callable[..., Any], is_multimap: bool) -> Aggregate:
     def aggregate(call: Aggregation) -> Value | None:
         key, value = call.arguments
+        if key.type.of or key.type.is_instant:
+            raise unsupported(f"does not support {key.type.name} as the type of map keys")
         pair = types.row((key.type, value.type))
         packed = (
             f"struct_pack(f0 := CAST({key.sql} AS {key.type.duckdb}), f1 := CAST({value.sql} AS {value.type.duckdb}))"
         )
         listed = Value(call.core("list", packed), types.array(pair))
         kind = types.map_of(key.type, types.array(value.type) if is_multimap else value.type)
-        return Value(call.context.call(function, [listed], kind), kind)
+        return Value(call.context.call(function, [listed], kind, MAYBE), kind)
 
     return aggregate
 
 
-def first_of_each_key(entries: list[dict[str, Any]]) -> dict[Any, Any]:
-    """Make a map of pairs; the first value of a key stays, and a NULL key is left out."""
+def first_of_each_key(entries: list[dict[str, Any]]) -> dict[Any, Any] | None:
+    """Make a map of pairs; the first value of a key stays, and a NULL key is left out. None if no pair is left."""
     found: dict[Any, Any] = {}
     for entry in entries:
         if entry["f0"] is not None:
             found.setdefault(entry["f0"], entry["f1"])
-    return found
+    return found or None
 
 
-def all_of_each_key(entries: list[dict[str, Any]]) -> dict[Any, list[Any]]:
-    """Make a map of the values of each key; a NULL key is left out."""
+def all_of_each_key(entries: list[dict[str, Any]]) -> dict[Any, list[Any]] | None:
+    """Make a map of the values of each key; a NULL key is left out. None if no pair is left."""
     found: dict[Any, list[Any]] = {}
     for entry in entries:
         if entry["f0"] is not None:
             found.setdefault(entry["f0"], []).append(entry["f1"])
-    return found
+    return found or None
 
 
-def count_each(items: list[Any]) -> dict[Any, int]:
-    """Count each value but NULL."""
+def count_each(items: list[Any]) -> dict[Any, int] | None:
+    """Count each value but NULL. None if there is none."""
     found: dict[Any, int] = {}
     for item in items:
         if item is not None:
             found[item] = found.get(item, 0) + 1
-    return found
+    return found or None
 
 
 def _histogram(call: Aggregation) -> Value | None:
     (value,) = call.arguments
-    if value.type.of:
-        raise unsupported("does not count arrays, maps or rows in histogram")
+    if value.type.of or value.type.is_instant:
+        raise unsupported(f"does not count values of {value.type.name} in histogram")
     listed = Value(call.core("list", value.sql), types.array(value.type))
     kind = types.map_of(value.type, types.BIGINT)
-    return Value(call.context.call(count_each, [listed], kind), kind)
+    return Value(call.context.call(count_each, [listed], kind, MAYBE), kind)
 
 
 def _doubles(function: str, count: int) -> Aggregate:
@@ -180,7 +143,12 @@ def _doubles(function: str, count: int) -> Aggregate:
         if len(call.arguments) != count or not all(types.coerces(a.type, types.DOUBLE) for a in call.arguments):
             return None
         listed = ", ".join(coerce(call.context, a, types.DOUBLE).sql for a in call.arguments)
-        return Value(call.core(function, listed), types.DOUBLE)
+        found = call.core(function, listed)
+        if function.endswith("_pop"):
+            # DuckDB answers 0 for one value, even if it is not finite.
+            one = call.core("any_value", listed)
+            found = f"CASE WHEN {found} = 0 AND NOT isfinite({one}) THEN CAST('NaN' AS DOUBLE) ELSE {found} END"
+        return Value(found, types.DOUBLE)
 
     return aggregate
 
@@ -223,7 +191,20 @@ def _bits(function: str) -> Aggregate:
 
 
 def _approx_distinct(call: Aggregation) -> Value | None:
+    error = call.arguments[1] if len(call.arguments) > 1 else None
+    if error is not None:
+        if not types.coerces(error.type, types.DOUBLE):
+            return None
+        if error.constant is None:
+            raise unsupported("supports only a literal as the standard error of approx_distinct")
+        if not _ERRORS[0] <= float(error.constant) <= _ERRORS[1]:
+            message = f"Standard error must be in [{_ERRORS[0]}, {_ERRORS[1]}]: {error.constant}"
+            raise QueryFailure(f"INVALID_FUNCTION_ARGUMENT: {message}")
     return Value(call.core("count", f"DISTINCT {call.arguments[0].sql}"), types.BIGINT)
+
+
+_PERCENTILE = "CASE WHEN ({0}) < 0 THEN 2 ELSE {0} END"
+"""DuckDB counts a negative fraction from the other end; it rejects 2."""
 
 
 def _approx_percentile(call: Aggregation) -> Value | None:
@@ -237,16 +218,19 @@ def _approx_percentile(call: Aggregation) -> Value | None:
     argument = f"CAST({value.sql} AS {kind.duckdb})"
     if fraction.type.name == "array" and types.coerces(fraction.type, types.array(types.DOUBLE)):
         fractions = coerce(call.context, fraction, types.array(types.DOUBLE)).sql
+        fractions = f"list_transform({fractions}, lambda f: {_PERCENTILE.format('f')})"
         return Value(call.core("quantile_disc", f"{argument}, {fractions}"), types.array(kind))
     if not types.coerces(fraction.type, types.DOUBLE):
         return None
-    return Value(call.core("quantile_disc", f"{argument}, {coerce(call.context, fraction, types.DOUBLE).sql}"), kind)
+    written = _PERCENTILE.format(coerce(call.context, fraction, types.DOUBLE).sql)
+    return Value(call.core("quantile_disc", f"{argument}, {written}"), kind)
 
 
 def _listagg(call: Aggregation) -> Value | None:
     value, *separator = call.arguments
-    if not all(types.coerces(a.type, types.VARCHAR) for a in call.arguments):
-        return None
+    for argument in call.arguments:
+        if not types.coerces(argument.type, types.VARCHAR):
+            raise QueryFailure(f"TYPE_MISMATCH: Expected listagg's arguments to be varchar, but found {argument.type}")
     written = separator[0].sql if separator else "''"
     return Value(call.core("string_agg", f"{value.sql}, {written}"), types.VARCHAR)
 
@@ -256,10 +240,10 @@ AGGREGATES: dict[str, tuple[tuple[int, ...], Aggregate]] = {
     "count_if": ((1,), _count_if),
     "sum": ((1,), _sum),
     "avg": ((1,), _avg),
-    "min": ((1, 2), _extreme("min")),
-    "max": ((1, 2), _extreme("max")),
-    "min_by": ((2, 3), _by("arg_min")),
-    "max_by": ((2, 3), _by("arg_max")),
+    "min": ((1, 2), extreme("min")),
+    "max": ((1, 2), extreme("max")),
+    "min_by": ((2, 3), extreme_by("arg_min")),
+    "max_by": ((2, 3), extreme_by("arg_max")),
     "arbitrary": ((1,), _any_value),
     "any_value": ((1,), _any_value),
     "bool_and": ((1,), _boolean("bool_and")),

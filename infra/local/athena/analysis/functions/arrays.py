@@ -17,6 +17,7 @@ from infra.local.athena.analysis.values import (
     STRICT,
     Context,
     Value,
+    check_equal,
     coerce,
     failure,
     let,
@@ -71,6 +72,7 @@ def _with_item(function: Callable[..., Any], returns: Type | None, nulls: str) -
         both = types.common(items.type, types.array(value.type))
         if both is None:
             return None
+        check_equal(both)
         values = [coerce(context, items, both), coerce(context, value, both.of[0])]
         return Value(context.call(function, values, returns or both, nulls), returns or both)
 
@@ -86,6 +88,7 @@ def _with_arrays(function: Callable[..., Any], returns: Type | None, nulls: str)
         values = unify(context, arguments)
         if values is None:
             return None
+        check_equal(values[0].type)
         kind = returns or values[0].type
         return Value(context.call(function, values, kind, nulls), kind)
 
@@ -115,12 +118,16 @@ def _extreme(function: str) -> Coded:
         (items,) = arguments
         if items.type.name != "array" or not types.is_orderable(items.type.of[0]):
             return None
-        if items.type.of[0].of:
+        item = items.type.of[0]
+        if item.of:
             raise unsupported("does not find the largest or smallest row or array")
         name = local_name("e", items.sql)
         has_null = f"len(list_filter(%s, lambda {name}: {name} IS NULL)) > 0"
-        sql = let([items.sql], lambda v: f"CASE WHEN {has_null % v} THEN NULL ELSE {function}({v}) END")
-        return Value(sql, items.type.of[0])
+        # NaN is the answer only if there is nothing else.
+        numbers = f"list_filter(%s, lambda {name}: NOT isnan({name}))"
+        found = f"coalesce({function}({numbers}), {function}(%s))" if item.is_floating else f"{function}(%s)"
+        sql = let([items.sql], lambda v: f"CASE WHEN {has_null % v} THEN NULL ELSE {found.replace('%s', v)} END")
+        return Value(sql, item)
 
     return call
 
@@ -131,6 +138,8 @@ def _sort(context: Context, arguments: list[Value], at: Position) -> Value | Non
     (items,) = arguments
     if not types.is_orderable(items.type.of[0]):
         return None
+    if items.type.of[0].of:
+        raise unsupported("does not sort arrays of rows or arrays")
     return Value(f"list_sort({items.sql}, 'ASC', 'NULLS LAST')", items.type)
 
 
@@ -141,7 +150,7 @@ def _join(context: Context, arguments: list[Value], at: Position) -> Value | Non
     name = local_name("e", items.sql)
     item = cast(context, Value(name, items.type.of[0]), types.VARCHAR)
     if item is None:
-        raise failure("INVALID_FUNCTION_ARGUMENT", at, f"Input type {items.type} not supported")
+        raise failure("OPERATOR_NOT_FOUND", at, f"Input type {items.type} not supported")
     shown = Value(f"list_transform({items.sql}, lambda {name}: {item.sql})", types.array(types.VARCHAR))
     rest = [coerce(context, v, types.VARCHAR) for v in (delimiter, *(null or [Value("NULL", types.UNKNOWN)]))]
     return Value(context.call(texts.join, [shown, *rest], types.VARCHAR, SPECIAL), types.VARCHAR)
@@ -154,6 +163,8 @@ def _reverse(context: Context, arguments: list[Value], at: Position) -> Value | 
 
 def _flatten(context: Context, arguments: list[Value], at: Position) -> Value | None:  # noqa: ARG001
     (items,) = arguments
+    if items.type == types.array(types.UNKNOWN):
+        items = coerce(context, items, types.array(items.type))
     if items.type.name != "array" or items.type.of[0].name != "array":
         return None
     return Value(context.call(collections.flatten, [items], items.type.of[0]), items.type.of[0])

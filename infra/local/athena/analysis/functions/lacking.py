@@ -8,7 +8,6 @@ from types import MappingProxyType
 
 from infra.local.athena.analysis import types
 from infra.local.athena.analysis.types import Type
-from infra.local.athena.analysis.values import Value
 
 _OVERLOADS = """
 array_intersect(array)
@@ -38,6 +37,8 @@ evaluate_classifier_predictions from_encoded_polyline fusion json_scalar json_se
 learn_libsvm_classifier learn_libsvm_regressor learn_regressor objectid regress t_cdf t_pdf theta_sketch_cardinality
 theta_sketch_union timestamp_objectid timezone title_case to_encoded_polyline
 """
+WITH_LAMBDAS = frozenset({"array_sort", "regexp_replace"})
+"""Functions with an overload for a lambda, which is rejected."""
 LATER = frozenset(_LATER.split())
 """Functions of current releases of Trino, of which no page says whether Athena has them."""
 
@@ -67,9 +68,8 @@ def _parsed(text: str) -> dict[str, list[tuple[str, ...]]]:
 _MISSING = MappingProxyType(_parsed(_OVERLOADS))
 
 
-def is_overload(name: str, arguments: Sequence[Value]) -> bool:
+def is_overload(name: str, kinds: Sequence[Type]) -> bool:
     """Whether Trino has such an overload of a function whose other overloads are answered."""
-    kinds = [argument.type for argument in arguments]
     return any(
         len(kinds) == len(parameters) and all(map(_takes, parameters, kinds)) for parameters in _MISSING.get(name, [])
     )

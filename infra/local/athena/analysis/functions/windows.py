@@ -1,92 +1,46 @@
-"""Windows: OVER, ORDER BY, frames, and the functions that need them.
+"""OVER, and the functions that need it.
 
-Source: "Window functions" (Trino documentation): NULL is last in both directions unless the query says otherwise.
+Sources: "Window functions" (Trino documentation); LagFunction, NthValueFunction, NTileFunction and ExpressionAnalyzer
+of Trino.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from infra.local.athena.analysis import types
+from infra.local.athena.analysis.functions import frames
 from infra.local.athena.analysis.protocols import Expressions
 from infra.local.athena.analysis.scope import Scope
-from infra.local.athena.analysis.values import Context, Value, coerce, failure, unify, unsupported
+from infra.local.athena.analysis.values import Context, Value, coerce, failure, let, unify, unsupported
 from infra.local.athena.sql import nodes
 
 _ALLOWED = {"SELECT", "ORDER BY"}
-
-
-def sort_key(value: Value, at: tuple[int, int]) -> str:
-    """Return what a value is sorted and grouped by."""
-    if not types.is_orderable(value.type) and value.type != types.UNKNOWN:
-        raise failure("TYPE_MISMATCH", at, f"Type {value.type} is not orderable, and therefore cannot be used here")
-    return f"({value.sql}).u" if value.type.is_instant else value.sql
-
-
-def order_by(analyzer: Expressions, items: Sequence[nodes.SortItem], scope: Scope) -> str:
-    """Return ORDER BY for a window or an aggregate, with a blank before it."""
-    if not items:
-        return ""
-    keys = [sort_key(analyzer.analyze(item.value, scope), item.at) + direction(item) for item in items]
-    return " ORDER BY " + ", ".join(keys)
-
-
-def direction(item: nodes.SortItem) -> str:
-    """Return the direction of a sort item."""
-    return f" {'DESC' if item.is_descending else 'ASC'} NULLS {'FIRST' if item.nulls_first else 'LAST'}"
+_NESTING = {"HAVING", "AGGREGATE", "WINDOW"}
 
 
 def over(analyzer: Expressions, node: nodes.Call, scope: Scope) -> str:
     """Return OVER (…) of a call."""
+    if scope.clause in _NESTING:
+        raise failure("NESTED_WINDOW", node.at, f"{scope.clause} cannot contain window functions")
     if scope.clause not in _ALLOWED:
         message = f"{scope.clause} clause cannot contain aggregations, window functions or grouping operations"
         raise failure("EXPRESSION_NOT_SCALAR", node.at, message)
     analyzer.context.window_count += 1
-    window = _resolve(node.window or nodes.Window(node.at), scope)
-    inner = scope.within("WINDOW")
-    parts = []
-    if window.partition:
-        keys = [sort_key(analyzer.analyze(value, inner), value.at) for value in window.partition]
-        parts.append("PARTITION BY " + ", ".join(keys))
-    if window.order:
-        parts.append(order_by(analyzer, window.order, inner).strip())
-    if window.frame_type is not None and window.start is not None:
-        parts.append(_frame(analyzer, window, window.start, inner))
-    return f" OVER ({' '.join(parts)})"
+    window = frames.resolve(node.window or nodes.Window(node.at), scope)
+    if node.name in {"lag", "lead"}:
+        if not window.order:
+            raise failure("MISSING_ORDER_BY", window.at, f"{node.name} function requires an ORDER BY window clause")
+        if window.frame_type is not None:
+            raise failure("INVALID_WINDOW_FRAME", window.at, f"Cannot specify window frame for {node.name} function")
+    return f" OVER ({frames.specification(analyzer, window, scope)})"
 
 
-def _resolve(window: nodes.Window, scope: Scope) -> nodes.Window:
-    """Return a window with what it takes from a named one."""
-    if window.name is None:
-        return window
-    if window.name not in scope.windows:
-        raise failure("INVALID_WINDOW_REFERENCE", window.at, f"Cannot resolve WINDOW name {window.name}")
-    named = _resolve(scope.windows[window.name], scope)
-    return nodes.Window(
-        window.at,
-        None,
-        window.partition or named.partition,
-        window.order or named.order,
-        window.frame_type or named.frame_type,
-        window.start or named.start,
-        window.end or named.end,
-    )
-
-
-def _frame(analyzer: Expressions, window: nodes.Window, start: nodes.FrameBound, scope: Scope) -> str:
-    first = _bound(analyzer, window, start, scope)
-    last = "CURRENT ROW" if window.end is None else _bound(analyzer, window, window.end, scope)
-    return f"{window.frame_type} BETWEEN {first} AND {last}"
-
-
-def _bound(analyzer: Expressions, window: nodes.Window, bound: nodes.FrameBound, scope: Scope) -> str:
-    if bound.value is None:
-        return bound.kind
-    value = analyzer.analyze(bound.value, scope)
-    if window.frame_type == "RANGE" and not value.type.is_number:
-        raise unsupported(f"does not support RANGE frames with a distance of the type {value.type}")
-    if window.frame_type != "RANGE" and not value.type.is_integer:
-        message = f"Window frame {window.frame_type} offset must be integer (actual: {value.type})"
-        raise failure("TYPE_MISMATCH", bound.at, message)
-    return f"{value.sql} {bound.kind}"
+def _not_less(context: Context, number: Value, least: int, what: str) -> str:
+    """Return a number that fails the query where it is less than allowed; NULL stays NULL."""
+    sql = coerce(context, number, types.BIGINT).sql
+    if number.constant is not None and int(number.constant) >= least:
+        return sql
+    failed = context.fail(f"'INVALID_FUNCTION_ARGUMENT: {what} must be at least {least}'", types.BIGINT)
+    return let([sql], lambda v: f"CASE WHEN {v} < {least} THEN {failed} ELSE {v} END")
 
 
 def _number(name: str) -> Callable[[Context, list[Value]], tuple[str, types.Type] | None]:
@@ -100,7 +54,7 @@ def _fraction(name: str) -> Callable[[Context, list[Value]], tuple[str, types.Ty
 def _ntile(context: Context, values: list[Value]) -> tuple[str, types.Type] | None:
     if len(values) != 1 or not types.coerces(values[0].type, types.BIGINT):
         return None
-    return f"ntile({coerce(context, values[0], types.BIGINT).sql})", types.BIGINT
+    return f"ntile({_not_less(context, values[0], 1, 'Buckets')})", types.BIGINT
 
 
 def _shift(name: str) -> Callable[[Context, list[Value]], tuple[str, types.Type] | None]:
@@ -108,7 +62,7 @@ def _shift(name: str) -> Callable[[Context, list[Value]], tuple[str, types.Type]
         if not 1 <= len(values) <= 3 or (len(values) > 1 and not types.coerces(values[1].type, types.BIGINT)):
             return None
         value, *rest = values
-        written = [coerce(context, rest[0], types.BIGINT).sql] if rest else []
+        written = [_not_less(context, rest[0], 0, "Offset")] if rest else []
         if len(rest) == 2:
             both = unify(context, [value, rest[1]])
             if both is None:
@@ -124,7 +78,7 @@ def _value(name: str, count: int) -> Callable[[Context, list[Value]], tuple[str,
     def call(context: Context, values: list[Value]) -> tuple[str, types.Type] | None:
         if len(values) != count or (count == 2 and not types.coerces(values[1].type, types.BIGINT)):
             return None
-        written = [values[0].sql, *(coerce(context, n, types.BIGINT).sql for n in values[1:])]
+        written = [values[0].sql, *(_not_less(context, n, 1, "Offset") for n in values[1:])]
         return f"{name}({', '.join(written)}%s)", values[0].type
 
     return call
@@ -148,8 +102,11 @@ FUNCTIONS: dict[str, Callable[[Context, list[Value]], tuple[str, types.Type] | N
 def call_window(analyzer: Expressions, node: nodes.Call, scope: Scope) -> Value:
     """Return the value of a window function."""
     over_clause = over(analyzer, node, scope)
-    if node.is_distinct or node.where is not None or node.order:
-        raise failure("SYNTAX_ERROR", node.at, f"DISTINCT, FILTER and ORDER BY in {node.name} are not supported")
+    if node.is_distinct or node.order:
+        raise failure("NOT_SUPPORTED", node.at, "DISTINCT and ORDER BY in window function parameters not supported")
+    if node.where is not None:
+        message = f"FILTER is not supported for non-aggregation function {node.name}"
+        raise failure("FUNCTION_NOT_AGGREGATE", node.at, message)
     arguments = [analyzer.analyze(argument, scope.within("WINDOW")) for argument in node.arguments]
     found = FUNCTIONS[node.name](analyzer.context, arguments)
     if found is None:
@@ -160,5 +117,5 @@ def call_window(analyzer: Expressions, node: nodes.Call, scope: Scope) -> Value:
     if "%s" in sql:
         sql = nulls.join(sql.rsplit("%s", 1))
     elif nulls:
-        raise failure("SYNTAX_ERROR", node.at, f"Cannot specify null treatment for {node.name} function")
+        raise unsupported(f"does not support IGNORE NULLS for {node.name}")
     return Value(f"{sql}{over_clause}", kind)
