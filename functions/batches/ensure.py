@@ -55,7 +55,8 @@ def _look(
     def look(outcome: Outcome) -> Outcome:
         return migrations.look(planned[outcome.key], outcome)
 
-    return work_in_waves(running, reported(look), call.time_is_left, lambda _: None)
+    # What is known of an execution stays, also if it may not be looked at.
+    return work_in_waves(running, reported(look, lambda outcome: outcome), call.time_is_left, lambda _: None)
 
 
 def _record(call: BatchCall, name: str, known: dict[str, Outcome], outcomes: list[Outcome]) -> None:

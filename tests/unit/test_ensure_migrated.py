@@ -93,6 +93,25 @@ def arrived(cloud: Cloud, key: str) -> dict[str, Any]:
     return {"bucket": TARGET, "region": TARGET_REGION, "key": key, "version_id": version, "etag": etag}
 
 
+def test_an_execution_that_may_not_be_looked_at_is_still_named(
+    cloud: Cloud, executions: FakeExecutions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cloud.upload(b"x", "a")
+    work = Slice(cloud, ["a"])
+    work.call()
+    (record,) = executions.records.values()
+    fail(record, "ChecksumMismatch")
+
+    def denied(**_: Any) -> None:
+        raise AccessDenied("as the test wants it")
+
+    monkeypatch.setattr(executions, "describe_execution", denied)
+    work.call()
+    outcome = work.outcomes()["a"]
+    assert (outcome.status, outcome.error, outcome.execution) == ("failed", "AccessDenied", record["name"])
+    assert outcome.source is not None
+
+
 def test_it_waits_for_an_execution_and_reads_its_grade_and_version(cloud: Cloud, executions: FakeExecutions) -> None:
     cloud.upload(b"x", "a")
     work = Slice(cloud, ["a"])
