@@ -6,6 +6,7 @@ from botocore.exceptions import ClientError
 from rich.text import Text
 
 from ferry.aws.clients import Deployment
+from ferry.aws.denials import is_denied
 from ferry.stepfunctions import run_replays, runs
 from ferry.stepfunctions.run_replays import RunHistory
 from ferry.ui import run_view, terminal
@@ -46,7 +47,7 @@ def failed_runs(deployment: Deployment) -> Iterator[Text]:
 
 def _denied(error: ClientError) -> Text:
     """An operator of earlier releases had no permission to list runs, and needs none to list executions."""
-    if error.response["Error"].get("Code") != "AccessDeniedException":
+    if not is_denied(error):
         raise error
     return terminal.line(
         ("Runs cannot be listed: access denied. docs/backfill.md lists the permissions needed.", "yellow")
