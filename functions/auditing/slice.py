@@ -10,20 +10,17 @@ BatchTimedOut, AccessDenied, BucketMissing, RequestRejected.
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from botocore.exceptions import BotoCoreError
-
 from functions.auditing.compare import PairCall, compare_pair
 from functions.batches.records import COMPARED, OutcomeFiles, UsageCounter, read_outcomes, read_slice
 from functions.batches.settings import BatchSettings
-from functions.batches.steps import unexpected
+from functions.batches.steps import failed
 from functions.batches.waves import work_in_waves
 from functions.contract.audit import AuditScope
 from functions.contract.batches import Batch, Outcome
 from functions.contract.bulk import PlannedObject
 from functions.contract.limits import BATCH_CALLS
 from functions.planning.requests import counted_requests
-from functions.runtime.errors import BatchTimedOut, FerryError, Throttled
-from functions.runtime.step import logger
+from functions.runtime.errors import BatchTimedOut, Throttled
 
 MARGIN_MS = 90_000
 """Kept of the function's time for the last wave and for the record: more than a reading keeps, which then stops."""
@@ -74,13 +71,8 @@ def _compared(call: SliceCall, planned: PlannedObject, previous: Outcome | None)
         return compare_pair(pair)
     except Throttled:
         return None
-    except FerryError as error:
-        return Outcome(key=planned.key, status="failed", error=type(error).__name__, cause=str(error))
-    except BotoCoreError:
-        raise
     except Exception as error:  # noqa: BLE001 - one odd object must not stop the others of its slice
-        logger.exception("unexpected", key=planned.key)
-        return Outcome(key=planned.key, status="failed", error=type(error).__name__, cause=unexpected(error))
+        return failed(Outcome(key=planned.key, status="failed"), error)
 
 
 class _SliceRecord:

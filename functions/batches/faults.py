@@ -1,4 +1,4 @@
-"""Faults that no object causes: a missing permission or bucket, an invalid setting.
+"""Faults that no object causes: a missing permission or bucket, an invalid setting, a bug.
 
 A slice in which everything fails alike records its fault and fails. Once a few slices have, and nothing of the round
 has gone well, the others of its kind fail at once: so a run whose first objects all fail by one cause stops, instead of
@@ -21,10 +21,11 @@ from functions.runtime.errors import (
     FerryError,
     SettingInvalid,
     TargetNotVersioned,
+    UnexpectedFailure,
 )
 
 SYSTEMIC: dict[str, type[FerryError]] = {
-    each.__name__: each for each in (AccessDenied, BucketMissing, SettingInvalid, TargetNotVersioned)
+    each.__name__: each for each in (AccessDenied, BucketMissing, SettingInvalid, TargetNotVersioned, UnexpectedFailure)
 }
 LEAST_SYSTEMIC = 20
 """Fewer objects that fail alike may share a cause of their own, such as the policy of a prefix."""

@@ -4,7 +4,8 @@ An object that fails does not keep the others from being copied: its error is it
 call fails by the same error that no object can cause, the call raises it (functions/batches/faults.py). Nothing is lost
 if a call is killed: what it copied is found at the target by the next one, and its copy is not repeated.
 
-Raises Throttled, BatchTimedOut, AccessDenied, BucketMissing, SettingInvalid, TargetNotVersioned, RequestRejected.
+Raises Throttled, BatchTimedOut, AccessDenied, BucketMissing, SettingInvalid, TargetNotVersioned, UnexpectedFailure,
+RequestRejected.
 """
 
 from collections import Counter
@@ -15,6 +16,7 @@ from typing import Literal, Protocol, TypeVar
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.exceptions import BotoCoreError
+from urllib3.exceptions import HTTPError
 
 from functions.batches.failures import note_failures
 from functions.batches.faults import fault_of, note_success, raise_fault, require_no_fault
@@ -25,7 +27,7 @@ from functions.contract.batches import Batch, BatchEvent, Outcome
 from functions.contract.bulk import PlanScope
 from functions.contract.limits import BATCH_CALLS
 from functions.planning.requests import counted_requests
-from functions.runtime.errors import BatchTimedOut, FerryError, SourceMissing, Throttled
+from functions.runtime.errors import BatchTimedOut, FerryError, SourceMissing, Throttled, UnexpectedFailure
 from functions.runtime.step import logger
 
 MARGIN_MS = 60_000
@@ -111,21 +113,24 @@ def reported(
         except SourceMissing:
             # Deleted since the plan, or moved by the execution of its event.
             return Outcome(key=item.key, status="skipped", error=SourceMissing.__name__)
-        except FerryError as error:
-            return so_far(item).changed(status="failed", error=type(error).__name__, cause=str(error))
-        except BotoCoreError:
-            # The connection or the credentials: the state is tried again.
-            raise
         except Exception as error:  # noqa: BLE001 - one odd object must not stop the others of its slice
-            logger.exception("unexpected", key=item.key)
-            return so_far(item).changed(status="failed", error=type(error).__name__, cause=unexpected(error))
+            return failed(so_far(item), error)
 
     return reporting
 
 
-def unexpected(error: Exception) -> str:
-    """Describe an error that no code raises on purpose."""
-    return f"Unexpected: {error}. This is a bug in S3 Ferry; the function's log says where. It stops no other object."
+def failed(outcome: Outcome, error: Exception) -> Outcome:
+    """Return what becomes of an object by an error, which is its own also if no code raises it on purpose.
+
+    Raises the errors of the process and of its connections, which no object causes: the state is tried again.
+    """
+    if isinstance(error, BotoCoreError | HTTPError | OSError | MemoryError):
+        raise error
+    if not isinstance(error, FerryError):
+        logger.exception("unexpected", key=outcome.key)
+        problem = f"{type(error).__name__}: {error}. This is a bug in S3 Ferry; the function's log says where"
+        error = UnexpectedFailure(f"{outcome.key} met an unexpected {problem}.")
+    return outcome.changed(status="failed", error=type(error).__name__, cause=str(error))
 
 
 class Record:

@@ -11,7 +11,7 @@ RequestRejected.
 import json
 import re
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -64,9 +64,29 @@ def columns_of(obj: ObjectVersion, size_bytes: int, layout: Format) -> tuple[str
 
 
 def first_record(obj: ObjectVersion, size_bytes: int, layout: Format) -> dict[str, Any] | None:
-    """Return the record on the first line of a JSON file; None if it cannot be read. Raises NoTable."""
+    """Return the record on the first line of a JSON file; None if it cannot be read. Raises Unreadable."""
     line = _first_line(obj, size_bytes, layout.gzipped)
     return None if line is None else _record(line)
+
+
+def unlike(obj: ObjectVersion, size_bytes: int, layout: Format, header: Sequence[str] = ()) -> str:
+    """Say why a file cannot be opened in this format; empty if it may be, or if its start does not tell.
+
+    `header`: the names in the first line that Athena skips, if it does.
+    """
+    try:
+        if layout.layout == "parquet":
+            parquet_footer(obj, size_bytes)
+            return ""
+        line = _first_line(obj, size_bytes, layout.gzipped)
+    except Unreadable as error:
+        return str(error)
+    if line is None:
+        return ""
+    if layout.layout == "json":
+        return "its first line is not a JSON record" if line.strip() and _record(line) is None else ""
+    is_other = header and _header(line, layout.delimiter) != tuple(header)
+    return "its first line, which Athena skips, is not the header of the table" if is_other else ""
 
 
 def catalogue_names(names: Iterable[str]) -> tuple[str, ...]:
@@ -105,28 +125,42 @@ def parquet_footer(obj: ObjectVersion, size_bytes: int) -> Footer | None:
 
 
 def _first_line(obj: ObjectVersion, size_bytes: int, gzipped: bool) -> str | None:
-    """Return the first line of a text file; None if it is not text. Raises NoTable if a crawler would not read it."""
+    """Return the first line of a text file; None if it is too long, or if its end is missing.
+
+    Raises Unreadable if it is not text, NoTable if it is another format.
+    """
     for length in (FIRST_READ_BYTES, LONGEST_FIRST_LINE):
         data = _read(obj, f"bytes=0-{length - 1}")
         whole = len(data) >= size_bytes
         if gzipped:
-            decompressor = zlib.decompressobj(wbits=31)
-            try:
-                data = decompressor.decompress(data, LONGEST_FIRST_LINE)
-            except zlib.error:
-                return None
-            whole = whole and decompressor.eof and not decompressor.unused_data
+            data, complete = _decompressed(data)
+            whole = whole and complete
         if kind := known_format(data[:SNIFFED_BYTES]):
             raise NoTable(f"it is {kind}")
         line_break = _LINE_BREAK.search(data)
         if line_break or whole:
             try:
                 return (data[: line_break.start()] if line_break else data).decode("utf-8-sig")
-            except UnicodeDecodeError:
-                return None
-    raise NoTable(
-        f"its first line is longer than {LONGEST_FIRST_LINE // 1024**2} MB, the most that Glue's crawler reads"
-    )
+            except UnicodeDecodeError as error:
+                raise Unreadable("its first line is not UTF-8 text") from error
+    return None
+
+
+def _decompressed(data: bytes) -> tuple[bytes, bool]:
+    """Decompress member after member (RFC 1952, 2.2); also return whether the last one is complete."""
+    text = b""
+    while data and len(text) < LONGEST_FIRST_LINE:
+        member = zlib.decompressobj(wbits=31)
+        try:
+            text += member.decompress(data, LONGEST_FIRST_LINE - len(text))
+        except zlib.error as error:
+            if text:
+                return text, False
+            raise Unreadable("it is not gzip, although its name ends in .gz") from error
+        if not member.eof:
+            return text, False
+        data = member.unused_data
+    return text, not data
 
 
 def _header(line: str, delimiter: str) -> tuple[str, ...] | None:

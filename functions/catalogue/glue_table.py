@@ -30,6 +30,7 @@ CLASSIFICATIONS: dict[Layout, str] = {"delimited": "csv", "json": "json", "parqu
 DELIMITER_PARAMETERS = ("separatorChar", "field.delim")
 """For OpenCSVSerDe and LazySimpleSerDe."""
 
+SKIPPED_LINES = "skip.header.line.count"
 SHOWN_NAMES = 50
 LONGEST_SHOWN = 80
 """Characters of a name or a type: a JSON key or the type of a struct can be longer than a whole document."""
@@ -53,6 +54,9 @@ class Table:
     created: datetime | None = None
     namesake_folder: str = ""
     """The folder of the table that has the name of this one's folder; empty if it is this one, or none."""
+
+    skips_header: bool = False
+    """Whether Athena skips each file's first line ("OpenCSVSerDe for processing CSV", Amazon Athena User Guide)."""
 
     @property
     def unreadable_columns(self) -> dict[str, str]:
@@ -113,6 +117,7 @@ def containing(uri: str, database: str, tables: Iterable[Any]) -> Table | None:
         delimiter=_delimiter(found),
         created=found.get("CreateTime"),
         namesake_folder=namesakes.get(own_name, "") if is_hashed else "",
+        skips_header=_parameter(found, SKIPPED_LINES) not in ("", "0"),
     )
 
 
@@ -147,9 +152,13 @@ def tables_with_locations(region: str, database: str, uri: str) -> Iterator[Any]
 
 
 def _delimiter(table: Any) -> str:
+    return next(filter(None, (_parameter(table, name) for name in ("delimiter", *DELIMITER_PARAMETERS))), "")
+
+
+def _parameter(table: Any, name: str) -> str:
+    """Return a parameter of the table, or of its SerDe; empty if neither has it."""
     serde = table["StorageDescriptor"].get("SerdeInfo", {}).get("Parameters", {})
-    own = table.get("Parameters", {}).get("delimiter")
-    return own or next((serde[name] for name in DELIMITER_PARAMETERS if name in serde), "")
+    return str(table.get("Parameters", {}).get(name) or serde.get(name, ""))
 
 
 def _folder(table: Any) -> str:

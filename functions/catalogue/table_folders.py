@@ -7,8 +7,8 @@ folders only.
 
 A name that does not say what it holds may be data of the table: Firehose, Hive and Athena itself write names without a
 suffix, or with that of gzip alone ("Use compression in Athena"; "Configure Amazon S3 object name format", Amazon Data
-Firehose Developer Guide); then its columns decide. Athena decompresses more than S3 Ferry does: what cannot be checked
-does not join a table unseen.
+Firehose Developer Guide); then its beginning decides. Athena decompresses more than S3 Ferry does: what cannot be
+checked does not join a table unseen.
 
 Idempotent: it only reads. Sources: GetTables (AWS Glue web API reference), ListObjectsV2 (Amazon S3 API reference).
 Raises AccessDenied, Throttled, RequestRejected.
@@ -52,15 +52,14 @@ def table_that_breaks(obj: ObjectVersion, size_bytes: int, database: str) -> Tab
 
 
 def table_of_unnamed(obj: ObjectVersion, size_bytes: int, database: str) -> Table | None:
-    """Return the table that reads this object as its data, if the object's name does not say what it holds."""
+    """Return the table that reads this object as its data, if the object's name does not say what it holds.
+
+    The table may be a minute old, and lacks its columns.
+    """
     if "/" not in obj.key or not _is_read(obj.key, size_bytes) or _named_format(obj.key):
         return None
-    if recent_table(obj, database) is None:
-        return None
-    # Asked again, for the table's columns are not remembered.
-    table = find_table(obj, database)
-    is_read = table is not None and not table.unpartitioned and table.classification in CLASSIFICATIONS.values()
-    return table if is_read else None
+    table = recent_table(obj, database)
+    return table if table is not None and not table.unpartitioned and is_catalogued(table) else None
 
 
 def foreign_object(table: Table, obj: ObjectVersion, pages: int = MOST_PAGES) -> str | None:
@@ -83,6 +82,11 @@ def foreign_object(table: Table, obj: ObjectVersion, pages: int = MOST_PAGES) ->
                 if is_other and is_foreign(found["Key"], table):
                     return str(found["Key"])
     return None
+
+
+def is_catalogued(table: Table) -> bool:
+    """Check whether the table is of a format that S3 Ferry catalogues."""
+    return table.classification in CLASSIFICATIONS.values()
 
 
 def format_of(table: Table, *, gzipped: bool) -> Format:

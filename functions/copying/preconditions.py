@@ -1,6 +1,7 @@
 """Rejects what cannot be copied, before S3 does or in place of its error.
 
-Raises SourceArchived, MetadataUnreadable, ObjectLockMissing, TargetNotVersioned, ForeignFile.
+Raises SourceArchived, MetadataUnreadable, ObjectLockMissing, TargetNotVersioned, ForeignFile, AccessDenied, Throttled,
+RequestRejected.
 """
 
 from collections.abc import Iterator
@@ -8,9 +9,18 @@ from contextlib import contextmanager
 
 from botocore.exceptions import ClientError
 
-from functions.catalogue.file_columns import read_columns
-from functions.catalogue.glue_table import Table, column_problem
-from functions.catalogue.table_folders import described, format_of, table_of_unnamed, table_that_breaks, unchecked
+from functions.catalogue.file_columns import unlike
+from functions.catalogue.glue_table import Table, find_table
+from functions.catalogue.recent_tables import recent_columns
+from functions.catalogue.table_folders import (
+    described,
+    format_of,
+    is_catalogued,
+    table_of_unnamed,
+    table_that_breaks,
+    unchecked,
+)
+from functions.contract.models import ObjectVersion
 from functions.copying.bucket_settings import is_versioned
 from functions.copying.request import CopyRequest
 from functions.objects.head import Head
@@ -69,7 +79,7 @@ def require_no_foreign_table(request: CopyRequest) -> None:
 
 
 def require_data_of_its_table(request: CopyRequest, source: Head) -> None:
-    """Reject a file that a table would read as its data, and whose columns are others, whatever its name.
+    """Reject a file that a table would read as its data, and that does not begin like that, whatever its name.
 
     Only if the name does not say what the file holds: other names are checked by `require_no_foreign_table`, and by the
     validation. Raises ObjectChanged if the source changes meanwhile.
@@ -81,15 +91,24 @@ def require_data_of_its_table(request: CopyRequest, source: Head) -> None:
     table = table_of_unnamed(target, source.object.size_bytes, settings.glue_database)
     if table is None:
         return
-    layout = format_of(table, gzipped=target.key.endswith(".gz"))
-    columns = read_columns(source.object, source.object.size_bytes, layout)
-    problem = "it does not begin like that" if columns is None else column_problem(columns, table, layout)
+    columns = recent_columns(target, settings.glue_database, table) if table.skips_header else ()
+    if not _unlike(table, columns, target, source):
+        return
+    # The catalogue is asked again before a file is rejected: whoever drops or alters the table replays at once.
+    table = find_table(target, settings.glue_database)
+    if table is None or not is_catalogued(table):
+        return
+    problem = _unlike(table, tuple(table.columns) if table.skips_header else (), target, source)
     if problem:
         reason = (
-            f"The file's name does not say what it holds, so Athena would read it as {described(table)}, but "
-            f"{problem}: every query on the table would fail, or return wrong rows"
+            f"The file's name does not say what it holds, so Athena would read it as {described(table)}, but {problem}"
         )
         raise _foreign(request, table, reason)
+
+
+def _unlike(table: Table, header: tuple[str, ...], target: ObjectVersion, source: Head) -> str:
+    layout = format_of(table, gzipped=target.key.endswith(".gz"))
+    return unlike(source.object, source.object.size_bytes, layout, header)
 
 
 def _foreign(request: CopyRequest, table: Table, reason: str) -> ForeignFile:

@@ -116,7 +116,8 @@ def _check_and_copy(request: CopyRequest, progress: Progress) -> Copy | None:
         if not is_ours:
             return _superseded(request, progress)
         return _unchanged(request, progress, source, target, attributes)
-    require_data_of_its_table(request, source)
+    if progress.upload is None and not progress.written:
+        require_data_of_its_table(request, source)
     outcome = _copy(request, progress, source, target, attributes)
     match outcome:
         case Copied():

@@ -30,6 +30,7 @@
     ├── NotSmall                  an object of a slice became too large for a batch
     ├── InventoryInvalid          an inventory is missing, changed, incomplete, or of another bucket
     ├── RunOverlaps               another run is working on the same keys
+    ├── UnexpectedFailure         an object of a slice met a bug of S3 Ferry
     └── RunIncomplete             objects of a bulk run failed; the report lists them
 
 Messages are for the operator: what happened, to which bucket and key, what to do.
@@ -160,6 +161,10 @@ class InventoryInvalid(FerryError):
 
 class RunOverlaps(FerryError):
     """Another run is working on the same keys."""
+
+
+class UnexpectedFailure(FerryError):
+    """An object met an error that no code raises on purpose."""
 
 
 class RunIncomplete(FerryError):

@@ -10,7 +10,6 @@ Raises Unreadable with the reason.
 import re
 from collections import Counter
 from collections.abc import Sequence
-from itertools import pairwise
 
 from functions.catalogue.dialect import Dialect, Readings
 from functions.catalogue.file_columns import LONGEST_FIRST_LINE, Unreadable
@@ -26,12 +25,11 @@ _INNER = re.compile(r"\w(\W+)\w")
 _DATA = re.compile(r"[+-]?[0-9][0-9.,:/T -]*Z?")
 """A number, date or time; years and dates name columns, too."""
 
-_RARE = re.compile(r"[+-]?[0-9]+\.[0-9]+|true|false|null|nan|n/a", re.IGNORECASE)
+_RARE = re.compile(r"[+-]?[0-9]+\.[0-9]+|null|nan|n/a", re.IGNORECASE)
 """What a name seldom is, even among others."""
 
 _INTEGER = re.compile(r"[+-]?[0-9]+")
 _YEAR = re.compile(r"[12][0-9]{3}")
-LONG_RUN = 3
 
 
 def read_header(line: str, separator: str) -> tuple[str, ...]:
@@ -89,15 +87,11 @@ def _has_values(names: Sequence[str]) -> bool:
         if _INTEGER.fullmatch(name) and not _YEAR.fullmatch(name):
             run.append(int(name))
         elif run:
-            if not _is_series(run):
+            # Ages, quantiles and days ascend; values seldom do.
+            if len(run) == 1 or run != sorted(set(run)):
                 return True
             run = []
     return False
-
-
-def _is_series(numbers: Sequence[int]) -> bool:
-    steps = [later - earlier for earlier, later in pairwise(numbers)]
-    return all(step > 0 for step in steps) and (len(numbers) >= LONG_RUN or steps == [1])
 
 
 def _require_names(names: Sequence[str], separator: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import boto3
 import pytest
-from botocore.exceptions import EndpointConnectionError
+from botocore.exceptions import NoCredentialsError
 
 from functions import copy_batch, delete_batch, plan_batches, verify_batch
 from functions.batches import verification
@@ -22,7 +22,7 @@ from functions.contract.models import Rule
 from functions.contract.rules import Rules
 from functions.copying import bucket_settings
 from functions.intake import deployed_rules
-from functions.runtime.errors import AccessDenied, BatchTimedOut
+from functions.runtime.errors import AccessDenied, BatchTimedOut, UnexpectedFailure
 from tests.support.lambda_context import PLENTY_MS, LambdaContext
 from tests.unit.alerts import Alerts, alerts, fail_objects
 from tests.unit.annotations import annotations
@@ -256,35 +256,38 @@ def test_one_objects_failure_is_its_own(cloud: Cloud) -> None:
     assert call(verify_batch, slice_key)["done"] == 3
 
 
-def test_an_error_that_nobody_expects_is_that_of_one_object(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_that_nobody_expects_is_that_of_one_object(cloud: Cloud) -> None:
     for key in "abc":
         cloud.upload(b"x", key)
     slice_key = planned_slice()
     call(copy_batch, slice_key)
-
-    def wrong_once(outcome: Outcome, *arguments: Any) -> Outcome | None:
-        if outcome.key == "b":
-            raise RecursionError("maximum depth")
-        return verify_copied(outcome, *arguments)
-
-    monkeypatch.setattr(verification, "verify_copied", wrong_once)
+    cloud.hooks.answer("HeadObject", RecursionError("maximum depth"))
     verified = call(verify_batch, slice_key)
     assert (verified["status"], verified["done"], verified["failed"]) == ("done", 3, 1)
-    failed = outcomes(slice_key, "verified")["b"]
-    assert (failed.status, failed.error) == ("failed", "RecursionError")
-    assert str(failed.cause).startswith("Unexpected: maximum depth. This is a bug in S3 Ferry; the function's log says")
+    (failed,) = (each for each in outcomes(slice_key, "verified").values() if each.status == "failed")
+    assert failed.error == "UnexpectedFailure"
+    assert str(failed.cause).startswith(
+        f"{failed.key} met an unexpected RecursionError: maximum depth. This is a bug in "
+    )
 
 
-def test_a_lost_connection_is_no_objects_failure(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bug_that_meets_every_object_stops_the_slice(cloud: Cloud) -> None:
+    for number in range(LEAST_SYSTEMIC):
+        cloud.upload(b"x", str(number))
+    slice_key = planned_slice()
+    call(copy_batch, slice_key)
+    cloud.hooks.answer("HeadObject", *[RecursionError("maximum depth")] * LEAST_SYSTEMIC)
+    with pytest.raises(UnexpectedFailure, match=f"All {LEAST_SYSTEMIC} objects failed"):
+        call(verify_batch, slice_key)
+
+
+@pytest.mark.parametrize("error", [NoCredentialsError(), OSError(24, "Too many open files"), MemoryError()])
+def test_a_failure_of_the_process_is_no_objects_failure(cloud: Cloud, error: Exception) -> None:
     cloud.upload(b"x", "a")
     slice_key = planned_slice()
     call(copy_batch, slice_key)
-
-    def unconnected(*_: Any) -> None:
-        raise EndpointConnectionError(endpoint_url="https://s3")
-
-    monkeypatch.setattr(verification, "verify_copied", unconnected)
-    with pytest.raises(EndpointConnectionError):
+    cloud.hooks.answer("HeadObject", error)
+    with pytest.raises(type(error)):
         call(verify_batch, slice_key)
 
 

@@ -30,7 +30,8 @@ def tables(classification: str = "parquet", keys: tuple[str, ...] = (), **parame
     found = {
         "Name": "sales",
         "StorageDescriptor": {"Location": f"s3://{TARGET}/sales/", "Columns": [{"Name": "id", "Type": "int"}]},
-        "Parameters": {"classification": classification} | parameters,
+        "Parameters": {"classification": classification}
+        | {name.replace("header_lines", "skip.header.line.count"): value for name, value in parameters.items()},
         "PartitionKeys": [{"Name": key, "Type": "string"} for key in keys],
     }
     return {"TableList": [found]}
@@ -93,6 +94,8 @@ def test_what_athena_reads_as_meant_or_not_at_all_is_copied(
 
 
 CSV = tables("csv", delimiter=",")
+WITH_HEADER = tables("csv", delimiter=",", header_lines="1")
+MORE = b'{"ID": 1, "b": 2}'
 UUID = "0b1c2d3e-4f50-6172-8394-a5b6c7d8e9f0"
 UNNAMED = ("000000_0", "part-00000", UUID, UUID.upper(), "data", "a.1")
 TEXT, JSON, PARQUET, BOM = b"id\n1\n", b'{"id":1}\n', parquet(footer("id", rows=1)), b"\xef\xbb\xbf"
@@ -101,9 +104,16 @@ TEXT, JSON, PARQUET, BOM = b"id\n1\n", b'{"id":1}\n', parquet(footer("id", rows=
 @pytest.mark.parametrize(
     ("name", "found", "body"),
     [
-        *((name, CSV, TEXT) for name in UNNAMED),
+        *((name, found, TEXT) for name in UNNAMED for found in (CSV, WITH_HEADER)),
         *((name, tables(), PARQUET) for name in UNNAMED),
-        *((name, tables("json"), body) for name in UNNAMED[:2] for body in (JSON, BOM + JSON, b'{"ID": 1}')),
+        *(
+            (name, tables("json"), body)
+            for name in UNNAMED[:2]
+            for body in (JSON, BOM + JSON, b'{"ID": 1, "b": 2}', b"\n")
+        ),
+        ("data", tables("json"), b'{"id": "' + b"x" * 1_100_000 + b'"}\n'),
+        ("data", tables("csv", delimiter="\x01"), b"1\x01a\n"),
+        ("data", CSV, b"1,a\n"),
         (f"stream-1-2026-11-27-12-00-00-{UUID}", CSV, TEXT),
         (f"my.stream-1-2026-11-27-12-00-00-{UUID}.gz", CSV, gzip.compress(TEXT, mtime=0)),
         (f"my.stream-1-2026-11-27-12-00-00-{UUID}.gz", tables("json"), gzip.compress(JSON * 9999, mtime=0)),
@@ -117,7 +127,7 @@ TEXT, JSON, PARQUET, BOM = b"id\n1\n", b'{"id":1}\n', parquet(footer("id", rows=
     ],
 )
 def test_what_may_be_data_of_the_table_is_copied(cloud: Cloud, name: str, found: dict[str, Any], body: bytes) -> None:
-    cloud.hooks.answer("GetTables", found, found)
+    cloud.hooks.answer("GetTables", found, found, found)
     assert copy(cloud, f"sales/{name}", body).status == "copied"
 
 
@@ -126,8 +136,12 @@ def test_what_may_be_data_of_the_table_is_copied(cloud: Cloud, name: str, found:
     [
         *((name, tables(), body) for name in ("part-2", "data") for body in (TEXT, JSON, b"x")),
         *((name, tables("json"), body) for name in ("part-2", "a.1") for body in (b"not json\n", PARQUET, b"1\n")),
-        *((name, CSV, body) for name in ("part-2", "z") for body in (PARQUET, b"hello\n", b"1\n2\n", b"id,b\n", b"\n")),
-        ("part-2", tables("json"), b'{"id": 1, "b": 2}\n'),
+        *(
+            (name, WITH_HEADER, body)
+            for name in ("part-2", "z")
+            for body in (PARQUET, b"hello\n", b"1\n2\n", b"id,b\n")
+        ),
+        *(("part-2", found, b"\xff\xfe\xfd\n") for found in (CSV, tables("json"))),
         ("part-2.gz", CSV, TEXT),
         ("part-2.gz", tables("json"), gzip.compress(TEXT, mtime=0)),
     ],
@@ -136,7 +150,7 @@ def test_what_does_not_begin_as_data_of_the_table_is_not_copied(
     cloud: Cloud, name: str, found: dict[str, Any], body: bytes
 ) -> None:
     """Athena opens it as the table's format: HIVE_CURSOR_ERROR or HIVE_CANNOT_OPEN_SPLIT of every query."""
-    cloud.hooks.answer("GetTables", found, found)
+    cloud.hooks.answer("GetTables", found, found, found)
     with pytest.raises(ForeignFile, match=r"Athena would read it as (JSON|Parquet|delimited text)"):
         copy(cloud, f"sales/{name}", body)
     assert not cloud.hooks.params["CopyObject"]
@@ -213,6 +227,14 @@ def test_the_tables_are_listed_once_a_minute(cloud: Cloud, clock: Callable[[floa
     for seconds, listed in ((0, 1), (59, 1), (2, 2), (58, 2)):
         clock(seconds)
         assert copy(cloud, f"sales/{seconds}.csv").status == "copied"
+        assert len(cloud.hooks.params["GetTables"]) == listed
+
+
+def test_the_columns_of_a_table_are_asked_for_once_a_minute(cloud: Cloud, clock: Callable[[float], None]) -> None:
+    cloud.hooks.answer("GetTables", *[WITH_HEADER] * 4)
+    for seconds, listed in ((0, 2), (59, 2), (2, 4)):
+        clock(seconds)
+        assert copy(cloud, f"sales/part-{seconds}", TEXT).status == "copied"
         assert len(cloud.hooks.params["GetTables"]) == listed
 
 

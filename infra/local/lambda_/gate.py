@@ -20,7 +20,7 @@ MAX_INVOCATIONS_PER_FUNCTION = 2
 
 THREADED = "-batch"
 """The functions whose names end so work on many objects at once, a thread for each. One of them already keeps two cores
-busy: with a second one both wait for each other, and the whole takes longer."""
+busy: with a second one of its kind both wait for each other, and the whole takes longer."""
 
 PREFERRED = ("-copy-object", "-verify-checksum")
 HEAD_START_SECONDS = 10

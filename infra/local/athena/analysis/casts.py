@@ -9,7 +9,7 @@ from collections.abc import Callable
 from infra.local.athena.analysis import text_casts, types
 from infra.local.athena.analysis.json_casts import from_json, to_json
 from infra.local.athena.analysis.moments import date_text, local_time, round_timestamp, timestamp_text
-from infra.local.athena.analysis.text_casts import Cast
+from infra.local.athena.analysis.text_casts import CastCall
 from infra.local.athena.analysis.types import Type
 from infra.local.athena.analysis.values import (
     MAYBE,
@@ -49,7 +49,7 @@ def cast(context: Context, value: Value, target: Type, is_try: bool = False) -> 
     convert = _CASTS.get((_family(source), _family(target)))
     if convert is None and "time" in {source.name, target.name}:
         raise unsupported(f"does not cast {source} to {target}")
-    return None if convert is None else Value(convert(Cast(context, value, target, is_try)), target)
+    return None if convert is None else Value(convert(CastCall(context, value, target, is_try)), target)
 
 
 def _padded(value: Value, target: Type) -> str:
@@ -64,26 +64,26 @@ def _family(kind: Type) -> str:
     return "floating" if kind.is_floating else kind.name
 
 
-def _to_boolean(cast: Cast) -> str:
+def _to_boolean(cast: CastCall) -> str:
     return f"({cast.sql} <> 0)"
 
 
-def _boolean_to_number(cast: Cast) -> str:
+def _boolean_to_number(cast: CastCall) -> str:
     if cast.target.name == "decimal" and cast.target.size[0] == cast.target.size[1]:
         raise unsupported(f"does not cast boolean to {cast.target}, which has no digit for a 1")
     return f"CAST({cast.sql} AS {cast.target.duckdb})"
 
 
-def _integer_to_number(cast: Cast) -> str:
+def _integer_to_number(cast: CastCall) -> str:
     return _ranged(cast, lambda sql: sql)
 
 
-def _floating_to_integer(cast: Cast) -> str:
+def _floating_to_integer(cast: CastCall) -> str:
     # Trino rounds half away from zero; DuckDB's own cast rounds half to even.
     return _ranged(cast, lambda sql: f"round({sql})")
 
 
-def _ranged(cast: Cast, convert: Callable[[str], str]) -> str:
+def _ranged(cast: CastCall, convert: Callable[[str], str]) -> str:
     """Convert to a type that may be too narrow."""
     duckdb = cast.target.duckdb
     if types.fits(cast.source, cast.target):
@@ -109,7 +109,7 @@ def _ranged(cast: Cast, convert: Callable[[str], str]) -> str:
     return let([cast.sql], body)
 
 
-def _floating_to_decimal(cast: Cast) -> str:
+def _floating_to_decimal(cast: CastCall) -> str:
     # The digits that are printed are rounded half up: BigDecimal.valueOf.
     functions = {
         ("double", False): numbers.decimal_of_double,
@@ -123,37 +123,37 @@ def _floating_to_decimal(cast: Cast) -> str:
     return cast.context.call(function, [argument, *size], cast.target, nulls=MAYBE)
 
 
-def _floating_to_floating(cast: Cast) -> str:
+def _floating_to_floating(cast: CastCall) -> str:
     return let([cast.sql], to_real) if cast.target == types.REAL else f"CAST({cast.sql} AS DOUBLE)"
 
 
-def _decimal_to_floating(cast: Cast) -> str:
+def _decimal_to_floating(cast: CastCall) -> str:
     return of_decimal(cast.sql, cast.source, cast.target)
 
 
-def _plain(cast: Cast) -> str:
+def _plain(cast: CastCall) -> str:
     return f"CAST({cast.sql} AS {cast.target.duckdb})"
 
 
-def _to_timestamp(cast: Cast) -> str:
+def _to_timestamp(cast: CastCall) -> str:
     return round_timestamp(f"CAST({cast.sql} AS TIMESTAMP)", cast.target.size[0], cast.source)
 
 
-def _to_instant(cast: Cast) -> str:
+def _to_instant(cast: CastCall) -> str:
     return let(
         [round_timestamp(f"CAST({cast.sql} AS TIMESTAMP)", cast.target.size[0], cast.source)],
         instant,
     )
 
 
-def _instant_to_instant(cast: Cast) -> str:
+def _instant_to_instant(cast: CastCall) -> str:
     return let(
         [cast.sql],
         lambda sql: instant(round_timestamp(f"{sql}.u", cast.target.size[0], cast.source), f"{sql}.z"),
     )
 
 
-def _from_instant(cast: Cast) -> str:
+def _from_instant(cast: CastCall) -> str:
     local = local_time(cast.sql)
     if cast.target.name == "timestamp":
         return round_timestamp(local, cast.target.size[0], cast.source)
@@ -236,7 +236,7 @@ def _cast_inside(context: Context, value: Value, target: Type, is_try: bool) -> 
     return Value(f"list_transform([{value.sql}], lambda {name}: {packed})[1]", target)
 
 
-_CASTS: dict[tuple[str, str], Callable[[Cast], str]] = {
+_CASTS: dict[tuple[str, str], Callable[[CastCall], str]] = {
     ("varchar", "boolean"): text_casts.text_to_boolean,
     ("varchar", "integer"): text_casts.text_to_number,
     ("varchar", "floating"): text_casts.text_to_floating,

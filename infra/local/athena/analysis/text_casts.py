@@ -20,7 +20,7 @@ _SIGNED_YEAR = r"\s*([+-][0-9]{4,}|[0-9]{7,})-[0-9]{1,2}-[0-9]{1,2}.*"
 _JAVA_NAMES = {"integer": "INT"}
 
 
-class Cast:
+class CastCall:
     """One cast: the value, its target, and what happens where it fails."""
 
     def __init__(self, context: Context, value: Value, target: Type, is_try: bool) -> None:
@@ -50,7 +50,7 @@ class Cast:
         return self.context.fail("'NOT_SUPPORTED: the local Athena does not read such a year'", self.target)
 
 
-def text_to_number(cast: Cast) -> str:
+def text_to_number(cast: CastCall) -> str:
     """Read an integer."""
     name = _JAVA_NAMES.get(cast.target.name, cast.target.name.upper())
     duckdb = cast.target.duckdb
@@ -61,7 +61,7 @@ def text_to_number(cast: Cast) -> str:
     )
 
 
-def text_to_floating(cast: Cast) -> str:
+def text_to_floating(cast: CastCall) -> str:
     """Read a double or a real, as Java's parsers do."""
     name, duckdb = cast.target.name.upper(), cast.target.duckdb
     return cast.checked(
@@ -71,7 +71,7 @@ def text_to_floating(cast: Cast) -> str:
     )
 
 
-def text_to_decimal(cast: Cast) -> str:
+def text_to_decimal(cast: CastCall) -> str:
     """Read a decimal."""
     precision, scale = cast.target.size
     return cast.checked(
@@ -81,7 +81,7 @@ def text_to_decimal(cast: Cast) -> str:
     )
 
 
-def text_to_boolean(cast: Cast) -> str:
+def text_to_boolean(cast: CastCall) -> str:
     """Read a boolean."""
 
     def body(sql: str) -> str:
@@ -94,7 +94,7 @@ def text_to_boolean(cast: Cast) -> str:
     return let([cast.sql], body)
 
 
-def text_to_date(cast: Cast) -> str:
+def text_to_date(cast: CastCall) -> str:
     """Read a date."""
     return cast.checked(
         _DATE_TEXT,
@@ -104,7 +104,7 @@ def text_to_date(cast: Cast) -> str:
     )
 
 
-def text_to_timestamp(cast: Cast) -> str:
+def text_to_timestamp(cast: CastCall) -> str:
     """Read a timestamp, with a fraction of any length."""
     return cast.checked(
         _TIMESTAMP_TEXT,
@@ -123,13 +123,13 @@ def _parsed_timestamp(sql: str) -> str:
     return f"(TRY_CAST(regexp_replace({padded}, '^([^ ]+ [0-9]+:[0-9]+)$', '\\1:00') AS TIMESTAMP) + {up})"
 
 
-def text_to_instant(cast: Cast) -> str:
+def text_to_instant(cast: CastCall) -> str:
     """Read a timestamp with time zone."""
     function = zones.try_instant if cast.is_try else zones.instant
     precision = Value(str(cast.target.size[0]), types.INTEGER)
     return cast.context.call(function, [cast.value, precision], cast.target, nulls=MAYBE)
 
 
-def text_to_binary(cast: Cast) -> str:
+def text_to_binary(cast: CastCall) -> str:
     """Encode a text."""
     return f"encode({cast.sql})"
