@@ -32,6 +32,11 @@ WINDOW_BYTES = 32 * 1024**2
 LONGEST_HEADER = 16 * 1024**2
 """A header is short, unless it has statistics of long texts. Behind a longer one, a column is not checked."""
 
+SMALLEST_JOIN = 100
+"""Bytes of what is between the pages of a file and the footer of a second one: a footer, and pages."""
+
+MOST_SEARCHED = 8 * 1024**2
+
 COSTLY_HEADER = 256
 """For each so many bytes, a header counts as one more page: what is read of headers is bounded too."""
 
@@ -53,6 +58,7 @@ def require_whole_pages(obj: StoredObject, footer: Footer) -> None:
         raise Unreadable(f"the Parquet footer cannot be read: {error}") from error
     end = obj.size_bytes - FOOTER_END_BYTES - len(footer.data)
     chunks = list(_located_chunks(groups, footer, end))
+    _require_one_file(obj, max((chunk.start + chunk.size_bytes for chunk in chunks), default=len(PARQUET)), end)
     pages_left = MOST_PAGES
     for window in _windows(sorted(chunks, key=lambda chunk: chunk.start)):
         with opened(obj, f"bytes={window.start}-{window.end - 1}") as body:
@@ -61,6 +67,24 @@ def require_whole_pages(obj: StoredObject, footer: Footer) -> None:
             pages_left -= _check_pages(chunk, data, chunk.start - window.start, window.end, pages_left)
             if pages_left <= 0:
                 return
+
+
+def _require_one_file(obj: StoredObject, pages_end: int, footer_start: int) -> None:
+    """Raise Unreadable if another file's end and this one's start are between the pages and the footer.
+
+    Offsets count from the start of a file, so the footer of joined files points into the first one. What else is there,
+    such as the indexes of pages, has no such mark.
+    """
+    searched = min(footer_start, pages_end + MOST_SEARCHED)
+    if searched - pages_end < SMALLEST_JOIN:
+        return
+    with opened(obj, f"bytes={pages_end}-{searched - 1}") as body:
+        between = body.read()
+    if PARQUET + PARQUET in between:
+        raise Unreadable(
+            "it seems to be several Parquet files, one behind the other: Athena would read the rows of one of them. "
+            "Upload them one by one"
+        )
 
 
 def _located_chunks(groups: Sequence[RowGroup], footer: Footer, end: int) -> Iterator[Chunk]:

@@ -127,6 +127,19 @@ VALUES: dict[str, list[Case]] = {
         ("approx_percentile(DECIMAL '1.5', 0.5e0)", "1.5"),
         ("approx_percentile(DECIMAL '1.5', ARRAY[0.5, 0.9])", "[1.5, 1.5]"),
         ("typeof(approx_percentile(TINYINT '1', 0.5))", "bigint"),
+        ("(SELECT approx_percentile(x, 0.5) FROM (VALUES 1, 2) v (x))", "2"),
+        ("(SELECT approx_percentile(x, 0.5) FROM (VALUES 1, 2, 3) v (x))", "2"),
+        ("(SELECT approx_percentile(x, 0.5) FROM (VALUES 1e0, 2e0, 3e0, 4e0) v (x))", "3.0"),
+        *(
+            (f"(SELECT approx_percentile(x, {fraction}) FROM UNNEST(sequence(1, 10)) v (x))", found)
+            for fraction, found in (
+                ("0.9", "10"),
+                ("0.7", "8"),
+                ("ARRAY[0.5, 0.2, 0, 1]", "[6, 3, 1, 10]"),
+                ("0.05", "1"),
+                ("0.99", "10"),
+            )
+        ),
         ("typeof(corr(1, DECIMAL '2.5'))", "real"),
         ("typeof(regr_slope(1e0, 2))", "double"),
         ("corr(1e0, 2)", None),

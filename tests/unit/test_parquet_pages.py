@@ -57,6 +57,12 @@ def test_a_file_that_was_transferred_as_text_is_damaged(cloud: Cloud, files: dic
             read(cloud, damaged)
 
 
+def test_joined_files_are_named_for_athena_reads_one_of_them(cloud: Cloud, files: dict[str, bytes]) -> None:
+    for body in files.values():
+        with pytest.raises(ValidationFailed, match="several Parquet files, one behind the other"):
+            read(cloud, body + body)
+
+
 def test_a_file_that_lacks_a_byte_is_damaged(cloud: Cloud, files: dict[str, bytes]) -> None:
     for body in files.values():
         footer = footer_of(body)

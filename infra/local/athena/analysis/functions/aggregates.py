@@ -203,8 +203,9 @@ def _approx_distinct(call: Aggregation) -> Value | None:
     return Value(call.core("count", f"DISTINCT {call.arguments[0].sql}"), types.BIGINT)
 
 
-_PERCENTILE = "CASE WHEN ({0}) < 0 THEN 2 ELSE {0} END"
-"""DuckDB counts a negative fraction from the other end; it rejects 2."""
+_PERCENTILE = "CASE WHEN ({0}) BETWEEN 0 AND 1 THEN least({0} + 1e-12, 1) ELSE 2 END"
+"""Of n values, if they are few, Trino takes the one behind floor(fraction * n) others (airlift's TDigest); DuckDB, where the
+product is whole, the one before. DuckDB rejects 2, but counts a negative fraction from the other end."""
 
 
 def _approx_percentile(call: Aggregation) -> Value | None:
