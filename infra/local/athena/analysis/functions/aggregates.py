@@ -204,7 +204,7 @@ def _approx_distinct(call: Aggregation) -> Value | None:
 
 
 _PERCENTILE = "CASE WHEN ({0}) BETWEEN 0 AND 1 THEN least({0} + 1e-12, 1) ELSE 2 END"
-"""Of n values, if they are few, Trino takes the one behind floor(fraction * n) others (airlift's TDigest); DuckDB, where the
+"""Of a few values, Trino takes the one behind floor(fraction * n) others (airlift's TDigest); DuckDB, where the
 product is whole, the one before. DuckDB rejects 2, but counts a negative fraction from the other end."""
 
 
