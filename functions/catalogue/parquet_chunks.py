@@ -20,6 +20,9 @@ MOST_CHUNKS = 150_000
 _ROW_GROUPS, _COLUMNS, _GROUP_ROWS = 4, 1, 3
 _FILE_PATH, _META_DATA, _CRYPTO = 1, 3, 8
 _TYPE, _ENCODINGS, _PATH, _CODEC, _VALUES, _SIZE, _DATA_PAGE, _DICTIONARY_PAGE = 1, 2, 3, 4, 5, 7, 9, 11
+_STATISTICS = 12
+_BOUNDS = {1, 2, 5, 6}
+BYTES_OF_INT64 = 8
 
 
 @dataclass
@@ -30,6 +33,8 @@ class Chunk:
     encodings: set[int] = field(default_factory=set)
     numbers: dict[int, int] = field(default_factory=dict)
     is_here: bool = False
+    bounds: list[int] = field(default_factory=list)
+    """The least and the largest value, and the like, of 64-bit integers (Statistics)."""
 
     @property
     def codec(self) -> str:
@@ -123,6 +128,18 @@ def _read_meta_data(reader: CompactReader, chunk: Chunk) -> None:
             chunk.path = _joined(reader)
         elif kind in INTEGERS:
             chunk.numbers[number] = reader.integer()
+        elif number == _STATISTICS and kind == STRUCT:
+            chunk.bounds = list(_bounds(reader))
+        else:
+            reader.skip(kind)
+
+
+def _bounds(reader: CompactReader) -> Iterator[int]:
+    for number, kind in reader.fields():
+        if number in _BOUNDS and kind == BINARY:
+            value = reader.binary()
+            if len(value) == BYTES_OF_INT64:
+                yield int.from_bytes(value, "little", signed=True)
         else:
             reader.skip(kind)
 

@@ -70,6 +70,10 @@ class CompactReader:
         except UnicodeDecodeError as error:
             raise ThriftUnreadable("a name is not UTF-8") from error
 
+    def binary(self) -> bytes:
+        """Read bytes."""
+        return bytes(self._take(self._varint()))
+
     def list_header(self) -> tuple[int, int]:
         """Read the type of a list's elements, and their number."""
         header = self._byte()

@@ -20,6 +20,7 @@ from functions.contract.models import StoredObject
 from functions.objects.head import opened
 from functions.validation.contents import Expected, FileContents
 from functions.validation.parquet_pages import require_whole_pages
+from functions.validation.parquet_times import time_warnings
 
 SMALLEST_PARQUET = 12
 MOST_SHOWN = 10
@@ -47,17 +48,18 @@ def read_parquet(obj: StoredObject, expected: Expected) -> FileContents:
         return FileContents(warnings=("its schema is too long to be checked",))
     _require_readable(footer)
     expected.accept(footer.columns)
-    require_whole_pages(obj, footer)
+    groups = require_whole_pages(obj, footer)
+    warnings = time_warnings(footer.fields, groups, expected.table)
     if expected.table is None:
         require_fields(footer.fields)
-        return FileContents(footer.columns, footer.rows)
+        return FileContents(footer.columns, footer.rows, tuple(warnings))
     comparison = compare(footer.fields, expected.table.types)
     if comparison.mismatches:
         raise TableMismatch("; ".join(comparison.mismatches[:MOST_SHOWN]))
     return FileContents(
         footer.columns,
         footer.rows,
-        tuple(comparison.warnings[:MOST_SHOWN]),
+        (*warnings, *comparison.warnings[:MOST_SHOWN]),
         missing_columns=tuple(missing_columns(footer.columns, expected.table)),
     )
 

@@ -47,11 +47,11 @@ _VALUES, _DEFINITION_BYTES, _REPETITION_BYTES, _IS_COMPRESSED = 1, 5, 6, 7
 _MAGIC = {"gzip": b"\x1f\x8b", "zstd": b"\x28\xb5\x2f\xfd"}
 
 
-def require_whole_pages(obj: StoredObject, footer: Footer) -> None:
-    """Raise Unreadable if the file has fewer rows than its footer says, or if a page is damaged."""
+def require_whole_pages(obj: StoredObject, footer: Footer) -> list[RowGroup]:
+    """Return the row groups; raise Unreadable if they have fewer rows than the footer says, or if a page is damaged."""
     if not footer.data:
         # Too long to have been read whole.
-        return
+        return []
     try:
         groups = read_row_groups(footer.data)
     except FooterUnreadable as error:
@@ -66,7 +66,8 @@ def require_whole_pages(obj: StoredObject, footer: Footer) -> None:
         for chunk in window.chunks:
             pages_left -= _check_pages(chunk, data, chunk.start - window.start, window.end, pages_left)
             if pages_left <= 0:
-                return
+                return groups
+    return groups
 
 
 def _require_one_file(obj: StoredObject, pages_end: int, footer_start: int) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from functions.catalogue import parquet_chunks
 from functions.catalogue.formats import Format
+from functions.catalogue.glue_table import Table
 from functions.catalogue.parquet_footer import FooterUnreadable, read_row_groups
 from functions.runtime.errors import ValidationFailed
 from functions.validation import parquet_pages
@@ -55,6 +56,29 @@ def test_a_file_that_was_transferred_as_text_is_damaged(cloud: Cloud, files: dic
         damaged = parquet(footer, body[4 : -8 - len(footer)].replace(b"\n", b"\r\n"))
         with pytest.raises(ValidationFailed, match=r"it is damaged: of the column .* transfer it as binary data"):
             read(cloud, damaged)
+
+
+@pytest.mark.parametrize(
+    ("values", "kind", "table", "columns"),
+    [
+        ("TIMESTAMP '2020-01-01 00:00:00.123456'", "TIMESTAMP", None, ["a"]),
+        ("TIMESTAMP '2020-01-01 00:00:00.123'", "TIMESTAMP", None, []),
+        ("TIMESTAMP_NS '2020-01-01 00:00:00.000000001'", "TIMESTAMP_NS", None, ["a"]),
+        ("TIMESTAMP_NS '2020-01-01 00:00:00.000000001'", "TIMESTAMP_NS", "bigint", []),
+        ("TIMESTAMP_NS '2020-01-01 00:00:00.000000001'", "TIMESTAMP_NS", "timestamp", ["a"]),
+        ("{'t': TIMESTAMP '2020-01-01 00:00:00.000001'}", "STRUCT(t TIMESTAMP)", None, ["a.t"]),
+        ("1234567", "BIGINT", None, []),
+    ],
+)
+def test_times_finer_than_athena_shows_are_a_warning(
+    cloud: Cloud, tmp_path: Path, values: str, kind: str, table: str | None, columns: list[str]
+) -> None:
+    """Data types in Amazon Athena: a timestamp has milliseconds."""
+    path = tmp_path / "a.parquet"
+    ask(f"COPY (SELECT CAST({values} AS {kind}) AS a) TO '{path}' (FORMAT parquet)")
+    expected = Expected(Table("ferry", "t", {"a": table}, {}) if table else None)
+    warnings = read_file(put(cloud, path.read_bytes()), Format("parquet"), lambda: True, expected).warnings
+    assert [each.rpartition(": ")[2] for each in warnings if "rounded to milliseconds" in each] == columns
 
 
 def test_joined_files_are_named_for_athena_reads_one_of_them(cloud: Cloud, files: dict[str, bytes]) -> None:

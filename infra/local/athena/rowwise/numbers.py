@@ -26,7 +26,10 @@ def java_double(value: float) -> str:
     if value == 0 or 1e-3 <= abs(value) < 1e7:
         text = format(Decimal(repr(value)), "f")
         return text if "." in text else text + ".0"
-    sign, digits, exponent = Decimal(repr(value)).normalize().as_tuple()
+    # Java prints at least two digits, those closest to the value: of the smallest doubles, the second one counts.
+    two_digits = f"{value:.1e}"
+    written = two_digits if float(two_digits) == value else repr(value)
+    sign, digits, exponent = Decimal(written).normalize().as_tuple()
     shown = "".join(map(str, digits))
     return f"{'-' if sign else ''}{shown[0]}.{shown[1:] or '0'}E{len(shown) - 1 + int(exponent)}"
 

@@ -67,7 +67,8 @@ class StatementParser(QueryParser):
             return self._explain()
         if token.is_word("DESCRIBE", "DESC"):
             self.next()
-            self.accept_word("EXTENDED", "FORMATTED")
+            if self.peek(1).kind != END and self.peek().is_word("EXTENDED", "FORMATTED"):
+                self._reject()
             return commands.Show(at, "DESCRIBE", self._hive_name())
         return self._show() if token.is_word("SHOW") else None
 

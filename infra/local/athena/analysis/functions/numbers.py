@@ -78,6 +78,8 @@ def _round_decimal(context: Context, value: Value, digits: list[Value]) -> Value
 
 def _truncate(context: Context, arguments: list[Value], at: Position) -> Value | None:  # noqa: ARG001
     value, *digits = arguments
+    if value.type.is_integer:
+        raise unsupported("does not truncate integers")
     if digits:
         if value.type.name != "decimal" or not types.coerces(digits[0].type, types.INTEGER):
             return None
@@ -86,8 +88,6 @@ def _truncate(context: Context, arguments: list[Value], at: Position) -> Value |
         return Value(f"CAST(trunc({value.sql}, {digits[0].constant}) AS {value.type.duckdb})", value.type)
     if value.type.is_floating:
         return Value(f"CAST(trunc({value.sql}) AS {value.type.duckdb})", value.type)
-    if value.type.is_integer:
-        raise unsupported("does not truncate integers")
     if value.type.name != "decimal":
         return None
     precision, scale = value.type.size
