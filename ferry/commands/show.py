@@ -107,9 +107,10 @@ def elapsed(execution: Execution) -> float:
 
 
 def whole_document(execution: Execution) -> dict[str, Any]:
-    """An execution and its states as `--json` prints them."""
+    """An execution as `--json` prints it, with what it has found so far (its document), and its states."""
     return as_document(execution) | {
         "attempt": execution.info.attempt,
+        "document": execution.document.model_dump(mode="json") if execution.document else None,
         "states": [
             {
                 "name": run.name,

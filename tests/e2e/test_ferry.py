@@ -45,7 +45,9 @@ def test_list_and_show_as_json(deployment: Deployed, folder: str) -> None:
     assert good not in {item["key"] for item in failures}
 
     shown = json.loads(deployment.ferry("show", runs[good].name, "--json").stdout)
-    assert list(shown) == [*LIST_FIELDS, "attempt", "states"]
+    assert list(shown) == [*LIST_FIELDS, "attempt", "document", "states"]
+    validation = shown["document"]["validation"]
+    assert (validation["status"], validation["checks"], validation["warnings"]) == ("passed", ["rows"], [])
     assert [state["name"] for state in shown["states"]][:4] == [
         "CopyObject",
         "CopyFinished?",
