@@ -1,8 +1,11 @@
 """Run queries as the local Athena does, over a small table and without a server: parse, resolve, execute, print."""
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import duckdb
+import pytest
 
 from infra.local.athena import engine, results
 from infra.local.athena.errors import QueryFailure
@@ -45,6 +48,25 @@ def _find(database: str, name: str) -> QueryTable:
     if name != "t":
         raise QueryFailure(f"TABLE_NOT_FOUND: Table 'awsdatacatalog.{database}.{name}' does not exist")
     return _TABLE
+
+
+def require_values(cases: Iterable[tuple[str, str | None]], folder: Path) -> None:
+    """Compare expressions with their values, all in one query."""
+    expected = dict(cases)
+    (found,) = rows(f"SELECT {', '.join(expected)}", folder)
+    assert dict(zip(expected, found, strict=True)) == expected
+
+
+def each_failure(failures: Mapping[str, Iterable[tuple[str, str]]]) -> list[Any]:
+    """Return a parameter for each query and its reason, with the source in its name."""
+    return [pytest.param(*case, id=f"{source}: {case[0]}") for source, cases in failures.items() for case in cases]
+
+
+def require_failure(sql: str, reason: str, folder: Path) -> None:
+    """Require that a query fails with a reason that starts like this."""
+    with pytest.raises(QueryFailure) as failed:
+        rows(sql, folder)
+    assert str(failed.value).startswith(reason)
 
 
 def rows(sql: str, folder: Path) -> list[list[str | None]]:

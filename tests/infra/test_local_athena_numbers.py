@@ -4,8 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.local.athena.errors import QueryFailure
-from tests.infra.local_queries import rows
+from tests.infra.local_queries import each_failure, require_failure, require_values
 
 Case = tuple[str, str | None]
 VALUES: dict[str, list[Case]] = {
@@ -116,16 +115,9 @@ FAILURES: dict[str, list[tuple[str, str]]] = {
 
 @pytest.mark.parametrize("source", VALUES)
 def test_numbers_are_trinos(tmp_path: Path, source: str) -> None:
-    cases = dict(VALUES[source])
-    (found,) = rows(f"SELECT {', '.join(cases)}", tmp_path)
-    assert dict(zip(cases, found, strict=True)) == cases
+    require_values(VALUES[source], tmp_path)
 
 
-@pytest.mark.parametrize(
-    ("query", "reason"),
-    [pytest.param(*case, id=f"{source}: {case[0]}") for source, cases in FAILURES.items() for case in cases],
-)
+@pytest.mark.parametrize(("query", "reason"), each_failure(FAILURES))
 def test_what_trino_rejects_of_numbers_fails(tmp_path: Path, query: str, reason: str) -> None:
-    with pytest.raises(QueryFailure) as failed:
-        rows(f"SELECT {query}", tmp_path)
-    assert str(failed.value).startswith(reason)
+    require_failure(f"SELECT {query}", reason, tmp_path)

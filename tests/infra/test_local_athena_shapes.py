@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from infra.local.athena.errors import InvalidRequest, QueryFailure
-from tests.infra.local_queries import rows
+from infra.local.athena.errors import InvalidRequest
+from tests.infra.local_queries import each_failure, require_failure, require_values, rows
 
 VALUES: dict[str, list[tuple[str, str | None]]] = {
     "TestArrayOperators": [
@@ -208,19 +208,12 @@ FAILURES: dict[str, list[tuple[str, str]]] = {
 
 @pytest.mark.parametrize("source", VALUES)
 def test_expressions_have_the_values_of_trinos_tests(tmp_path: Path, source: str) -> None:
-    cases = dict(VALUES[source])
-    (found,) = rows(f"SELECT {', '.join(cases)}", tmp_path)
-    assert dict(zip(cases, found, strict=True)) == cases
+    require_values(VALUES[source], tmp_path)
 
 
-@pytest.mark.parametrize(
-    ("query", "reason"),
-    [pytest.param(*case, id=f"{source}: {case[0]}") for source, cases in FAILURES.items() for case in cases],
-)
+@pytest.mark.parametrize(("query", "reason"), each_failure(FAILURES))
 def test_what_trinos_tests_reject_fails(tmp_path: Path, query: str, reason: str) -> None:
-    with pytest.raises(QueryFailure) as failed:
-        rows(query, tmp_path)
-    assert str(failed.value).startswith(reason)
+    require_failure(query, reason, tmp_path)
 
 
 def test_an_identifier_is_not_empty(tmp_path: Path) -> None:

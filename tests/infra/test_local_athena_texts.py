@@ -8,10 +8,10 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from infra.local.athena.errors import InvalidRequest, QueryFailure
+from infra.local.athena.errors import InvalidRequest
 from infra.local.athena.parquet_columns import shortened
 from infra.local.glue.types import parse
-from tests.infra.local_queries import rows
+from tests.infra.local_queries import each_failure, require_failure, require_values, rows
 
 Case = tuple[str, str | None]
 VALUES: dict[str, list[Case]] = {
@@ -238,19 +238,12 @@ FAILURES: dict[str, list[tuple[str, str]]] = {
 
 @pytest.mark.parametrize("source", VALUES)
 def test_expressions_have_trinos_values(tmp_path: Path, source: str) -> None:
-    cases = dict(VALUES[source])
-    (found,) = rows(f"SELECT {', '.join(cases)}", tmp_path)
-    assert dict(zip(cases, found, strict=True)) == cases
+    require_values(VALUES[source], tmp_path)
 
 
-@pytest.mark.parametrize(
-    ("query", "reason"),
-    [pytest.param(*case, id=f"{source}: {case[0]}") for source, cases in FAILURES.items() for case in cases],
-)
+@pytest.mark.parametrize(("query", "reason"), each_failure(FAILURES))
 def test_what_trino_rejects_fails(tmp_path: Path, query: str, reason: str) -> None:
-    with pytest.raises(QueryFailure) as failed:
-        rows(f"SELECT {query}", tmp_path)
-    assert str(failed.value).startswith(reason)
+    require_failure(f"SELECT {query}", reason, tmp_path)
 
 
 @pytest.mark.parametrize("text", ["U&'\\00'", "U&'\\D800'", "U&'x' UESCAPE '+'"])
