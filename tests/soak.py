@@ -1,4 +1,4 @@
-"""`make soak`: the tests in larger numbers, in parts that take at most a quarter of an hour on two cores.
+"""`make soak`: the tests in larger numbers, in parts that take up to half an hour on two cores.
 
 Runs all parts one after the other, or the one that PART or FERRY_SOAK_PART names. Every random case depends only on its
 seed, and every part has its own seeds, so failures are reproducible. GitHub runs the parts in parallel every night
