@@ -16,7 +16,7 @@ Raises AccessDenied, Throttled, RequestRejected.
 
 import re
 
-from functions.catalogue.formats import Format, file_format, unread_compression
+from functions.catalogue.formats import Format, file_format, not_catalogued_reason, unread_compression
 from functions.catalogue.glue_table import CLASSIFICATIONS, Table, find_table
 from functions.catalogue.recent_tables import recent_table
 from functions.contract.models import ObjectVersion
@@ -110,11 +110,17 @@ def unchecked(key: str) -> str:
     """Say that a file cannot be checked, and what to do, if that is why it is foreign; empty if not."""
     ending = unread_compression(key)
     if not ending:
-        return ""
+        reason = _not_validated(key)
+        return f"S3 Ferry does not validate it, because {reason}, but Athena reads it in the table" if reason else ""
     return (
         f"S3 Ferry does not read {ending} files, so it cannot check this one, which Athena reads in the table. "
         "Compress it with gzip (.gz) or not at all (Parquet compresses its own pages)"
     )
+
+
+def _not_validated(key: str) -> str:
+    """Say why a file whose name says its format makes no table, and is not validated; empty if it is."""
+    return (file_format(key) and not_catalogued_reason(key, 1)) or ""
 
 
 def _is_read(key: str, size_bytes: int) -> bool:
@@ -130,7 +136,7 @@ def is_foreign(key: str, table: Table) -> bool:
     """Check whether the name of a file says that it does not hold data of this table."""
     if table.classification not in CLASSIFICATIONS.values():
         return False
-    if unread_compression(key):
+    if unread_compression(key) or _not_validated(key):
         return True
     layout = _named_format(key)
     return not may_hold(table, layout) if layout else not _may_be_data(key)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from functions.catalogue.formats import Format
-from functions.catalogue.glue_table import Table, abbreviated, column_problem, how_to_drop
+from functions.catalogue.glue_table import CLASSIFICATIONS, Table, abbreviated, column_problem, how_to_drop
 from functions.catalogue.table_folders import described, may_hold, unchecked
 from functions.contract.models import ObjectVersion
 from functions.objects.head import Head, location
@@ -71,12 +71,20 @@ def require_one_kind(table: Table, target: ObjectVersion, foreign: str | None) -
 
 def require_own_kind(uri: str, table: Table, layout: Format) -> None:
     """Raise ValidationFailed if the file's table was made of files of another kind, at the same time."""
-    if not may_hold(table, layout):
-        raise ValidationFailed(
-            f"{uri} was copied and verified, but its table {table.database}.{table.name} holds {described(table)}, and "
-            f"Athena would read the file as {described(table)}, so queries on the table would fail or return rows from "
-            "it. Delete the file from the target, and upload it into another folder."
+    if may_hold(table, layout):
+        return
+    if table.classification == CLASSIFICATIONS[layout.layout]:
+        reason = (
+            f"the file's name says that it is separated by {layout.delimiter!r}, so Athena would not split its lines"
         )
+    else:
+        reason = (
+            f"Athena would read the file as {described(table)}, so queries on it would fail or return the file's rows"
+        )
+    raise ValidationFailed(
+        f"{uri} was copied and verified, but its table {table.database}.{table.name} holds {described(table)}, and "
+        f"{reason}. Delete the file from the target, and upload it into another folder."
+    )
 
 
 def require_match(uri: str, columns: Sequence[str], table: Table, layout: Format) -> None:

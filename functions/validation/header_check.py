@@ -50,12 +50,13 @@ def read_header(line: str, separator: str) -> tuple[str, ...]:
     if is_open:
         raise Unreadable("its header has a line break inside quotes, where Athena ends a record, or an unpaired quote")
     readings = Readings(separator)
+    _require_separator(line, separator)
     if names not in (readings.rfc4180(line), readings.backslash(line)):
         raise Unreadable(
             "its header has quotes that Athena does not read as intended: enclose names that contain quotes in quotes, "
             "double the inner quotes, and leave no spaces next to the enclosing quotes"
         )
-    _require_names(names, separator)
+    _require_names(names)
     return tuple(names)
 
 
@@ -94,12 +95,15 @@ def _has_values(names: Sequence[str]) -> bool:
     return False
 
 
-def _require_names(names: Sequence[str], separator: str) -> None:
-    candidates = [char for char in OTHER_DELIMITERS if char != separator and char in names[0]]
-    if len(names) == 1 and candidates:
+def _require_separator(line: str, separator: str) -> None:
+    candidates = [char for char in OTHER_DELIMITERS if char in line]
+    if separator not in line and candidates:
         raise Unreadable(
             f"its columns seem to be separated by {candidates[0]!r}; a .csv file needs commas, and a .tsv file tabs"
         )
+
+
+def _require_names(names: Sequence[str]) -> None:
     nameless = [str(position) for position, name in enumerate(names, start=1) if not name.strip()]
     if nameless:
         index = " (an index, as pandas writes it? Use `to_csv(index=False)`, or name it)" if nameless == ["1"] else ""

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from math import isinf
 
 from functions.catalogue.column_types import INTEGER_BITS, TEXTS, ColumnType
 
@@ -20,6 +21,7 @@ LONGEST_SHOWN = 40
 MOST_NOTES = 50
 EXACT_IN_A_DOUBLE = 2**53
 LARGEST_DOUBLE = sys.float_info.max
+DIGITS_OF_A_DOUBLE = sys.float_info.dig
 _INTEGER = re.compile(r"[+-]?(?:0|[1-9][0-9]*)")
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _NOT_FINITE = re.compile(r"[+-]?(?:NaN|Infinity)")
@@ -45,10 +47,6 @@ class Mismatch:
 
     def __str__(self) -> str:
         return f"the column {self.path} is {self.found} ({self.value}), but {self.expected} in the table"
-
-    def below(self, name: str) -> "Mismatch":
-        """Return the same mismatch inside a field or an element of this name."""
-        return Mismatch(f"{name}.{self.path}" if self.path else name, self.found, self.value, self.expected)
 
 
 class JsonTypes:
@@ -77,9 +75,18 @@ class JsonTypes:
             return self._object_mismatch(name, value, kind)
         if kind.name in {"double", "float"} and type(value) is int and abs(value) > EXACT_IN_A_DOUBLE:
             _note(self.inexact, name)
+        if type(value) is str and kind.name in {"double", "float"}:
+            self._note_text(name, value)
         if type(value) is float and not -LARGEST_DOUBLE <= value <= LARGEST_DOUBLE:
             _note(self.not_finite, name)
         return None if _FITS[kind.name](value, kind) else _mismatch(name, value, kind)
+
+    def _note_text(self, name: str, value: str) -> None:
+        """Note a number in a text that a double does not hold as it is written."""
+        if _INTEGER.fullmatch(value) and len(value) > DIGITS_OF_A_DOUBLE:
+            _note(self.inexact, name)
+        if _NUMBER.fullmatch(value) and isinf(float(value)):
+            _note(self.not_finite, name)
 
     def _array_mismatch(self, name: str, value: object, kind: ColumnType) -> Mismatch | None:
         if not isinstance(value, list):
@@ -105,9 +112,9 @@ class JsonTypes:
                 if found is not None:
                     return replace(found, path=f"{name}.{key.lower()}{found.path[len(name) :]}")
                 continue
-            found = self.mismatch(key.lower(), item, of)
+            found = self.mismatch(f"{name}.{key.lower()}", item, of)
             if found is not None:
-                return found.below(name)
+                return found
         return None
 
     def note_unknown(self, name: str, field: str) -> None:

@@ -139,6 +139,10 @@ def test_a_value_that_athena_reads_as_meant_passes(kind: str, value: str) -> Non
         # README.md of Trino's openxjson: the original SerDe fails on NaN and Infinity. Java parses 1e400 as Infinity.
         *(("double", value, "the column c has numbers that are not finite") for value in ("NaN", "-Infinity", "1e400")),
         ("array<double>", "[1.5, NaN]", "the column c has numbers that are not finite"),
+        ("double", '"1e400"', "the column c has numbers that are not finite"),
+        ("double", '"12345678901234567890"', "the column c has integers of more than 53 bits"),
+        ("struct<x:string>", '{"x": 1}', "the column c.x has values that are not text"),
+        ("struct<y:struct<x:string>>", '{"y": {"x": 1}}', "the column c.y.x has values that are not text"),
         ("struct<x:int>", '{"x": 1, "Y": 2}', "the column c.y is missing from the table"),
     ],
 )

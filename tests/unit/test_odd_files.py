@@ -97,7 +97,12 @@ def test_a_line_that_rfc_4180_allows_is_not_taken_for_another_dialect(line: str)
 
 @pytest.mark.parametrize(
     ("line", "reason"),
-    [("sep=,", "only Excel understands"), ('{"a":1,"b":2}', "seems to be JSON"), ("[1,2]", "seems to be JSON")],
+    [
+        ('"a";"b"', "seem to be separated by ';'"),
+        ("sep=,", "only Excel understands"),
+        ('{"a":1,"b":2}', "seems to be JSON"),
+        ("[1,2]", "seems to be JSON"),
+    ],
 )
 def test_a_first_line_that_is_no_header_is_named(line: str, reason: str) -> None:
     with pytest.raises(Unreadable, match=reason):

@@ -204,6 +204,19 @@ def test_a_compression_that_only_athena_reads_is_not_copied_into_a_table_with_th
     assert ending in str(not_catalogued_reason(f"other/{name}{ending}", 1))
 
 
+@pytest.mark.parametrize("name", ["/x.csv", "dt=/x.csv", f"{'d' * 300}/x.csv", "./x.csv", "a\x01b/x.csv"])
+def test_a_file_that_would_join_a_table_without_validation_is_not_copied(cloud: Cloud, name: str) -> None:
+    """Athena reads whatever is below a table's location ("Table location in Amazon S3", Amazon Athena User Guide)."""
+    cloud.hooks.answer("GetTables", CSV, CSV)
+    if name.startswith("."):
+        assert copy(cloud, f"sales/{name}").status == "copied", "hidden"
+        return
+    with pytest.raises(
+        ForeignFile, match=r"S3 Ferry does not validate it, because .*, but Athena reads it in the table"
+    ):
+        copy(cloud, f"sales/{name}")
+
+
 def test_files_outside_the_catalogue_are_their_owners_decision(cloud: Cloud) -> None:
     cloud.hooks.answer("GetTables", tables())
     assert copy(cloud, "sales/README.txt", catalogue=False).status == "copied"
