@@ -81,7 +81,7 @@ def require_no_foreign_table(request: CopyRequest) -> None:
 def require_data_of_its_table(request: CopyRequest, source: Head) -> None:
     """Reject a file that a table would read as its data, and that does not begin like that, whatever its name.
 
-    Only if the name does not say what the file holds: other names are checked by `require_no_foreign_table`, and by the
+    Only if no validation follows from the name: other names are checked by `require_no_foreign_table`, and by the
     validation. Raises ObjectChanged if the source changes meanwhile.
     """
     settings = request.settings
@@ -100,9 +100,7 @@ def require_data_of_its_table(request: CopyRequest, source: Head) -> None:
         return
     problem = _unlike(table, tuple(table.columns) if table.skips_header else (), target, source)
     if problem:
-        reason = (
-            f"The file's name does not say what it holds, so Athena would read it as {described(table)}, but {problem}"
-        )
+        reason = f"S3 Ferry does not validate files so named. Athena would read it as {described(table)}, but {problem}"
         raise _foreign(request, table, reason)
 
 

@@ -120,10 +120,10 @@ TEXT, JSON, PARQUET, BOM = b"id\n1\n", b'{"id":1}\n', parquet(footer("id", rows=
         ("events.2026-11-27", CSV, TEXT),
         ("000000_0.gz", CSV, gzip.compress(TEXT, mtime=0)),
         ("part.0.gz", CSV, gzip.compress(TEXT * 99, mtime=0)),
-        ("a.parq", tables(), TEXT),
-        ("a.PQ", tables(), TEXT),
+        ("a.parq", tables(), PARQUET),
+        ("a.PQ", tables(), PARQUET),
         ("a.snappy.parquet", tables(), TEXT),
-        ("a.parquet.gz", tables(), TEXT),
+        ("a.parquet.gz", tables(), PARQUET),
     ],
 )
 def test_what_may_be_data_of_the_table_is_copied(cloud: Cloud, name: str, found: dict[str, Any], body: bytes) -> None:
@@ -134,7 +134,8 @@ def test_what_may_be_data_of_the_table_is_copied(cloud: Cloud, name: str, found:
 @pytest.mark.parametrize(
     ("name", "found", "body"),
     [
-        *((name, tables(), body) for name in ("part-2", "data") for body in (TEXT, JSON, b"x")),
+        *((name, tables(), body) for name in ("part-2", "data", "a.pq", "a.parq") for body in (TEXT, JSON, b"x")),
+        ("a.parquet.gz", tables(), gzip.compress(PARQUET, mtime=0)),
         *((name, tables("json"), body) for name in ("part-2", "a.1") for body in (b"not json\n", PARQUET, b"1\n")),
         *(
             (name, WITH_HEADER, body)
