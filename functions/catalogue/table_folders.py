@@ -54,8 +54,8 @@ def table_that_breaks(obj: ObjectVersion, size_bytes: int, database: str) -> Tab
 def table_of_unnamed(obj: ObjectVersion, size_bytes: int, database: str) -> Table | None:
     """Return the table that reads this object as its data, if no validation follows from the object's name.
 
-    That is a name without a format, or with one that S3 Ferry does not catalogue (`.pq`, `.parquet.gz`). The table may be
-    a minute old, and lacks its columns.
+    That is a name without a format, or with one that S3 Ferry does not catalogue (`.pq`, `.parquet.gz`). The table may
+    be a minute old, and lacks its columns.
     """
     if "/" not in obj.key or not _is_read(obj.key, size_bytes) or file_format(obj.key):
         return None
