@@ -433,8 +433,10 @@ def test_show_counts_the_attempts(
 def test_show_as_json_has_the_states(cloud: FakeDeployment, capsys: pytest.CaptureFixture[str]) -> None:
     show.show(cloud, HASH, as_json=True)
     shown = json.loads(capsys.readouterr().out)
-    assert set(shown) == {"execution", "key", "size_bytes", "status", "state", "grade", "started", "attempt", "states"}
+    summary = {"execution", "key", "size_bytes", "status", "state", "grade", "started"}
+    assert set(shown) == {*summary, "attempt", "document", "states"}
     assert shown["attempt"] == 1
+    assert shown["document"]["source"]["key"] == shown["key"]
     assert shown["states"] == [
         {
             "name": "StartCrawler",
