@@ -123,8 +123,6 @@ def _read(call: ValidationCall, outcome: Outcome, rule: Rule) -> Outcome | None:
 
     def accept(columns: Sequence[str]) -> None:
         if table is not None:
-            # First: columns of another kind of file seldom match, and are not what is wrong.
-            require_own_kind(uri, table, layout)
             require_match(uri, columns, table, layout)
 
     expected = Expected(table, rule.allow_empty, accept, now.content_encoding)

@@ -89,6 +89,8 @@ def require_own_kind(uri: str, table: Table, layout: Format) -> None:
 
 def require_match(uri: str, columns: Sequence[str], table: Table, layout: Format) -> None:
     """Raise ValidationFailed if the file cannot be queried in its table."""
+    # First: columns of another kind of file seldom match, and are not what is wrong.
+    require_own_kind(uri, table, layout)
     problem = column_problem(columns, table, layout) if columns else ""
     if problem:
         raise ValidationFailed(

@@ -93,8 +93,6 @@ def _read(
 
     def accept(columns: Sequence[str]) -> None:
         if table is not None:
-            # First: columns of another kind of file seldom match, and are not what is wrong.
-            require_own_kind(uri, table, layout)
             require_match(uri, columns, table, layout)
 
     expected = Expected(table, event.document.rule.allow_empty, accept, now.content_encoding)
