@@ -10,6 +10,7 @@ Raises Throttled, AccessDenied, RequestRejected.
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from functions.batches.steps import failed
 from functions.batches.table_settings import FileSettings
 from functions.contract.batches import Outcome
 from functions.contract.models import Validation
@@ -91,11 +92,11 @@ class RowCounts:
                 raise no_rows(file.uri, outcome.target, table, f"{table.database}.{table.name}")
             judge(file.uri, read, rows, offending)
         except ValidationFailed as error:
-            return _with_error(outcome, error)
+            return failed(outcome, error)
         return outcome.changed(validated=True, rows=rows)
 
     def _failed(self, group: Iterable[TableFile], error: FerryError) -> list[Outcome]:
-        return [_with_error(self._outcomes[file.uri], error) for file in group]
+        return [failed(self._outcomes[file.uri], error) for file in group]
 
 
 def _described(group: list[TableFile]) -> str:
@@ -106,8 +107,4 @@ def _described(group: list[TableFile]) -> str:
 def _lost(outcome: Outcome, database: str) -> Outcome:
     """Return the outcome of a file whose table was dropped since the file was read."""
     problem = f"The table of {outcome.key} is no longer in {database}. Start another backfill."
-    return _with_error(outcome, ValidationFailed(problem))
-
-
-def _with_error(outcome: Outcome, error: FerryError) -> Outcome:
-    return outcome.changed(status="failed", error=type(error).__name__, cause=str(error))
+    return failed(outcome, ValidationFailed(problem))
