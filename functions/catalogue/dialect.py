@@ -75,12 +75,11 @@ class Dialect:
         separator.
         """
         separator, quote, escape = map(re.escape, (self.separator, self.quote, self.escape))
-        text = rf"[^{quote}{escape}\r\n{CONTROL}]"
-        quoted = rf"{quote}{text}*+(?:{quote}{quote}{text}*+)*+{quote}"
-        plain = rf"[^{separator}{quote}{escape}\r\n{CONTROL}]"
+        text = rf"[^{quote}{escape}\r\n{CONTROL}]*+"
+        first = rf"[^{separator}{quote}{escape}\r\n{CONTROL}]"
         blanks = " ++" if self.separator == "\t" else r"[ \t]++"
-        spaced = rf"{blanks}{quote}{plain}{text}*+(?:{quote}{quote}{text}*+)*+{quote}(?=[{separator}\r\n])"
-        return self._lines_of(rf"(?:{spaced}|{quoted}|{plain}*+)", fields, newline, rf"(?:{quoted}|{plain}++)")
+        spaced = rf"{blanks}{quote}{first}{text}(?:{quote}{quote}{text})*+{quote}(?=[{separator}\r\n])"
+        return self._lines_of(rf"(?:{spaced}|{self._field})", fields, newline, rf"(?![{separator}\r\n]){self._field}")
 
     def lossy_lines(self, fields: int, newline: bytes) -> re.Pattern[bytes]:
         r"""Match any number of lines that lose backslashes (`C:\temp`, `\N`), else regular."""

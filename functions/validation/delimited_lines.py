@@ -55,7 +55,7 @@ class DelimitedLines:
             self._dialect.escaping_lines(fields, LINE_BREAK),
             self._dialect.spaced_lines(fields, LINE_BREAK),
         )
-        self._lossy_lines = self._dialect.lossy_lines(fields, LINE_BREAK)
+        self._lossy_patterns = (*self._patterns, self._dialect.lossy_lines(fields, LINE_BREAK))
 
     def resume(self, progress: FileProgress) -> None:
         """Continue where an earlier call stopped."""
@@ -112,7 +112,7 @@ class DelimitedLines:
         # With one field, the patterns would match an empty line.
         if self._fields > 1 and len(block) <= LONGEST_BLOCK:
             # The first line that loses a backslash is read by itself: it is in the warning.
-            for pattern in (*self._patterns, self._lossy_lines) if self._warned else self._patterns:
+            for pattern in self._lossy_patterns if self._warned else self._patterns:
                 found = pattern.match(block, position)
                 if found is not None and found.end() > position:
                     self._count(count_lines(found[0]))
