@@ -27,6 +27,8 @@ from functions.runtime.aws_errors import aws_errors, code_of
 CLASSIFICATIONS: dict[Layout, str] = {"delimited": "csv", "json": "json", "parquet": "parquet"}
 """What Glue's crawler calls the layouts."""
 
+LAYOUTS = {classification: layout for layout, classification in CLASSIFICATIONS.items()}
+
 DELIMITER_PARAMETERS = ("separatorChar", "field.delim")
 """For OpenCSVSerDe and LazySimpleSerDe."""
 

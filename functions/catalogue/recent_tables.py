@@ -23,7 +23,7 @@ ABSENCE_SECONDS = 5
 PARAMETERS = frozenset({"classification", "delimiter", SKIPPED_LINES})
 """The parameters that say what a table holds."""
 
-MOST_WHOLE = 100
+MOST_TABLES = 100
 """Tables whose columns are kept."""
 
 _listed: dict[tuple[Any, str], tuple[float, list[Any]]] = {}
@@ -47,7 +47,7 @@ def recent_columns(obj: ObjectVersion, database: str, table: Table) -> tuple[str
     if asked_at > now - CACHE_SECONDS:
         return columns
     found = find_table(obj, database)
-    if len(_columns) >= MOST_WHOLE:
+    if len(_columns) >= MOST_TABLES:
         _columns.clear()
     _columns[client, database, table.name] = (now, tuple(found.columns) if found else ())
     return _columns[client, database, table.name][1]

@@ -17,7 +17,7 @@ Raises AccessDenied, Throttled, RequestRejected.
 import re
 
 from functions.catalogue.formats import Format, file_format, not_catalogued_reason, unread_compression
-from functions.catalogue.glue_table import CLASSIFICATIONS, Table, find_table
+from functions.catalogue.glue_table import CLASSIFICATIONS, LAYOUTS, Table, find_table
 from functions.catalogue.recent_tables import recent_table
 from functions.contract.models import ObjectVersion
 from functions.objects.head import location
@@ -65,7 +65,7 @@ def table_of_unnamed(obj: ObjectVersion, size_bytes: int, database: str) -> Tabl
 
 def foreign_object(table: Table, obj: ObjectVersion, pages: int = MOST_PAGES) -> str | None:
     """Return the key of an object that Athena reads beside this one, but not as what it is; None if none is found."""
-    if table.classification not in CLASSIFICATIONS.values():
+    if not is_catalogued(table):
         return None
     uri = location(obj.bucket, obj.key)
     folders = uri.removeprefix(table.folder).split("/")[: len(table.partition_keys)]
@@ -87,14 +87,12 @@ def foreign_object(table: Table, obj: ObjectVersion, pages: int = MOST_PAGES) ->
 
 def is_catalogued(table: Table) -> bool:
     """Check whether the table is of a format that S3 Ferry catalogues."""
-    return table.classification in CLASSIFICATIONS.values()
+    return table.classification in LAYOUTS
 
 
 def format_of(table: Table, *, gzipped: bool) -> Format:
     """Return how Athena reads a file of this table; Parquet has no compression of the whole file."""
-    layout = next(
-        layout for layout, classification in CLASSIFICATIONS.items() if classification == table.classification
-    )
+    layout = LAYOUTS[table.classification]
     if layout == "delimited":
         return Format(layout, table.delimiter or ",", gzipped)
     return Format(layout, "", gzipped and layout != "parquet")
@@ -102,9 +100,9 @@ def format_of(table: Table, *, gzipped: bool) -> Format:
 
 def described(table: Table) -> str:
     """Describe the files of a table."""
-    kinds = {classification: KINDS[layout] for layout, classification in CLASSIFICATIONS.items()}
+    kind = KINDS[LAYOUTS[table.classification]] if is_catalogued(table) else table.classification
     delimiter = f" separated by {table.delimiter!r}" if table.classification == "csv" and table.delimiter else ""
-    return kinds.get(table.classification, table.classification) + delimiter
+    return kind + delimiter
 
 
 def unchecked(key: str) -> str:
@@ -135,7 +133,7 @@ def _breaks(key: str, table: Table | None) -> bool:
 
 def is_foreign(key: str, table: Table) -> bool:
     """Check whether the name of a file says that it does not hold data of this table."""
-    if table.classification not in CLASSIFICATIONS.values():
+    if not is_catalogued(table):
         return False
     if unread_compression(key) or _not_validated(key):
         return True
@@ -145,7 +143,7 @@ def is_foreign(key: str, table: Table) -> bool:
 
 def may_hold(table: Table, layout: Format) -> bool:
     """Check whether a table may hold such files; tables of other makers, which do not say what they hold, may."""
-    if table.classification not in CLASSIFICATIONS.values():
+    if not is_catalogued(table):
         return True
     if table.classification != CLASSIFICATIONS[layout.layout]:
         return False

@@ -98,15 +98,15 @@ def require_data_of_its_table(request: CopyRequest, source: Head) -> None:
     table = find_table(target, settings.glue_database)
     if table is None or not is_catalogued(table):
         return
-    problem = _unlike(table, tuple(table.columns) if table.skips_header else (), target, source)
+    problem = _unlike(table, tuple(table.columns), target, source)
     if problem:
         reason = f"S3 Ferry does not validate files so named. Athena would read it as {described(table)}, but {problem}"
         raise _foreign(request, table, reason)
 
 
-def _unlike(table: Table, header: tuple[str, ...], target: ObjectVersion, source: Head) -> str:
+def _unlike(table: Table, columns: tuple[str, ...], target: ObjectVersion, source: Head) -> str:
     layout = format_of(table, gzipped=target.key.endswith(".gz"))
-    return unlike(source.object, source.object.size_bytes, layout, header)
+    return unlike(source.object, source.object.size_bytes, layout, columns if table.skips_header else ())
 
 
 def _foreign(request: CopyRequest, table: Table, reason: str) -> ForeignFile:
