@@ -38,15 +38,8 @@ def is_grouping(node: nodes.Node) -> bool:
 
 
 def parts_of(node: Any) -> Iterator[nodes.Node]:
-    """Yield a node and the nodes inside it, without those of queries."""
-    waiting = [node]
-    while waiting:
-        item = waiting.pop()
-        if isinstance(item, tuple):
-            waiting.extend(item)
-        elif isinstance(item, nodes.Node) and not isinstance(item, nodes.QueryNode):
-            yield item
-            waiting.extend(_children(item))
+    """Yield a node and the nodes inside it, without queries."""
+    return (part for part in _parts(node) if not isinstance(part, nodes.QueryNode))
 
 
 def _children(node: nodes.Node) -> list[Any]:
@@ -205,12 +198,17 @@ def _names(node: Any, scope: Scope) -> Iterator[tuple[nodes.Expression, Scope]]:
 
 def queries_in(node: Any) -> Iterator[nodes.QueryNode]:
     """Yield the queries inside an expression."""
+    return (part for part in _parts(node) if isinstance(part, nodes.QueryNode))
+
+
+def _parts(node: Any) -> Iterator[nodes.Node]:
+    """Yield a node and the nodes inside it, without those of queries."""
     waiting = [node]
     while waiting:
-        part = waiting.pop()
-        if isinstance(part, tuple):
-            waiting.extend(part)
-        elif isinstance(part, nodes.QueryNode):
-            yield part
-        elif isinstance(part, nodes.Node):
-            waiting.extend(_children(part))
+        item = waiting.pop()
+        if isinstance(item, tuple):
+            waiting.extend(item)
+        elif isinstance(item, nodes.Node):
+            yield item
+            if not isinstance(item, nodes.QueryNode):
+                waiting.extend(_children(item))

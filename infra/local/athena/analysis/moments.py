@@ -14,13 +14,11 @@ def local_time(sql: str) -> str:
     """Write the local timestamp of a timestamp with time zone."""
 
     def body(value: str) -> str:
-        minutes = (
-            f"CAST({value}.z[1] || '1' AS INTEGER) * (CAST({value}.z[2:3] AS INTEGER) * 60 "
-            f"+ CAST({value}.z[5:6] AS INTEGER))"
-        )
+        zone = f"{value}.z"
         return (
-            f"CASE WHEN {value}.z = 'UTC' THEN {value}.u WHEN {value}.z[1] IN ('+', '-') "
-            f"THEN {value}.u + to_minutes({minutes}) ELSE timezone({value}.z, timezone('UTC', {value}.u)) END"
+            f"CASE WHEN {zone} = 'UTC' THEN {value}.u WHEN {zone}[1] IN ('+', '-') "
+            f"THEN {value}.u + to_minutes({_offset_minutes(zone)}) "
+            f"ELSE timezone({zone}, timezone('UTC', {value}.u)) END"
         )
 
     return let([sql], body)
@@ -30,15 +28,17 @@ def in_utc(local: str, zone: str) -> str:
     """Write the timestamp in UTC of a local one: the first of two; an hour later if the zone's clocks skip it."""
 
     def body(moment: str) -> str:
-        minutes = (
-            f"CAST({zone}[1] || '1' AS INTEGER) * (CAST({zone}[2:3] AS INTEGER) * 60 + CAST({zone}[5:6] AS INTEGER))"
-        )
         return (
             f"CASE WHEN {zone} = 'UTC' THEN {moment} WHEN {zone}[1] IN ('+', '-') THEN {moment} - "
-            f"to_minutes({minutes}) ELSE {_first(moment, zone)} END"
+            f"to_minutes({_offset_minutes(zone)}) ELSE {_first(moment, zone)} END"
         )
 
     return let([local], body)
+
+
+def _offset_minutes(zone: str) -> str:
+    """Write the minutes of a zone such as `+05:30`."""
+    return f"CAST({zone}[1] || '1' AS INTEGER) * (CAST({zone}[2:3] AS INTEGER) * 60 + CAST({zone}[5:6] AS INTEGER))"
 
 
 def _first(moment: str, zone: str) -> str:
