@@ -1,4 +1,4 @@
-"""For every test: no credentials are looked for on the network, and what libraries make repeatedly is made once."""
+"""For every test: no account of this shell is used, and what libraries make repeatedly is made once."""
 
 import os
 from collections.abc import Iterator
@@ -11,13 +11,11 @@ import moto.core.models
 import pytest
 
 from tests.support import clients_once
+from tests.support.environment import leave_accounts
 
 pytest_plugins = ["tests.collecting", "tests.scheduling", "tests.costs", "tests.tracing"]
 
-# Else botocore asks the instance metadata service at 169.254.169.254 where it finds no credentials. A deployment that
-# the end-to-end tests are given may be reached by just those.
-if not os.environ.get("FERRY_TEST_OUTPUTS"):
-    os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
+leave_accounts(os.environ)
 
 # How long an example takes depends on what else runs. `make soak` tries more of them.
 hypothesis.settings.register_profile("ferry", deadline=None, max_examples=int(os.environ.get("FERRY_EXAMPLES", "100")))

@@ -1,5 +1,6 @@
 """What holds for the project as a whole."""
 
+import os
 import re
 import socket
 import tomllib
@@ -13,6 +14,7 @@ from pytest_socket import SocketConnectBlockedError
 from infra import errors
 from tests import tracing
 from tests.scheduling import GROUP_OF, LONGEST, pytest_collection_modifyitems
+from tests.support.environment import leave_accounts
 
 CHECKOUT = Path(__file__).parents[2]
 PAGES = [
@@ -30,6 +32,25 @@ ONES_OWN = {
 def test_tests_reach_nothing_beyond_this_machine() -> None:
     with socket.socket() as tried, pytest.raises(SocketConnectBlockedError):
         tried.connect(("192.0.2.1", 80))
+
+
+def test_the_account_and_the_local_cloud_of_this_shell_are_left_out() -> None:
+    shell = {"AWS_ENDPOINT_URL": "http://127.0.0.1:4566", "AWS_PROFILE": "prod", "FERRY_OUTPUTS": "x", "HOME": "/home/ann"}
+    leave_accounts(shell)
+    assert shell == {
+        "HOME": "/home/ann",
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+    assert not {"AWS_ENDPOINT_URL", "AWS_PROFILE", "FERRY_OUTPUTS"} & os.environ.keys()
+
+
+@pytest.mark.parametrize("given", ["FERRY_TEST_OUTPUTS", "FERRY_TEST_ENDPOINT"])
+def test_a_deployment_that_the_tests_are_given_is_reached_as_this_shell_reaches_it(given: str) -> None:
+    shell = {given: "x", "AWS_PROFILE": "test-account"}
+    leave_accounts(shell)
+    assert shell == {given: "x", "AWS_PROFILE": "test-account"}
 
 
 @pytest.mark.parametrize("page", PAGES)
