@@ -1,6 +1,7 @@
 """Decides which objects go to the catalogue, and in which format they are read.
 
-Tabular formats are csv, tsv, json (one record per line), jsonl or ndjson, and parquet; the text formats may be gzipped.
+Tabular formats are csv, tsv, json (one record per line), jsonl or ndjson, and parquet (parq, pq); the text formats may
+be gzipped.
 A key that a crawler or Athena would skip, or read as something else, is left out, with the reason:
 "How crawlers work" (AWS Glue) and "Table location in Amazon S3" (Athena: a location is a folder; objects whose
 names begin with `_` or `.` are hidden).
@@ -33,7 +34,7 @@ _TEXT_FORMATS = {
 FORMATS = (
     _TEXT_FORMATS
     | {f"{ending}.gz": Format(f.layout, f.delimiter, gzipped=True) for ending, f in _TEXT_FORMATS.items()}
-    | {".parquet": Format("parquet")}
+    | {ending: Format("parquet") for ending in (".parquet", ".parq", ".pq")}
 )
 
 

@@ -82,8 +82,11 @@ class Table:
 
     def fits(self, layout: Format) -> bool:
         """Check whether it is a table of such files; False if Glue does not say."""
-        same_delimiter = not layout.delimiter or self.delimiter == layout.delimiter
-        return self.classification == CLASSIFICATIONS[layout.layout] and same_delimiter
+        return self.classification == CLASSIFICATIONS[layout.layout] and self.separates_as(layout)
+
+    def separates_as(self, layout: Format) -> bool:
+        """Check whether it has the delimiter of such files, or needs none: the crawler reads one column as CSV."""
+        return not layout.delimiter or self.delimiter == layout.delimiter or len(self.columns) == 1
 
 
 def find_table(obj: ObjectVersion, database: str) -> Table | None:

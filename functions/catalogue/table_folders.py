@@ -25,7 +25,6 @@ from functions.runtime import clients
 from functions.runtime.aws_errors import aws_errors
 
 KINDS = {"delimited": "delimited text", "json": "JSON", "parquet": "Parquet"}
-PARQUET_SUFFIXES = (".parquet", ".parq", ".pq")
 LONGEST_SUFFIX = 16
 """Of a name such as `my.stream-1-2026-11-27-12-00-00-UUID`, the part after the dot belongs to the name."""
 
@@ -54,8 +53,8 @@ def table_that_breaks(obj: ObjectVersion, size_bytes: int, database: str) -> Tab
 def table_of_unnamed(obj: ObjectVersion, size_bytes: int, database: str) -> Table | None:
     """Return the table that reads this object as its data, if no validation follows from the object's name.
 
-    That is a name without a format, or with one that S3 Ferry does not catalogue (`.pq`, `.parquet.gz`). The table may
-    be a minute old, and lacks its columns.
+    That is a name without a format, or with one that S3 Ferry does not catalogue (`.parquet.gz`). The table may be a
+    minute old, and lacks its columns.
     """
     if "/" not in obj.key or not _is_read(obj.key, size_bytes) or file_format(obj.key):
         return None
@@ -147,13 +146,12 @@ def may_hold(table: Table, layout: Format) -> bool:
         return True
     if table.classification != CLASSIFICATIONS[layout.layout]:
         return False
-    return not layout.delimiter or not table.delimiter or table.delimiter == layout.delimiter
+    return not table.delimiter or table.separates_as(layout)
 
 
 def _named_format(key: str) -> Format | None:
     """Return the format that a name says, in more ways than those that S3 Ferry validates."""
-    name = _uncompressed(key)
-    return Format("parquet") if name.lower().endswith(PARQUET_SUFFIXES) else file_format(name)
+    return file_format(_uncompressed(key))
 
 
 def _may_be_data(key: str) -> bool:

@@ -12,7 +12,7 @@ RequestRejected.
 import gzip
 import re
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from functions.catalogue.file_columns import TableMismatch, Unreadable
 from functions.catalogue.formats import Format
@@ -129,9 +129,12 @@ class _TextReader:
         end = _LINE_BREAK.search(first_block)
         header = first_block[: end.start()] if end else first_block
         self._columns = read_header(header.decode(), self._layout.delimiter)
+        delimiter = self._delimiter(self._columns)
+        if delimiter != self._layout.delimiter:
+            self._columns = read_header(header.decode(), delimiter)
         self._expected.accept(self._columns)
         rest = first_block[end.end() :] if end else b""
-        lines = DelimitedLines(self._layout.delimiter, self._columns)
+        lines = DelimitedLines(delimiter, self._columns)
         lines.warnings += header_warnings(header.decode(), self._columns)
         return lines, rest
 
@@ -143,9 +146,15 @@ class _TextReader:
             lines: Lines = JsonLines(table, self._expected.accept)
         else:
             self._columns = tuple(table.columns)
-            lines = DelimitedLines(self._layout.delimiter, self._columns)
+            lines = DelimitedLines(self._delimiter(self._columns), self._columns)
         lines.resume(progress)
         return lines
+
+    def _delimiter(self, columns: Sequence[str]) -> str:
+        """Return the delimiter by which Athena splits the lines: the table's own, if it has one column, as the file."""
+        table = self._expected.table
+        is_single = table is not None and len(columns) == len(table.columns) == 1
+        return (table.delimiter if table is not None and is_single else "") or self._layout.delimiter
 
     def _stopped(self, lines: Lines, position: int) -> FileContents:
         read = FileProgress(target=self._obj.version_or_etag, table=self._expected.digest(), position_bytes=position)

@@ -41,6 +41,18 @@ CASES: dict[str, list[File]] = {
     "a wide header": [File("a.csv", WIDE)],
     "a NUL byte": [File("a.csv", b"id,name\n1,\x00\n", "line 2 has a NUL character")],
     "a header with a slash": [File("a.csv", b"col/1,col_2\n1,2\n", warns="special characters")],
+    "one column between tabs": [
+        File("a.tsv", b"city\nLima\nRome\n"),
+        File("b.tsv", b"city\nOslo\n"),
+        File("c.tsv", b'city\n"Lima, Peru"\n'),
+        File("d.tsv", b"city\nLima, Peru\n", "line 2 has 2 fields"),
+        File("e.tsv", b"city\tcountry\nLima\tPeru\n", "the table lacks country"),
+    ],
+    "Parquet by its short names": [
+        File("a.pq", select="SELECT 1 AS id"),
+        File("b.parq", select="SELECT 'x' AS id", fails="the column id is"),
+        File("c.parq", select="SELECT 2 AS id"),
+    ],
     "a long name": [File("a.csv", f"id,{'n' * 256}\n1,2\n".encode(), "a column name of 256 bytes")],
     "an object, then text": [
         File("a.json", b'{"id":1,"d":{"x":1}}\n'),

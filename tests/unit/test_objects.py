@@ -203,6 +203,8 @@ def test_a_version_that_has_become_a_delete_marker_is_gone(cloud: Cloud) -> None
         ("a/b.json", Format("json")),
         ("a/b.NDJSON.gz", Format("json", gzipped=True)),
         ("a/b.parquet", Format("parquet")),
+        ("a/b.parq", Format("parquet")),
+        ("a/b.PQ", Format("parquet")),
         ("a/b.parquet.gz", None),
         ("a/b.csv.bak", None),
         ("a/csv", None),

@@ -37,6 +37,11 @@ def tables(classification: str = "parquet", keys: tuple[str, ...] = (), **parame
     return {"TableList": [found]}
 
 
+def of_two_columns(found: dict[str, Any]) -> dict[str, Any]:
+    found["TableList"][0]["StorageDescriptor"]["Columns"].append({"Name": "name", "Type": "string"})
+    return found
+
+
 def copy(cloud: Cloud, key: str, body: bytes = b"text", **rule: Any) -> Copy:
     event = step_event(cloud.upload(body, key=key))
     event["document"]["rule"] |= rule
@@ -52,7 +57,7 @@ def copy(cloud: Cloud, key: str, body: bytes = b"text", **rule: Any) -> Copy:
         ("sales/x.csv.GZ", tables("csv", delimiter=",")),
         ("sales/deep/er/README.txt", tables()),
         ("sales/a.json", tables("csv", delimiter=",")),
-        ("sales/a.tsv", tables("csv", delimiter=",")),
+        ("sales/a.tsv", of_two_columns(tables("csv", delimiter=","))),
         ("sales/a.csv", tables()),
         ("sales/a.parquet", tables("json")),
         ("sales/dt=1/_SUCCESS.txt/x", tables(keys=("dt",))),
@@ -134,7 +139,7 @@ def test_what_may_be_data_of_the_table_is_copied(cloud: Cloud, name: str, found:
 @pytest.mark.parametrize(
     ("name", "found", "body"),
     [
-        *((name, tables(), body) for name in ("part-2", "data", "a.pq", "a.parq") for body in (TEXT, JSON, b"x")),
+        *((name, tables(), body) for name in ("part-2", "data") for body in (TEXT, JSON, b"x")),
         ("a.parquet.gz", tables(), gzip.compress(PARQUET, mtime=0)),
         *((name, tables("json"), body) for name in ("part-2", "a.1") for body in (b"not json\n", PARQUET, b"1\n")),
         *(
@@ -182,7 +187,7 @@ def test_what_does_not_begin_as_data_of_the_table_is_not_copied(
         *((name, CSV) for name in ("a.csv.br", "a.csv.xz", "a.csv.ZST", "a.csv.Bz2", "a.csv.Z", "a.lzma")),
         ("a.csv.bak", CSV),
         ("000000_0.GZ", tables("json")),
-        ("a.tsv.gz", CSV),
+        ("a.tsv.gz", of_two_columns(tables("csv", delimiter=","))),
         ("a.parq", CSV),
     ],
 )

@@ -79,6 +79,20 @@ def test_a_good_file_is_counted(
     assert read(cloud, name, body) == FileContents(columns, records)
 
 
+ONE_COLUMN = Table("ferry", "t", {"id": "string"}, {}, classification="csv", delimiter=",")
+
+
+def test_one_column_of_a_tsv_file_is_read_with_the_commas_of_its_table(cloud: Cloud) -> None:
+    """No tab says that tabs separate; what accepts one column is the crawler's classifier of commas."""
+    obj, layout = put(cloud, "t/a.tsv", b"id\nx\ny\n"), file_format("t/a.tsv")
+    assert layout
+    started = read_file(obj, layout, lambda: True, Expected(ONE_COLUMN))
+    assert (started.columns, started.records) == (("id",), 2)
+    with pytest.raises(ValidationFailed, match="line 3 has 2 fields"):
+        read_file(put(cloud, "t/a.tsv", b"id\nx\nLima, Peru\n"), layout, lambda: True, Expected(ONE_COLUMN))
+    assert read_file(put(cloud, "t/a.tsv", b"id\nLima, Peru\n"), layout, lambda: True, Expected()).records == 1
+
+
 KINDS = {
     # Athena reads otherwise than meant: OpenCSVSerDe's quotes.
     "inches in two fields": (b'w,h,name\n12",13",frame\n', "line 2 has 2 fields as Athena reads it"),

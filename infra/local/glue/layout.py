@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from functions.catalogue.names import LONGEST_NAME_BYTES, plain_name, unstorable_name
 
-_TABULAR = re.compile(r"(?i:\.(csv|tsv|json|jsonl|ndjson))(\.gz)?$|(?i:\.parquet)$")
+_TABULAR = re.compile(r"(?i:\.(csv|tsv|json|jsonl|ndjson))(\.gz)?$|(?i:\.(parquet|parq|pq))$")
 
 
 @dataclass(frozen=True)

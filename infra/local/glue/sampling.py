@@ -86,7 +86,7 @@ class SchemaReader:
         return schema
 
     def _sample(self, crawled: CrawledObject) -> Schema:
-        if crawled.key.lower().endswith(".parquet"):
+        if crawled.key.lower().endswith((".parquet", ".parq", ".pq")):
             return self._sample_parquet(crawled)
         data = self._read_range(crawled, 0, SAMPLE_BYTES)
         if b"\n" not in data and b"\r" not in data and not crawled.key.endswith(".gz"):
