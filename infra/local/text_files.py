@@ -33,12 +33,19 @@ def reading(path: Path, compressed: bool) -> Iterator[IO[bytes]]:
 
 
 def unpack_start(data: bytes) -> bytes:
-    """Decompress what is complete of the start of a gzip file."""
-    unpacker = zlib.decompressobj(wbits=31)
-    try:
-        return unpacker.decompress(data, UNPACKED_START_BYTES)
-    except zlib.error as error:
-        raise BrokenFile(f"it is not a gzip file ({error})") from error
+    """Decompress what is complete of the start of a gzip file, member after member (RFC 1952, 2.2)."""
+    text = b""
+    while data and len(text) < UNPACKED_START_BYTES:
+        member = zlib.decompressobj(wbits=31)
+        try:
+            text += member.decompress(data, UNPACKED_START_BYTES - len(text))
+        except zlib.error as error:
+            if text:
+                # What follows a member may be padding; reading the whole file says so if it is not.
+                break
+            raise BrokenFile(f"it is not a gzip file ({error})") from error
+        data = member.unused_data
+    return text
 
 
 def lines(stream: IO[bytes]) -> Iterator[str]:

@@ -4,6 +4,7 @@ Each file is in a folder, and so a table, of its own, unless its case says what 
 rules are in tests/unit: test_dialect.py, test_json_lines.py, test_parquet_types.py, test_table_folders.py.
 """
 
+import gzip
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,12 @@ CASES: dict[str, list[File]] = {
         File("c.tsv", b'city\n"Lima, Peru"\n'),
         File("d.tsv", b"city\nLima, Peru\n", "line 2 has 2 fields"),
         File("e.tsv", b"city\tcountry\nLima\tPeru\n", "the table lacks country"),
+    ],
+    "members of gzip, the first of them empty": [
+        File(
+            "a.csv.gz",
+            gzip.compress(b"", mtime=0) + gzip.compress(b"a,b\n1,", mtime=0) + gzip.compress(b"2\n", mtime=0),
+        )
     ],
     "Parquet by its short names": [
         File("a.pq", select="SELECT 1 AS id"),
