@@ -13,6 +13,9 @@ from infra.local.athena.rowwise import zones
 
 _DECIMAL_TEXT = r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"
 _DOUBLE_TEXT = rf"[\x00-\x20]*([+-]?(NaN|Infinity)|{_DECIMAL_TEXT}[fFdD]?)[\x00-\x20]*"
+_HEXADECIMAL = r"[\x00-\x20]*[+-]?0[xX].*"
+"""What Java's parser of doubles reads with a binary exponent: `0x1p3`."""
+
 _DATE_TEXT = r"\s*[0-9]{1,6}-[0-9]{1,2}-[0-9]{1,2}\s*"
 _TIME_TEXT = r"([01]?[0-9]|2[0-3]):[0-9]{1,2}(:[0-9]{1,2}(\.[0-9]{1,18})?)?"
 _TIMESTAMP_TEXT = rf"\s*[0-9]{{4,6}}-[0-9]{{1,2}}-[0-9]{{1,2}}( {_TIME_TEXT})?\s*"
@@ -38,16 +41,15 @@ class CastCall:
 
         def body(sql: str) -> str:
             converted = f"coalesce({convert(sql)}, {self.fail(message(sql))})"
+            unread = f"'NOT_SUPPORTED: the local Athena does not read ' || {sql} || ' as {self.target}'"
+            refusal = self.context.fail(unread, self.target)
             return (
                 f"CASE WHEN {sql} IS NULL THEN NULL WHEN regexp_full_match({sql}, '{pattern}') THEN {converted} "
-                + (f"WHEN regexp_full_match({sql}, '{refused}') THEN {self._unread()} " if refused else "")
+                + (f"WHEN regexp_full_match({sql}, '{refused}') THEN {refusal} " if refused else "")
                 + f"ELSE {self.fail(message(sql))} END"
             )
 
         return let([self.sql], body)
-
-    def _unread(self) -> str:
-        return self.context.fail("'NOT_SUPPORTED: the local Athena does not read such a year'", self.target)
 
 
 def text_to_number(cast: CastCall) -> str:
@@ -68,6 +70,7 @@ def text_to_floating(cast: CastCall) -> str:
         _DOUBLE_TEXT,
         lambda sql: f"TRY_CAST(regexp_replace({sql}, '([0-9.])[fFdD]\\s*$', '\\1') AS {duckdb})",
         lambda sql: f"'Cannot cast ''' || {sql} || ''' to {name}'",
+        _HEXADECIMAL,
     )
 
 
