@@ -59,35 +59,25 @@ class Dialect:
         """Match any number of regular lines, each with exactly this many fields."""
         return self._lines_of(self._field, fields, newline)
 
-    def escaping_lines(self, fields: int, newline: bytes) -> re.Pattern[bytes]:
-        r"""Match any number of lines that escape quotes with a backslash (`"say \"hi\""`), else regular."""
-        separator, quote, escape = map(re.escape, (self.separator, self.quote, self.escape))
-        plain = rf"[^{separator}{quote}{escape}\r\n{CONTROL}]*+"
-        quoted = (
-            rf"{quote}[^{quote}{escape}\r\n{CONTROL}]*+(?:{escape}{quote}[^{quote}{escape}\r\n{CONTROL}]*+)*+{quote}"
-        )
-        return self._lines_of(rf"(?:{quoted}|{plain})", fields, newline)
+    def quirky_lines(self, fields: int, newline: bytes, inner_quote: bytes, *, lossy: bool) -> re.Pattern[bytes]:
+        r"""Match any number of lines that write a quote inside quotes as `inner_quote` (`""` or `\"`), else regular.
 
-    def spaced_lines(self, fields: int, newline: bytes) -> re.Pattern[bytes]:
-        """Match any number of lines with blanks before quoted fields (`1, "a, b"`), else regular.
-
-        Only where OpenCSVSerDe drops them: behind the third character, and if the text starts with no quote and no
-        separator.
+        Quoted fields may have blanks before them (`1, "a, b"`), where OpenCSVSerDe drops them: behind the third
+        character, and if the text starts with no quote and no separator. If `lossy`, other backslashes may be lost
+        (`C:\temp`, `\N`).
         """
         separator, quote, escape = map(re.escape, (self.separator, self.quote, self.escape))
-        text = rf"[^{quote}{escape}\r\n{CONTROL}]*+"
-        first = rf"[^{separator}{quote}{escape}\r\n{CONTROL}]"
-        blanks = " ++" if self.separator == "\t" else r"[ \t]++"
-        spaced = rf"{blanks}{quote}{first}{text}(?:{quote}{quote}{text})*+{quote}(?=[{separator}\r\n])"
-        return self._lines_of(rf"(?:{spaced}|{self._field})", fields, newline, rf"(?![{separator}\r\n]){self._field}")
-
-    def lossy_lines(self, fields: int, newline: bytes) -> re.Pattern[bytes]:
-        r"""Match any number of lines that lose backslashes (`C:\temp`, `\N`), else regular."""
-        separator, quote, escape = map(re.escape, (self.separator, self.quote, self.escape))
-        lost = rf"{escape}(?![{separator}{quote}{escape}\r\n])"
         text, plain = rf"[^{quote}{escape}\r\n{CONTROL}]*+", rf"[^{separator}{quote}{escape}\r\n{CONTROL}]*+"
-        quoted = rf"{quote}{text}(?:(?:{quote}{quote}|{lost}){text})*+{quote}"
-        return self._lines_of(rf"(?:{quoted}|{plain}(?:{lost}{plain})*+)", fields, newline)
+        inner = re.escape(inner_quote.decode())
+        if lossy:
+            lost = rf"{escape}(?![{separator}{quote}{escape}\r\n])"
+            inner, plain = f"(?:{inner}|{lost})", rf"{plain}(?:{lost}{plain})*+"
+        blanks = " ++" if self.separator == "\t" else r"[ \t]++"
+        spaced = (
+            rf"{blanks}{quote}(?![{separator}{quote}{escape}]){text}(?:{inner}{text})*+{quote}(?=[{separator}\r\n])"
+        )
+        field = rf"(?:{quote}{text}(?:{inner}{text})*+{quote}|{plain})"
+        return self._lines_of(f"(?:{spaced}|{field})", fields, newline, f"(?!{separator}{blanks}{quote}){field}")
 
     def _lines_of(self, field: str, fields: int, newline: bytes, first: str = "") -> re.Pattern[bytes]:
         rest = rf"(?:{re.escape(self.separator)}{field}){{{fields - 1}}}" if fields > 1 else ""

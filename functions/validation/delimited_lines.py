@@ -26,6 +26,7 @@ LONGEST_BLOCK = 1024 * 1024
 
 LONGEST_SHOWN = 60
 QUOTE, BACKSLASH = '"', "\\"
+INNER_QUOTES = (b'""', b'\\"')
 LOST_BACKSLASH = "Athena treats a backslash as an escape character and drops it"
 REPEATED_HEADER = "repeats the header"
 BEGINS_WITH_MARK = "begins with a byte order mark (U+FEFF)"
@@ -50,12 +51,11 @@ class DelimitedLines:
         self._dialect = Dialect(separator)
         self._readings = Readings(separator)
         self._separator = separator.encode()
-        self._patterns = (
-            self._dialect.regular_lines(fields, LINE_BREAK),
-            self._dialect.escaping_lines(fields, LINE_BREAK),
-            self._dialect.spaced_lines(fields, LINE_BREAK),
+        regular = self._dialect.regular_lines(fields, LINE_BREAK)
+        self._patterns, self._lossy_patterns = (
+            (regular, *(self._dialect.quirky_lines(fields, LINE_BREAK, inner, lossy=lossy) for inner in INNER_QUOTES))
+            for lossy in (False, True)
         )
-        self._lossy_patterns = (*self._patterns, self._dialect.lossy_lines(fields, LINE_BREAK))
 
     def resume(self, progress: FileProgress) -> None:
         """Continue where an earlier call stopped."""

@@ -72,6 +72,8 @@ def passes(line: str, fields: int) -> bool:
 @given(st.lists(LINES, min_size=1, max_size=4), st.integers(1, 3), st.sampled_from(["\n", "\r\n", "\r"]))
 @example(['a,"say \\"hi\\""', "a,b", 'a,"b""c"'], 2, "\n")
 @example(['"a\\"",b', '12",13'], 2, "\r\n")
+@example(["1,C:\\x", '1, "C:\\x \\"y\\""', '2, "a ""b"""', '3,"x\\"",y'], 2, "\n")
+@example([', "a"', ',  "a \\"b\\""'], 2, "\n")
 def test_shortcuts_for_many_lines_decide_as_the_rule_does(lines: list[str], fields: int, end: str) -> None:
     checked = DelimitedLines(",", [f"c{number}" for number in range(fields)])
     bad = next((number for number, line in enumerate(lines, start=2) if not passes(line, fields)), None)
