@@ -22,7 +22,7 @@ from functions.catalogue.type_length import TypeLengths
 from functions.contract.models import FileProgress
 from functions.validation.json_records import HALF_PAIR, MOST_KEYS, Records
 from functions.validation.json_shapes import Shapes
-from functions.validation.json_types import JsonTypes
+from functions.validation.json_types import JsonTypes, read_float
 from functions.validation.text_blocks import count_lines, next_line, text_lines, whole_lines
 
 MOST_LATER_COLUMNS = 50
@@ -55,7 +55,7 @@ class JsonLines:
         self._noted: set[str] = set()
         self._first: frozenset[str] = frozenset()
         self._type_lengths = None if table else TypeLengths()
-        self._decoder = json.JSONDecoder(object_pairs_hook=_object, strict=False)
+        self._decoder = json.JSONDecoder(object_pairs_hook=_object, parse_float=read_float, strict=False)
         self._seen = 0
 
     @property
@@ -63,7 +63,7 @@ class JsonLines:
         """What is read otherwise than by its type, but not wrongly."""
         found = {
             "has values that are not text, which Athena shows as their JSON text": self._types.as_text,
-            "has integers of more than 53 bits; a double keeps only their first 16 digits": self._types.inexact,
+            "has numbers of more digits than a double keeps (about 16)": self._types.inexact,
             "has numbers that are not finite (NaN, Infinity, or beyond a double's range), which are not JSON: Athena "
             "shows NaN or Infinity, or fails a query of the column": self._types.not_finite,
             "is missing from the table, so Athena does not show it": self._types.unknown,
@@ -93,6 +93,7 @@ class JsonLines:
             number = self.lines + count_lines(block[:nul] + b"\n")
             raise Unreadable(f"line {number} has a NUL character (byte 0x00), which is not text")
         position, has_returns = 0, b"\r" in block
+        self._passing.enter(block)
         while position < len(block):
             if self._shapes.are_given_up:
                 self._check_lines(text_lines(block[position:]))

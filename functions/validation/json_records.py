@@ -22,6 +22,11 @@ MOST_LEVELS = 30
 
 HALF_PAIR = re.compile(r"\\u[dD][89a-fA-F]")
 _PAIR = re.compile(r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}")
+_LONG_NUMBER = re.compile(r"(?<![0-9])(?:[1-9](?=[0-9.]{18})[0-9]*\.[0-9]|0\.0*[1-9][0-9]{17})")
+"""With a fraction, and more digits than any double needs (17)."""
+
+_SHORTEST_LONG_NUMBER = b"0" * 19
+_DIGITS_AS_ZEROS = bytes(0x30 if chr(byte) in "0123456789." else 0x20 for byte in range(256))
 _BLANKS_BEFORE_COLON = re.compile(r'"[ \t]+:')
 
 Check = Callable[[Any], int]
@@ -41,7 +46,12 @@ class Records:
     def __init__(self, kinds: Mapping[str, ColumnType], types: JsonTypes) -> None:
         self._scan = json.JSONDecoder(strict=False).raw_decode
         self._columns = _Plans("", kinds, types, is_top=True)
+        self._has_long_numbers = False
         self._check = _object_check(self._columns)
+
+    def enter(self, block: bytes) -> None:
+        """Prepare for the lines of a block: seldom has one a number that is too long for a double."""
+        self._has_long_numbers = _SHORTEST_LONG_NUMBER in block.translate(_DIGITS_AS_ZEROS)
 
     def passed(self, line: str) -> dict[str, Any] | None:
         """Return the record on a line if nothing about it is in doubt."""
@@ -55,12 +65,14 @@ class Records:
 
     def _pass_over(self, lines: Iterator[str]) -> tuple[int, str | None, Any]:
         """Return the same, and the last record that was read."""
-        scan, check = self._scan, self._check
+        scan, check, has_long_numbers = self._scan, self._check, self._has_long_numbers
         passed = 0
         line = record = None
         try:
             for line in lines:
                 if "\\u" in line and may_have_half_a_pair(line):
+                    return passed, line, record
+                if has_long_numbers and _LONG_NUMBER.search(line):
                     return passed, line, record
                 record, end = scan(line)
                 members = check(record)
@@ -104,7 +116,8 @@ class _Plans(dict[str, Plan]):
         lowered = key.lower()
         if lowered not in self._lowered and len(self) < MOST_KEYS:
             self._lowered.add(lowered)
-            self[key] = _plan(lowered, self._kinds.get(key) or self._kinds.get(lowered), self._types)
+            path = f"{self._name}.{lowered}" if self._name else lowered
+            self[key] = _plan(path, self._kinds.get(key) or self._kinds.get(lowered), self._types)
 
     def __missing__(self, key: str) -> Plan:
         """Plan a struct's field when it is first seen. A new column is left to the full check."""

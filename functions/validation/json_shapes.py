@@ -27,7 +27,11 @@ _TEXT = rb'[^"\\\x00-\x1f]*+'
 _PAIR = rb"u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
 _ESCAPE = rb'\\(?:["\\/bfnrt]|u(?![dD][89a-fA-F])[0-9a-fA-F]{4}|' + _PAIR + rb")"
 _STRING = rb'"' + _TEXT + rb"(?:" + _ESCAPE + _TEXT + rb')*+"'
-_NUMBER = rb"-?+(?:0|[1-9][0-9]{0,14}+)(?:\.[0-9]++)?+(?:[eE][+-]?[0-9]{1,2}+)?+"
+_FRACTION = rb"0(?:\.0*+(?:[1-9][0-9]{0,16}+)?+)?+(?<!\.)"
+_WHOLE = rb"(?![0-9.]{19})[1-9][0-9]{0,14}+(?:\.[0-9]++)?+"
+_NUMBER = rb"-?+(?:" + _FRACTION + rb"|" + _WHOLE + rb")(?:[eE][+-]?[0-9]{1,2}+)?+"
+"""Of at most 17 digits: with more, a double may not keep them."""
+
 _SCALAR = rb"(?:" + _STRING + rb"|" + _NUMBER + rb"|true|false|null)"
 _INTEGERS = {
     "tinyint": rb"[1-9][0-9]?+",

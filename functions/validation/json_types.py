@@ -12,7 +12,7 @@ import re
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from decimal import Decimal
+from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal
 from math import isinf
 
 from functions.catalogue.column_types import INTEGER_BITS, TEXTS, ColumnType
@@ -22,6 +22,7 @@ MOST_NOTES = 50
 EXACT_IN_A_DOUBLE = 2**53
 LARGEST_DOUBLE = sys.float_info.max
 DIGITS_OF_A_DOUBLE = sys.float_info.dig
+_ANY_PRECISION = Context(prec=2000, Emax=MAX_EMAX, Emin=MIN_EMIN)
 _INTEGER = re.compile(r"[+-]?(?:0|[1-9][0-9]*)")
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _NOT_FINITE = re.compile(r"[+-]?(?:NaN|Infinity)")
@@ -34,6 +35,29 @@ _TIMESTAMP = re.compile(
 )
 AS_IT_IS = {"string": str, "varchar": str, "char": str, "boolean": bool, "double": float, "float": float, "binary": str}
 """Values of these Python types fit at first sight."""
+
+
+class InexactFloat(float):
+    """A number in JSON with more digits than a double keeps."""
+
+
+def read_float(text: str) -> float:
+    """Read a number with a fraction or an exponent."""
+    value = float(text)
+    return value if len(text) <= DIGITS_OF_A_DOUBLE or _is_kept(text, value) else InexactFloat(value)
+
+
+def _is_kept(text: str, value: float) -> bool:
+    """Check whether a double is the number as it is written, or has all of the digits that are written."""
+    if isinf(value):
+        return True
+    try:
+        written = Decimal(text)
+        last_digit = Decimal((0, (1,), int(written.as_tuple().exponent)))
+        return written == Decimal(repr(value)) or written == Decimal(value).quantize(last_digit, None, _ANY_PRECISION)
+    except ArithmeticError:
+        # It has thousands of digits.
+        return False
 
 
 @dataclass(frozen=True)
@@ -73,20 +97,20 @@ class JsonTypes:
             return self._array_mismatch(name, value, kind)
         if kind.name in {"struct", "map"}:
             return self._object_mismatch(name, value, kind)
-        if kind.name in {"double", "float"} and type(value) is int and abs(value) > EXACT_IN_A_DOUBLE:
-            _note(self.inexact, name)
-        if type(value) is str and kind.name in {"double", "float"}:
-            self._note_text(name, value)
-        if type(value) is float and not -LARGEST_DOUBLE <= value <= LARGEST_DOUBLE:
+        if kind.name in {"double", "float"}:
+            self._note_inexact(name, value)
+        if isinstance(value, float) and not -LARGEST_DOUBLE <= value <= LARGEST_DOUBLE:
             _note(self.not_finite, name)
         return None if _FITS[kind.name](value, kind) else _mismatch(name, value, kind)
 
-    def _note_text(self, name: str, value: str) -> None:
-        """Note a number in a text that a double does not hold as it is written."""
-        if _INTEGER.fullmatch(value) and len(value) > DIGITS_OF_A_DOUBLE:
+    def _note_inexact(self, name: str, value: object) -> None:
+        """Note a number that a double does not keep as it is written, also in a text."""
+        if isinstance(value, str) and _NUMBER.fullmatch(value):
+            value = read_float(value)
+            if isinf(value):
+                _note(self.not_finite, name)
+        if isinstance(value, InexactFloat) or (type(value) is int and abs(value) > EXACT_IN_A_DOUBLE):
             _note(self.inexact, name)
-        if _NUMBER.fullmatch(value) and isinf(float(value)):
-            _note(self.not_finite, name)
 
     def _array_mismatch(self, name: str, value: object, kind: ColumnType) -> Mismatch | None:
         if not isinstance(value, list):
@@ -141,7 +165,8 @@ def type_of(value: object) -> str:
     if isinstance(value, int):
         bits = value.bit_length() + 1
         return "int" if bits <= 32 else "bigint" if bits <= 64 else "an integer of more than 64 bits"
-    return {float: "double", str: "string", list: "array", dict: "struct"}.get(type(value), "null")
+    names: dict[type, str] = {float: "double", InexactFloat: "double", str: "string", list: "array", dict: "struct"}
+    return names.get(type(value), "null")
 
 
 def _fits_boolean(value: object, _kind: ColumnType) -> bool:
@@ -159,7 +184,11 @@ def _fits_integer(value: object, kind: ColumnType) -> bool:
 def _fits_number(value: object, _kind: ColumnType) -> bool:
     if isinstance(value, str):
         return (_NUMBER.fullmatch(value) or _NOT_FINITE.fullmatch(value)) is not None
-    return type(value) in {int, float}
+    return _is_number(value)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _fits_decimal(value: object, kind: ColumnType) -> bool:
@@ -184,7 +213,7 @@ def _fits_date(value: object, _kind: ColumnType) -> bool:
 
 def _fits_timestamp(value: object, _kind: ColumnType) -> bool:
     # A number counts seconds or milliseconds since 1970.
-    return type(value) in {int, float} or (isinstance(value, str) and _TIMESTAMP.fullmatch(value) is not None)
+    return _is_number(value) or (isinstance(value, str) and _TIMESTAMP.fullmatch(value) is not None)
 
 
 def _fits_binary(value: object, _kind: ColumnType) -> bool:

@@ -107,6 +107,8 @@ def test_a_nested_value_of_another_type_is_rejected_with_its_path(kind: str, val
         ("double", "1"),
         ("double", '"1.5e3"'),
         ("double", "1.7976931348623157e308"),
+        # As double(0.1) is written with more digits than it needs: nothing is lost.
+        *(("double", value) for value in ("0.1000000000000000055511", "0.30000000000000004", '"0.10000000000000001"')),
         ("float", "0.1"),
         ("decimal(4,2)", "99.99"),
         ("decimal(4,2)", '"1.50"'),
@@ -135,20 +137,46 @@ def test_a_value_that_athena_reads_as_meant_passes(kind: str, value: str) -> Non
         ("string", "1", "the column c has values that are not text"),
         ("string", '{"a": 1}', "the column c has values that are not text"),
         ("array<string>", "[true]", "the column c has values that are not text"),
-        ("double", "9007199254740993", "the column c has integers of more than 53 bits"),
+        ("double", "9007199254740993", "the column c has numbers of more digits than a double keeps"),
         # README.md of Trino's openxjson: the original SerDe fails on NaN and Infinity. Java parses 1e400 as Infinity.
         *(("double", value, "the column c has numbers that are not finite") for value in ("NaN", "-Infinity", "1e400")),
         ("array<double>", "[1.5, NaN]", "the column c has numbers that are not finite"),
         ("double", '"1e400"', "the column c has numbers that are not finite"),
-        ("double", '"12345678901234567890"', "the column c has integers of more than 53 bits"),
+        ("double", '"12345678901234567890"', "the column c has numbers of more digits than a double keeps"),
+        *(
+            ("double", value, "the column c has numbers of more digits than a double keeps")
+            for value in (
+                "12345678901234567.89",
+                "-0.1234567890123456789012345",
+                '"12345678901234567.89"',
+                "1234567890123456.78",
+            )
+        ),
+        ("array<struct<x:double>>", '[{"x": 1234567890123456.78}]', "the column c.x has numbers of more digits than"),
         ("struct<x:string>", '{"x": 1}', "the column c.x has values that are not text"),
         ("struct<y:struct<x:string>>", '{"y": {"x": 1}}', "the column c.y.x has values that are not text"),
         ("struct<x:int>", '{"x": 1, "Y": 2}', "the column c.y is missing from the table"),
     ],
 )
-def test_a_value_that_is_read_otherwise_but_not_wrongly_is_a_warning(kind: str, value: str, warning: str) -> None:
-    (found,) = check({"c": kind}, f'{{"c": {value}}}', f'{{"c": {value}}}').warnings
+@pytest.mark.parametrize("before", [1, 300])
+def test_a_value_that_is_read_otherwise_but_not_wrongly_is_a_warning(
+    kind: str, value: str, warning: str, before: int
+) -> None:
+    (found,) = check({"c": kind}, *['{"c": null}'] * before, f'{{"c": {value}}}', f'{{"c": {value}}}').warnings
     assert found.startswith(warning)
+
+
+ONE_SHAPE = [json.dumps({"a": number + 0.5}) for number in range(300)]
+NO_SHAPE = [json.dumps({f"k{number % 7}": 1, "a": 0.1, f"l{number % 11}": 2}) for number in range(300)]
+
+
+@pytest.mark.parametrize("before", [ONE_SHAPE, NO_SHAPE], ids=["one shape", "no shape"])
+@pytest.mark.parametrize("value", ["12345678901234567.89", "-0.1234567890123456789", "0.001234567890123456789"])
+def test_a_number_that_a_double_does_not_keep_is_found_behind_many_others(before: list[str], value: str) -> None:
+    kinds = {"a": "double", **{f"{letter}{number}": "int" for letter in "kl" for number in range(11)}}
+    assert check(kinds, *before, '{"a": 0.1}').warnings == []
+    (found,) = check(kinds, *before, f'{{"a": {value}}}').warnings
+    assert found.startswith("the column a has numbers of more digits than a double keeps")
 
 
 @pytest.mark.parametrize(
@@ -379,7 +407,7 @@ def test_records_of_no_fixed_shape_pass_without_a_full_check(monkeypatch: pytest
     monkeypatch.setattr(JsonLines, "_check_line", None)
     checked.check(block)
     assert checked.records == checked.lines == 2 * len(records)
-    assert "the column a has values that are not text, which Athena shows as their JSON text" in warnings
+    assert "the column s.a has values that are not text, which Athena shows as their JSON text" in warnings
     assert checked.warnings == warnings
 
 
