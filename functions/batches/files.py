@@ -20,6 +20,7 @@ from functions.batches.steps import BatchCall, work_on_slice
 from functions.batches.table_settings import FileSettings
 from functions.catalogue.formats import file_format, not_catalogued_reason
 from functions.catalogue.glue_table import Table, containing, tables_with_locations
+from functions.catalogue.new_table import file_without_table
 from functions.catalogue.partition_folders import folder_warnings, require_partition
 from functions.catalogue.table_folders import foreign_object
 from functions.contract.batches import Batch, Outcome
@@ -37,7 +38,7 @@ from functions.validation.file_checks import (
 )
 from functions.validation.file_reader import read_file
 from functions.validation.group_queries import TableFile
-from functions.validation.recrawl import no_table, not_catalogued
+from functions.validation.recrawl import left_out, no_table
 from functions.validation.start import column_warnings
 
 LONGEST_WAIT_SECONDS = 60
@@ -51,6 +52,7 @@ class ValidationCall:
     settings: FileSettings
     attempt: str
     _foreign: dict[str, str | None] = field(default_factory=dict)
+    _causes: dict[str, str] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
 
     @cached_property
@@ -80,6 +82,14 @@ class ValidationCall:
             if folder not in self._foreign:
                 self._foreign[folder] = foreign_object(table, target)
             return self._foreign[folder]
+
+    def cause_beside(self, target: StoredObject) -> str:
+        """Return what keeps a file's folder from being a table: each folder is searched once a call."""
+        folder = target.key.partition("/")[0]
+        with self._lock:
+            if folder not in self._causes:
+                self._causes[folder] = file_without_table(target)
+            return self._causes[folder]
 
 
 def validate_batch(call: ValidationCall, previous: Batch | None) -> Batch:
@@ -133,17 +143,17 @@ def _read(call: ValidationCall, outcome: Outcome, rule: Rule) -> Outcome | None:
     if contents.progress is not None:
         return None
     if table is None:
-        return _without_table(outcome, contents, uri, call.settings.glue_database)
+        return _without_table(call, outcome, contents, now.object)
     require_own_kind(uri, table, layout)
     warnings = [*contents.warnings, *column_warnings(contents, table, layout), *folder_warnings(uri, table)]
     return outcome.changed(records=contents.records, expected_rows=rows, table=table.name, warnings=warnings)
 
 
-def _without_table(outcome: Outcome, contents: FileContents, uri: str, database: str) -> Outcome:
-    problem = no_table(database)
+def _without_table(call: ValidationCall, outcome: Outcome, contents: FileContents, target: StoredObject) -> Outcome:
+    database = call.settings.glue_database
     if contents.records != 0:
-        raise not_catalogued(uri, problem)
-    warnings = [*contents.warnings, f"it has no rows, and {problem}"]
+        raise left_out(location(target.bucket, target.key), database, call.cause_beside(target))
+    warnings = [*contents.warnings, f"it has no rows, and {no_table(database)}"]
     return outcome.changed(validated=True, records=0, rows=0, warnings=warnings)
 
 

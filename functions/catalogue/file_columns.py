@@ -11,6 +11,7 @@ RequestRejected.
 import json
 import re
 import zlib
+from codecs import BOM_UTF8
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -63,10 +64,16 @@ def columns_of(obj: ObjectVersion, size_bytes: int, layout: Format) -> tuple[str
     return _header(line, layout.delimiter) if layout.layout == "delimited" else _keys(line)
 
 
-def first_record(obj: ObjectVersion, size_bytes: int, layout: Format) -> dict[str, Any] | None:
-    """Return the record on the first line of a JSON file; None if it cannot be read. Raises Unreadable."""
-    line = _first_line(obj, size_bytes, layout.gzipped)
-    return None if line is None else _record(line)
+def first_records(obj: ObjectVersion, size_bytes: int, layout: Format) -> list[dict[str, Any]]:
+    """Return the records at the start of a JSON file, up to the first that cannot be read. Raises Unreadable."""
+    start = _start(obj, size_bytes, layout.gzipped) or b""
+    records: list[dict[str, Any]] = []
+    for line in _LINE_BREAK.split(start.removeprefix(BOM_UTF8)):
+        record = _record(line)
+        if record is None:
+            break
+        records.append(record)
+    return records
 
 
 def unlike(obj: ObjectVersion, size_bytes: int, layout: Format, header: Sequence[str] = ()) -> str:
@@ -125,9 +132,20 @@ def parquet_footer(obj: ObjectVersion, size_bytes: int) -> Footer | None:
 
 
 def _first_line(obj: ObjectVersion, size_bytes: int, gzipped: bool) -> str | None:
-    """Return the first line of a text file; None if it is too long, or if its end is missing.
+    """Return the first line of a text file; None if it is too long, or if its end is missing. Raises Unreadable."""
+    start = _start(obj, size_bytes, gzipped)
+    if start is None:
+        return None
+    try:
+        return _LINE_BREAK.split(start, maxsplit=1)[0].decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise Unreadable("its first line is not UTF-8 text") from error
 
-    Raises Unreadable if it is not text, NoTable if it is another format.
+
+def _start(obj: ObjectVersion, size_bytes: int, gzipped: bool) -> bytes | None:
+    """Return the start of a file with its whole first line; None if that is too long, or if its end is missing.
+
+    Raises NoTable if the file is of another format.
     """
     for length in (FIRST_READ_BYTES, LONGEST_FIRST_LINE):
         data = _read(obj, f"bytes=0-{length - 1}")
@@ -137,12 +155,8 @@ def _first_line(obj: ObjectVersion, size_bytes: int, gzipped: bool) -> str | Non
             whole = whole and complete
         if kind := known_format(data[:SNIFFED_BYTES]):
             raise NoTable(f"it is {kind}")
-        line_break = _LINE_BREAK.search(data)
-        if line_break or whole:
-            try:
-                return (data[: line_break.start()] if line_break else data).decode("utf-8-sig")
-            except UnicodeDecodeError as error:
-                raise Unreadable("its first line is not UTF-8 text") from error
+        if whole or _LINE_BREAK.search(data):
+            return data
     return None
 
 
@@ -177,7 +191,7 @@ def _keys(line: str) -> tuple[str, ...] | None:
     return catalogue_names(record) or None if record is not None else None
 
 
-def _record(line: str) -> dict[str, Any] | None:
+def _record(line: str | bytes) -> dict[str, Any] | None:
     try:
         # Athena, too, takes control characters in a text as they are.
         record = json.loads(line, strict=False)

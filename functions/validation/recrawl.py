@@ -5,7 +5,7 @@ Raises AccessDenied, Throttled, RequestRejected.
 
 from functions.catalogue.glue_table import Table, partition_folder
 from functions.catalogue.partition_folders import in_other_folder
-from functions.contract.models import ObjectVersion, StepEvent, Validation
+from functions.contract.models import ObjectVersion, StepEvent
 from functions.runtime.errors import ValidationFailed
 
 
@@ -21,16 +21,19 @@ def may_crawl_again(event: StepEvent) -> bool:
     return catalogue.status == "not_needed" or before_this_attempt
 
 
-def recrawl_or_fail(event: StepEvent, previous: Validation, uri: str, problem: str) -> Validation:
-    """Go back to the crawler, or raise ValidationFailed with this problem."""
-    if may_crawl_again(event):
-        return previous.changed(status="not_covered", queries={})
-    raise not_catalogued(uri, problem)
-
-
 def no_table(database: str) -> str:
     """Return the problem of a file that the crawl has put into no table."""
     return f"after the crawl, no table in the database {database} contains it"
+
+
+def left_out(uri: str, database: str, cause: str) -> ValidationFailed:
+    """Return the error of a file with rows that the crawl has put into no table; the cause may be another file."""
+    if not cause:
+        return not_catalogued(uri, no_table(database))
+    return ValidationFailed(
+        f"{uri} was copied and verified, but {no_table(database)}, because {cause}. Delete that file from the target, "
+        "or upload a corrected version; then replay."
+    )
 
 
 def no_rows(uri: str, obj: ObjectVersion | None, table: Table | None, name: str) -> ValidationFailed:

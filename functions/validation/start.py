@@ -8,10 +8,11 @@ from collections.abc import Callable, Sequence
 from functions.catalogue.formats import Format, file_format
 from functions.catalogue.glue_table import Table, abbreviated, find_table, listed
 from functions.catalogue.names import special_names
+from functions.catalogue.new_table import file_without_table
 from functions.catalogue.partition_folders import folder_warnings, require_partition
 from functions.catalogue.table_folders import MOST_PAGES, foreign_object
 from functions.contract.limits import READING_CALLS
-from functions.contract.models import StepEvent, Validation
+from functions.contract.models import ObjectVersion, StepEvent, Validation
 from functions.objects.head import Head, ObjectChanged, location
 from functions.validation.athena_queries import QueryTarget, start_query, validation_queries
 from functions.validation.contents import Expected, FileContents
@@ -23,7 +24,7 @@ from functions.validation.file_checks import (
     require_readable_types,
 )
 from functions.validation.file_reader import read_file
-from functions.validation.recrawl import may_crawl_again, no_table, recrawl_or_fail
+from functions.validation.recrawl import left_out, may_crawl_again, no_table
 from functions.validation.replacement import target_replaced
 from functions.validation.settings import ValidationSettings
 
@@ -66,7 +67,7 @@ def start_validation(
             wait_seconds=READING_WAIT_SECONDS,
         )
     if table is None:
-        return _without_table(event, previous, contents, uri, settings)
+        return _without_table(previous, contents, target, settings)
     counted = previous.changed(
         file_records=contents.records,
         expected_rows=rows,
@@ -131,13 +132,13 @@ def _searched_pages(event: StepEvent) -> int:
 
 
 def _without_table(
-    event: StepEvent, previous: Validation, contents: FileContents, uri: str, settings: ValidationSettings
+    previous: Validation, contents: FileContents, target: ObjectVersion, settings: ValidationSettings
 ) -> Validation:
-    problem = no_table(settings.glue_database)
-    if contents.records == 0:
-        warnings = [*contents.warnings, f"it has no rows, and {problem}"]
-        return previous.changed(status="passed", rows=0, file_records=0, warnings=warnings)
-    return recrawl_or_fail(event, previous, uri, problem)
+    if contents.records != 0:
+        uri = location(target.bucket, target.key)
+        raise left_out(uri, settings.glue_database, file_without_table(target))
+    warnings = [*contents.warnings, f"it has no rows, and {no_table(settings.glue_database)}"]
+    return previous.changed(status="passed", rows=0, file_records=0, warnings=warnings)
 
 
 def column_warnings(contents: FileContents, table: Table, layout: Format) -> list[str]:

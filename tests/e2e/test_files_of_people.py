@@ -42,6 +42,10 @@ CASES: dict[str, list[File]] = {
     "a wide header": [File("a.csv", WIDE)],
     "a NUL byte": [File("a.csv", b"id,name\n1,\x00\n", "line 2 has a NUL character")],
     "a header with a slash": [File("a.csv", b"col/1,col_2\n1,2\n", warns="special characters")],
+    "a name that Glue cannot store, then a good file": [
+        File("a.json", b'{"a":1}\n{"a":2,"x":{"b\\u0002":1}}\n', "no table can be made of it"),
+        File("b.json", b'{"a":1}\n', "a.json: the column x has the character U+0002"),
+    ],
     "one column between tabs": [
         File("a.tsv", b"city\nLima\nRome\n"),
         File("b.tsv", b"city\nOslo\n"),

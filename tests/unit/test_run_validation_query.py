@@ -184,6 +184,16 @@ def test_a_file_that_no_table_contains_is_named_with_the_database(cloud: Cloud) 
     assert f"s3://{TARGET}/{KEY}" in str(raised.value)
 
 
+def test_a_file_beside_which_is_one_that_no_table_can_have_names_that_one(cloud: Cloud) -> None:
+    given = copied(cloud)
+    for name, body in {"b.csv": b"a\x02,b\n1,2\n", "c.csv": b"id,name\n", "_d.csv": b"\x02\n"}.items():
+        cloud.target.put_object(Bucket=TARGET, Key=f"{KEY.rpartition('/')[0]}/{name}", Body=body)
+    cloud.hooks.answer("GetTables", tables())
+    with pytest.raises(ValidationFailed, match=r"/b\.csv: it has the character U\+0002 .* then replay") as raised:
+        run(given)
+    assert f"s3://{TARGET}/{KEY} was copied and verified" in str(raised.value)
+
+
 def test_a_header_that_is_not_the_tables_is_reported_and_nothing_is_asked(cloud: Cloud) -> None:
     given = copied(cloud, b"id,title\n1,x\n")
     cloud.hooks.answer("GetTables", tables(table()))
