@@ -57,7 +57,7 @@ def _needs_crawl(verified: Iterable[Outcome], settings: CatalogueBatchSettings) 
     is_missing = False
     for address in sorted(addresses):
         # Any file in the folder.
-        table = containing(f"{address}file", database, found)
+        table = containing(f"{address}file", database, found, region)
         if table is None or (not table.partition_keys and address != table.folder):
             is_missing = True
         elif table.partition_keys:

@@ -73,7 +73,8 @@ class ValidationCall:
             raise ValueError(f"{outcome.key} is {outcome.status} without a target")
         with self._lock:
             tables = self._tables
-        return containing(location(target.bucket, target.key), self.settings.glue_database, tables)
+        uri = location(target.bucket, target.key)
+        return containing(uri, self.settings.glue_database, tables, target.region)
 
     def foreign_beside(self, table: Table, target: StoredObject) -> str | None:
         """Return the key of a file that breaks the table: each folder is searched once a call."""
@@ -135,7 +136,7 @@ def _read(call: ValidationCall, outcome: Outcome, rule: Rule) -> Outcome | None:
         if table is not None:
             require_match(uri, columns, table, layout)
 
-    expected = Expected(table, rule.allow_empty, accept, now.content_encoding)
+    expected = Expected(table, rule.allow_empty, accept, now.content_encoding, outcome.copied_at)
     try:
         contents = read_file(now.object, layout, call.batch.time_is_left, expected)
     except ObjectChanged:

@@ -28,6 +28,9 @@ LONGEST_FIRST_LINE = 1024 * 1024
 LONGEST_FOOTER_READ = 4 * 1024 * 1024
 """No more is read of a longer footer: the schema is at its start."""
 
+OTHER_DELIMITERS = ";|\t,\x01"
+"""The last is Hive's own (Apache Hive, "LanguageManual DDL": Control-A, unless FIELDS TERMINATED BY says otherwise)."""
+
 PARQUET = b"PAR1"
 FOOTER_END_BYTES = 8
 _LINE_BREAK = re.compile(rb"\r\n|\n|\r")
@@ -94,6 +97,14 @@ def unlike(obj: ObjectVersion, size_bytes: int, layout: Format, header: Sequence
         return "its first line is not a JSON record" if line.strip() and _record(line) is None else ""
     is_other = header and _header(line, layout.delimiter) != tuple(header)
     return "its first line, which Athena skips, is not the header of the table" if is_other else ""
+
+
+def separator_problem(header: str, separator: str) -> str:
+    """Describe a header that seems to have another separator than its file's name says; empty if it does not."""
+    candidates = [char for char in OTHER_DELIMITERS if char in header]
+    if separator in header or not candidates:
+        return ""
+    return f"its columns seem to be separated by {candidates[0]!r}; a .csv file needs commas, and a .tsv file tabs"
 
 
 def catalogue_names(names: Iterable[str]) -> tuple[str, ...]:

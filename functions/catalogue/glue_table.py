@@ -7,6 +7,7 @@ Raises AccessDenied, Throttled, RequestRejected.
 """
 
 import re
+import unicodedata
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -46,6 +47,7 @@ class Table:
     name: str
     columns: dict[str, str]
     partition: dict[str, str]
+    region: str = ""
     folder: str = ""
     partition_keys: tuple[str, ...] = ()
     unpartitioned: bool = False
@@ -92,11 +94,11 @@ class Table:
 def find_table(obj: ObjectVersion, database: str) -> Table | None:
     """Return the table with the longest location that contains the object; None if there is none."""
     uri = location(obj.bucket, obj.key)
-    return containing(uri, database, tables_with_locations(obj.region, database, uri))
+    return containing(uri, database, tables_with_locations(obj.region, database, uri), obj.region)
 
 
-def containing(uri: str, database: str, tables: Iterable[Any]) -> Table | None:
-    """Return which of these tables, as GetTables describes them, contains the object."""
+def containing(uri: str, database: str, tables: Iterable[Any], region: str) -> Table | None:
+    """Return which of these tables of a Region, as GetTables describes them, contains the object."""
     names = {plain_name(folder) for folder in uri.split("/")[3:-1]}
     above, namesakes = [], {}
     for table in tables:
@@ -113,6 +115,7 @@ def containing(uri: str, database: str, tables: Iterable[Any]) -> Table | None:
     return Table(
         database=database,
         name=found["Name"],
+        region=region,
         folder=_folder(found),
         columns={column["Name"]: column.get("Type", "") for column in found["StorageDescriptor"]["Columns"]},
         partition_keys=tuple(key["Name"] for key in keys),
@@ -202,11 +205,17 @@ def column_problem(names: Sequence[str], table: Table, layout: Format) -> str:
     added = [name for name in names if name not in table.columns]
     if layout.layout != "delimited" and not added:
         return ""
-    parts = [f"the file lacks {listed(missing)}"] if missing else []
-    parts += [f"the table lacks {listed(added)}"] if added else []
+    parts = [f"the file lacks the table's columns {listed(missing)}"] if missing else []
+    parts += [f"the table lacks the file's columns {listed(added)}"] if added else []
+    if _plain(missing) & _plain(added):
+        parts.append("some of these only look alike: their accents are encoded in two ways (Unicode NFC and NFD)")
     return (
         "; ".join(parts) or f"the order differs: {listed(names)} in the file, {listed([*table.columns])} in the table"
     )
+
+
+def _plain(names: Iterable[str]) -> set[str]:
+    return {unicodedata.normalize("NFC", name) for name in names}
 
 
 def missing_columns(names: Collection[str], table: Table) -> list[str]:
@@ -218,9 +227,14 @@ def missing_columns(names: Collection[str], table: Table) -> list[str]:
 def how_to_drop(table: Table) -> str:
     """Return how to have a table made again, from the files that are right."""
     return (
-        f"delete the file that it was created from, or upload a corrected version; drop the table (`aws "
-        f"glue delete-table --database-name {table.database} --name {table.name}`); then replay"
+        "delete the file that it was created from, or upload a corrected version; drop the table "
+        f"({delete_table_command(table)}); then replay"
     )
+
+
+def delete_table_command(table: Table) -> str:
+    """Return the command that drops a table: its files stay."""
+    return f"`aws glue delete-table --region {table.region} --database-name {table.database} --name {table.name}`"
 
 
 def listed(names: Sequence[str]) -> str:

@@ -23,7 +23,7 @@ MAGIC_NUMBERS = {
 UTF_16 = re.compile(rb"[^\x00]\x00[^\x00]\x00|\x00[^\x00]\x00[^\x00]")
 """Four bytes of UTF-16 without a byte order mark: two characters of Latin-1."""
 
-MARKUP = re.compile(rb"\s*<(?:!doctype|html|\?xml)", re.IGNORECASE)
+MARKUP = re.compile(rb"\s*<(?:!doctype|html|\?xml|error>)", re.IGNORECASE)
 SNIFFED_BYTES = 64
 
 

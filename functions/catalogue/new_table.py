@@ -12,7 +12,14 @@ Raises ValidationFailed, AccessDenied, BucketMissing, Throttled, RequestRejected
 from collections.abc import Sequence
 from itertools import islice
 
-from functions.catalogue.file_columns import NoTable, Unreadable, columns_of, first_records, parquet_footer
+from functions.catalogue.file_columns import (
+    NoTable,
+    Unreadable,
+    columns_of,
+    first_records,
+    parquet_footer,
+    separator_problem,
+)
 from functions.catalogue.formats import Format, file_format, not_catalogued_reason
 from functions.catalogue.names import partition_problem, unusable_name
 from functions.catalogue.type_length import TypeLengths, require_fields
@@ -63,8 +70,11 @@ def _problem(target: ObjectVersion, size_bytes: int, layout: Format) -> str:
         # The validation says what is wrong.
         return ""
     else:
-        problem = unusable_name(names)
-        problem = f"it has {problem}" if problem else partition_problem(names, target.key.split("/")[1:-1])
+        # A whole header in one name may be too long for a name, but that is not what is wrong.
+        problem = separator_problem(names[0], layout.delimiter) if layout.delimiter and len(names) == 1 else ""
+        if not problem and (unusable := unusable_name(names)):
+            problem = f"it has {unusable}"
+        problem = problem or partition_problem(names, target.key.split("/")[1:-1])
     # Half a surrogate pair in a name fits into no message.
     return problem.encode(errors="replace").decode()
 

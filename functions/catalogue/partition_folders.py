@@ -17,7 +17,7 @@ from functions.runtime.errors import ValidationFailed
 UNNAMED = re.compile(r"partition_[0-9]+")
 """How Glue names the partition column of folders that name none."""
 
-ESCAPED = re.compile(r"[^=]+=.*%[0-9A-F]{2}.*")
+ESCAPED = re.compile(r"[^=]+=.*%[0-9A-Fa-f]{2}.*")
 """Hive and Spark write special characters of a value so (Apache Hive, FileUtils.escapePathName). No AWS page says that
 a crawler decodes them."""
 
@@ -95,4 +95,4 @@ def _folders(uri: str, table: Table) -> list[str]:
 
 
 def _example(table: Table) -> str:
-    return "/".join(f"{key}=VALUE" for key in table.partition_keys) + "/"
+    return "/".join("VALUE" if UNNAMED.fullmatch(key) else f"{key}=VALUE" for key in table.partition_keys) + "/"

@@ -36,8 +36,8 @@ _columns: dict[tuple[Any, str, str], tuple[float, tuple[str, ...]]] = {}
 def recent_table(obj: ObjectVersion, database: str) -> Table | None:
     """Return the table that contains the object, without its columns; None if there was none some seconds ago."""
     uri = location(obj.bucket, obj.key)
-    table = containing(uri, database, _tables(obj.region, database, uri, CACHE_SECONDS))
-    return table or containing(uri, database, _tables(obj.region, database, uri, ABSENCE_SECONDS))
+    table = containing(uri, database, _tables(obj.region, database, uri, CACHE_SECONDS), obj.region)
+    return table or containing(uri, database, _tables(obj.region, database, uri, ABSENCE_SECONDS), obj.region)
 
 
 def recent_columns(obj: ObjectVersion, database: str, table: Table) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from functions.catalogue.glue_table import Table
 from functions.contract.models import FileProgress
@@ -14,13 +15,20 @@ class Expected:
     """What a file is compared with: its table, if there is one, and whether it may have no rows.
 
     `accept` is called with the file's columns as soon as they are known; it raises ValidationFailed. `content_encoding`
-    is the object's header, which Athena does not look at.
+    is the object's header, which Athena does not look at. `copied_at` is when the file was.
     """
 
     table: Table | None = None
     allow_empty: bool = False
     accept: Callable[[Sequence[str]], None] = field(default=lambda _: None)
     content_encoding: str = ""
+    copied_at: datetime | None = None
+
+    @property
+    def may_have_made_the_table(self) -> bool:
+        """Whether the table may have been created from this file: a crawl makes one of all the files that it finds."""
+        created = self.table.created if self.table else None
+        return created is not None and self.copied_at is not None and created >= self.copied_at
 
     def digest(self) -> str:
         """Return what identifies the table's columns and types."""

@@ -27,7 +27,7 @@ LONGEST_BLOCK = 1024 * 1024
 LONGEST_SHOWN = 60
 QUOTE, BACKSLASH = '"', "\\"
 INNER_QUOTES = (b'""', b'\\"')
-LOST_BACKSLASH = "Athena treats a backslash as an escape character and drops it"
+LOST_BACKSLASH = "Athena treats a backslash as an escape character and drops it; inside quotes, `\\\\` is a backslash"
 REPEATED_HEADER = "repeats the header"
 BEGINS_WITH_MARK = "begins with a byte order mark (U+FEFF)"
 _MARKED_LINE = re.compile(rb"(?:\A|[\r\n])(" + BYTE_ORDER_MARK + rb")")
@@ -159,7 +159,10 @@ class DelimitedLines:
                 f"on line {self.lines} a backslash precedes a quote and escapes it, so Athena finds no closing "
                 "quote and reads NULL"
             )
-        return f"line {self.lines} has an unpaired quote, so Athena reads it as NULL"
+        return (
+            f"line {self.lines} has an unpaired quote, so Athena reads it as NULL. Enclose fields that contain quotes "
+            "in quotes, and double the inner quotes"
+        )
 
     def _other_count(self, line: str, read: int, meant: int) -> str:
         if read == meant:

@@ -95,6 +95,7 @@ def require_match(uri: str, columns: Sequence[str], table: Table, layout: Format
     if problem:
         raise ValidationFailed(
             f"{uri} does not fit the table {table.database}.{table.name}: {problem}. All files in one folder form one "
-            "table: fix the file's columns, alter the table, or upload the file into a folder of its own. Or, if the "
-            f"table is wrong: {how_to_drop(table)}."
+            "table: fix the file's columns, alter the table, or upload the file into a folder of its own. Until you "
+            "replace it, or delete it from the target, queries on the table fail or return its rows. Or, if the table "
+            f"is wrong: {how_to_drop(table)}."
         )

@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 
 from functions.catalogue.file_columns import TableMismatch, Unreadable
 from functions.catalogue.formats import Format
-from functions.catalogue.glue_table import abbreviated, how_to_drop
+from functions.catalogue.glue_table import abbreviated, delete_table_command, how_to_drop
 from functions.contract.models import FileProgress, StoredObject
 from functions.objects.head import location
 from functions.runtime.errors import ValidationFailed
@@ -43,7 +43,7 @@ def read_file(
     progress: FileProgress | None = None,
 ) -> FileContents:
     """Read a whole file, or from where `progress` ends; if time runs out, return how far it got."""
-    remedy = FIX_THE_FILE
+    is_mismatch = False
     try:
         if layout.layout == "parquet":
             contents = read_parquet(obj, expected)
@@ -51,9 +51,9 @@ def read_file(
             contents = _TextReader(obj, layout, expected).read(time_is_left, progress)
         _require_rows(contents, layout, expected)
     except (gzip.BadGzipFile, zlib.error, EOFError) as error:
-        reason = f"it is not a complete gzip file: {error}"
+        reason = _broken_gzip(error)
     except TableMismatch as error:
-        reason, remedy = str(error), _remedy(expected)
+        reason, is_mismatch = str(error), True
     except Unreadable as error:
         reason = str(error)
     else:
@@ -61,8 +61,13 @@ def read_file(
     encoding = "" if layout.gzipped else _encoding(expected)
     raise ValidationFailed(
         f"{location(obj.bucket, obj.key)} was copied and verified, but it cannot be queried: {reason}. "
-        f"{encoding}{remedy}"
+        f"{encoding}{_remedy(expected, is_mismatch)}"
     )
+
+
+def _broken_gzip(error: Exception) -> str:
+    is_other = "Not a gzipped file" in str(error)
+    return f"it is not a complete gzip file: {'it, or what follows its data, is not gzip' if is_other else error}"
 
 
 def _encoding(expected: Expected) -> str:
@@ -75,10 +80,20 @@ def _encoding(expected: Expected) -> str:
     )
 
 
-def _remedy(expected: Expected) -> str:
-    if expected.table is None:
+def _remedy(expected: Expected, is_mismatch: bool) -> str:
+    """Say what to do, also to a table of which the file is a part."""
+    table = expected.table
+    if table is None:
         return FIX_THE_FILE
-    return f"{FIX_THE_FILE} Or, if the table is wrong: {how_to_drop(expected.table)}."
+    remedy = (
+        f"{FIX_THE_FILE} Until you replace it, or delete it from the target, queries on the table "
+        f"{table.database}.{table.name} fail or return its rows."
+    )
+    if is_mismatch:
+        return f"{remedy} Or, if the table is wrong: {how_to_drop(table)}."
+    if expected.may_have_made_the_table:
+        return f"{remedy} If the table was created from this file, drop it, too: {delete_table_command(table)}."
+    return remedy
 
 
 def _require_rows(contents: FileContents, layout: Format, expected: Expected) -> None:

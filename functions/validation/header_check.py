@@ -12,11 +12,9 @@ from collections import Counter
 from collections.abc import Sequence
 
 from functions.catalogue.dialect import Dialect, Readings
-from functions.catalogue.file_columns import LONGEST_FIRST_LINE, Unreadable
+from functions.catalogue.file_columns import LONGEST_FIRST_LINE, Unreadable, separator_problem
 from functions.catalogue.names import unusable_name
 
-OTHER_DELIMITERS = ";|\t,\x01"
-"""The last is Hive's own (Apache Hive, "LanguageManual DDL": Control-A, unless FIELDS TERMINATED BY says otherwise)."""
 EXCEL_SEPARATOR = re.compile(r"sep=.?")
 QUOTE = '"'
 _INNER = re.compile(r"\w(\W+)\w")
@@ -28,13 +26,16 @@ _DATA = re.compile(r"[+-]?[0-9][0-9.,:/T -]*Z?")
 _RARE = re.compile(r"[+-]?[0-9]+\.[0-9]+|null|nan|n/a", re.IGNORECASE)
 """What a name seldom is, even among others."""
 
+_PROSE = re.compile(r"\S+(?: \S+){15,}")
+"""Sixteen words: a text, not a name."""
+
 _INTEGER = re.compile(r"[+-]?[0-9]+")
 _YEAR = re.compile(r"[12][0-9]{3}")
 
 
 def read_header(line: str, separator: str) -> tuple[str, ...]:
     """Return the names in a header line, as Athena's SerDe splits it."""
-    if not line:
+    if not line.strip():
         raise Unreadable("its first line is empty, but must name the columns")
     if EXCEL_SEPARATOR.fullmatch(line):
         raise Unreadable(f"its first line is {line!r}, which only Excel understands: remove it")
@@ -50,7 +51,8 @@ def read_header(line: str, separator: str) -> tuple[str, ...]:
     if is_open:
         raise Unreadable("its header has a line break inside quotes, where Athena ends a record, or an unpaired quote")
     readings = Readings(separator)
-    _require_separator(line, separator)
+    if problem := separator_problem(line, separator):
+        raise Unreadable(problem)
     if names not in (readings.rfc4180(line), readings.backslash(line)):
         raise Unreadable(
             "its header has quotes that Athena does not read as intended: enclose names that contain quotes in quotes, "
@@ -83,6 +85,8 @@ def _has_values(names: Sequence[str]) -> bool:
     first_is_data = _DATA.fullmatch(names[0]) and not _YEAR.fullmatch(names[0])
     if first_is_data or all(map(_DATA.fullmatch, names)) or any(map(_RARE.fullmatch, names)):
         return True
+    if any(map(_PROSE.fullmatch, names)):
+        return True
     run: list[int] = []
     for name in [*names, ""]:
         if _INTEGER.fullmatch(name) and not _YEAR.fullmatch(name):
@@ -93,14 +97,6 @@ def _has_values(names: Sequence[str]) -> bool:
                 return True
             run = []
     return False
-
-
-def _require_separator(line: str, separator: str) -> None:
-    candidates = [char for char in OTHER_DELIMITERS if char in line]
-    if separator not in line and candidates:
-        raise Unreadable(
-            f"its columns seem to be separated by {candidates[0]!r}; a .csv file needs commas, and a .tsv file tabs"
-        )
 
 
 def _require_names(names: Sequence[str]) -> None:

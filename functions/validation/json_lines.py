@@ -169,10 +169,7 @@ class JsonLines:
                 "the values would be lost"
             ) from error
         except json.JSONDecodeError as error:
-            record, reason = (
-                None,
-                f"{error.msg[:1].lower()}{error.msg[1:].removesuffix(' at')}, at character {error.pos + 1}",
-            )
+            record, reason = None, _reason(error)
         except ValueError:
             record, reason = None, f"a number has more than {sys.get_int_max_str_digits():,} digits"
         except RecursionError:
@@ -221,6 +218,12 @@ def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
                 raise _DuplicateKey(key)
             seen.add(key.lower())
     return record
+
+
+def _reason(error: json.JSONDecodeError) -> str:
+    if not error.doc[error.pos :].strip():
+        return "the record seems to go on in the next line: convert the file, for example with `jq -c .`"
+    return f"{error.msg[:1].lower()}{error.msg[1:].removesuffix(' at')}, at character {error.pos + 1}"
 
 
 def _shown(key: str) -> str:

@@ -96,7 +96,8 @@ def _read(
         if table is not None:
             require_match(uri, columns, table, layout)
 
-    expected = Expected(table, event.document.rule.allow_empty, accept, now.content_encoding)
+    copied_at = event.document.finished_copy().copied_at
+    expected = Expected(table, event.document.rule.allow_empty, accept, now.content_encoding, copied_at)
     progress = previous.progress
     if progress and (progress.target, progress.table) != (target.version_or_etag, expected.digest()):
         progress = None

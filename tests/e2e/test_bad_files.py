@@ -21,7 +21,10 @@ CSV = {
     "header_only.csv": (HEADER.encode(), "it has no rows, only a header"),
     "inches.csv": (b'ship,berth\n12",13",Aurora\nBorealis,2\n', "line 2 has 2 fields as Athena reads it"),
     "nul.csv": (b"ship,berth\nAurora,1\n\x00,2\n", "line 3 has a NUL character"),
-    "other_header.csv": (b"ship,quay\nAurora,1\n", "the file lacks berth; the table lacks quay"),
+    "other_header.csv": (
+        b"ship,quay\nAurora,1\n",
+        "the file lacks the table's columns berth; the table lacks the file's columns quay",
+    ),
 }
 JSON = {
     "array.json": (b'[{"ship": "Aurora", "berth": 1}]\n', "it is a JSON array"),

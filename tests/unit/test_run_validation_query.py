@@ -292,7 +292,7 @@ def test_a_table_that_athena_cannot_read_is_named_with_its_origin_and_how_to_dro
     message = str(raised.value)
     assert f"The table was created from {origin}, " in message
     assert "struct<aws:x:string>" in message
-    assert "aws glue delete-table --database-name ferry --name sales" in message
+    assert "aws glue delete-table --region us-east-1 --database-name ferry --name sales" in message
     assert not cloud.hooks.params["GetObject"]
 
 
@@ -316,7 +316,7 @@ def test_a_table_with_a_name_twice_is_named_with_how_to_drop_it(
     with pytest.raises(ValidationFailed) as raised:
         run(given)
     assert f"it has the column {name} twice" in str(raised.value)
-    assert "aws glue delete-table --database-name ferry --name sales" in str(raised.value)
+    assert "aws glue delete-table --region us-east-1 --database-name ferry --name sales" in str(raised.value)
 
 
 def test_the_content_encoding_of_a_file_that_athena_cannot_read_is_named(cloud: Cloud) -> None:
@@ -567,9 +567,9 @@ DELIMITED, JSON, PARQUET = Format("delimited", ","), Format("json"), Format("par
         (["id", "name"], ""),
         ([" ID ", "Name"], ""),
         (["name", "id"], "the order differs: name, id in the file, id, name in the table"),
-        (["id"], "the file lacks name"),
-        (["id", "name", "x", "y"], "the table lacks x, y"),
-        (["a", "name"], "the file lacks id; the table lacks a"),
+        (["id"], "the file lacks the table's columns name"),
+        (["id", "name", "x", "y"], "the table lacks the file's columns x, y"),
+        (["a", "name"], "the file lacks the table's columns id; the table lacks the file's columns a"),
     ],
 )
 def test_a_header_is_compared_with_the_columns_by_name_and_order(header: list[str], difference: str) -> None:
@@ -582,8 +582,8 @@ def test_a_header_is_compared_with_the_columns_by_name_and_order(header: list[st
     [
         (["name", "ID"], "", []),
         (["id"], "", ["name"]),
-        (["id", "x", "name"], "the table lacks x", []),
-        (["x"], "the file lacks id, name; the table lacks x", ["id", "name"]),
+        (["id", "x", "name"], "the table lacks the file's columns x", []),
+        (["x"], "the file lacks the table's columns id, name; the table lacks the file's columns x", ["id", "name"]),
     ],
 )
 def test_columns_that_are_read_by_name_may_be_missing_and_may_not_be_added(
@@ -593,16 +593,22 @@ def test_columns_that_are_read_by_name_may_be_missing_and_may_not_be_added(
     assert (column_problem(names, table, layout), missing_columns(names, table)) == (problem, missing)
 
 
+def test_names_that_only_look_alike_are_explained() -> None:
+    table = Table("ferry", "sales", {"\u00e9": "string"}, {}, classification="csv", delimiter=",")
+    problem = column_problem(["e\u0301"], table, Format("delimited", ","))
+    assert problem.endswith("only look alike: their accents are encoded in two ways (Unicode NFC and NFD)")
+
+
 def test_of_very_many_columns_some_are_named() -> None:
     names = [f"c{number}" for number in range(1000)]
     problem = column_problem(names, Table("ferry", "sales", {}, {}), DELIMITED)
-    assert problem.startswith("the table lacks c0, c1")
+    assert problem.startswith("the table lacks the file's columns c0, c1")
     assert problem.endswith("c49 and 950 more")
 
 
 def test_of_a_very_long_name_the_beginning_is_reported() -> None:
     problem = column_problem(["x" * 300_000, "y"], Table("ferry", "sales", {}, {}), JSON)
-    assert problem == f"the table lacks {'x' * 80}…, y"
+    assert problem == f"the table lacks the file's columns {'x' * 80}…, y"
 
 
 def test_names_and_values_are_quoted_in_every_query(tmp_path: Path) -> None:

@@ -92,7 +92,7 @@ def test_a_changed_schema_is_crawled_and_its_columns_are_named(world: World, tmp
     crawls = len(world.interference.answered("glue.StartCrawler"))
     failed = world.machine.run(world.upload(f"b.{ending}", new), "second")
     assert (failed.failed_state, failed.error) == ("RunValidationQuery", "ValidationFailed")
-    assert "the file lacks name; the table lacks title" in failed.message
+    assert "the file lacks the table's columns name; the table lacks the file's columns title" in failed.message
     assert len(world.interference.answered("glue.StartCrawler")) == crawls + 1
 
 
