@@ -100,14 +100,17 @@ def demo(
 @app.command()
 def upload(
     file: Annotated[Path, typer.Argument(help="File to upload.")],
-    key: Annotated[str | None, typer.Argument(show_default="<stem>/<name>", help="Key in the source bucket.")] = None,
+    key: Annotated[
+        str | None,
+        typer.Argument(show_default="<stem>/<name>", help="Key in the source bucket, or a folder: `sales/`."),
+    ] = None,
     outputs: OutputsOption = None,
 ) -> None:
     """Upload a file to the source bucket."""
     from ferry.commands import upload as command
 
     command.check_file(file)
-    command.check_key(command.default_key(file) if key is None else key)
+    command.check_key(command.key_of(file, key))
     with opened(outputs) as deployment:
         command.upload(deployment, file, key)
 

@@ -23,7 +23,7 @@ from ferry.aws import queries
 from ferry.aws.clients import Deployment, explained
 from ferry.aws.locate import home
 from ferry.commands.show import follow
-from ferry.commands.upload import check_file, check_key, default_key, find_execution, send
+from ferry.commands.upload import check_file, check_key, find_execution, key_of, send
 from ferry.errors import CommandError
 from ferry.stepfunctions.executions import Execution
 from ferry.ui import execution_view, terminal
@@ -47,7 +47,7 @@ def demo(file: Path | None, key: str | None) -> None:
     """Upload a file to a temporary cloud, follow its execution, and show the result."""
     console = terminal.console()
     with _sample() if file is None else nullcontext(file) as path:
-        key = default_key(path) if key is None else key
+        key = key_of(path, key)
         check_file(path)
         check_key(key)
         with _temporary_cloud(console) as deployment, explained(deployment.outputs):

@@ -61,8 +61,9 @@ def show_list(deployment: Deployment, *, failed: bool, limit: int, as_json: bool
     if settled:
         notes.print(f"{settled} skipped: a later execution is already retrying or has completed the same upload.")
     if more:
-        subject = "failures were checked" if failed else "executions are shown"
-        notes.print(f"Only the newest {limit} {subject}. Use --limit 0 for all.")
+        what, done = ("failure", "checked") if failed else ("execution", "shown")
+        newest = f"{what} was" if limit == 1 else f"{limit} {what}s were"
+        notes.print(f"Only the newest {newest} {done}. Use --limit 0 for all.")
 
 
 def as_document(item: ExecutionSummary) -> dict[str, Any]:

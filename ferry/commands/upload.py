@@ -1,4 +1,4 @@
-"""`ferry upload`: uploads a file to the source bucket under exactly the given key.
+"""`ferry upload`: uploads a file to the source bucket under exactly the given key, or into the given folder.
 
 If the deployed rules exclude the key, it says so and does not wait for an execution. Unreadable rules are not an error:
 the file is uploaded.
@@ -96,6 +96,13 @@ def default_key(file: Path) -> str:
     return f"{stem}/{file.name}"
 
 
+def key_of(file: Path, key: str | None) -> str:
+    """The key as it was given; below a folder (`sales/`), with the file's name."""
+    if key is None:
+        return default_key(file)
+    return key + file.name if key.endswith("/") else key
+
+
 def check_file(file: Path) -> None:
     """Raise UsageError for a path that is not a readable file."""
     try:
@@ -132,7 +139,7 @@ def key_length(key: str, argument: str, remedy: str) -> int:
 
 def send(deployment: Deployment, file: Path, key: str | None, console: Console) -> Upload:
     """Send the file, with a progress bar on a terminal."""
-    key = default_key(file) if key is None else key
+    key = key_of(file, key)
     check_file(file)
     check_key(key)
     s3, bucket = deployment.source_s3, deployment.outputs.source_bucket

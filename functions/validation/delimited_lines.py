@@ -13,10 +13,13 @@ Raises Unreadable with the line and the reason.
 """
 
 import re
+from collections import Counter
 from collections.abc import Sequence
+from itertools import islice
 
 from functions.catalogue.dialect import Dialect, Readings
 from functions.catalogue.file_columns import Unreadable
+from functions.catalogue.glue_table import listed
 from functions.contract.models import FileProgress
 from functions.validation.repeated_header import RepeatedHeader
 from functions.validation.text_blocks import BYTE_ORDER_MARK, LINE_BREAK, count_lines, next_line, whole_lines
@@ -24,6 +27,9 @@ from functions.validation.text_blocks import BYTE_ORDER_MARK, LINE_BREAK, count_
 LONGEST_BLOCK = 1024 * 1024
 """Longer blocks, of a very long line, are read line by line."""
 
+SAMPLED_LINES = 100
+LONGEST_SAMPLED = 10_000
+BLANKS = " \t"
 LONGEST_SHOWN = 60
 QUOTE, BACKSLASH = '"', "\\"
 INNER_QUOTES = (b'""', b'\\"')
@@ -46,6 +52,7 @@ class DelimitedLines:
         self._warned = False
         self._header_warned = False
         self._may_have_mark = True
+        self._columns = columns
         self._fields = fields = len(columns)
         self._repeated_header = RepeatedHeader(separator, columns)
         self._dialect = Dialect(separator)
@@ -74,6 +81,8 @@ class DelimitedLines:
         """Check whole lines, which are UTF-8 text; only the last one may lack its line break."""
         block = whole_lines(block)
         before = self.lines
+        if before == 1:
+            self._warn_of_padding(block)
         self._check_block(block)
         # A value that equals the only column's name is looked for once.
         if self._fields > 1 or not self._header_warned:
@@ -83,6 +92,22 @@ class DelimitedLines:
             self._may_have_mark = False
             line = before + count_lines(block[: mark.start(1)]) + 1
             self.warnings.append(f"line {line} {BEGINS_WITH_MARK}, as if files had been joined; Athena shows it")
+
+    def _warn_of_padding(self, block: bytes) -> None:
+        """Warn of columns whose first values have blanks at an end, as where columns are aligned."""
+        lines = [line.decode() for line in islice(block.splitlines(), SAMPLED_LINES) if line]
+        read = [self._dialect.read_quirky(line)[0] for line in lines if len(line) < LONGEST_SAMPLED]
+        padded = Counter(
+            column
+            for fields in read
+            for column, field in zip(self._columns, fields, strict=False)
+            if field.strip(BLANKS) not in ("", field)
+        )
+        if names := [column for column in self._columns if 2 * padded[column] > len(read)]:
+            self.warnings.append(
+                f"the values of {listed(names)} begin or end with blanks, which Athena keeps: use trim(), also where "
+                "a query casts them"
+            )
 
     def _report_header(self, line: int, is_exact: bool) -> None:
         if self._fields > 1 and is_exact:

@@ -26,6 +26,9 @@ from functions.validation.json_types import JsonTypes, read_float
 from functions.validation.text_blocks import count_lines, next_line, text_lines, whole_lines
 
 MOST_LATER_COLUMNS = 50
+FEWEST_WRAPPED = 10
+"""So many columns of objects, and none of anything else, are seldom meant."""
+
 DEEPEST = 100
 """Levels of a value that is to become a column: for no deeper type is there a known reader."""
 
@@ -53,6 +56,7 @@ class JsonLines:
         self._warnings: list[str] = []
         self._passing = Records(self._kinds, self._types)
         self._noted: set[str] = set()
+        self._wrapped = ""
         self._first: frozenset[str] = frozenset()
         self._type_lengths = None if table else TypeLengths()
         self._decoder = json.JSONDecoder(object_pairs_hook=_object, parse_float=read_float, strict=False)
@@ -69,6 +73,8 @@ class JsonLines:
             "is missing from the table, so Athena does not show it": self._types.unknown,
         }
         warnings = [f"the column {abbreviated(name)} {what}" for what, names in found.items() for name in names]
+        if self.records == 1 and self._wrapped:
+            warnings.insert(0, self._wrapped)
         return list(dict.fromkeys([*self._warnings, *warnings]))[:MOST_LATER_COLUMNS]
 
     def resume(self, progress: FileProgress) -> None:
@@ -150,6 +156,8 @@ class JsonLines:
             raise Unreadable(
                 f"line {self.lines} contains an unpaired surrogate (\\ud800 to \\udfff), which is not a valid character"
             )
+        if self.lines == 1:
+            self._wrapped = _wrapped_records(record)
         if self.lines == 1 or not record.keys() <= self._noted:
             self._note_columns(record)
         if self._type_lengths:
@@ -222,13 +230,26 @@ def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 def _reason(error: json.JSONDecodeError) -> str:
     if not error.doc[error.pos :].strip():
-        return "the record seems to go on in the next line: convert the file, for example with `jq -c .`"
+        return "the record seems to continue on the next line: convert the file, for example with `jq -c .`"
     return f"{error.msg[:1].lower()}{error.msg[1:].removesuffix(' at')}, at character {error.pos + 1}"
 
 
 def _shown(key: str) -> str:
     # Half a surrogate pair fits into no message.
     return abbreviated(key.encode(errors="replace").decode())
+
+
+def _wrapped_records(record: dict[str, Any]) -> str:
+    """Say how to unwrap what is one record, but seems to hold the records; empty if it does not."""
+    values = list(record.values())
+    if len(values) == 1 and isinstance(values[0], list) and sum(isinstance(item, dict) for item in values[0]) > 1:
+        (key,) = record
+        what, path = "an array", f".[{json.dumps(key, ensure_ascii=False)}][]"
+    elif len(values) >= FEWEST_WRAPPED and all(isinstance(value, dict) for value in values):
+        what, path = "objects only", ".[]"
+    else:
+        return ""
+    return f"its only record holds {what}, and Athena reads it as one row: for a row of each, use `jq -c '{path}'`"
 
 
 def _is_deep(value: object) -> bool:

@@ -38,7 +38,7 @@ CASES: dict[str, list[File]] = {
     "inches before a separator": [File("a.csv", b'sku,inner,outer,price\nA1,10",12",799\n', "line 2 has 3 fields")],
     "Spark's quotes": [File("a.csv", SPARK)],
     "a blank before a quote": [File("a.csv", b'id,text\n1, "a,b"\n')],
-    "blanks that align": [File("a.csv", MONTHS)],
+    "blanks that align": [File("a.csv", MONTHS, warns="the values of 1958, 1959 begin or end with blanks")],
     "a wide header": [File("a.csv", WIDE)],
     "a NUL byte": [File("a.csv", b"id,name\n1,\x00\n", "line 2 has a NUL character")],
     "a header with a slash": [File("a.csv", b"col/1,col_2\n1,2\n", warns="special characters")],
@@ -79,6 +79,12 @@ CASES: dict[str, list[File]] = {
     ],
     "keys but for case": [File("a.json", b'{"URL":"a","Url":"b"}\n', "has the key Url twice in one object")],
     "a key twice": [File("a.json", b'{"a":1,"a":2}\n', "has the key a twice in one object")],
+    "records in one record": [
+        File("a.json", b'{"3166-1":[{"a":1},{"a":2}]}\n', warns="""use `jq -c '.["3166-1"][]'`"""),
+    ],
+    "records on several lines": [
+        File("a.json", b'{\n  "a": 1\n}\n', "the record seems to continue on the next line: convert the file"),
+    ],
     "half a pair": [File("a.json", b'{"\\ud800":1,"b":2}\n', "an unpaired surrogate")],
     "a README beside Parquet": [
         File("a.parquet", select="SELECT 1 AS id"),
@@ -192,7 +198,10 @@ def test_a_bad_first_file_says_how_to_drop_its_table_and_then_good_ones_pass(dep
     failed = deployment.one_run(bad)
     assert failed.error == "ValidationFailed"
     assert "The table was created from this file, or from one that was crawled with it" in failed.cause
-    assert f"aws glue delete-table --database-name {database} --name {folder}" in failed.cause
+    drop = (
+        f"aws glue delete-table --region {deployment.outputs.target_region} --database-name {database} --name {folder}"
+    )
+    assert drop in failed.cause
     deployment.put(good, b'{"id":2,"tags":{"team":"x"}}\n')
     later = deployment.one_run(good)
     assert "an earlier file" in later.cause

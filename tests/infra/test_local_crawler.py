@@ -1,6 +1,7 @@
 """The crawler on a running server: tables, partitions, states, rights, and what never fails a crawl."""
 
 import gzip
+import hashlib
 import itertools
 import json
 import time
@@ -452,9 +453,12 @@ def test_starting_a_crawler_and_listing_its_crawls_needs_that_crawler(server: Se
 def test_a_header_that_is_longer_than_a_sample_is_read_up_to_a_megabyte(server: Server) -> None:
     it = make(server)
     names = [f"column_{number:04}" for number in range(8000)]
+    random = "".join(hashlib.sha256(name.encode()).hexdigest() for name in names)
     it.put("wide/a.csv", ",".join(names).encode() + b"\n" + b",".join([b"1"] * 8000) + b"\n")
+    it.put("packed/a.json.gz", gzip.compress(json.dumps({"text": random}).encode() + b"\n"))
     assert it.crawl()["Status"] == "SUCCEEDED"
     assert len(it.columns("wide")) == 8000
+    assert it.columns("packed") == ["text string"]
 
 
 def test_a_type_that_is_too_long_for_the_catalogue_makes_no_table_and_harms_no_other(server: Server) -> None:

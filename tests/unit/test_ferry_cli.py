@@ -353,7 +353,7 @@ def test_list_of_failures_and_of_nothing(
     listing.show_list(cloud, failed=True, limit=1, as_json=True)
     shown = capsys.readouterr()
     assert [item["execution"] for item in json.loads(shown.out)] == ["f" * 40 + "-replay-1"]
-    assert "newest 1 " in shown.err
+    assert "newest failure was checked" in shown.err
     states.executions.clear()
     listing.show_list(cloud, failed=True, limit=0, as_json=True)
     assert json.loads(capsys.readouterr().out) == []
@@ -366,7 +366,7 @@ def test_a_limited_list_says_that_there_is_more(cloud: FakeDeployment, capsys: p
     shown = capsys.readouterr()
     assert [row.split()[0] for row in shown.out.splitlines()] == ["KEY", "airports/airports.csv"]
     assert shown.out.splitlines()[1].endswith(f"{HASH}-replay-1")
-    assert "newest 1" in shown.err
+    assert "newest execution was shown" in shown.err
 
 
 def test_a_list_on_a_terminal_keeps_long_keys_short() -> None:

@@ -10,7 +10,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from ferry.commands.upload import check_file, check_key, default_key, find_execution, send, upload, why_skipped
+from ferry.commands.upload import check_file, check_key, default_key, find_execution, key_of, send, upload, why_skipped
 from ferry.errors import UsageError
 from ferry.ui import terminal
 from functions.contract.models import Rule
@@ -77,6 +77,13 @@ def file(tmp_path: Path) -> Path:
 )
 def test_the_default_folder_is_the_name_without_its_suffixes(name: str, key: str) -> None:
     assert default_key(Path("/somewhere") / name) == key
+
+
+@pytest.mark.parametrize(
+    ("given", "key"), [("sales/", "sales/a.csv"), ("sales/b.csv", "sales/b.csv"), (None, "a/a.csv")]
+)
+def test_a_key_that_is_a_folder_gets_the_name_of_the_file(given: str | None, key: str) -> None:
+    assert key_of(Path("/somewhere/a.csv"), given) == key
 
 
 @pytest.mark.parametrize("key", ["a b+c%20", "/lead", "a//b", "nl\nx", "é🚢/é", "${x}", "k" * 1024])

@@ -146,7 +146,7 @@ def test_a_line_that_athena_reads_otherwise_than_meant_is_rejected(cloud: Cloud,
         # As Spark and MySQL escape, and as people align columns.
         (b'id,comment,city\n1,"say \\"hi, you\\" now",Rome\n', 0),
         (b'id,text\n1, "a,b"\n', 0),
-        (b'"Month", "1958", "1959"\n"JAN",  340,  360\n', 0),
+        (b'"Month", "1958", "1959"\n"JAN",  340,  360\n', 1),
         (b'id,text\n1,5\\" pipe\n', 0),
         (b'id,text\n1,a "quoted" word\n', 0),
         (b"id,path\n1,C:\\temp\n", 1),

@@ -88,14 +88,19 @@ class SchemaReader:
     def _sample(self, crawled: CrawledObject) -> Schema:
         if crawled.key.lower().endswith((".parquet", ".parq", ".pq")):
             return self._sample_parquet(crawled)
-        data = self._read_range(crawled, 0, SAMPLE_BYTES)
-        if b"\n" not in data and b"\r" not in data and not crawled.key.endswith(".gz"):
-            data = self._read_range(crawled, 0, LONGEST_SAMPLE_BYTES)
+        data, is_whole = self._read_text(crawled, SAMPLE_BYTES)
+        if not is_whole and b"\n" not in data and b"\r" not in data:
+            data, is_whole = self._read_text(crawled, LONGEST_SAMPLE_BYTES)
+        return of_text(data, is_whole, crawled.key, self._settings.classifiers)
+
+    def _read_text(self, crawled: CrawledObject, length: int) -> tuple[bytes, bool]:
+        """Read the start of a text, decompressed; also return whether that is the whole file."""
+        data = self._read_range(crawled, 0, length)
         is_whole = crawled.size_bytes <= len(data)
         if crawled.key.endswith(".gz"):
             data = unpack_start(data)
             is_whole = is_whole and len(data) < UNPACKED_START_BYTES
-        return of_text(data, is_whole, crawled.key, self._settings.classifiers)
+        return data, is_whole
 
     def _sample_parquet(self, crawled: CrawledObject) -> Schema:
         """Read a sparse file with the size, first bytes and footer of the object."""
