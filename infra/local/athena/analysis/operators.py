@@ -242,7 +242,9 @@ def compare(context: Context, sign: str, left: Value, right: Value, at: Position
     """Return a comparison, also IS [NOT] DISTINCT FROM."""
     both = unify(context, [left, right])
     if both is None:
-        raise failure("TYPE_MISMATCH", at, f"Cannot apply operator: {left.type} {_shown(sign)} {right.type}")
+        if sign.endswith("FROM"):
+            raise failure("TYPE_MISMATCH", at, f"Cannot check if {left.type} is distinct from {right.type}")
+        raise failure("TYPE_MISMATCH", at, f"Cannot apply operator: {left.type} {sign} {right.type}")
     kind = both[0].type
     is_order = sign in _NEGATED
     if is_order and not types.is_orderable(kind) and kind != types.UNKNOWN:
@@ -250,10 +252,6 @@ def compare(context: Context, sign: str, left: Value, right: Value, at: Position
     if kind.name == "char":
         raise unsupported("does not compare values of char; cast them to varchar")
     return Value(_comparison(context, sign, both[0], both[1]), types.BOOLEAN)
-
-
-def _shown(sign: str) -> str:
-    return "IS DISTINCT FROM" if sign.endswith("FROM") else sign
 
 
 def _comparison(context: Context, sign: str, left: Value, right: Value) -> str:

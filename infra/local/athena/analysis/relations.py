@@ -13,7 +13,7 @@ from infra.local.athena.analysis.protocols import Queries
 from infra.local.athena.analysis.results import PATH, Compiled, TableScan
 from infra.local.athena.analysis.scope import Scope, ScopeColumn
 from infra.local.athena.analysis.types import Type
-from infra.local.athena.analysis.values import Value, coerce, failure, let, unsupported
+from infra.local.athena.analysis.values import Value, coerce, failure, unsupported
 from infra.local.athena.errors import QueryFailure
 from infra.local.athena.literals import identifier
 from infra.local.athena.sql import nodes, query_nodes
@@ -113,14 +113,21 @@ class RelationAnalyzer:
             sql, fields = self._unnested(value, node, f"e{len(lists)}")
             columns.extend(fields)
             lists.append(sql)
+        written = ", ".join(f"{sql} AS l{i}" for i, sql in enumerate(lists))
+        names = [f"l{i}" for i in range(len(lists))]
+        longest = f"greatest({', '.join(f'coalesce(len({name}), 0)' for name in names)})"
         if node.has_ordinality:
-            longest = f"greatest({', '.join(f'coalesce(len({sql}), 0)' for sql in lists)})"
-            columns.append((f"e{len(lists)}", types.BIGINT, None))
-            lists.append(let([longest], lambda count: f"range(1, {count} + 1)"))
-        unnested = ", ".join(f"unnest({sql}) AS e{i}" for i, sql in enumerate(lists))
+            columns.append((f"e{len(names)}", types.BIGINT, None))
+            names.append(f"range(1, {longest} + 1)")
+        if node.keeps_rows:
+            names = [f"CASE WHEN {longest} = 0 THEN [NULL] ELSE {name} END" for name in names]
+        packed = ", ".join(f"{name} AS l{i}" for i, name in enumerate(names))
+        unnested = ", ".join(f"unnest({alias}l.l{i}) AS e{i}" for i in range(len(names)))
         selected = ", ".join(f"{sql} AS c{i}" for i, (sql, _, _) in enumerate(columns))
+        # DuckDB keeps the order of the elements of columns, and may lose that of other expressions.
         return FromItem(
-            f"LATERAL (SELECT {selected} FROM (SELECT {unnested})) AS {alias}",  # noqa: S608 - generated
+            f"LATERAL (SELECT {packed} FROM (SELECT {written})) AS {alias}l CROSS JOIN "  # noqa: S608 - generated
+            f"LATERAL (SELECT {selected} FROM (SELECT {unnested})) AS {alias}",
             [ScopeColumn(name, (), f"{alias}.c{i}", kind) for i, (_, kind, name) in enumerate(columns)],
         )
 
@@ -144,6 +151,10 @@ class RelationAnalyzer:
 
     def _join(self, node: query_nodes.Join, scope: Scope) -> FromItem:
         left = self.source(node.left, scope)
+        if node.kind not in {"CROSS", "IMPLICIT"}:
+            _check_lateral(node)
+        if isinstance(_unaliased(node.right), query_nodes.UnnestRelation):
+            node = replace(node, kind="CROSS", right=_keeping_rows(node.right) if node.kind == "LEFT" else node.right)
         # The right side may use the columns of the left one (UNNEST, LATERAL).
         lateral = Scope([*scope.columns, *left.columns], scope.parent, correlations=scope.correlations)
         right = self.source(node.right, lateral)
@@ -153,9 +164,6 @@ class RelationAnalyzer:
             return self._join_using(node, left, right)
         if node.condition is None:
             raise failure("SYNTAX_ERROR", node.at, "A join needs ON or USING")
-        _check_lateral(node)
-        if node.kind == "FULL" and not _is_equality(node.condition):
-            raise failure("NOT_SUPPORTED", node.at, "FULL JOIN involving an unsupported condition")
         both = Scope([*left.columns, *right.columns], scope.parent, correlations=scope.correlations)
         condition = self._queries.expressions.condition(node.condition, both, "JOIN")
         check_join(node, self._queries.correlated)
@@ -194,28 +202,28 @@ class RelationAnalyzer:
 
 
 def _check_lateral(node: query_nodes.Join) -> None:
-    """Raise QueryFailure for a join of UNNEST or LATERAL with a condition, as Trino does."""
+    """Raise QueryFailure for a join with UNNEST or LATERAL that Trino or the local Athena lacks."""
     right = _unaliased(node.right)
-    is_unnest = isinstance(right, query_nodes.UnnestRelation)
-    if not is_unnest and not (isinstance(right, query_nodes.QueryRelation) and right.is_lateral):
-        return
-    what = "UNNEST" if is_unnest else "LATERAL relation"
-    if node.kind in {"RIGHT", "FULL"}:
-        raise failure("NOT_SUPPORTED", node.at, f"{node.kind} JOIN involving {what} is not supported")
-    if not (isinstance(node.condition, nodes.Literal) and node.condition.text == "true"):
-        message = f"{node.kind} JOIN involving {what} is only supported with condition ON TRUE"
-        raise failure("NOT_SUPPORTED", node.at, message)
+    if isinstance(right, query_nodes.UnnestRelation):
+        if node.kind in {"RIGHT", "FULL"}:
+            raise failure("NOT_SUPPORTED", node.at, f"{node.kind} JOIN involving UNNEST is not supported")
+        if not (isinstance(node.condition, nodes.Literal) and node.condition.text == "true"):
+            message = f"{node.kind} JOIN involving UNNEST is only supported with condition ON TRUE"
+            raise failure("NOT_SUPPORTED", node.at, message)
+    elif isinstance(right, query_nodes.QueryRelation) and right.is_lateral and node.kind in {"RIGHT", "FULL"}:
+        raise unsupported(f"does not support {node.kind} JOIN LATERAL")
 
 
 def _unaliased(node: query_nodes.Relation) -> query_nodes.Relation:
     return _unaliased(node.relation) if isinstance(node, query_nodes.Aliased) else node
 
 
+def _keeping_rows(node: query_nodes.Relation) -> query_nodes.Relation:
+    """Return UNNEST so that it has a row of NULL where it has none: a LEFT JOIN of it becomes a CROSS JOIN."""
+    if isinstance(node, query_nodes.Aliased):
+        return replace(node, relation=_keeping_rows(node.relation))
+    return replace(node, keeps_rows=True) if isinstance(node, query_nodes.UnnestRelation) else node
+
+
 def _nested(node: query_nodes.Relation, sql: str) -> str:
     return f"({sql})" if isinstance(_unaliased(node), query_nodes.Join) else sql
-
-
-def _is_equality(condition: nodes.Expression) -> bool:
-    if isinstance(condition, nodes.Logical):
-        return condition.operator == "AND" and _is_equality(condition.left) and _is_equality(condition.right)
-    return isinstance(condition, nodes.BinaryComparison) and condition.sign == "="

@@ -7,7 +7,7 @@ from infra.local.athena.errors import QueryFailure
 from infra.local.athena.sql import nodes, query_nodes
 from infra.local.athena.sql.keyword_calls import KeywordCallParser
 from infra.local.athena.sql.nodes import Expression
-from infra.local.athena.sql.tokens import BINARY, DECIMAL, DOUBLE, INTEGER, STRING, WORD
+from infra.local.athena.sql.tokens import BINARY, DECIMAL, DOUBLE, INTEGER, STRING, WORD, Position
 
 _JSON_CALLS = ("JSON_ARRAY", "JSON_EXISTS", "JSON_OBJECT", "JSON_QUERY", "JSON_VALUE")
 _COMPARISONS = ("=", "<>", "!=", "<", "<=", ">", ">=")
@@ -62,7 +62,7 @@ class ExpressionParser(KeywordCallParser, ABC):
         return self._predicate(self.value())
 
     def _predicate(self, left: Expression) -> Expression:
-        at = left.at
+        at = self.at
         if sign := self.accept_sign(*_COMPARISONS):
             name = "<>" if sign.text == "!=" else sign.text
             if self.peek().is_word("ALL", "SOME", "ANY") and self.peek(1).is_sign("(") and self.starts_query(2):
@@ -79,11 +79,10 @@ class ExpressionParser(KeywordCallParser, ABC):
             return nodes.Not(at, nodes.IsNull(at, left)) if is_negated else nodes.IsNull(at, left)
         if self.peek().is_word("NOT") and self.peek(1).is_word("BETWEEN", "IN", "LIKE"):
             self.next()
-            return nodes.Not(at, self._membership(left))
-        return self._membership(left)
+            return nodes.Not(at, self._membership(left, at))
+        return self._membership(left, at)
 
-    def _membership(self, left: Expression) -> Expression:
-        at = left.at
+    def _membership(self, left: Expression, at: Position) -> Expression:
         if self.accept_word("BETWEEN"):
             low = self.value()
             self.expect_word("AND")

@@ -30,6 +30,8 @@ class UnnestRelation(Relation):
 
     values: tuple[Expression, ...]
     has_ordinality: bool
+    keeps_rows: bool = False
+    """Whether it has a row of NULL where it has none."""
 
 
 @dataclass(frozen=True)
