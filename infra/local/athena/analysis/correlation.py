@@ -1,15 +1,16 @@
 """Which correlated subqueries Trino answers.
 
-Sources: TransformCorrelatedJoinToJoin, PlanNodeDecorrelator and DecorrelateUnnest of Trino; TestSubqueries
+Sources: TransformCorrelatedJoinToJoin, TransformCorrelatedInPredicateToJoin, PlanNodeDecorrelator and
+DecorrelateUnnest of Trino; TestSubqueries
 (testCorrelatedSubqueriesWithLimit, testCorrelatedSubqueriesWithGroupBy, testCorrelatedSubqueryWithoutFilter).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from infra.local.athena.analysis.conditions import name_parts, terms
-from infra.local.athena.analysis.grouping import is_window, parts_of, queries_in
+from infra.local.athena.analysis.grouping import is_aggregate, is_window, parts_of, queries_in
 from infra.local.athena.analysis.scope import Scope, ScopeColumn
-from infra.local.athena.analysis.values import failure
+from infra.local.athena.analysis.values import failure, unsupported
 from infra.local.athena.errors import QueryFailure
 from infra.local.athena.sql import nodes, query_nodes
 
@@ -19,24 +20,81 @@ Correlated = Mapping[int, Sequence[ScopeColumn]]
 
 def check_select(node: query_nodes.Select, query: query_nodes.Query, scope: Scope, correlated: Correlated) -> None:
     """Raise QueryFailure for a SELECT that uses columns of the queries around it as Trino cannot."""
-    if not scope.correlations or node.source is None or _has_unnest(node.source):
+    if not scope.correlations or node.source is None:
         return
-    for item in node.items:
-        if item.value is not None and name_parts(item.value) is None and _is_outer(item.value, scope, correlated):
-            raise _unsupported(query)
-    where = [] if node.where is None else terms(node.where, "AND")
-    outer = [term for term in where if _is_outer(term, scope, correlated)]
-    is_equal = all(isinstance(term, nodes.BinaryComparison) and term.sign == "=" for term in outer)
-    if outer and any(is_window(part) for part in parts_of((node.items, query.order))):
+    items = [item.value for item in node.items if item.value is not None and _is_outer(item.value, scope, correlated)]
+    unnests = [r for r in _unnests(node.source) if any(_is_outer(value, scope, correlated) for value in r.values)]
+    if scope.parent is not None and scope.parent.usage == "IN" and (items or unnests or not _is_plain(node)):
         raise _unsupported(query)
-    if outer and not is_equal and (query.limit is not None or query.offset is not None):
+    if unnests:
+        _check_unnest(node, query)
+        return
+    if any(name_parts(item) is None for item in items):
         raise _unsupported(query)
     if any(_is_outer(item.value, scope, correlated) for item in query.order):
         raise _unsupported(query)
-    if node.groups is not None and outer:
+    where = [] if node.where is None else terms(node.where, "AND")
+    outer = [term for term in where if _is_outer(term, scope, correlated)]
+    if outer:
+        _check_conditions(outer, node, query, scope)
+
+
+def _check_conditions(
+    outer: list[nodes.Expression], node: query_nodes.Select, query: query_nodes.Query, scope: Scope
+) -> None:
+    """Raise QueryFailure for conditions with columns of the queries around, where Trino cannot move them out."""
+    is_equal = all(_is_equality(term, scope) or not (_own(term, scope) or any(queries_in(term))) for term in outer)
+    if any(is_window(part) for part in parts_of((node.items, query.order))):
+        raise _unsupported(query)
+    if not is_equal and (query.limit is not None or query.offset is not None):
+        raise _unsupported(query)
+    if node.groups is not None:
         is_simple = all(group.kind == "SIMPLE" for group in node.groups)
         if not is_simple or not (is_equal or _are_keys(outer, node.groups, scope)):
             raise _unsupported(query)
+
+
+def check_subquery(query: query_nodes.Query, usage: str, limit: str | None) -> None:
+    """Raise QueryFailure for a query in an expression that uses columns of the queries around it."""
+    body = query.body
+    if not isinstance(body, query_nodes.Select) or query.offset is not None or body.is_distinct or limit == "0":
+        raise _unsupported(query)
+    # How many rows exist does not matter to EXISTS.
+    if limit is None or usage == "EXISTS":
+        return
+    if usage == "IN":
+        raise _unsupported(query)
+    is_aggregate_of_all = body.groups is None and any(is_aggregate(part) for part in parts_of(body.items))
+    if not is_aggregate_of_all and (body.groups is not None or not query.order):
+        raise unsupported("does not support LIMIT without ORDER BY, or behind GROUP BY, in a correlated query")
+
+
+def _is_plain(node: query_nodes.Select) -> bool:
+    """Whether a SELECT has neither groups, aggregates nor windows."""
+    parts = parts_of((node.items, node.having))
+    return node.groups is None and node.having is None and not any(is_aggregate(p) or is_window(p) for p in parts)
+
+
+def _check_unnest(node: query_nodes.Select, query: query_nodes.Query) -> None:
+    """Raise QueryFailure for UNNEST of columns of the queries around, with a filter or a window behind it.
+
+    DecorrelateUnnest and DecorrelateInnerUnnestWithGlobalAggregation take none; nor does a table beside UNNEST.
+    """
+    parts = list(parts_of((node.items, query.order)))
+    aggregates = [part for part in parts if is_aggregate(part)]
+    is_filtered = [isinstance(part, nodes.Call) and part.where is not None for part in aggregates]
+    is_beside = isinstance(_first(node.source), query_nodes.TableName)
+    if node.where is not None or node.having is not None or is_beside or any(map(is_window, parts)):
+        raise _unsupported(query)
+    if is_filtered and all(is_filtered):
+        raise _unsupported(query)
+
+
+def _first(node: query_nodes.Relation | None) -> query_nodes.Relation | None:
+    """Return the leftmost relation of joins."""
+    while isinstance(node, query_nodes.Aliased | query_nodes.Join):
+        node = node.relation if isinstance(node, query_nodes.Aliased) else node.left
+    return node
 
 
 def check_join(node: query_nodes.Join, correlated: Correlated) -> None:
@@ -50,12 +108,14 @@ def _unsupported(query: query_nodes.Query) -> QueryFailure:
     return failure("NOT_SUPPORTED", query.at, "Given correlated subquery is not supported")
 
 
-def _has_unnest(node: query_nodes.Relation) -> bool:
+def _unnests(node: query_nodes.Relation) -> Iterator[query_nodes.UnnestRelation]:
     if isinstance(node, query_nodes.Aliased):
-        return _has_unnest(node.relation)
-    if isinstance(node, query_nodes.Join):
-        return _has_unnest(node.left) or _has_unnest(node.right)
-    return isinstance(node, query_nodes.UnnestRelation)
+        yield from _unnests(node.relation)
+    elif isinstance(node, query_nodes.Join):
+        yield from _unnests(node.left)
+        yield from _unnests(node.right)
+    elif isinstance(node, query_nodes.UnnestRelation):
+        yield node
 
 
 def _is_outer(node: nodes.Expression, scope: Scope, correlated: Correlated) -> bool:
@@ -68,6 +128,19 @@ def _is_outer(node: nodes.Expression, scope: Scope, correlated: Correlated) -> b
     return any(column.sql not in own for query in queries_in(node) for column in correlated.get(id(query), ()))
 
 
+def _is_equality(node: nodes.Expression, scope: Scope) -> bool:
+    """Whether a column of the query equals a value of the queries around, without coercion (PlanNodeDecorrelator)."""
+    if not isinstance(node, nodes.BinaryComparison) or node.sign != "=":
+        return False
+    for side, other in ((node.left, node.right), (node.right, node.left)):
+        parts, others = name_parts(side), name_parts(other)
+        if parts is None or _found(parts, scope) is None or _own(other, scope) or any(queries_in(other)):
+            continue
+        own, value = scope.find(parts, node.at), None if others is None else scope.find(others, node.at)
+        return own is not None and (value is None or own.type == value.type)
+    return False
+
+
 def _found(parts: tuple[str, ...], scope: Scope) -> str | None:
     found = Scope(scope.columns).find(parts, (0, 0))
     return None if found is None else found.sql
@@ -75,12 +148,11 @@ def _found(parts: tuple[str, ...], scope: Scope) -> str | None:
 
 def _are_keys(conditions: list[nodes.Expression], groups: Sequence[query_nodes.Grouping], scope: Scope) -> bool:
     """Whether the columns in conditions that are the query's own are all keys of its groups."""
+    named = [value for group in groups for values in group.sets for value in values if name_parts(value)]
+    return _own(tuple(conditions), scope) <= _own(tuple(named), scope)
 
-    def own(node: object) -> set[str]:
-        names = (name_parts(part) for part in parts_of(node) if isinstance(part, nodes.Expression))
-        return {sql for parts in names if parts is not None and (sql := _found(parts, scope)) is not None}
 
-    keys = {
-        sql for group in groups for values in group.sets for value in values if name_parts(value) for sql in own(value)
-    }
-    return own(tuple(conditions)) <= keys
+def _own(node: object, scope: Scope) -> set[str]:
+    """Return the query's own columns in an expression."""
+    names = (name_parts(part) for part in parts_of(node) if isinstance(part, nodes.Expression))
+    return {sql for parts in names if parts is not None and (sql := _found(parts, scope)) is not None}

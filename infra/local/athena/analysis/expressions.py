@@ -137,8 +137,11 @@ class ExpressionAnalyzer:
             return self._field_at(base, int(index.constant) - 1)
         if kind.name == "array" and types.coerces(index.type, types.BIGINT):
             return self._element(base, coerce(self.context, index, types.BIGINT))
-        if kind.name == "map" and types.coerces(index.type, kind.of[0]):
-            return self._map_value(base, coerce(self.context, index, kind.of[0]))
+        key = types.common(index.type, kind.of[0]) if kind.name == "map" else None
+        if key is not None:
+            # The key's type is a variable of the operator: a map of varchar(2) has keys of varchar(7) for such a text.
+            entries = coerce(self.context, base, types.map_of(key, kind.of[1]))
+            return self._map_value(entries, coerce(self.context, index, key))
         raise failure("TYPE_MISMATCH", node.at, f"Cannot use {index.type} for subscript of {kind}")
 
     def _element(self, base: Value, index: Value) -> Value:
@@ -214,7 +217,8 @@ class ExpressionAnalyzer:
 
     def _quantified(self, node: nodes.Quantified, scope: Scope) -> Value:
         left = self.analyze(node.left, scope)
-        sql, kind = self._one_column(node.query, scope, node.at)
+        is_in = (node.sign, node.quantifier == "ALL") in {("=", False), ("<>", True)}
+        sql, kind = self._one_column(node.query, scope, node.at, "IN" if is_in else "SCALAR")
         both = types.common(left.type, kind)
         if both is None or both.of or both.is_instant or both.is_floating:
             if both is not None:
@@ -255,7 +259,7 @@ class ExpressionAnalyzer:
 
     def _in_query(self, node: nodes.InQuery, scope: Scope) -> Value:
         value = self.analyze(node.value, scope)
-        sql, kind = self._one_column(node.query, scope, node.at)
+        sql, kind = self._one_column(node.query, scope, node.at, "IN")
         both = types.common(value.type, kind)
         if both is None:
             message = f"Value expression and result of subquery must be of the same type: {value.type} vs {kind}"
@@ -268,8 +272,10 @@ class ExpressionAnalyzer:
         query = f"(SELECT {column.sql} FROM ({sql}) AS q(c0){where})"  # noqa: S608 - generated
         return Value(f"({left.sql} IN {query})", types.BOOLEAN)
 
-    def _one_column(self, query: nodes.QueryNode, scope: Scope, at: tuple[int, int]) -> tuple[str, Type]:
-        sql, kinds = self._subqueries.subquery(query, scope)
+    def _one_column(
+        self, query: nodes.QueryNode, scope: Scope, at: tuple[int, int], usage: str = "SCALAR"
+    ) -> tuple[str, Type]:
+        sql, kinds = self._subqueries.subquery(query, scope, usage)
         if len(kinds) != 1:
             message = f"Multiple columns returned by subquery are not yet supported. Found {len(kinds)}"
             raise failure("NOT_SUPPORTED", at, message)
@@ -311,7 +317,7 @@ class ExpressionAnalyzer:
         return Value(f"CASE {whens} ELSE {plain} END", types.BOOLEAN)
 
     def _exists(self, node: nodes.Exists, scope: Scope) -> Value:
-        sql, _ = self._subqueries.subquery(node.query, scope)
+        sql, _ = self._subqueries.subquery(node.query, scope, "EXISTS")
         return Value(f"EXISTS ({sql})", types.BOOLEAN)
 
     def _scalar_query(self, node: nodes.ScalarQuery, scope: Scope) -> Value:

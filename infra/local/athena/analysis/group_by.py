@@ -80,9 +80,20 @@ def _group_key(
         message = "GROUP BY clause cannot contain aggregations, window functions or grouping operations"
         raise failure("EXPRESSION_NOT_SCALAR", node.at, message)
     else:
+        _check_own(item.node, scope)
         grouped.add(item.node)
     check_distinct(item.value.type, "GROUP BY")
     return item.value.sql
+
+
+def _check_own(node: nodes.Expression, scope: Scope) -> None:
+    """Raise QueryFailure for a key that is a column of a query around: AggregationAnalyzer of Trino."""
+    parts = conditions.name_parts(node)
+    if parts is None or scope.find(parts, node.at) is None:
+        return
+    if Scope(scope.columns).find(parts, node.at) is None:
+        message = f"Grouping field '{'.'.join(parts)}' should originate from the relations of its own query"
+        raise failure("GENERIC_INTERNAL_ERROR", node.at, message)
 
 
 def check_groups(

@@ -29,8 +29,8 @@ class Expressions(Protocol):
 class Subqueries(Protocol):
     """What resolves the queries inside expressions."""
 
-    def subquery(self, query: nodes.QueryNode, scope: Scope) -> tuple[str, list[Type]]:
-        """Return a query's SQL, with columns c0, c1…, and the types of its columns."""
+    def subquery(self, query: nodes.QueryNode, scope: Scope, usage: str) -> tuple[str, list[Type]]:
+        """Return a query's SQL, with columns c0, c1…, and the types of its columns. `usage`: EXISTS, IN or SCALAR."""
 
 
 class Queries(Protocol):

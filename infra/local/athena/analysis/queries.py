@@ -82,17 +82,16 @@ class QueryAnalyzer:
         self._with.append(f"{relation} AS ({compiled.sql})")
         self._named[-1][name] = (relation, outputs)
 
-    def subquery(self, query: nodes.QueryNode, scope: Scope) -> tuple[str, list[Type]]:
+    def subquery(self, query: nodes.QueryNode, scope: Scope, usage: str) -> tuple[str, list[Type]]:
         """Resolve a query inside an expression."""
         if not isinstance(query, query_nodes.Query):
             raise TypeError(query)
-        inner = Scope(parent=scope)
+        query = _without_parentheses(query)
+        inner = Scope(parent=scope, usage=usage)
         compiled = self.analyze(query, inner)
         if inner.correlations:
             self.correlated[id(query)] = inner.correlations
-            body = query.body
-            if not isinstance(body, query_nodes.Select) or query.limit or query.offset or body.is_distinct:
-                raise failure("NOT_SUPPORTED", query.at, "Given correlated subquery is not supported")
+            correlation.check_subquery(query, usage, self._row_count(query.limit))
         return compiled.sql, [output.type for output in compiled.outputs]
 
     def _ordered(self, body: query_nodes.QueryBody, query: query_nodes.Query, outer: Scope | None) -> Compiled:
@@ -245,6 +244,12 @@ class QueryAnalyzer:
         if value.constant is None or not value.type.is_integer or int(value.constant) < 0:
             raise failure("TYPE_MISMATCH", node.at, "LIMIT and OFFSET take a number of rows")
         return value.constant
+
+
+def _without_parentheses(query: query_nodes.Query) -> query_nodes.Query:
+    while isinstance(query.body, query_nodes.Parenthesized) and query == query_nodes.Query(query.at, query.body):
+        query = query.body.query
+    return query
 
 
 def _is_selected(node: nodes.Expression, outputs: Sequence[SelectedValue], scope: Scope) -> bool:

@@ -37,6 +37,8 @@ class Scope:
     windows: dict[str, Window] = field(default_factory=dict)
     correlations: list[ScopeColumn] = field(default_factory=list)
     """The columns of outer scopes that were used here."""
+    usage: str = ""
+    """What the query inside is to an expression: EXISTS, IN or SCALAR; nothing if it is a relation."""
     is_query: bool = True
     """Whether it is the scope of a query, rather than of a lambda or a clause."""
 
@@ -58,6 +60,9 @@ class Scope:
         name, qualifier = parts[-1].lower(), tuple(part.lower() for part in parts[:-1])
         if not qualifier and name in self.parameters:
             return self.parameters[name]
+        if qualifier and parts[0].lower() in self.parameters:
+            # A field of the parameter, even if a relation has its name.
+            return None
         found = [c for c in self.columns if _matches(c, name, qualifier)]
         if len(found) > 1:
             raise failure("AMBIGUOUS_NAME", at, f"Column '{'.'.join(parts)}' is ambiguous")
