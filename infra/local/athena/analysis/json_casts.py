@@ -17,9 +17,9 @@ from infra.local.athena.errors import Fault
 from infra.local.athena.rowwise import json_texts, numbers, years
 from infra.local.athena.rowwise.json_texts import Members, Number
 
-_SCALARS = {"boolean", *types.INTEGERS, "real", "double", "decimal", "varchar", "date", "timestamp"}
+_SCALARS = {"unknown", "boolean", *types.INTEGERS, "real", "double", "decimal", "varchar", "date", "timestamp"}
 _FROM_SCALARS = {"boolean", *types.INTEGERS, "real", "double", "varchar"}
-_KEYS = {"boolean", *types.INTEGERS, "real", "double", "decimal", "varchar"}
+_KEYS = {"unknown", "boolean", *types.INTEGERS, "real", "double", "decimal", "varchar"}
 _RANGES = {"tinyint": 8, "smallint": 16, "integer": 32, "bigint": 64}
 
 

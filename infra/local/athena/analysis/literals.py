@@ -86,16 +86,17 @@ def of_typed(context: Context, node: nodes.TypedLiteral) -> Value:
     if kind.name == "char":
         raise unsupported("does not support CHAR literals")
     if kind.name == "json":
-        return _json(written)
+        return _json(context, written)
     value = text(written)
     return require_cast(context, value, kind)
 
 
-def _json(written: str) -> Value:
+def _json(context: Context, written: str) -> Value:
     try:
         return Value(literal(json_texts.parse(written)), types.JSON)
-    except Fault as error:
-        raise QueryFailure(fault_of(str(error))) from error
+    except Fault:
+        # It fails where it is evaluated, so TRY answers NULL.
+        return Value(context.call(json_texts.parse, [text(written)], types.VARCHAR), types.JSON)
 
 
 def _date(written: str, invalid: QueryFailure) -> str:

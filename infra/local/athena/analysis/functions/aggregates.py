@@ -17,6 +17,9 @@ from infra.local.athena.rowwise import numbers
 _ERRORS = (0.0040625, 0.26)
 """The standard errors that approx_distinct takes (ApproximateCountDistinctAggregation)."""
 
+_MAX_LISTAGG = 2**20
+"""The bytes that a result of listagg may have (ListaggAggregationFunction)."""
+
 
 def _sum(call: Aggregation) -> Value | None:
     (value,) = call.arguments
@@ -233,7 +236,10 @@ def _listagg(call: Aggregation) -> Value | None:
         if not types.coerces(argument.type, types.VARCHAR):
             raise QueryFailure(f"TYPE_MISMATCH: Expected listagg's arguments to be varchar, but found {argument.type}")
     written = separator[0].sql if separator else "''"
-    return Value(call.core("string_agg", f"{value.sql}, {written}"), types.VARCHAR)
+    found = call.core("string_agg", f"{value.sql}, {written}")
+    message = f"Concatenated string has the length in bytes larger than the maximum output length {_MAX_LISTAGG}"
+    failed = call.context.fail(f"'EXCEEDED_FUNCTION_MEMORY_LIMIT: {message}'", types.VARCHAR)
+    return Value(f"CASE WHEN strlen({found}) > {_MAX_LISTAGG} THEN {failed} ELSE {found} END", types.VARCHAR)
 
 
 AGGREGATES: dict[str, tuple[tuple[int, ...], Aggregate]] = {
