@@ -28,6 +28,14 @@ VALUES: dict[str, list[tuple[str, str | None]]] = {
         ("CAST(ROW(JSON '2', JSON '[1, 2]') AS ROW(a bigint, e array(bigint)))", "{a=2, e=[1, 2]}"),
         ("ROW(NULL, NULL) IS NULL", "false"),
     ],
+    "SqlBase.g4: parentheses around queries": [
+        ("((SELECT 1) IS NULL)", "false"),
+        ("(((SELECT 1)) + 1) * 2", "4"),
+        ("((SELECT 1) UNION (SELECT 1))", "1"),
+        ("((SELECT 1), 2)", "{field0=1, field1=2}"),
+        ("3 IN ((SELECT 1), 2)", "false"),
+        ("2 IN ((SELECT 1) UNION SELECT 2)", "true"),
+    ],
     "AbstractTestEngineOnlyQueries.testTry, testLambdaCapture": [
         ("TRY(JSON 'INVALID')", None),
         ("(SELECT transform(ARRAY[CAST(ROW(10) AS ROW(x integer))], r -> r.x) FROM (VALUES 'a') r(x))", "[10]"),
@@ -110,6 +118,9 @@ FAILURES: dict[str, list[tuple[str, str]]] = {
     "TestMapOperators": [
         ("SELECT MAP(ARRAY['hi'], ARRAY[2])['missing']", "INVALID_FUNCTION_ARGUMENT: Key not present in map: missing"),
         ("SELECT MAP(ARRAY[1], ARRAY[2])['x']", "TYPE_MISMATCH: line 1:8: Cannot use varchar(1) for subscript of map"),
+    ],
+    "SqlBase.g4: a list of one value": [
+        ("SELECT 1 IN ((SELECT x FROM (VALUES 1, 2) t(x)))", "SUBQUERY_MULTIPLE_ROWS"),
     ],
     "TestListagg": [
         (

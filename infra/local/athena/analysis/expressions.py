@@ -252,7 +252,8 @@ class ExpressionAnalyzer:
                 "TYPE_MISMATCH", node.at, f"{message}. Cannot find common type between {found[0].type} and {other}"
             )
         value, items = values[0], values[1:]
-        if value.type.of or value.type.is_floating or value.type.is_instant:
+        # DuckDB looks for the value in all rows of `IN ((SELECT …))`, where Trino's query has one.
+        if value.type.of or value.type.is_floating or value.type.is_instant or len(items) == 1:
             parts = [operators.compare(self.context, "=", value, item, node.at).sql for item in items]
             return Value(operators.any_of(parts), types.BOOLEAN)
         return Value(f"({value.sql} IN ({', '.join(item.sql for item in items)}))", types.BOOLEAN)

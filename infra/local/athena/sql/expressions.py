@@ -7,10 +7,11 @@ from infra.local.athena.errors import QueryFailure
 from infra.local.athena.sql import nodes, query_nodes
 from infra.local.athena.sql.keyword_calls import KeywordCallParser
 from infra.local.athena.sql.nodes import Expression
-from infra.local.athena.sql.tokens import BINARY, DECIMAL, DOUBLE, INTEGER, STRING, WORD, Position
+from infra.local.athena.sql.tokens import BINARY, DECIMAL, DOUBLE, END, INTEGER, STRING, WORD, Position, Token
 
 _JSON_CALLS = ("JSON_ARRAY", "JSON_EXISTS", "JSON_OBJECT", "JSON_QUERY", "JSON_VALUE")
 _COMPARISONS = ("=", "<>", "!=", "<", "<=", ">", ">=")
+_BEHIND_QUERY = ("UNION", "EXCEPT", "INTERSECT", "ORDER", "LIMIT", "OFFSET", "FETCH")
 _NUMBERS = (INTEGER, DECIMAL, DOUBLE)
 _FIELDS = ("YEAR", "MONTH", "DAY", "HOUR", "MINUTE", "SECOND")
 _NOW = ("CURRENT_DATE", "CURRENT_TIME", "CURRENT_TIMESTAMP", "LOCALTIME", "LOCALTIMESTAMP")
@@ -49,6 +50,27 @@ class ExpressionParser(KeywordCallParser, ABC):
         if self.peek(ahead).is_word("TABLE"):
             return self.is_identifier(ahead + 1)
         return self.peek(ahead).is_word("SELECT", "WITH", "VALUES")
+
+    def is_query_in_parentheses(self) -> bool:
+        """Whether a query starts here: `((SELECT 1) UNION …)`, not `((SELECT 1) + 1)` or `((SELECT 1) a JOIN …)`."""
+        if not self.peek().is_sign("(") or not self.starts_query():
+            return False
+        if not self.peek(1).is_sign("("):
+            return True
+        following = self._behind_parenthesis(1)
+        return following.kind == END or following.is_sign(")") or following.is_word(*_BEHIND_QUERY)
+
+    def _behind_parenthesis(self, ahead: int) -> Token:
+        """Return the token behind the parentheses that open here."""
+        depth = 0
+        while True:
+            token = self.peek(ahead)
+            if token.kind == END:
+                return token
+            depth += token.is_sign("(") - token.is_sign(")")
+            ahead += 1
+            if depth == 0:
+                return self.peek(ahead)
 
     def _conjunction(self) -> Expression:
         left = self._negation()
@@ -91,7 +113,9 @@ class ExpressionParser(KeywordCallParser, ABC):
             pattern = self.value()
             return nodes.Like(at, left, pattern, self.value() if self.accept_word("ESCAPE") else None)
         if self.accept_word("IN"):
-            if self.peek().is_sign("(") and self.starts_query(1):
+            # `IN ((SELECT 1))` is a list of one value.
+            is_list = self.peek(1).is_sign("(") and self._behind_parenthesis(1).is_sign(")")
+            if self.is_query_in_parentheses() and not is_list:
                 return nodes.InQuery(at, left, self._query_in_parentheses())
             self.expect_sign("(")
             items = self.expressions()
@@ -174,7 +198,7 @@ class ExpressionParser(KeywordCallParser, ABC):
                 self.accept_sign(",")
             self.expect_sign("->")
             return nodes.Lambda(at, tuple(parameters), self.expression())
-        if self.starts_query():
+        if self.is_query_in_parentheses():
             return nodes.ScalarQuery(at, self._query_in_parentheses())
         self.expect_sign("(")
         items = self.expressions()

@@ -261,7 +261,7 @@ class QueryParser(WindowParser):
         if self.peek().is_word("TABLE") and self.peek(1).is_sign("("):
             raise QueryFailure("NOT_SUPPORTED: the local Athena does not support table functions")
         if self.peek().is_sign("("):
-            if self._is_query_in_parentheses():
+            if self.is_query_in_parentheses():
                 return query_nodes.QueryRelation(at, self._query_in_parentheses())
             self.next()
             relation = self.relation()
@@ -271,23 +271,3 @@ class QueryParser(WindowParser):
         if self.peek().is_sign("("):
             raise QueryFailure(f"FUNCTION_NOT_FOUND: Table function '{'.'.join(parts).lower()}' not registered")
         return query_nodes.TableName(at, parts)
-
-    def _is_query_in_parentheses(self) -> bool:
-        """Whether a query starts here, rather than a relation: `((SELECT 1) UNION …)` or `((SELECT 1) a JOIN …)`."""
-        if not self.starts_query():
-            return False
-        if not self.peek(1).is_sign("("):
-            return True
-        depth, ahead = 0, 1
-        while True:
-            token = self.peek(ahead)
-            if token.kind == "end":
-                return True
-            depth += token.is_sign("(") - token.is_sign(")")
-            ahead += 1
-            if depth == 0:
-                break
-        following = self.peek(ahead)
-        return following.is_sign(")") or following.is_word(
-            "UNION", "EXCEPT", "INTERSECT", "ORDER", "LIMIT", "OFFSET", "FETCH"
-        )
