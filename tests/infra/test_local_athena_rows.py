@@ -91,6 +91,10 @@ ROWS: dict[str, list[tuple[str, list[list[str | None]]]]] = {
             "SELECT (SELECT count(*) FROM (VALUES 1, 1, 3) t(a) WHERE t.a = u.b LIMIT 1) FROM (VALUES 1) u(b)",
             [["2"]],
         ),
+        (
+            "SELECT id, (SELECT DISTINCT u.name FROM t u WHERE u.id = t.id) FROM t ORDER BY id",
+            [["1", "anna"], ["2", "ben"], ["3", None]],
+        ),
         ("SELECT ((SELECT c FROM (VALUES 2) t(c) WHERE c = d)) FROM (VALUES 2) u(d)", [["2"]]),
     ],
     "TestUnnest, AbstractTestEngineOnlyQueries.testUnnest: in the order of the elements": [
@@ -150,6 +154,20 @@ FAILURES: dict[str, list[tuple[str, str]]] = {
         (
             "SELECT * FROM (VALUES 1) t(a) RIGHT JOIN LATERAL (SELECT 2) u(b) ON a < b",
             "NOT_SUPPORTED: the local Athena does not support RIGHT JOIN LATERAL",
+        ),
+    ],
+    "PlanNodeDecorrelator": [
+        (
+            "SELECT (SELECT count(*) FROM (SELECT 1 FROM t u WHERE u.id = t.id UNION ALL SELECT 2)) FROM t",
+            "NOT_SUPPORTED: line 1:67: Given",
+        ),
+        (
+            "SELECT id FROM t WHERE EXISTS (SELECT 1 FROM t u LEFT JOIN t v ON u.id = v.id AND v.id = t.id)",
+            "NOT_SUPPORTED: line 1:50: Given",
+        ),
+        (
+            "SELECT id FROM t WHERE EXISTS (SELECT 1 FROM t u WHERE u.id = t.id HAVING count(*) > 1)",
+            "NOT_SUPPORTED: line 1:32: Given",
         ),
     ],
     "DecorrelateUnnest, TransformCorrelatedInPredicateToJoin": [

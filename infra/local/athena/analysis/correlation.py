@@ -48,16 +48,22 @@ def _check_conditions(
         raise _unsupported(query)
     if not is_equal and (query.limit is not None or query.offset is not None):
         raise _unsupported(query)
+    if node.groups is None and node.having is not None:
+        raise _unsupported(query)
     if node.groups is not None:
         is_simple = all(group.kind == "SIMPLE" for group in node.groups)
         if not is_simple or not (is_equal or _are_keys(outer, node.groups, scope)):
             raise _unsupported(query)
+    if node.is_distinct and not is_equal:
+        raise _unsupported(query)
 
 
 def check_subquery(query: query_nodes.Query, usage: str, limit: str | None) -> None:
     """Raise QueryFailure for a query in an expression that uses columns of the queries around it."""
     body = query.body
-    if not isinstance(body, query_nodes.Select) or query.offset is not None or body.is_distinct or limit == "0":
+    if not isinstance(body, query_nodes.Select) or query.offset is not None or limit == "0":
+        raise _unsupported(query)
+    if body.is_distinct and (usage == "IN" or limit is not None):
         raise _unsupported(query)
     # How many rows exist does not matter to EXISTS.
     if limit is None or usage == "EXISTS":
@@ -102,6 +108,12 @@ def check_join(node: query_nodes.Join, correlated: Correlated) -> None:
     if node.kind in {"LEFT", "RIGHT", "FULL"} and any(correlated.get(id(q)) for q in queries_in(node.condition)):
         message = "Reference to column from outer scope not allowed in this context"
         raise failure("INVALID_COLUMN_REFERENCE", node.at, message)
+
+
+def check_growth(scope: Scope | None, before: int, query: nodes.Node) -> None:
+    """Raise QueryFailure if a part that Trino cannot move out has columns of the queries around by now."""
+    if scope is not None and len(scope.correlations) > before:
+        raise failure("NOT_SUPPORTED", query.at, "Given correlated subquery is not supported")
 
 
 def _unsupported(query: query_nodes.Query) -> QueryFailure:

@@ -126,7 +126,9 @@ class QueryAnalyzer:
         raise unsupported(f"does not support {type(body).__name__}")
 
     def _set_operation(self, node: query_nodes.SetOperation, outer: Scope | None) -> Compiled:
+        before = 0 if outer is None else len(outer.correlations)
         left, right = self._body(node.left, outer), self._body(node.right, outer)
+        correlation.check_growth(outer, before, node)
         if len(left.outputs) != len(right.outputs):
             message = f"{node.operator} query has different number of fields: {len(left.outputs)}, {len(right.outputs)}"
             raise failure("TYPE_MISMATCH", node.at, message)

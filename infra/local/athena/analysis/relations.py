@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from infra.local.athena.analysis import types
-from infra.local.athena.analysis.correlation import check_join
+from infra.local.athena.analysis.correlation import check_growth, check_join
 from infra.local.athena.analysis.operators import compare
 from infra.local.athena.analysis.protocols import Queries
 from infra.local.athena.analysis.results import PATH, Compiled, TableScan
@@ -165,7 +165,10 @@ class RelationAnalyzer:
         if node.condition is None:
             raise failure("SYNTAX_ERROR", node.at, "A join needs ON or USING")
         both = Scope([*left.columns, *right.columns], scope.parent, correlations=scope.correlations)
+        before = len(both.correlations)
         condition = self._queries.expressions.condition(node.condition, both, "JOIN")
+        if node.kind in {"LEFT", "RIGHT", "FULL"}:
+            check_growth(both, before, node)
         check_join(node, self._queries.correlated)
         sql = f"{left.sql} {node.kind} JOIN {_nested(node.right, right.sql)} ON {condition}"
         return FromItem(sql, both.columns)
