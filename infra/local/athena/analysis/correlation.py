@@ -5,7 +5,7 @@ DecorrelateUnnest of Trino; TestSubqueries
 (testCorrelatedSubqueriesWithLimit, testCorrelatedSubqueriesWithGroupBy, testCorrelatedSubqueryWithoutFilter).
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, MutableMapping, Sequence
 
 from infra.local.athena.analysis.conditions import name_parts, terms
 from infra.local.athena.analysis.grouping import is_aggregate, is_window, parts_of, queries_in
@@ -14,8 +14,8 @@ from infra.local.athena.analysis.values import failure, unsupported
 from infra.local.athena.errors import QueryFailure
 from infra.local.athena.sql import nodes, query_nodes
 
-Correlated = Mapping[int, Sequence[ScopeColumn]]
-"""The columns of the scopes around that a query uses, by the identity of its node."""
+Correlated = MutableMapping[int, list[ScopeColumn]]
+"""The columns of the scopes around that a query in an expression, or UNNEST in FROM, uses; by its node's identity."""
 
 
 def check_select(node: query_nodes.Select, query: query_nodes.Query, scope: Scope, correlated: Correlated) -> None:
@@ -23,11 +23,12 @@ def check_select(node: query_nodes.Select, query: query_nodes.Query, scope: Scop
     if not scope.correlations or node.source is None:
         return
     items = [item.value for item in node.items if item.value is not None and _is_outer(item.value, scope, correlated)]
-    unnests = [r for r in _unnests(node.source) if any(_is_outer(value, scope, correlated) for value in r.values)]
-    if scope.parent is not None and scope.parent.usage == "IN" and (items or unnests or not _is_plain(node)):
+    is_unnest = any(_is_outer_unnest(relation, scope, correlated) for relation in _relations(node.source))
+    if scope.parent is not None and scope.parent.usage == "IN" and (items or is_unnest or not _is_plain(node)):
         raise _unsupported(query)
-    if unnests:
+    if is_unnest:
         _check_unnest(node, query)
+        correlated[id(query)] = scope.correlations
         return
     if any(name_parts(item) is None for item in items):
         raise _unsupported(query)
@@ -120,14 +121,23 @@ def _unsupported(query: query_nodes.Query) -> QueryFailure:
     return failure("NOT_SUPPORTED", query.at, "Given correlated subquery is not supported")
 
 
-def _unnests(node: query_nodes.Relation) -> Iterator[query_nodes.UnnestRelation]:
+def _relations(node: query_nodes.Relation) -> Iterator[query_nodes.Relation]:
+    """Yield the relations that are joined."""
     if isinstance(node, query_nodes.Aliased):
-        yield from _unnests(node.relation)
+        yield from _relations(node.relation)
     elif isinstance(node, query_nodes.Join):
-        yield from _unnests(node.left)
-        yield from _unnests(node.right)
-    elif isinstance(node, query_nodes.UnnestRelation):
+        yield from _relations(node.left)
+        yield from _relations(node.right)
+    else:
         yield node
+
+
+def _is_outer_unnest(node: query_nodes.Relation, scope: Scope, correlated: Correlated) -> bool:
+    """Whether a relation is UNNEST of columns of a query around, or a query of it."""
+    if isinstance(node, query_nodes.QueryRelation):
+        return not node.is_lateral and bool(correlated.get(id(node.query)))
+    values = node.values if isinstance(node, query_nodes.UnnestRelation) else ()
+    return any(_is_outer(value, scope, correlated) for value in values)
 
 
 def _is_outer(node: nodes.Expression, scope: Scope, correlated: Correlated) -> bool:
