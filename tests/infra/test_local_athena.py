@@ -384,7 +384,7 @@ def test_queries_wait_their_turn_and_can_be_stopped(lake: Lake) -> None:
         ("SELECT * FROM nobody", "TABLE_NOT_FOUND"),
         ("SELECT * FROM nobody.t", "SCHEMA_NOT_FOUND: Schema 'nobody' does not exist"),
         ("SELECT * FROM other.x.t", "CATALOG_NOT_FOUND"),
-        ("SELECT * FROM t WHERE a > 1", "TYPE_MISMATCH: line 1:23: Cannot apply operator: varchar > integer"),
+        ("SELECT * FROM t WHERE a > 1", "TYPE_MISMATCH: line 1:25: Cannot apply operator: varchar > integer"),
         ("SELECT * FROM t WHERE a IN (1, 2)", "TYPE_MISMATCH"),
         ("SELECT * FROM t WHERE a BETWEEN 1 AND 2", "TYPE_MISMATCH"),
         ("SELECT sum(a) FROM t", "FUNCTION_NOT_FOUND"),
