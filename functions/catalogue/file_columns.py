@@ -94,7 +94,8 @@ def unlike(obj: ObjectVersion, size_bytes: int, layout: Format, header: Sequence
     if line is None:
         return ""
     if layout.layout == "json":
-        return "its first line is not a JSON record" if line.strip() and _record(line) is None else ""
+        is_record = not line.strip() or _record(line) is not None
+        return "" if is_record else "its first line is not a JSON record, and Athena reads one on each line"
     is_other = header and _header(line, layout.delimiter) != tuple(header)
     return "its first line, which Athena skips, is not the header of the table" if is_other else ""
 

@@ -50,13 +50,9 @@ def table_that_breaks(obj: ObjectVersion, size_bytes: int, database: str) -> Tab
     return table if _breaks(obj.key, table) else None
 
 
-def table_of_unnamed(obj: ObjectVersion, size_bytes: int, database: str) -> Table | None:
-    """Return the table that reads this object as its data, if no validation follows from the object's name.
-
-    That is a name without a format, or with one that S3 Ferry does not catalogue (`.parquet.gz`). The table may be a
-    minute old, and lacks its columns.
-    """
-    if "/" not in obj.key or not _is_read(obj.key, size_bytes) or file_format(obj.key):
+def table_that_reads(obj: ObjectVersion, size_bytes: int, database: str) -> Table | None:
+    """Return the table that reads this object as its data. It may be a minute old, and lacks its columns."""
+    if "/" not in obj.key or not _is_read(obj.key, size_bytes):
         return None
     table = recent_table(obj, database)
     return table if table is not None and not table.unpartitioned and is_catalogued(table) else None

@@ -10,14 +10,15 @@ from contextlib import contextmanager
 from botocore.exceptions import ClientError
 
 from functions.catalogue.file_columns import unlike
+from functions.catalogue.formats import file_format
 from functions.catalogue.glue_table import Table, find_table
 from functions.catalogue.recent_tables import recent_columns
 from functions.catalogue.table_folders import (
     described,
     format_of,
     is_catalogued,
-    table_of_unnamed,
     table_that_breaks,
+    table_that_reads,
     unchecked,
 )
 from functions.contract.models import ObjectVersion
@@ -81,39 +82,43 @@ def require_no_foreign_table(request: CopyRequest) -> None:
 def require_data_of_its_table(request: CopyRequest, source: Head) -> None:
     """Reject a file that a table would read as its data, and that does not begin like that, whatever its name.
 
-    Only if no validation follows from the name: other names are checked by `require_no_foreign_table`, and by the
-    validation. Raises ObjectChanged if the source changes meanwhile.
+    An image named `.csv`, or a Parquet file that is cut off, would break the table before a validation finds it. Where
+    none follows, because the name says no format (`part-0`) or another one (`.parquet.gz`), the header counts, too.
+    Raises ObjectChanged if the source changes meanwhile.
     """
     settings = request.settings
     if not settings.glue_database or not request.rule.catalogue:
         return
     target = request.written_object(None, request.upload.etag)
-    table = table_of_unnamed(target, source.object.size_bytes, settings.glue_database)
+    table = table_that_reads(target, source.object.size_bytes, settings.glue_database)
     if table is None:
         return
-    columns = recent_columns(target, settings.glue_database, table) if table.skips_header else ()
+    is_validated = file_format(target.key) is not None
+    has_header = table.skips_header and not is_validated
+    columns = recent_columns(target, settings.glue_database, table) if has_header else ()
     if not _unlike(table, columns, target, source):
         return
     # The catalogue is asked again before a file is rejected: whoever drops or alters the table replays at once.
     table = find_table(target, settings.glue_database)
     if table is None or not is_catalogued(table):
         return
-    problem = _unlike(table, tuple(table.columns), target, source)
+    problem = _unlike(table, tuple(table.columns) if has_header and table.skips_header else (), target, source)
     if problem:
-        reason = f"S3 Ferry does not validate files so named. Athena would read it as {described(table)}, but {problem}"
-        raise _foreign(request, table, reason)
+        unvalidated = "" if is_validated else "S3 Ferry does not validate files so named. "
+        reason = f"{unvalidated}Athena would read it as {described(table)}, but {problem}"
+        raise _foreign(request, table, reason, "Fix the file, or upload it" if is_validated else "Upload the file")
 
 
 def _unlike(table: Table, columns: tuple[str, ...], target: ObjectVersion, source: Head) -> str:
     layout = format_of(table, gzipped=target.key.endswith(".gz"))
-    return unlike(source.object, source.object.size_bytes, layout, columns if table.skips_header else ())
+    return unlike(source.object, source.object.size_bytes, layout, columns)
 
 
-def _foreign(request: CopyRequest, table: Table, reason: str) -> ForeignFile:
+def _foreign(request: CopyRequest, table: Table, reason: str, remedy: str = "Upload the file") -> ForeignFile:
     return ForeignFile(
         f"{request.source} was not copied: {request.target} is in the folder of the table "
         f"{table.database}.{table.name}, which holds {described(table)}. {reason}. "
-        "Upload the file into another folder, or under a name that begins with `_`; or drop the table, then replay."
+        f"{remedy} into another folder, or under a name that begins with `_`; or drop the table, then replay."
     )
 
 

@@ -85,6 +85,11 @@ CASES: dict[str, list[File]] = {
     "records on several lines": [
         File("a.json", b'{\n  "a": 1\n}\n', "the record seems to continue on the next line: convert the file"),
     ],
+    "an array beside records": [
+        File("a.json", b'{"a":1}\n'),
+        File("b.json", b'[{"a":1}]', "was not copied: "),
+        File("c.json", b'{"a":2}\n'),
+    ],
     "half a pair": [File("a.json", b'{"\\ud800":1,"b":2}\n', "an unpaired surrogate")],
     "a README beside Parquet": [
         File("a.parquet", select="SELECT 1 AS id"),

@@ -127,7 +127,11 @@ TEXT, JSON, PARQUET, BOM = b"id\n1\n", b'{"id":1}\n', parquet(footer("id", rows=
         ("part.0.gz", CSV, gzip.compress(TEXT * 99, mtime=0)),
         ("a.parq", tables(), PARQUET),
         ("a.PQ", tables(), PARQUET),
-        ("a.snappy.parquet", tables(), TEXT),
+        ("a.snappy.parquet", tables(), PARQUET),
+        # The validation compares what the name says with the table.
+        ("a.csv", WITH_HEADER, b"other,names\n1,2\n"),
+        ("a.json", tables("json"), b'{"other": 1}\nnot json\n'),
+        ("a.json", tables("json"), b"\n"),
         ("a.parquet.gz", tables(), PARQUET),
     ],
 )
@@ -149,6 +153,12 @@ def test_what_may_be_data_of_the_table_is_copied(cloud: Cloud, name: str, found:
         ),
         *(("part-2", found, b"\xff\xfe\xfd\n") for found in (CSV, tables("json"))),
         ("part-2.gz", CSV, TEXT),
+        # What is not what its name says breaks the table before a validation finds it.
+        ("a.csv", WITH_HEADER, b"\x89PNG\r\n"),
+        ("a.csv.gz", CSV, TEXT),
+        ("a.parquet", tables(), PARQUET[:-9]),
+        ("a.pq", tables(), TEXT),
+        *(("a.json", tables("json"), body) for body in (b'[{"id": 1}]', b'{\n  "id": 1\n}\n', b"\x00" * 99)),
         ("part-2.gz", tables("json"), gzip.compress(TEXT, mtime=0)),
     ],
 )
