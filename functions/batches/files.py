@@ -20,7 +20,7 @@ from functions.batches.steps import BatchCall, work_on_slice
 from functions.batches.table_settings import FileSettings
 from functions.catalogue.formats import file_format, not_catalogued_reason
 from functions.catalogue.glue_table import Table, containing, tables_with_locations
-from functions.catalogue.new_table import file_without_table
+from functions.catalogue.new_table import cause_beside
 from functions.catalogue.partition_folders import folder_warnings, require_partition
 from functions.catalogue.table_folders import foreign_object
 from functions.contract.batches import Batch, Outcome
@@ -89,7 +89,7 @@ class ValidationCall:
         folder = target.key.partition("/")[0]
         with self._lock:
             if folder not in self._causes:
-                self._causes[folder] = file_without_table(target)
+                self._causes[folder] = cause_beside(target)
             return self._causes[folder]
 
 

@@ -44,6 +44,10 @@ class NoTable(Unreadable):
     """The catalogue cannot hold a table of the file's columns; the message says why."""
 
 
+class OtherFormat(NoTable):
+    """The file is of another format than its name says; the message names it."""
+
+
 class TableMismatch(Unreadable):
     """The file cannot be read as its table; the message says why. Either of the two may be wrong."""
 
@@ -157,7 +161,7 @@ def _first_line(obj: ObjectVersion, size_bytes: int, gzipped: bool) -> str | Non
 def _start(obj: ObjectVersion, size_bytes: int, gzipped: bool) -> bytes | None:
     """Return the start of a file with its whole first line; None if that is too long, or if its end is missing.
 
-    Raises NoTable if the file is of another format.
+    Raises OtherFormat.
     """
     for length in (FIRST_READ_BYTES, LONGEST_FIRST_LINE):
         data = _read(obj, f"bytes=0-{length - 1}")
@@ -166,7 +170,7 @@ def _start(obj: ObjectVersion, size_bytes: int, gzipped: bool) -> bytes | None:
             data, complete = _decompressed(data)
             whole = whole and complete
         if kind := known_format(data[:SNIFFED_BYTES]):
-            raise NoTable(f"it is {kind}")
+            raise OtherFormat(f"it is {kind}")
         if whole or _LINE_BREAK.search(data):
             return data
     return None

@@ -7,6 +7,7 @@ type may have. A field without a name is not a type of Hive's (TypeInfoUtils in 
 Raises NoTable with the column and what to do.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -22,6 +23,9 @@ MOST_RECORDS = 1000
 """The crawler reads no more ("Why does the AWS Glue crawler create multiple tables", AWS re:Post)."""
 
 _STRUCT, _FIELD, _ARRAY, _SCALAR = len("struct<>") - 1, len(":,"), len("array<>"), len("int")
+LONGEST_FIELD = _FIELD + _STRUCT + _ARRAY + _SCALAR
+"""At most what a new key or the elements of an array add to a type, without the key's own length."""
+
 _ITEMS = ""
 """Where the tree of an array has its elements, of whatever kind."""
 
@@ -34,6 +38,7 @@ class TypeLengths:
 
     def __init__(self) -> None:
         self._columns: dict[str, Tree] = {}
+        self._at_most: defaultdict[str, int] = defaultdict(lambda: LONGEST_FIELD)
         self._records = 0
 
     def add(self, record: Mapping[str, Any]) -> None:
@@ -43,9 +48,12 @@ class TypeLengths:
             return
         for key, value in record.items():
             if type(value) is dict or type(value) is list:
-                tree = self._columns.setdefault(key.lower(), {})
-                if _grow(key, tree, value):
-                    _require(key, _length(tree))
+                name = key.lower()
+                tree = self._columns.setdefault(name, {})
+                self._at_most[name] += _grow(key, tree, value)
+                if self._at_most[name] > LONGEST_TYPE:
+                    self._at_most[name] = _length(tree)
+                    _require(key, self._at_most[name])
 
 
 def require_fields(fields: Iterable[ParquetField]) -> None:
@@ -69,17 +77,18 @@ def _require_name(name: str, column: str) -> None:
         raise NoTable(f"the column {abbreviated(column)} has {problem}")
 
 
-def _grow(column: str, tree: Tree, value: Any) -> bool:
-    """Add what is new in a value; return whether anything was."""
-    is_new = False
+def _grow(column: str, tree: Tree, value: Any) -> int:
+    """Add what is new in a value; return by how many characters the type grows at most."""
+    grown = 0
     for key, item in value.items() if type(value) is dict else ((_ITEMS, item) for item in value):
         if type(value) is dict:
             _require_name(key, column)
-        is_new |= key.lower() not in tree
+        if key.lower() not in tree:
+            grown += len(key) + LONGEST_FIELD
         child = tree.setdefault(key.lower(), {})
         if type(item) is dict or type(item) is list:
-            is_new |= _grow(column, child, item)
-    return is_new
+            grown += _grow(column, child, item)
+    return grown
 
 
 def _length_of(column: str, kind: ColumnType) -> int:

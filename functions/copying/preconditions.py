@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from botocore.exceptions import ClientError
 
-from functions.catalogue.file_columns import unlike
+from functions.catalogue.file_columns import read_columns, unlike
 from functions.catalogue.formats import file_format
 from functions.catalogue.glue_table import Table, find_table
 from functions.catalogue.recent_tables import recent_columns
@@ -110,8 +110,11 @@ def require_data_of_its_table(request: CopyRequest, source: Head) -> None:
 
 
 def _unlike(table: Table, columns: tuple[str, ...], target: ObjectVersion, source: Head) -> str:
-    layout = format_of(table, gzipped=target.key.endswith(".gz"))
-    return unlike(source.object, source.object.size_bytes, layout, columns)
+    layout, size_bytes = format_of(table, gzipped=target.key.endswith(".gz")), source.object.size_bytes
+    named = file_format(target.key)
+    if named and named.delimiter != layout.delimiter and len(read_columns(source.object, size_bytes, named) or ()) > 1:
+        return f"its columns are separated by {named.delimiter!r}"
+    return unlike(source.object, size_bytes, layout, columns)
 
 
 def _foreign(request: CopyRequest, table: Table, reason: str, remedy: str = "Upload the file") -> ForeignFile:

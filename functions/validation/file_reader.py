@@ -35,6 +35,10 @@ COMPRESSED = re.compile(r"gzip|deflate|compress|\bbr\b|zstd", re.IGNORECASE)
 FIX_THE_FILE = "Fix the file and upload it again."
 
 
+class _NoRows(Unreadable):
+    """The file has no rows, but its rule does not allow that."""
+
+
 def read_file(
     obj: StoredObject,
     layout: Format,
@@ -43,7 +47,7 @@ def read_file(
     progress: FileProgress | None = None,
 ) -> FileContents:
     """Read a whole file, or from where `progress` ends; if time runs out, return how far it got."""
-    is_mismatch = False
+    remedy: Callable[[Expected], str] = _remedy
     try:
         if layout.layout == "parquet":
             contents = read_parquet(obj, expected)
@@ -52,8 +56,10 @@ def read_file(
         _require_rows(contents, layout, expected)
     except (gzip.BadGzipFile, zlib.error, EOFError) as error:
         reason = _broken_gzip(error)
+    except _NoRows as error:
+        reason, remedy = str(error), _upload_again
     except TableMismatch as error:
-        reason, is_mismatch = str(error), True
+        reason, remedy = str(error), _remedy_of_mismatch
     except Unreadable as error:
         reason = str(error)
     else:
@@ -61,7 +67,7 @@ def read_file(
     encoding = "" if layout.gzipped else _encoding(expected)
     raise ValidationFailed(
         f"{location(obj.bucket, obj.key)} was copied and verified, but it cannot be queried: {reason}. "
-        f"{encoding}{_remedy(expected, is_mismatch)}"
+        f"{encoding}{remedy(expected)}"
     )
 
 
@@ -80,20 +86,32 @@ def _encoding(expected: Expected) -> str:
     )
 
 
-def _remedy(expected: Expected, is_mismatch: bool) -> str:
-    """Say what to do, also to a table of which the file is a part."""
+def _upload_again(_expected: Expected) -> str:
+    return FIX_THE_FILE
+
+
+def _in_its_table(expected: Expected) -> str:
     table = expected.table
     if table is None:
         return FIX_THE_FILE
-    remedy = (
+    return (
         f"{FIX_THE_FILE} Until you replace it, or delete it from the target, queries on the table "
         f"{table.database}.{table.name} fail or return its rows."
     )
-    if is_mismatch:
-        return f"{remedy} Or, if the table is wrong: {how_to_drop(table)}."
-    if expected.may_have_made_the_table:
-        return f"{remedy} If the table was created from this file, drop it, too: {delete_table_command(table)}."
-    return remedy
+
+
+def _remedy(expected: Expected) -> str:
+    """Say what to do, also to a table that the file may have made."""
+    if expected.table is None or not expected.may_have_made_the_table:
+        return _in_its_table(expected)
+    command = delete_table_command(expected.table)
+    return f"{_in_its_table(expected)} If the table was created from this file, drop it, too: {command}."
+
+
+def _remedy_of_mismatch(expected: Expected) -> str:
+    """Say what to do if the table may be what is wrong."""
+    how = f" Or, if the table is wrong: {how_to_drop(expected.table)}." if expected.table else ""
+    return f"{_in_its_table(expected)}{how}"
 
 
 def _require_rows(contents: FileContents, layout: Format, expected: Expected) -> None:
@@ -102,7 +120,7 @@ def _require_rows(contents: FileContents, layout: Format, expected: Expected) ->
         raise Unreadable("its records have no keys, so the table would have no columns")
     if contents.records == 0 and not expected.allow_empty:
         only = ", only a header" if layout.layout == "delimited" else ""
-        raise Unreadable(
+        raise _NoRows(
             f"it has no rows{only} (if that is correct, set allow_empty in its rule, deploy, and upload it again)"
         )
 
@@ -168,8 +186,9 @@ class _TextReader:
     def _delimiter(self, columns: Sequence[str]) -> str:
         """Return the delimiter by which Athena splits the lines: the table's own, if it has one column, as the file."""
         table = self._expected.table
-        is_single = table is not None and len(columns) == len(table.columns) == 1
-        return (table.delimiter if table is not None and is_single else "") or self._layout.delimiter
+        if table is not None and len(columns) == len(table.columns) == len(table.delimiter) == 1:
+            return table.delimiter
+        return self._layout.delimiter
 
     def _stopped(self, lines: Lines, position: int) -> FileContents:
         read = FileProgress(target=self._obj.version_or_etag, table=self._expected.digest(), position_bytes=position)

@@ -26,8 +26,8 @@ _DATA = re.compile(r"[+-]?[0-9][0-9.,:/T -]*Z?")
 _RARE = re.compile(r"[+-]?[0-9]+\.[0-9]+|null|nan|n/a", re.IGNORECASE)
 """What a name seldom is, even among others."""
 
-_PROSE = re.compile(r"\S+(?: \S+){15,}")
-"""Sixteen words: a text, not a name."""
+_PROSE = re.compile(r"\S+(?: \S+){24,}(?<![?:])")
+"""25 words: a text, not a name, nor the question of a survey."""
 
 _INTEGER = re.compile(r"[+-]?[0-9]+")
 _YEAR = re.compile(r"[12][0-9]{3}")

@@ -85,7 +85,8 @@ class JsonLines:
 
     def progress(self, until: FileProgress) -> FileProgress:
         """Return how far the reading has got."""
-        read = {"lines": self.lines, "records": self.records, "warnings": self.warnings}
+        warnings = [warning for warning in self.warnings if warning != self._wrapped]
+        read = {"lines": self.lines, "records": self.records, "warnings": warnings}
         return until.model_copy(update=read | {"later_columns": self.later_columns, "columns_seen": f"{self._seen:x}"})
 
     def missing_columns(self) -> list[str]:
@@ -230,7 +231,7 @@ def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 def _reason(error: json.JSONDecodeError) -> str:
     if not error.doc[error.pos :].strip():
-        return "the record seems to continue on the next line: convert the file, for example with `jq -c .`"
+        return "it is cut off, or continues on the next line: then convert the file, for example with `jq -c .`"
     return f"{error.msg[:1].lower()}{error.msg[1:].removesuffix(' at')}, at character {error.pos + 1}"
 
 
@@ -243,8 +244,7 @@ def _wrapped_records(record: dict[str, Any]) -> str:
     """Say how to unwrap what is one record, but seems to hold the records; empty if it does not."""
     values = list(record.values())
     if len(values) == 1 and isinstance(values[0], list) and sum(isinstance(item, dict) for item in values[0]) > 1:
-        (key,) = record
-        what, path = "an array", f".[{json.dumps(key, ensure_ascii=False)}][]"
+        what, path = "an array", ".[][]"
     elif len(values) >= FEWEST_WRAPPED and all(isinstance(value, dict) for value in values):
         what, path = "objects only", ".[]"
     else:

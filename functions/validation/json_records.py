@@ -22,11 +22,11 @@ MOST_LEVELS = 30
 
 HALF_PAIR = re.compile(r"\\u[dD][89a-fA-F]")
 _PAIR = re.compile(r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}")
-_LONG_NUMBER = re.compile(r"(?<![0-9])(?:[1-9](?=[0-9.]{18})[0-9]*\.[0-9]|0\.0*[1-9][0-9]{17})")
+_LONG_NUMBER = re.compile(r"[:,\[ \t]-?(?:[1-9](?=[0-9.]{18})[0-9]*\.[0-9]|0\.0*[1-9][0-9]{17})")
 """With a fraction, and more digits than any double needs (17)."""
 
-_SHORTEST_LONG_NUMBER = b"0" * 19
-_DIGITS_AS_ZEROS = bytes(0x30 if chr(byte) in "0123456789." else 0x20 for byte in range(256))
+_DIGITS = bytes(0x30 if chr(byte) in "0123456789" else byte for byte in range(256))
+_DIGITS_AND_POINTS = bytes(0x30 if chr(byte) in "0123456789." else 0x20 for byte in range(256))
 _BLANKS_BEFORE_COLON = re.compile(r'"[ \t]+:')
 
 Check = Callable[[Any], int]
@@ -51,7 +51,9 @@ class Records:
 
     def enter(self, block: bytes) -> None:
         """Prepare for the lines of a block: seldom has one a number that is too long for a double."""
-        self._has_long_numbers = _SHORTEST_LONG_NUMBER in block.translate(_DIGITS_AS_ZEROS)
+        digits = block.translate(_DIGITS)
+        has_long_part = b"." + b"0" * 9 in digits or b"0" * 9 + b"." in digits
+        self._has_long_numbers = has_long_part and b"0" * 19 in block.translate(_DIGITS_AND_POINTS)
 
     def passed(self, line: str) -> dict[str, Any] | None:
         """Return the record on a line if nothing about it is in doubt."""

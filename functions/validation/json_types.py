@@ -22,6 +22,9 @@ MOST_NOTES = 50
 EXACT_IN_A_DOUBLE = 2**53
 LARGEST_DOUBLE = sys.float_info.max
 DIGITS_OF_A_DOUBLE = sys.float_info.dig
+MOST_DIGITS_WRITTEN = 17
+"""As many as tell any two doubles apart: who writes doubles writes no more."""
+
 _ANY_PRECISION = Context(prec=2000, Emax=MAX_EMAX, Emin=MIN_EMIN)
 _INTEGER = re.compile(r"[+-]?(?:0|[1-9][0-9]*)")
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
@@ -42,9 +45,14 @@ class InexactFloat(float):
 
 
 def read_float(text: str) -> float:
-    """Read a number with a fraction or an exponent."""
+    """Read a number with a fraction or an exponent; of more than 17 digits, a double may not keep all."""
     value = float(text)
-    return value if len(text) <= DIGITS_OF_A_DOUBLE or _is_kept(text, value) else InexactFloat(value)
+    is_short = len(text) <= MOST_DIGITS_WRITTEN or len(_digits(text)) <= MOST_DIGITS_WRITTEN
+    return value if is_short or _is_kept(text, value) else InexactFloat(value)
+
+
+def _digits(text: str) -> str:
+    return text.lower().partition("e")[0].replace(".", "").lstrip("+-0")
 
 
 def _is_kept(text: str, value: float) -> bool:
@@ -106,9 +114,10 @@ class JsonTypes:
     def _note_inexact(self, name: str, value: object) -> None:
         """Note a number that a double does not keep as it is written, also in a text."""
         if isinstance(value, str) and _NUMBER.fullmatch(value):
-            value = read_float(value)
-            if isinf(value):
+            number = float(value)
+            if isinf(number):
                 _note(self.not_finite, name)
+            value = number if len(value) <= DIGITS_OF_A_DOUBLE or _is_kept(value, number) else InexactFloat(number)
         if isinstance(value, InexactFloat) or (type(value) is int and abs(value) > EXACT_IN_A_DOUBLE):
             _note(self.inexact, name)
 

@@ -31,7 +31,7 @@ def left_out(uri: str, database: str, cause: str) -> ValidationFailed:
     if not cause:
         return not_catalogued(uri, no_table(database))
     return ValidationFailed(
-        f"{uri} was copied and verified, but {no_table(database)}, because {cause}. Delete that file from the target, "
+        f"{uri} was copied and verified, but {no_table(database)}, {cause}. Delete that file from the target, "
         "or upload a corrected version; then replay."
     )
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from functions.catalogue.formats import Format, file_format
 from functions.catalogue.glue_table import Table, abbreviated, find_table, listed
 from functions.catalogue.names import special_names
-from functions.catalogue.new_table import file_without_table
+from functions.catalogue.new_table import cause_beside
 from functions.catalogue.partition_folders import folder_warnings, require_partition
 from functions.catalogue.table_folders import MOST_PAGES, foreign_object
 from functions.contract.limits import READING_CALLS
@@ -137,7 +137,7 @@ def _without_table(
 ) -> Validation:
     if contents.records != 0:
         uri = location(target.bucket, target.key)
-        raise left_out(uri, settings.glue_database, file_without_table(target))
+        raise left_out(uri, settings.glue_database, cause_beside(target))
     warnings = [*contents.warnings, f"it has no rows, and {no_table(settings.glue_database)}"]
     return previous.changed(status="passed", rows=0, file_records=0, warnings=warnings)
 

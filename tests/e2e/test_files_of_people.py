@@ -44,7 +44,7 @@ CASES: dict[str, list[File]] = {
     "a header with a slash": [File("a.csv", b"col/1,col_2\n1,2\n", warns="special characters")],
     "a name that Glue cannot store, then a good file": [
         File("a.json", b'{"a":1}\n{"a":2,"x":{"b\\u0002":1}}\n', "no table can be made of it"),
-        File("b.json", b'{"a":1}\n', "a.json: the column x has the character U+0002"),
+        File("b.json", b'{"a":1}\n', "/a.json: the column x has the character U+0002"),
     ],
     "one column between tabs": [
         File("a.tsv", b"city\nLima\nRome\n"),
@@ -80,10 +80,10 @@ CASES: dict[str, list[File]] = {
     "keys but for case": [File("a.json", b'{"URL":"a","Url":"b"}\n', "has the key Url twice in one object")],
     "a key twice": [File("a.json", b'{"a":1,"a":2}\n', "has the key a twice in one object")],
     "records in one record": [
-        File("a.json", b'{"3166-1":[{"a":1},{"a":2}]}\n', warns="""use `jq -c '.["3166-1"][]'`"""),
+        File("a.json", b'{"3166-1":[{"a":1},{"a":2}]}\n', warns="use `jq -c '.[][]'`"),
     ],
     "records on several lines": [
-        File("a.json", b'{\n  "a": 1\n}\n', "the record seems to continue on the next line: convert the file"),
+        File("a.json", b'{\n  "a": 1\n}\n', "it is cut off, or continues on the next line: then convert the file"),
     ],
     "an array beside records": [
         File("a.json", b'{"a":1}\n'),

@@ -453,10 +453,12 @@ def test_keys_of_all_records_together_make_the_type_that_is_too_long_for_the_cat
     assert 500 < checked.lines < 1000
 
 
-def test_the_length_of_a_type_is_found_anew_only_for_new_keys(monkeypatch: pytest.MonkeyPatch) -> None:
-    lengths = []
+def test_the_length_of_a_type_is_measured_only_if_it_may_be_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    lengths: list[int] = []
     monkeypatch.setattr(type_length, "_require", lambda _, length: lengths.append(length))
     checked = JsonLines(None, lambda _: None)
-    records: list[object] = [{"x": 1}, {"x": 2}, [{"y": 1}], {"x": {"z": 1}}, {"X": {"Z": 2}}, {"x": 1}]
-    checked.check("".join(json.dumps({"s": [each]}) + "\n" for each in records).encode())
-    assert len(lengths) == 3
+    records = [{"s": [{f"k{number}_{key}": {"x": [1]} for key in range(4)}]} for number in range(1000)]
+    checked.check("".join(json.dumps(record) + "\n" for record in records).encode())
+    fields = sum(len(f":struct<x:array<int>>,{key}") for record in records for key in record["s"][0])
+    assert 1 <= len(lengths) <= 3
+    assert 0.8 * fields <= lengths[-1] <= fields + len("array<struct<>>")

@@ -118,7 +118,7 @@ def test_a_first_line_that_is_no_header_is_named(line: str, reason: str) -> None
             (line, "seems to hold values instead of names")
             for line in (
                 "1,a",
-                "I was only too happy to be in such request for me then and so on and on,then",
+                f"{'I was only too happy. ' * 6},then",
                 "1,Alice,x",
                 "a,30,x",
                 "a,NaN",

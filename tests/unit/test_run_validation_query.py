@@ -184,14 +184,60 @@ def test_a_file_that_no_table_contains_is_named_with_the_database(cloud: Cloud) 
     assert f"s3://{TARGET}/{KEY}" in str(raised.value)
 
 
-def test_a_file_beside_which_is_one_that_no_table_can_have_names_that_one(cloud: Cloud) -> None:
+@pytest.mark.parametrize(
+    ("files", "cause"),
+    [
+        (
+            {"0.csv": b"id;name\n", "1.csv": b"%PDF-1", "b.csv": b"a\x02,b\n1,2\n", "c.csv": b"id,name\n"},
+            r"because no table can be made with s3://\S+/b\.csv: it has the character U\+0002 .* then replay",
+        ),
+        (
+            {"0.csv": b"id;name\n", "_d.csv": b"\x02\n", "e.csv": b"%PDF-1"},
+            r"perhaps because of s3://\S+/e\.csv: it is a PDF document\. Delete that file",
+        ),
+        ({"0.csv": b"id;name\n", "dt=1/b.csv": b"dt,v\n"}, "Check the crawler's log"),
+    ],
+)
+def test_a_file_that_another_one_keeps_from_the_catalogue_names_that_one(
+    cloud: Cloud, files: dict[str, bytes], cause: str
+) -> None:
     given = copied(cloud)
-    for name, body in {"b.csv": b"a\x02,b\n1,2\n", "c.csv": b"id,name\n", "_d.csv": b"\x02\n"}.items():
+    for name, body in files.items():
         cloud.target.put_object(Bucket=TARGET, Key=f"{KEY.rpartition('/')[0]}/{name}", Body=body)
     cloud.hooks.answer("GetTables", tables())
-    with pytest.raises(ValidationFailed, match=r"/b\.csv: it has the character U\+0002 .* then replay") as raised:
+    with pytest.raises(ValidationFailed, match=cause) as raised:
         run(given)
     assert f"s3://{TARGET}/{KEY} was copied and verified" in str(raised.value)
+
+
+def test_a_file_beside_one_that_cannot_be_read_says_what_is_wrong_with_itself(cloud: Cloud) -> None:
+    given = copied(cloud)
+    key = f"{KEY.rpartition('/')[0]}/old.csv"
+    cloud.target.put_object(Bucket=TARGET, Key=key, Body=b"id\n", StorageClass="GLACIER")
+    cloud.hooks.answer("GetTables", tables())
+    with pytest.raises(ValidationFailed, match="Check the crawler's log"):
+        run(given)
+
+
+def test_a_file_without_rows_is_not_said_to_harm_its_table(cloud: Cloud) -> None:
+    given = copied(cloud, b"id,name\n")
+    cloud.hooks.answer("GetTables", tables(table()))
+    with pytest.raises(ValidationFailed, match=r"it has no rows, only a header .* Fix the file and upload it again\.$"):
+        run(given)
+
+
+def test_a_broken_file_says_what_it_does_to_its_table_and_how_to_drop_one_that_it_made(cloud: Cloud) -> None:
+    given = copied(cloud, b"id,name\n1\n")
+    for created, ending in (
+        (datetime(2020, 1, 1, tzinfo=UTC), "return its rows."),
+        (datetime(2100, 1, 1, tzinfo=UTC), "sales`."),
+    ):
+        cloud.hooks.answer("GetTables", tables(table() | {"CreateTime": created}))
+        with pytest.raises(
+            ValidationFailed, match=r"queries on the table ferry\.sales fail or return its rows\."
+        ) as raised:
+            run(given)
+        assert str(raised.value).endswith(ending)
 
 
 def test_a_header_that_is_not_the_tables_is_reported_and_nothing_is_asked(cloud: Cloud) -> None:

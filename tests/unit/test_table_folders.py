@@ -129,6 +129,7 @@ TEXT, JSON, PARQUET, BOM = b"id\n1\n", b'{"id":1}\n', parquet(footer("id", rows=
         ("a.PQ", tables(), PARQUET),
         ("a.snappy.parquet", tables(), PARQUET),
         # The validation compares what the name says with the table.
+        ("a.tsv", CSV, TEXT),
         ("a.csv", WITH_HEADER, b"other,names\n1,2\n"),
         ("a.json", tables("json"), b'{"other": 1}\nnot json\n'),
         ("a.json", tables("json"), b"\n"),
@@ -156,6 +157,7 @@ def test_what_may_be_data_of_the_table_is_copied(cloud: Cloud, name: str, found:
         # What is not what its name says breaks the table before a validation finds it.
         ("a.csv", WITH_HEADER, b"\x89PNG\r\n"),
         ("a.csv.gz", CSV, TEXT),
+        ("a.tsv", CSV, b"id\tname\n1\tx\n"),
         ("a.parquet", tables(), PARQUET[:-9]),
         ("a.pq", tables(), TEXT),
         *(("a.json", tables("json"), body) for body in (b'[{"id": 1}]', b'{\n  "id": 1\n}\n', b"\x00" * 99)),
