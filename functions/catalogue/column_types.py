@@ -2,8 +2,8 @@
 
 `bigint`, `decimal(10,2)`, `array<struct<a:int>>`: "Data types in Amazon Athena" (Amazon Athena User Guide), and Hive's
 grammar of types (TypeInfoUtils in apache/hive): a struct's field names may have letters, digits, `_`, `.`, `$` and
-blanks only. Athena cannot read a table with another one, even if a query does not use the column ("Error: : expected at
-the position 13 of 'struct<first-name:string>' but '-' is found").
+blanks only, which belong to the name also at its ends. Athena cannot read a table with another one, even if a query
+does not use the column ("Error: : expected at the position 13 of 'struct<first-name:string>' but '-' is found").
 """
 
 import re
@@ -19,7 +19,7 @@ PRIMITIVES = frozenset(
 INTEGER_BITS = {"tinyint": 8, "smallint": 16, "int": 32, "bigint": 64}
 TEXTS = frozenset({"string", "varchar", "char"})
 _SYNONYMS = {"integer": "int", "real": "float"}
-_TOKEN = re.compile(r"\s*([<>(),:]|[\w.$][\w.$ ]*|.)", re.DOTALL)
+_TOKEN = re.compile(r"[<>(),:]|[\w.$ ]+|.", re.DOTALL)
 _PUNCTUATION = frozenset("<>(),:")
 
 
@@ -55,6 +55,13 @@ class ColumnType:
         return precision, scale
 
 
+def _may_be_in_a_name(char: str) -> bool:
+    """Check a character of a field's name as Java does, which sees two units, and no letter, beyond U+FFFF."""
+    if char.isascii():
+        return char.isalnum() or char in "_.$ "
+    return char <= "\uffff" and (char.isalpha() or char.isdecimal())
+
+
 def parse(text: str) -> ColumnType:
     """Parse a type as the catalogue writes it."""
     parser = _Parser(text)
@@ -72,7 +79,7 @@ class _Parser:
 
     def __init__(self, text: str) -> None:
         self._text = text
-        self._tokens = iter(_TOKEN.findall(text))
+        self._tokens = filter(str.strip, _TOKEN.findall(text))
         self._ahead: str | None = next(self._tokens, None)
 
     def next(self) -> str | None:
@@ -107,9 +114,9 @@ class _Parser:
         self._expect("<")
         while True:
             field = self.next()
-            if field is None or field in _PUNCTUATION:
+            if field is None or not all(map(_may_be_in_a_name, field)):
                 raise self.error()
-            fields.append(field.strip().strip('"`'))
+            fields.append(field)
             self._expect(":")
             types.append(self.type())
             end = self.next()

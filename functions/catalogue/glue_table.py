@@ -17,7 +17,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from functions.catalogue.column_types import ColumnType, TypeUnreadable, parse
-from functions.catalogue.file_columns import catalogue_header, catalogue_names
+from functions.catalogue.file_columns import OTHER_DELIMITERS, catalogue_header, catalogue_names
 from functions.catalogue.formats import Format, Layout
 from functions.catalogue.names import plain_name, repeated_names
 from functions.contract.models import ObjectVersion
@@ -207,6 +207,8 @@ def column_problem(names: Sequence[str], table: Table, layout: Format) -> str:
         return ""
     parts = [f"the file lacks the table's columns {listed(missing)}"] if missing else []
     parts += [f"the table lacks the file's columns {listed(added)}"] if added else []
+    if len(table.columns) == 1 and set(OTHER_DELIMITERS) & set(*table.columns):
+        parts.append("the crawler did not split the lines of the first file: its delimiters or quotes may be wrong")
     if _plain(missing) & _plain(added):
         parts.append("some of these only look alike: their accents are encoded in two ways (Unicode NFC and NFD)")
     return (

@@ -51,7 +51,18 @@ def unusable_name(names: Sequence[str]) -> str:
             )
         if problem := unstorable_name(name):
             return problem
-    return too_long(names)
+    return too_long(names) or _alike(names)
+
+
+def _alike(names: Iterable[str]) -> str:
+    by_text: dict[str, str] = {}
+    for name in names:
+        other = by_text.setdefault(name.strip().lower(), name)
+        if other.lower() != name.lower():
+            return (
+                f"the columns {other!r} and {name!r}, which differ only in blanks: the crawler may leave the file out"
+            )
+    return ""
 
 
 def special_names(names: Iterable[str]) -> list[str]:

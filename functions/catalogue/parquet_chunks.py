@@ -6,7 +6,7 @@ parquet.thrift of the Apache Parquet format.
 Raises ThriftUnreadable, which never leaves a function.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from functions.catalogue.thrift import BINARY, INTEGERS, LIST, STOP, STRUCT, CompactReader, ThriftUnreadable
@@ -27,12 +27,15 @@ BYTES_OF_INT64 = 8
 
 @dataclass
 class Chunk:
-    """A ColumnChunk: the pages of a column in a row group. `is_here`: they are in this file, and not encrypted."""
+    """A ColumnChunk: the pages of a column in a row group."""
 
     path: str = ""
     encodings: set[int] = field(default_factory=set)
     numbers: dict[int, int] = field(default_factory=dict)
-    is_here: bool = False
+    is_encrypted: bool = False
+    is_elsewhere: bool = False
+    """Whether the pages are in another file."""
+
     bounds: list[int] = field(default_factory=list)
     """The least and the largest value, and the like, of 64-bit integers (Statistics)."""
 
@@ -55,6 +58,11 @@ class Chunk:
     def size_bytes(self) -> int:
         """How long all pages are together, headers included."""
         return self.numbers.get(_SIZE, 0)
+
+    @property
+    def is_located(self) -> bool:
+        """Whether the footer says where the pages are."""
+        return _DATA_PAGE in self.numbers
 
     @property
     def start(self) -> int:
@@ -117,7 +125,7 @@ def _read_chunk(reader: CompactReader, chunk: Chunk) -> None:
             _read_meta_data(reader, chunk)
         else:
             reader.skip(kind)
-    chunk.is_here = _DATA_PAGE in chunk.numbers and not found & {_FILE_PATH, _CRYPTO}
+    chunk.is_encrypted, chunk.is_elsewhere = _CRYPTO in found, _FILE_PATH in found
 
 
 def _read_meta_data(reader: CompactReader, chunk: Chunk) -> None:
@@ -157,6 +165,11 @@ def _joined(reader: CompactReader) -> str:
     if size and kind != BINARY:
         raise ThriftUnreadable("the path of a column is not text")
     return ".".join(reader.text() for _ in range(size))
+
+
+def split_types(chunks: Iterable[Chunk]) -> frozenset[str]:
+    """Return the physical types of the columns that are encoded with BYTE_STREAM_SPLIT."""
+    return frozenset(chunk.physical for chunk in chunks if BYTE_STREAM_SPLIT in chunk.encodings)
 
 
 def named(names: tuple[str, ...], number: int | None) -> str:

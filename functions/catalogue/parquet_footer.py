@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
-from functions.catalogue.parquet_chunks import BYTE_STREAM_SPLIT, PHYSICAL_TYPES, Chunk, RowGroup, named, row_groups
+from functions.catalogue.parquet_chunks import PHYSICAL_TYPES, Chunk, RowGroup, named, row_groups, split_types
 from functions.catalogue.thrift import (
     BINARY,
     FALSE,
@@ -128,7 +128,7 @@ def _read(reader: CompactReader) -> Footer:
         rows,
         fields,
         codecs=frozenset(chunk.codec for chunk in chunks if chunk.codec),
-        split_types=frozenset(chunk.physical for chunk in chunks if BYTE_STREAM_SPLIT in chunk.encodings),
+        split_types=split_types(chunks),
     )
 
 

@@ -9,10 +9,13 @@ allows for a type, that reader lacks one (ValueDecoders): BYTE_STREAM_SPLIT of o
 Raises Unreadable with the reason, and what opening the object raises.
 """
 
+from collections.abc import Set
+
 from functions.catalogue.file_columns import PARQUET, TableMismatch, Unreadable, parquet_footer
 from functions.catalogue.glue_table import listed, missing_columns
 from functions.catalogue.known_formats import known_format
 from functions.catalogue.names import unusable_name
+from functions.catalogue.parquet_chunks import split_types
 from functions.catalogue.parquet_footer import Footer
 from functions.catalogue.parquet_types import compare, duplicate_names
 from functions.catalogue.type_length import require_fields
@@ -49,6 +52,8 @@ def read_parquet(obj: StoredObject, expected: Expected) -> FileContents:
     _require_readable(footer)
     expected.accept(footer.columns)
     groups = require_whole_pages(obj, footer)
+    chunks = [chunk for group in groups for chunk in group.chunks]
+    _require_storage({chunk.codec for chunk in chunks}, split_types(chunks))
     warnings = time_warnings(footer.fields, groups, expected.table)
     if expected.table is None:
         require_fields(footer.fields)
@@ -70,13 +75,17 @@ def _require_readable(footer: Footer) -> None:
         raise Unreadable(f"it has duplicate column names (case-insensitive): {listed(duplicates)}")
     if not all(map(str.strip, footer.columns)):
         raise Unreadable("it has a column without a name")
-    for codec in sorted(footer.codecs & UNREADABLE_CODECS.keys()):
+    _require_storage(footer.codecs, footer.split_types)
+    problem = unusable_name(footer.columns)
+    if problem:
+        raise Unreadable(f"it has {problem}")
+
+
+def _require_storage(codecs: Set[str], split_types: Set[str]) -> None:
+    for codec in sorted(codecs & UNREADABLE_CODECS.keys()):
         raise Unreadable(f"its pages are compressed with {UNREADABLE_CODECS[codec]}")
-    if unreadable := footer.split_types - SPLIT_TYPES:
+    if unreadable := split_types - SPLIT_TYPES:
         raise Unreadable(
             f"it has {' and '.join(sorted(unreadable))} columns in the encoding BYTE_STREAM_SPLIT, which Athena reads "
             "only of floating-point numbers. Write it with the default encodings"
         )
-    problem = unusable_name(footer.columns)
-    if problem:
-        raise Unreadable(f"it has {problem}")

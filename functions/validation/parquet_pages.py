@@ -95,7 +95,8 @@ def _located_chunks(groups: Sequence[RowGroup], footer: Footer, end: int) -> Ite
         raise Unreadable(f"its footer says that it has {footer.rows:,} rows, but its row groups have {sum(known):,}")
     for group in groups:
         for chunk in group.chunks:
-            if not chunk.is_here or not chunk.values:
+            _require_here(chunk)
+            if not chunk.is_located or not chunk.values:
                 continue
             if chunk.start < len(PARQUET) or chunk.size_bytes < 0 or chunk.start + chunk.size_bytes > end:
                 raise Unreadable(
@@ -105,6 +106,16 @@ def _located_chunks(groups: Sequence[RowGroup], footer: Footer, end: int) -> Ite
             if not chunk.size_bytes:
                 raise _damaged(chunk, 0, "ends too early")
             yield chunk
+
+
+def _require_here(chunk: Chunk) -> None:
+    if chunk.is_encrypted:
+        raise Unreadable(f"the column {_named(chunk)} is encrypted, and Athena has no keys for it")
+    if chunk.is_elsewhere:
+        raise Unreadable(
+            f"the pages of the column {_named(chunk)} are in another file, which Athena does not open: a summary of "
+            "other files needs a name that begins with `_`, such as `_metadata`"
+        )
 
 
 @dataclass

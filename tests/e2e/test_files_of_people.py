@@ -85,6 +85,10 @@ CASES: dict[str, list[File]] = {
     "records on several lines": [
         File("a.json", b'{\n  "a": 1\n}\n', "it is cut off, or continues on the next line: then convert the file"),
     ],
+    "a unit as a key": [
+        File("a.json", '{"a":{"m²":5}}\n'.encode(), "which Athena cannot read"),
+        File("b.json", b'{"a":{"m2":5}}\n', "which Athena cannot read"),
+    ],
     "an array beside records": [
         File("a.json", b'{"a":1}\n'),
         File("b.json", b'[{"a":1}]', "was not copied: "),

@@ -42,11 +42,17 @@ def _varint(number: int) -> bytes:
     return rest + bytes([number])
 
 
-def footer_of_one_chunk(name: str, physical: int, encoding: int) -> bytes:
-    """A footer with a row group of one column chunk: its physical type and its encoding, as parquet.thrift numbers."""
+def footer_of_one_chunk(
+    name: str, physical: int, encoding: int, *, elsewhere: bool = False, encrypted: bool = False
+) -> bytes:
+    """A footer with a row group of one column chunk: its physical type and its encoding, as parquet.thrift numbers.
+
+    Its pages may be in another file (file_path), or encrypted (crypto_metadata).
+    """
     stored = bytes([0x15, 2 * physical, 0x19, 0x15, 2 * encoding])
     meta_data = stored + bytes([0x19, 0x18, len(name)]) + name.encode() + b"\x15\x02\x00"
-    row_group = b"\x19\x1c\x3c" + meta_data + b"\x00" + b"\x00"
+    chunk = (b"\x18\x01x\x2c" if elsewhere else b"\x3c") + meta_data + (b"\x5c\x1c\x00\x00" if encrypted else b"")
+    row_group = b"\x19\x1c" + chunk + b"\x00" + b"\x00"
     return footer(name, rows=1).removesuffix(b"\x19\x0c\x00") + b"\x19\x1c" + row_group + b"\x00"
 
 

@@ -314,6 +314,12 @@ NO_TABLES: dict[str, tuple[str, bytes, str]] = {
     "a hidden one in capitals": ("sales/x/$File_Size=1/a.csv", CSV, "a partition column \\$File_Size, which clashes"),
     "the one of partitions": ("sales/dt=1/a.csv", b"id,$partition\n1,2\n", "a column named \\$partition"),
     "the one as a partition": ("sales/$partition=1/a.csv", CSV, "makes a partition column \\$partition, which clashes"),
+    "names that differ in blanks": ("sales/a.json", b'{" a":1,"A ":2}\n', "which differ only in blanks"),
+    "a separator and a long header": (
+        "sales/a.csv",
+        b";".join([b"a_long_name"] * 30) + b"\n1\n",
+        "its columns seem to be separated by ';'",
+    ),
     "a column as its folder": (
         "sales/dt=1/a.csv",
         b"dt,v\n5,1\n",

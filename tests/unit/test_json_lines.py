@@ -227,6 +227,10 @@ def test_types_are_parsed_as_the_catalogue_writes_them(text: str, type_: str) ->
     assert str(parse(text)) == type_
 
 
+def test_a_field_may_have_letters_of_all_scripts_and_blanks_at_its_ends() -> None:
+    assert parse("struct< größe:int,中文 :array< int >,٣:decimal(10, 2)>").fields == (" größe", "中文 ", "٣")
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -246,6 +250,13 @@ def test_types_are_parsed_as_the_catalogue_writes_them(text: str, type_: str) ->
             "struct<aws:x:string>",
             "struct<a,b:int>",
             "struct<first-name:int>",
+            # Character.isLetterOrDigit of a UTF-16 unit: no other numbers, no marks, nothing beyond U+FFFF.
+            "struct<m²:int>",
+            "struct<CO₂:int>",
+            "struct<½:int>",
+            "struct<Ⅳ:int>",
+            "struct<e\u0301:int>",
+            "struct<\U00020000:int>",
             "struct<@id:int>",
             "uniontype<int>",
             "array<" * 5000,

@@ -17,7 +17,7 @@ from functions.runtime.errors import ValidationFailed
 from functions.validation import parquet_pages
 from functions.validation.contents import Expected, FileContents
 from functions.validation.file_reader import read_file
-from tests.support.parquet_files import footer_of_empty_chunks, footer_of_pages, page, parquet
+from tests.support.parquet_files import footer_of_empty_chunks, footer_of_one_chunk, footer_of_pages, page, parquet
 from tests.unit.conftest import Cloud
 from tests.unit.parquet_by_duckdb import ask, footer_of, put
 
@@ -56,6 +56,19 @@ def test_a_file_that_was_transferred_as_text_is_damaged(cloud: Cloud, files: dic
         damaged = parquet(footer, body[4 : -8 - len(footer)].replace(b"\n", b"\r\n"))
         with pytest.raises(ValidationFailed, match=r"it is damaged: of the column .* transfer it as binary data"):
             read(cloud, damaged)
+
+
+@pytest.mark.parametrize(
+    ("where", "reason"),
+    [
+        ({"encrypted": True}, "the column name is encrypted, and Athena has no keys for it"),
+        ({"elsewhere": True}, "the pages of the column name are in another file"),
+    ],
+)
+def test_pages_that_athena_cannot_open_are_rejected(cloud: Cloud, where: dict[str, bool], reason: str) -> None:
+    """Encryption.md of the Apache Parquet format; ColumnChunk.file_path of parquet.thrift."""
+    with pytest.raises(ValidationFailed, match=reason):
+        read(cloud, parquet(footer_of_one_chunk("name", 6, 0, **where)))
 
 
 @pytest.mark.parametrize(

@@ -403,11 +403,11 @@ def test_a_json_file_that_lacks_columns_is_asked_and_warned_of(cloud: Cloud) -> 
 
 
 def test_names_and_types_of_any_length_leave_room_in_the_document(cloud: Cloud) -> None:
-    """Step Functions passes on 256 KiB in all, as UTF-8; these characters take four bytes each."""
+    """Step Functions passes on 256 KiB in all, as UTF-8; these characters take three or four bytes each."""
     wide = [f"{number}" + "\U00020000" * 1000 for number in range(200)]
     late = json.dumps({f"late {name}": 1 for name in wide}, ensure_ascii=False)
     given = copied(cloud, f'{{"id": 1}}\n{late}\n'.encode(), key="sales/a.json")
-    columns = [{"Name": "id", "Type": "int"}] + [{"Name": name, "Type": f"struct<{name}:int>"} for name in wide]
+    columns = [{"Name": "id", "Type": "int"}] + [{"Name": name, "Type": f"struct<{'中' * 1300}:int>"} for name in wide]
     found = table()
     found["StorageDescriptor"]["Columns"] = columns
     cloud.hooks.answer("GetTables", tables(found))

@@ -50,7 +50,7 @@ _FROM_DUCKDB = {
 }
 _NUMBERS = ("tinyint", "smallint", "int", "bigint", "float", "double")
 _INTEGERS = _NUMBERS[:4]
-_TOKEN = re.compile(r"\s*([<>(),:]|\"(?:[^\"]|\"\")*\"|[\w.$][\w.$ ]*|.)", re.DOTALL)
+_TOKEN = re.compile(r"[<>(),:]|\"(?:[^\"]|\"\")*\"|[\w.$ ]+|.", re.DOTALL)
 """A name has letters, digits, `_`, `.`, `$` and blanks, as in Hive's grammar (TypeInfoUtils in apache/hive)."""
 
 
@@ -120,7 +120,7 @@ class _TypeParser:
 
     def __init__(self, text: str) -> None:
         self._text = text
-        self._tokens: list[str] = _TOKEN.findall(text.strip())
+        self._tokens: list[str] = [*filter(str.strip, _TOKEN.findall(text.strip()))]
         self._position = 0
 
     def parse(self) -> GlueType:
@@ -130,7 +130,7 @@ class _TypeParser:
         return parsed
 
     def _type(self) -> GlueType:
-        name = self._next().lower()
+        name = self._next().strip().lower()
         if name in {"array", "map"}:
             self._expect("<")
             elements = [self._type()]
@@ -152,7 +152,7 @@ class _TypeParser:
         self._expect("<")
         while True:
             field = self._next()
-            if not re.match(r'["\w.$]', field):
+            if not re.match(r'["\w.$ ]', field):
                 raise self._error()
             fields.append(field.strip('"'))
             self._expect(":")
@@ -167,7 +167,7 @@ class _TypeParser:
         if self._peek() == "(":
             self._expect("(")
             while (part := self._next()) != ")":
-                if part.isdecimal():
+                if part.strip().isdecimal():
                     size.append(int(part))
                 elif part != ",":
                     raise self._error()
