@@ -93,7 +93,9 @@ def _upload_again(_expected: Expected) -> str:
 def _in_its_table(expected: Expected) -> str:
     table = expected.table
     if table is None:
-        return FIX_THE_FILE
+        return (
+            f"{FIX_THE_FILE} Until you replace it, or delete it from the target, a table of its folder would read it."
+        )
     return (
         f"{FIX_THE_FILE} Until you replace it, or delete it from the target, queries on the table "
         f"{table.database}.{table.name} fail or return its rows."

@@ -230,8 +230,8 @@ def test_a_crawler_that_fails(deployment: Deployed, folder: str) -> None:
     with policy_removed(deployment, f"{deployment.outputs.name}-crawler"):
         failures = failed(deployment, put(deployment, folder), "CrawlerFailed")
     for failure in failures:
-        # The other execution may have started one more while this one looked away.
-        assert re.match(f"The crawler {deployment.outputs.crawler_name} failed [34] times, ", failure.cause)
+        # The other executions may have started more while this one looked away.
+        assert re.match(rf"The crawler {deployment.outputs.crawler_name} failed ([3-9]|\d\d) times, ", failure.cause)
         assert "not authorized" in failure.cause
     assert_replayed_without_another_copy(deployment, failures)
 
