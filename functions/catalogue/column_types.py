@@ -20,7 +20,6 @@ INTEGER_BITS = {"tinyint": 8, "smallint": 16, "int": 32, "bigint": 64}
 TEXTS = frozenset({"string", "varchar", "char"})
 _SYNONYMS = {"integer": "int", "real": "float"}
 _TOKEN = re.compile(r"[<>(),:]|[\w.$ ]+|.", re.DOTALL)
-_PUNCTUATION = frozenset("<>(),:")
 
 
 class TypeUnreadable(ValueError):

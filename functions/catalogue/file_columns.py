@@ -18,6 +18,7 @@ from typing import Any
 
 from functions.catalogue.dialect import Dialect
 from functions.catalogue.formats import Format
+from functions.catalogue.gzip_members import unpack_start
 from functions.catalogue.known_formats import SNIFFED_BYTES, known_format
 from functions.catalogue.parquet_footer import Footer, FooterCutOff, FooterUnreadable, read_footer
 from functions.contract.models import ObjectVersion
@@ -177,20 +178,10 @@ def _start(obj: ObjectVersion, size_bytes: int, gzipped: bool) -> bytes | None:
 
 
 def _decompressed(data: bytes) -> tuple[bytes, bool]:
-    """Decompress member after member (RFC 1952, 2.2); also return whether the last one is complete."""
-    text = b""
-    while data and len(text) < LONGEST_FIRST_LINE:
-        member = zlib.decompressobj(wbits=31)
-        try:
-            text += member.decompress(data, LONGEST_FIRST_LINE - len(text))
-        except zlib.error as error:
-            if text:
-                return text, False
-            raise Unreadable("it is not gzip, although its name ends in .gz") from error
-        if not member.eof:
-            return text, False
-        data = member.unused_data
-    return text, not data
+    try:
+        return unpack_start(data, LONGEST_FIRST_LINE)
+    except zlib.error as error:
+        raise Unreadable("it is not gzip, although its name ends in .gz") from error
 
 
 def _header(line: str, delimiter: str) -> tuple[str, ...] | None:

@@ -47,7 +47,6 @@ def read_file(
     progress: FileProgress | None = None,
 ) -> FileContents:
     """Read a whole file, or from where `progress` ends; if time runs out, return how far it got."""
-    remedy: Callable[[Expected], str] = _remedy
     try:
         if layout.layout == "parquet":
             contents = read_parquet(obj, expected)
@@ -55,19 +54,15 @@ def read_file(
             contents = _TextReader(obj, layout, expected).read(time_is_left, progress)
         _require_rows(contents, layout, expected)
     except (gzip.BadGzipFile, zlib.error, EOFError) as error:
-        reason = _broken_gzip(error)
-    except _NoRows as error:
-        reason, remedy = str(error), _upload_again
-    except TableMismatch as error:
-        reason, remedy = str(error), _remedy_of_mismatch
+        reason, remedy = _broken_gzip(error), _remedy(expected, error)
     except Unreadable as error:
-        reason = str(error)
+        reason, remedy = str(error), _remedy(expected, error)
     else:
         return contents
     encoding = "" if layout.gzipped else _encoding(expected)
     raise ValidationFailed(
         f"{location(obj.bucket, obj.key)} was copied and verified, but it cannot be queried: {reason}. "
-        f"{encoding}{remedy(expected)}"
+        f"{encoding}{remedy}"
     )
 
 
@@ -86,34 +81,20 @@ def _encoding(expected: Expected) -> str:
     )
 
 
-def _upload_again(_expected: Expected) -> str:
-    return FIX_THE_FILE
-
-
-def _in_its_table(expected: Expected) -> str:
+def _remedy(expected: Expected, error: Exception) -> str:
+    """Say what to do, also to a table of which the file is a part, or which it may have made."""
     table = expected.table
+    if isinstance(error, _NoRows):
+        return FIX_THE_FILE
+    until = f"{FIX_THE_FILE} Until you replace it, or delete it from the target,"
     if table is None:
-        return (
-            f"{FIX_THE_FILE} Until you replace it, or delete it from the target, a table of its folder would read it."
-        )
-    return (
-        f"{FIX_THE_FILE} Until you replace it, or delete it from the target, queries on the table "
-        f"{table.database}.{table.name} fail or return its rows."
-    )
-
-
-def _remedy(expected: Expected) -> str:
-    """Say what to do, also to a table that the file may have made."""
-    if expected.table is None or not expected.may_have_made_the_table:
-        return _in_its_table(expected)
-    command = delete_table_command(expected.table)
-    return f"{_in_its_table(expected)} If the table was created from this file, drop it, too: {command}."
-
-
-def _remedy_of_mismatch(expected: Expected) -> str:
-    """Say what to do if the table may be what is wrong."""
-    how = f" Or, if the table is wrong: {how_to_drop(expected.table)}." if expected.table else ""
-    return f"{_in_its_table(expected)}{how}"
+        return f"{until} a table of its folder would read it."
+    in_table = f"{until} queries on the table {table.database}.{table.name} fail or return its rows."
+    if isinstance(error, TableMismatch):
+        return f"{in_table} Or, if the table is wrong: {how_to_drop(table)}."
+    if expected.may_have_made_the_table:
+        return f"{in_table} If the table was created from this file, drop it, too: {delete_table_command(table)}."
+    return in_table
 
 
 def _require_rows(contents: FileContents, layout: Format, expected: Expected) -> None:

@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+from functions.catalogue import gzip_members
+
 UNPACKED_START_BYTES = 1024 * 1024
 
 
@@ -33,19 +35,11 @@ def reading(path: Path, compressed: bool) -> Iterator[IO[bytes]]:
 
 
 def unpack_start(data: bytes) -> bytes:
-    """Decompress what is complete of the start of a gzip file, member after member (RFC 1952, 2.2)."""
-    text = b""
-    while data and len(text) < UNPACKED_START_BYTES:
-        member = zlib.decompressobj(wbits=31)
-        try:
-            text += member.decompress(data, UNPACKED_START_BYTES - len(text))
-        except zlib.error as error:
-            if text:
-                # What follows a member may be padding; reading the whole file says so if it is not.
-                break
-            raise BrokenFile(f"it is not a gzip file ({error})") from error
-        data = member.unused_data
-    return text
+    """Decompress what is complete of the start of a gzip file."""
+    try:
+        return gzip_members.unpack_start(data, UNPACKED_START_BYTES)[0]
+    except zlib.error as error:
+        raise BrokenFile(f"it is not a gzip file ({error})") from error
 
 
 def lines(stream: IO[bytes]) -> Iterator[str]:

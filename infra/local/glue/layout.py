@@ -11,9 +11,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from functions.catalogue.formats import file_format
 from functions.catalogue.names import LONGEST_NAME_BYTES, plain_name, unstorable_name
-
-_TABULAR = re.compile(r"(?i:\.(csv|tsv|json|jsonl|ndjson))(\.gz)?$|(?i:\.(parquet|parq|pq))$")
 
 
 @dataclass(frozen=True)
@@ -74,7 +73,7 @@ def is_tabular(key: str) -> bool:
 
     Glue goes by the content alone. Here the name counts too, so that prose with commas makes no table.
     """
-    return _TABULAR.search(key) is not None
+    return file_format(key) is not None
 
 
 def is_excluded(key: str, target: Target) -> bool:

@@ -13,6 +13,7 @@ from collections.abc import Hashable
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from functions.catalogue.formats import file_format
 from functions.catalogue.names import too_long
 from functions.catalogue.parquet_footer import FooterUnreadable, read_footer
 from functions.catalogue.parquet_types import duplicate_names
@@ -86,7 +87,8 @@ class SchemaReader:
         return schema
 
     def _sample(self, crawled: CrawledObject) -> Schema:
-        if crawled.key.lower().endswith((".parquet", ".parq", ".pq")):
+        layout = file_format(crawled.key)
+        if layout and layout.layout == "parquet":
             return self._sample_parquet(crawled)
         data, is_whole = self._read_text(crawled, SAMPLE_BYTES)
         if not is_whole and b"\n" not in data and b"\r" not in data:
